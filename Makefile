@@ -1,0 +1,66 @@
+# Everything a fresh machine with Python 3.11 or newer, make and git needs. `make help` lists the targets.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+SOURCE := $(shell find src -name '*.py' -o -name '*.lark')
+UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check unit bench bundle docs lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+demo: $(VENV)/.installed ## watch an outage being recovered, on this machine, without an AWS account
+	@$(BIN)/retry-run-task demo
+
+test: check unit ## run every check and every test
+
+check: $(VENV)/.developed ## lint, types, and the contracts between the packages
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+unit: $(VENV)/.developed build/lambda.zip ## run the tests against the installed wheel and the built zip
+	$(BIN)/pytest -q -n auto
+
+bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory, as ratios in one run
+	$(BIN)/python bench/bench.py
+
+bundle: build/lambda.zip ## build the zip that runs in Lambda
+
+docs: $(VENV)/.developed ## write the reference pages again from the code
+	$(BIN)/python tools/reference.py
+
+lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; pip installs them)
+	$(BIN)/pip install --quiet uv
+	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/run.txt
+	$(UV_COMPILE) pyproject.toml requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(UV_COMPILE) requirements/lambda.in -c requirements/run.txt -o requirements/lambda.txt \
+		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer \
+		--no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3
+
+clean: ## remove everything that was built or installed
+	rm -rf $(VENV) build dist
+
+# The package is installed as the wheel that users get, not as a link to the source tree.
+$(VENV)/.installed: $(VENV)/.locked-run $(SOURCE) pyproject.toml README.md
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --force-reinstall .
+	@touch $@
+
+$(VENV)/.developed: $(VENV)/.locked-dev $(VENV)/.installed
+	@touch $@
+
+$(VENV)/.locked-%: requirements/%.txt | $(BIN)/pip
+	@echo "Installing the pinned packages of $< into $(VENV) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv $(VENV)
+
+build/lambda.zip: $(VENV)/.developed requirements/lambda.txt tools/bundle.py $(SOURCE)
+	@$(BIN)/python tools/bundle.py $@

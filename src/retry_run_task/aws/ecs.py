@@ -1,0 +1,103 @@
+"""RunTask, with the body as it was recorded.
+
+botocore checks the parameters that it is given against its own model, and refuses members that came with a
+newer SDK. So it is given the least a call needs, and the body is put in its place before it is signed;
+signing, retries and parsing stay botocore's.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.parsers import ResponseParserError
+
+from retry_run_task.core.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_ecs import ECSClient
+
+_SERVER_ERROR = 500
+
+# Three tries of one call share its client token, which the body carries. Recover's own time-out has to hold
+# all of them: 3 * (5 + 30) seconds and the waits between.
+_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+
+
+@functools.cache
+def client(region: str) -> ECSClient:
+    """Return an ECS client for a Region that sends the body it is given under ``rawBody``."""
+    ecs = boto3.client("ecs", region_name=region or None, config=_CONFIG)
+    ecs.meta.events.register("before-parameter-build.ecs.RunTask", _keep_body)
+    ecs.meta.events.register("before-call.ecs.RunTask", _put_body)
+    return ecs
+
+
+def _keep_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    context["rawBody"] = params.pop("rawBody")
+
+
+def _put_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    params["body"] = context["rawBody"]
+
+
+def run_task(ecs: ECSClient, body: JsonObject) -> Answer:
+    """Call RunTask with exactly this body, and return what ECS said.
+
+    Raises nothing for what ECS, the network or the credentials say: every such thing is an answer.
+    """
+    # The typed parameters are what the model requires; the body replaces them.
+    call: Any = ecs.run_task
+    try:
+        response = call(
+            taskDefinition=body["taskDefinition"],
+            clientToken=body["clientToken"],
+            rawBody=json.dumps(body, allow_nan=False).encode(),
+        )
+    except ClientError as error:
+        return _refusal(error)
+    except (HTTPClientError, ResponseParserError) as error:
+        # Time-outs, broken connections, and answers that cannot be read: ECS may have acted.
+        return Lost(failure=_failure(type(error).__name__, str(error)))
+    except BotoCoreError as error:
+        # Nothing was sent: no credentials, no Region, a bad endpoint.
+        return Refused(failure=_failure(type(error).__name__, str(error)))
+    return Placed(
+        task_arns=tuple(task["taskArn"] for task in response.get("tasks", [])),
+        failures=tuple(_placement_failure(item) for item in response.get("failures", [])),
+    )
+
+
+def _refusal(error: ClientError) -> Answer:
+    code = error.response["Error"].get("Code", "")
+    failure = _failure(code, error.response["Error"].get("Message", ""))
+    # The token is bound to other parameters: these tasks are what it started.
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ConflictException.html
+    response: Mapping[str, Any] = error.response
+    existing = response.get("resourceIds")
+    if code == "ConflictException" and existing:
+        return Placed(task_arns=tuple(existing))
+    metadata = error.response["ResponseMetadata"]
+    if metadata["HTTPStatusCode"] >= _SERVER_ERROR:
+        return Lost(failure=failure)
+    # botocore reports only its last try. One before it may have been acted upon and its answer lost.
+    return Refused(failure=failure, is_unsure=metadata.get("RetryAttempts", 0) > 0)
+
+
+def _failure(code: str, reason: str) -> Failure:
+    return Failure(origin=Origin.ERROR, code=code, reason=reason)
+
+
+def _placement_failure(item: Mapping[str, Any]) -> Failure:
+    return Failure(
+        origin=Origin.ANSWER,
+        reason=item.get("reason") or "",
+        detail=item.get("detail"),
+        arn=item.get("arn"),
+    )

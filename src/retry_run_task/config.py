@@ -1,0 +1,125 @@
+"""The settings of the two Lambda functions: the only module that reads the environment.
+
+Each setting has its name, default and meaning in one place; the reference page is generated from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER
+from retry_run_task.core.values import CallerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX = "RETRY_RUN_TASK_"
+
+
+class _BadValueError(ValueError):
+    """A setting's text is not understood; the message says what was expected."""
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise _BadValueError("expected true or false")
+    return text.lower() == "true"
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    patterns = tuple(part.strip() for part in text.split(","))
+    if not all(patterns):
+        raise _BadValueError("expected patterns with a comma between them, such as batch,*-prod")
+    return patterns
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return _patterns(text) if text.strip() else ()
+
+
+def _callers(text: str) -> frozenset[CallerKind]:
+    allowed = sorted(kind.value for kind in CallerKind if kind not in NEVER)
+    names = {part.strip() for part in text.split(",")}
+    if not names <= set(allowed):
+        raise _BadValueError(f"expected some of {', '.join(allowed)}, with a comma between them")
+    return frozenset(CallerKind(name) for name in names)
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _stack(text: str) -> str:
+    if not text:
+        raise _BadValueError("expected a name")
+    return text
+
+
+def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
+    return field(default=default, metadata={"read": read, "meaning": meaning})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What can be set. Each attribute is an environment variable: ``RETRY_RUN_TASK_`` and its name in capitals."""
+
+    stack: str = _setting(
+        "retry-run-task",
+        _stack,
+        "Name of this installation; part of every recovery's name and of every metric.",
+    )
+    recover_function: str = _setting(
+        "", _text, "ARN with alias, or `name:alias`, of the recover function. Needed by intake."
+    )
+    topic_arn: str = _setting(
+        "", _text, "SNS topic that a person is told through. If empty, endings are only logged."
+    )
+    notify_recovered: bool = _setting(
+        False, _flag, "Whether a person is also told when a recovery succeeds: `true` or `false`."
+    )
+    callers: frozenset[CallerKind] = _setting(
+        DEFAULT_CALLERS,
+        _callers,
+        "Whose failed calls are recovered: some of `rule`, `scheduler`, `hand-made` (a record without a caller, "
+        "for trying the system out) and `other` (SDK, AWS CLI, console).",
+    )
+    clusters: tuple[str, ...] = _setting(
+        ("*",), _patterns, "Globs on the cluster's name or ARN; only tasks in these are recovered."
+    )
+    task_definitions: tuple[str, ...] = _setting(
+        ("*",), _patterns, "Globs on the task definition's family, `family:revision` or ARN."
+    )
+    regions: tuple[str, ...] = _setting(
+        (), _names, "Regions whose records are recovered. If empty, only the function's own."
+    )
+    role_arn: str = _setting(
+        "", _text, "ARN of the role that recover runs under, by which its own failed calls are recognised."
+    )
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings; absent ones have their defaults.
+
+        Raises:
+            ConfigError: A value is not understood, or a variable with the prefix is not a setting.
+                Names every problem.
+        """
+        known = {PREFIX + f.name.upper(): f for f in fields(cls)}
+        values: dict[str, Any] = {}
+        problems = [
+            f"{name} is not a setting; expected one of {', '.join(sorted(known))}"
+            for name in sorted(environment)
+            if name.startswith(PREFIX) and name not in known
+        ]
+        for name, f in known.items():
+            if name not in environment:
+                continue
+            try:
+                values[f.name] = f.metadata["read"](environment[name])
+            except _BadValueError as error:
+                problems.append(f"{name} is {environment[name]!r}; {error}")
+        if problems:
+            raise ConfigError("; ".join(problems) + ".", hint="Correct the function's environment.")
+        return cls(**values)

@@ -1,0 +1,45 @@
+"""How long to wait. Exponential with a cap and equal jitter, from a seed instead of a random source.
+
+Equal jitter keeps half of the delay and spreads the other half, so that jobs which failed together do not
+come back together, also after the cap is reached.
+https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+# 2 ** 30 seconds is 34 years; beyond that only the cap matters, and a float would overflow at 2 ** 1024.
+_EXPONENT_MAX = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """The shape of the waits between attempts.
+
+    Attributes:
+        base_s: The longest first wait, in seconds.
+        cap_s: The longest any wait becomes, in seconds.
+    """
+
+    base_s: float
+    cap_s: float
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.base_s <= self.cap_s:
+            raise ValueError(f"backoff needs 1 <= base <= cap, not base {self.base_s} and cap {self.cap_s}")
+
+    def longest(self, nth: int) -> float:
+        """Return the upper bound of the nth wait, in seconds; the first is 1."""
+        return min(self.cap_s, self.base_s * 2.0 ** min(nth - 1, _EXPONENT_MAX))
+
+    def delay(self, nth: int, seed: str) -> int:
+        """Return the nth wait in whole seconds, at least 1: the same for the same seed, spread between seeds."""
+        longest = self.longest(nth)
+        return max(1, round(longest / 2 + _fraction(f"{seed}/{nth}") * longest / 2))
+
+
+def _fraction(seed: str) -> float:
+    """Return a number in [0, 1) that looks random and is not."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) / 2**64

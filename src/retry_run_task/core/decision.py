@@ -1,0 +1,115 @@
+"""From what ECS answered to what happens next. Pure: it is told the time, and it acts on nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.core.durations import spoken
+from retry_run_task.core.values import Category, Outcome
+
+if TYPE_CHECKING:
+    from retry_run_task.core.policy import Policy
+    from retry_run_task.core.values import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Make another attempt.
+
+    Attributes:
+        delay_s: Whole seconds to wait before it.
+        rule: Name of the policy's rule that says so.
+        why: One sentence.
+    """
+
+    delay_s: int
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """End the recovery without the tasks.
+
+    Attributes:
+        outcome: How it ends.
+        rule: Name of the policy's rule that says so.
+        why: One sentence for the person who is told.
+        hint: What that person can do.
+    """
+
+    outcome: Outcome
+    rule: str
+    why: str
+    hint: str = ""
+
+
+def decide(policy: Policy, verdict: Verdict, *, nth: int, elapsed_s: float, seed: str) -> Retry | GiveUp:
+    """Say what follows an answer that did not place every task.
+
+    Args:
+        policy: The rules.
+        verdict: The failure that decides, of all in the answer.
+        nth: How many answers of this category the recovery has had, this one included.
+        elapsed_s: Seconds since the failed call.
+        seed: What the jitter is derived from: the launch's identity.
+    """
+    rule = policy.rules[verdict.category]
+    name = verdict.category.value
+    if rule.backoff is None:
+        return _permanent(verdict)
+    if rule.attempts is not None and nth >= rule.attempts:
+        return GiveUp(
+            outcome=Outcome.EXPIRED,
+            rule=name,
+            why=f"{_counted(nth)} ended in a failure of kind {name}, and the policy allows no more",
+            hint=verdict.hint,
+        )
+    delay = rule.backoff.delay(nth, seed)
+    late = past_deadline(policy, elapsed_s + delay)
+    if late is not None:
+        return late
+    return Retry(delay_s=delay, rule=name, why=f"{name}: {_REASONS[verdict.category]}")
+
+
+def open_with(policy: Policy, verdict: Verdict) -> GiveUp | None:
+    """Say whether what the failed call itself was told already ends the recovery; None means go on."""
+    return _permanent(verdict) if policy.rules[verdict.category].backoff is None else None
+
+
+def past_deadline(policy: Policy, elapsed_s: float) -> GiveUp | None:
+    """Return the end of the recovery if an attempt at this time would be too late, else None."""
+    if elapsed_s <= policy.deadline_s:
+        return None
+    return GiveUp(
+        outcome=Outcome.EXPIRED,
+        rule="deadline",
+        why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
+        f"and the policy wants no run later than {spoken(policy.deadline_s)} after it",
+        hint="If the run is still wanted, start it by hand.",
+    )
+
+
+def _permanent(verdict: Verdict) -> GiveUp:
+    return GiveUp(
+        outcome=Outcome.PERMANENT,
+        rule=verdict.category.value,
+        why=f"no waiting can help: this is a failure of kind {verdict.category}",
+        hint=verdict.hint,
+    )
+
+
+def _counted(n: int) -> str:
+    return "one attempt" if n == 1 else f"{n} attempts"
+
+
+_REASONS = {
+    Category.CAPACITY: "it may be there at the next attempt",
+    Category.THROTTLE: "AWS asks for fewer calls",
+    Category.TRANSIENT: "it passes by itself",
+    Category.UNKNOWN: "nobody has classified this text yet, so a few careful attempts",
+    # Never shown: the shipped policy gives up at once. A policy may choose otherwise.
+    Category.CONFIGURATION: "the policy asks for another attempt all the same",
+    Category.PERMISSION: "the policy asks for another attempt all the same",
+}

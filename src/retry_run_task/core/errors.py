@@ -1,0 +1,47 @@
+"""The errors that a person may see. Each is one sentence that says what to do next."""
+
+from __future__ import annotations
+
+
+class RetryRunTaskError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Attributes:
+        hint: The next thing to do; empty if the message says it all.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message if not hint else f"{message} {hint}")
+        self.hint = hint
+
+
+class ConfigError(RetryRunTaskError):
+    """A setting is missing, unknown or not understood. Names every problem, not only the first."""
+
+
+class PayloadError(RetryRunTaskError):
+    """What was handed to recover is not what intake sends."""
+
+
+class StartError(RetryRunTaskError):
+    """Some recoveries could not be started; the event must be delivered again.
+
+    Attributes:
+        event_ids: The failed launches that nothing recovers yet.
+    """
+
+    def __init__(self, message: str, *, event_ids: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.event_ids = event_ids
+
+
+class GaveUpError(RetryRunTaskError):
+    """A recovery ended without its tasks. Raised so that the execution is FAILED, visible everywhere.
+
+    Attributes:
+        outcome: How it ended, a value of ``Outcome``.
+    """
+
+    def __init__(self, message: str, *, outcome: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.outcome = outcome

@@ -1,0 +1,131 @@
+"""What things are called: recoveries, client tokens, and the mark on the tasks we start.
+
+Everything is derived, nothing is drawn: the same failure has the same names wherever and however
+often it is seen. That is what makes a duplicate harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.values import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.core.values import FailedLaunch
+
+TOKEN_PREFIX = "rrt-"  # noqa: S105 - not a secret: the public mark of our client tokens
+MARK = "retry-run-task"
+
+_EVENT_ID = re.compile(r"[0-9A-Za-z-]{8,36}")
+_UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
+_OUR_TOKEN = re.compile(r"rrt-[0-9a-f]{32}-\d{1,5}")
+_OUR_MARK = re.compile(rf"(?:.*/)?{MARK}/[0-9a-f]{{12}}", re.DOTALL)
+_NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z-_]")
+
+# Lambda: 1 to 64 of [a-zA-Z0-9-_].
+# https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html
+NAME_MAX = 64
+# ECS: up to 128 letters, digits, hyphens, slashes and underscores.
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+STARTED_BY_MAX = 128
+
+
+def _digest(*parts: str, size: int) -> str:
+    # surrogatepass: a hand-made record may hold text that is not UTF-8; it still needs a name.
+    text = "\0".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.sha256(text).hexdigest()[:size]
+
+
+def event_identity(event_id: str | None, fallback: str) -> str:
+    """Return what names a failed launch: CloudTrail's event id, or a digest of what stands in for it.
+
+    Args:
+        event_id: ``eventID`` of the record; None if it was made by hand.
+        fallback: Id of the log event, or of the EventBridge event, that brought the record.
+    """
+    if event_id is not None and _EVENT_ID.fullmatch(event_id):
+        return event_id
+    return f"id-{_digest(event_id or fallback, size=32)}"
+
+
+def call_identity(event_id: str, *, account: str, region: str, parameters: Mapping[str, Any]) -> str:
+    """Return what all records of one logical RunTask call share.
+
+    An SDK that repeats a call keeps its client token, and CloudTrail records every try. ECS itself says
+    that two calls on one cluster with one token are the same call, so that token is the identity, but only
+    if it was drawn at random: somebody who sends a fixed token every night means a new run every night.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    token = parameters.get("clientToken")
+    if isinstance(token, str) and _UUID4.fullmatch(token):
+        return _digest("call", account, region, str(parameters.get("cluster") or ""), token, size=32)
+    return _digest("event", event_id, size=32)
+
+
+def recovery_name(stack: str, event_id: str) -> str:
+    """Return the durable execution's name. Lambda starts a name once, however often it is asked to.
+
+    The stack is part of it, since AWS's documentation says both that names are unique within a function and
+    within an account and Region; two stacks must not take each other's names.
+    """
+    room = NAME_MAX - len(event_id) - 1
+    prefix = _NOT_IN_A_NAME.sub("-", stack)
+    if prefix != stack or len(prefix) > room:
+        prefix = f"{prefix[: room - 9]}-{_digest(stack, size=8)}"
+    return f"{prefix}-{event_id}"
+
+
+def client_token(call_id: str, attempt: int) -> str:
+    """Return the token of one attempt (the first is 1): at most 42 of the 64 characters ECS allows.
+
+    It does not contain the stack: should two stacks recover the same call, ECS gives both the same tasks.
+    """
+    return f"{TOKEN_PREFIX}{call_id}-{attempt}"
+
+
+def is_our_token(token: object) -> bool:
+    """Tell whether a client token was made by a recovery, of any stack."""
+    return isinstance(token, str) and _OUR_TOKEN.fullmatch(token) is not None
+
+
+def mark_started_by(original: str | None, call_id: str) -> str:
+    """Return ``startedBy`` for our tasks: the original, then our mark with the launch's own digits.
+
+    An original that leaves no room is cut, as ECS allows 128 characters.
+    """
+    mark = f"{MARK}/{call_id[:12]}"
+    if not original:
+        return mark
+    return f"{original[: STARTED_BY_MAX - len(mark) - 1]}/{mark}"
+
+
+def is_ours(started_by: object) -> bool:
+    """Tell whether a task was started by a recovery, from its ``startedBy`` alone."""
+    return isinstance(started_by, str) and _OUR_MARK.fullmatch(started_by) is not None
+
+
+def recovery_name_of(stack: str, launch: FailedLaunch) -> str:
+    """Return the name of a failed launch's recovery.
+
+    A call that raised an error is not made again but reported, and the same cause is reported once a day: then
+    the name is made of the cause and the day, in UTC, of the failed call.
+    """
+    if not any(f.origin is Origin.ERROR for f in launch.failures):
+        return recovery_name(stack, launch.event_id)
+    parameters = launch.request.parameters
+    cause = _digest(
+        launch.account,
+        launch.region,
+        launch.caller.role_arn or "",
+        *(str(parameters.get(name) or "") for name in ("cluster", "taskDefinition", "startedBy")),
+        *(f.code or "" for f in launch.failures),
+        size=18,
+    )
+    return recovery_name(stack, f"report-{launch.event_time:%Y%m%d}-{cause}")

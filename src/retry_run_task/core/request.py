@@ -1,0 +1,204 @@
+"""The request: what of a recorded RunTask call is sent again, what is not, and what is missing.
+
+CloudTrail's record is the source, and it is carried whole. This module names the few members that are
+not sent again, and finds what CloudTrail left out.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import isfinite
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.values import IncompleteRequest, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# ECS: 1 to 10 tasks a call. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+COUNT_MAX = 10
+
+# CloudTrail writes this string in place of environment overrides (and of whatever it hides next).
+# https://github.com/aws-samples/aws-batch-runtime-monitoring/issues/20
+HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
+
+# Deeper than any RunTask request, and far from the interpreter's own limit.
+DEPTH_MAX = 64
+
+
+class Treatment(StrEnum):
+    """What becomes of a member of a recorded request."""
+
+    KEPT = "kept"
+    REWRITTEN = "rewritten"
+    DROPPED = "dropped"
+
+
+# Every member of RunTask that has been looked at, and why it is treated so. A member that is not here came
+# with a newer caller: it is kept. A test fails when the model that is installed knows more than this table.
+MEMBERS: Mapping[str, tuple[Treatment, str]] = MappingProxyType(
+    {
+        "capacityProviderStrategy": (Treatment.KEPT, "as asked"),
+        "clientToken": (
+            Treatment.REWRITTEN,
+            "ECS answers a token that it has seen with the old outcome; each attempt has its own",
+        ),
+        "cluster": (Treatment.KEPT, "as asked; absent means the default cluster"),
+        "count": (Treatment.REWRITTEN, "only the tasks that are still missing; untouched if that is all"),
+        "enableECSManagedTags": (Treatment.KEPT, "as asked"),
+        "enableExecuteCommand": (Treatment.KEPT, "as asked"),
+        "group": (Treatment.KEPT, "as asked"),
+        "launchType": (Treatment.KEPT, "as asked"),
+        "networkConfiguration": (Treatment.KEPT, "as asked"),
+        "overrides": (Treatment.KEPT, "as asked; refused if CloudTrail hid a part of it"),
+        "placementConstraints": (Treatment.KEPT, "as asked"),
+        "placementStrategy": (Treatment.KEPT, "as asked"),
+        "platformVersion": (Treatment.KEPT, "as asked"),
+        "propagateTags": (Treatment.KEPT, "as asked"),
+        "referenceId": (Treatment.DROPPED, "a reference that AWS services use among themselves"),
+        "startedBy": (Treatment.REWRITTEN, "the original, with a suffix that marks the task as a recovery's"),
+        "tags": (Treatment.REWRITTEN, "less those that begin with aws:, which only AWS may set"),
+        "taskDefinition": (Treatment.KEPT, "as asked; without a revision ECS takes the latest active one"),
+        "volumeConfigurations": (Treatment.KEPT, "as asked"),
+        # Not in the model, but in real records.
+        "dryrun": (Treatment.DROPPED, "CloudTrail records it; it is not a parameter of the public API"),
+    }
+)
+
+_DROPPED = frozenset(name for name, (treatment, _) in MEMBERS.items() if treatment is Treatment.DROPPED)
+
+
+class RequestError(ValueError):
+    """The recorded parameters are not those of a RunTask call. The message says which and why."""
+
+
+def rebuild(recorded: Mapping[str, Any]) -> Request | IncompleteRequest:
+    """Return the request that a record's ``requestParameters`` stand for.
+
+    Raises:
+        RequestError: No task definition, a count outside 1 to 10, or nested too deeply to be one.
+    """
+    parameters = {k: v for k, v in recorded.items() if k not in _DROPPED and k != "clientToken"}
+    _check(parameters)
+    if "tags" in parameters:
+        parameters["tags"] = _without_aws_tags(parameters["tags"])
+        if not parameters["tags"]:
+            del parameters["tags"]
+    missing = tuple(hidden_paths(parameters))
+    if missing:
+        return IncompleteRequest(parameters=parameters, missing=missing)
+    return Request(parameters=parameters)
+
+
+def _check(parameters: Mapping[str, Any]) -> None:
+    task_definition = parameters.get("taskDefinition")
+    if not isinstance(task_definition, str) or not task_definition:
+        raise RequestError("requestParameters has no taskDefinition, so there is nothing to run")
+    cluster = parameters.get("cluster")
+    if cluster is not None and not isinstance(cluster, str):
+        raise RequestError("requestParameters.cluster is not a string")
+    started_by = parameters.get("startedBy")
+    if started_by is not None and not isinstance(started_by, str):
+        raise RequestError("requestParameters.startedBy is not a string")
+    count = parameters.get("count")
+    if count is None:
+        return
+    if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= COUNT_MAX:
+        raise RequestError(f"requestParameters.count is not a whole number from 1 to {COUNT_MAX}")
+
+
+def _without_aws_tags(tags: Any) -> Any:
+    if not isinstance(tags, list):
+        return tags
+    return [tag for tag in tags if not _is_aws_tag(tag)]
+
+
+def _is_aws_tag(tag: Any) -> bool:
+    return isinstance(tag, dict) and str(tag.get("key", "")).lower().startswith("aws:")
+
+
+def hidden_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the path of every value that CloudTrail hid, or hid a part of.
+
+    Raises:
+        RequestError: The parameters are nested more deeply than any request.
+    """
+    stack: list[tuple[str, Any, int]] = [
+        (name, value, 1) for name, value in reversed(list(parameters.items()))
+    ]
+    while stack:
+        path, value, depth = stack.pop()
+        if isinstance(value, str):
+            if HIDDEN in value.upper():
+                yield path
+            continue
+        if isinstance(value, float) and not isfinite(value):
+            raise RequestError("requestParameters holds a number that is too large for JSON")
+        if not isinstance(value, dict | list):
+            continue
+        if depth > DEPTH_MAX:
+            raise RequestError(f"requestParameters is nested more than {DEPTH_MAX} levels deep")
+        if isinstance(value, dict):
+            children = [(f"{path}.{key}", child, depth + 1) for key, child in value.items()]
+            if any(HIDDEN in key.upper() for key in value):
+                yield f"{path} (a key)"
+        else:
+            children = [(f"{path}[{_label(child, i)}]", child, depth + 1) for i, child in enumerate(value)]
+        stack.extend(reversed(children))
+
+
+def _label(item: Any, index: int) -> str:
+    """Name a list's item as a person would: a container by its name, anything else by its place."""
+    name = item.get("name") if isinstance(item, dict) else None
+    return name if isinstance(name, str) else str(index)
+
+
+def asked(request: Request | IncompleteRequest) -> int:
+    """Return how many tasks the request asks for. ECS starts one if it does not say."""
+    return request.parameters.get("count") or 1
+
+
+def for_attempt(request: Request, *, missing: int, token: str, started_by: str) -> dict[str, Any]:
+    """Return the body of one attempt: as asked, less the tasks that are there, with our token and mark."""
+    body = dict(request.parameters)
+    if missing != asked(request):
+        body["count"] = missing
+    body["startedBy"] = started_by
+    body["clientToken"] = token
+    return body
+
+
+def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters as they may be shown: names of environment variables, never their values."""
+    overrides = parameters.get("overrides")
+    if not isinstance(overrides, dict):
+        return dict(parameters)
+    containers = overrides.get("containerOverrides")
+    if not isinstance(containers, list):
+        return dict(parameters)
+    shown = [_masked_container(c) for c in containers]
+    return {**parameters, "overrides": {**overrides, "containerOverrides": shown}}
+
+
+def _masked_container(container: Any) -> Any:
+    if not isinstance(container, dict) or "environment" not in container:
+        return container
+    environment = container["environment"]
+    if not isinstance(environment, list):
+        return {**container, "environment": environment if environment == HIDDEN else "***"}
+    return {**container, "environment": [_masked_variable(v) for v in environment]}
+
+
+def _masked_variable(variable: Any) -> Any:
+    return {"name": variable.get("name"), "value": "***"} if isinstance(variable, dict) else "***"
+
+
+def cluster_name(parameters: Mapping[str, Any]) -> str:
+    """Return the cluster's short name; ECS uses ``default`` when a request names none."""
+    return str(parameters.get("cluster") or "default").rsplit("/", 1)[-1]
+
+
+def family(parameters: Mapping[str, Any]) -> str:
+    """Return the family of the task definition, without revision or ARN; empty if unknown."""
+    return str(parameters.get("taskDefinition") or "").rsplit("/", 1)[-1].split(":", 1)[0]

@@ -1,0 +1,134 @@
+"""What is recovered and what is left alone. Every launch that is left alone has a sentence that says why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from retry_run_task.core.classification import classify, worst
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.values import CallerKind, Category, FailedLaunch, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+DEFAULT_CALLERS = frozenset({CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE})
+
+# Nobody may ask for these: they retry themselves, and a second retry is a second task.
+NEVER = {
+    CallerKind.OWN: "a recovery made this call itself and is already looking after it",
+    CallerKind.BATCH: "AWS Batch made this call and retries it itself",
+    CallerKind.STEP_FUNCTIONS: "Step Functions made this call and retries it itself",
+}
+
+_CALLER_WORDS = {
+    CallerKind.RULE: "an EventBridge rule",
+    CallerKind.SCHEDULER: "EventBridge Scheduler",
+    CallerKind.HAND_MADE: "a record made by hand",
+    CallerKind.OTHER: "an SDK, the AWS CLI or the console",
+}
+
+# Categories of thrown errors that nothing but a person can end. The others are repeated by whoever called:
+# EventBridge for up to 24 hours, an SDK on its own terms.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+_REPORTED = frozenset({Category.PERMISSION, Category.CONFIGURATION, Category.UNKNOWN})
+
+
+class Treatment(StrEnum):
+    """What intake does with a failed launch."""
+
+    RECOVER = "recover"
+    REPORT = "report"
+    """Tell a person, once a day for one cause; never call RunTask."""
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Whether a launch is this stack's, and why.
+
+    Attributes:
+        treatment: What to do with it.
+        why: One sentence.
+    """
+
+    treatment: Treatment
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What one stack looks after.
+
+    Attributes:
+        callers: Whose failed calls are recovered.
+        clusters: Globs on the cluster's name or ARN.
+        task_definitions: Globs on the family, ``family:revision`` or the ARN.
+        account: The account this stack lives in; empty means any, for a look at records from elsewhere.
+        regions: Regions whose records are recovered; empty means any.
+        role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens tell.
+    """
+
+    callers: frozenset[CallerKind] = DEFAULT_CALLERS
+    clusters: tuple[str, ...] = ("*",)
+    task_definitions: tuple[str, ...] = ("*",)
+    account: str = ""
+    regions: tuple[str, ...] = ()
+    role_arn: str | None = None
+
+    def judge(self, launch: FailedLaunch) -> Judgement:
+        """Say what to do with a failed launch."""
+        why_not = self._why_not(launch)
+        if why_not:
+            return Judgement(treatment=Treatment.IGNORE, why=why_not)
+        if any(f.origin is Origin.ERROR for f in launch.failures):
+            return _judge_error(launch)
+        return Judgement(
+            treatment=Treatment.RECOVER, why=f"{_CALLER_WORDS[launch.caller.kind]} asked for this task"
+        )
+
+    def _why_not(self, launch: FailedLaunch) -> str | None:
+        kind = launch.caller.kind
+        if self.role_arn is not None and launch.caller.role_arn == self.role_arn:
+            kind = CallerKind.OWN
+        if kind in NEVER:
+            return NEVER[kind]
+        if self.account and launch.account and launch.account != self.account:
+            return f"it happened in account {launch.account}, and this stack recovers account {self.account} only"
+        if self.regions and launch.region and launch.region not in self.regions:
+            return f"it happened in {launch.region}, and this stack recovers {', '.join(self.regions)} only"
+        if kind not in self.callers:
+            return f"{_CALLER_WORDS[kind]} made this call, which is not among the callers to recover"
+        return self._pattern_mismatch(launch.request.parameters)
+
+    def _pattern_mismatch(self, parameters: Mapping[str, object]) -> str | None:
+        if not parameters:
+            return None  # AWS recorded no request: it cannot be told to be anybody else's, so it is ours to report
+        cluster = cluster_name(parameters)
+        if not _matches(self.clusters, (cluster, str(parameters.get("cluster")))):
+            return f"cluster {cluster!r} matches none of {', '.join(self.clusters)}"
+        arn = str(parameters.get("taskDefinition"))
+        if not _matches(self.task_definitions, (family(parameters), arn.rsplit("/", 1)[-1], arn)):
+            return (
+                f"task definition {family(parameters)!r} matches none of {', '.join(self.task_definitions)}"
+            )
+        return None
+
+
+def _judge_error(launch: FailedLaunch) -> Judgement:
+    category = worst([classify(f) for f in launch.failures]).category
+    if category in _REPORTED:
+        return Judgement(
+            treatment=Treatment.REPORT,
+            why=f"RunTask raised an error ({category}) that no retry can mend; a person is told",
+        )
+    return Judgement(
+        treatment=Treatment.IGNORE,
+        why=f"RunTask raised an error ({category}) that {_CALLER_WORDS[launch.caller.kind]} saw and retries itself",
+    )
+
+
+def _matches(patterns: Iterable[str], names: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in names)

@@ -1,0 +1,162 @@
+"""The values as JSON: what intake hands to recover, and what a step leaves in a checkpoint.
+
+What intake sends is canonical: the same failure gives the same bytes, whichever way it came in, and
+nothing in it names the way in, the time of arrival or the version. Lambda compares payloads when a name
+is started again.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.errors import PayloadError
+from retry_run_task.core.request import cluster_name
+from retry_run_task.core.values import (
+    Answer,
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    IncompleteRequest,
+    JsonObject,
+    Lost,
+    Origin,
+    Placed,
+    Refused,
+    Request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# A reason is a sentence; CloudTrail itself cuts an error message at 1 KB.
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+_TEXT_MAX = 1024
+
+
+def canonical(value: Any) -> str:
+    """Return JSON that is the same for the same value: sorted, without spaces, ASCII only.
+
+    Raises:
+        ValueError: The value holds a number that JSON does not have, such as infinity.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def launch_to_json(launch: FailedLaunch) -> JsonObject:
+    """Return what recover is started with."""
+    body: JsonObject = {
+        "event_id": launch.event_id,
+        "call_id": launch.call_id,
+        "event_time": iso(launch.event_time),
+        "account": launch.account,
+        "region": launch.region,
+        "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
+        "request": dict(launch.request.parameters),
+        "failures": failures_to_json(launch.failures),
+        "placed": launch.placed,
+    }
+    if isinstance(launch.request, IncompleteRequest):
+        body["missing"] = list(launch.request.missing)
+    return body
+
+
+def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
+    """Read what ``launch_to_json`` wrote.
+
+    Raises:
+        PayloadError: It is not that, for example because recover was invoked by hand.
+    """
+    try:
+        parameters = body["request"]
+        missing = tuple(body.get("missing", ()))
+        return FailedLaunch(
+            event_id=body["event_id"],
+            call_id=body["call_id"],
+            event_time=datetime.fromisoformat(body["event_time"]),
+            account=body["account"],
+            region=body["region"],
+            caller=Caller(kind=CallerKind(body["caller"]["kind"]), role_arn=body["caller"]["role_arn"]),
+            request=IncompleteRequest(parameters=parameters, missing=missing)
+            if missing
+            else Request(parameters=parameters),
+            failures=failures_from_json(body["failures"]),
+            placed=body["placed"],
+        )
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PayloadError(
+            f"this is not a failed launch as intake sends it ({type(error).__name__}: {error}).",
+            hint="Put a record into the log group instead of invoking recover by hand.",
+        ) from error
+
+
+def about(launch: FailedLaunch) -> JsonObject:
+    """Return what every log line about a launch carries, so that a person finds them by what they know."""
+    parameters = launch.request.parameters
+    return {
+        "event_id": launch.event_id,
+        "caller": launch.caller.kind.value,
+        "cluster": cluster_name(parameters) if parameters else None,
+        "task_definition": parameters.get("taskDefinition"),
+        "started_by": parameters.get("startedBy"),
+    }
+
+
+def answer_to_json(answer: Answer) -> JsonObject:
+    """Return what the run-task step leaves in its checkpoint: task ARNs and AWS's words, nothing of the request."""
+    match answer:
+        case Placed(task_arns=arns, failures=failures):
+            return {"answer": "placed", "task_arns": list(arns), "failures": failures_to_json(failures)}
+        case Refused(failure=failure, is_unsure=unsure):
+            return {"answer": "refused", "failures": failures_to_json([failure]), "unsure": unsure}
+        case Lost(failure=failure):
+            return {"answer": "lost", "failures": failures_to_json([failure])}
+
+
+def answer_from_json(body: Mapping[str, Any]) -> Answer:
+    """Read what ``answer_to_json`` wrote."""
+    failures = failures_from_json(body["failures"])
+    if body["answer"] == "placed":
+        return Placed(task_arns=tuple(body["task_arns"]), failures=failures)
+    if body["answer"] == "refused":
+        return Refused(failure=failures[0], is_unsure=body["unsure"])
+    return Lost(failure=failures[0])
+
+
+def failures_to_json(failures: Iterable[Failure]) -> list[JsonObject]:
+    """Return failures with the members that are set, texts cut at 1 KB."""
+    return [
+        {
+            key: value[:_TEXT_MAX]
+            for key, value in (
+                ("origin", f.origin.value),
+                ("code", f.code),
+                ("reason", f.reason),
+                ("detail", f.detail),
+                ("arn", f.arn),
+            )
+            if value
+        }
+        for f in failures
+    ]
+
+
+def failures_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Failure, ...]:
+    """Read what ``failures_to_json`` wrote."""
+    return tuple(
+        Failure(
+            origin=Origin(item["origin"]),
+            code=item.get("code"),
+            reason=item.get("reason", ""),
+            detail=item.get("detail"),
+            arn=item.get("arn"),
+        )
+        for item in items
+    )
+
+
+def iso(moment: datetime) -> str:
+    """Return a time as CloudTrail writes it, such as ``2026-11-24T00:00:03Z``."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,175 @@
+"""The two Lambda entry points. Importing this module does nothing but import; clients are made on first use.
+
+``intake`` is subscribed to the trail's log group and to EventBridge. ``recover`` is a durable function that
+intake starts, once for each failed launch.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.aws import ecs, recoveries, topic
+from retry_run_task.aws.telemetry import Metric, Telemetry
+from retry_run_task.config import Settings
+from retry_run_task.core import identity, recovery, wire
+from retry_run_task.core.errors import ConfigError, GaveUpError
+from retry_run_task.core.policy import DEFAULT as DEFAULT_POLICY
+from retry_run_task.core.scope import Scope
+from retry_run_task.core.values import Answer, Category, FailedLaunch, JsonObject, Outcome
+from retry_run_task.intake import take_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aws_durable_execution_sdk_python import DurableContext
+
+    from retry_run_task.core.messages import Message
+
+
+def intake(event: Any, context: Any) -> JsonObject:
+    """Start a recovery for every failed launch in the event.
+
+    Raises:
+        StartError: A recovery could not be started; Lambda delivers the event again.
+        ConfigError: The function's environment is wrong; Lambda delivers the event again.
+    """
+    settings = _settings()
+    if not settings.recover_function:
+        raise ConfigError(
+            "RETRY_RUN_TASK_RECOVER_FUNCTION is not set, so intake does not know what to start.",
+            hint="Set it to the recover function's ARN with its alias.",
+        )
+    telemetry = Telemetry(stack=settings.stack, request_id=context.aws_request_id)
+    try:
+        counts = take_in(
+            event,
+            stack=settings.stack,
+            scope=_scope(settings, context.invoked_function_arn),
+            start=lambda name, payload: recoveries.start(
+                recoveries.client(), function=settings.recover_function, name=name, payload=payload
+            ),
+            telemetry=telemetry,
+        )
+    finally:
+        telemetry.flush()
+    return asdict(counts)
+
+
+def recover(event: Any, context: Any) -> Any:
+    """Recover one failed launch, as a durable execution.
+
+    Raises:
+        GaveUpError: The tasks will not be there; the execution is FAILED.
+    """
+    return _durable()(event, context)
+
+
+@functools.cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+def _scope(settings: Settings, function_arn: str) -> Scope:
+    # arn:<partition>:lambda:<region>:<account>:function:<name>
+    _, _, _, region, account, *_ = function_arn.split(":")
+    return Scope(
+        callers=settings.callers,
+        clusters=settings.clusters,
+        task_definitions=settings.task_definitions,
+        account=account,
+        regions=settings.regions or (region,),
+        role_arn=settings.role_arn or None,
+    )
+
+
+@functools.cache
+def _durable() -> Callable[[Any, Any], Any]:
+    # Imported here, so that intake starts without it.
+    from aws_durable_execution_sdk_python import durable_execution  # noqa: PLC0415
+
+    return durable_execution(_recover)
+
+
+def _recover(event: Any, context: DurableContext) -> JsonObject:
+    from aws_durable_execution_sdk_python.config import Duration, StepConfig  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.retries import RetryPresets  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
+
+    settings = _settings()
+    launch = wire.launch_from_json(event)
+    # A step that raises is a fault, never what ECS said; it fails the execution instead of being retried blindly.
+    once = StepConfig(retry_strategy=RetryPresets.none(), serdes=JsonSerDes())
+    invocation = context.lambda_context
+    telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
+    name = identity.recovery_name_of(settings.stack, launch)
+
+    def step(label: str, action: Callable[[], JsonObject]) -> JsonObject:
+        return context.step(lambda _: action(), name=label, config=once)
+
+    def wait(label: str, seconds: int) -> None:
+        context.wait(Duration.from_seconds(seconds), name=label)
+
+    def tell(happened: recovery.Event, /, **fields: Any) -> None:
+        # Resuming runs the finished part again; what it had to say has been said.
+        if not context.is_replaying():
+            _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
+
+    ending = recovery.recover(
+        launch,
+        DEFAULT_POLICY,
+        _World(settings),
+        step=step,
+        wait=wait,
+        tell=tell,
+        notify_recovered=settings.notify_recovered,
+    )
+    if ending.outcome is not Outcome.RECOVERED:
+        raise GaveUpError(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
+    return {"outcome": ending.outcome.value, "attempts": ending.calls, "task_arns": list(ending.task_arns)}
+
+
+class _World:
+    """AWS, as a recovery sees it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic_arn = settings.topic_arn
+
+    def now(self) -> float:
+        return time.time()
+
+    def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
+        return ecs.run_task(ecs.client(launch.region), body)
+
+    def notify(self, message: Message) -> str | None:
+        return topic.publish(self._topic_arn, message) if self._topic_arn else None
+
+
+def _tell(telemetry: Telemetry, happened: recovery.Event, **fields: Any) -> None:
+    category = fields.get("category")
+    match happened:
+        case recovery.Event.BEGAN:
+            telemetry.count(Metric.LAUNCHES, category=category)
+            if category == Category.UNKNOWN:
+                telemetry.count(Metric.UNKNOWN_REASONS)
+            telemetry.info(happened, **fields)
+        case recovery.Event.ATTEMPTED:
+            telemetry.count(Metric.ATTEMPTS)
+            telemetry.info(happened, **fields)
+        case recovery.Event.WAITING:
+            telemetry.info(happened, **fields)
+        case recovery.Event.RECOVERED:
+            telemetry.count(Metric.RECOVERED)
+            telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
+            telemetry.info(happened, **fields)
+        case recovery.Event.GAVE_UP:
+            telemetry.count(Metric.GAVE_UP, category=category)
+            telemetry.error(happened, **fields)
+        case recovery.Event.NOT_NOTIFIED:
+            telemetry.count(Metric.NOT_NOTIFIED)
+            telemetry.error(happened, **fields)
+    # At once: the next line may suspend the execution, and with it this invocation.
+    telemetry.flush()

@@ -1,0 +1,182 @@
+"""Durable executions under virtual time: hours pass in milliseconds, and crashes happen where they are wanted.
+
+The engine behaves as Lambda's does where a recovery can tell the difference: finished steps and waits are
+remembered, everything else is run again from the top, and a name is started once.
+https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.recovery import Step, Wait
+
+if TYPE_CHECKING:
+    from retry_run_task.core.values import JsonObject
+
+
+class Moment(StrEnum):
+    """Where in a step an execution can be cut off."""
+
+    BEFORE = "before the action"
+    AFTER = "after the action, before its result is recorded"
+    RECORDED = "after the result is recorded"
+
+
+class CutOff(BaseException):
+    """Raised into an execution where its function's process dies; no error of the code it goes through."""
+
+
+class _Suspended(BaseException):
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class Timeline:
+    """A clock that jumps from one due thing to the next.
+
+    Attributes:
+        now: Seconds since 1970.
+    """
+
+    def __init__(self, start: float) -> None:
+        self.now = start
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+
+    def at(self, when: float, do: Callable[[], None]) -> None:
+        """Do something at a time; at once if that has passed."""
+        heapq.heappush(self._due, (max(when, self.now), next(self._order), do))
+
+    def after(self, seconds: float, do: Callable[[], None]) -> None:
+        """Do something later."""
+        self.at(self.now + seconds, do)
+
+    def run(self, *, until: float | None = None) -> None:
+        """Let time pass until nothing is due any more, or until a time."""
+        while self._due and (until is None or self._due[0][0] <= until):
+            self.now, _, do = heapq.heappop(self._due)
+            do()
+        if until is not None:
+            self.now = max(self.now, until)
+
+
+IsReplaying = Callable[[], bool]
+Run = Callable[[Step, Wait, IsReplaying], Any]
+
+
+@dataclass(slots=True)
+class Execution:
+    """One durable execution.
+
+    Attributes:
+        name: Its name, which is started once.
+        payload: What it was started with.
+        operations: Names and results of what is finished: a dictionary for a step, seconds for a wait.
+        invocations: How often its function was invoked.
+        result: What it returned; None while it runs.
+        error: What it raised; None if nothing.
+    """
+
+    name: str
+    payload: str
+    run: Run
+    operations: list[tuple[str, JsonObject | int]] = field(default_factory=list)
+    invocations: int = 0
+    result: Any = None
+    error: Exception | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has returned or raised."""
+        return self.result is not None or self.error is not None
+
+
+class Executions:
+    """Runs durable executions on a timeline.
+
+    Args:
+        timeline: Where waits take their time.
+        cut_off: Asked at every moment of every step, with the execution, the operation's name and the moment;
+            True lets the function die there. It is invoked again after ``restart_s``.
+        restart_s: Seconds until Lambda invokes a function again that died.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        *,
+        cut_off: Callable[[Execution, str, Moment], bool] = lambda *_: False,
+        restart_s: float = 1.0,
+    ) -> None:
+        self.timeline = timeline
+        self.by_name: dict[str, Execution] = {}
+        self._cut_off = cut_off
+        self._restart_s = restart_s
+
+    def start(self, name: str, payload: str, run: Run) -> bool:
+        """Start an execution; returns False, and does nothing, if the name has been started before."""
+        if name in self.by_name:
+            return False
+        execution = self.by_name[name] = Execution(name=name, payload=payload, run=run)
+        self.timeline.after(0, lambda: self._invoke(execution))
+        return True
+
+    def _invoke(self, execution: Execution) -> None:
+        execution.invocations += 1
+        position = 0
+
+        def is_replaying() -> bool:
+            return position < len(execution.operations)
+
+        def step(name: str, action: Callable[[], JsonObject]) -> JsonObject:
+            nonlocal position
+            if not is_replaying():
+                self._maybe_die(execution, name, Moment.BEFORE)
+                # A checkpoint is JSON text: what cannot be written or read back must fail here too.
+                result = json.loads(json.dumps(action(), allow_nan=False))
+                self._maybe_die(execution, name, Moment.AFTER)
+                execution.operations.append((name, result))
+                self._maybe_die(execution, name, Moment.RECORDED)
+            remembered = _remembered(execution, position, name)
+            position += 1
+            assert isinstance(remembered, dict)  # noqa: S101 - the engine's own rule, for mypy as well
+            return remembered
+
+        def wait(name: str, seconds: int) -> None:
+            nonlocal position
+            if not is_replaying():
+                if seconds < 1:
+                    raise ValueError(f"a wait is at least one second, not {seconds}")
+                execution.operations.append((name, seconds))
+                raise _Suspended(seconds)
+            _remembered(execution, position, name)
+            position += 1
+
+        try:
+            execution.result = execution.run(step, wait, is_replaying)
+        except _Suspended as suspended:
+            self.timeline.after(suspended.seconds, lambda: self._invoke(execution))
+        except CutOff:
+            self.timeline.after(self._restart_s, lambda: self._invoke(execution))
+        except Exception as error:  # noqa: BLE001 - as Lambda does: the execution has failed
+            execution.error = error
+
+    def _maybe_die(self, execution: Execution, name: str, moment: Moment) -> None:
+        if self._cut_off(execution, name, moment):
+            raise CutOff
+
+
+def _remembered(execution: Execution, position: int, name: str) -> JsonObject | int:
+    remembered, result = execution.operations[position]
+    if remembered != name:
+        # Lambda fails the execution: NonDeterministicExecutionError.
+        raise RuntimeError(f"operation {position} was {remembered!r} before and is {name!r} now")
+    return result

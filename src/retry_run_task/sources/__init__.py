@@ -1,0 +1,31 @@
+"""From what AWS sends to failed launches. One module for each wire format, headed by a sample of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.sources import cloudwatch_logs, eventbridge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def parse(event: Any) -> Iterator[FailedLaunch | Ignored | Unparsed]:
+    """Yield what becomes of each record in an event that Lambda was invoked with.
+
+    Never raises for what is in it: a record that cannot be read is one ``Unparsed``, and its neighbours are
+    read all the same.
+    """
+    if isinstance(event, dict) and "awslogs" in event:
+        return cloudwatch_logs.parse(event)
+    if isinstance(event, dict) and event.get("detail-type") == eventbridge.DETAIL_TYPE:
+        return eventbridge.parse(event)
+    return iter(
+        [
+            Unparsed(
+                why="this is neither a CloudWatch Logs subscription event nor an EventBridge event "
+                f"of type {eventbridge.DETAIL_TYPE!r}"
+            )
+        ]
+    )

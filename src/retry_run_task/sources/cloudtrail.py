@@ -1,0 +1,226 @@
+"""One CloudTrail record of a RunTask call, to a failed launch.
+
+A record of a call that placed nothing, shortened::
+
+    {"eventVersion": "1.11", "eventSource": "ecs.amazonaws.com", "eventName": "RunTask",
+     "eventID": "9d9f0b5e-0b1c-4f0e-9f0e-7c1d2f3a4b5c", "eventTime": "2026-11-24T00:00:03Z",
+     "awsRegion": "ap-northeast-1", "recipientAccountId": "123456789012",
+     "sourceIPAddress": "events.amazonaws.com", "userAgent": "events.amazonaws.com",
+     "userIdentity": {"type": "AssumedRole", "invokedBy": "events.amazonaws.com", "sessionContext":
+         {"sessionIssuer": {"type": "Role", "arn": "arn:aws:iam::123456789012:role/ecsEventsRole"}}},
+     "requestParameters": {"cluster": "batch", "taskDefinition": "nightly:7", "count": 1,
+         "startedBy": "events-rule/nightly", "clientToken": "0b0e7a1c-...", "dryrun": false},
+     "responseElements": {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time. ..."}]}}
+
+A call that raised an error has ``errorCode`` and ``errorMessage``, ``responseElements: null``, and for some
+errors ``requestParameters: null``. A record that a person wrote to try the system out needs only
+``eventName``, ``eventTime``, ``requestParameters`` and ``responseElements``.
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core import identity, request
+from retry_run_task.core.values import (
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    Ignored,
+    IncompleteRequest,
+    Origin,
+    Request,
+)
+from retry_run_task.core.wire import canonical
+from retry_run_task.sources.reading import ReadError, object_at, objects_at, text_at, time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The subscription filter that the product installs: nothing placed, part placed, or refused. A selector must
+# point at a value, since one that points at an object matches nothing; so a task is looked for by its ARN.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+FILTER_NAME = "RunTaskFailureFilter"
+FILTER_PATTERN = (
+    '{ ($.eventName = "RunTask") && (($.errorCode = "*") || ($.responseElements.failures[0].reason = "*")'
+    " || ($.responseElements.tasks[0].taskArn NOT EXISTS)) }"
+)
+
+# Who signed, who is named as the service behind the call, and what the call says of itself. Only the first is
+# proof; the rest are hints, and enough to decide whose retry this would be.
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+_SERVICES = {
+    "events.amazonaws.com": CallerKind.RULE,
+    "scheduler.amazonaws.com": CallerKind.SCHEDULER,
+    "batch.amazonaws.com": CallerKind.BATCH,
+    "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
+}
+_AGENTS = (("AmazonEventBridgeScheduler", CallerKind.SCHEDULER),)
+_STARTED_BY = (
+    ("events-rule/", CallerKind.RULE),
+    ("chronos-schedule/", CallerKind.SCHEDULER),
+    ("AWS Step Functions", CallerKind.STEP_FUNCTIONS),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What the delivery knows of a record, for a record that does not say it itself.
+
+    Attributes:
+        id: The log event's or EventBridge event's id; empty if the record came alone.
+        time: When it was put there; None if unknown.
+        account: 12 digits; empty if unknown.
+        region: Empty if unknown.
+    """
+
+    id: str = ""
+    time: datetime | None = None
+    account: str = ""
+    region: str = ""
+
+
+def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
+    """Return the failed launch that a record tells of, or why it tells of none.
+
+    Raises:
+        ReadError: It is not a record of a RunTask call that can be understood.
+    """
+    event_id = text_at(record, "eventID")
+    if record.get("eventName") != "RunTask" or record.get("eventSource") not in (None, "ecs.amazonaws.com"):
+        return Ignored(why="it is not a record of an ECS RunTask call", event_id=event_id)
+    recorded = object_at(record, "requestParameters")
+    failures, placed = _answer(record)
+    rebuilt = _request(recorded, record)
+    if placed >= request.asked(rebuilt):
+        return Ignored(why="this call placed every task it was asked for", event_id=event_id)
+    parameters = recorded or {}
+    arn = _cluster_arn(parameters)
+    account = text_at(record, "recipientAccountId") or arn.account or envelope.account
+    region = text_at(record, "awsRegion") or arn.region or envelope.region
+    name = identity.event_identity(_original_id(record) or event_id, envelope.id or canonical(record))
+    return FailedLaunch(
+        event_id=name,
+        call_id=identity.call_identity(name, account=account, region=region, parameters=parameters),
+        event_time=_time(record, envelope),
+        account=account,
+        region=region,
+        caller=_caller(record, parameters),
+        request=rebuilt,
+        failures=failures or (Failure(origin=Origin.ANSWER),),
+        placed=placed,
+    )
+
+
+def _original_id(record: dict[str, Any]) -> str | None:
+    """Return the id of the event that this one repeats or corrects.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+    (``addendum``)
+    """
+    addendum = object_at(record, "addendum")
+    return text_at(addendum, "originalEventID") if addendum else None
+
+
+def _time(record: dict[str, Any], envelope: Envelope) -> datetime:
+    text = text_at(record, "eventTime")
+    if text is not None:
+        return time_of(text)
+    if envelope.time is not None:
+        return envelope.time
+    raise ReadError("it has no eventTime, and nothing else tells when the call was made")
+
+
+def _answer(record: dict[str, Any]) -> tuple[tuple[Failure, ...], int]:
+    code = text_at(record, "errorCode")
+    if code:
+        reason = text_at(record, "errorMessage") or ""
+        return (Failure(origin=Origin.ERROR, code=code, reason=reason),), 0
+    answer = object_at(record, "responseElements")
+    if answer is None:
+        raise ReadError(
+            "it has neither responseElements nor errorCode, so nobody can say whether the call started tasks"
+        )
+    failures = tuple(
+        Failure(
+            origin=Origin.ANSWER,
+            reason=text_at(item, "reason") or "",
+            detail=text_at(item, "detail"),
+            arn=text_at(item, "arn"),
+        )
+        for item in objects_at(answer, "failures")
+    )
+    return failures, len(objects_at(answer, "tasks"))
+
+
+def _request(recorded: dict[str, Any] | None, record: dict[str, Any]) -> Request | IncompleteRequest:
+    if recorded is None:
+        if record.get("errorCode"):
+            return IncompleteRequest(parameters={}, missing=("requestParameters",))
+        raise ReadError("requestParameters is null, and the call raised no error that would explain it")
+    try:
+        return request.rebuild(recorded)
+    except request.RequestError as error:
+        raise ReadError(str(error)) from None
+
+
+def _caller(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
+    user = object_at(record, "userIdentity")
+    kind = _caller_kind(record, user, parameters)
+    return Caller(kind=kind, role_arn=_role(user) if user else None)
+
+
+def _caller_kind(
+    record: dict[str, Any], user: dict[str, Any] | None, parameters: Mapping[str, Any]
+) -> CallerKind:
+    started_by = parameters.get("startedBy") or ""
+    if identity.is_our_token(parameters.get("clientToken")) or identity.is_ours(started_by):
+        return CallerKind.OWN
+    if user is None:
+        return CallerKind.HAND_MADE
+    agent = text_at(record, "userAgent") or ""
+    for service in (text_at(user, "invokedBy"), text_at(record, "sourceIPAddress"), agent):
+        if service in _SERVICES:
+            return _SERVICES[service]
+    for prefix, kind in _AGENTS:
+        if agent.startswith(prefix):
+            return kind
+    for prefix, kind in _STARTED_BY:
+        if str(started_by).startswith(prefix):
+            return kind
+    return CallerKind.OTHER
+
+
+def _role(user: dict[str, Any]) -> str | None:
+    """Return the role's ARN: the one part of a record that says for certain who called."""
+    session = object_at(user, "sessionContext")
+    issuer = object_at(session, "sessionIssuer") if session else None
+    return (text_at(issuer, "arn") if issuer else None) or text_at(user, "arn")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    region: str = ""
+    account: str = ""
+
+
+def _cluster_arn(parameters: Mapping[str, Any]) -> _Place:
+    """Return where the cluster is, if it is named by ARN: ``arn:aws:ecs:<region>:<account>:cluster/<name>``."""
+    parts = str(parameters.get("cluster") or "").split(":")
+    if len(parts) == 6 and parts[0] == "arn" and parts[2] == "ecs":  # noqa: PLR2004 - an ARN has six parts
+        return _Place(region=parts[3], account=parts[4])
+    return _Place()
+
+
+def epoch_ms(value: Any) -> datetime | None:
+    """Return the time of a log event, which CloudWatch Logs gives in milliseconds since 1970; None if it is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value / 1000, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None

@@ -1,0 +1,136 @@
+"""Reading JSON that anybody may have written: strict, bounded, and with a sentence for every refusal."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+# CloudTrail sends no event over 256 KB to CloudWatch Logs or EventBridge.
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/WhatIsCloudTrail-Limits.html
+# A hand-made record may be larger; a log event is at most 1 MB.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+MESSAGE_MAX = 1024 * 1024
+
+
+class ReadError(ValueError):
+    """A text or a value is not what it should be. The message says what was found and what was expected."""
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Return the JSON object that the message of a log event is.
+
+    A name that stands twice in an object is refused: nobody can say which of the values was meant.
+
+    Raises:
+        ReadError: Not JSON, not an object, too long, too deep, or ambiguous.
+    """
+    if len(text) > MESSAGE_MAX:
+        raise ReadError(f"it has {len(text)} characters, and a log event has at most {MESSAGE_MAX}")
+    value = read_json(text)
+    if not isinstance(value, dict):
+        raise ReadError(f"it is {_kind(value)}, and a CloudTrail record is a JSON object")
+    return value
+
+
+def read_json(text: str | bytes) -> Any:
+    """Return what a JSON text stands for.
+
+    Raises:
+        ReadError: Not JSON, too deep, or ambiguous.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except ReadError:
+        raise
+    except RecursionError:
+        raise ReadError("it is JSON nested too deeply to be a CloudTrail record") from None
+    except ValueError as error:
+        # JSONDecodeError, or an integer with more digits than Python converts. Neither quotes the text.
+        place = f" at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise ReadError(f"it is not JSON{place}, and a CloudTrail record is a JSON object") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ReadError(
+            f"an object in it has the name {ascii(twice)[:80]} twice, so its meaning is uncertain"
+        )
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ReadError(f"it holds {name}, which is not JSON")
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def text_at(record: dict[str, Any], name: str) -> str | None:
+    """Return a string member; None if it is absent or null.
+
+    Raises:
+        ReadError: It is something else.
+    """
+    value = record.get(name)
+    if value is None or isinstance(value, str):
+        return value
+    raise ReadError(f"{name} is {_kind(value)}, and a string was expected")
+
+
+def object_at(record: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """Return an object member; None if it is absent or null.
+
+    Raises:
+        ReadError: It is something else.
+    """
+    value = record.get(name)
+    if value is None or isinstance(value, dict):
+        return value
+    raise ReadError(f"{name} is {_kind(value)}, and an object was expected")
+
+
+def objects_at(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a list of objects; empty if it is absent or null.
+
+    Raises:
+        ReadError: It is something else, or something else is in it.
+    """
+    value = record.get(name)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise ReadError(f"{name} is {_kind(value)}, and a list was expected")
+    for item in value:
+        if not isinstance(item, dict):
+            raise ReadError(f"{name} holds {_kind(item)}, and objects were expected")
+    return value
+
+
+def time_of(text: str) -> datetime:
+    """Return a time that is written as CloudTrail and EventBridge write it, in UTC.
+
+    Raises:
+        ReadError: It is written in another way.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ReadError("eventTime is not a time such as 2026-11-24T00:00:03Z") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,1443 @@
+"""Every wording of AWS that we know has its row, look-alikes have none, and no text can break the matching.
+
+The texts are AWS's own, from the pages and threads named above each group; only account numbers, names and
+identifiers were replaced. `docs` is https://docs.aws.amazon.com/AmazonECS/latest/developerguide.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+from itertools import pairwise, permutations
+
+import botocore.session
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from retry_run_task.core.classification import TABLE, Row, classify, normalise, worst
+from retry_run_task.core.values import Category, Failure, Origin, Verdict
+
+ANSWER, ERROR, STOPPED = Origin.ANSWER, Origin.ERROR, Origin.STOPPED
+NOT_STARTED = "TaskFailedToStart"
+INVALID, CLIENT = "InvalidParameterException", "ClientException"
+
+CAPACITY_ENDING = "Please try again later or in a different availability zone"
+PULL_SECRETS = "ResourceInitializationError: unable to pull secrets or registry auth: "
+PULL_IMAGE = "CannotPullContainerError: "
+
+# Row, origin, code and text.
+Wording = tuple[str, Origin, str | None, str]
+
+ANSWERS: list[Wording] = [
+    # docs/api_failures_messages.html: the reasons that RunTask may answer with.
+    ("instance-resources", ANSWER, None, "RESOURCE:*"),
+    ("instance-resources", ANSWER, None, "RESOURCE:CPU"),
+    ("instance-resources", ANSWER, None, "RESOURCE:MEMORY"),
+    ("instance-resources", ANSWER, None, "RESOURCE:ENI"),
+    ("instance-resources", ANSWER, None, "RESOURCE:GPU"),
+    ("agent-disconnected", ANSWER, None, "AGENT"),
+    ("attribute-missing", ANSWER, None, "ATTRIBUTE"),
+    ("wrong-location", ANSWER, None, "LOCATION"),
+    ("instance-missing", ANSWER, None, "MISSING"),
+    ("instance-inactive", ANSWER, None, "INACTIVE"),
+    ("no-active-instances", ANSWER, None, "NO ACTIVE INSTANCES"),
+    ("no-active-instances", ANSWER, None, "EMPTY CAPACITY PROVIDER"),
+    ("placement-constraint", ANSWER, None, "MemberOf placement constraint unsatisfied."),
+    # https://github.com/PrefectHQ/prefect/issues/20765 (PORTS); a kind that AWS has not named yet.
+    ("instance-resources", ANSWER, None, "RESOURCE:PORTS"),
+    ("instance-resources", ANSWER, None, "RESOURCE:PORTS_TCP"),
+    ("instance-resources", ANSWER, None, "RESOURCE:FOO"),
+    ("instance-resources", ANSWER, None, "RESOURCE:CPU, RESOURCE:MEMORY"),
+    # https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity, https://github.com/gchq/sleeper/issues/904
+    ("fargate-capacity", ANSWER, None, f"Capacity is unavailable at this time. {CAPACITY_ENDING}"),
+    ("fargate-capacity", ANSWER, None, f"Capacity is unavailable at this time. {CAPACITY_ENDING}."),
+    ("fargate-capacity", ANSWER, None, "Capacity is unavailable at this time"),
+    ("fargate-capacity", ANSWER, None, "Capacity is unavailable at this time."),
+    ("fargate-capacity", ANSWER, None, "ECS: Capacity is unavailable at this time."),
+    ("fargate-capacity", ANSWER, None, "Capacity is unavailable"),
+    ("fargate-capacity", ANSWER, None, "Spot capacity is currently unavailable."),
+    ("fargate-capacity", ANSWER, None, "Capacity is unavailable\r\nat this time.\n Please try again later"),
+    ("fargate-capacity", ANSWER, None, "Capacity\u00a0is\u00a0unavailable\u202fat this time"),
+    ("fargate-capacity", ANSWER, None, "\uff23apacity is unavailable at this time\uff0e"),
+    # docs/service-event-messages-list.html, the same as ECS's services say it.
+    (
+        "fargate-capacity",
+        ANSWER,
+        None,
+        "(service web) was unable to place a task. Reason: Capacity is unavailable at this time.",
+    ),
+    ("instance-resources", ANSWER, None, "(service web) was unable to place a task. Reason: RESOURCE:ENI."),
+    (
+        "no-container-instances",
+        ANSWER,
+        None,
+        (
+            "(service web) was unable to place a task because no container instance met all of its requirements. "
+            "Reason: No Container Instances were found in your cluster."
+        ),
+    ),
+    (
+        "instance-resources",
+        ANSWER,
+        None,
+        "The closest matching container-instance 12345 has insufficient CPU units available.",
+    ),
+    (
+        "instance-resources",
+        ANSWER,
+        None,
+        "The closest matching container-instance 12345 is already using a port required by your task.",
+    ),
+    (
+        "agent-disconnected",
+        ANSWER,
+        None,
+        'The closest matching (container-instance 12345) encountered error "AGENT".',
+    ),
+    # https://github.com/wellcomecollection/platform/issues/3875, https://github.com/aws/copilot-cli/issues/2685:
+    # old and new unit of the quota, straight and curly apostrophe.
+    (
+        "fargate-quota",
+        ANSWER,
+        None,
+        "You've reached the limit on the number of tasks you can run concurrently",
+    ),
+    (
+        "fargate-quota",
+        ANSWER,
+        None,
+        "You\u2019ve reached the limit on the number of vCPUs you can run concurrently.",
+    ),
+    (
+        "fargate-quota",
+        ANSWER,
+        None,
+        "You\u2019ve reached the limit on the number of spot tasks you can run concurrently",
+    ),
+    # https://github.com/dask/dask-cloudprovider/issues/300
+    ("above-quota", ANSWER, None, "The requested CPU configuration is above your limit"),
+    ("above-quota", ERROR, CLIENT, "The requested memory configuration is above your limit."),
+    # https://github.com/aws/aws-cdk/issues/30171: an exception as often as an answer.
+    ("no-container-instances", ERROR, INVALID, "No Container Instances were found in your cluster."),
+    (
+        "no-container-instances",
+        ANSWER,
+        None,
+        "No Container Instances were found in your capacity provider.",
+    ),
+    # A throttled or failing dependency in an answer.
+    ("throttled-text", ANSWER, None, "Rate exceeded"),
+    ("throttled-text", ANSWER, None, "ThrottlingException: Rate exceeded."),
+    ("internal-error", ANSWER, None, "InternalError"),
+    ("internal-error", ANSWER, None, "Internal error."),
+]
+
+ERRORS: list[Wording] = [
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_RunTask_Errors
+    ("account-blocked", ERROR, "BlockedException", "Your AWS account was blocked."),
+    ("cluster-missing", ERROR, "ClusterNotFoundException", "Cluster not found."),
+    ("token-conflict", ERROR, "ConflictException", ""),
+    ("platform-version", ERROR, "PlatformUnknownException", "The platform version 9.9.9 does not exist."),
+    ("platform-version", ERROR, "PlatformTaskDefinitionIncompatibilityException", ""),
+    ("platform-version", ERROR, "UnsupportedFeatureException", "The feature is not available in the Region."),
+    ("server-fault", ERROR, "ServerException", "Service Unavailable. Please try again later."),
+    ("provisioning-queue-full", ERROR, CLIENT, "Tasks provisioning capacity limit exceeded."),
+    (
+        "provisioning-queue-full",
+        ERROR,
+        None,
+        "ClientException: Tasks provisioning capacity limit was exceeded.",
+    ),
+    ("cluster-missing-text", ERROR, CLIENT, "The referenced cluster was inactive."),
+    ("cluster-missing-text", ERROR, INVALID, "Cluster is inactive."),
+    ("request-invalid", ERROR, INVALID, "AccountIDs mismatch"),
+    ("request-invalid", ERROR, INVALID, ""),
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
+    ("server-fault", ERROR, "InternalFailure", "The request processing has failed."),
+    ("server-fault", ERROR, "ServiceUnavailable", "The request has failed due to a temporary failure."),
+    ("server-fault", ERROR, "RequestAbortedException", ""),
+    ("credentials-expired", ERROR, "ExpiredTokenException", "The security token is expired"),
+    ("credentials-expired", ERROR, "RequestExpired", "Request has expired."),
+    ("credentials-rejected", ERROR, "OptInRequired", "You are not subscribed."),
+    ("credentials-rejected", ERROR, "UnrecognizedClientException", "The security token is invalid."),
+    ("credentials-rejected", ERROR, "InvalidClientTokenId", "The X.509 certificate does not exist."),
+    ("signature-wrong", ERROR, "SignatureDoesNotMatch", "The request signature we calculated differs."),
+    ("signature-wrong", ERROR, "IncompleteSignature", ""),
+    ("access-denied", ERROR, "NotAuthorized", "You do not have permission to perform this action."),
+    # https://github.com/fabfuel/ecs-deploy/issues/126: with fresh credentials, or a right clock, it works.
+    (
+        "credentials-expired-text",
+        ERROR,
+        "InvalidSignatureException",
+        "Signature expired: 20261209T104625Z is now earlier than 20261210T033904Z",
+    ),
+    ("signature-wrong", ERROR, "InvalidSignatureException", "The signature does not match."),
+    # https://github.com/aws/aws-cdk/issues/16093, https://github.com/aws/aws-cdk/issues/28854
+    (
+        "access-denied",
+        ERROR,
+        "AccessDeniedException",
+        (
+            "User: arn:aws:sts::123456789012:assumed-role/events/x is not authorized to perform: ecs:RunTask on "
+            "resource: arn:aws:ecs:us-east-1:123456789012:task-definition/job because no identity-based policy "
+            "allows the ecs:RunTask action"
+        ),
+    ),
+    # docs/request-throttling.html
+    ("throttled", ERROR, "ThrottlingException", "Rate exceeded"),
+    ("throttled", ERROR, "ThrottlingException", ""),
+    # https://github.com/dagster-io/dagster/issues/33439, https://github.com/dask/dask-cloudprovider/issues/56,
+    # https://github.com/reproio/wrapbox/issues/32: EC2's throttle, dressed up as the caller's mistake.
+    (
+        "throttled-text",
+        ERROR,
+        INVALID,
+        (
+            "Error retrieving subnet information for [subnet-0123456789abcdef0]: Request limit exceeded. "
+            "(ErrorCode: RequestLimitExceeded)"
+        ),
+    ),
+    (
+        "throttled-text",
+        ERROR,
+        INVALID,
+        (
+            "Error retrieving security group information for [sg-0123456789abcdef0]: Rate exceeded "
+            "(ErrorCode: Throttling)"
+        ),
+    ),
+    ("throttled-text", ERROR, CLIENT, "Rate exceeded"),
+    ("throttled-text", ERROR, "ServerException", "Request limit exceeded."),
+    # The same look-up, but EC2 does not answer, denies or fails.
+    (
+        "connection-lost-text",
+        ERROR,
+        INVALID,
+        (
+            "Error retrieving security group information: com.amazonaws.SdkClientException: Unable to execute "
+            "HTTP request: Connect to ec2.us-east-1.amazonaws.com:443 failed: connect timed out"
+        ),
+    ),
+    (
+        "call-denied",
+        ERROR,
+        INVALID,
+        (
+            "Error retrieving subnet information for [subnet-0123456789abcdef0]: You are not authorized to "
+            "perform this operation. (ErrorCode: UnauthorizedOperation)"
+        ),
+    ),
+    (
+        "internal-error",
+        ERROR,
+        INVALID,
+        "Error retrieving subnet information: An internal error has occurred (ErrorCode: InternalError)",
+    ),
+    # https://github.com/eddmann/serverless-fargate/issues/20
+    (
+        "subnet-or-group-missing",
+        ERROR,
+        INVALID,
+        (
+            "Error retrieving subnet information for [subnet-0123456789abcdef0]: The subnet ID "
+            "'subnet-0123456789abcdef0' does not exist (ErrorCode: InvalidSubnetID.NotFound)"
+        ),
+    ),
+    (
+        "subnet-or-group-missing",
+        ERROR,
+        INVALID,
+        (
+            "Error retrieving security group information for [sg-0123456789abcdef0]: The security group "
+            "'sg-0123456789abcdef0' does not exist (ErrorCode: InvalidGroup.NotFound)"
+        ),
+    ),
+    (
+        "subnet-or-group-missing",
+        ERROR,
+        INVALID,
+        "Error retrieving subnet information for [subnet-1]: Invalid id (ErrorCode: InvalidSubnetID.Malformed)",
+    ),
+    # docs/service-event-messages-list.html: capacity may come as an exception of any class.
+    ("fargate-capacity", ERROR, CLIENT, f"Capacity is unavailable at this time. {CAPACITY_ENDING}"),
+    ("fargate-capacity", ERROR, "ServerException", "Capacity is unavailable at this time."),
+    ("fargate-capacity", ERROR, INVALID, "Capacity is unavailable at this time."),
+    # https://github.com/pulumi/pulumi-awsx/issues/927, https://github.com/boto/boto3/issues/1878
+    (
+        "role-not-assumable",
+        ERROR,
+        CLIENT,
+        (
+            "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/task' that was provided for this "
+            "task. Please verify that the role being passed has the proper trust relationship and permissions "
+            "and that your IAM user has permissions to pass this role."
+        ),
+    ),
+    (
+        "role-not-assumable",
+        ERROR,
+        INVALID,
+        "Role arn:aws:iam::123456789012:role/task cannot be assumed by ecs-tasks.amazonaws.com",
+    ),
+    # https://github.com/jonrau1/ElectricEye/issues/9
+    (
+        "service-linked-role",
+        ERROR,
+        INVALID,
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+    ),
+    # https://github.com/aws/containers-roadmap/issues/685
+    ("task-definition-missing", ERROR, CLIENT, "TaskDefinition is inactive"),
+    ("task-definition-missing", ERROR, CLIENT, "TaskDefinition not found."),
+    ("task-definition-missing", ERROR, CLIENT, "Unable to describe task definition."),
+    ("task-definition-missing", ERROR, INVALID, "TaskDefinition is inactive."),
+    (
+        "task-definition-missing",
+        ERROR,
+        CLIENT,
+        "The task definition arn:aws:ecs:us-east-1:123456789012:task-definition/job:7 does not exist.",
+    ),
+    # https://github.com/clowdhaus/eks-reference-architecture/issues/12
+    (
+        "account-blocked-text",
+        ERROR,
+        CLIENT,
+        "This account is currently blocked and not recognized as a valid account.",
+    ),
+    # https://github.com/metaps/genova/issues/122, https://github.com/aws/aws-cdk/issues/13348,
+    # https://github.com/prefect-archive/prefect-aws/issues/112, https://github.com/aws/aws-dotnet-deploy/pull/735
+    (
+        "network-configuration",
+        ERROR,
+        INVALID,
+        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+    ),
+    (
+        "network-configuration",
+        ERROR,
+        INVALID,
+        "Network Configuration is not valid for the given networkMode of this task definition.",
+    ),
+    ("network-configuration", ERROR, INVALID, "Assign public IP is not supported for this launch type."),
+    (
+        "network-configuration",
+        ERROR,
+        INVALID,
+        "Security group sg-0123456789abcdef0 does not appear to belong to the same VPC as the input subnets.",
+    ),
+    ("network-configuration", ERROR, INVALID, "subnets can have at most 16 items."),
+    # https://github.com/dask/dask-cloudprovider/issues/328: a provider's name holds the word, nothing is short.
+    ("capacity-provider-wrong", ERROR, INVALID, "The specified capacity provider 'spot' was not found."),
+    (
+        "capacity-provider-wrong",
+        ERROR,
+        INVALID,
+        (
+            "The specified capacity provider strategy cannot contain a capacity provider that is not associated "
+            "with the cluster. Associate the capacity provider with the cluster and try again."
+        ),
+    ),
+    ("capacity-provider-wrong", ANSWER, None, "Capacity provider spot not found"),
+    # https://github.com/azavea/django-ecsmanage/issues/21, docs/ecs-account-settings.html
+    (
+        "overrides-wrong",
+        ERROR,
+        INVALID,
+        "Override for container named app is not a container in the TaskDefinition.",
+    ),
+    ("overrides-wrong", ERROR, INVALID, "Container Overrides length must be at most 8192"),
+    ("tags-wrong", ERROR, INVALID, "Long arn format must be enabled for ECS managed tags."),
+    ("tags-wrong", ERROR, INVALID, "Invalid value for propagateTags"),
+    # docs/task-cpu-memory-error.html
+    ("compute-strategy", ERROR, CLIENT, "No Fargate configuration exists for given values."),
+    (
+        "compute-strategy",
+        ERROR,
+        INVALID,
+        "Task definition does not support launch_type FARGATE.",
+    ),
+    # botocore's own errors, which have no code of AWS's; what its retries make again.
+    ("connection-lost", ERROR, "EndpointConnectionError", "Could not connect to the endpoint URL: x"),
+    ("connection-lost", ERROR, "ReadTimeoutError", "Read timeout on endpoint URL: x"),
+    ("connection-lost", ERROR, "IncompleteReadError", "0 read, but total bytes expected is 7"),
+    (
+        "connection-lost-text",
+        ERROR,
+        None,
+        'Read timeout on endpoint URL: "https://ecs.us-east-1.amazonaws.com/"',
+    ),
+    ("credentials-rejected", ERROR, "NoCredentialsError", "Unable to locate credentials"),
+    ("request-invalid", ERROR, "ParamValidationError", "Parameter validation failed: x"),
+]
+
+STOPS: list[Wording] = [
+    # docs/failed-to-start-error.html, and the answer's reasons as EventBridge shows them in stoppedReason.
+    ("agent-disconnected", STOPPED, NOT_STARTED, "TaskFailedToStart: AGENT"),
+    ("instance-resources", STOPPED, NOT_STARTED, "TaskFailedToStart: RESOURCE:*"),
+    ("no-active-instances", STOPPED, NOT_STARTED, "TaskFailedToStart: NO ACTIVE INSTANCES"),
+    ("no-active-instances", STOPPED, NOT_STARTED, "TaskFailedToStart: EMPTY CAPACITY PROVIDER"),
+    ("attribute-missing", STOPPED, NOT_STARTED, "TaskFailedToStart: ATTRIBUTE"),
+    ("wrong-location", STOPPED, NOT_STARTED, "TaskFailedToStart: LOCATION"),
+    (
+        "placement-constraint",
+        STOPPED,
+        NOT_STARTED,
+        "TaskFailedToStart: MemberOf placement constraint unsatisfied.",
+    ),
+    (
+        "fargate-capacity",
+        STOPPED,
+        NOT_STARTED,
+        f"Capacity is unavailable at this time. {CAPACITY_ENDING}",
+    ),
+    (
+        "compute-strategy",
+        STOPPED,
+        NOT_STARTED,
+        "The selected task definition is not compatible with the selected compute strategy.",
+    ),
+    ("internal-error", STOPPED, NOT_STARTED, "InternalError: <reason>"),
+    (
+        "ec2-error",
+        STOPPED,
+        NOT_STARTED,
+        "Unexpected EC2 error while attempting to attach network interface to instance",
+    ),
+    (
+        "subnet-full-public-ip",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment enabled "
+            "in subnet 'subnet-0123456789abcdef0'"
+        ),
+    ),
+    (
+        "subnet-full",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment enabled "
+            "in subnet 'subnet-0123456789abcdef0': InsufficientFreeAddressesInSubnet"
+        ),
+    ),
+    (
+        "eni-slots-taken",
+        STOPPED,
+        NOT_STARTED,
+        "Unable to attach network interface to unused device index",
+    ),
+    # https://github.com/dagster-io/dagster, dagster_aws/ecs/utils.py: what its users saw pass at the next try.
+    (
+        "ec2-auth-failure",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment "
+            "disabled in subnet 'subnet-0123456789abcdef0': AuthFailure"
+        ),
+    ),
+    (
+        "ec2-auth-failure",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "Unexpected EC2 error while attempting to Create Network Interface: AuthFailure: AWS was not able to "
+            "validate the provided access credentials"
+        ),
+    ),
+    (
+        "start-denied",
+        STOPPED,
+        NOT_STARTED,
+        "Unexpected EC2 error while attempting to Create Network Interface: UnauthorizedOperation",
+    ),
+    (
+        "throttled-text",
+        STOPPED,
+        NOT_STARTED,
+        "Unexpected EC2 error while attempting to Create Network Interface: RequestLimitExceeded",
+    ),
+    (
+        "ec2-quota",
+        STOPPED,
+        NOT_STARTED,
+        "Unexpected EC2 error while attempting to Create Network Interface: NetworkInterfaceLimitExceeded",
+    ),
+    (
+        "subnet-or-group-missing",
+        STOPPED,
+        NOT_STARTED,
+        "Unexpected EC2 error while attempting to Create Network Interface: InvalidSubnetID.NotFound",
+    ),
+    (
+        "tag-policy",
+        STOPPED,
+        NOT_STARTED,
+        "Unexpected EC2 error while attempting to Create Network Interface: TagPolicyViolation",
+    ),
+    ("provisioning-failed", STOPPED, NOT_STARTED, "Task provisioning failed."),
+    ("service-discovery", STOPPED, None, "The Service Discovery instance could not be registered."),
+    # https://github.com/apache/airflow/pull/22002, https://github.com/dagster-io/dagster/pull/17234
+    (
+        "eni-timeout",
+        STOPPED,
+        NOT_STARTED,
+        "Timeout waiting for network interface provisioning to complete.",
+    ),
+    (
+        "eni-timeout",
+        STOPPED,
+        NOT_STARTED,
+        "Network interface provision complete error timeout wait for network interface provision.",
+    ),
+    (
+        "storage-timeout",
+        STOPPED,
+        NOT_STARTED,
+        "Timeout waiting for EphemeralStorage provisioning to complete.",
+    ),
+    # https://github.com/aws/amazon-ecs-cni-plugins/issues/93
+    (
+        "eni-setup",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to configure ENI: failed to setup regular eni: netplugin failed "
+            "with no error message"
+        ),
+    ),
+    # docs/managed-instances-errors.html, https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    (
+        "ec2-capacity",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: Unable to launch instance(s) for capacity provider spot. "
+            "UnfulfillableCapacity: Unable to fulfill capacity due to your request configuration."
+        ),
+    ),
+    (
+        "ec2-capacity",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: Unable to launch instance(s) for capacity provider a. "
+            "InsufficientInstanceCapacity: There is no Spot capacity available that matches your request."
+        ),
+    ),
+    (
+        "ec2-quota",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: Unable to launch instance(s) for capacity provider a. "
+            "VcpuLimitExceeded: You have requested more vCPU capacity than your current vCPU limit of 0 allows."
+        ),
+    ),
+    (
+        "start-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: Unable to launch instance(s) for capacity provider a. "
+            "UnauthorizedOperation: You are not authorized to perform this operation."
+        ),
+    ),
+    # docs/resource-initialization-error.html: who could not read what, and why.
+    (
+        "start-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_SECRETS}execution resource retrieval failed: unable to retrieve secret from asm: service call "
+            "has been retried 1 time(s): AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/"
+            "execution/0123 is not authorized to perform: secretsmanager:GetSecretValue status code: 400"
+        ),
+    ),
+    (
+        "start-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_SECRETS}operation error SSM: GetParameters, https response error StatusCode: 400, api error "
+            "AccessDeniedException: denied, then context deadline exceeded"
+        ),
+    ),
+    (
+        "start-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to download env files: file download command: non empty error "
+            "stream: AccessDenied: Access Denied status code: 403"
+        ),
+    ),
+    (
+        "start-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+            "b'mount.nfs4: access denied by server while mounting 127.0.0.1:/'"
+        ),
+    ),
+    (
+        "start-network",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_SECRETS}execution resource retrieval failed: unable to retrieve ecr registry auth: service "
+            "call has been retried 3 time(s): RequestError: send request failed caused by: Post "
+            '"https://api.ecr.us-east-1.amazonaws.com/": dial tcp 10.0.0.1:443: i/o timeout'
+        ),
+    ),
+    (
+        "start-network",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_SECRETS}There is a connection issue between the task and AWS Secrets Manager. Check your task "
+            "network configuration. failed to fetch secret from secrets manager: context deadline exceeded"
+        ),
+    ),
+    (
+        "start-network",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}unable to retrieve secrets from ssm: RequestCanceled: request context ca...",
+    ),
+    (
+        "start-network",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to validate logger args: The task cannot find the Amazon "
+            "CloudWatch log group defined in the task definition. There is a connection issue between the task "
+            "and Amazon CloudWatch. Check your network configuration. : signal: killed"
+        ),
+    ),
+    (
+        "start-network",
+        STOPPED,
+        NOT_STARTED,
+        "ResourceInitializationError: failed to validate logger args: : signal: killed",
+    ),
+    (
+        "start-network",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}dial tcp: lookup ssm on 10.0.0.2:53: no such host",
+    ),
+    (
+        "start-server-fault",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}operation error Secrets Manager: GetSecretValue, https response error StatusCode: 503",
+    ),
+    (
+        "throttled-text",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}unable to retrieve secrets from ssm: ThrottlingException: Rate exceeded status code: 400",
+    ),
+    (
+        "log-group-missing",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: "
+            "failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not "
+            "exist. : exit status 1"
+        ),
+    ),
+    (
+        "log-driver",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to validate logger args: unable to get awslogs driver arguments: "
+            "awslogs-region is required"
+        ),
+    ),
+    (
+        "efs-mount",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+            'Failed to resolve "fs-0123456789abcdef0.efs.us-east-1.amazonaws.com" - check that your file system '
+            "ID is correct"
+        ),
+    ),
+    (
+        "secret-malformed",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}retrieved secret from Secrets Manager did not contain json key TOKEN",
+    ),
+    (
+        "secret-malformed",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}unable to unmarshal secret: invalid character 'x' looking for beginning of value",
+    ),
+    # docs/resource-not-found-error.html
+    (
+        "secret-missing",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "Fetching secret data from AWS Secrets Manager in region us-east-1: secret "
+            "arn:aws:secretsmanager:us-east-1:123456789012:secret:token: ResourceNotFoundException: Secrets "
+            "Manager can\u2019t find the specified secret."
+        ),
+    ),
+    (
+        "secret-missing",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_SECRETS}unable to retrieve secrets from ssm: invalid ssm parameters: /job/token",
+    ),
+    # docs/troubleshoot-ebs-volumes-scenarios.html
+    (
+        "ebs-volume",
+        STOPPED,
+        NOT_STARTED,
+        "ECS timed out while configuring the EBS volume attachment to your Task.",
+    ),
+    (
+        "role-not-assumable",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "ECS was unable to assume the configured ECS Infrastructure Role "
+            "'arn:aws:iam::123456789012:role/volumes'. Please verify that the role being passed has the proper "
+            "trust relationship with Amazon ECS"
+        ),
+    ),
+    # docs/task_cannot_pull_image.html
+    (
+        "image-pull-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}The task can\u2019t pull the image. Check that the role has the permissions to pull "
+            "images from the registry. Error response from daemon: pull access denied for job, repository does "
+            "not exist or may require 'docker login': denied: User is not authorized to perform: ecr:BatchGetImage"
+        ),
+    ),
+    (
+        "image-pull-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}failed to resolve ref registry.example.com/job:1: pulling from host "
+            "registry.example.com failed with status code [manifests 1]: 403 Forbidden"
+        ),
+    ),
+    (
+        "image-pull-denied",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_IMAGE}Error response from daemon: Get https://registry.example.com/v2/: no basic auth credentials",
+    ),
+    (
+        "image-pull-denied",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}pull access denied, repository does not exist or may require authorization: server "
+            "message: insufficient_scope: authorization failed"
+        ),
+    ),
+    (
+        "image-missing",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}The task cannot pull 123456789012.dkr.ecr.us-east-1.amazonaws.com/job:1 from the "
+            "registry. failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/job:1: not found"
+        ),
+    ),
+    (
+        "image-missing",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}Error response from daemon: manifest for job:1 not found: manifest unknown: Requested "
+            "image not found"
+        ),
+    ),
+    (
+        "image-missing",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}inspect image has been retried 1 time(s): failed to resolve ref: unexpected status: 404 "
+            "Not Found"
+        ),
+    ),
+    # https://github.com/aws/containers-roadmap/issues/1120
+    (
+        "image-wrong-platform",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}pull image manifest has been retried 7 time(s): image Manifest does not contain "
+            "descriptor matching platform 'linux/arm64'."
+        ),
+    ),
+    ("image-wrong-platform", STOPPED, NOT_STARTED, "exec /usr/bin/job: exec format error"),
+    (
+        "disk-full",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_IMAGE}write /var/lib/docker/tmp/GetImageBlob111111111: no space left on device",
+    ),
+    (
+        "disk-full",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "CannotCreateContainerError: API error (500): devmapper: Thin Pool has 4350 free data blocks which is "
+            "less than minimum required 4454 free data blocks."
+        ),
+    ),
+    (
+        "image-pull-network",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f'{PULL_IMAGE}failed to do request: Head "https://quay.io/v2/job/manifests/1": dial tcp 10.0.0.1:443: '
+            "i/o timeout"
+        ),
+    ),
+    (
+        "image-pull-network",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}Error response from daemon: Get https://123456789012.dkr.ecr.us-east-1.amazonaws.com/v2/: "
+            "net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting "
+            "headers)"
+        ),
+    ),
+    (
+        "image-pull-network",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_IMAGE}ref pull has been retried 5 time(s): failed to copy: httpReaderSeeker: failed open: fa...",
+    ),
+    ("image-pull-network", STOPPED, NOT_STARTED, f"{PULL_IMAGE}Get https://quay.io/v2/: EOF"),
+    ("image-pull-network", STOPPED, NOT_STARTED, f"{PULL_IMAGE}net/http: TLS handshake timeout"),
+    ("image-pull-network", STOPPED, NOT_STARTED, f"{PULL_IMAGE}read: connection reset by peer"),
+    ("image-pull-network", STOPPED, NOT_STARTED, f"{PULL_IMAGE}context canceled"),
+    (
+        "image-pull-network",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}inspect image has been retried 5 time(s): httpReaderSeeker: failed open: unexpected "
+            "status code https://quay.io/v2/job/blobs/sha256:00: 502 Bad Gateway"
+        ),
+    ),
+    (
+        "registry-pull-quota",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f"{PULL_IMAGE}inspect image has been retried 5 time(s): httpReaderSeeker: failed open: unexpected "
+            "status code https://registry-1.docker.io/v2/job/manifests/1: 429 Too Many Requests - Server message: "
+            "toomanyrequests: You have reached your pull rate limit. You may increase the limit by authenticating "
+            "and upgrading: https://www.docker.com/increase-rate-limit"
+        ),
+    ),
+    (
+        "throttled-text",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_IMAGE}inspect image has been retried 5 time(s): toomanyrequests: Rate exceeded",
+    ),
+    # https://github.com/aws/containers-roadmap/issues/1658
+    (
+        "image-pull-anonymous",
+        STOPPED,
+        NOT_STARTED,
+        (
+            f'{PULL_IMAGE}failed to resolve ref "registry.example.com/job:1": failed to authorize: failed to '
+            "fetch anonymous token: unexpected sta..."
+        ),
+    ),
+    # docs/cannot-start-container.html, https://github.com/jenkinsci/amazon-ecs-plugin/issues/258
+    (
+        "container-not-startable",
+        STOPPED,
+        NOT_STARTED,
+        (
+            "CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: "
+            "failed to create shim: OCI runtime create failed: container_linux.go:380: starting container process "
+            'caused: exec: "-url": executable file not found in $PATH: unknown'
+        ),
+    ),
+    (
+        "host-port-taken",
+        STOPPED,
+        NOT_STARTED,
+        "CannotStartContainerError: bind for 0.0.0.0:8080 failed: port is already allocated",
+    ),
+    # docs/container-runtime-error.html, docs/container-runtime-timeout-error.html
+    ("container-runtime", STOPPED, NOT_STARTED, "ContainerRuntimeError: <reason>"),
+    (
+        "container-timeout",
+        STOPPED,
+        NOT_STARTED,
+        "ContainerRuntimeTimeoutError: Could not transition to running; timed out after waiting 4m0s",
+    ),
+    (
+        "container-timeout",
+        STOPPED,
+        NOT_STARTED,
+        "DockerTimeoutError: Could not transition to created; timed out after waiting 4m0s",
+    ),
+]
+
+HAD_RUN: list[Wording] = [
+    # https://repost.aws/knowledge-center/ecs-task-stopped, docs/spot-interruption-errors.html
+    ("spot-interrupted", STOPPED, "SpotInterruption", "Your Spot Task was interrupted."),
+    ("spot-interrupted", STOPPED, "TerminationNotice", "Your Spot Task was interrupted."),
+    ("spot-interrupted", STOPPED, NOT_STARTED, "Your Spot Task was interrupted."),
+    ("spot-reclaimed", STOPPED, "SpotInterruption", ""),
+    ("container-exited", STOPPED, "EssentialContainerExited", "Essential container in task exited"),
+    ("stopped-by-a-person", STOPPED, "UserInitiated", "Task stopped by user"),
+    # What a person gives to StopTask as a reason is free text.
+    ("stopped-by-a-person", STOPPED, "UserInitiated", "Rate exceeded"),
+    ("stopped-by-a-person", STOPPED, "UserInitiated", "Capacity is unavailable at this time."),
+    (
+        "stopped-after-start",
+        STOPPED,
+        "ServiceSchedulerInitiated",
+        "Scaling activity initiated by (deployment ecs-svc/1234567890123456789)",
+    ),
+    (
+        "stopped-after-start",
+        STOPPED,
+        "ServiceSchedulerInitiated",
+        "Task failed ELB health checks in (target-group arn:aws:elasticloadbalancing:us-east-1:1:x)",
+    ),
+    (
+        "stopped-after-start",
+        STOPPED,
+        "TerminationNotice",
+        "Host EC2 (instance i-0123456789abcdef0) terminated.",
+    ),
+    ("stopped-after-start", STOPPED, "InfrastructureHealth", "Timeout waiting for the host"),
+    # A stop code that is not there yet, with the text that most wants to be retried.
+    ("stopped-after-start", STOPPED, "SomethingOfNextYear", "Capacity is unavailable at this time."),
+    # The same without a stop code, or with the wrong one.
+    ("task-had-run", STOPPED, None, "Essential container in task exited"),
+    ("task-had-run", STOPPED, None, "Task stopped by user"),
+    ("task-had-run", STOPPED, None, "Task failed container health checks"),
+    ("task-had-run", STOPPED, None, "Scaling activity initiated by (deployment ecs-svc/1)"),
+    ("task-had-run", STOPPED, None, "Host EC2 (instance i-0123456789abcdef0) stopped."),
+    ("task-had-run", STOPPED, None, "ECS is performing maintenance on the underlying infrastructure"),
+    ("task-had-run", STOPPED, NOT_STARTED, "OutOfMemoryError: Container killed due to memory usage"),
+]
+
+# The same code as the API, botocore, CloudTrail, EventBridge, Step Functions and the SDKs spell it.
+SPELLINGS: list[Wording] = [
+    ("access-denied", ERROR, "AccessDeniedException", ""),
+    ("access-denied", ERROR, "AccessDenied", ""),
+    ("access-denied", ERROR, "ECS.AccessDeniedException", ""),
+    ("access-denied", ERROR, "com.amazonaws.ecs#AccessDeniedException", ""),
+    ("access-denied", ERROR, "AccessDeniedException:http://internal.amazon.com/coral/com.amazon.coral/", ""),
+    ("access-denied", ERROR, "com.amazonaws.ecs#AccessDeniedException:http://internal.amazon.com/x#y.z", ""),
+    ("access-denied", ERROR, "accessdeniedexception", ""),
+    ("access-denied", ERROR, " ACCESSDENIED\n", ""),
+    ("access-denied", ERROR, "Client.UnauthorizedOperation", ""),
+    ("access-denied", ERROR, "HTTP 403", ""),
+    ("cluster-missing", ERROR, "ECS.ClusterNotFoundException", ""),
+    ("cluster-missing", ERROR, "ClusterNotFound", ""),
+    ("request-invalid", ERROR, "com.amazonaws.ecs#InvalidParameterException", "AccountIDs mismatch"),
+    ("server-fault", ERROR, "Server.InternalError", ""),
+    ("server-fault", ERROR, "ServerException", ""),
+    ("server-fault", ERROR, "ServiceUnavailableException", ""),
+    ("server-fault", ERROR, "503", ""),
+    ("server-fault", ERROR, "HTTP 503", ""),
+    ("server-fault", ERROR, "InternalServerError", ""),
+    ("throttled", ERROR, "Client.RequestLimitExceeded", ""),
+    ("throttled", ERROR, "THROTTLING", ""),
+    ("throttled", ERROR, "TooManyRequestsException", ""),
+    ("throttled", ERROR, "429", ""),
+    ("stopped-by-a-person", STOPPED, "userInitiated", ""),
+    ("stopped-by-a-person", STOPPED, "USER_INITIATED", ""),
+    # Step Functions wraps what it has no class for; then the text decides.
+    ("fargate-capacity", ERROR, "ECS.AmazonECSException", "Capacity is unavailable at this time."),
+    ("fargate-capacity", ERROR, "AmazonECSException", "Capacity is unavailable at this time."),
+    ("throttled", ERROR, "ECS.AmazonECSException", "Rate exceeded (Error Code: ThrottlingException)"),
+    ("access-denied", ERROR, "ECS.Unknown", "Denied. (Status Code: 400; Error Code: AccessDeniedException)"),
+    # No code at all: the message of botocore, the Java SDK and the Go SDK holds it.
+    (
+        "throttled",
+        ERROR,
+        None,
+        (
+            "An error occurred (ThrottlingException) when calling the RunTask operation (reached max retries: 4): "
+            "Rate exceeded"
+        ),
+    ),
+    (
+        "fargate-capacity",
+        ERROR,
+        None,
+        "An error occurred (ServerException) when calling the RunTask operation: Capacity is unavailable",
+    ),
+    (
+        "access-denied",
+        ERROR,
+        None,
+        "x (Service: AmazonECS; Status Code: 400; Error Code: AccessDeniedException; Request ID: 0)",
+    ),
+    ("cluster-missing", ERROR, None, "ClusterNotFoundException: Cluster not found."),
+    ("request-invalid", ERROR, "", "InvalidParameterException: Something new."),
+]
+
+# What a denied call says is not evidence for anything else.
+DENIED_FIRST: list[Wording] = [
+    ("access-denied", ERROR, "AccessDeniedException", "Capacity is unavailable at this time."),
+    ("access-denied", ERROR, "AccessDeniedException", "Rate exceeded"),
+    ("access-denied", ERROR, "AccessDenied", "context deadline exceeded"),
+    (
+        "access-denied",
+        ERROR,
+        "AccessDeniedException",
+        "The security token included in the request is expired",
+    ),
+    ("account-blocked", ERROR, "BlockedException", "Request limit exceeded."),
+    (
+        "image-pull-denied",
+        STOPPED,
+        NOT_STARTED,
+        f"{PULL_IMAGE}access denied: net/http: TLS handshake timeout",
+    ),
+    ("start-denied", STOPPED, NOT_STARTED, f"{PULL_SECRETS}AccessDeniedException: i/o timeout"),
+]
+
+KNOWN = [*ANSWERS, *ERRORS, *STOPS, *HAD_RUN, *SPELLINGS, *DENIED_FIRST]
+
+UNKNOWN: list[tuple[Origin, str | None, str]] = [
+    # Nothing was said.
+    (ANSWER, None, ""),
+    (ANSWER, None, " .\n"),
+    (ERROR, None, ""),
+    (STOPPED, None, ""),
+    (STOPPED, NOT_STARTED, ""),
+    (STOPPED, NOT_STARTED, "TaskFailedToStart"),
+    # The one-word reasons, as ordinary words.
+    (ANSWER, None, "The agent of the instance is starting"),
+    (ANSWER, None, "AGENTS"),
+    (ANSWER, None, "User agent not allowed here"),
+    (ANSWER, None, "The attribute ecs.os-type is reserved"),
+    (ANSWER, None, "A parameter is missing"),
+    (ANSWER, None, "MISSING: startedBy"),
+    (ANSWER, None, "The service is inactive"),
+    (ANSWER, None, "INACTIVE-2"),
+    (ANSWER, None, "The location of the file is wrong"),
+    (ANSWER, None, "RESOURCE"),
+    (ANSWER, None, "RESOURCE:"),
+    (ANSWER, None, "The resource: memory of an elephant"),
+    (ANSWER, None, "RESOURCE:MEMORY is not what this is about"),
+    (ANSWER, None, "There are no active instances of this bug"),
+    (ANSWER, None, "An empty capacity provider is allowed"),
+    # The one-word reasons are placement's: an exception does not speak like that.
+    (ERROR, CLIENT, "AGENT"),
+    (ERROR, CLIENT, "INACTIVE"),
+    (ERROR, CLIENT, "RESOURCE:MEMORY"),
+    # The words of capacity in another meaning.
+    (ANSWER, None, "Capacity reservations are in preview"),
+    (ANSWER, None, "The capacity of the queue is 10"),
+    (ANSWER, None, "The feature is unavailable at this time"),
+    (ANSWER, None, "Check whether capacity is unavailable"),
+    (ANSWER, None, "You have reached the limit on the number of tags"),
+    (ANSWER, None, "The limit on the number of tasks is 10"),
+    (ANSWER, None, "No Services were found in your cluster."),
+    # ClientException stands for a full queue, a missing role and an inactive task definition alike.
+    (ERROR, CLIENT, ""),
+    (ERROR, CLIENT, "Something that AWS has not said before."),
+    (ERROR, "LimitExceededException", "The limit for the resource was exceeded."),
+    (ERROR, "SomethingNewException", "Something that AWS has not said before."),
+    (ERROR, "AmazonECSException", "Something that AWS has not said before."),
+    # Codes that begin or end like known ones.
+    (ERROR, "NotThrottlingException", ""),
+    (ERROR, "ThrottlingPolicyNotFoundException", ""),
+    (ERROR, "AccessDeniedByMoonException", ""),
+    (ERROR, "5030", ""),
+    (ERROR, "200", ""),
+    # Codes of exceptions are no stop codes and the other way round.
+    (ERROR, "UserInitiated", ""),
+    (ERROR, NOT_STARTED, ""),
+    (ANSWER, "ThrottlingException", "Something that AWS has not said before."),
+    (ANSWER, "AccessDeniedException", ""),
+    # The words that are looked for, in names that people give to things.
+    (ERROR, CLIENT, "The role arn:aws:iam::123456789012:role/accessdenied-handler has no path"),
+    (ERROR, CLIENT, "The role arn:aws:iam::123456789012:role/accessdenied has no path"),
+    (ERROR, CLIENT, "The group sg-accessdenied has no path"),
+    (ERROR, CLIENT, "The alarm throttlingexception-alarm has no path"),
+    (ERROR, CLIENT, "The topic topic/toomanyrequests has no path"),
+    (ERROR, CLIENT, "The queue internalerror-queue/x-internalerror has no path"),
+    (STOPPED, NOT_STARTED, f"{PULL_SECRETS}secret:rate-exceeded-alerts has a bad version"),
+    (STOPPED, NOT_STARTED, f"{PULL_SECRETS}secret:x/accessdeniedexception has a bad version"),
+    (STOPPED, NOT_STARTED, f"{PULL_SECRETS}group /ecs/throttling-service has a bad name"),
+    (STOPPED, NOT_STARTED, f"{PULL_SECRETS}group /ecs/throttlingexception has a bad name"),
+    (STOPPED, NOT_STARTED, f"{PULL_IMAGE}failed to resolve ref registry.example.com/job: eof-parser"),
+    (STOPPED, NOT_STARTED, f"{PULL_IMAGE}failed to resolve ref registry.example.com/manifest-store:1"),
+    (STOPPED, NOT_STARTED, f"{PULL_IMAGE}failed to resolve ref registry.example.com/not-found:1"),
+    (STOPPED, NOT_STARTED, "Container timeout-watcher did not report"),
+    (STOPPED, NOT_STARTED, "Container server500 did not report"),
+    # AWS cut the cause off.
+    (STOPPED, NOT_STARTED, f"{PULL_IMAGE}pull image manifest has been retried 5 time(s): failed to resol..."),
+    (STOPPED, NOT_STARTED, PULL_SECRETS),
+    # What is said about an image means nothing elsewhere, and half a family name is no cause.
+    (STOPPED, NOT_STARTED, "The volume vol-0123456789abcdef0: not found"),
+    (STOPPED, NOT_STARTED, "CannotStartContainerError: no such luck"),
+    (STOPPED, NOT_STARTED, "permission denied"),
+    # A task that ran says so at the beginning; a name in the middle does not.
+    (STOPPED, NOT_STARTED, "The rule outofmemoryerror is not one of ours"),
+    (STOPPED, NOT_STARTED, "The container was not stopped by user"),
+]
+
+
+def failure(origin: Origin, code: str | None, text: str) -> Failure:
+    return Failure(origin=origin, code=code, reason=text)
+
+
+def shown_codes(row: Row, origin: Origin) -> list[str | None]:
+    """Every code with which the row's own example should come back to the row."""
+    if row.codes:
+        return [*sorted(row.codes)]
+    if row.other_than:
+        return ["SomethingOfNextYear"]
+    # Without a code the example's own "(ErrorCode: …)" would be read as one.
+    return {ANSWER: [None], ERROR: [CLIENT, INVALID], STOPPED: [None, NOT_STARTED]}[origin]
+
+
+def model_enum(name: str) -> list[str]:
+    return list(botocore.session.get_session().get_service_model("ecs").shape_for(name).enum)
+
+
+def run_task_errors() -> list[str]:
+    model = botocore.session.get_session().get_service_model("ecs")
+    return [shape.name for shape in model.operation_model("RunTask").error_shapes]
+
+
+@pytest.mark.parametrize(("row", "origin", "code", "text"), KNOWN)
+def test_a_wording_of_aws_has_its_row(row: str, origin: Origin, code: str | None, text: str) -> None:
+    assert classify(failure(origin, code, text)).row == row
+
+
+@pytest.mark.parametrize(("origin", "code", "text"), UNKNOWN)
+def test_what_only_looks_like_a_known_failure_stays_unknown(
+    origin: Origin, code: str | None, text: str
+) -> None:
+    """Unknown has its own treatment and alarm; a wrong guess has neither."""
+    verdict = classify(failure(origin, code, text))
+    assert (verdict.row, verdict.category) == ("unknown", Category.UNKNOWN)
+    assert verdict.hint
+
+
+# For the people who keep the policy: what the rows above must amount to, however the rows are cut.
+@pytest.mark.parametrize(
+    ("category", "origin", "code", "text"),
+    [
+        (Category.CAPACITY, ANSWER, None, "Capacity is unavailable at this time."),
+        (Category.CAPACITY, ANSWER, None, "RESOURCE:FOO"),
+        (Category.CAPACITY, ERROR, CLIENT, "Tasks provisioning capacity limit exceeded."),
+        (Category.CONFIGURATION, ERROR, INVALID, "The capacity provider spot was not found."),
+        (Category.CONFIGURATION, ERROR, CLIENT, "TaskDefinition is inactive"),
+        (Category.CONFIGURATION, ANSWER, None, "ATTRIBUTE"),
+        (Category.CONFIGURATION, STOPPED, "SpotInterruption", "Your Spot Task was interrupted."),
+        (Category.CONFIGURATION, ANSWER, None, "The requested CPU configuration is above your limit"),
+        (Category.THROTTLE, ERROR, INVALID, "Error retrieving subnet information: Rate exceeded"),
+        (Category.TRANSIENT, ANSWER, None, "AGENT"),
+        (Category.TRANSIENT, ERROR, "ServerException", "x"),
+        (Category.TRANSIENT, ERROR, "ExpiredTokenException", "x"),
+        (Category.TRANSIENT, STOPPED, NOT_STARTED, f"{PULL_SECRETS}context deadline exceeded"),
+        (Category.PERMISSION, STOPPED, NOT_STARTED, f"{PULL_SECRETS}AccessDeniedException: x"),
+        (Category.PERMISSION, STOPPED, NOT_STARTED, f"{PULL_IMAGE}403 Forbidden"),
+        (Category.PERMISSION, ERROR, "BlockedException", "x"),
+        (Category.PERMISSION, ERROR, CLIENT, "ECS was unable to assume the role 'x' that was provided"),
+        (Category.UNKNOWN, ERROR, CLIENT, "x"),
+    ],
+)
+def test_a_wording_has_its_category(category: Category, origin: Origin, code: str | None, text: str) -> None:
+    assert classify(failure(origin, code, text)).category is category
+
+
+@pytest.mark.parametrize("code", [code for code in model_enum("TaskStopCode") if code != NOT_STARTED])
+def test_a_task_that_may_have_run_is_never_launched_again(code: str) -> None:
+    """Whatever its reason says, with every stop code that AWS's model has but the one for a failed start."""
+    for *_, text in KNOWN:
+        assert classify(failure(STOPPED, code, text)).category is Category.CONFIGURATION, text
+
+
+@pytest.mark.parametrize("code", [code for code in run_task_errors() if code != CLIENT])
+def test_every_exception_of_run_task_means_something_without_its_text(code: str) -> None:
+    """An exception that AWS adds to RunTask fails here when botocore is upgraded, before it is met as unknown."""
+    assert classify(failure(ERROR, code, "")).category is not Category.UNKNOWN
+
+
+def test_a_verdict_carries_what_its_row_says() -> None:
+    asked = failure(ANSWER, None, "RESOURCE:MEMORY")
+    row = next(row for row in TABLE if row.name == "instance-resources")
+    assert classify(asked) == Verdict(
+        failure=asked, category=row.category, row=row.name, hint=row.hint, evidence=row.evidence
+    )
+
+
+def test_the_detail_is_read_only_if_the_reason_says_nothing() -> None:
+    assert classify(Failure(origin=ANSWER, reason="?", detail="AGENT")).row == "agent-disconnected"
+    assert classify(Failure(origin=ANSWER, reason="LOCATION", detail="AGENT")).row == "wrong-location"
+    assert classify(Failure(origin=ANSWER, reason="?", detail="?")).row == "unknown"
+
+
+def test_the_arn_decides_nothing() -> None:
+    for row, origin, code, text in ANSWERS:
+        about = Failure(origin=origin, code=code, reason=text, arn="arn:aws:ecs:us-east-1:1:accessdenied")
+        assert classify(about).row == row
+
+
+def test_every_row_has_a_wording_here() -> None:
+    assert {row for row, *_ in KNOWN} == {row.name for row in TABLE}
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: row.name)
+def test_no_row_is_hidden_by_one_above_it(row: Row) -> None:
+    """Its own example comes back to it, from everywhere and with every code that it asks for."""
+    for origin in sorted(row.origins):
+        for code in shown_codes(row, origin):
+            assert classify(failure(origin, code, row.says)).row == row.name, (origin, code)
+
+
+def test_a_code_means_its_row_without_a_text() -> None:
+    for row in TABLE:
+        for origin in row.origins:
+            for code in row.codes:
+                assert classify(failure(origin, code, "")).row == row.name, code
+
+
+def test_names_are_kebab_case_and_unique() -> None:
+    names = [row.name for row in TABLE]
+    assert len(set(names)) == len(names)
+    assert "unknown" not in names
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)
+
+
+def test_a_row_has_conditions_an_example_and_public_evidence() -> None:
+    for row in TABLE:
+        assert row.origins, row.name
+        assert row.codes or row.other_than or row.texts, row.name
+        assert row.says.strip() == row.says != "", row.name
+        assert row.evidence, row.name
+        assert len(set(row.evidence)) == len(row.evidence), row.name
+        assert all(re.fullmatch(r"https://[a-z0-9.-]+/\S+", address) for address in row.evidence), row.name
+
+
+def test_a_hint_is_one_sentence_and_what_a_person_must_fix_has_one() -> None:
+    for row in TABLE:
+        assert row.hint or row.category in (Category.CAPACITY, Category.TRANSIENT, Category.THROTTLE), (
+            row.name
+        )
+        assert not row.hint or re.fullmatch(r"[A-Z](?:[^.!?]|\.(?=\w))*\.", row.hint), row.name
+
+
+def test_patterns_are_written_for_the_normalised_text() -> None:
+    """A capital letter, a double space or a curly quote in a pattern could never be met."""
+    for row in TABLE:
+        for pattern in (*row.texts, *row.also):
+            literal = re.sub(r"\\[a-zA-Z]", "", pattern.pattern)
+            assert literal == literal.lower(), row.name
+            assert "  " not in literal, row.name
+            assert literal.isascii(), row.name
+            assert not re.search(r"(?<!\\)\.[*+]|\{\d+,\}", literal), f"{row.name}: a gap needs a bound"
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("", ""),
+        ("  A\r\n\tB\u00a0\u3000C  ", "a b c"),
+        ("You\u2019ve", "you've"),
+        ("\u201cAGENT\u201d", "agent"),
+        ("\uff21\uff27\uff25\uff2e\uff34", "agent"),
+        ("STRASSE Stra\u00dfe", "strasse strasse"),
+        ("zone\u200b\ufeff", "zone"),
+        ("at this time...", "at this time"),
+        ("at this time\u2026", "at this time"),
+        ("TaskFailedToStart: AGENT", "agent"),
+        ("Task failed to start: AGENT.", "agent"),
+        ("ECS: TaskFailedToStart: Reason: AGENT", "agent"),
+        ("An error occurred (X) when calling the RunTask operation: AGENT", "agent"),
+        # A prefix is only that at the beginning, and with its colon.
+        ("The reason: AGENT", "the reason: agent"),
+        ("ECS AGENT", "ecs agent"),
+        ("errors: 3", "errors: 3"),
+        # A full stop inside belongs to the text.
+        ("a. b. ", "a. b"),
+        ("10.0.0.1", "10.0.0.1"),
+    ],
+)
+def test_a_text_becomes_what_the_patterns_are_written_for(text: str, normal: str) -> None:
+    assert normalise(text) == normal
+
+
+@given(text=st.text() | st.sampled_from([text for *_, text in KNOWN]))
+@example(text="\ud800\udfff")
+@example(text="\u1e9e\u0345\u0130.\u2026")
+@example(text="ecs:" * 50 + "error: .' \"reason:")
+@example(text="x" * 3000 + " ecs: " * 800)
+def test_doing_it_twice_changes_nothing(text: str) -> None:
+    once = normalise(text)
+    assert normalise(once) == once
+
+
+# Any character, lone surrogates and unassigned ones among them.
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+ANY_CODE = st.none() | ANY_TEXT | st.sampled_from(sorted({code for row in TABLE for code in row.codes}))
+PIECES = st.lists(st.sampled_from([text for *_, text in KNOWN]) | ANY_TEXT, max_size=4).map(" ".join)
+
+
+@given(origin=st.sampled_from(Origin), code=ANY_CODE, text=ANY_TEXT | PIECES, detail=st.none() | ANY_TEXT)
+def test_nothing_makes_it_raise(origin: Origin, code: str | None, text: str, detail: str | None) -> None:
+    asked = Failure(origin=origin, code=code, reason=text, detail=detail)
+    verdict = classify(asked)
+    assert verdict.failure is asked
+    assert verdict.row == "unknown" or verdict.row in {row.name for row in TABLE}
+
+
+@given(code=ANY_TEXT, text=ANY_TEXT | PIECES)
+@example(code=".", text="Capacity is unavailable at this time.")
+@example(code="#", text="Capacity is unavailable at this time.")
+@example(code=".Exception", text="Capacity is unavailable at this time.")
+def test_a_stop_code_nobody_knows_is_never_retried(code: str, text: str) -> None:
+    """Also a stop code of next year: unless AWS says that the task did not start, it may have run."""
+    verdict = classify(failure(STOPPED, f"Z{code}", text))
+    assert verdict.category is Category.CONFIGURATION
+
+
+@given(row=st.sampled_from(KNOWN), data=st.data())
+def test_how_a_text_is_typeset_changes_no_verdict(row: Wording, data: st.DataObject) -> None:
+    """Case, white space, line breaks, apostrophes and the full stop differ between AWS's own consoles."""
+    name, origin, code, text = row
+    text = data.draw(st.sampled_from([str, str.upper, str.lower, str.swapcase]))(text)
+    text = data.draw(st.sampled_from([text, text.replace("'", "\u2019"), text.replace("\u2019", "'")]))
+    space = data.draw(st.sampled_from([" ", "  ", "\n", "\r\n", "\t", "\u00a0", "\u3000", " \u200b"]))
+    text = text.replace(" ", space)
+    text = (
+        data.draw(st.sampled_from(["", " ", "\n"])) + text + data.draw(st.sampled_from(["", ".", " ", ".\n"]))
+    )
+    assert classify(failure(origin, code, text)).row == name
+
+
+@given(
+    row=st.sampled_from([*ANSWERS, *STOPS]),
+    prefix=st.sampled_from(["ECS: ", "Error: ", "Reason: ", "TaskFailedToStart: ", "StoppedReason: "]),
+)
+def test_what_tools_put_in_front_changes_no_verdict(row: Wording, prefix: str) -> None:
+    name, origin, code, text = row
+    assert classify(failure(origin, code, prefix + text)).row == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Rate exceeded " + "x" * 10**6,
+        "x" * 10**6 + " Rate exceeded",
+        "Rate exceeded" + "\n" * 10**6 + "x",
+        # What unfolds into eighteen characters each is cut after it unfolded as well.
+        "Rate exceeded " + "\ufdfa" * 10**6,
+    ],
+)
+def test_of_a_long_text_head_and_tail_are_read(text: str) -> None:
+    assert classify(failure(ANSWER, None, text)).row == "throttled-text"
+    assert len(normalise(text)) <= 4096
+
+
+# The beginnings of what the gaps, alternatives and prefixes of the patterns look for, over and over.
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "a",
+        " ",
+        ".",
+        "\ud800",
+        "\ufdfa",
+        "ecs: ",
+        "accessdenied",
+        "capacity provider ",
+        "task definition ",
+        "role ",
+        "resource:a,",
+        "unexpected status code ",
+        "cannotpullcontainererror manifest ",
+        "service x was unable to place a task because ",
+        "reached the limit on the number of ",
+        "could not transition to created ",
+    ],
+)
+def test_a_text_made_to_be_slow_is_not(piece: str) -> None:
+    """A megabyte takes some hundredths of a second; what grows with the square would take minutes."""
+    text = piece * (10**6 // len(piece))
+    began = time.perf_counter()
+    for origin in Origin:
+        classify(failure(origin, text, text))
+    assert time.perf_counter() - began < 1
+
+
+VERDICTS = st.lists(
+    st.builds(
+        lambda row, arn: classify(Failure(origin=row[1], code=row[2], reason=row[3], arn=arn)),
+        st.sampled_from([*KNOWN, *(("unknown", *row) for row in UNKNOWN)]),
+        st.none() | st.sampled_from(["arn:a", "arn:b"]),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+# From the one that a person must fix to the one that passes in seconds.
+GRAVEST_FIRST = ["permission", "configuration", "unknown", "capacity", "transient", "throttle"]
+
+
+@given(verdicts=VERDICTS, data=st.data())
+def test_the_gravest_failure_decides_whatever_the_order(verdicts: list[Verdict], data: st.DataObject) -> None:
+    decides = worst(verdicts)
+    assert decides in verdicts
+    assert GRAVEST_FIRST.index(decides.category) == min(
+        GRAVEST_FIRST.index(verdict.category) for verdict in verdicts
+    )
+    assert worst(data.draw(st.permutations(verdicts))) == decides
+
+
+def test_each_category_outweighs_those_that_pass_more_easily() -> None:
+    one = classify(failure(ANSWER, None, "AGENT"))
+    verdicts = [replace(one, category=Category(name)) for name in GRAVEST_FIRST]
+    for graver, lesser in pairwise(verdicts):
+        assert worst([lesser, graver]) == worst([graver, lesser]) == graver
+
+
+def test_among_equals_the_table_decides() -> None:
+    """So that two instances of one answer do not give another hint each time AWS lists them differently."""
+    verdicts = [classify(failure(ANSWER, None, text)) for text in ("INACTIVE", "LOCATION", "ATTRIBUTE")]
+    assert {worst(order).row for order in permutations(verdicts)} == {"attribute-missing"}
+
+
+def test_one_capacity_failure_among_others_does_not_hide_a_mistake() -> None:
+    answer = [classify(failure(ANSWER, None, text)) for text in ("RESOURCE:CPU", "AGENT", "ATTRIBUTE")]
+    assert worst(answer).category is Category.CONFIGURATION
+    assert worst(answer[:2]).category is Category.CAPACITY
+
+
+def test_no_verdict_at_all_is_a_fault() -> None:
+    with pytest.raises(ValueError, match="no verdict"):
+        worst([])

@@ -1,0 +1,158 @@
+"""Names are derived: the same for the same failure, different for different ones, and within AWS's limits."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retry_run_task.core import identity
+from retry_run_task.core.values import Caller, CallerKind, Failure, Origin
+from support.records import ACCOUNT, EVENT_ID, REGION, launch
+
+UUID4 = "0b0e7a1c-1d2e-4f3a-8b4c-5d6e7f8a9b0c"
+
+# https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html (DurableExecutionName)
+LAMBDA_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (clientToken, startedBy)
+ECS_TOKEN = re.compile(r"[\x21-\x7e]{1,64}")
+ECS_STARTED_BY = re.compile(r"[a-zA-Z0-9-/_]{1,128}")
+
+
+def test_an_event_id_of_cloudtrail_is_kept_so_that_a_person_can_look_it_up() -> None:
+    assert identity.event_identity(EVENT_ID, "anything") == EVENT_ID
+
+
+@pytest.mark.parametrize("event_id", [None, "", "short", "x" * 37, "semi;colon-in-it", "\ud800" * 10])
+def test_anything_else_is_named_by_a_digest(event_id: str | None) -> None:
+    """A log event's id has 56 digits, and a person may have typed anything: both become names that fit."""
+    name = identity.event_identity(event_id, "3711" * 14)
+    assert re.fullmatch(r"id-[0-9a-f]{32}", name)
+    assert name == identity.event_identity(event_id, "3711" * 14)
+    assert identity.event_identity(None, "a") != identity.event_identity(None, "b")
+
+
+@given(stack=st.text(min_size=1), event_id=st.from_regex(r"\A[0-9A-Za-z-]{8,36}\Z"))
+def test_every_recovery_has_a_name_that_lambda_takes(stack: str, event_id: str) -> None:
+    name = identity.recovery_name(stack, event_id)
+    assert LAMBDA_NAME.fullmatch(name)
+    assert name.endswith(event_id)
+
+
+def test_two_stacks_never_share_a_name() -> None:
+    """Also not when their names begin alike and are longer than there is room for."""
+    long = "retry-run-task-of-the-data-platform-"
+    names = {identity.recovery_name(s, EVENT_ID) for s in (long + "a", long + "b", "a b", "a-b", "a_b")}
+    assert len(names) == 5
+
+
+def test_records_of_one_call_share_its_identity() -> None:
+    """An SDK that repeats a call keeps its random token; CloudTrail gives each try an event id of its own."""
+    one = identity.call_identity("event-1", account=ACCOUNT, region=REGION, parameters={"clientToken": UUID4})
+    two = identity.call_identity("event-2", account=ACCOUNT, region=REGION, parameters={"clientToken": UUID4})
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("parameters", "why"),
+    [
+        ({}, "no token"),
+        ({"clientToken": "nightly"}, "a token somebody chose means a new run every night"),
+        ({"clientToken": "0b0e7a1c-1d2e-1f3a-8b4c-5d6e7f8a9b0c"}, "a UUID that is not random"),
+        ({"clientToken": 7}, "no string"),
+    ],
+)
+def test_without_a_random_token_every_event_is_a_call_of_its_own(
+    parameters: dict[str, object], why: str
+) -> None:
+    one, two = (
+        identity.call_identity(e, account=ACCOUNT, region=REGION, parameters=parameters)
+        for e in ("event-1", "event-2")
+    )
+    assert one != two, why
+
+
+@pytest.mark.parametrize(
+    "other", [{"account": "210987654321"}, {"region": "us-east-1"}, {"cluster": "other"}]
+)
+def test_a_token_counts_within_its_account_region_and_cluster(other: dict[str, str]) -> None:
+    """ECS keeps tokens for each cluster; the same one elsewhere is another call."""
+    here = {"account": ACCOUNT, "region": REGION, "cluster": "batch"}
+
+    def identify(place: dict[str, str]) -> str:
+        return identity.call_identity(
+            "e",
+            account=place["account"],
+            region=place["region"],
+            parameters={"clientToken": UUID4, "cluster": place["cluster"]},
+        )
+
+    assert identify(here) != identify(here | other)
+
+
+@given(
+    call_id=st.from_regex(r"\A[0-9a-f]{32}\Z"), attempt=st.integers(1, 99_999), other=st.integers(1, 99_999)
+)
+def test_every_attempt_has_a_token_of_its_own_that_ecs_takes_and_we_recognise(
+    call_id: str, attempt: int, other: int
+) -> None:
+    token = identity.client_token(call_id, attempt)
+    assert ECS_TOKEN.fullmatch(token)
+    assert identity.is_our_token(token)
+    assert (token == identity.client_token(call_id, other)) == (attempt == other)
+
+
+@pytest.mark.parametrize(
+    "token", [None, "", UUID4, "rrt-", "rrt-xyz-1", f"rrt-{'0' * 32}", f"x-rrt-{'0' * 32}-1", 7]
+)
+def test_nobody_elses_token_is_taken_for_ours(token: object) -> None:
+    assert not identity.is_our_token(token)
+
+
+@pytest.mark.parametrize(
+    ("original", "marked"),
+    [
+        (None, "retry-run-task/0123456789ab"),
+        ("", "retry-run-task/0123456789ab"),
+        ("events-rule/nightly", "events-rule/nightly/retry-run-task/0123456789ab"),
+    ],
+)
+def test_our_tasks_carry_the_original_mark_and_ours(original: str | None, marked: str) -> None:
+    assert identity.mark_started_by(original, "0123456789abcdef" * 2) == marked
+    assert identity.is_ours(marked)
+
+
+@given(original=st.from_regex(r"\A[a-zA-Z0-9-/_]{0,128}\Z"), call_id=st.from_regex(r"\A[0-9a-f]{32}\Z"))
+def test_every_mark_fits_and_is_recognised(original: str, call_id: str) -> None:
+    marked = identity.mark_started_by(original, call_id)
+    assert ECS_STARTED_BY.fullmatch(marked)
+    assert identity.is_ours(marked)
+
+
+@pytest.mark.parametrize(
+    "started_by",
+    [None, "", "events-rule/nightly", "retry-run-task", "retry-run-task/nightly", "x/retry-run-task/", 7],
+)
+def test_nobody_elses_mark_is_taken_for_ours(started_by: object) -> None:
+    assert not identity.is_ours(started_by)
+
+
+def _thrown(code: str, day: int = 24, event_id: str = EVENT_ID) -> str:
+    thrown = launch(failures=(Failure(origin=Origin.ERROR, code=code, reason="no"),), event_id=event_id)
+    return identity.recovery_name_of("s", replace(thrown, event_time=thrown.event_time.replace(day=day)))
+
+
+def test_a_thrown_error_is_reported_once_a_day_for_one_cause() -> None:
+    """A schedule of every minute that lacks a permission is one message a day, not 1 440."""
+    assert _thrown("AccessDenied") == _thrown("AccessDenied", event_id="another-event-id")
+    assert _thrown("AccessDenied") != _thrown("AccessDenied", day=25)
+    assert _thrown("AccessDenied") != _thrown("ClusterNotFoundException")
+    assert LAMBDA_NAME.fullmatch(_thrown("AccessDenied"))
+
+
+def test_an_answer_with_failures_is_a_recovery_of_its_own() -> None:
+    assert identity.recovery_name_of("s", launch()) == f"s-{EVENT_ID}"
+    assert identity.recovery_name_of("s", launch(caller=Caller(kind=CallerKind.HAND_MADE))) == f"s-{EVENT_ID}"
