@@ -6,13 +6,13 @@ intake starts, once for each failed launch.
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, recoveries, topic
+from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings
 from retry_run_task.core import identity, recovery, wire
@@ -68,7 +68,7 @@ def recover(event: Any, context: Any) -> Any:
     return _durable()(event, context)
 
 
-@functools.cache
+@once
 def _settings() -> Settings:
     return Settings.from_environment(os.environ)
 
@@ -86,12 +86,12 @@ def _scope(settings: Settings, function_arn: str) -> Scope:
     )
 
 
-@functools.cache
+@once
 def _durable() -> Callable[[Any, Any], Any]:
     # Imported here, so that intake starts without it.
     from aws_durable_execution_sdk_python import durable_execution  # noqa: PLC0415
 
-    return durable_execution(_recover)
+    return durable_execution(_recover, boto3_client=recoveries.client())
 
 
 def _recover(event: Any, context: DurableContext) -> JsonObject:

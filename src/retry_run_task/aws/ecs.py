@@ -7,7 +7,6 @@ signing, retries and parsing stay botocore's.
 
 from __future__ import annotations
 
-import functools
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
+from retry_run_task.aws.once import once
 from retry_run_task.core.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _SERVER_ERROR = 500
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 
 
-@functools.cache
+@once
 def client(region: str) -> ECSClient:
     """Return an ECS client for a Region that sends the body it is given under ``rawBody``."""
     ecs = boto3.client("ecs", region_name=region or None, config=_CONFIG)

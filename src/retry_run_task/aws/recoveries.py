@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from retry_run_task.aws.once import once
+
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
 
 # Lambda starts 300 durable executions a second in a Region and answers 429 beyond that, which botocore's
-# standard mode repeats. https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
-_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 8})
+# standard mode repeats, for some ten seconds; after that the event is better delivered again.
+# https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
+_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 
 
 class Started(StrEnum):
@@ -27,7 +29,7 @@ class Started(StrEnum):
     """It was there before, with another payload."""
 
 
-@functools.cache
+@once
 def client() -> LambdaClient:
     """Return a Lambda client that is patient with 429."""
     return boto3.client("lambda", config=_CONFIG)

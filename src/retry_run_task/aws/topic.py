@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from retry_run_task.aws.once import once
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -19,7 +20,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"
 _REGION_PART = 3
 
 
-@functools.cache
+@once
 def client(topic_arn: str) -> SNSClient:
     """Return a client for the topic's own Region, which need not be the function's."""
     return boto3.client("sns", region_name=topic_arn.split(":")[_REGION_PART], config=_CONFIG)

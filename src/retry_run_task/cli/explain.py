@@ -138,7 +138,7 @@ def explain_launch(launch: FailedLaunch, scope: Scope) -> JsonObject:
         body = request.masked(
             request.for_attempt(
                 admitted,
-                missing=request.asked(admitted) - launch.placed,
+                missing=request.asked(admitted) - len(launch.placed),
                 token=identity.client_token(launch.call_id, 1),
                 started_by=identity.mark_started_by(admitted.parameters.get("startedBy"), launch.call_id),
             )
@@ -150,7 +150,7 @@ def explain_launch(launch: FailedLaunch, scope: Scope) -> JsonObject:
         "region": launch.region,
         "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
         "asked": request.asked(launch.request),
-        "placed": launch.placed,
+        "placed": len(launch.placed),
         "in_scope": judgement.treatment is not Treatment.IGNORE,
         "why": judgement.why,
         "category": verdict.category.value,

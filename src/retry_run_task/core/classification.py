@@ -66,8 +66,8 @@ def normalise(text: str) -> str:
     nor a full stop at the end. Doing it twice changes nothing. Very long texts lose their middle.
     """
     text = text.strip()
-    # One round is enough for everything that AWS writes. Characters that unfold into characters which unfold
-    # again take another; the bound is there because Unicode's future versions make no promise to us.
+    # One round is enough for everything that AWS writes. Characters that unfold into quotes, or into so many
+    # that the text is too long again, take another; the bound is there because Unicode promises us none.
     for _ in range(8):
         once = _bare(_fold(text))
         if once == text:
@@ -126,7 +126,7 @@ def _fold(text: str) -> str:
     text = _cut(text).translate(_PLAIN)
     # Unicode's own recipe for caseless comparison folds between two normalisations.
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return _cut(" ".join(text.split()))
+    return " ".join(text.split())
 
 
 def _cut(text: str) -> str:

@@ -1181,7 +1181,6 @@ _PASSING = (
             r"\bunable to execute http request\b",
             r"\bunable to complete the request\b.{0,80}\btime(?:d )?out\b",
             r"\b(?:connect|connection|read) timed? ?out\b",
-            r"\btimeout on endpoint url\b",
             r"\bcould not connect to the endpoint url\b",
             r"\bconnection was closed before\b",
             r"\bconnection (?:reset|aborted)\b",

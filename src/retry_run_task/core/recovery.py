@@ -166,7 +166,7 @@ def recover(
 
 def _run(launch: FailedLaunch, policy: Policy, world: World, *, step: Step, wait: Wait, tell: Tell) -> Ending:
     progress = _Progress(last=worst([classify(f) for f in launch.failures]))
-    wanted = request.asked(launch.request) - launch.placed
+    wanted = request.asked(launch.request) - len(launch.placed)
     whole = admit(launch, policy)
     if isinstance(whole, GiveUp):
         return _ending(progress, whole, wanted)

@@ -119,7 +119,7 @@ class FailedLaunch:
         caller: Who made it.
         request: What was asked for.
         failures: Everything AWS said, never empty.
-        placed: How many tasks the call placed all the same.
+        placed: ARNs of the tasks that the call placed all the same.
     """
 
     event_id: str
@@ -130,7 +130,7 @@ class FailedLaunch:
     caller: Caller
     request: Request | IncompleteRequest
     failures: tuple[Failure, ...]
-    placed: int = 0
+    placed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

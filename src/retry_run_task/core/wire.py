@@ -56,7 +56,7 @@ def launch_to_json(launch: FailedLaunch) -> JsonObject:
         "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
         "request": dict(launch.request.parameters),
         "failures": failures_to_json(launch.failures),
-        "placed": launch.placed,
+        "placed": list(launch.placed),
     }
     if isinstance(launch.request, IncompleteRequest):
         body["missing"] = list(launch.request.missing)
@@ -83,7 +83,7 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
             if missing
             else Request(parameters=parameters),
             failures=failures_from_json(body["failures"]),
-            placed=body["placed"],
+            placed=tuple(body["placed"]),
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PayloadError(

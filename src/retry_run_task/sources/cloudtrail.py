@@ -96,7 +96,7 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     recorded = object_at(record, "requestParameters")
     failures, placed = _answer(record)
     rebuilt = _request(recorded, record)
-    if placed >= request.asked(rebuilt):
+    if len(placed) >= request.asked(rebuilt):
         return Ignored(why="this call placed every task it was asked for", event_id=event_id)
     parameters = recorded or {}
     arn = _cluster_arn(parameters)
@@ -135,11 +135,11 @@ def _time(record: dict[str, Any], envelope: Envelope) -> datetime:
     raise ReadError("it has no eventTime, and nothing else tells when the call was made")
 
 
-def _answer(record: dict[str, Any]) -> tuple[tuple[Failure, ...], int]:
+def _answer(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
     code = text_at(record, "errorCode")
     if code:
         reason = text_at(record, "errorMessage") or ""
-        return (Failure(origin=Origin.ERROR, code=code, reason=reason),), 0
+        return (Failure(origin=Origin.ERROR, code=code, reason=reason),), ()
     answer = object_at(record, "responseElements")
     if answer is None:
         raise ReadError(
@@ -154,7 +154,8 @@ def _answer(record: dict[str, Any]) -> tuple[tuple[Failure, ...], int]:
         )
         for item in objects_at(answer, "failures")
     )
-    return failures, len(objects_at(answer, "tasks"))
+    # A task without an ARN is a task all the same; it must be counted.
+    return failures, tuple(text_at(task, "taskArn") or "" for task in objects_at(answer, "tasks"))
 
 
 def _request(recorded: dict[str, Any] | None, record: dict[str, Any]) -> Request | IncompleteRequest:

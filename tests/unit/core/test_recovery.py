@@ -93,7 +93,7 @@ def test_a_token_is_left_behind_only_when_it_is_certain_what_became_of_it(
 def test_only_the_missing_tasks_are_asked_for() -> None:
     """Five asked for, two placed by the failed call, then one, then the other two."""
     done = run(
-        launch(request=parameters(count=5), placed=2),
+        launch(request=parameters(count=5), placed=("p1", "p2")),
         placed("t1", missing=2),
         LOST,
         placed("t2", "t3"),

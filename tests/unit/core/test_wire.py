@@ -25,7 +25,7 @@ from support.records import launch
 
 LAUNCHES = [
     launch(),
-    launch(caller=Caller(kind=CallerKind.HAND_MADE), placed=2, account="", region=""),
+    launch(caller=Caller(kind=CallerKind.HAND_MADE), placed=("p1", "p2"), account="", region=""),
     launch(request={"taskDefinition": "x", "group": "\ud800", "tags": []}),
     launch(
         failures=(

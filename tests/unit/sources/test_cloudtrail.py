@@ -56,7 +56,7 @@ def test_a_rule_whose_call_placed_nothing() -> None:
         caller=Caller(kind=CallerKind.RULE, role_arn=RULE_ROLE),
         request=Request(parameters=recorded),
         failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),),
-        placed=0,
+        placed=(),
     )
 
 
@@ -84,7 +84,7 @@ def test_every_failure_of_an_answer_is_kept_with_what_was_placed() -> None:
         "failures": [{"reason": CAPACITY}, {"arn": "arn:x", "reason": "RESOURCE:CPU", "detail": "d"}],
     }
     parsed = failed(record(request=parameters(count=5), responseElements=answer))
-    assert parsed.placed == 3
+    assert parsed.placed == (TASK["taskArn"],) * 3
     assert parsed.failures == (
         Failure(origin=Origin.ANSWER, reason=CAPACITY),
         Failure(origin=Origin.ANSWER, reason="RESOURCE:CPU", detail="d", arn="arn:x"),

@@ -1,0 +1,34 @@
+"""Making a client once, also where several threads ask for it at the same time.
+
+Lambda runs one invocation at a time, but whatever else runs the handlers may use threads; and boto3's default
+session must not be used by two threads at once.
+https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+# Reentrant: making one thing may need another.
+_LOCK = threading.RLock()
+
+
+def once(make: Callable[P, T]) -> Callable[P, T]:
+    """Remember what a function made for each set of arguments, and let nothing be made twice."""
+    # The decorated functions take strings at most, which is all that a cache asks for.
+    remembered: Callable[P, T] = functools.cache(make)  # type: ignore[assignment]
+
+    @functools.wraps(make)
+    def locked(*args: P.args, **kwargs: P.kwargs) -> T:
+        with _LOCK:
+            return remembered(*args, **kwargs)
+
+    return locked

@@ -1,0 +1,95 @@
+"""The demo is the whole system; what it prints is what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "retry_run_task", "demo"]
+
+
+def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60, **options
+    )
+
+
+def test_json_is_one_object_and_nothing_else() -> None:
+    done = run("--json", "--speed", "300")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert result["launches"] == 9
+    assert result["recovered"] == 7
+    assert result["gave_up"] == 2
+    assert result["duplicates"] == 0
+    assert result["run_task_calls"] >= result["recovered"]
+    # What was refused and what was denied does not run; everything else does.
+    assert result["tasks_running"] == result["tasks_asked_for"] - 2
+    assert {fate["outcome"] for fate in result["outcomes"]} == {"recovered", "refused", "permanent"}
+    assert result["messages"] == 2
+
+
+def test_in_a_file_it_is_plain_lines_in_order_of_time() -> None:
+    done = run("--speed", "300")
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    times = [line[:8] for line in done.stdout.splitlines() if line[2:3] == line[5:6] == ":"]
+    assert times == sorted(times)
+    assert len(times) > 20
+    for words in (
+        "zones a and c run out of Fargate capacity",
+        "RunTask: 2 of 3 started",
+        "starts a recovery; category capacity",
+        "next attempt in",
+        "RECOVERED after",
+        "GAVE UP (refused)",
+        "GAVE UP (permanent)",
+        "duplicates 0",
+    ):
+        assert words in done.stdout
+    assert "not-for-your-eyes" not in done.stdout
+
+
+def test_interrupted_it_says_so_and_leaves_no_process_behind() -> None:
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "EventBridge" in line:
+                break
+        children = _children(demo.pid)
+        assert children
+        demo.send_signal(signal.SIGINT)
+        _, talk = demo.communicate(timeout=20)
+    assert demo.returncode == 130
+    assert talk.strip() == "Interrupted."
+    assert not [child for child in children if _is_alive(child)]
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "1001", "fast"])
+def test_a_speed_that_is_none_is_refused(speed: str) -> None:
+    done = run("--speed", speed)
+    assert done.returncode == 2
+    assert "--speed" in done.stderr
+    assert done.stdout == ""
+
+
+def _children(pid: int) -> list[int]:
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    return [int(number) for number in listed.stdout.split()]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,198 @@
+"""``explain`` tells what would be done, about anything that holds records, and never shows a secret."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from retry_run_task.cli import retry_run_task
+from support.records import (
+    CAPACITY,
+    EVENT_ID,
+    HAND_MADE,
+    awslogs,
+    error_record,
+    eventbridge,
+    parameters,
+    record,
+)
+
+
+def explain(*arguments: str, content: Any = None) -> tuple[int, str]:
+    text = content if isinstance(content, str | bytes | None) else json.dumps(content)
+    result = CliRunner().invoke(retry_run_task, ["explain", *arguments], input=text, standalone_mode=False)
+    code = result.return_value if result.exception is None else 2
+    return code, result.output
+
+
+def launches(content: Any, *arguments: str) -> list[dict[str, Any]]:
+    code, output = explain("-", "--json", *arguments, content=content)
+    assert code == 0
+    return json.loads(output)["launches"]
+
+
+HIDDEN = {"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}
+
+
+@pytest.mark.parametrize(
+    ("content", "in_scope", "category", "decision"),
+    [
+        (record(), True, "capacity", "retry"),
+        (HAND_MADE, True, "capacity", "retry"),
+        (
+            record(responseElements={"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}),
+            True,
+            "configuration",
+            "give-up",
+        ),
+        (record(responseElements={"tasks": [], "failures": [{"reason": "?"}]}), True, "unknown", "retry"),
+        (record(request=parameters(overrides=HIDDEN)), True, "capacity", "give-up"),
+        (error_record("AccessDenied", "no", requestParameters=None), True, "permission", "give-up"),
+        (error_record("ThrottlingException", "Rate exceeded"), False, "throttle", "ignore"),
+        (record(request=parameters(clientToken=f"rrt-{'0' * 32}-1")), False, "capacity", "ignore"),
+        (record(userIdentity={"invokedBy": "batch.amazonaws.com"}), False, "capacity", "ignore"),
+    ],
+)
+def test_every_launch_has_scope_category_and_decision(
+    content: Any, in_scope: bool, category: str, decision: str
+) -> None:
+    (launch,) = launches(content)
+    assert (launch["in_scope"], launch["category"], launch["decision"]) == (in_scope, category, decision)
+    assert launch["why"]
+    assert (launch["request"] is not None) == (decision == "retry")
+    code, text = explain("-", content=content)
+    assert code == 0
+    assert decision in text
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        awslogs(record(), HAND_MADE),
+        {"Records": [record(), HAND_MADE]},
+        [record(), HAND_MADE],
+        {"Events": [{"EventId": "x", "CloudTrailEvent": json.dumps(r)} for r in (record(), HAND_MADE)]},
+        json.dumps(record()) + "\n\n" + json.dumps(HAND_MADE) + "\n",
+        "\ufeff" + json.dumps([record(), HAND_MADE]),
+    ],
+    ids=["subscription", "log file", "list", "lookup-events", "lines", "with a byte order mark"],
+)
+def test_whatever_holds_records_is_read(content: Any) -> None:
+    assert [launch["caller"]["kind"] for launch in launches(content)] == ["rule", "hand-made"]
+
+
+def test_an_eventbridge_event_is_read() -> None:
+    assert [launch["event_id"] for launch in launches(eventbridge(record()))] == [EVENT_ID]
+
+
+def test_the_request_that_would_be_sent_is_shown_with_names_of_variables_only() -> None:
+    canary = "canary-5e5d"
+    overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "MODE", "value": canary}]}]}
+    (launch,) = launches(record(request=parameters(overrides=overrides, memberOfNextYear={"x": 1})))
+    assert launch["request"]["memberOfNextYear"] == {"x": 1}
+    assert launch["request"]["overrides"]["containerOverrides"][0]["environment"] == [
+        {"name": "MODE", "value": "***"}
+    ]
+    for arguments in (["-"], ["-", "--json"]):
+        assert canary not in explain(*arguments, content=record(request=parameters(overrides=overrides)))[1]
+
+
+def test_what_is_missing_is_named() -> None:
+    (launch,) = launches(record(request=parameters(overrides=HIDDEN)))
+    assert launch["missing"] == ["overrides.containerOverrides[app].environment"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "in_scope"),
+    [
+        (["--cluster", "prod"], False),
+        (["--cluster", "prod", "--cluster", "b*"], True),
+        (["--task-definition", "weekly"], False),
+        (["--caller", "scheduler"], False),
+        (["--region", "us-east-1"], False),
+        (["--account", "123456789012"], True),
+    ],
+)
+def test_scope_can_be_tried_out(arguments: list[str], in_scope: bool) -> None:
+    assert [launch["in_scope"] for launch in launches(record(), *arguments)] == [in_scope]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "category", "decision"),
+    [
+        (["--reason", CAPACITY], "capacity", "retry"),
+        (["--reason", "RESOURCE:MEMORY"], "capacity", "retry"),
+        (["--reason", "Rate exceeded", "--code", "ThrottlingException"], "throttle", "retry"),
+        (["--code", "AccessDeniedException"], "permission", "give-up"),
+        (
+            ["--reason", "Timeout waiting for network interface provisioning to complete.", "--stopped"],
+            "transient",
+            "retry",
+        ),
+        (["--reason", "never heard of it"], "unknown", "retry"),
+        (["--reason", ""], "unknown", "retry"),
+    ],
+)
+def test_a_single_text_is_explained(arguments: list[str], category: str, decision: str) -> None:
+    code, output = explain("--json", *arguments)
+    result = json.loads(output)
+    assert (code, result["category"], result["decision"]) == (0, category, decision)
+    assert isinstance(result["evidence"], list)
+    assert explain(*arguments)[0] == 0
+
+
+def test_what_cannot_be_read_is_said_and_its_neighbours_are_explained() -> None:
+    code, output = explain("-", "--json", content={"Records": [7, record(), record(eventTime="soon")]})
+    result = json.loads(output)
+    assert code == 1
+    assert [launch["event_id"] for launch in result["launches"]] == [EVENT_ID]
+    assert len(result["unparsed"]) == 2
+    code, output = explain("-", content={"Records": [7, record()]})
+    assert code == 1
+    assert "Not readable, record 1" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "says"),
+    [
+        ([], "", "Give a FILE"),
+        (["-"], "not json", "cannot be read"),
+        (["-"], "", "cannot be read"),
+        (["-"], b"\xff\xfe", "not UTF-8"),
+        (["/no/such/file"], "", "No such file"),
+        (["-", "--reason", "x"], "{}", "either FILE or --reason"),
+        (["-", "--stopped"], "{}", "--stopped goes with --reason"),
+    ],
+)
+def test_a_persons_mistake_is_one_sentence_and_exit_code_2(
+    arguments: list[str], content: Any, says: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "retry_run_task", "explain", *arguments],
+        input=content if isinstance(content, bytes) else content.encode(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert says in done.stderr.decode()
+    assert "Traceback" not in done.stderr.decode()
+    assert done.stdout == b""
+
+
+def test_control_characters_and_half_characters_are_shown_harmlessly(tmp_path: Path) -> None:
+    file = tmp_path / "record.json"
+    file.write_text(
+        json.dumps(record(responseElements={"tasks": [], "failures": [{"reason": "\x1b[2J\ud800"}]}))
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "retry_run_task", "explain", str(file)], capture_output=True, check=False
+    )
+    assert done.returncode == 0
+    assert b"\x1b" not in done.stdout
+    assert b"\\x1b[2J" in done.stdout

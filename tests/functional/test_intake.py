@@ -1,0 +1,216 @@
+"""Intake by itself: one start a launch, nothing lost beside a bad record, everything counted."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from typing import Any
+
+import pytest
+
+from retry_run_task.aws.recoveries import Started
+from retry_run_task.aws.telemetry import Telemetry
+from retry_run_task.core import wire
+from retry_run_task.core.errors import StartError
+from retry_run_task.core.scope import Scope
+from retry_run_task.intake import Counts, take_in
+from support.records import EVENT_ID, HAND_MADE, awslogs, error_record, eventbridge, parameters, record
+
+
+class Lambda:
+    """Starts durable executions by AWS's rule of names; fails for the names it is told to."""
+
+    def __init__(self, fails: Callable[[str], bool] = lambda _: False) -> None:
+        self.started: dict[str, str] = {}
+        self._fails = fails
+
+    def start(self, name: str, payload: str) -> Started:
+        if self._fails(name):
+            raise ConnectionError("Lambda cannot be reached")
+        if self.started.setdefault(name, payload) != payload:
+            return Started.BEFORE
+        return Started.ACCEPTED
+
+
+def take(
+    event: Any, functions: Lambda, stack: str = "s", **scope: Any
+) -> tuple[Counts, list[dict[str, Any]]]:
+    """Run intake, and return its counts with everything it wrote."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        telemetry = Telemetry(stack=f"{stack}-{id(out)}", request_id="r")
+        try:
+            counts = take_in(
+                event, stack=stack, scope=Scope(**scope), start=functions.start, telemetry=telemetry
+            )
+        finally:
+            telemetry.flush()
+    return counts, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def metric(lines: list[dict[str, Any]], name: str) -> float:
+    return sum(sum(line[name]) for line in lines if name in line)
+
+
+def test_a_launch_is_started_by_the_name_of_its_stack_and_event_with_a_canonical_payload() -> None:
+    functions = Lambda()
+    counts, lines = take(awslogs(record()), functions)
+    ((name, payload),) = functions.started.items()
+    assert name == f"s-{EVENT_ID}"
+    assert payload == wire.canonical(json.loads(payload))
+    assert wire.launch_from_json(json.loads(payload)).event_id == EVENT_ID
+    assert counts == Counts(started=1)
+    (line,) = [line for line in lines if line.get("message") == "intake.started"]
+    assert line["recovery"] == name
+    assert line["category"] == "capacity"
+    assert line["started_by"] == "events-rule/nightly"
+
+
+def test_the_second_arrival_is_the_same_recovery_with_the_same_payload() -> None:
+    functions = Lambda()
+    for event in (awslogs(record()), eventbridge(record()), awslogs(record())):
+        take(event, functions)
+    assert len(functions.started) == 1
+
+
+def test_a_name_that_was_started_with_another_payload_is_started_already() -> None:
+    """As it is when an upgrade has changed the payload's form between two deliveries."""
+    functions = Lambda()
+    functions.started[f"s-{EVENT_ID}"] = "{}"
+    counts, _ = take(awslogs(record()), functions)
+    assert counts == Counts(already_started=1)
+
+
+def test_one_launch_that_cannot_be_started_keeps_no_other_from_it_and_raises_at_the_end() -> None:
+    ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(4)]
+    functions = Lambda(fails=lambda name: ids[1] in name)
+    with pytest.raises(StartError, match=ids[1]) as raised:
+        take(awslogs(*(record(eventID=i) for i in ids)), functions)
+    assert raised.value.event_ids == (ids[1],)
+    assert raised.value.hint
+    assert sorted(functions.started) == [f"s-{i}" for i in ids if i != ids[1]]
+
+
+def test_delivered_again_only_the_missing_one_is_new() -> None:
+    ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(3)]
+    broken = [True]
+    functions = Lambda(fails=lambda name: broken[0] and ids[0] in name)
+    event = awslogs(*(record(eventID=i) for i in ids))
+    with pytest.raises(StartError):
+        take(event, functions)
+    before = dict(functions.started)
+    broken[0] = False
+    take(event, functions)
+    assert {k: v for k, v in functions.started.items() if k in before} == before
+    assert len(functions.started) == 3
+
+
+def test_bad_records_are_lines_and_numbers_and_nothing_else() -> None:
+    functions = Lambda()
+    counts, lines = take(awslogs("[1]", record(), "{", record(request=parameters(count=11))), functions)
+    assert counts == Counts(started=1, unparsed=3)
+    unparsed = [line for line in lines if line.get("message") == "intake.unparsed"]
+    assert len(unparsed) == metric(lines, "Unparsed") == 3
+    assert all(line["why"] and line["where"] and line["level"] == "ERROR" for line in unparsed)
+
+
+def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_would_not_help() -> None:
+    counts, lines = take({"awslogs": {"data": "cut o"}}, Lambda())
+    assert counts == Counts(unparsed=1)
+    assert metric(lines, "Unparsed") == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "scope", "why"),
+    [
+        (record(request=parameters(clientToken=f"rrt-{'0' * 32}-1")), {}, "looking after it"),
+        (record(), {"role_arn": "arn:aws:iam::123456789012:role/ecsEventsRole"}, "looking after it"),
+        (
+            record(userAgent="batch.amazonaws.com", userIdentity={}, sourceIPAddress="batch.amazonaws.com"),
+            {},
+            "AWS Batch",
+        ),
+        (
+            record(
+                request=parameters(startedBy="AWS Step Functions"),
+                userIdentity={},
+                userAgent="",
+                sourceIPAddress="",
+            ),
+            {},
+            "Step Functions",
+        ),
+        (
+            record(
+                request=parameters(startedBy="me"), userIdentity={}, userAgent="aws-cli", sourceIPAddress=""
+            ),
+            {},
+            "an SDK",
+        ),
+        (HAND_MADE, {"callers": frozenset({"rule"})}, "by hand"),
+        (record(), {"account": "210987654321"}, "account 123456789012"),
+        (record(), {"regions": ("us-east-1",)}, "ap-northeast-1"),
+        (record(), {"clusters": ("prod-*",)}, "cluster 'batch'"),
+        (record(request=parameters(cluster=None)), {"clusters": ("batch",)}, "cluster 'default'"),
+        (record(), {"task_definitions": ("weekly", "nightly:8")}, "task definition 'nightly'"),
+        (error_record("ThrottlingException", "Rate exceeded"), {}, "retries itself"),
+        (error_record("ServerException", "Service Unavailable"), {}, "retries itself"),
+    ],
+)
+def test_what_is_left_alone_has_a_line_that_says_why(value: Any, scope: dict[str, Any], why: str) -> None:
+    functions = Lambda()
+    counts, lines = take(awslogs(value), functions, **scope)
+    assert counts == Counts(ignored=1)
+    assert functions.started == {}
+    (line,) = [line for line in lines if line.get("message") == "intake.ignored"]
+    assert why in line["why"]
+    assert metric(lines, "Ignored") == 1
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"clusters": ("ba*",)},
+        {"clusters": ("x", "arn:aws:ecs:*:*:cluster/batch")},
+        {"task_definitions": ("nightly:7",)},
+        {"task_definitions": ("*:task-definition/night*",)},
+        {"account": "123456789012", "regions": ("us-east-1", "ap-northeast-1")},
+        {"callers": frozenset({"rule", "other"})},
+    ],
+)
+def test_what_matches_is_taken_in(scope: dict[str, Any]) -> None:
+    counts, _ = take(awslogs(record()), Lambda(), **scope)
+    assert counts == Counts(started=1)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "request_parameters"),
+    [
+        ("AccessDenied", "not authorized", None),
+        ("AccessDeniedException", "not authorized", parameters()),
+        ("ClusterNotFoundException", "Cluster not found.", parameters()),
+        ("SomethingNewException", "who knows", parameters()),
+    ],
+)
+def test_an_error_that_only_a_person_can_mend_is_reported_once_a_day(
+    code: str, message: str, request_parameters: Any
+) -> None:
+    functions = Lambda()
+    for minute in range(3):
+        value = error_record(
+            code,
+            message,
+            requestParameters=request_parameters,
+            eventTime=f"2026-11-24T00:0{minute}:00Z",
+            eventID=f"00000000-0000-4000-8000-{minute:012}",
+        )
+        take(awslogs(value), functions)
+    assert len(functions.started) == 1
+
+
+def test_text_that_no_encoding_takes_is_logged_all_the_same() -> None:
+    counts, lines = take(awslogs(record(request=parameters(startedBy="events-rule/\ud800夜"))), Lambda())
+    assert counts.started == 1
+    assert lines

@@ -1,0 +1,232 @@
+"""The system whole: a failed call goes in at one end, and tasks or a message come out at the other."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from retry_run_task.local.cloudtrail import rule_caller, sdk_caller
+from retry_run_task.local.ecs import EcsError
+from retry_run_task.local.installation import Installation, install
+from support.records import CLUSTER, HAND_MADE, TASK_DEFINITION, parameters, record
+from support.site import Site
+
+ROLE = "arn:aws:iam::123456789012:role/ecsEventsRole"
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    return parameters(dryrun=None, clientToken=None, **changes)
+
+
+def outcomes(site: Site) -> list[str]:
+    return [r["outcome"] for r in site.events("recovery.recovered") + site.events("recovery.gave_up")]
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_original_way_of_verifying_it(site: Site) -> None:
+    """The record put into the log group by hand leads to a RunTask with exactly its parameters, seen in the log."""
+    site.put(HAND_MADE)
+    site.wait_for(lambda: outcomes(site))
+    (call,) = site.recoveries()
+    ours = {"startedBy", "clientToken"}
+    assert {k: v for k, v in call.body.items() if k not in ours} == HAND_MADE["requestParameters"]
+    (attempt,) = site.events("recovery.attempted")
+    assert {k: v for k, v in attempt["request"].items() if k not in ours} == HAND_MADE["requestParameters"]
+    assert attempt["cluster"] == "batch"
+    assert attempt["task_definition"] == TASK_DEFINITION
+    assert len(site.tasks()) == 1
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_failed_call_of_a_rule_is_recovered_once_although_it_arrives_both_ways_and_twice(
+    site: Site,
+) -> None:
+    site.aws.trail.duplicates = 1
+    site.capacity(0)
+    site.aws.ecs.run_task(request(), rule_caller(ROLE))
+    site.wait_for(lambda: len(site.events("recovery.attempted")) >= 3)
+    site.capacity(5)
+    site.wait_for(lambda: outcomes(site))
+    site.wait_for(lambda: len(site.events("intake.started")) >= 4)
+    assert outcomes(site) == ["recovered"]
+    assert len(site.events("recovery.began")) == 1
+    assert len(site.tasks()) == 1
+    tokens = [c.body["clientToken"] for c in site.recoveries()]
+    assert len(set(tokens)) == len(tokens)
+    # Our own failed calls were recorded as well, and left to the recovery that made them.
+    assert site.wait_for(lambda: site.events("intake.ignored"))
+    assert {e["caller"] for e in site.events("intake.ignored") if "caller" in e} == {"own"}
+
+
+def test_two_stacks_share_the_work_by_their_patterns(site: Site) -> None:
+    site.aws.ecs.register_task_definition("weekly")
+    install(site.aws, stack="one", settings={"RETRY_RUN_TASK_TASK_DEFINITIONS": "night*"})
+    install(site.aws, stack="two", settings={"RETRY_RUN_TASK_TASK_DEFINITIONS": "week*"}, subscribe=False)
+    site.aws.logs.put_subscription_filter(
+        site.aws.trail.log_group,
+        "second",
+        '{ $.eventName = "RunTask" && $.responseElements.tasks[0].taskArn NOT EXISTS }',
+        "two-intake",
+    )
+    site.put(
+        HAND_MADE,
+        HAND_MADE | {"requestParameters": HAND_MADE["requestParameters"] | {"taskDefinition": "weekly"}},
+    )
+    site.wait_for(lambda: len(outcomes(site)) == 2)
+    site.wait_for(lambda: len(site.events("intake.ignored")) >= 2)
+    assert sorted(e["service"] for e in site.events("recovery.recovered")) == ["one", "two"]
+    assert {e["service"]: e["task_definition"] for e in site.events("recovery.recovered")} == {
+        "one": TASK_DEFINITION,
+        "two": "weekly",
+    }
+    assert len(site.tasks()) == 2
+
+
+def test_two_stacks_that_overlap_start_one_task(site: Site) -> None:
+    """The client token does not know the stack, so ECS answers the second with the first one's task."""
+    install(site.aws, stack="one")
+    install(site.aws, stack="two", subscribe=False)
+    site.aws.logs.put_subscription_filter(
+        site.aws.trail.log_group,
+        "second",
+        '{ $.eventName = "RunTask" && $.responseElements.tasks[0].taskArn NOT EXISTS }',
+        "two-intake",
+    )
+    site.put(HAND_MADE)
+    site.wait_for(lambda: len(outcomes(site)) == 2)
+    assert outcomes(site) == ["recovered", "recovered"]
+    assert len({c.body["clientToken"] for c in site.recoveries()}) == 1
+    assert len(site.tasks()) == 1
+
+
+def test_a_function_that_is_killed_in_the_middle_starts_nothing_twice(
+    site: Site, installed: Installation
+) -> None:
+    """ECS has the task, the function dies before it is written down: the same token gets the same task."""
+    killed: list[str] = []
+
+    def kill(call: Any) -> None:
+        if not killed:
+            killed.append(call.request_id)
+            site.aws.functions.kill(installed.recover)
+
+    site.aws.ecs.on_call.append(kill)
+    site.put(HAND_MADE)
+    site.wait_for(lambda: outcomes(site))
+    assert killed
+    assert len(site.recoveries()) == 2
+    assert len({c.body["clientToken"] for c in site.recoveries()}) == 1
+    assert len(site.tasks()) == 1
+
+
+def test_intake_is_patient_when_lambda_is_throttled(site: Site, installed: Installation) -> None:
+    """Lambda starts 300 durable executions a second, and answers 429 beyond that."""
+    site.aws.functions.throttle_next(2, installed.recover)
+    site.put(HAND_MADE)
+    site.wait_for(lambda: outcomes(site))
+    assert site.events("intake.not_started") == []
+    assert len(site.tasks()) == 1
+
+
+@pytest.mark.usefixtures("installed")
+def test_bad_records_cost_their_neighbours_nothing(site: Site) -> None:
+    hostile = json.dumps(HAND_MADE)
+    site.put(
+        hostile.replace('"count": 1', '"count": 0'),
+        hostile.replace('"count": 1', '"count": 1, "count": 2'),
+        json.dumps({"eventName": "RunTask", "requestParameters": None, "responseElements": {"tasks": []}}),
+        HAND_MADE | {"requestParameters": HAND_MADE["requestParameters"] | {"group": "\ud800"}},
+        HAND_MADE,
+        json.dumps(HAND_MADE | {"padding": "x" * 900_000}),
+    )
+    site.wait_for(lambda: len(outcomes(site)) >= 3)
+    site.wait_for(lambda: len(site.events("intake.unparsed")) >= 2)
+    assert outcomes(site).count("recovered") >= 2
+    metrics = [r for _, r in site.log if "Unparsed" in r]
+    assert sum(sum(m["Unparsed"]) for m in metrics) >= 2
+
+
+@pytest.mark.usefixtures("installed")
+def test_hidden_values_are_refused_with_a_message_that_names_them(site: Site) -> None:
+    site.capacity(0)
+    canary = "canary-5e5d"
+    overrides = {
+        "containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": canary}]}]
+    }
+    site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
+    site.wait_for(lambda: site.aws.published)
+    (message,) = site.aws.published
+    assert "overrides.containerOverrides[app].environment" in message.message
+    assert "nightly" in (message.subject or "")
+    assert outcomes(site) == ["refused"]
+    assert site.recoveries() == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_clear_override_reaches_run_task_and_nothing_that_is_written(site: Site) -> None:
+    """A record made by hand may hold values in clear. They are sent on, and shown nowhere."""
+    canary = "canary-5e5d"
+    overrides = {
+        "containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": canary}]}]
+    }
+    site.capacity(0)
+    site.put(HAND_MADE | {"requestParameters": HAND_MADE["requestParameters"] | {"overrides": overrides}})
+    site.wait_for(lambda: site.events("recovery.waiting"))
+    site.capacity(5)
+    site.wait_for(lambda: outcomes(site))
+    assert site.recoveries()[-1].body["overrides"] == overrides
+    assert not [line for line in site.lines if canary in line]
+    assert not [m for m in site.aws.published if canary in m.message]
+    lambda_ = site.client("lambda")
+    (execution,) = site.aws.durable.executions("retry-run-task-recover")
+    history = lambda_.get_durable_execution_history(
+        DurableExecutionArn=execution.durable_execution_arn, IncludeExecutionData=True
+    )
+    steps = [e for e in history["Events"] if e["EventType"].startswith("Step")]
+    assert steps
+    assert canary not in json.dumps(steps, default=str)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_denied_call_is_reported_once_a_day_and_never_made_again(site: Site) -> None:
+    for _ in range(3):
+        site.aws.ecs.faults.raise_next(1, "AccessDeniedException", "not authorized to perform: ecs:RunTask")
+        with pytest.raises(EcsError):
+            site.aws.ecs.run_task(request(), rule_caller(ROLE))
+    site.wait_for(lambda: len(site.events("intake.started") + site.events("intake.already_started")) >= 6)
+    site.wait_for(lambda: site.aws.published)
+    assert outcomes(site) == ["permanent"]
+    assert len(site.aws.published) == 1
+    assert site.recoveries() == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_people_start_themselves_is_left_to_them(site: Site) -> None:
+    site.capacity(0)
+    site.aws.ecs.run_task(request(startedBy="me"), sdk_caller("arn:aws:iam::123456789012:user/me"))
+    site.wait_for(lambda: site.events("intake.ignored", caller="other"))
+    assert site.events("intake.started") == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_records_from_elsewhere_are_left_alone_with_a_line_that_says_so(site: Site) -> None:
+    site.put(record(awsRegion="us-east-1"), record(recipientAccountId="210987654321"))
+    ignored = site.wait_for(lambda: len(e := site.events("intake.ignored", caller="rule")) == 2 and e)
+    assert "us-east-1" in ignored[0]["why"]
+    assert "210987654321" in ignored[1]["why"]
+    assert CLUSTER
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("RETRY_RUN_TASK_NOTIFY_RECOVERED", "yes"), ("RETRY_RUN_TASK_STAKC", "x")]
+)
+def test_a_wrong_setting_fails_loudly_and_loses_nothing(site: Site, setting: str, value: str) -> None:
+    """Lambda delivers the event again, and then to the dead-letter queue: it is still there."""
+    made = install(site.aws, settings={setting: value})
+    site.put(HAND_MADE)
+    site.wait_for(lambda: site.aws.functions.dead_letters)
+    (letter,) = site.aws.functions.dead_letters[:1]
+    assert letter.function == made.intake
+    assert setting in letter.error

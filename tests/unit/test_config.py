@@ -1,0 +1,71 @@
+"""Settings are read whole: every problem is named, and no bad value becomes a default."""
+
+from __future__ import annotations
+
+import pytest
+
+from retry_run_task.config import PREFIX, Settings
+from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.values import CallerKind
+
+
+def test_nothing_set_is_the_default() -> None:
+    assert Settings.from_environment({"PATH": "/bin", "AWS_REGION": "x"}) == Settings()
+
+
+def test_every_setting_is_read() -> None:
+    environment = {
+        "STACK": "night",
+        "RECOVER_FUNCTION": "night-recover:live",
+        "TOPIC_ARN": "arn:aws:sns:r:1:t",
+        "NOTIFY_RECOVERED": "TRUE",
+        "CALLERS": "rule, other",
+        "CLUSTERS": "batch , *-prod",
+        "TASK_DEFINITIONS": "nightly*",
+        "REGIONS": "us-east-1,eu-west-1",
+        "ROLE_ARN": "arn:aws:iam::1:role/r",
+    }
+    assert Settings.from_environment({PREFIX + k: v for k, v in environment.items()}) == Settings(
+        stack="night",
+        recover_function="night-recover:live",
+        topic_arn="arn:aws:sns:r:1:t",
+        notify_recovered=True,
+        callers=frozenset({CallerKind.RULE, CallerKind.OTHER}),
+        clusters=("batch", "*-prod"),
+        task_definitions=("nightly*",),
+        regions=("us-east-1", "eu-west-1"),
+        role_arn="arn:aws:iam::1:role/r",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("NOTIFY_RECOVERED", "yes", "true or false"),
+        ("NOTIFY_RECOVERED", "", "true or false"),
+        ("CALLERS", "rule,batch", "some of"),
+        ("CALLERS", "own", "some of"),
+        ("CALLERS", "step-functions", "some of"),
+        ("CALLERS", "", "some of"),
+        ("CLUSTERS", "", "patterns"),
+        ("CLUSTERS", "a,,b", "patterns"),
+        ("STACK", "", "a name"),
+    ],
+)
+def test_a_value_that_is_not_understood_is_named_with_what_was_expected(
+    name: str, value: str, expected: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        Settings.from_environment({PREFIX + name: value})
+    assert f"{PREFIX}{name} is {value!r}" in str(raised.value)
+    assert expected in str(raised.value)
+    assert raised.value.hint
+
+
+def test_a_name_that_is_no_setting_is_a_typo_and_every_problem_is_named_at_once() -> None:
+    with pytest.raises(ConfigError) as raised:
+        Settings.from_environment(
+            {PREFIX + "CLUSTER": "x", PREFIX + "NOTIFY_RECOVERED": "1", PREFIX + "STACK": ""}
+        )
+    for name in ("CLUSTER is not", "NOTIFY_RECOVERED is", "STACK is"):
+        assert PREFIX + name in str(raised.value)
