@@ -1,0 +1,158 @@
+"""Capacity that a scenario takes away and gives back, account quotas, and the rate limit of an API.
+
+Bookkeeping only, constant time per task: nothing here knows a clock, a request or a task.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+ON_DEMAND = "FARGATE"
+SPOT = "FARGATE_SPOT"
+FARGATE = frozenset({ON_DEMAND, SPOT})
+"""Names that are capacity providers everywhere and need no instances of ours."""
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """The slots of one zone and provider from one ``Capacity.set`` to the next.
+
+    A task that holds a slot holds its pool, so that a slot taken before an outage was declared does
+    not become a free slot inside the outage when that task ends.
+
+    Attributes:
+        size: How many tasks fit; None for no limit.
+        used: How many are in it.
+    """
+
+    size: int | None = None
+    used: int = 0
+
+
+class Capacity:
+    """Slots per (zone, provider), without limit until a scenario says otherwise, and vCPU quotas.
+
+    Providers are ``FARGATE``, ``FARGATE_SPOT``, ``EC2`` and the names of other capacity providers.
+    """
+
+    def __init__(self) -> None:
+        self._pools: dict[tuple[str, str], Pool] = {}
+        self._vcpu_limits: dict[str, float] = {}
+        self._vcpus: dict[str, float] = {}
+
+    def set(self, zone: str, provider: str, free_slots: int | None) -> None:
+        """Let this many more tasks start, whoever runs there now; None for no limit, 0 for an outage."""
+        if free_slots is not None and free_slots < 0:
+            raise ValueError(f"free_slots is {free_slots}; expected 0 or more, or None for no limit")
+        self._pools[zone, provider] = Pool(size=free_slots)
+
+    def free(self, zone: str, provider: str) -> int | None:
+        """Return how many more tasks can start; None for no limit."""
+        pool = self._pools.get((zone, provider))
+        return None if pool is None or pool.size is None else pool.size - pool.used
+
+    def take(self, zone: str, provider: str) -> Pool | None:
+        """Occupy a slot and return what gives it back; None if there is no free slot."""
+        pool = self._pools.get((zone, provider))
+        if pool is None:
+            pool = self._pools[zone, provider] = Pool()
+        if pool.size is not None and pool.used >= pool.size:
+            return None
+        pool.used += 1
+        return pool
+
+    @staticmethod
+    def give_back(pool: Pool) -> None:
+        """Free a slot that ``take`` returned. Once for each ``take``."""
+        if pool.used <= 0:
+            raise ValueError("this slot was given back already")
+        pool.used -= 1
+
+    def set_vcpu_limit(self, provider: str, vcpus: float | None) -> None:
+        """Set the account's quota of concurrent vCPUs; None for no limit.
+
+        A new account has 6 for each of FARGATE and FARGATE_SPOT, and AWS raises it with use:
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+        """
+        if vcpus is None:
+            self._vcpu_limits.pop(provider, None)
+        else:
+            self._vcpu_limits[provider] = vcpus
+
+    def vcpu_limit(self, provider: str) -> float | None:
+        """Return the quota; None for no limit."""
+        return self._vcpu_limits.get(provider)
+
+    def vcpus_in_use(self, provider: str) -> float:
+        """Return the vCPUs of the tasks that are not STOPPED yet."""
+        return self._vcpus.get(provider, 0.0)
+
+    def use_vcpus(self, provider: str, vcpus: float) -> None:
+        """Count a task in, or out again with a negative number."""
+        self._vcpus[provider] = self._vcpus.get(provider, 0.0) + vcpus
+
+
+class TokenBucket:
+    """A rate limit as ECS describes its own: a bucket of ``burst`` tokens, refilled at ``rate`` a second.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
+    """
+
+    def __init__(self, rate: float | None, burst: int = 1) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._tokens = float(burst)
+        self._filled_at: datetime | None = None
+
+    def take(self, now: datetime) -> bool:
+        """Take a token and say whether there was one; a rate of None always has one."""
+        if self._rate is None:
+            return True
+        if self._filled_at is not None:
+            elapsed_s = max(0.0, (now - self._filled_at).total_seconds())
+            self._tokens = min(self._burst, self._tokens + elapsed_s * self._rate)
+        self._filled_at = now
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+
+class Share(NamedTuple):
+    """One item of a capacity provider strategy."""
+
+    provider: str
+    base: int = 0
+    weight: int = 0
+
+
+def providers_for(strategy: Sequence[Share], count: int) -> list[str]:
+    """Say which provider each of ``count`` tasks goes to: bases first, then by weight.
+
+    A provider that is short of capacity is not replaced by another one: Fargate does not fall back
+    from Spot to on-demand.
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+    (base and weight), https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+
+    >>> providers_for([Share("FARGATE", base=1, weight=1), Share("FARGATE_SPOT", weight=3)], 5)
+    ['FARGATE', 'FARGATE_SPOT', 'FARGATE', 'FARGATE_SPOT', 'FARGATE_SPOT']
+    """
+    if len(strategy) == 1:
+        return [strategy[0].provider] * count
+    chosen = [share.provider for share in strategy for _ in range(share.base)][:count]
+    total = sum(share.weight for share in strategy)
+    credit = [0] * len(strategy)
+    while len(chosen) < count:
+        # Smooth weighted round robin: after any number of steps each provider is within one task of
+        # its share, and equal weights alternate in the order of the strategy.
+        for index, share in enumerate(strategy):
+            credit[index] += share.weight
+        best = max(range(len(strategy)), key=credit.__getitem__)
+        credit[best] -= total
+        chosen.append(strategy[best].provider)
+    return chosen

@@ -1,0 +1,129 @@
+"""Time for the local AWS: it starts when you say and runs as fast as you say.
+
+Everything that waits in the local AWS waits here: CloudTrail's delay, Lambda's retries, a durable
+execution's waits. So one number turns an hour of backoff into half a minute, and the order of
+events stays the order they would have.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+# A condition variable cannot wait for centuries (the C library's time type overflows);
+# a timer further away than this is looked at again, once an hour.
+LONGEST_REAL_WAIT_S = 3600.0
+
+
+@dataclass(order=True, slots=True)
+class Timer:
+    """A callback that is due at a virtual time. Timers of one instant fire in the order they were made."""
+
+    due_s: float
+    number: int
+    call: Callable[[], object] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        """Forget the callback; one that is running is not interrupted."""
+        self.call = None
+
+
+class Clock:
+    """A clock that runs `speed` times faster than the real one, with timers on one thread.
+
+    Callbacks share that thread, so they must be short: what takes time, or waits, belongs elsewhere.
+    """
+
+    def __init__(self, speed: float = 1.0, start: datetime | None = None) -> None:
+        """Start the clock.
+
+        Args:
+            speed: Virtual seconds per real second.
+            start: Virtual time now; None for the real time.
+        """
+        if not speed > 0:
+            raise ValueError(f"speed is {speed!r}; expected a number above 0")
+        if start is not None and start.tzinfo is None:
+            raise ValueError(f"start is {start!r}, which has no time zone; expected an aware datetime")
+        self.speed = speed
+        self._start = (start or datetime.now(UTC)).astimezone(UTC)
+        self._zero_s = time.monotonic()
+        self._heap: list[Timer] = []
+        self._numbers = itertools.count()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread: threading.Thread | None = None
+
+    def now(self) -> datetime:
+        """Return the virtual time, in UTC."""
+        return self._start + timedelta(seconds=self._elapsed_s())
+
+    def call_at(self, when: datetime, call: Callable[[], object]) -> Timer:
+        """Call once the virtual time is `when`; as soon as possible if that is past."""
+        return self._arm((when - self._start).total_seconds(), call)
+
+    def call_later(self, seconds: float, call: Callable[[], object]) -> Timer:
+        """Call after a number of virtual seconds."""
+        return self._arm(self._elapsed_s() + seconds, call)
+
+    def stop(self) -> None:
+        """Drop every timer and end the thread; returns when a running callback has finished."""
+        with self._changed:
+            self._stopped = True
+            self._heap.clear()
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+
+    def _elapsed_s(self) -> float:
+        return (time.monotonic() - self._zero_s) * self.speed
+
+    def _arm(self, due_s: float, call: Callable[[], object]) -> Timer:
+        timer = Timer(due_s, next(self._numbers), call)
+        with self._changed:
+            if not self._stopped:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="local-aws-clock", daemon=True)
+                    self._thread.start()
+                heapq.heappush(self._heap, timer)
+                if self._heap[0] is timer:
+                    self._changed.notify()
+        return timer
+
+    def _run(self) -> None:
+        while (call := self._next_call()) is not None:
+            try:
+                call()
+            except Exception:
+                # One bad callback must not end time for everybody else.
+                log.exception("a timer's callback failed")
+
+    def _next_call(self) -> Callable[[], object] | None:
+        """Wait until a timer is due and take its callback; None once the clock is stopped."""
+        with self._changed:
+            while not self._stopped:
+                while self._heap and self._heap[0].call is None:
+                    heapq.heappop(self._heap)
+                if not self._heap:
+                    self._changed.wait()
+                    continue
+                wait_s = (self._heap[0].due_s - self._elapsed_s()) / self.speed
+                if wait_s > 0:
+                    self._changed.wait(min(wait_s, LONGEST_REAL_WAIT_S))
+                    continue
+                call = heapq.heappop(self._heap).call
+                if call is not None:
+                    return call
+            return None

@@ -1,0 +1,235 @@
+"""Lambda durable executions: AWS's own local runner, with AWS's rule for execution names before it.
+
+The runner is the one that ships in `aws-durable-execution-sdk-python-testing`: it keeps the
+history, the timers and the checkpoint API (`runner` composes it).
+
+What it lacks is the rule that makes a duplicate event harmless: starting a name again with the same
+payload is the same execution, with another payload an error
+(https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException, UnknownRouteError
+from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
+from aws_durable_execution_sdk_python_testing.web import handlers, routes
+from aws_durable_execution_sdk_python_testing.web.models import HTTPRequest
+
+from retry_run_task.local.runner import Runner
+from retry_run_task.local.sandbox import Result
+from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from aws_durable_execution_sdk_python_testing.execution import Execution
+
+    from retry_run_task.local.clock import Clock
+    from retry_run_task.local.functions import Function
+
+EXECUTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
+HTTP_ERROR = 400
+
+ROUTES: dict[type[routes.Route], type[handlers.EndpointHandler]] = {
+    routes.CheckpointDurableExecutionRoute: handlers.CheckpointDurableExecutionHandler,
+    routes.GetDurableExecutionStateRoute: handlers.GetDurableExecutionStateHandler,
+    routes.GetDurableExecutionRoute: handlers.GetDurableExecutionHandler,
+    routes.GetDurableExecutionHistoryRoute: handlers.GetDurableExecutionHistoryHandler,
+    routes.StopDurableExecutionRoute: handlers.StopDurableExecutionHandler,
+    routes.CallbackSuccessRoute: handlers.SendDurableExecutionCallbackSuccessHandler,
+    routes.CallbackFailureRoute: handlers.SendDurableExecutionCallbackFailureHandler,
+    routes.CallbackHeartbeatRoute: handlers.SendDurableExecutionCallbackHeartbeatHandler,
+}
+
+
+class DurableExecutions:
+    """The durable executions of one account and Region.
+
+    Attributes:
+        on_change: Called with an execution that has started or ended.
+    """
+
+    def __init__(
+        self, clock: Clock, account: str, region: str, invoke: Callable[[str, bytes, str | None], Result]
+    ) -> None:
+        """Begin without any execution.
+
+        Args:
+            clock: When is now, and how fast it passes.
+            account: 12 digits.
+            region: The Region.
+            invoke: Runs a function's handler once: name, payload, qualifier.
+        """
+        self.on_change: list[Callable[[Execution], object]] = []
+        self._clock, self._account = clock, account
+        self._started: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._names_lock = threading.Lock()
+        self._ended = threading.Condition()
+        self._stopped = False
+        self._runner = Runner(clock, account, region, invoke, self._changed)
+        self._router = routes.Router(list(ROUTES))
+        self._handlers = {route: handler(self._runner.executor) for route, handler in ROUTES.items()}
+
+    def start(self) -> None:
+        """Let time pass."""
+        self._runner.start()
+
+    def stop(self) -> None:
+        """End the runner; who waits for an execution stops waiting."""
+        with self._ended:
+            self._stopped = True
+            self._ended.notify_all()
+        self._runner.stop()
+
+    def join(self) -> None:
+        """Wait for the runner's threads, as the runner does not; call when no handler runs any more."""
+        lanes = {f"execution-worker-{one.durable_execution_arn}" for one in self.executions()}
+        for thread in threading.enumerate():
+            if thread.name in lanes or thread.name.startswith("durable-invocation"):
+                thread.join(1)
+
+    def begin(self, function: Function, name: str | None, payload: bytes) -> str:
+        """Start an execution and return its ARN; that of the present one if an equal one has the name.
+
+        Payloads are compared byte by byte. AWS does not say how it compares them; who relies on less
+        than this is safe either way.
+
+        Raises:
+            AwsError: The name is not one, or is taken by an execution with another payload.
+        """
+        if function.durable is None:
+            raise AwsError("InvalidParameterValueException", f"{function.name} is not a durable function")
+        if name is not None and not EXECUTION_NAME.fullmatch(name):
+            raise AwsError(
+                "InvalidParameterValueException",
+                f"Value '{name}' at 'durableExecutionName' failed to satisfy constraint: Member must "
+                "satisfy regular expression pattern: [a-zA-Z0-9-_]+ and have 1 to 64 characters",
+            )
+        key = (function.name, name or str(uuid.uuid4()))
+        with self._names_lock:
+            known = self._started.get(key)
+            if known is not None and not self._is_forgotten(known[1], function.durable.retention_days):
+                if known[0] != payload:
+                    message = f"A durable execution named {name} is there already, with another payload."
+                    raise AwsError("DurableExecutionAlreadyStartedException", message, 409)
+                return known[1]
+            output = self._runner.executor.start_execution(
+                StartDurableExecutionInput(
+                    account_id=self._account,
+                    function_name=function.name,
+                    function_qualifier=function.version,
+                    execution_name=key[1],
+                    execution_timeout_seconds=int(function.durable.execution_timeout.total_seconds()),
+                    execution_retention_period_days=function.durable.retention_days,
+                    input=payload.decode(),
+                )
+            )
+            arn = str(output.execution_arn)
+            self._started[key] = (payload, arn)
+            return arn
+
+    def wait(self, arn: str, timeout_s: float = 900.0) -> Result:
+        """Wait, in real seconds, for an execution's end; `TimeoutError` if it does not come."""
+        execution = self._runner.store.load(arn)
+        with self._ended:
+            if not self._ended.wait_for(lambda: self._stopped or execution.is_complete, timeout_s):
+                raise TimeoutError(f"{arn} has not ended after {timeout_s} s")
+        result = execution.result
+        if result is None:
+            return Result(payload=b"null", error="Unhandled")
+        if result.error is not None:
+            return Result(payload=json.dumps(result.error.to_dict()).encode(), error="Unhandled")
+        return Result(payload=(result.result or "null").encode())
+
+    def executions(self, function: str | None = None) -> list[Execution]:
+        """Return executions, oldest first; of one function, or all."""
+        found = self._runner.store.list_all()
+        return [one for one in found if function in (None, one.start_input.function_name)]
+
+    def serve(self, request: Request) -> Response:
+        """Answer the durable-execution APIs, for handlers and for operators."""
+        action = request.path.rpartition("/")[2]
+        if request.method == "POST" and action in ("pause", "resume"):
+            return self._hold(unquote(request.path.split("/")[-2]), action)
+        try:
+            route = self._router.find_route(request.path, request.method)
+        except UnknownRouteError:
+            raise unknown_operation(f"{request.method} {request.path}") from None
+        is_bytes = isinstance(route, routes.BytesPayloadRoute)
+        read = HTTPRequest.from_raw_bytes if is_bytes else HTTPRequest.from_bytes
+        query = {name: list(values) for name, values in request.query.items()}
+        asked = read(request.body, method=request.method, path=route, query_params=query)
+        answer = self._handlers[type(route)].handle(route, asked)
+        headers = dict(answer.headers)
+        if answer.status_code >= HTTP_ERROR:
+            headers["x-amzn-ErrorType"] = str(answer.body.get("Type", "ServiceException"))
+        return Response(status=answer.status_code, body=answer.body_to_bytes(), headers=headers)
+
+    def listing(self, function: Function, query: Mapping[str, list[str]]) -> Response:
+        """Answer `ListDurableExecutionsByFunction`, whose parameters the runner spells differently."""
+        name, statuses = query.get("DurableExecutionName", [None])[0], query.get("Statuses")
+        after, before = (_time(query.get(bound)) for bound in ("StartedAfter", "StartedBefore"))
+        found = [
+            one
+            for one in (_summary(execution, function.arn) for execution in self.executions(function.name))
+            if name in (None, one["DurableExecutionName"])
+            and (not statuses or one["Status"] in statuses)
+            and (after is None or one["StartTimestamp"] >= after)
+            and (before is None or one["StartTimestamp"] <= before)
+        ]
+        if query.get("ReverseOrder", ["false"])[0] == "true":
+            found.reverse()
+        first, size = int(query.get("Marker", ["0"])[0]), int(query.get("MaxItems", ["100"])[0])
+        more = {"NextMarker": str(first + size)} if first + size < len(found) else {}
+        return json_response({"DurableExecutions": found[first : first + size], **more})
+
+    def _hold(self, arn: str, action: str) -> Response:
+        """Pause, which waits for a running handler to stop, or resume."""
+        executor = self._runner.executor
+        try:
+            (executor.pause_execution if action == "pause" else executor.resume_execution)(arn)
+        except AwsApiException as error:
+            raise AwsError(type(error).__name__, str(error), error.http_status_code) from None
+        return json_response({}, 202)
+
+    def _is_forgotten(self, arn: str, retention_days: int) -> bool:
+        execution = self._runner.store.load(arn)
+        ended = execution.get_operation_execution_started().end_timestamp
+        return ended is not None and ended + timedelta(days=retention_days) < self._clock.now()
+
+    def _changed(self, execution: Execution) -> None:
+        with self._ended:
+            self._ended.notify_all()
+        for observe in self.on_change:
+            observe(execution)
+
+
+def _summary(execution: Execution, function_arn: str) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_Execution.html ."""
+    operation = execution.get_operation_execution_started()
+    times = {"StartTimestamp": operation.start_timestamp, "EndTimestamp": operation.end_timestamp}
+    return {
+        "DurableExecutionArn": execution.durable_execution_arn,
+        "DurableExecutionName": execution.start_input.execution_name,
+        "FunctionArn": f"{function_arn}:{execution.start_input.function_qualifier}",
+        "Status": execution.current_status().value,
+        **{name: time.timestamp() for name, time in times.items() if time is not None},
+    }
+
+
+def _time(values: list[str] | None) -> float | None:
+    """Read a time in a query: seconds since 1970, or ISO 8601 as SDKs send it."""
+    if not values:
+        return None
+    try:
+        return float(values[0])
+    except ValueError:
+        return datetime.fromisoformat(values[0]).astimezone(UTC).timestamp()

@@ -1,0 +1,162 @@
+"""What a scenario makes go wrong in the next calls: throttles, lost answers, failures, refusals.
+
+Each fault is a number of calls (or tasks) and what happens to them; each is used up in the order in
+which it was set. Nothing happens by chance.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, timedelta
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedPlacement:
+    """An answer with HTTP 200 in which nothing was placed.
+
+    Attributes:
+        reason: Text of every entry of ``failures[]``.
+        arn: What the entries are about; None to let the reason decide.
+        detail: ``failures[].detail``; None to leave it out.
+        entries: How many entries; None for one for each task asked for. On EC2 the number is not
+            that of the missing tasks, which is why a caller must not count entries.
+    """
+
+    reason: str
+    arn: str | None = None
+    detail: str | None = None
+    entries: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An exception instead of an answer."""
+
+    code: str
+    message: str
+    status: int = 400
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedStart:
+    """A task that is accepted and then stops before it runs.
+
+    Attributes:
+        after: How long after its creation; None for the end of provisioning.
+    """
+
+    stop_code: str
+    stopped_reason: str
+    after: timedelta | None = None
+
+
+class _Supply(Generic[T]):
+    """The next so many get this value, the so many after them get the next one."""
+
+    def __init__(self) -> None:
+        self._left: deque[tuple[int, T]] = deque()
+        # A scenario sets faults in one thread while a server uses them up in others.
+        self._lock = threading.Lock()
+
+    def add(self, number: int, value: T) -> None:
+        if number > 0:
+            with self._lock:
+                self._left.append((number, value))
+
+    def next(self) -> T | None:
+        if not self._left:
+            return None
+        with self._lock:
+            if not self._left:
+                return None
+            number, value = self._left[0]
+            if number > 1:
+                self._left[0] = (number - 1, value)
+            else:
+                self._left.popleft()
+            return value
+
+    def clear(self) -> None:
+        with self._lock:
+            self._left.clear()
+
+
+class Faults:
+    """The faults that are still to come."""
+
+    def __init__(self) -> None:
+        self._throttled: _Supply[bool] = _Supply()
+        self._throttled_until: datetime | None = None
+        self._lost: _Supply[bool] = _Supply()
+        self._refusals: _Supply[Refusal] = _Supply()
+        self._placements: _Supply[FailedPlacement] = _Supply()
+        self._starts: _Supply[FailedStart] = _Supply()
+
+    def throttle(self, calls: int = 0, *, until: datetime | None = None) -> None:
+        """Answer the next calls, or all calls before a time, with ``ThrottlingException``."""
+        self._throttled.add(calls, value=True)
+        if until is not None:
+            self._throttled_until = until
+
+    def lose_answers(self, calls: int) -> None:
+        """Do what the next acceptable calls ask for, and answer ``ServerException`` all the same."""
+        self._lost.add(calls, value=True)
+
+    def fail_next(
+        self,
+        calls: int,
+        *,
+        reason: str,
+        arn: str | None = None,
+        detail: str | None = None,
+        entries: int | None = None,
+    ) -> None:
+        """Place nothing in the next acceptable calls, for this reason (see ``FailedPlacement``)."""
+        self._placements.add(calls, FailedPlacement(reason=reason, arn=arn, detail=detail, entries=entries))
+
+    def raise_next(self, calls: int, code: str, message: str, status: int = 400, **extra: object) -> None:
+        """Refuse the next calls with this exception, before ECS looks at what they ask for."""
+        self._refusals.add(calls, Refusal(code=code, message=message, status=status, extra=extra))
+
+    def fail_to_start(
+        self, tasks: int, stop_code: str, stopped_reason: str, *, after: timedelta | None = None
+    ) -> None:
+        """Stop the next tasks that are placed before they run."""
+        self._starts.add(tasks, FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, after=after))
+
+    def clear(self) -> None:
+        """Let nothing more go wrong."""
+        for supply in (self._throttled, self._lost, self._refusals, self._placements, self._starts):
+            supply.clear()
+        self._throttled_until = None
+
+    def is_throttled(self, now: datetime) -> bool:
+        """Use up a throttle, and say whether there was one."""
+        if self._throttled_until is not None and now < self._throttled_until:
+            return True
+        return self._throttled.next() is not None
+
+    def is_answer_lost(self) -> bool:
+        """Use up a lost answer, and say whether there was one."""
+        return self._lost.next() is not None
+
+    def next_refusal(self) -> Refusal | None:
+        """Use up and return what the next call is refused with."""
+        return self._refusals.next()
+
+    def next_failed_placement(self) -> FailedPlacement | None:
+        """Use up and return why the next call places nothing."""
+        return self._placements.next()
+
+    def next_failed_start(self) -> FailedStart | None:
+        """Use up and return how the next task fails to start."""
+        return self._starts.next()

@@ -1,0 +1,123 @@
+"""How tasks move from PROVISIONING to STOPPED, each at its own time, and are forgotten an hour later."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from retry_run_task.local.ecs_tasks import Task
+
+# Stopped tasks appear in the results "for at least one hour":
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+STOPPED_FOR = timedelta(hours=1)
+NO_TIME = timedelta(0)
+
+
+class Lifetimes:
+    """The changes that are still to come, in the order of their times."""
+
+    def __init__(
+        self,
+        *,
+        on_change: Callable[[Task, datetime], None],
+        on_stop: Callable[[Task], None],
+        on_forget: Callable[[Task], None],
+    ) -> None:
+        """Make one without tasks.
+
+        Args:
+            on_change: Called after each change of a status, with the time it happened.
+            on_stop: Called when a task has become STOPPED: its slot is free.
+            on_forget: Called an hour later.
+        """
+        self._on_change = on_change
+        self._on_stop = on_stop
+        self._on_forget = on_forget
+        self._due: list[tuple[datetime, int, Task]] = []
+        self._numbers = itertools.count(1)
+        self._stopped: deque[Task] = deque()
+
+    def begin(self, task: Task) -> None:
+        """Take up a task that was just accepted."""
+        after = task.lifecycle.provisioning_for
+        if task.fate is not None and task.fate.after is not None:
+            after = task.fate.after
+        self._schedule(task, task.created_at + after)
+        self._on_change(task, task.created_at)
+
+    def advance(self, now: datetime) -> None:
+        """Let every change happen that is due by now."""
+        while self._due and self._due[0][0] <= now:
+            when, number, task = heapq.heappop(self._due)
+            if task.due == number:
+                self._step(task, when)
+        while self._stopped:
+            stopped_at = self._stopped[0].stopped_at
+            if stopped_at is None or now < stopped_at + STOPPED_FOR:
+                break
+            self._on_forget(self._stopped.popleft())
+
+    def next_change(self) -> datetime | None:
+        """Return when the next status changes by itself; None if none will."""
+        while self._due and self._due[0][2].due != self._due[0][1]:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    def stop(
+        self, task: Task, when: datetime, code: str, reason: str, *, exit_code: int | None = None
+    ) -> None:
+        """Begin to stop a task, for the first reason that comes; one that is stopping goes on as it is."""
+        if task.desired_status == "STOPPED":
+            return
+        task.desired_status, task.stopping_at = "STOPPED", when
+        task.stop_code, task.stopped_reason, task.exit_code = code, reason, exit_code
+        if task.lifecycle.stopping_for <= NO_TIME:
+            self._finish(task, when)
+        else:
+            self._schedule(task, when + task.lifecycle.stopping_for)
+            self._enter(task, "DEPROVISIONING", when)
+
+    def _step(self, task: Task, when: datetime) -> None:
+        """Take the next step of a task's life."""
+        life, status = task.lifecycle, task.last_status
+        if task.desired_status == "STOPPED":
+            self._finish(task, when)
+        elif status == "RUNNING":
+            self.stop(
+                task, when, "EssentialContainerExited", "Essential container in task exited", exit_code=0
+            )
+        elif task.fate is not None:
+            self.stop(task, when, task.fate.stop_code, task.fate.stopped_reason)
+        elif status == "PROVISIONING":
+            self._schedule(task, when + life.pending_for)
+            self._enter(task, "PENDING", when)
+        else:
+            task.started_at = when
+            run_for = life.run_for if task.definition.run_for is None else task.definition.run_for
+            if run_for is not None:
+                self._schedule(task, when + run_for)
+            self._enter(task, "RUNNING", when)
+
+    def _finish(self, task: Task, when: datetime) -> None:
+        task.stopped_at, task.due = when, 0
+        self._stopped.append(task)
+        self._on_stop(task)
+        self._enter(task, "STOPPED", when)
+
+    def _enter(self, task: Task, status: str, when: datetime) -> None:
+        task.last_status = status
+        # "Every time a task experiences a change that starts a CloudWatch event, the version counter is
+        # incremented": https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+        task.version += 1
+        self._on_change(task, when)
+
+    def _schedule(self, task: Task, when: datetime) -> None:
+        task.due = next(self._numbers)
+        heapq.heappush(self._due, (when, task.due, task))

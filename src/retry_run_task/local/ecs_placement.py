@@ -1,0 +1,229 @@
+"""Where the tasks of a request go, or why they do not: zones, providers, quotas."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.local.capacity import FARGATE, providers_for
+from retry_run_task.local.ecs_tasks import Task, overrides_of
+from retry_run_task.local.ecs_validation import check_fit, check_request, compute_of, invalid, subnets_of
+from retry_run_task.local.fargate_sizes import UNITS_PER_VCPU, cpu_units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from random import Random
+
+    from retry_run_task.local.capacity import Capacity, Pool
+    from retry_run_task.local.ecs_faults import FailedPlacement, Faults
+    from retry_run_task.local.ecs_registry import Cluster
+    from retry_run_task.local.ecs_tasks import Lifecycle, TaskDefinition
+
+Json = dict[str, Any]
+
+# https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
+NO_CAPACITY = (
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+)
+# https://github.com/paradisec-archive/nabu/issues/1254
+NO_VCPUS = "You've reached the limit on the number of vCPUs you can run concurrently"
+# https://github.com/dask/dask-cloudprovider/issues/300
+TOO_MANY_VCPUS = "The requested CPU configuration is above your limit"
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+NO_ROOM = "RESOURCE:MEMORY"
+ABOUT_AN_INSTANCE = re.compile(r"RESOURCE:|AGENT|ATTRIBUTE|LOCATION|MemberOf ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """A request that ECS accepts: what is left is to find room.
+
+    Attributes:
+        providers: For each task its capacity provider; None where the launch type says it all.
+        places: Subnets and their zones; the subnet is None for network modes that have none.
+    """
+
+    body: Mapping[str, Any]
+    cluster: Cluster
+    definition: TaskDefinition
+    launch_type: str
+    providers: list[str | None]
+    places: list[tuple[str | None, str]]
+    cpu: str
+    vcpus: float
+
+
+def accept(
+    body: Mapping[str, Any],
+    cluster: Cluster,
+    find_definition: Callable[[str | None], TaskDefinition],
+    zones: Mapping[str, str],
+    *,
+    zone_without_subnets: str,
+) -> Launch:
+    """Read a request, or refuse it as ECS would.
+
+    Args:
+        body: The request; its types are checked already.
+        cluster: What it names as its cluster.
+        find_definition: Finds what it names as its task definition.
+        zones: Zone of each subnet that exists.
+        zone_without_subnets: The zone of instances where no subnet says more.
+    """
+    count = check_request(body)
+    definition = find_definition(body.get("taskDefinition"))
+    launch_type, strategy = compute_of(body, associated=cluster.providers, default=cluster.default_strategy)
+    providers: list[str | None] = [None] * count
+    if launch_type is None:
+        providers = [*providers_for(strategy, count)]
+        launch_type = "FARGATE" if strategy[0].provider in FARGATE else "EC2"
+    check_fit(body, definition, launch_type=launch_type)
+    places: list[tuple[str | None, str]] = [
+        (subnet, zones[subnet]) for subnet in subnets_of(body, definition, zones)
+    ]
+    if launch_type == "EC2" and not cluster.has_instances:
+        # https://github.com/aws/amazon-ecs-cli/issues/1122
+        raise invalid("No Container Instances were found in your cluster.")
+    if not places:
+        places = [(None, zone) for zone in sorted(set(zones.values())) or [zone_without_subnets]]
+    overrides = body.get("overrides")
+    cpu = (overrides and overrides.get("cpu")) or definition.cpu
+    return Launch(
+        body=body,
+        cluster=cluster,
+        definition=definition,
+        launch_type=launch_type,
+        providers=providers,
+        places=places,
+        cpu=cpu,
+        vcpus=cpu_units(cpu) / UNITS_PER_VCPU,
+    )
+
+
+class Placement:
+    """Finds room for the tasks of one request after the other, beginning with another zone each time."""
+
+    def __init__(
+        self,
+        *,
+        capacity: Capacity,
+        faults: Faults,
+        ids: Random,
+        instance_in: Callable[[Cluster, str], str],
+    ) -> None:
+        self._capacity = capacity
+        self._faults = faults
+        self._ids = ids
+        self._instance_in = instance_in
+        self._turn = itertools.count()
+        self._numbers = itertools.count(1)
+
+    def place(
+        self, launch: Launch, now: datetime, lifecycle: Lifecycle, zones_tried: int | None
+    ) -> tuple[list[Task], list[Json]]:
+        """Return the tasks that found room, and a failure for each that did not."""
+        if (failed := self._faults.next_failed_placement()) is not None:
+            return [], self._failures(launch, failed)
+        tasks: list[Task] = []
+        failures: list[Json] = []
+        for provider in launch.providers:
+            key = provider or launch.launch_type
+            reason = self._quota_reason(key, launch.vcpus)
+            room = None if reason else self._room(launch, key, zones_tried)
+            if room is not None:
+                tasks.append(self._task(launch, provider, room, now, lifecycle))
+            elif launch.launch_type == "FARGATE":
+                # There is no instance that it could be about, so it has no ARN: seen in
+                # https://github.com/gchq/sleeper/issues/904
+                failures.append({"reason": reason or NO_CAPACITY})
+            else:
+                instance = self._instance_in(launch.cluster, launch.places[0][1])
+                failures.append({"arn": instance, "reason": NO_ROOM})
+        return tasks, failures
+
+    def _failures(self, launch: Launch, failed: FailedPlacement) -> list[Json]:
+        failure: Json = {"reason": failed.reason}
+        if failed.arn is not None:
+            failure["arn"] = failed.arn
+        elif ABOUT_AN_INSTANCE.match(failed.reason):
+            failure["arn"] = self._instance_in(launch.cluster, launch.places[0][1])
+        if failed.detail is not None:
+            failure["detail"] = failed.detail
+        number = len(launch.providers) if failed.entries is None else failed.entries
+        return [dict(failure) for _ in range(number)]
+
+    def _quota_reason(self, provider: str, vcpus: float) -> str | None:
+        limit = self._capacity.vcpu_limit(provider)
+        if limit is None:
+            return None
+        if vcpus > limit:
+            return TOO_MANY_VCPUS
+        return NO_VCPUS if self._capacity.vcpus_in_use(provider) + vcpus > limit else None
+
+    def _room(
+        self, launch: Launch, provider: str, zones_tried: int | None
+    ) -> tuple[Pool, str | None, str] | None:
+        number = len(launch.places)
+        first = next(self._turn)
+        for step in range(number if zones_tried is None else min(number, zones_tried)):
+            subnet, zone = launch.places[(first + step) % number]
+            pool = self._capacity.take(zone, provider)
+            if pool is not None:
+                return pool, subnet, zone
+        return None
+
+    def _task(
+        self,
+        launch: Launch,
+        provider: str | None,
+        room: tuple[Pool, str | None, str],
+        now: datetime,
+        lifecycle: Lifecycle,
+    ) -> Task:
+        pool, subnet, zone = room
+        body, definition, cluster = launch.body, launch.definition, launch.cluster
+        overrides = body.get("overrides")
+        is_fargate = launch.launch_type == "FARGATE"
+        self._capacity.use_vcpus(provider or launch.launch_type, launch.vcpus)
+        return Task(
+            # The cluster's ARN with its name as the task's folder: .../cluster/x, .../task/x/<id>.
+            arn=f"{cluster.arn.replace(':cluster/', ':task/', 1)}/{self._ids.getrandbits(128):032x}",
+            definition=definition,
+            cluster_arn=cluster.arn,
+            group=body.get("group") or f"family:{definition.family}",
+            started_by=body.get("startedBy"),
+            launch_type=launch.launch_type,
+            provider=provider,
+            platform_version=_platform(body.get("platformVersion")) if is_fargate else None,
+            zone=zone,
+            subnet=subnet,
+            overrides=overrides_of(overrides, definition.containers),
+            tags=_tags(body, cluster),
+            cpu=launch.cpu,
+            memory=(overrides and overrides.get("memory")) or definition.memory,
+            is_exec_enabled=bool(body.get("enableExecuteCommand")),
+            created_at=now,
+            lifecycle=lifecycle,
+            container_instance=None if is_fargate else self._instance_in(cluster, zone),
+            pool=pool,
+            vcpus=launch.vcpus,
+            number=next(self._numbers),
+            fate=self._faults.next_failed_start(),
+        )
+
+
+def _tags(body: Mapping[str, Any], cluster: Cluster) -> list[Json]:
+    tags = [dict(tag) for tag in body.get("tags") or ()]
+    if body.get("enableECSManagedTags"):
+        # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-using-tags.html
+        tags.append({"key": "aws:ecs:clusterName", "value": cluster.name})
+    return tags
+
+
+def _platform(version: str | None) -> str:
+    # Answers name the version that LATEST stands for:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
+    return "1.4.0" if version in (None, "LATEST") else str(version)

@@ -1,0 +1,108 @@
+"""EventBridge: rules on the default bus, with the part of its pattern language that rules on ECS use.
+
+A pattern is https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html;
+of its operators there are exact values, `prefix`, `suffix`, `anything-but`, `exists` and `$or`. Another
+operator is an error when the rule is made, not a rule that never matches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Json = dict[str, Any]
+
+OPERATORS = frozenset({"prefix", "suffix", "anything-but", "exists"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What is sent where."""
+
+    name: str
+    pattern: Mapping[str, Any]
+    target: str
+
+
+class Events:
+    """The rules of one account and Region; each delivers by invoking a function asynchronously."""
+
+    def __init__(self, deliver: Callable[[str, Json], object]) -> None:
+        """Begin without rules.
+
+        Args:
+            deliver: Takes a function's name or ARN and an event.
+        """
+        self.rules: dict[str, Rule] = {}
+        self._deliver = deliver
+
+    def put_rule(self, name: str, pattern: Mapping[str, Any], target: str) -> None:
+        """Send what matches the pattern to a function; replaces the rule of that name."""
+        _check(pattern)
+        self.rules[name] = Rule(name=name, pattern=pattern, target=target)
+
+    def publish(self, event: Json) -> None:
+        """Put an event on the bus."""
+        for rule in list(self.rules.values()):
+            if is_match(rule.pattern, event):
+                self._deliver(rule.target, event)
+
+
+def is_match(pattern: Mapping[str, Any], event: Any) -> bool:
+    """Say whether an event matches a pattern."""
+    if isinstance(event, list):
+        return any(is_match(pattern, item) for item in event)
+    if not isinstance(event, dict):
+        return False
+    for name, wanted in pattern.items():
+        if name == "$or":
+            if not any(is_match(choice, event) for choice in wanted):
+                return False
+        elif isinstance(wanted, list):
+            # `exists` looks at leaves only: an object, or a list of objects, has none of its own.
+            value = event.get(name)
+            leaves = value if isinstance(value, list) else [value] if name in event else []
+            leaves = [leaf for leaf in leaves if not isinstance(leaf, dict | list)]
+            if not any(_is_allowed(test, leaves) for test in wanted):
+                return False
+        elif not is_match(wanted, event.get(name)) and not (name not in event and is_match(wanted, {})):
+            return False
+    return True
+
+
+def _is_allowed(test: Any, leaves: list[Any]) -> bool:
+    if not isinstance(test, dict):
+        return any(leaf == test and type(leaf) is type(test) for leaf in leaves)
+    (operator, operand), *_ = test.items()
+    if operator == "exists":
+        return bool(leaves) is operand
+    if operator == "anything-but":
+        refused = operand if isinstance(operand, list) else [operand]
+        return any(leaf not in refused for leaf in leaves)
+    texts = [leaf for leaf in leaves if isinstance(leaf, str)]
+    if operator == "prefix":
+        return any(text.startswith(operand) for text in texts)
+    return any(text.endswith(operand) for text in texts)
+
+
+def _check(pattern: Any) -> None:
+    if isinstance(pattern, list):
+        for item in pattern:
+            _check(item) if isinstance(item, list) else _check_test(item)
+        return
+    if not isinstance(pattern, dict):
+        raise ValueError(f"{pattern!r} is not an event pattern: expected an object or a list")  # noqa: TRY004 -- one kind of error for a bad pattern
+    for name, wanted in pattern.items():
+        if name == "$or":
+            for choice in wanted:
+                _check(choice)
+        else:
+            _check(wanted)
+
+
+def _check_test(test: Any) -> None:
+    if isinstance(test, dict) and (len(test) != 1 or not OPERATORS.issuperset(test)):
+        raise ValueError(f"the local EventBridge does not know the test {test!r}; it has {sorted(OPERATORS)}")

@@ -1,0 +1,210 @@
+"""The parts of AWS's local durable-execution runner that are ours: its time, its store, its way to a handler.
+
+They are passed to the runner's constructors; nothing of the runner is replaced behind its back.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput, InitialExecutionState
+from aws_durable_execution_sdk_python_testing.checkpoint.processor import (
+    DEFAULT_MAX_INVOCATION_PAGE_BYTES,
+    CheckpointProcessor,
+)
+from aws_durable_execution_sdk_python_testing.exceptions import DurableFunctionsTestError
+from aws_durable_execution_sdk_python_testing.execution import OperationPaginatorState
+from aws_durable_execution_sdk_python_testing.executor import Executor
+from aws_durable_execution_sdk_python_testing.invoker import InvokeResponse
+from aws_durable_execution_sdk_python_testing.scheduler import Scheduler
+from aws_durable_execution_sdk_python_testing.stores.memory import InMemoryExecutionStore
+from aws_durable_execution_sdk_python_testing.threads import DaemonThreadPool
+from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRegistry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+    from datetime import datetime
+
+    from aws_durable_execution_sdk_python_testing.execution import Execution
+    from aws_durable_execution_sdk_python_testing.scheduler import Event
+
+    from retry_run_task.local.clock import Clock
+    from retry_run_task.local.sandbox import Result
+
+# The runner reports what it does as warnings and errors, also when a handler fails on purpose.
+# Without this, a program that has not set up logging would print them.
+logging.getLogger("aws_durable_execution_sdk_python_testing").addHandler(logging.NullHandler())
+
+# A handler is stopped by its function's time-out; the runner's own, in real seconds, must not come first.
+INVOCATION_TIMEOUT_S = 24 * 3600
+INVOCATIONS_AT_A_TIME = 256
+
+
+class Runner:
+    """AWS's runner, composed as its `WebRunner` composes it, without the web.
+
+    Attributes:
+        executor: Starts, stops and checkpoints executions.
+        store: Holds them.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        account: str,
+        region: str,
+        invoke: Callable[[str, bytes, str | None], Result],
+        on_change: Callable[[Execution], object],
+    ) -> None:
+        """Compose it.
+
+        Args:
+            clock: When is now, and how fast it passes.
+            account: 12 digits.
+            region: The Region.
+            invoke: Runs a function's handler once: name, payload, qualifier.
+            on_change: Called with an execution that has started or ended.
+        """
+        self.store = _Store(account, region, on_change)
+        self._scheduler = _Scheduler(clock.speed)
+        self._registry = ExecutionRegistry(self.store, self._scheduler)
+        virtual = _VirtualClock(clock)
+        processor = CheckpointProcessor(self.store, self._scheduler, clock=virtual)
+        self.executor = _Executor(
+            store=self.store,
+            scheduler=self._scheduler,
+            invoker=_Invoker(invoke),
+            checkpoint_processor=processor,
+            invocation_timeout_seconds=INVOCATION_TIMEOUT_S,
+            registry=self._registry,
+            clock=virtual,
+            region=region,
+        )
+        processor.add_execution_observer(self.executor)
+
+    def start(self) -> None:
+        """Let its time pass."""
+        self._scheduler.start()  # type: ignore[no-untyped-call] # the runner leaves it untyped
+
+    def stop(self) -> None:
+        """End it. A handler that is running is left to its end, which is then ignored."""
+        self.executor.shutdown()
+        self._registry.shutdown()
+        self._scheduler.stop()
+
+
+class _VirtualClock:
+    """The runner's view of our clock. It gives virtual seconds; `_Scheduler` makes them real."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def arm(self, wake: datetime) -> float:
+        return max((wake - self._clock.now()).total_seconds(), 0.0)
+
+
+class _Scheduler(Scheduler):
+    """The runner's scheduler in virtual time: waits, execution time-outs, the backoff between invocations."""
+
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self._speed = speed
+
+    def call_later(
+        self,
+        func: Callable[[], Any],
+        delay: float = 0,
+        count: int | None = 1,
+        completion_event: Event | None = None,
+    ) -> Future[Any]:
+        return super().call_later(func, delay / self._speed, count, completion_event)
+
+    def stop(self) -> None:
+        super().stop()  # type: ignore[no-untyped-call] # the runner leaves it untyped
+        # The parent leaves its event loop open, and with it a socket pair.
+        self._loop.close()
+
+
+class _Executor(Executor):
+    """The runner's executor, for as many handlers at a time as the functions take."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts)
+        # The parent's pool has as many threads as a ThreadPoolExecutor: six on a machine with two cores,
+        # so that the seventh recovery of a midnight batch would wait for a thread. Should the parent
+        # stop having this member, that is all that would come back.
+        self._invocation_pool = DaemonThreadPool(INVOCATIONS_AT_A_TIME, "durable-invocation")
+
+
+class _Store(InMemoryExecutionStore):
+    """Where the runner keeps executions. Gives them ARNs like AWS's, and tells when one starts or ends."""
+
+    def __init__(self, account: str, region: str, on_change: Callable[[Execution], object]) -> None:
+        super().__init__()
+        self._prefix = f"arn:aws:lambda:{region}:{account}:function"
+        self._on_change = on_change
+        self._ended: set[str] = set()
+
+    def save(self, execution: Execution) -> None:
+        is_new = not execution.durable_execution_arn.startswith("arn:")
+        if is_new:
+            # The runner saves an execution before it uses its ARN, which is "<uuid>/<uuid>" until here.
+            # https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecution.html has the pattern.
+            start = execution.start_input
+            execution.durable_execution_arn = (
+                f"{self._prefix}:{start.function_name}:{start.function_qualifier}"
+                f"/durable-execution/{start.execution_name}/{start.invocation_id}"
+            )
+        super().save(execution)
+        if is_new:
+            self._on_change(execution)
+
+    def update(self, execution: Execution) -> None:
+        super().update(execution)
+        arn = execution.durable_execution_arn
+        if execution.is_complete and arn not in self._ended:
+            self._ended.add(arn)
+            self._on_change(execution)
+
+
+class _Invoker:
+    """How the runner runs a handler: through the function's queue, like every other invocation."""
+
+    def __init__(self, invoke: Callable[[str, bytes, str | None], Result]) -> None:
+        self._invoke = invoke
+
+    def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:
+        page = OperationPaginatorState.pin(execution).page(None, DEFAULT_MAX_INVOCATION_PAGE_BYTES)
+        operations, marker = page
+        return DurableExecutionInvocationInput(
+            durable_execution_arn=execution.durable_execution_arn,
+            checkpoint_token=execution.get_new_checkpoint_token(),
+            initial_execution_state=InitialExecutionState(operations=operations, next_marker=marker or ""),
+            updated_operation_ids=list(execution.updated_operation_ids),
+        )
+
+    def invoke(
+        self,
+        function_name: str,
+        input: DurableExecutionInvocationInput,  # noqa: A002 -- the runner calls it so
+        *unused: Any,  # noqa: ARG002 -- the runner's protocol: endpoint, tenant, account, Region
+        **also_unused: Any,  # noqa: ARG002 -- the same
+    ) -> InvokeResponse:
+        name, _, qualifier = function_name.partition(":")
+        result = self._invoke(name, json.dumps(input.to_json_dict()).encode(), qualifier or None)
+        if result.error is not None:
+            # The runner takes this for what Lambda calls a backend failure, and invokes again.
+            raise DurableFunctionsTestError(result.payload.decode(errors="replace"))
+        return InvokeResponse.from_payload(result.payload, result.request_id)
+
+    def update_endpoint(self, endpoint_url: str, region_name: str) -> None:
+        """Nothing: there is one endpoint."""
+
+    def inherit_endpoint(self, child_execution_arn: str, parent_execution_arn: str) -> None:
+        """Nothing: there is one endpoint."""

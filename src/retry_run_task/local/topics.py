@@ -1,0 +1,90 @@
+"""SNS: topics that remember what was published, with SNS's rules for what may be."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.local.server import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from retry_run_task.local.clock import Clock
+
+Form = dict[str, str]
+
+NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
+# "Subjects must be ASCII text that begins with a letter, number, or punctuation mark; must not include
+# line breaks or control characters": https://docs.aws.amazon.com/sns/latest/api/API_Publish.html.
+# That page says "less than 100 characters"; 100 are accepted.
+SUBJECT = re.compile(r"[!-~][ -~]{0,99}")
+LARGEST_MESSAGE_BYTES = 262_144
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A message that SNS accepted.
+
+    Attributes:
+        topic: The topic's ARN.
+        subject: None if it was sent without.
+        time: The virtual time.
+    """
+
+    topic: str
+    subject: str | None
+    message: str
+    time: datetime
+    message_id: str
+
+
+class Topics:
+    """The topics of one account and Region.
+
+    Attributes:
+        published: What was accepted, oldest first.
+        on_publish: Called with each message that is accepted.
+    """
+
+    def __init__(self, clock: Clock, account: str, region: str) -> None:
+        self.published: list[Published] = []
+        self.on_publish: list[Callable[[Published], object]] = []
+        self._clock, self._prefix = clock, f"arn:aws:sns:{region}:{account}:"
+        self._arns: set[str] = set()
+
+    def create(self, name: str) -> str:
+        """Create a topic, unless it is there, and return its ARN."""
+        self._arns.add(self._prefix + name)
+        return self._prefix + name
+
+    def operations(self) -> dict[str, Callable[[Form], Form]]:
+        """Return the operations that the local AWS has, by name."""
+        return {"Publish": self._publish, "CreateTopic": lambda form: {"TopicArn": self.create(form["Name"])}}
+
+    def _publish(self, form: Form) -> Form:
+        topic, subject, text = form.get("TopicArn"), form.get("Subject"), form.get("Message", "")
+        if topic is None or not topic.startswith("arn:"):
+            raise _invalid("TopicArn or TargetArn Reason: no value for required parameter")
+        if topic not in self._arns:
+            raise AwsError("NotFound", "Topic does not exist", 404)
+        if subject is not None and not SUBJECT.fullmatch(subject):
+            raise _invalid("Subject")
+        if not text:
+            raise _invalid("Empty message")
+        if len(text.encode()) > LARGEST_MESSAGE_BYTES:
+            raise _invalid("Message too long")
+        message = Published(
+            topic=topic, subject=subject, message=text, time=self._clock.now(), message_id=str(uuid.uuid4())
+        )
+        self.published.append(message)
+        for observe in self.on_publish:
+            observe(message)
+        return {"MessageId": message.message_id}
+
+
+def _invalid(what: str) -> AwsError:
+    return AwsError("InvalidParameter", f"Invalid parameter: {what}")

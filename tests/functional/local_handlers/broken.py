@@ -1,0 +1,3 @@
+"""A module that cannot be loaded."""
+
+raise ImportError("the library is not in the zip")

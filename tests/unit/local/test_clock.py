@@ -1,0 +1,128 @@
+"""The local AWS's time: every timer fires, in order, once, at its virtual time."""
+
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+from queue import SimpleQueue
+
+import pytest
+
+from retry_run_task.local.clock import Clock
+
+START = datetime(2026, 11, 23, 15, tzinfo=UTC)
+FAST = 1000.0
+
+
+@pytest.fixture
+def clock():
+    made = Clock(FAST, START)
+    yield made
+    made.stop()
+
+
+def test_begins_at_its_start_and_runs_at_its_speed(clock):
+    fired = SimpleQueue()
+    clock.call_at(START + timedelta(seconds=100), lambda: fired.put(clock.now()))
+    at = fired.get(timeout=5)
+    # The real time is 0.1 s; on a loaded machine a timer may be late, never early.
+    assert START + timedelta(seconds=100) <= at < START + timedelta(seconds=3000)
+
+
+def test_is_in_utc_wherever_the_start_was():
+    tokyo = datetime.fromisoformat("2026-11-24T00:00:00+09:00")
+    assert Clock(FAST, tokyo).now().isoformat().startswith("2026-11-23T15:00:0")
+    assert Clock(FAST, tokyo).now().tzinfo is UTC
+
+
+def test_follows_the_real_time_unless_told_otherwise():
+    assert abs(Clock().now() - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+def test_fires_in_the_order_of_the_times_and_ties_in_the_order_of_the_calls(clock):
+    fired = SimpleQueue()
+    due = clock.now() + timedelta(seconds=60)
+    for name, seconds in (("third", 2), ("first", 0), ("second", 0), ("fourth", 30)):
+        clock.call_at(due + timedelta(seconds=seconds), lambda name=name: fired.put(name))
+    assert [fired.get(timeout=5) for _ in range(4)] == ["first", "second", "third", "fourth"]
+
+
+def test_an_earlier_timer_overtakes_the_one_that_is_waited_for(clock):
+    fired = SimpleQueue()
+    clock.call_later(10 * 365 * 24 * 3600, lambda: fired.put("in ten years"))
+    clock.call_later(1, lambda: fired.put("soon"))
+    assert fired.get(timeout=5) == "soon"
+    assert fired.empty()
+
+
+def test_what_is_past_fires_at_once(clock):
+    fired = SimpleQueue()
+    clock.call_at(START - timedelta(days=1), lambda: fired.put("late"))
+    assert fired.get(timeout=5) == "late"
+
+
+def test_a_cancelled_timer_does_not_fire(clock):
+    fired = SimpleQueue()
+    clock.call_later(1, lambda: fired.put("cancelled")).cancel()
+    clock.call_later(2, lambda: fired.put("kept"))
+    assert fired.get(timeout=5) == "kept"
+    assert fired.empty()
+
+
+def test_a_callback_that_fails_is_logged_and_the_next_one_fires(clock, caplog):
+    fired = SimpleQueue()
+    with caplog.at_level(logging.ERROR):
+        clock.call_later(1, lambda: 1 / 0)
+        clock.call_later(2, lambda: fired.put("after"))
+        assert fired.get(timeout=5) == "after"
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_callback_may_make_timers(clock):
+    fired = SimpleQueue()
+    clock.call_later(1, lambda: clock.call_later(1, lambda: fired.put("second")))
+    assert fired.get(timeout=5) == "second"
+
+
+def test_no_timer_is_lost_when_many_threads_make_them(clock):
+    fired = SimpleQueue()
+
+    def make(thread):
+        for number in range(100):
+            clock.call_later(number % 7, lambda: fired.put((thread, number)))
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len([fired.get(timeout=5) for _ in range(800)]) == 800
+
+
+def test_stopping_drops_the_timers_and_ends_the_thread(clock):
+    fired = SimpleQueue()
+    clock.call_later(60, lambda: fired.put("dropped"))
+    clock.stop()
+    clock.call_later(0, lambda: fired.put("too late"))
+    assert "local-aws-clock" not in {thread.name for thread in threading.enumerate()}
+    assert fired.empty()
+
+
+def test_may_be_stopped_by_a_callback_and_twice(clock):
+    stopped = threading.Event()
+
+    def stop():
+        clock.stop()
+        stopped.set()
+
+    clock.call_later(1, stop)
+    assert stopped.wait(5)
+    clock.stop()
+
+
+@pytest.mark.parametrize(
+    ("speed", "start"),
+    [(0, None), (-1, None), (float("nan"), None), (1, datetime(2026, 1, 1))],  # noqa: DTZ001 -- the case
+)
+def test_refuses_what_is_no_time(speed, start):
+    with pytest.raises(ValueError, match="expected"):
+        Clock(speed, start)
