@@ -6,6 +6,7 @@ done about a category, and no text makes it raise: whatever AWS writes has a cat
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ __all__ = ["TABLE", "Row", "classify", "normalise", "worst"]
 # the head says what failed and the tail says why, so both are kept.
 _LIMIT = 4096
 _HEAD = 3072
+_REMEMBERED_MAX = 1024
 
 # Quotation marks and dashes of every kind become the plain ones; what has no width at all goes.
 _PLAIN = str.maketrans(
@@ -82,6 +84,13 @@ def classify(failure: Failure) -> Verdict:
     ``failures[].detail`` is looked at only where the reason says nothing: AWS documents that it exists, not
     what it holds.
     """
+    # A recovery meets the same few words again and again, and classifies them anew each time it is resumed.
+    if len(failure.reason) <= _REMEMBERED_MAX:
+        return _remembered(failure)
+    return _classify(failure)
+
+
+def _classify(failure: Failure) -> Verdict:
     code = _code(failure)
     for text in (failure.reason, failure.detail):
         if text is not None and (row := _first(failure.origin, code, normalise(text))) is not None:
@@ -89,6 +98,9 @@ def classify(failure: Failure) -> Verdict:
                 failure=failure, category=row.category, row=row.name, hint=row.hint, evidence=row.evidence
             )
     return Verdict(failure=failure, category=Category.UNKNOWN, row="unknown", hint=_UNKNOWN_HINT)
+
+
+_remembered = functools.lru_cache(maxsize=1024)(_classify)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:

@@ -1,0 +1,90 @@
+"""Looking at tasks: those that may already do what a failed launch asked for, and those that were just placed.
+
+A look is a handful of cheap reads. It sees tasks by their ``startedBy`` only, which is all that ListTasks can
+filter by; and ECS forgets a stopped task after about an hour.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from retry_run_task.core import identity
+from retry_run_task.sources import tasks as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mypy_boto3_ecs import ECSClient
+
+    from retry_run_task.core.values import FailedLaunch
+
+# DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+_DESCRIBED_AT_ONCE = 100
+
+
+class CannotLookError(Exception):
+    """ECS does not say what tasks there are. The message says why."""
+
+
+def already_there(ecs: ECSClient, launch: FailedLaunch, *, ours_too: bool) -> list[wire.TaskState]:
+    """Return the tasks that do what the launch asked for and that it does not know of, running or having run.
+
+    Args:
+        ecs: A client for the launch's Region.
+        launch: What failed.
+        ours_too: Whether to look for tasks with this launch's own mark as well.
+
+    Raises:
+        CannotLookError: ECS refuses or does not answer.
+    """
+    original = launch.request.parameters.get("startedBy")
+    marks = [original] if original else []
+    if ours_too:
+        marks.append(identity.mark_started_by(original, launch.call_id))
+    found: list[dict[str, Any]] = []
+    try:
+        for mark in marks:
+            arns = [arn for status in _STATUSES for arn in _list(ecs, launch, mark, status)]
+            found += _describe(ecs, launch, arns)
+    except (BotoCoreError, ClientError) as error:
+        raise CannotLookError(str(error)) from error
+    states = [wire.state(task) for task in found if wire.is_of(launch, task)]
+    return [one for one in states if one.phase is not wire.Phase.FAILED]
+
+
+def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[wire.TaskState]:
+    """Return how tasks are, as far as ECS knows them; one that was just made may not be known yet.
+
+    Raises:
+        CannotLookError: ECS refuses or does not answer.
+    """
+    try:
+        return [wire.state(task) for task in _describe(ecs, launch, arns)]
+    except (BotoCoreError, ClientError) as error:
+        raise CannotLookError(str(error)) from error
+
+
+_Status = Literal["RUNNING", "STOPPED"]
+# ListTasks gives either those that should run or those that should not.
+_STATUSES: tuple[_Status, ...] = ("RUNNING", "STOPPED")
+
+
+def _list(ecs: ECSClient, launch: FailedLaunch, mark: str, status: _Status) -> list[str]:
+    call: Any = {"startedBy": mark, "desiredStatus": status, **_cluster(launch)}
+    return [arn for page in ecs.get_paginator("list_tasks").paginate(**call) for arn in page["taskArns"]]
+
+
+def _describe(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[dict[str, Any]]:
+    described: list[dict[str, Any]] = []
+    for start in range(0, len(arns), _DESCRIBED_AT_ONCE):
+        call: Any = {"tasks": list(arns[start : start + _DESCRIBED_AT_ONCE]), **_cluster(launch)}
+        described += ecs.describe_tasks(**call)["tasks"]  # type: ignore[arg-type]  # a TypedDict is a dict
+    return described
+
+
+def _cluster(launch: FailedLaunch) -> dict[str, str]:
+    cluster = launch.request.parameters.get("cluster")
+    return {"cluster": cluster} if cluster else {}

@@ -1,0 +1,244 @@
+"""The rule or schedule behind a failed launch: which one it is, and what CloudTrail hid of its request.
+
+A schedule's request may hold secrets. It exists in memory only, inside the step that calls RunTask; what leaves
+that step are names and reasons.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.request import HIDDEN, cluster_name, family
+from retry_run_task.core.values import CallerKind, IncompleteRequest, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from retry_run_task.core.values import FailedLaunch, JsonObject
+
+# EventBridge cuts what it stamps on a task at 36 characters.
+# https://github.com/aws/containers-roadmap/issues/1705
+STAMP_MAX = 36
+STAMPS = MappingProxyType({CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER: "chronos-schedule/"})
+
+# What Scheduler replaces in an input when it calls.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+KEYWORD = re.compile(r"<aws\.scheduler\.([a-z-]+)>")
+
+EVERYTHING_ELSE = "the rest of the request"
+"""What is missing when a launch is known only from its task: ECS's event does not carry the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A rule's target or a schedule that starts an ECS task.
+
+    Attributes:
+        kind: ``RULE`` or ``SCHEDULER``.
+        name: Its name, whole.
+        arn: Its ARN.
+        role_arn: The role that it calls RunTask with.
+        request: The RunTask parameters that it asks for, with keywords not yet replaced; may hold secrets.
+        unreadable: Why its request cannot be known from itself; empty if it can.
+        expression: ``cron(...)``, ``rate(...)`` or ``at(...)``; None for a rule on events.
+        timezone: Of the expression, an IANA name.
+        start: When a rate begins to count; None if it is not said.
+        modified: When it was last changed; None where AWS does not tell.
+        event_age_s: For how long its own retries go on after a thrown error, in seconds.
+    """
+
+    kind: CallerKind
+    name: str
+    arn: str
+    role_arn: str | None
+    request: Mapping[str, Any]
+    unreadable: str = ""
+    expression: str | None = None
+    timezone: str = "UTC"
+    start: datetime | None = None
+    modified: datetime | None = None
+    event_age_s: int = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoMatch:
+    """No schedule, or no single one, is certain to have made the call.
+
+    Attributes:
+        why: One sentence.
+    """
+
+    why: str
+
+
+class CannotFillError(ValueError):
+    """What CloudTrail hid cannot be had from the schedule. The message says why, and quotes no value."""
+
+
+def match(launch: FailedLaunch, schedules: Sequence[Schedule]) -> Schedule | NoMatch:
+    """Find the one schedule that made the call.
+
+    Role, cluster and task definition must be its own, and its name must begin as the task's ``startedBy`` does.
+    """
+    found = [schedule for schedule in schedules if _is_maker(launch, schedule)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return NoMatch(
+            why="no rule or schedule with this role, cluster, task definition and name exists any more"
+        )
+    names = ", ".join(sorted(schedule.name for schedule in found))
+    return NoMatch(why=f"{len(found)} rules or schedules could have made this call: {names}")
+
+
+def _is_maker(launch: FailedLaunch, schedule: Schedule) -> bool:
+    recorded = launch.request.parameters
+    wanted = schedule.request
+    return (
+        schedule.kind is launch.caller.kind
+        and (launch.caller.role_arn is None or launch.caller.role_arn == schedule.role_arn)
+        and cluster_name(recorded) == cluster_name(wanted)
+        and _is_same_definition(recorded, wanted)
+        and _is_stamp_of(recorded.get("startedBy"), schedule)
+    )
+
+
+def _is_same_definition(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    one, two = (str(p.get("taskDefinition") or "").rsplit("/", 1)[-1] for p in (recorded, wanted))
+    # Without a revision both mean the latest one, whichever that was.
+    if ":" in one and ":" in two:
+        return one == two
+    return family(recorded) == family(wanted)
+
+
+def _is_stamp_of(started_by: object, schedule: Schedule) -> bool:
+    if not started_by:
+        # A universal target sets its own, or none.
+        return not schedule.request.get("startedBy")
+    if schedule.request.get("startedBy") == started_by:
+        return True
+    return f"{STAMPS[schedule.kind]}{schedule.name}"[:STAMP_MAX] == str(started_by)[:STAMP_MAX]
+
+
+def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: datetime | None) -> Request:
+    """Return the whole request of a launch, with what CloudTrail hid taken from its schedule.
+
+    Args:
+        launch: What failed; its request has parts missing.
+        schedule: What made the call.
+        scheduled_time: The due time of the failed run, for the keyword of that name; None if not known.
+
+    Raises:
+        CannotFillError: The schedule cannot tell, or is not certain to be what it was when it made the call.
+    """
+    if schedule.unreadable:
+        raise CannotFillError(schedule.unreadable)
+    if schedule.modified is not None and schedule.modified > launch.event_time:
+        raise CannotFillError(f"{schedule.name} was changed after the call failed")
+    known = {"schedule-arn": schedule.arn}
+    if scheduled_time is not None:
+        known["scheduled-time"] = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
+    recorded = launch.request.parameters
+    if EVERYTHING_ELSE in _missing(launch):
+        body = _replaced(dict(schedule.request), known, "the request") | {
+            name: recorded[name] for name in ("startedBy", "count") if name in recorded
+        }
+        return Request(parameters=body)
+    return Request(
+        parameters={
+            name: _filled(value, schedule.request.get(name), known, name) for name, value in recorded.items()
+        }
+    )
+
+
+def _missing(launch: FailedLaunch) -> tuple[str, ...]:
+    return launch.request.missing if isinstance(launch.request, IncompleteRequest) else ()
+
+
+def _filled(recorded: Any, source: Any, known: Mapping[str, str], path: str) -> Any:
+    """Return the recorded value with its hidden parts taken from the schedule's, which must agree with the rest."""
+    if isinstance(recorded, str) and HIDDEN in recorded.upper():
+        if source is None:
+            raise CannotFillError(f"CloudTrail hides {path}, and the schedule does not set it")
+        return _replaced(source, known, path)
+    if not _hides(recorded):
+        return recorded
+    if isinstance(recorded, dict) and isinstance(source, dict):
+        return {k: _filled(v, source.get(k), known, f"{path}.{k}") for k, v in recorded.items()}
+    if isinstance(recorded, list) and isinstance(source, list) and len(recorded) == len(source):
+        pairs = zip(recorded, source, strict=True)
+        _agree(recorded, source, path)
+        return [_filled(one, two, known, f"{path}[{n}]") for n, (one, two) in enumerate(pairs)]
+    raise CannotFillError(f"the schedule's {path} has another form than the call's; it may have been changed")
+
+
+def _agree(recorded: Sequence[Any], source: Sequence[Any], path: str) -> None:
+    """Refuse to fill container overrides from those of other containers, or with another command."""
+    for one, two in zip(recorded, source, strict=True):
+        if not isinstance(one, dict) or not isinstance(two, dict):
+            continue
+        for name, value in one.items():
+            theirs = two.get(name)
+            # Empty lists are how CloudTrail shows members that were not set.
+            if _hides(value) or (not value and not theirs) or _has_keyword(theirs):
+                continue
+            if value != theirs:
+                raise CannotFillError(
+                    f"the schedule's {path} has another {name} than the call had; it was changed"
+                )
+
+
+def _hides(value: Any) -> bool:
+    if isinstance(value, str):
+        return HIDDEN in value.upper()
+    if isinstance(value, dict):
+        return any(_hides(v) for v in value.values())
+    return isinstance(value, list) and any(_hides(v) for v in value)
+
+
+def _has_keyword(value: Any) -> bool:
+    if isinstance(value, str):
+        return KEYWORD.search(value) is not None
+    if isinstance(value, dict):
+        return any(_has_keyword(v) for v in value.values())
+    return isinstance(value, list) and any(_has_keyword(v) for v in value)
+
+
+def _replaced(value: Any, known: Mapping[str, str], path: str) -> Any:
+    """Return a value with Scheduler's keywords replaced as Scheduler replaced them."""
+    if isinstance(value, str):
+
+        def replace(found: re.Match[str]) -> str:
+            if found[1] not in known:
+                raise CannotFillError(
+                    f"{path} uses <aws.scheduler.{found[1]}>, which nobody can know afterwards"
+                )
+            return known[found[1]]
+
+        return KEYWORD.sub(replace, value)
+    if isinstance(value, dict):
+        return {k: _replaced(v, known, f"{path}.{k}") for k, v in value.items()}
+    if isinstance(value, list):
+        return [_replaced(v, known, path) for v in value]
+    return value
+
+
+def variable_names(schedule: Schedule) -> list[str]:
+    """Return the names of the environment variables that a schedule's overrides set, without their values."""
+    return [
+        f"{container.get('name')}.{variable.get('name')}"
+        for container in _objects(_objects([schedule.request.get("overrides")])[:1], "containerOverrides")
+        for variable in _objects([container], "environment")
+    ]
+
+
+def _objects(holders: Sequence[Any], name: str | None = None) -> list[JsonObject]:
+    """Return the objects among some values, or among the lists that objects hold under a name."""
+    if name is None:
+        return [value for value in holders if isinstance(value, dict)]
+    lists = [holder.get(name) for holder in _objects(holders)]
+    return [item for items in lists if isinstance(items, list) for item in _objects(items)]

@@ -1,0 +1,136 @@
+"""A rule's target, as ``ListTargetsByRule`` gives it, and a schedule, as ``GetSchedule`` does, to a ``Schedule``.
+
+A target of a rule, shortened::
+
+    {"Id": "1", "Arn": "arn:aws:ecs:ap-northeast-1:123456789012:cluster/batch",
+     "RoleArn": "arn:aws:iam::123456789012:role/ecsEventsRole",
+     "Input": "{\\"containerOverrides\\": [{\\"name\\": \\"app\\", \\"environment\\": [...]}]}",
+     "EcsParameters": {"TaskDefinitionArn": "...", "TaskCount": 1, "LaunchType": "FARGATE",
+         "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-a"]}}}}
+
+A schedule has ``Target`` with the same members, and ``ScheduleExpression``, ``ScheduleExpressionTimezone``,
+``LastModificationDate``. Its target may also be universal, ``arn:aws:scheduler:::aws-sdk:ecs:runTask``: then
+``Input`` is the whole request, its names beginning with capitals.
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_GetSchedule.html
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.schedules import Schedule
+from retry_run_task.core.values import CallerKind
+from retry_run_task.sources.reading import ReadError, read_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNIVERSAL = "aws-sdk:ecs:runTask"
+
+# Members of EcsParameters whose RunTask name is not the same with a small first letter.
+_RENAMED = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count"}
+
+# EventBridge repeats a call that raised an error for this long, unless the target says otherwise.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+_EVENT_AGE_S = 24 * 3600
+
+
+def of_rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Schedule:
+    """Return what one ECS target of a rule asks for."""
+    request, unreadable = _request(target)
+    return Schedule(
+        kind=CallerKind.RULE,
+        name=rule["Name"],
+        arn=rule["Arn"],
+        role_arn=target.get("RoleArn") or rule.get("RoleArn"),
+        request=request,
+        unreadable=unreadable,
+        expression=rule.get("ScheduleExpression") or None,
+        event_age_s=_event_age(target),
+    )
+
+
+def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
+    """Return what a schedule asks for."""
+    target = schedule["Target"]
+    request, unreadable = _universal(target) if is_universal(target) else _request(target)
+    return Schedule(
+        kind=CallerKind.SCHEDULER,
+        name=schedule["Name"],
+        arn=schedule["Arn"],
+        role_arn=target.get("RoleArn"),
+        request=request,
+        unreadable=unreadable,
+        expression=schedule.get("ScheduleExpression"),
+        timezone=schedule.get("ScheduleExpressionTimezone") or "UTC",
+        start=schedule.get("StartDate"),
+        modified=schedule.get("LastModificationDate"),
+        event_age_s=_event_age(target),
+    )
+
+
+def is_universal(target: Mapping[str, Any]) -> bool:
+    """Tell whether a schedule's target calls RunTask itself, with its input as the whole request."""
+    return str(target.get("Arn", "")).endswith(UNIVERSAL)
+
+
+def is_ecs(target: Mapping[str, Any]) -> bool:
+    """Tell whether a target runs an ECS task."""
+    return "EcsParameters" in target or is_universal(target)
+
+
+def _event_age(target: Mapping[str, Any]) -> int:
+    policy = target.get("RetryPolicy") or {}
+    if policy.get("MaximumRetryAttempts") == 0:
+        return 0
+    return int(policy.get("MaximumEventAgeInSeconds") or _EVENT_AGE_S)
+
+
+def _request(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return the RunTask parameters of a target, and why they are not all of them."""
+    parameters = target.get("EcsParameters") or {}
+    request = {_RENAMED.get(name, _small(name)): _renamed(value) for name, value in parameters.items()}
+    request["cluster"] = target.get("Arn")
+    request.setdefault("count", 1)
+    if target.get("InputTransformer"):
+        return request, "its input is made from the event that triggered it, which is gone"
+    if target.get("InputPath"):
+        return request, "its input is a part of the event that triggered it, which is gone"
+    text = target.get("Input")
+    if not text:
+        return request, ""
+    try:
+        overrides = read_json(text)
+    except ReadError as error:
+        return request, f"its input cannot be read: {error}"
+    if not isinstance(overrides, dict):
+        return request, "its input is not a JSON object"
+    if overrides:
+        request["overrides"] = overrides
+    return request, ""
+
+
+def _universal(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    try:
+        request = _renamed(read_json(target.get("Input") or "{}"))
+    except ReadError as error:
+        return {}, f"its input cannot be read: {error}"
+    if not isinstance(request, dict):
+        return {}, "its input is not a JSON object"
+    request.pop("clientToken", None)
+    return request, ""
+
+
+def _renamed(value: Any) -> Any:
+    """Return a value with the names as RunTask spells them: the first letter small."""
+    if isinstance(value, dict):
+        return {_small(name): _renamed(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_renamed(inner) for inner in value]
+    return value
+
+
+def _small(name: str) -> str:
+    return name[:1].lower() + name[1:]

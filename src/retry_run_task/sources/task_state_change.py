@@ -1,0 +1,111 @@
+"""An *ECS Task State Change* event of a task that was accepted and did not start, to a failed launch.
+
+Shortened::
+
+    {"id": "3317b2af-...", "detail-type": "ECS Task State Change", "source": "aws.ecs",
+     "account": "123456789012", "time": "2026-11-24T00:03:00Z", "region": "ap-northeast-1",
+     "detail": {"clusterArn": "arn:aws:ecs:...:cluster/batch", "taskArn": "arn:aws:ecs:...:task/batch/0f9c...",
+         "taskDefinitionArn": "arn:aws:ecs:...:task-definition/nightly:7", "startedBy": "events-rule/nightly",
+         "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": "...", "stoppedAt": "...",
+         "overrides": {"containerOverrides": [{"name": "app", "environment": [{"name": "X", "value": "secret"}]}]}}}
+
+The event does not carry the request (no security groups, no subnets but the chosen one), so the request is taken
+from the rule or schedule that started the task. Environment values are in clear in it: of ``overrides`` nothing
+is kept. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core import identity
+from retry_run_task.core.schedules import EVERYTHING_ELSE, STAMPS
+from retry_run_task.core.values import (
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    Ignored,
+    IncompleteRequest,
+    Unparsed,
+)
+from retry_run_task.sources.reading import ReadError, object_at, text_at, time_of
+from retry_run_task.sources.tasks import Phase, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DETAIL_TYPE = "ECS Task State Change"
+
+# The rule that the product installs. Spot interruptions of tasks that had not started come as these, too.
+EVENT_PATTERN: dict[str, Any] = {
+    "source": ["aws.ecs"],
+    "detail-type": [DETAIL_TYPE],
+    "detail": {
+        "lastStatus": ["STOPPED"],
+        "stopCode": ["TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"],
+        "startedBy": [{"prefix": stamp} for stamp in STAMPS.values()],
+    },
+}
+
+
+def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
+    """Yield what becomes of the one task in an event. Never raises for what is in it."""
+    where = None
+    try:
+        where = f"EventBridge event {text_at(event, 'id') or ''}"
+        detail = object_at(event, "detail")
+        if detail is None:
+            raise ReadError("it has no detail, which would be the task")
+        yield _launch(event, detail)
+    except ReadError as error:
+        yield Unparsed(why=str(error), where=where)
+    except (RecursionError, ValueError) as error:
+        yield Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
+
+
+def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ignored:
+    arn = text_at(detail, "taskArn")
+    started_by = text_at(detail, "startedBy") or ""
+    if not arn:
+        raise ReadError("its detail has no taskArn")
+    if identity.is_ours(started_by):
+        return Ignored(why="a recovery started this task and is watching it")
+    kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
+    if kind is None:
+        return Ignored(why="neither an EventBridge rule nor a schedule started this task")
+    seen = state(detail)
+    if seen.phase is not Phase.FAILED or seen.failure is None:
+        return Ignored(why="this task has run, or still may")
+    definition = text_at(detail, "taskDefinitionArn")
+    if not definition:
+        raise ReadError("its detail has no taskDefinitionArn")
+    event_id = f"t-{arn.rsplit('/', 1)[-1]}"
+    event_id = identity.event_identity(event_id, arn)
+    stopped = text_at(detail, "stoppedAt") or text_at(event, "time")
+    if stopped is None:
+        raise ReadError("it does not say when the task stopped")
+    account, region = text_at(event, "account") or "", text_at(event, "region") or ""
+    return FailedLaunch(
+        event_id=event_id,
+        call_id=identity.call_identity(event_id, account=account, region=region, parameters={}),
+        event_time=time_of(stopped),
+        account=account,
+        region=region,
+        caller=Caller(kind=kind),
+        request=IncompleteRequest(
+            parameters={
+                "cluster": text_at(detail, "clusterArn"),
+                "taskDefinition": definition,
+                "startedBy": started_by,
+                # One task failed, however many the call asked for.
+                "count": 1,
+            },
+            missing=(EVERYTHING_ELSE,),
+        ),
+        failures=(seen.failure,),
+    )
+
+
+def is_spot_interruption(launch: FailedLaunch) -> bool:
+    """Tell whether a task was taken by Spot before it started, which is recovered only if asked for."""
+    return any(f.code == "SpotInterruption" for f in launch.failures)

@@ -1,0 +1,118 @@
+"""A task as ``DescribeTasks`` and *ECS Task State Change* tell it: whether it is this launch's, and how it is.
+
+Shortened::
+
+    {"taskArn": "arn:aws:ecs:...:task/batch/0f9c...", "taskDefinitionArn": "...:task-definition/nightly:7",
+     "startedBy": "events-rule/nightly", "createdAt": "2026-11-24T00:00:03.110Z", "startedAt": "...",
+     "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "TaskFailedToStart",
+     "stoppedReason": "Timeout waiting for network interface provisioning to complete.",
+     "overrides": {"containerOverrides": [{"name": "app", "command": ["run"], "environment": [...]}]}}
+
+In ``DescribeTasks`` times are ``datetime``; in the event they are text. Environment values are in clear in both,
+so nothing of ``overrides`` leaves this module.
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.request import HIDDEN, family
+from retry_run_task.core.values import Failure, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.core.values import FailedLaunch
+
+# CloudTrail's time has whole seconds and is taken at the API's door; a task's creation comes after it, but
+# on another clock.
+_CLOCKS_DIFFER = timedelta(seconds=5)
+
+_RUNNING = frozenset({"RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"})
+
+
+class Phase(StrEnum):
+    """How far a task has come."""
+
+    STARTING = "starting"
+    RUNS = "runs"
+    """It runs, or has run: it is the job's own business from here on."""
+    FAILED = "failed to start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """What ECS says of a task.
+
+    Attributes:
+        arn: Its ARN.
+        phase: How far it has come.
+        failure: Why it did not start; None in the other phases.
+    """
+
+    arn: str
+    phase: Phase
+    failure: Failure | None = None
+
+
+def state(task: Mapping[str, Any]) -> TaskState:
+    """Return how a task is."""
+    arn = str(task.get("taskArn"))
+    if task.get("startedAt") or task.get("lastStatus") in _RUNNING:
+        return TaskState(arn=arn, phase=Phase.RUNS)
+    if task.get("lastStatus") != "STOPPED":
+        return TaskState(arn=arn, phase=Phase.STARTING)
+    failure = Failure(
+        origin=Origin.STOPPED, code=task.get("stopCode"), reason=str(task.get("stoppedReason") or "")
+    )
+    return TaskState(arn=arn, phase=Phase.FAILED, failure=failure)
+
+
+def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
+    """Tell whether a task does what a failed launch asked for: made after it, of the same definition and command.
+
+    Its ``startedBy`` must have been looked at before. That alone is not enough: EventBridge cuts it, so that two
+    schedules may have the same.
+    """
+    created = time_of(task.get("createdAt"))
+    return (
+        task.get("taskArn") not in launch.placed
+        and created is not None
+        and created >= launch.event_time - _CLOCKS_DIFFER
+        and family({"taskDefinition": task.get("taskDefinitionArn")}) == family(launch.request.parameters)
+        and _has_overrides_of(launch, task)
+    )
+
+
+def _has_overrides_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
+    """Tell whether the commands agree. What CloudTrail hid cannot be compared and is not."""
+    theirs = _commands(task.get("overrides"))
+    for name, command in _commands(launch.request.parameters.get("overrides")).items():
+        if HIDDEN not in str(command).upper() and theirs.get(name) != command:
+            return False
+    return True
+
+
+def _commands(overrides: Any) -> dict[str, Any]:
+    containers = overrides.get("containerOverrides") if isinstance(overrides, dict) else None
+    return {
+        str(c.get("name")): c["command"]
+        for c in (containers if isinstance(containers, list) else [])
+        if isinstance(c, dict) and c.get("command")
+    }
+
+
+def time_of(value: Any) -> datetime | None:
+    """Return a time of a task in UTC; None if there is none, or none that can be read."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    if not isinstance(value, datetime):
+        return None
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
