@@ -1,4 +1,4 @@
-"""The settings of the two Lambda functions: the only module that reads the environment.
+"""The settings of the two Lambda functions, from their environment.
 
 Each setting has its name, default and meaning in one place; the reference page is generated from it.
 """

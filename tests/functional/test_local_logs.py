@@ -1,15 +1,16 @@
 """CloudWatch Logs of the local AWS, by boto3: groups, events, and filters that are really evaluated."""
 
 import base64
+import contextlib
 import gzip
 import json
 from random import Random
 
 import pytest
 from botocore.exceptions import ClientError
-from support.local_aws import HANDLERS, SPEED, Seen, client
 
 from retry_run_task.local.aws import LocalAws
+from support.local_aws import HANDLERS, SPEED, Seen, client
 
 PATTERN = '{ $.eventName = "RunTask" && $.responseElements.failures[0].reason = "*" }'
 RECORD = json.dumps({"eventName": "RunTask", "responseElements": {"failures": [{"reason": "none left"}]}})
@@ -45,10 +46,8 @@ def delivered(aws, monkeypatch):
 
 
 def put(logs, *messages, group="group", stream="stream"):
-    try:
+    with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
-    except logs.exceptions.ResourceAlreadyExistsException:
-        pass
     events = [
         {"timestamp": 1_700_000_000_000 + number, "message": text} for number, text in enumerate(messages)
     ]
@@ -87,7 +86,9 @@ def test_what_matches_reaches_the_function_in_awss_payload_and_what_does_not_sta
     assert [event["timestamp"] for event in events] == [1_700_000_000_001, 1_700_000_000_003]
     assert [event["message"] for event in events] == [RECORD, RECORD]
     assert all(len(event["id"]) == 56 and event["id"].isdecimal() for event in events)
-    assert len({event["id"] for event in events}) == 2
+    first, second = (int(event["id"]) for event in events)
+    assert first < second
+    assert first >> 144 == 1_700_000_000_001
 
 
 def test_an_event_put_by_hand_reaches_a_real_function(aws, logs):
@@ -246,6 +247,6 @@ def test_pages_come_to_an_end(logs):
 
 def test_says_what_it_does_not_have(logs):
     with pytest.raises(
-        ClientError, match="the local AWS does not have the operation Logs_20140328.DeleteLogGroup"
+        ClientError, match=r"the local AWS does not have the operation Logs_20140328\.DeleteLogGroup"
     ):
         logs.delete_log_group(logGroupName="group")

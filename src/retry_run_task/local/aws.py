@@ -30,6 +30,9 @@ from retry_run_task.local.functions import Functions, client_environment
 from retry_run_task.local.lambda_api import LambdaApi
 from retry_run_task.local.logs import Logs
 from retry_run_task.local.logs_api import LogsApi
+from retry_run_task.local.schedules import Schedules
+from retry_run_task.local.schedules_api import PATHS as SCHEDULER_PATHS
+from retry_run_task.local.schedules_api import EventsApi, SchedulerApi
 from retry_run_task.local.server import (
     AwsError,
     Request,
@@ -73,6 +76,7 @@ class LocalAws:
         durable: Their durable executions.
         trail: CloudTrail's deliveries.
         topics: The SNS topics.
+        schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
     """
 
     def __init__(
@@ -112,6 +116,15 @@ class LocalAws:
         self.logs = Logs(self.clock, account, region, self.functions.deliver)
         self.events = Events(lambda target, event: self.functions.deliver(target, json.dumps(event).encode()))
         self.topics = Topics(self.clock, account, region)
+        self.schedules = Schedules(
+            self.clock,
+            account,
+            region,
+            run_task=self.ecs.run_task,
+            invoke=lambda function, event: self.functions.deliver(function, event.encode()),
+            seed=seed,
+        )
+        self.events.on_event.append(self.schedules.take_event)
         ways = {"logs": self._record_to_logs, "eventbridge": self._record_to_events}
         self.trail = Trail(
             self.clock,
@@ -122,7 +135,11 @@ class LocalAws:
         self.logs.create_group(self.trail.log_group)
         self._server: Server | None = None
         self._lambda = LambdaApi(self.functions, self.durable)
-        self._logs_operations = LogsApi(self.logs).operations()
+        self._scheduler = SchedulerApi(self.schedules)
+        self._json_operations = {
+            "AWSEvents": EventsApi(self.schedules, self.events).operations(),
+            "Logs_20140328": LogsApi(self.logs).operations(),
+        }
         self._stack = ExitStack()
         self._ecs_timer: Timer | None = None
         self._ecs_lock = threading.Lock()
@@ -222,13 +239,14 @@ class LocalAws:
             if target.startswith("AmazonEC2ContainerService"):
                 return self._serve_ecs(request)
             if target:
-                return json_operation(request, self._logs_operations if target.startswith("Logs_") else {})
+                return json_operation(request, self._json_operations.get(target.partition(".")[0], {}))
             if request.path == "/" and request.method == "POST":
                 if b"Version=2010-03-31" in request.body:
                     return query_operation(request, self.topics.operations(), topics.NAMESPACE)
                 identify = {"GetCallerIdentity": lambda _: self._identity(request)}
                 return query_operation(request, identify, STS_NAMESPACE)
-            return self._lambda.serve(request)
+            rest = self._scheduler if request.path.startswith(SCHEDULER_PATHS) else self._lambda
+            return rest.serve(request)
         except AwsError as error:
             return rest_error(error)
 

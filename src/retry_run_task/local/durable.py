@@ -23,6 +23,7 @@ from aws_durable_execution_sdk_python_testing.model import StartDurableExecution
 from aws_durable_execution_sdk_python_testing.web import handlers, routes
 from aws_durable_execution_sdk_python_testing.web.models import HTTPRequest
 
+from retry_run_task.local.observers import tell
 from retry_run_task.local.runner import Runner
 from retry_run_task.local.sandbox import Result
 from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
@@ -73,6 +74,7 @@ class DurableExecutions:
         self._started: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._names_lock = threading.Lock()
         self._ended = threading.Condition()
+        self._over: set[str] = set()
         self._stopped = False
         self._runner = Runner(clock, account, region, invoke, self._changed)
         self._router = routes.Router(list(ROUTES))
@@ -90,11 +92,8 @@ class DurableExecutions:
         self._runner.stop()
 
     def join(self) -> None:
-        """Wait for the runner's threads, as the runner does not; call when no handler runs any more."""
-        lanes = {f"execution-worker-{one.durable_execution_arn}" for one in self.executions()}
-        for thread in threading.enumerate():
-            if thread.name in lanes or thread.name.startswith("durable-invocation"):
-                thread.join(1)
+        """Wait for the runner's threads; call when no handler runs any more."""
+        self._runner.join()
 
     def begin(self, function: Function, name: str | None, payload: bytes) -> str:
         """Start an execution and return its ARN; that of the present one if an equal one has the name.
@@ -138,11 +137,10 @@ class DurableExecutions:
 
     def wait(self, arn: str, timeout_s: float = 900.0) -> Result:
         """Wait, in real seconds, for an execution's end; `TimeoutError` if it does not come."""
-        execution = self._runner.store.load(arn)
         with self._ended:
-            if not self._ended.wait_for(lambda: self._stopped or execution.is_complete, timeout_s):
+            if not self._ended.wait_for(lambda: self._stopped or arn in self._over, timeout_s):
                 raise TimeoutError(f"{arn} has not ended after {timeout_s} s")
-        result = execution.result
+        result = self._runner.store.load(arn).result
         if result is None:
             return Result(payload=b"null", error="Unhandled")
         if result.error is not None:
@@ -206,10 +204,12 @@ class DurableExecutions:
         return ended is not None and ended + timedelta(days=retention_days) < self._clock.now()
 
     def _changed(self, execution: Execution) -> None:
-        with self._ended:
-            self._ended.notify_all()
-        for observe in self.on_change:
-            observe(execution)
+        tell(self.on_change, execution)
+        if execution.is_complete:
+            # Last, so that who waited finds everything done that follows from the end.
+            with self._ended:
+                self._over.add(execution.durable_execution_arn)
+                self._ended.notify_all()
 
 
 def _summary(execution: Execution, function_arn: str) -> dict[str, Any]:

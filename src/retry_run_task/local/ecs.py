@@ -170,12 +170,13 @@ class Ecs(Registry):
     def list_tasks(self, body: Mapping[str, Any]) -> Json:
         """ListTasks, oldest first. ``startedBy`` must be the only filter; ``serviceName`` is not looked at.
 
-        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html. The refusal was
-        reported for ``family`` and ``launchType``; that ``desiredStatus`` counts is how the page reads.
+        https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html. ``desiredStatus`` is no
+        filter in that sense: Airflow's operator gives both.
+        https://github.com/apache/airflow/blob/main/providers/amazon/src/airflow/providers/amazon/aws/operators/ecs.py
         """
         check_types("ListTasks", body)
         started_by: str | None = body.get("startedBy")
-        others = ("family", "desiredStatus", "launchType", "serviceName", "containerInstance", "daemonName")
+        others = ("family", "launchType", "serviceName", "containerInstance", "daemonName")
         if started_by is not None and any(body.get(name) is not None for name in others):
             # https://github.com/aws/aws-sdk-go-v2/issues/1893
             raise invalid("cannot specify startedBy with other arguments")

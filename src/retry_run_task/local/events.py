@@ -28,7 +28,12 @@ class Rule:
 
 
 class Events:
-    """The rules of one account and Region; each delivers by invoking a function asynchronously."""
+    """The rules of one account and Region; each delivers by invoking a function asynchronously.
+
+    Attributes:
+        rules: By name.
+        on_event: Called with each event on the bus; rules made over the API are told so.
+    """
 
     def __init__(self, deliver: Callable[[str, Json], object]) -> None:
         """Begin without rules.
@@ -37,11 +42,12 @@ class Events:
             deliver: Takes a function's name or ARN and an event.
         """
         self.rules: dict[str, Rule] = {}
+        self.on_event: list[Callable[[Json], object]] = []
         self._deliver = deliver
 
     def put_rule(self, name: str, pattern: Mapping[str, Any], target: str) -> None:
         """Send what matches the pattern to a function; replaces the rule of that name."""
-        _check(pattern)
+        check_pattern(pattern)
         self.rules[name] = Rule(name=name, pattern=pattern, target=target)
 
     def publish(self, event: Json) -> None:
@@ -49,6 +55,8 @@ class Events:
         for rule in list(self.rules.values()):
             if is_match(rule.pattern, event):
                 self._deliver(rule.target, event)
+        for observe in tuple(self.on_event):
+            observe(event)
 
 
 def is_match(pattern: Mapping[str, Any], event: Any) -> bool:
@@ -68,8 +76,11 @@ def is_match(pattern: Mapping[str, Any], event: Any) -> bool:
             leaves = [leaf for leaf in leaves if not isinstance(leaf, dict | list)]
             if not any(_is_allowed(test, leaves) for test in wanted):
                 return False
-        elif not is_match(wanted, event.get(name)) and not (name not in event and is_match(wanted, {})):
-            return False
+        else:
+            # What is not there has no members, which `exists` may ask for.
+            value = event.get(name)
+            if not is_match(wanted, {} if value is None else value):
+                return False
     return True
 
 
@@ -88,19 +99,24 @@ def _is_allowed(test: Any, leaves: list[Any]) -> bool:
     return any(text.endswith(operand) for text in texts)
 
 
-def _check(pattern: Any) -> None:
+def check_pattern(pattern: Any) -> None:
+    """Refuse a pattern that is none, or has a test that is not modelled.
+
+    Raises:
+        ValueError: What is wrong with it.
+    """
     if isinstance(pattern, list):
         for item in pattern:
-            _check(item) if isinstance(item, list) else _check_test(item)
+            check_pattern(item) if isinstance(item, list) else _check_test(item)
         return
     if not isinstance(pattern, dict):
         raise ValueError(f"{pattern!r} is not an event pattern: expected an object or a list")  # noqa: TRY004 -- one kind of error for a bad pattern
     for name, wanted in pattern.items():
         if name == "$or":
             for choice in wanted:
-                _check(choice)
+                check_pattern(choice)
         else:
-            _check(wanted)
+            check_pattern(wanted)
 
 
 def _check_test(test: Any) -> None:

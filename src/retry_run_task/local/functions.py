@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import retry_run_task
+from retry_run_task.local.observers import tell
 from retry_run_task.local.sandbox import Invocation, Result, Sandbox
 from retry_run_task.local.server import AwsError
 
@@ -254,8 +255,7 @@ class Functions:
         """Send an event to the dead letters."""
         letter = DeadLetter(function=name, payload=payload, error=error, attempts=attempts)
         self.dead_letters.append(letter)
-        for observe in self.on_dead_letter:
-            observe(letter)
+        tell(self.on_dead_letter, letter)
 
     def stop(self) -> None:
         """Kill every process, fail every invocation, and wait until the processes are gone."""
@@ -306,8 +306,7 @@ class Functions:
         return f"arn:aws:lambda:{self._region}:{self._account}:function:{name}"
 
     def _log(self, name: str, line: str) -> None:
-        for observe in self.on_log:
-            observe(name, line)
+        tell(self.on_log, name, line)
 
 
 def client_environment(address: str, region: str, access_key: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The product, installed into the local AWS as its template installs it into an account."""
+"""The product, installed into the local AWS: what an account needs of it, and nothing else."""
 
 from __future__ import annotations
 

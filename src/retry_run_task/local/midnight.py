@@ -258,7 +258,7 @@ class Night:
                 self._say(
                     "ECS",
                     job,
-                    "starts the task, but the answer is lost on its way; the call is repeated with its token",
+                    "the answer is lost on its way back; the call is repeated with its token",
                     "bad",
                 )
             return

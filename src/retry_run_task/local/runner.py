@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput, InitialExecutionState
@@ -95,6 +96,13 @@ class Runner:
         self._registry.shutdown()
         self._scheduler.stop()
 
+    def join(self) -> None:
+        """Wait for its threads, as it does not itself; call when no handler runs any more."""
+        lanes = {f"execution-worker-{one.durable_execution_arn}" for one in self.store.list_all()}
+        for thread in threading.enumerate():
+            if thread.name in lanes or thread.name.startswith(self.executor.thread_prefix):
+                thread.join(1)
+
 
 class _VirtualClock:
     """The runner's view of our clock. It gives virtual seconds; `_Scheduler` makes them real."""
@@ -134,12 +142,18 @@ class _Scheduler(Scheduler):
 class _Executor(Executor):
     """The runner's executor, for as many handlers at a time as the functions take."""
 
+    # AWS invokes again until the execution's time-out. The parent's limit of five is soon reached when a
+    # process with many executions is killed again and again; none at all would have a function that
+    # cannot start start for ever.
+    MAX_CONSECUTIVE_FAILED_ATTEMPTS = 20
+
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
         # The parent's pool has as many threads as a ThreadPoolExecutor: six on a machine with two cores,
         # so that the seventh recovery of a midnight batch would wait for a thread. Should the parent
         # stop having this member, that is all that would come back.
-        self._invocation_pool = DaemonThreadPool(INVOCATIONS_AT_A_TIME, "durable-invocation")
+        self.thread_prefix = f"durable-invocation-{id(self)}"
+        self._invocation_pool = DaemonThreadPool(INVOCATIONS_AT_A_TIME, self.thread_prefix)
 
 
 class _Store(InMemoryExecutionStore):

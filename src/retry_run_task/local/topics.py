@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retry_run_task.local.observers import tell
 from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ class Topics:
             topic=topic, subject=subject, message=text, time=self._clock.now(), message_id=str(uuid.uuid4())
         )
         self.published.append(message)
-        for observe in self.on_publish:
-            observe(message)
+        tell(self.on_publish, message)
         return {"MessageId": message.message_id}
 
 

@@ -92,7 +92,11 @@ class Process:
 
     def _run(self) -> None:
         with self._lock:
-            child = self._child = None if self._killed else self._start()
+            try:
+                child = self._child = None if self._killed else self._start()
+            except OSError as error:
+                child = None
+                self._on_line(f"the process could not be started: {error}")
         if child is None:
             self._on_exit(-signal.SIGKILL)
             return

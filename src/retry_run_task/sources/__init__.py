@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
-from retry_run_task.sources import cloudwatch_logs, eventbridge
+from retry_run_task.sources import cloudwatch_logs, eventbridge, task_state_change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,13 @@ def parse(event: Any) -> Iterator[FailedLaunch | Ignored | Unparsed]:
         return cloudwatch_logs.parse(event)
     if isinstance(event, dict) and event.get("detail-type") == eventbridge.DETAIL_TYPE:
         return eventbridge.parse(event)
+    if isinstance(event, dict) and event.get("detail-type") == task_state_change.DETAIL_TYPE:
+        return task_state_change.parse(event)
     return iter(
         [
             Unparsed(
                 why="this is neither a CloudWatch Logs subscription event nor an EventBridge event "
-                f"of type {eventbridge.DETAIL_TYPE!r}"
+                f"of type {eventbridge.DETAIL_TYPE!r} or {task_state_change.DETAIL_TYPE!r}"
             )
         ]
     )

@@ -1,10 +1,10 @@
-"""A rule's target, as ``ListTargetsByRule`` gives it, and a schedule, as ``GetSchedule`` does, to a ``Schedule``.
+r"""A rule's target, as ``ListTargetsByRule`` gives it, and a schedule, as ``GetSchedule`` does, to a ``Schedule``.
 
 A target of a rule, shortened::
 
     {"Id": "1", "Arn": "arn:aws:ecs:ap-northeast-1:123456789012:cluster/batch",
      "RoleArn": "arn:aws:iam::123456789012:role/ecsEventsRole",
-     "Input": "{\\"containerOverrides\\": [{\\"name\\": \\"app\\", \\"environment\\": [...]}]}",
+     "Input": "{\"containerOverrides\": [{\"name\": \"app\", \"environment\": [...]}]}",
      "EcsParameters": {"TaskDefinitionArn": "...", "TaskCount": 1, "LaunchType": "FARGATE",
          "NetworkConfiguration": {"awsvpcConfiguration": {"Subnets": ["subnet-a"]}}}}
 

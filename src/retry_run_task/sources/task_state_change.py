@@ -22,7 +22,6 @@ from retry_run_task.core import identity
 from retry_run_task.core.schedules import EVERYTHING_ELSE, STAMPS
 from retry_run_task.core.values import (
     Caller,
-    CallerKind,
     FailedLaunch,
     Ignored,
     IncompleteRequest,

@@ -772,7 +772,7 @@ def test_operations_that_read_refuse_what_they_cannot_read(world: World) -> None
                 "InvalidParameterException",
                 "cannot specify startedBy with other arguments",
             )
-            for name in ("family", "launchType", "desiredStatus", "serviceName")
+            for name in ("family", "launchType", "serviceName")
         ),
         (
             ecs.list_tasks,

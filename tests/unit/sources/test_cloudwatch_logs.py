@@ -117,7 +117,7 @@ def test_a_log_event_that_is_none_is_one_sentence(log_event: Any) -> None:
         ({}, "neither"),
         ([], "neither"),
         (None, "neither"),
-        ({"detail-type": "ECS Task State Change"}, "neither"),
+        ({"detail-type": "ECS Container Instance State Change"}, "neither"),
         (eventbridge(None), "no detail"),
         (eventbridge("x"), "detail is a string"),
         (eventbridge(record(), time="soon"), "not a time"),

@@ -1,0 +1,307 @@
+"""EventBridge's rules and EventBridge Scheduler's schedules, on the local clock.
+
+    schedules.put_rule("nightly", expression="cron(0 15 * * ? *)")
+    schedules.put_targets("nightly", [{"Id": "1", "Arn": cluster, "RoleArn": role, "EcsParameters": {...}}])
+    schedules.create_schedule("hourly", expression="rate(1 hour)", target={"Arn": cluster, "RoleArn": role, ...})
+
+Targets, windows and policies are in the API's own JSON. Rules are in ``rules``, the calls in ``targets``, and
+what happens to them in ``deliveries``; this adds the schedules.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.local.cloudtrail import scheduler_caller
+from retry_run_task.local.deliveries import RETRY_POLICY, Call, Deliveries
+from retry_run_task.local.rules import Rules
+from retry_run_task.local.server import AwsError
+from retry_run_task.local.targets import (
+    check_schedule_target,
+    fill,
+    invalid,
+    is_cluster,
+    is_function,
+    is_universal,
+    schedule_request,
+)
+from retry_run_task.sources.expressions import check_expression, next_due
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from retry_run_task.local.clock import Clock
+    from retry_run_task.local.cloudtrail import Caller
+
+Json = dict[str, Any]
+
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_FlexibleTimeWindow.html
+LONGEST_WINDOW_MINUTES = 1440
+INSTANT = timedelta(microseconds=1)
+NOT_FLEXIBLE = {"Mode": "OFF"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A schedule of EventBridge Scheduler.
+
+    Attributes:
+        target: In the API's own JSON, with the retry policy that it has by default.
+        flexible_time_window: Likewise.
+        start: Before it nothing is due; a rate counts from it, or else from ``last_modification``.
+        end: After it nothing is due.
+        action_after_completion: What becomes of the schedule after its last call: ``NONE`` or ``DELETE``.
+    """
+
+    name: str
+    group: str
+    arn: str
+    expression: str
+    timezone: str
+    target: Json
+    flexible_time_window: Json
+    state: str
+    start: datetime | None
+    end: datetime | None
+    description: str
+    action_after_completion: str
+    created: datetime
+    last_modification: datetime
+
+    def next_due(self, after: datetime) -> datetime | None:
+        """Return when it is next due after a time; a rate without a start is due as soon as it is made.
+
+        "If you do not provide a StartDate for a rate-based schedule, your schedule starts invoking the target
+        immediately"; that an update makes it begin again is assumed.
+        https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+        """
+        start = self.last_modification if self.expression.startswith("rate(") else None
+        return next_due(
+            self.expression, after=after, timezone=self.timezone, start=self.start or start, end=self.end
+        )
+
+
+class Schedules(Rules):
+    """The rules and schedules of one account and Region.
+
+    Attributes:
+        schedules: By group and name.
+        groups: When each schedule group was made.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        account: str,
+        region: str,
+        *,
+        run_task: Callable[[Json, Caller], object],
+        invoke: Callable[[str, Any], object],
+        seed: int = 0,
+    ) -> None:
+        """Begin with the default group and nothing in it.
+
+        Args:
+            clock: When is now.
+            account: 12 digits.
+            region: The Region.
+            run_task: Calls ECS, and raises what ECS answers.
+            invoke: Hands an event, a JSON text, to a function by its ARN.
+            seed: Of ids, windows and backoff.
+        """
+        deliveries = Deliveries(clock, run_task=run_task, invoke=invoke, seed=seed)
+        super().__init__(clock, account, region, deliveries, seed)
+        self.schedules: dict[tuple[str, str], Schedule] = {}
+        self.groups: dict[str, datetime] = {"default": clock.now()}
+
+    def create_group(self, name: str) -> str:
+        """CreateScheduleGroup: make one and return its ARN."""
+        _check_name(name)
+        with self._lock:
+            if name in self.groups:
+                raise AwsError("ConflictException", f"Schedule group {name} already exists.", 409)
+            self.groups[name] = self._clock.now()
+        return self.group_arn(name)
+
+    def group_arn(self, name: str) -> str:
+        """Return the ARN of a schedule group."""
+        return f"arn:aws:scheduler:{self.region}:{self.account}:schedule-group/{name}"
+
+    def create_schedule(  # noqa: PLR0913 -- as many as CreateSchedule has
+        self,
+        name: str,
+        *,
+        expression: str,
+        target: Mapping[str, Any],
+        group: str = "default",
+        timezone: str = "UTC",
+        flexible_time_window: Mapping[str, Any] = NOT_FLEXIBLE,
+        state: str = "ENABLED",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        description: str = "",
+        action_after_completion: str = "NONE",
+    ) -> Schedule:
+        """CreateSchedule.
+
+        https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+        """
+        with self._lock:
+            if (group, name) in self.schedules:
+                raise AwsError("ConflictException", f"Schedule {name} already exists.", 409)
+            if group not in self.groups:
+                raise _not_found(f"Schedule group {group} does not exist.")
+            now = self._clock.now()
+            schedule = Schedule(
+                name=name,
+                group=group,
+                arn=f"arn:aws:scheduler:{self.region}:{self.account}:schedule/{group}/{name}",
+                expression=expression,
+                timezone=timezone,
+                target={**target, "RetryPolicy": {**RETRY_POLICY, **(target.get("RetryPolicy") or {})}},
+                flexible_time_window=dict(flexible_time_window),
+                state=state,
+                start=start,
+                end=end,
+                description=description,
+                action_after_completion=action_after_completion,
+                created=now,
+                last_modification=now,
+            )
+            _check(schedule)
+            self._put(schedule)
+        return schedule
+
+    def update_schedule(self, name: str, *, group: str = "default", **values: Any) -> Schedule:
+        """UpdateSchedule: "uses all values, including empty values": what is not given is its default again.
+
+        https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
+        """
+        with self._lock:
+            old = self.schedules.pop((group, name), None)
+            if old is None:
+                raise _not_found(f"Schedule {name} does not exist.")
+            try:
+                made = self.create_schedule(name, group=group, **values)
+            except AwsError:
+                self.schedules[group, name] = old
+                raise
+            self.schedules[group, name] = replace(made, created=old.created)
+            return self.schedules[group, name]
+
+    def delete_schedule(self, name: str, group: str = "default") -> None:
+        """DeleteSchedule: nothing more is due; what failed and is tried again still is."""
+        with self._lock:
+            self.schedule(name, group)
+            del self.schedules[group, name]
+            self._disarm(("schedule", group, name))
+
+    def schedule(self, name: str, group: str = "default") -> Schedule:
+        """Return a schedule.
+
+        Raises:
+            AwsError: There is none of that name.
+        """
+        schedule = self.schedules.get((group, name))
+        if schedule is None:
+            raise _not_found(f"Schedule {name} does not exist.")
+        return schedule
+
+    def _put(self, schedule: Schedule) -> None:
+        self.schedules[schedule.group, schedule.name] = schedule
+        # A moment earlier, so that a rate that begins now is due now.
+        moment = INSTANT if schedule.expression.startswith("rate(") else timedelta(0)
+        self._arm_schedule(schedule, schedule.last_modification - moment)
+
+    def _arm_schedule(self, schedule: Schedule, after: datetime) -> bool:
+        """Have the clock call when a schedule is next due, and say whether it ever is."""
+        key = ("schedule", schedule.group, schedule.name)
+        self._disarm(key)
+        due = schedule.next_due(after) if schedule.state == "ENABLED" else None
+        if due is None:
+            return False
+        window_s = 60 * schedule.flexible_time_window.get("MaximumWindowInMinutes", 0)
+        # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
+        late = self.delay + timedelta(seconds=self._random.uniform(0, window_s))
+        self._arm(key, due + late, partial(self._schedule_due, schedule, due))
+        return True
+
+    def _schedule_due(self, armed: Schedule, due: datetime) -> None:
+        key = (armed.group, armed.name)
+        with self._lock:
+            schedule = self.schedules.get(key)
+            # The clock may have been about to call when the schedule was changed.
+            if schedule is None or schedule.last_modification != armed.last_modification:
+                return
+            is_over = not self._arm_schedule(schedule, due)
+            if is_over and schedule.action_after_completion == "DELETE":
+                del self.schedules[key]
+        self._call(schedule, due)
+
+    def _call(self, schedule: Schedule, due: datetime) -> None:
+        target = schedule.target
+        if is_cluster(target) or is_universal(target):
+            caller = scheduler_caller(target["RoleArn"])
+        elif is_function(target):
+            caller = None
+        else:
+            return
+        self.deliveries.send(
+            Call(
+                source_arn=schedule.arn,
+                target=target,
+                due=due,
+                body=partial(self._body, schedule, due),
+                caller=caller,
+            )
+        )
+
+    def _body(self, schedule: Schedule, due: datetime, attempt: int) -> Any:
+        """Return what an attempt sends: "a unique ID for each attempted invocation", a counter from 1.
+
+        https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+        """
+        keywords = {
+            "schedule-arn": schedule.arn,
+            "scheduled-time": f"{due:%Y-%m-%dT%H:%M:%SZ}",
+            "execution-id": self._new_id().replace("-", "")[:16],
+            "attempt-number": str(attempt),
+        }
+        if is_function(schedule.target):
+            return fill(schedule.target.get("Input") or "{}", keywords)
+        return schedule_request(schedule.target, keywords, schedule.name, self._new_id())
+
+
+def _check(schedule: Schedule) -> None:
+    _check_name(schedule.name)
+    try:
+        check_expression(schedule.expression)
+    except ValueError:
+        raise invalid(f"Invalid Schedule Expression {schedule.expression}.") from None
+    try:
+        check_expression(schedule.expression, schedule.timezone)
+    except ValueError:
+        raise invalid("Invalid ScheduleExpressionTimezone.") from None
+    window = schedule.flexible_time_window
+    minutes = window.get("MaximumWindowInMinutes")
+    if window.get("Mode") == "FLEXIBLE":
+        if minutes is None or not 1 <= minutes <= LONGEST_WINDOW_MINUTES:
+            raise invalid("MaximumWindowInMinutes must be from 1 to 1440 when Mode is FLEXIBLE.")
+    elif minutes is not None:
+        raise invalid("MaximumWindowInMinutes must not be set when Mode is OFF.")
+    check_schedule_target(schedule.target)
+
+
+def _check_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise invalid(f"Value '{name}' at 'name' failed to satisfy constraint: {NAME.pattern}")
+
+
+def _not_found(message: str) -> AwsError:
+    return AwsError("ResourceNotFoundException", message, 404)

@@ -1,0 +1,204 @@
+"""The schedule behind a launch is found for certain or not at all, and fills in what was hidden or nothing."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from retry_run_task.core.request import HIDDEN, hidden_paths
+from retry_run_task.core.schedules import (
+    EVERYTHING_ELSE,
+    CannotFillError,
+    NoMatch,
+    Schedule,
+    complete,
+    match,
+    variable_names,
+)
+from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest
+from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION, launch, parameters
+
+CANARY = "canary-5e5d"
+
+
+def schedule(**changes: Any) -> Schedule:
+    values: dict[str, Any] = {
+        "kind": CallerKind.RULE,
+        "name": "nightly",
+        "arn": "arn:aws:events:ap-northeast-1:123456789012:rule/nightly",
+        "role_arn": RULE_ROLE,
+        "request": {"cluster": CLUSTER, "taskDefinition": TASK_DEFINITION, "overrides": overrides()},
+    }
+    return Schedule(**(values | changes))
+
+
+def overrides(value: str = CANARY, **changes: Any) -> dict[str, Any]:
+    container = {"name": "app", "command": ["run"], "environment": [{"name": "PASSWORD", "value": value}]}
+    return {"containerOverrides": [container | changes]}
+
+
+def hidden(**changes: Any) -> dict[str, Any]:
+    return {"containerOverrides": [{"name": "app", "command": ["run"], "environment": HIDDEN} | changes]}
+
+
+def incomplete(request: dict[str, Any] | None = None, **changes: Any) -> FailedLaunch:
+    recorded = parameters(clientToken=None, dryrun=None, overrides=hidden()) if request is None else request
+    value = launch(**changes)
+    unknown = IncompleteRequest(
+        parameters=recorded, missing=tuple(hidden_paths(recorded)) or (EVERYTHING_ELSE,)
+    )
+    return type(value)(**{f: getattr(value, f) for f in value.__slots__} | {"request": unknown})
+
+
+LONG = "nightly-report-of-the-data-platform"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "change"),
+    [
+        ({}, {}),
+        ({"taskDefinition": "nightly"}, {}),
+        ({"cluster": "batch"}, {}),
+        ({}, {"request": {"cluster": "batch", "taskDefinition": "nightly"}}),
+        ({"startedBy": f"events-rule/{LONG}"[:36]}, {"name": LONG}),
+    ],
+)
+def test_role_cluster_definition_and_name_make_it_certain(
+    recorded: dict[str, Any], change: dict[str, Any]
+) -> None:
+    asked = launch(request=parameters(**recorded))
+    assert match(asked, [schedule(name="other"), schedule(**change)]) == schedule(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"role_arn": "arn:aws:iam::123456789012:role/other"},
+        {"kind": CallerKind.SCHEDULER},
+        {"name": "nightly-2"},
+        {"name": "night"},
+        {"request": {"cluster": "prod", "taskDefinition": TASK_DEFINITION}},
+        {"request": {"cluster": CLUSTER, "taskDefinition": "nightly:8"}},
+        {"request": {"cluster": CLUSTER, "taskDefinition": "weekly"}},
+    ],
+)
+def test_one_difference_makes_it_another(change: dict[str, Any]) -> None:
+    found = match(launch(), [schedule(**change)])
+    assert isinstance(found, NoMatch)
+    assert "any more" in found.why
+
+
+def test_two_that_could_have_made_it_are_none_and_are_named() -> None:
+    """EventBridge cuts the name, so that two long names may look alike."""
+    asked = launch(request=parameters(startedBy=f"events-rule/{LONG}"[:36]))
+    found = match(asked, [schedule(name=LONG + "-eu"), schedule(name=LONG + "-us")])
+    assert isinstance(found, NoMatch)
+    assert LONG + "-eu" in found.why
+    assert LONG + "-us" in found.why
+
+
+def test_hidden_values_come_from_the_schedule_and_everything_else_from_the_record() -> None:
+    asked = incomplete()
+    whole = complete(asked, schedule(), scheduled_time=None)
+    assert dict(whole.parameters) == dict(asked.request.parameters) | {"overrides": overrides()}
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (
+            schedule(unreadable="its input is made from the event that triggered it, which is gone"),
+            "which is gone",
+        ),
+        (schedule(request={"cluster": CLUSTER, "taskDefinition": "nightly"}), "another form"),
+        (schedule(request={"overrides": overrides(command=["other"])}), "another command"),
+        (schedule(request={"overrides": overrides(name="web")}), "another name"),
+        (schedule(request={"overrides": {"containerOverrides": []}}), "another form"),
+        (
+            schedule(request={"overrides": {"containerOverrides": [{"name": "app", "command": ["run"]}]}}),
+            "does not set",
+        ),
+        (schedule(modified=launch().event_time + timedelta(seconds=1)), "was changed after"),
+    ],
+)
+def test_a_schedule_that_is_not_certain_to_be_what_it_was_fills_nothing(source: Schedule, says: str) -> None:
+    with pytest.raises(CannotFillError, match=says) as raised:
+        complete(incomplete(), source, scheduled_time=None)
+    assert CANARY not in str(raised.value)
+
+
+def test_a_schedule_changed_before_the_call_is_what_made_it() -> None:
+    source = schedule(modified=launch().event_time - timedelta(seconds=1))
+    assert complete(incomplete(), source, scheduled_time=None)
+
+
+def test_keywords_are_replaced_where_the_value_is_known() -> None:
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html."""
+    text = "<aws.scheduler.schedule-arn> at <aws.scheduler.scheduled-time>"
+    source = schedule(request={"overrides": overrides(text)})
+    whole = complete(incomplete(), source, scheduled_time=launch().event_time)
+    (container,) = whole.parameters["overrides"]["containerOverrides"]
+    assert container["environment"][0]["value"] == f"{source.arn} at 2026-11-24T00:00:03Z"
+
+
+@pytest.mark.parametrize("keyword", ["execution-id", "attempt-number", "scheduled-time", "something-new"])
+def test_keywords_nobody_can_know_afterwards_are_refused(keyword: str) -> None:
+    source = schedule(request={"overrides": overrides(f"x<aws.scheduler.{keyword}>")})
+    with pytest.raises(CannotFillError, match=keyword):
+        complete(incomplete(), source, scheduled_time=None)
+
+
+def test_a_keyword_that_the_record_shows_replaced_is_no_difference() -> None:
+    source = schedule(request={"overrides": overrides(command=["run", "<aws.scheduler.execution-id>"])})
+    recorded = parameters(overrides=hidden(command=["run", "d32c5kddcf5bb8c3"]))
+    whole = complete(incomplete(recorded), source, scheduled_time=None)
+    assert whole.parameters["overrides"]["containerOverrides"][0]["command"] == ["run", "d32c5kddcf5bb8c3"]
+
+
+def test_members_that_cloudtrail_shows_empty_are_no_difference() -> None:
+    recorded = parameters(overrides=hidden(environmentFiles=[], resourceRequirements=[]))
+    assert complete(incomplete(recorded), schedule(), scheduled_time=None)
+
+
+def test_a_hidden_value_within_a_list_is_filled_in_its_place() -> None:
+    two = {"containerOverrides": [{"name": "a"}, {"name": "b", "environment": HIDDEN}]}
+    source = {
+        "containerOverrides": [{"name": "a"}, {"name": "b", "environment": [{"name": "X", "value": "1"}]}]
+    }
+    whole = complete(
+        incomplete(parameters(overrides=two)), schedule(request={"overrides": source}), scheduled_time=None
+    )
+    assert whole.parameters["overrides"] == source
+
+
+def test_a_launch_known_from_its_task_takes_the_whole_request_from_the_schedule() -> None:
+    known = {
+        "cluster": CLUSTER,
+        "taskDefinition": TASK_DEFINITION,
+        "startedBy": "events-rule/nightly",
+        "count": 1,
+    }
+    source = schedule(request=schedule().request | {"count": 3, "launchType": "FARGATE"})
+    whole = complete(incomplete(known), source, scheduled_time=None)
+    assert dict(whole.parameters) == dict(source.request) | {"startedBy": "events-rule/nightly", "count": 1}
+
+
+def test_names_of_variables_are_told_and_never_their_values() -> None:
+    assert variable_names(schedule()) == ["app.PASSWORD"]
+    assert CANARY not in json.dumps(variable_names(schedule()))
+    for odd in (
+        None,
+        [],
+        "x",
+        {"containerOverrides": "x"},
+        {"containerOverrides": [7, {"environment": "x"}]},
+    ):
+        assert variable_names(schedule(request={"overrides": odd})) == []
+
+
+def test_a_caller_without_a_role_is_matched_by_the_rest() -> None:
+    """ECS's own events do not tell the role."""
+    assert match(launch(caller=Caller(kind=CallerKind.RULE)), [schedule()]) == schedule()

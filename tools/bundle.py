@@ -1,0 +1,173 @@
+"""Builds the zip that runs in Lambda: the project's own modules, and the pinned packages they need.
+
+    python tools/bundle.py build/lambda.zip
+
+The same sources give the same bytes, whoever builds them and wherever, so that "no change" is true of a
+deployment and a digest can be compared. (The last word on that has zlib: another version of it may compress
+to other bytes.) What is built is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from email.parser import HeaderParser
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "retry_run_task"
+REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
+
+# The runtime that the template names. pip looks for wheels that are made for it, not for the Python that runs
+# this, and takes only those that hold no machine code, so that the zip fits arm64 and x86_64 alike.
+TARGET = ("--python-version", "3.13", "--implementation", "py", "--abi", "none", "--platform", "any")
+
+# What handlers.py imports, directly or not. The commands, the local AWS and the simulator stay at home.
+OWN = ("__init__.py", "py.typed", "handlers.py", "intake.py", "config.py", "aws", "core", "sources")
+
+# Half of the zip would be Powertools' web framework, with Swagger UI's JavaScript for a browser: 565 of
+# 1 225 KB, never imported, and the part that security scanners find fault with. Nothing outside it imports
+# it, but for `shared.functions.pydantic_to_dict` when that is called with a pydantic model and parts of
+# `utilities.auth_alpha`, which is for web APIs. Leaving out `utilities` as well would save 320 KB, but the
+# logger imports some of it, so a list of its parts would have to be kept true at every upgrade.
+LEFT_OUT = ("aws_lambda_powertools/event_handler/", "bin/")
+
+# pip's notes on how and when it installed, which differ from build to build. The rest of a dist-info stays:
+# the licence has to, and METADATA, WHEEL and entry points are what importlib.metadata reads (the durable SDK
+# finds instrumentation plugins by entry points).
+PIPS_NOTES = frozenset({"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"})
+
+# The earliest moment that a zip can express.
+EPOCH_1980_S = 315532800
+
+
+class BundleError(Exception):
+    """The zip cannot be built; the message says why."""
+
+
+def main() -> None:
+    """Build the zip and print its size and digest."""
+    parser = argparse.ArgumentParser(description="Build the zip that runs in Lambda.")
+    parser.add_argument("out", type=Path, help="where to write it, such as build/lambda.zip")
+    out: Path = parser.parse_args().out
+    try:
+        content = zipped(collect())
+        write(content, out)
+    except BundleError as error:
+        sys.exit(f"Error: {error}")
+    print(f"{out}: {len(content) / 1000:.0f} KB, SHA-256 {hashlib.sha256(content).hexdigest()}")
+
+
+def collect() -> dict[str, bytes]:
+    """Return what goes into the zip, by name."""
+    with tempfile.TemporaryDirectory() as name:
+        packages = Path(name)
+        _install(packages)
+        files = dict(_read(packages))
+    _check_pure(files)
+    files |= _own()
+    return files
+
+
+def _install(target: Path) -> None:
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    command += ["--require-hashes", "--no-deps", "--only-binary", ":all:", *TARGET, "--no-compile"]
+    command += ["--target", str(target), "--requirement", str(REQUIREMENTS)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        raise BundleError(f"pip could not install {REQUIREMENTS.relative_to(ROOT)}:\n{done.stdout.rstrip()}")
+
+
+def _own() -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    for name in OWN:
+        path = PACKAGE / name
+        if not path.exists():
+            raise BundleError(f"{path.relative_to(ROOT)} is to go into the zip and is not there")
+        found = dict(_read(path)) if path.is_dir() else {"": path.read_bytes()}
+        files |= {str(PurePosixPath(PACKAGE.name, name, inner)): content for inner, content in found.items()}
+    return files
+
+
+def _read(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not _is_left_out(name):
+            yield name, path.read_bytes()
+
+
+def _is_left_out(name: str) -> bool:
+    path = PurePosixPath(name)
+    is_note = path.parts[0].endswith(".dist-info") and path.name in PIPS_NOTES
+    # Bytecode is bound to the Python that wrote it, which need not be Lambda's. Without it a cold start takes a
+    # few tenths of a second more, which nothing here waits for: a record is minutes old when it arrives.
+    is_bytecode = "__pycache__" in path.parts or path.suffix == ".pyc"
+    is_hidden = any(part.startswith(".") for part in path.parts)
+    return is_note or is_bytecode or is_hidden or name.startswith(LEFT_OUT)
+
+
+def _check_pure(files: Mapping[str, bytes]) -> None:
+    """Refuse machine code, which fits one architecture and one Python at most.
+
+    Raises:
+        BundleError: There is some, or a package does not say that it has none.
+    """
+    wheels = {name: content for name, content in files.items() if name.endswith(".dist-info/WHEEL")}
+    if not wheels:
+        raise BundleError("no package was installed")
+    for name, content in wheels.items():
+        tags = HeaderParser().parsestr(content.decode())
+        if tags["Root-Is-Purelib"] != "true" or not all(
+            t.endswith("-none-any") for t in tags.get_all("Tag", [""])
+        ):
+            raise BundleError(f"{PurePosixPath(name).parent} is not pure Python, so it may not run on arm64")
+    for name, content in files.items():
+        if PurePosixPath(name).suffix in {".so", ".pyd", ".dylib", ".a"} or content.startswith(b"\x7fELF"):
+            raise BundleError(f"{name} is machine code, so it may not run on arm64")
+
+
+def zipped(files: Mapping[str, bytes]) -> bytes:
+    """Return a zip of the files: sorted, of one time, readable by everybody."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _time())
+            # Unix, a regular file, rw-r--r--: Lambda runs the code as a user that is not its owner.
+            # https://docs.aws.amazon.com/lambda/latest/dg/troubleshooting-deployment.html
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
+            archive.writestr(entry, files[name], zipfile.ZIP_DEFLATED, compresslevel=9)
+    return buffer.getvalue()
+
+
+def _time() -> tuple[int, int, int, int, int, int]:
+    # https://reproducible-builds.org/specs/source-date-epoch/
+    given = os.environ.get("SOURCE_DATE_EPOCH") or "0"
+    if not given.isdecimal():
+        raise BundleError(f"SOURCE_DATE_EPOCH is {given!r}; expected whole seconds since 1970")
+    moment = time.gmtime(max(int(given), EPOCH_1980_S))
+    return moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec
+
+
+def write(content: bytes, out: Path) -> None:
+    """Put the content in its place at once: a build that is killed leaves what was there before."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".bundle-") as name:
+        whole = Path(name, out.name)
+        whole.write_bytes(content)
+        whole.replace(out)
+
+
+if __name__ == "__main__":
+    main()

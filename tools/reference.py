@@ -1,0 +1,796 @@
+"""Writes the reference pages, and the table in the README, from the code that they describe.
+
+    python tools/reference.py            write what has changed
+    python tools/reference.py --check    write nothing; name the stale pages and end with 1
+
+What a log line holds and which metrics there are is not copied from the source: the functions' own code runs
+here, with made-up records and answers, and what it writes is described. So a page cannot say what the code
+does not do, and an event or a metric that no scene brings about is an error.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import inspect
+import io
+import itertools
+import json
+import re
+import sys
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retry_run_task import handlers
+from retry_run_task.aws.recoveries import Started
+from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
+from retry_run_task.cli import retry_run_task
+from retry_run_task.config import PREFIX, Settings
+from retry_run_task.core import identity, recovery, request, wire
+from retry_run_task.core.classification import TABLE, Row
+from retry_run_task.core.durations import spoken
+from retry_run_task.core.errors import StartError
+from retry_run_task.core.policy import DEFAULT, Rule
+from retry_run_task.core.scope import Scope
+from retry_run_task.core.values import (
+    Answer,
+    Caller,
+    CallerKind,
+    Category,
+    FailedLaunch,
+    Failure,
+    IncompleteRequest,
+    JsonObject,
+    Origin,
+    Outcome,
+    Placed,
+    Request,
+)
+from retry_run_task.intake import Event as IntakeEvent
+from retry_run_task.intake import take_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "../../src/retry_run_task"
+BEGIN, END = "<!-- treatments: written by `make docs` -->", "<!-- end of treatments -->"
+
+# The order in which a reader wants them: what is waited out first.
+CATEGORIES = (
+    Category.CAPACITY,
+    Category.THROTTLE,
+    Category.TRANSIENT,
+    Category.UNKNOWN,
+    Category.CONFIGURATION,
+    Category.PERMISSION,
+)
+
+MEANINGS = {
+    Category.CAPACITY: "There is no room now, and there may be later.",
+    Category.THROTTLE: "AWS asks for fewer calls.",
+    Category.TRANSIENT: "Something broke that mends itself.",
+    Category.UNKNOWN: "No row of the table fits.",
+    Category.CONFIGURATION: "A person has to change the request, or what it names.",
+    Category.PERMISSION: "Somebody is not allowed to do this.",
+}
+
+# Rows whose texts stand for their category in the README.
+EXAMPLES = {
+    Category.CAPACITY: ("fargate-capacity", "instance-resources", "fargate-quota"),
+    Category.THROTTLE: ("throttled",),
+    Category.TRANSIENT: ("agent-disconnected", "server-fault"),
+    Category.UNKNOWN: (),
+    Category.CONFIGURATION: ("attribute-missing", "above-quota", "task-definition-missing"),
+    Category.PERMISSION: ("call-denied", "role-not-assumable"),
+}
+EXAMPLE_MAX = 70
+
+
+def pages(root: Path) -> dict[Path, str]:
+    """Return the text that each page under a folder should have, by its path."""
+    reference = {
+        "classification": classification(),
+        "request-members": request_members(),
+        "configuration": configuration(),
+        "log-events": log_events(),
+        "metrics": metrics(),
+        "policy": policy(),
+        "cli": cli(),
+    }
+    result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
+    readme = root / "README.md"
+    result[readme] = with_treatments(readme.read_text(encoding="utf-8"))
+    return result
+
+
+def main(arguments: Sequence[str], root: Path = ROOT) -> int:
+    """Write the pages, or check them; returns the exit code."""
+    if list(arguments) not in ([], ["--check"]):
+        print(f"Usage: python tools/reference.py [--check]; not {' '.join(arguments)}", file=sys.stderr)
+        return 2
+    stale = {
+        path: text
+        for path, text in pages(root).items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    }
+    for path, text in stale.items():
+        name = path.relative_to(root)
+        if arguments:
+            print(f"{name} is stale; write it again with: make docs", file=sys.stderr)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(name)
+    return 1 if stale and arguments else 0
+
+
+# What every page is made of.
+
+
+def page(title: str, module: str, *blocks: str) -> str:
+    """Return a page: a title, where it comes from, and blocks of text."""
+    origin = (
+        f"<!-- Written by `make docs`; edit the code, not this page. -->\n\n"
+        f"This page is written from [`{module}`]({SOURCE}/{module}), and a test says that it is up to date."
+    )
+    return "\n\n".join([f"# {title}", origin, *(block.strip("\n") for block in blocks)]) + "\n"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; a cell may hold Markdown, but no line break."""
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+def code(text: str) -> str:
+    """Return text as code."""
+    if "`" in text:
+        raise ValueError(f"{text!r} holds a backtick, which this page cannot show as code")
+    return f"`{text}`"
+
+
+def links(addresses: Iterable[str]) -> str:
+    """Return numbered links."""
+    return " ".join(f"[{number}]({address})" for number, address in enumerate(addresses, 1))
+
+
+def member_docs(enumeration: type) -> dict[str, str]:
+    """Return what stands under each member of an enumeration, on one line."""
+    (definition,) = ast.parse(inspect.getsource(enumeration)).body
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101 - the source of a class is a class
+    docs = {}
+    for member, text in itertools.pairwise(definition.body):
+        match member, text:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(words))),
+            ):
+                docs[name] = " ".join(words.split())
+            case _:
+                pass
+    return docs
+
+
+# Classification.
+
+
+def classification() -> str:
+    """Return the table of failures."""
+    return page(
+        "What ECS says, and what kind of failure it is",
+        "core/classification_table.py",
+        "The first row that fits decides, so a row that names one cause stands above a family of causes.\n"
+        "The number in front is the row's place in that order.\n"
+        "The name is what logs and `explain` print.",
+        "*Where* says how AWS must have said it:\n"
+        + "\n".join(
+            f"`{origin.value}`: {member_docs(Origin)[origin.name].replace('``', '`')}" for origin in Origin
+        )
+        + "\n`explain --stopped` uses the rows for stopped tasks.\n"
+        "Nothing sends stopped tasks to intake yet.",
+        "The examples are written as AWS writes them.\n"
+        "A rule matches the wording that all variants share; it is in the source.",
+        *(_category(category) for category in CATEGORIES),
+    )
+
+
+def _category(category: Category) -> str:
+    rows = [(place, row) for place, row in enumerate(TABLE, 1) if row.category is category]
+    head = f"## {category.value}\n\n{MEANINGS[category]}\nTreatment: {treatment(category)}."
+    if not rows:
+        return f"{head}\nAn unknown text is counted in the metric `{Metric.UNKNOWN_REASONS}`."
+    return f"{head}\n\n" + table(
+        ("place", "name", "AWS says, for example", "where", "what a person can do", "evidence"),
+        (
+            (
+                str(place),
+                code(row.name),
+                code(row.says),
+                ", ".join(origin.value for origin in Origin if origin in row.origins),
+                row.hint or "wait",
+                links(row.evidence),
+            )
+            for place, row in rows
+        ),
+    )
+
+
+def treatment(category: Category) -> str:
+    """Say what the default policy does about a category."""
+    rule = DEFAULT.rules[category]
+    if rule.backoff is None:
+        return "a person is told at once, and RunTask is not called again"
+    first, last = _span(rule, 1), _span(rule, _LAST if rule.attempts is None else rule.attempts - 1)
+    if rule.attempts is not None:
+        return f"{rule.attempts} more attempts, {first} to {last} apart; then a person is told"
+    return (
+        f"again at once, then with waits from {first} up to {last}, until {_deadline()} after the failed call"
+    )
+
+
+def _deadline() -> str:
+    return spoken(DEFAULT.deadline_s)
+
+
+# A wait that is as long as waits become.
+_LAST = 1000
+
+
+def _span(rule: Rule, nth: int) -> str:
+    least, most = _bounds(rule, nth)
+    return f"{least}-{most} s"
+
+
+def _bounds(rule: Rule, nth: int) -> tuple[int, int]:
+    """Return the shortest and the longest that the nth wait can be, in seconds."""
+    assert rule.backoff is not None  # noqa: S101 - asked for rules that wait
+    most = rule.backoff.longest(nth)
+    return max(1, round(most / 2)), max(1, round(most))
+
+
+# Requests.
+
+
+def request_members() -> str:
+    """Return what becomes of each member of a recorded request."""
+    return page(
+        "What of a recorded request is sent again",
+        "core/request.py",
+        "Every member of RunTask's request that this version knows:",
+        table(
+            ("member", "treatment", "why"),
+            ((code(name), how.value, why) for name, (how, why) in sorted(request.MEMBERS.items())),
+        ),
+        "A member that is not in this table came with a newer caller.\nIt is kept as it was recorded.",
+        f"CloudTrail writes `{request.HIDDEN}` in the place of values that it hides.\n"
+        "A request that holds this text anywhere is never sent; a person is told which part is missing.",
+    )
+
+
+# Configuration.
+
+
+def configuration() -> str:
+    """Return the settings of the two functions."""
+    return page(
+        "Settings",
+        "config.py",
+        "Both functions are set up by environment variables.\n"
+        "A value that is not understood, or a variable with the prefix "
+        f"`{PREFIX}` that is not in this table, is an error that names every problem.",
+        table(
+            ("variable", "default", "meaning"),
+            (
+                (
+                    code(PREFIX + f.name.upper()),
+                    code(as_text(f.default)) if f.default not in ("", ()) else "empty",
+                    f.metadata["meaning"],
+                )
+                for f in fields(Settings)
+            ),
+        ),
+        "A glob knows `*`, `?` and `[...]`, and letters count as written.",
+    )
+
+
+def as_text(default: object) -> str:
+    """Return a default as a person would write it into the environment."""
+    match default:
+        case bool():
+            return str(default).lower()
+        case frozenset() | tuple():
+            return ",".join(sorted(str(item) for item in default))
+        case _:
+            return str(default)
+
+
+# Scenes: the functions' own code, with records and answers that are made up.
+
+ACCOUNT, REGION, STACK = "123456789012", "ap-northeast-1", "retry-run-task"
+ASKED = {"cluster": "batch", "taskDefinition": "nightly:7", "startedBy": "events-rule/nightly"}
+WHOLE = Request(parameters=ASKED)
+NO_CAPACITY = (
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+)
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the scenes wrote.
+
+    Attributes:
+        levels: Of each event.
+        fields: Of each event, in the order in which they first came.
+        metrics: Unit and dimensions of each metric.
+        rules: Rules that ended or went on with a recovery.
+        outcomes: How recoveries ended.
+    """
+
+    levels: dict[str, str] = field(default_factory=dict)
+    fields: dict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    metrics: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    rules: set[str] = field(default_factory=set)
+    outcomes: set[str] = field(default_factory=set)
+
+
+@functools.cache
+def look() -> Seen:
+    """Let the scenes play, and return what was seen."""
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output):
+        # A logger keeps the stream that it was first made with, so each look has a logger of its own.
+        telemetry = Telemetry(stack=f"{STACK}-{uuid.uuid4().hex}", request_id="8f1c")
+        _play_intake(telemetry)
+        _play_recoveries(telemetry)
+        telemetry.flush()
+    seen = Seen()
+    for line in output.getvalue().splitlines():
+        record = json.loads(line)
+        if "_aws" in record:
+            _see_metrics(record, seen)
+        else:
+            event = record["message"]
+            seen.levels[event] = record["level"]
+            seen.fields[event] |= dict.fromkeys(record)
+            seen.rules |= {record["rule"]} if "rule" in record else set()
+            seen.outcomes |= {record["outcome"]} if "outcome" in record else set()
+    _nothing_missing("event", {e.value for e in (*IntakeEvent, *recovery.Event)}, set(seen.levels))
+    _nothing_missing("metric", {m.value for m in Metric}, set(seen.metrics))
+    return seen
+
+
+def _see_metrics(record: Mapping[str, Any], seen: Seen) -> None:
+    for directive in record["_aws"]["CloudWatchMetrics"]:
+        (dimensions,) = directive["Dimensions"]
+        for metric in directive["Metrics"]:
+            seen.metrics[metric["Name"]] = (metric["Unit"], tuple(sorted(dimensions, reverse=True)))
+
+
+def _nothing_missing(kind: str, expected: set[str], found: set[str]) -> None:
+    if expected != found:
+        raise ValueError(
+            f"each {kind} needs a scene and a description: "
+            f"{', '.join(sorted(expected ^ found))} stand on one side only"
+        )
+
+
+def _record(event_id: str, **changes: Any) -> JsonObject:
+    return {
+        "eventSource": "ecs.amazonaws.com",
+        "eventName": "RunTask",
+        "eventID": event_id,
+        "eventTime": "2026-11-24T00:00:03Z",
+        "awsRegion": REGION,
+        "recipientAccountId": ACCOUNT,
+        "userIdentity": {"type": "AssumedRole", "invokedBy": "events.amazonaws.com"},
+        "requestParameters": ASKED,
+        "responseElements": {"tasks": [], "failures": [{"reason": NO_CAPACITY}]},
+    } | changes
+
+
+def _play_intake(telemetry: Telemetry) -> None:
+    fates: Iterator[Started | Exception] = itertools.cycle(
+        [Started.ACCEPTED, Started.BEFORE, ConnectionError("Lambda cannot be reached")]
+    )
+
+    def start(_name: str, _payload: str) -> Started:
+        fate = next(fates)
+        if isinstance(fate, Exception):
+            raise fate
+        return fate
+
+    records = [
+        *(_record(f"00000000-0000-4000-8000-00000000000{n}") for n in range(3)),
+        _record("placed-all", responseElements={"tasks": [{"taskArn": "arn"}], "failures": []}),
+        _record("other-cluster", requestParameters=ASKED | {"cluster": "web"}),
+        _record("unreadable", requestParameters={"cluster": "batch"}),
+    ]
+    for record in records:
+        with contextlib.suppress(StartError):
+            take_in(
+                {"detail-type": "AWS API Call via CloudTrail", "detail": record, "id": "6f87d04b"},
+                stack=STACK,
+                scope=Scope(clusters=("batch",)),
+                start=start,
+                telemetry=telemetry,
+            )
+
+
+class _World:
+    """A world that answers as it is told."""
+
+    def __init__(self, answers: Iterator[Answer], *, is_deaf: bool = False) -> None:
+        self._answers, self._is_deaf = answers, is_deaf
+        self._now = _launch().event_time.timestamp()
+
+    def now(self) -> float:
+        self._now += 1800
+        return self._now
+
+    def run_task(self, _launch: FailedLaunch, _body: JsonObject) -> Answer:
+        return next(self._answers)
+
+    def notify(self, _message: object) -> str | None:
+        return "Topic does not exist" if self._is_deaf else None
+
+
+def _launch(*failures: Failure, asked: Request | IncompleteRequest = WHOLE) -> FailedLaunch:
+    return FailedLaunch(
+        event_id="9d9f0b5e-0b1c-4f0e-9f0e-7c1d2f3a4b5c",
+        call_id="0123456789abcdef0123456789abcdef",
+        event_time=datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC),
+        account=ACCOUNT,
+        region=REGION,
+        caller=Caller(kind=CallerKind.RULE),
+        request=asked,
+        failures=failures or (_said(NO_CAPACITY),),
+    )
+
+
+def _said(reason: str) -> Failure:
+    return Failure(origin=Origin.ANSWER, reason=reason)
+
+
+def _play_recoveries(telemetry: Telemetry) -> None:
+    short = Placed(failures=(_said(NO_CAPACITY),))
+    strange = Placed(failures=(_said("A wording that nobody has seen"),))
+    there = Placed(task_arns=("arn:aws:ecs:...",))
+    hidden = IncompleteRequest(parameters=ASKED, missing=("overrides",))
+    denied = Failure(origin=Origin.ERROR, code="AccessDenied", reason="not authorized")
+    broken = Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable")
+    scenes: tuple[tuple[FailedLaunch, _World], ...] = (
+        (_launch(), _World(iter((short, there)))),
+        (_launch(_said("A wording that nobody has seen")), _World(itertools.repeat(strange))),
+        (_launch(), _World(itertools.repeat(short))),
+        (_launch(denied), _World(iter(()), is_deaf=True)),
+        (_launch(broken), _World(iter(()))),
+        (_launch(asked=hidden), _World(iter(()))),
+        *(
+            (_launch(), _World(iter((Placed(failures=(_said(says),)), there))))
+            for says in ("AGENT", "Rate exceeded")
+        ),
+        (_launch(), _World(iter((Placed(failures=(_said("ATTRIBUTE"),)),)))),
+    )
+    for launch, world in scenes:
+        _recover(launch, world, telemetry)
+
+
+def _recover(launch: FailedLaunch, world: _World, telemetry: Telemetry) -> None:
+    name = identity.recovery_name_of(STACK, launch)
+
+    def tell(happened: recovery.Event, /, **more: Any) -> None:
+        # As handlers.recover does, without the durable execution around it.
+        handlers._tell(telemetry, happened, recovery=name, **wire.about(launch), **more)  # noqa: SLF001
+
+    recovery.recover(
+        launch,
+        DEFAULT,
+        world,
+        step=lambda _, do: do(),
+        wait=lambda *_: None,
+        tell=tell,
+        notify_recovered=True,
+    )
+
+
+# Log events.
+
+EVENTS = {
+    IntakeEvent.STARTED: "A recovery was started for a failed launch, or is running under this name.",
+    IntakeEvent.ALREADY_STARTED: "Lambda knows this name with another payload: the recovery exists.",
+    IntakeEvent.NOT_STARTED: "The recovery could not be started; the event is delivered again.",
+    IntakeEvent.IGNORED: "A record is nobody's failed launch, or not this stack's; `why` says which.",
+    IntakeEvent.UNPARSED: "A record or a payload could not be read; `why` says what was found.",
+    recovery.Event.BEGAN: "A recovery began.",
+    recovery.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
+    recovery.Event.WAITING: "Another attempt follows after a wait.",
+    recovery.Event.RECOVERED: "Every task that was asked for is placed.",
+    recovery.Event.GAVE_UP: "The recovery ended without its tasks; a person is told.",
+    recovery.Event.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
+}
+
+ALWAYS = {
+    "level": "`INFO` for a decision, `ERROR` for what a person must look at.",
+    "message": "The event.",
+    "timestamp": "When the line was written, in UTC.",
+    "service": "The stack's name.",
+    "version": "Of this package.",
+    "function_request_id": "Lambda's id of the invocation.",
+}
+
+FIELDS = {
+    "recovery": "Name of the recovery, which is that of its durable execution.",
+    "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand.",
+    "caller": "Who made the call: `rule`, `scheduler`, `hand-made`, `other`, `batch`, `step-functions` or `own`.",
+    "cluster": "Short name of the cluster.",
+    "task_definition": "As it was asked for.",
+    "started_by": "As it was asked for.",
+    "category": "The kind of the failure that decides.",
+    "reason": "What AWS said of that failure.",
+    "row": "Name of the row of the classification table.",
+    "rule": "Name of the rule that decided.",
+    "why": "One sentence.",
+    "where": "Which record of the payload.",
+    "attempt": "Number of the attempt; the first is 1.",
+    "repeat": "How often this attempt was made before without a certain answer.",
+    "answer": "`placed` (HTTP 200), `refused` (an error: nothing happened) or `lost` (nobody knows).",
+    "task_arns": "Tasks that were placed: by this attempt, or at the end by the recovery.",
+    "failures": "Everything that ECS said, with `origin`, `code`, `reason`, `detail` and `arn` where there are any.",
+    "request": "The body that was sent, with the values of environment variables masked.",
+    "delay_s": "Seconds until the next attempt.",
+    "next_attempt": "Label of the next attempt, such as `2` or `2-repeat-1`.",
+    "outcome": "How the recovery ended.",
+    "attempts": "RunTask calls that the recovery made, repeats included.",
+    "elapsed_s": "Seconds from the failed call to this attempt; for a record made by hand, from the first look.",
+    "error_type": "Class of what was raised.",
+    "error": "Its text.",
+    "tries": "How often the message has been tried.",
+    "subject": "Subject of the message.",
+}
+
+
+def log_events() -> str:
+    """Return the events that the functions log."""
+    seen = look()
+    told = {name for names in seen.fields.values() for name in names}
+    _nothing_missing("field", {*ALWAYS, *FIELDS}, told)
+    for event, names in seen.fields.items():
+        _nothing_missing(f"line ({event}) that has every common field", set(ALWAYS), set(ALWAYS) & set(names))
+    return page(
+        "Log events",
+        "intake.py",
+        f"The recovery's events are in [`core/recovery.py`]({SOURCE}/core/recovery.py).\n"
+        "The functions write one JSON object a line, and `message` is the event.\n"
+        "A field without a value is left out.",
+        "## Events",
+        table(
+            ("event", "level", "what happened", "fields beside the common ones"),
+            (
+                (
+                    code(event.value),
+                    seen.levels[event.value],
+                    meaning,
+                    " ".join(code(name) for name in FIELDS if name in seen.fields[event.value]),
+                )
+                for event, meaning in EVENTS.items()
+            ),
+        ),
+        "## Fields on every line",
+        table(("field", "meaning"), ((code(name), text) for name, text in ALWAYS.items())),
+        "## Other fields",
+        table(("field", "meaning"), ((code(name), text) for name, text in FIELDS.items())),
+    )
+
+
+# Metrics.
+
+
+def metrics() -> str:
+    """Return the metrics that the functions emit."""
+    seen, docs = look(), member_docs(Metric)
+    return page(
+        "Metrics",
+        "aws/telemetry.py",
+        f"The functions write metrics into their logs, in CloudWatch's embedded format, under `{NAMESPACE}`.\n"
+        "The dimension `service` is the stack's name.\n"
+        "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html",
+        table(
+            ("metric", "unit", "dimensions", "what is counted"),
+            (
+                (
+                    code(metric.value),
+                    seen.metrics[metric.value][0].lower(),
+                    ", ".join(code(name) for name in seen.metrics[metric.value][1]),
+                    docs[metric.name],
+                )
+                for metric in Metric
+            ),
+        ),
+    )
+
+
+# Policy.
+
+RULES = {
+    "placed": "Every task is there: the recovery ends as recovered.",
+    "deadline": "The next attempt would be too late: the recovery ends as expired.",
+    "errors": "RunTask raised an error at its first caller: the recovery ends as permanent, without a call.",
+    "whole-requests-only": "CloudTrail hides a part of the request: the recovery ends as refused, without a call.",
+}
+
+OUTCOMES = {
+    Outcome.RECOVERED: "Every task that was missing has been placed.",
+    Outcome.ALREADY_RUNNING: "Somebody else had started the run.",
+    Outcome.SUPERSEDED: "The schedule's next run has taken its place.",
+    Outcome.EXPIRED: "The attempts or the time that the policy allows are used up.",
+    Outcome.PERMANENT: "No waiting can help.",
+    Outcome.REFUSED: "The request is not whole, so it is not sent.",
+}
+
+
+def policy() -> str:
+    """Return the default policy as a person reads it."""
+    seen = look()
+    _nothing_missing("rule", {*RULES, *(category.value for category in Category)}, seen.rules)
+    return page(
+        "The policy",
+        "core/policy.py",
+        "This is the only policy there is: a policy of your own cannot be given yet.",
+        "The first attempt is made as soon as the recovery begins.\n"
+        "Each failed attempt is followed by the wait that its category has, as long as the deadline allows.\n"
+        "The count of waits is kept for each category alone.\n"
+        "Half of each wait is fixed and half is derived from the launch's identity, so that jobs which failed "
+        "together do not come back together.",
+        f"The deadline is {_deadline()} after the failed call; for a record made by hand, after the "
+        "recovery's first look.",
+        table(
+            ("category", "first wait", "longest wait", "attempts", "in words"),
+            (
+                (
+                    code(category.value),
+                    _span(rule, 1) if rule.backoff else "none",
+                    _span(rule, rule.attempts - 1 if rule.attempts else _LAST) if rule.backoff else "none",
+                    "none"
+                    if rule.backoff is None
+                    else "any number"
+                    if rule.attempts is None
+                    else str(rule.attempts),
+                    _in_words(rule),
+                )
+                for category in CATEGORIES
+                for rule in (DEFAULT.rules[category],)
+            ),
+        ),
+        *(_waits(category, rule) for category in CATEGORIES if (rule := DEFAULT.rules[category]).backoff),
+        "## Other rules\n\nA rule's name is what logs and `explain` print.\n"
+        "A category's rule has the name of the category.\n\n"
+        + table(("rule", "what it says"), ((code(name), text) for name, text in RULES.items())),
+        "## Outcomes\n\n"
+        + table(
+            ("outcome", "meaning", "in this version"),
+            (
+                (code(outcome.value), text, "yes" if outcome.value in seen.outcomes else "not yet")
+                for outcome, text in OUTCOMES.items()
+            ),
+        ),
+    )
+
+
+def _in_words(rule: Rule) -> str:
+    if rule.backoff is None:
+        return "gives up at once"
+    if rule.attempts is not None:
+        waits = [_bounds(rule, nth)[1] for nth in range(1, rule.attempts)]
+        return f"tries {rule.attempts} times within {spoken(sum(waits))}, at most {spoken(max(waits))} apart"
+    most = _bounds(rule, _LAST)[1]
+    fewest, many = (_attempts(rule, which) for which in (max, min))
+    mean = _attempts(rule, lambda bounds: sum(bounds) / 2)
+    return f"tries for {_deadline()}, about {mean} times ({fewest} to {many}), at most {spoken(most)} apart"
+
+
+def _attempts(rule: Rule, choose: Callable[[tuple[int, int]], float]) -> int:
+    """Return how many attempts come before the deadline, if every wait is as long as chosen."""
+    elapsed, attempts = 0.0, 1
+    while (elapsed := elapsed + choose(_bounds(rule, attempts))) <= DEFAULT.deadline_s:
+        attempts += 1
+    return attempts
+
+
+def _waits(category: Category, rule: Rule) -> str:
+    rows, earliest, latest = [("1", "none", "at once")], 0, 0
+    for nth in itertools.count(1):
+        if rule.attempts is not None and nth >= rule.attempts:
+            break
+        least, most = _bounds(rule, nth)
+        earliest, latest = earliest + least, latest + most
+        rows.append((str(nth + 1), f"{least}-{most} s", f"{spoken(earliest)} to {spoken(latest)}"))
+        if rule.attempts is None and _bounds(rule, nth + 1) == (least, most):
+            rows.append(("and so on", f"{least}-{most} s", f"no later than {_deadline()}"))
+            break
+    return f"## {category.value}\n\n{MEANINGS[category]}\n\n" + table(
+        ("attempt", "wait before it", "time since the first attempt"), rows
+    )
+
+
+# Commands.
+
+EXIT_CODES = (
+    (0, "done, or nothing to do"),
+    (1, "started, and it failed; `explain`: a record could not be read"),
+    (2, "never started: usage, settings, or a file that is not there or not readable"),
+    (3, "it ran, and the answer is no (no command of this version)"),
+    (130, "interrupted"),
+)
+
+
+def cli() -> str:
+    """Return the help of every command."""
+    return page(
+        "Commands",
+        "cli/__init__.py",
+        *(f"## {name}\n\n```text\n{text}\n```" for name, text in helps()),
+        "## Exit codes\n\n"
+        + table(("code", "meaning"), ((str(number), text) for number, text in EXIT_CODES)),
+    )
+
+
+def helps() -> Iterator[tuple[str, str]]:
+    """Yield each command's name and help, at a width that does not depend on the terminal."""
+    name = "retry-run-task"
+    context = click.Context(
+        retry_run_task,
+        info_name=name,
+        color=False,
+        **{**retry_run_task.context_settings, "terminal_width": 80},
+    )
+    yield name, retry_run_task.get_help(context)
+    for command in retry_run_task.list_commands(context):
+        found = retry_run_task.commands[command]
+        yield f"{name} {command}", found.get_help(click.Context(found, info_name=command, parent=context))
+
+
+# The README.
+
+
+def with_treatments(readme: str) -> str:
+    """Return the README with the table of treatments between its marks."""
+    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
+        raise ValueError(f"README.md needs {BEGIN!r} and {END!r}, each once")
+    rows = {row.name: row for row in TABLE}
+    text = table(
+        ("category", "ECS says, for example", "what is done"),
+        (
+            (f"**{category.value}**", _examples(rows, category), treatment(category))
+            for category in CATEGORIES
+        ),
+    )
+    return re.sub(
+        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", readme, flags=re.DOTALL
+    )
+
+
+def _examples(rows: Mapping[str, Row], category: Category) -> str:
+    chosen = [rows[name] for name in EXAMPLES[category]]
+    wrong = [row.name for row in chosen if row.category is not category]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} cannot stand for {category}")
+    return ", ".join(code(_short(row.says)) for row in chosen) or "anything else"
+
+
+def _short(text: str) -> str:
+    if len(text) <= EXAMPLE_MAX:
+        return text
+    sentence = text.partition(". ")[0]
+    return f"{sentence if len(sentence) <= EXAMPLE_MAX else text[:EXAMPLE_MAX].rpartition(' ')[0]} …"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
