@@ -39,8 +39,7 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/run.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	$(UV_COMPILE) requirements/lambda.in -c requirements/run.txt -o requirements/lambda.txt \
-		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer \
-		--no-emit-package python-dateutil --no-emit-package six --no-emit-package urllib3
+		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3
 
 clean: ## remove everything that was built or installed
 	rm -rf $(VENV) build dist
