@@ -94,6 +94,17 @@ class Settings:
     regions: tuple[str, ...] = _setting(
         (), _names, "Regions whose records are recovered. If empty, only the function's own."
     )
+    recover_errors: bool = _setting(
+        False,
+        _flag,
+        "Whether calls that raised an error are recovered too, once EventBridge has stopped repeating them: "
+        "`true` or `false`. A denied call never is.",
+    )
+    spot_interruptions: bool = _setting(
+        False,
+        _flag,
+        "Whether tasks that Spot took away are started again, also if they had begun to work: `true` or `false`.",
+    )
     role_arn: str = _setting(
         "", _text, "ARN of the role that recover runs under, by which its own failed calls are recognised."
     )

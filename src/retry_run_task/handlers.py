@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import ecs, recoveries, topic
+from retry_run_task.aws import recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings
@@ -19,15 +19,13 @@ from retry_run_task.core import identity, recovery, wire
 from retry_run_task.core.errors import ConfigError, GaveUpError
 from retry_run_task.core.policy import DEFAULT as DEFAULT_POLICY
 from retry_run_task.core.scope import Scope
-from retry_run_task.core.values import Answer, Category, FailedLaunch, JsonObject, Outcome
+from retry_run_task.core.values import Category, JsonObject
 from retry_run_task.intake import take_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_durable_execution_sdk_python import DurableContext
-
-    from retry_run_task.core.messages import Message
 
 
 def intake(event: Any, context: Any) -> JsonObject:
@@ -78,6 +76,8 @@ def _scope(settings: Settings, function_arn: str) -> Scope:
     _, _, _, region, account, *_ = function_arn.split(":")
     return Scope(
         callers=settings.callers,
+        recover_errors=settings.recover_errors,
+        spot_interruptions=settings.spot_interruptions,
         clusters=settings.clusters,
         task_definitions=settings.task_definitions,
         account=account,
@@ -98,6 +98,8 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     from aws_durable_execution_sdk_python.config import Duration, StepConfig  # noqa: PLC0415
     from aws_durable_execution_sdk_python.retries import RetryPresets  # noqa: PLC0415
     from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
+
+    from retry_run_task.aws.world import World  # noqa: PLC0415
 
     settings = _settings()
     launch = wire.launch_from_json(event)
@@ -120,56 +122,49 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
 
     ending = recovery.recover(
         launch,
-        DEFAULT_POLICY,
-        _World(settings),
-        step=step,
-        wait=wait,
-        tell=tell,
-        notify_recovered=settings.notify_recovered,
+        recovery.Tools(
+            policy=DEFAULT_POLICY,
+            world=World(settings.topic_arn, time.time),
+            step=step,
+            wait=wait,
+            tell=tell,
+            notify_recovered=settings.notify_recovered,
+            recover_errors=settings.recover_errors,
+        ),
     )
-    if ending.outcome is not Outcome.RECOVERED:
+    if not ending.is_well:
         raise GaveUpError(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
     return {"outcome": ending.outcome.value, "attempts": ending.calls, "task_arns": list(ending.task_arns)}
 
 
-class _World:
-    """AWS, as a recovery sees it."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._topic_arn = settings.topic_arn
-
-    def now(self) -> float:
-        return time.time()
-
-    def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
-        return ecs.run_task(ecs.client(launch.region), body)
-
-    def notify(self, message: Message) -> str | None:
-        return topic.publish(self._topic_arn, message) if self._topic_arn else None
+# What is counted when a recovery tells something, and whether with its category.
+_COUNTED = {
+    recovery.Event.ATTEMPTED: (Metric.ATTEMPTS, False),
+    recovery.Event.BEGAN: (Metric.LAUNCHES, True),
+    recovery.Event.START_FAILED: (Metric.START_FAILED, False),
+    recovery.Event.RECOVERED: (Metric.RECOVERED, False),
+    recovery.Event.ALREADY_RUNNING: (Metric.ALREADY_RUNNING, False),
+    recovery.Event.GAVE_UP: (Metric.GAVE_UP, True),
+    recovery.Event.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
+}
+_ERRORS = frozenset({recovery.Event.GAVE_UP, recovery.Event.NOT_NOTIFIED})
+_WARNINGS = frozenset({recovery.Event.BLIND})
 
 
 def _tell(telemetry: Telemetry, happened: recovery.Event, **fields: Any) -> None:
     category = fields.get("category")
-    match happened:
-        case recovery.Event.BEGAN:
-            telemetry.count(Metric.LAUNCHES, category=category)
-            if category == Category.UNKNOWN:
-                telemetry.count(Metric.UNKNOWN_REASONS)
-            telemetry.info(happened, **fields)
-        case recovery.Event.ATTEMPTED:
-            telemetry.count(Metric.ATTEMPTS)
-            telemetry.info(happened, **fields)
-        case recovery.Event.WAITING:
-            telemetry.info(happened, **fields)
-        case recovery.Event.RECOVERED:
-            telemetry.count(Metric.RECOVERED)
-            telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
-            telemetry.info(happened, **fields)
-        case recovery.Event.GAVE_UP:
-            telemetry.count(Metric.GAVE_UP, category=category)
-            telemetry.error(happened, **fields)
-        case recovery.Event.NOT_NOTIFIED:
-            telemetry.count(Metric.NOT_NOTIFIED)
-            telemetry.error(happened, **fields)
+    if happened in _COUNTED:
+        metric, by_category = _COUNTED[happened]
+        telemetry.count(metric, category=category if by_category else None)
+    if happened is recovery.Event.BEGAN and category == Category.UNKNOWN:
+        telemetry.count(Metric.UNKNOWN_REASONS)
+    if happened is recovery.Event.RECOVERED:
+        telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
+    if happened in _ERRORS:
+        telemetry.error(happened, **fields)
+    elif happened in _WARNINGS:
+        telemetry.warning(happened, **fields)
+    else:
+        telemetry.info(happened, **fields)
     # At once: the next line may suspend the execution, and with it this invocation.
     telemetry.flush()

@@ -9,7 +9,8 @@ from typing import Any
 from retry_run_task.core import recovery, wire
 from retry_run_task.core.messages import Ending, Message
 from retry_run_task.core.policy import DEFAULT, Policy
-from retry_run_task.core.values import Answer, FailedLaunch, JsonObject
+from retry_run_task.core.schedules import NoMatch
+from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
 
 Told = tuple[str, dict[str, Any]]
@@ -24,6 +25,11 @@ class ScriptedWorld:
         bodies: What RunTask was called with, and when.
         messages: What a person was told.
         notify_errors: What goes wrong with the next messages.
+        background: What is known of the schedule.
+        whole: The completed request.
+        there: What the nth look finds, by n; nothing for the others.
+        forget_after: After how many calls the schedule is no longer what it was; None for never.
+        states: What the nth watch finds, by n; that all run for the others.
     """
 
     timeline: Timeline
@@ -32,6 +38,13 @@ class ScriptedWorld:
     bodies: list[JsonObject] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
+    background: recovery.Background | NoMatch = NoMatch(why="no rule or schedule made this call")
+    whole: Request | NoMatch = NoMatch(why="its input is made from an event")
+    there: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
+    states: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
+    forget_after: int | None = None
+    looks: int = 0
+    watches: int = 0
 
     def now(self) -> float:
         return self.timeline.now
@@ -40,6 +53,23 @@ class ScriptedWorld:
         self.bodies.append(body)
         self.times.append(self.timeline.now)
         return self.script[min(len(self.bodies), len(self.script)) - 1]
+
+    def find_schedule(self, launch: FailedLaunch) -> recovery.Background | NoMatch:
+        return self.background
+
+    def look(self, launch: FailedLaunch, *, ours_too: bool) -> tuple[TaskState, ...] | str:
+        self.looks += 1
+        return self.there.get(self.looks, ())
+
+    def complete(self, launch: FailedLaunch) -> Request | NoMatch:
+        if self.forget_after is not None and len(self.bodies) >= self.forget_after:
+            return NoMatch(why="the schedule was changed")
+        return self.whole
+
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+        self.watches += 1
+        scripted = self.states.get(self.watches)
+        return tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns) if scripted is None else scripted
 
     def notify(self, message: Message) -> str | None:
         if self.notify_errors:
@@ -81,13 +111,23 @@ def run(
     notify_errors: Sequence[str] = (),
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
+    recover_errors: bool = False,
+    **world_: Any,
 ) -> Run:
     """Recover a launch under virtual time, beginning ``late_s`` seconds after it failed."""
     timeline = Timeline(launch.event_time.timestamp() + late_s)
-    world = ScriptedWorld(timeline, script, list(notify_errors))
+    world = ScriptedWorld(timeline, script, list(notify_errors), **world_)
     told: list[Told] = []
     executions = Executions(timeline, cut_off=cut_off, restart_s=restart_s)
-    start(executions, launch, world, told, policy=policy, notify_recovered=notify_recovered)
+    start(
+        executions,
+        launch,
+        world,
+        told,
+        policy=policy,
+        notify_recovered=notify_recovered,
+        recover_errors=recover_errors,
+    )
     timeline.run()
     (execution,) = executions.by_name.values()
     if execution.error:
@@ -104,6 +144,7 @@ def start(
     name: str = "recovery",
     policy: Policy = DEFAULT,
     notify_recovered: bool = False,
+    recover_errors: bool = False,
 ) -> bool:
     """Start a recovery as intake would: by name, with the launch as its payload."""
     payload = wire.canonical(wire.launch_to_json(launch))
@@ -114,7 +155,16 @@ def start(
                 told.append((event.value, fields))
 
         return recovery.recover(
-            launch, policy, world, step=step, wait=wait, tell=tell, notify_recovered=notify_recovered
+            launch,
+            recovery.Tools(
+                policy=policy,
+                world=world,
+                step=step,
+                wait=wait,
+                tell=tell,
+                notify_recovered=notify_recovered,
+                recover_errors=recover_errors,
+            ),
         )
 
     return executions.start(name, payload, body)

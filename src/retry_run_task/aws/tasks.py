@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.core import identity
+from retry_run_task.core.values import CallerKind, Phase
 from retry_run_task.sources import tasks as wire
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecs import ECSClient
 
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.core.values import FailedLaunch, TaskState
 
 # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 _DESCRIBED_AT_ONCE = 100
@@ -29,7 +30,7 @@ class CannotLookError(Exception):
     """ECS does not say what tasks there are. The message says why."""
 
 
-def already_there(ecs: ECSClient, launch: FailedLaunch, *, ours_too: bool) -> list[wire.TaskState]:
+def already_there(ecs: ECSClient, launch: FailedLaunch, *, ours_too: bool) -> list[TaskState]:
     """Return the tasks that do what the launch asked for and that it does not know of, running or having run.
 
     Args:
@@ -41,9 +42,10 @@ def already_there(ecs: ECSClient, launch: FailedLaunch, *, ours_too: bool) -> li
         CannotLookError: ECS refuses or does not answer.
     """
     original = launch.request.parameters.get("startedBy")
-    marks = [original] if original else []
+    # A hand-made record may have any time typed into it, so what its original mark finds says nothing.
+    marks = [original] if original and launch.caller.kind is not CallerKind.HAND_MADE else []
     if ours_too:
-        marks.append(identity.mark_started_by(original, launch.call_id))
+        marks += identity.marks(launch)
     found: list[dict[str, Any]] = []
     try:
         for mark in marks:
@@ -52,10 +54,10 @@ def already_there(ecs: ECSClient, launch: FailedLaunch, *, ours_too: bool) -> li
     except (BotoCoreError, ClientError) as error:
         raise CannotLookError(str(error)) from error
     states = [wire.state(task) for task in found if wire.is_of(launch, task)]
-    return [one for one in states if one.phase is not wire.Phase.FAILED]
+    return [one for one in states if one.phase is not Phase.FAILED]
 
 
-def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[wire.TaskState]:
+def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[TaskState]:
     """Return how tasks are, as far as ECS knows them; one that was just made may not be known yet.
 
     Raises:

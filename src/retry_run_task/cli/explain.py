@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
 import click
@@ -14,10 +16,22 @@ from retry_run_task.core.durations import spoken
 from retry_run_task.core.policy import DEFAULT as DEFAULT_POLICY
 from retry_run_task.core.recovery import admit
 from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
-from retry_run_task.core.values import CallerKind, FailedLaunch, Failure, Ignored, Origin, Unparsed
+from retry_run_task.core.values import (
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    Ignored,
+    IncompleteRequest,
+    Origin,
+    Unparsed,
+)
 
 if TYPE_CHECKING:
+    from retry_run_task.aws.world import Survey
+    from retry_run_task.core.scope import Judgement
     from retry_run_task.core.values import JsonObject, Verdict
+
+Look = Callable[[FailedLaunch], "Survey"]
 
 # A trail's log file holds at most a few MB; what is larger is not something to read through.
 _FILE_MAX = 256 * 1024 * 1024
@@ -47,6 +61,12 @@ _FILE_MAX = 256 * 1024 * 1024
 @click.option(
     "--region", "regions", multiple=True, metavar="REGION", help="Only records of this Region are in scope."
 )
+@click.option(
+    "--aws",
+    "use_aws",
+    is_flag=True,
+    help="Look in the account for the schedule and for tasks that are there already. Reads only.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: IO[bytes] | None,
@@ -58,12 +78,14 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     task_definitions: tuple[str, ...],
     account: str,
     regions: tuple[str, ...],
+    use_aws: bool,
     as_json: bool,
 ) -> int:
     """Show category, rule, decision and the request that would be sent.
 
     FILE is an event that Lambda would get, a CloudTrail record, a trail's log file, or what
-    "aws cloudtrail lookup-events" prints; - reads it from standard input. Nothing is sent to AWS.
+    "aws cloudtrail lookup-events" prints; - reads it from standard input. Nothing is sent to AWS,
+    unless --aws asks for a look at the account.
 
     \b
     Example:
@@ -85,7 +107,7 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
         account=account,
         regions=regions,
     )
-    result = _explain_file(file, scope)
+    result = _explain_file(file, scope, _survey() if use_aws else None)
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
@@ -93,7 +115,14 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     return 1 if result["unparsed"] else 0
 
 
-def _explain_file(file: IO[bytes], scope: Scope) -> JsonObject:
+def _survey() -> Look:
+    # The offline explanation starts without an SDK.
+    from retry_run_task.aws.world import survey  # noqa: PLC0415
+
+    return survey
+
+
+def _explain_file(file: IO[bytes], scope: Scope, look: Look | None) -> JsonObject:
     from retry_run_task.sources.files import parse_text  # noqa: PLC0415 - not needed for --reason
     from retry_run_task.sources.reading import ReadError  # noqa: PLC0415
 
@@ -108,7 +137,7 @@ def _explain_file(file: IO[bytes], scope: Scope) -> JsonObject:
         for item in parse_text(data.decode("utf-8-sig")):
             match item:
                 case FailedLaunch():
-                    result["launches"].append(explain_launch(item, scope))
+                    result["launches"].append(explain_launch(item, scope, look))
                 case Ignored():
                     result["ignored"].append({"why": item.why, "event_id": item.event_id})
                 case Unparsed():
@@ -120,29 +149,19 @@ def _explain_file(file: IO[bytes], scope: Scope) -> JsonObject:
     return result
 
 
-def explain_launch(launch: FailedLaunch, scope: Scope) -> JsonObject:
-    """Return everything that would be decided about a failed launch, with environment values masked."""
+def explain_launch(launch: FailedLaunch, scope: Scope, look: Look | None = None) -> JsonObject:
+    """Return everything that would be decided about a failed launch, with environment values masked.
+
+    Args:
+        launch: What failed.
+        scope: What is looked after.
+        look: Finds out what a recovery would find in the account; None to look at nothing.
+    """
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
-    admitted = admit(launch, DEFAULT_POLICY)
-    body: JsonObject | None = None
-    if judgement.treatment is Treatment.IGNORE:
-        decision, rule, following = "ignore", "scope", "nothing"
-    elif isinstance(admitted, GiveUp):
-        decision, rule = "give-up", admitted.rule
-        following = f"a person is told: {admitted.why}"
-    else:
-        decision, rule = "retry", verdict.category.value
-        following = f"RunTask at once; {_patience(verdict)}"
-        body = request.masked(
-            request.for_attempt(
-                admitted,
-                missing=request.asked(admitted) - len(launch.placed),
-                token=identity.client_token(launch.call_id, 1),
-                started_by=identity.mark_started_by(admitted.parameters.get("startedBy"), launch.call_id),
-            )
-        )
+    survey = look(launch) if look is not None and judgement.treatment is Treatment.RECOVER else None
+    decision, rule, following = _decide(launch, judgement, verdict, survey)
     return {
         "event_id": launch.event_id,
         "event_time": wire.iso(launch.event_time),
@@ -161,8 +180,67 @@ def explain_launch(launch: FailedLaunch, scope: Scope) -> JsonObject:
         "failures": [_verdict(v) for v in verdicts],
         "recovery": identity.recovery_name_of("retry-run-task", launch),
         "missing": list(getattr(launch.request, "missing", ())),
-        "request": body,
+        "schedule": _schedule(launch, survey) if survey else None,
+        "there": _there(survey) if survey else None,
+        "request": _body(launch) if decision == "retry" else None,
     }
+
+
+def _decide(
+    launch: FailedLaunch, judgement: Judgement, verdict: Verdict, survey: Survey | None
+) -> tuple[str, str, str]:
+    """Return the decision, the rule that makes it, and what follows."""
+    if judgement.treatment is Treatment.IGNORE:
+        return "ignore", "scope", "nothing"
+    admitted = admit(launch, DEFAULT_POLICY)
+    if isinstance(admitted, GiveUp):
+        return "give-up", admitted.rule, f"a person is told: {admitted.why}"
+    if isinstance(admitted, IncompleteRequest) and survey is None:
+        missing = ", ".join(admitted.missing)
+        following = (
+            "recover looks for the rule or schedule that made the call; unless that is found for certain and tells "
+            f"what is missing ({missing}), a person is told. --aws looks for it now"
+        )
+        return "give-up", "whole-requests-only", following
+    if survey is not None and survey.refused:
+        return "give-up", "whole-requests-only", f"a person is told: {survey.refused}"
+    if survey is not None and len(survey.there) >= request.asked(admitted) - len(launch.placed):
+        return "ignore", "looked", f"nothing: it is there already, {', '.join(survey.there)}"
+    return "retry", verdict.category.value, f"RunTask at once; {_patience(verdict)}"
+
+
+def _body(launch: FailedLaunch) -> JsonObject:
+    """Return the body of the first attempt, as far as it may be shown."""
+    return request.masked(
+        request.for_attempt(
+            launch.request,
+            missing=request.asked(launch.request) - len(launch.placed),
+            token=identity.client_token(launch.call_id, 1),
+            started_by=identity.mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id),
+        )
+    )
+
+
+def _schedule(launch: FailedLaunch, survey: Survey) -> JsonObject:
+    """Return which schedule was matched and how, what is read from it, and until when the run is wanted."""
+    if survey.schedule is None:
+        return {"name": None, "why": survey.why}
+    due, deadline_s = survey.schedule.next_due, DEFAULT_POLICY.deadline_s
+    if due is not None:
+        until_due_s = (due - launch.event_time.timestamp()) * DEFAULT_POLICY.interval_share
+        deadline_s = min(deadline_s, until_due_s)
+    return {
+        "name": survey.schedule.name,
+        "arn": survey.schedule.arn,
+        "why": survey.why,
+        "values_read": list(survey.variables) if isinstance(launch.request, IncompleteRequest) else [],
+        "next_due": wire.iso(datetime.fromtimestamp(due, UTC)) if due is not None else None,
+        "deadline": wire.iso(launch.event_time + timedelta(seconds=deadline_s)),
+    }
+
+
+def _there(survey: Survey) -> JsonObject:
+    return {"looked_for": list(survey.looked_for), "found": list(survey.there), "blind": survey.blind or None}
 
 
 def _explain_text(reason: str, code: str | None, *, stopped: bool) -> JsonObject:
@@ -237,6 +315,7 @@ def _print_launch(launch: JsonObject) -> None:
         ("placed", f"{launch['placed']} of {launch['asked']}"),
         ("in scope", f"{'yes' if launch['in_scope'] else 'no'}: {launch['why']}"),
         *(("ECS said", _said(failure)) for failure in launch["failures"]),
+        *_account_rows(launch),
         ("decision", f"{launch['decision']} (rule {launch['rule']}): {launch['next']}"),
         ("hint", launch["hint"] if launch["decision"] != "ignore" else ""),
         ("recovery", launch["recovery"] if launch["decision"] != "ignore" else ""),
@@ -248,6 +327,25 @@ def _print_launch(launch: JsonObject) -> None:
         text = json.dumps(launch["request"], indent=2)
         click.echo("  request   " + text.replace("\n", "\n            "))
     click.echo()
+
+
+def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
+    """Return what was found in the account, if it was looked at."""
+    schedule, there = launch["schedule"], launch["there"]
+    if schedule is None or there is None:
+        return []
+    found = there["blind"] or ", ".join(there["found"]) or "no such task"
+    rows = [("looked for", f"{' or '.join(there['looked_for'])}: {found}")]
+    if schedule["name"] is None:
+        return [("schedule", f"none: {schedule['why']}"), *rows]
+    due = schedule["next_due"] or "not known"
+    values = ", ".join(schedule["values_read"])
+    return [
+        ("schedule", f"{schedule['name']}: {schedule['why']}"),
+        ("reads", f"{values} from its input" if values else ""),
+        ("next due", f"{due}; wanted until {schedule['deadline']}"),
+        *rows,
+    ]
 
 
 def _said(failure: JsonObject) -> str:

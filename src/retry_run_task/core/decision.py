@@ -45,7 +45,15 @@ class GiveUp:
     hint: str = ""
 
 
-def decide(policy: Policy, verdict: Verdict, *, nth: int, elapsed_s: float, seed: str) -> Retry | GiveUp:
+def decide(
+    policy: Policy,
+    verdict: Verdict,
+    *,
+    nth: int,
+    elapsed_s: float,
+    seed: str,
+    next_due_s: float | None = None,
+) -> Retry | GiveUp:
     """Say what follows an answer that did not place every task.
 
     Args:
@@ -54,6 +62,7 @@ def decide(policy: Policy, verdict: Verdict, *, nth: int, elapsed_s: float, seed
         nth: How many answers of this category the recovery has had, this one included.
         elapsed_s: Seconds since the failed call.
         seed: What the jitter is derived from: the launch's identity.
+        next_due_s: Seconds from the failed call until the schedule's next run; None if there is none, or not known.
     """
     rule = policy.rules[verdict.category]
     name = verdict.category.value
@@ -67,7 +76,7 @@ def decide(policy: Policy, verdict: Verdict, *, nth: int, elapsed_s: float, seed
             hint=verdict.hint,
         )
     delay = rule.backoff.delay(nth, seed)
-    late = past_deadline(policy, elapsed_s + delay)
+    late = past_deadline(policy, elapsed_s + delay, next_due_s)
     if late is not None:
         return late
     return Retry(delay_s=delay, rule=name, why=f"{name}: {_REASONS[verdict.category]}")
@@ -78,8 +87,17 @@ def open_with(policy: Policy, verdict: Verdict) -> GiveUp | None:
     return _permanent(verdict) if policy.rules[verdict.category].backoff is None else None
 
 
-def past_deadline(policy: Policy, elapsed_s: float) -> GiveUp | None:
+def past_deadline(policy: Policy, elapsed_s: float, next_due_s: float | None = None) -> GiveUp | None:
     """Return the end of the recovery if an attempt at this time would be too late, else None."""
+    if next_due_s is not None and elapsed_s >= next_due_s * policy.interval_share:
+        share = "" if policy.interval_share == 1 else f"{policy.interval_share:.0%} of the way to "
+        return GiveUp(
+            outcome=Outcome.SUPERSEDED,
+            rule="next-run",
+            why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
+            f"and {share}the schedule's next run is {spoken(next_due_s)} after it",
+            hint="If this run is wanted beside the next one, start it by hand.",
+        )
     if elapsed_s <= policy.deadline_s:
         return None
     return GiveUp(

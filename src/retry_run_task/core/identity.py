@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.values import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     from retry_run_task.core.values import FailedLaunch
 
@@ -67,6 +69,43 @@ def call_identity(event_id: str, *, account: str, region: str, parameters: Mappi
     if isinstance(token, str) and _UUID4.fullmatch(token):
         return _digest("call", account, region, str(parameters.get("cluster") or ""), token, size=32)
     return _digest("event", event_id, size=32)
+
+
+_CAUSE = ("cluster", "taskDefinition", "startedBy")
+
+
+def error_identity(
+    day: date, *, account: str, region: str, role_arn: str | None, parameters: Mapping[str, Any]
+) -> str:
+    """Return what all records of one thrown error share: EventBridge repeats such a call, each time recorded.
+
+    The same for one schedule all day, in UTC: at most one run of a schedule and day is recovered after errors.
+
+    Returns:
+        32 hexadecimal digits, as ``call_identity`` does.
+    """
+    members = (str(parameters.get(name) or "") for name in _CAUSE)
+    return _digest("error", f"{day:%Y%m%d}", account, region, role_arn or "", *members, size=32)
+
+
+def marks(launch: FailedLaunch) -> list[str]:
+    """Return what ``startedBy`` of tasks may be that recoveries started for a launch.
+
+    For a thrown error also yesterday's: EventBridge may have repeated the call past midnight.
+    """
+    parameters = launch.request.parameters
+    original = parameters.get("startedBy")
+    found = [mark_started_by(original, launch.call_id)]
+    if any(f.origin is Origin.ERROR for f in launch.failures):
+        yesterday = error_identity(
+            launch.event_time.date() - timedelta(days=1),
+            account=launch.account,
+            region=launch.region,
+            role_arn=launch.caller.role_arn,
+            parameters=parameters,
+        )
+        found.append(mark_started_by(original, yesterday))
+    return found
 
 
 def recovery_name(stack: str, event_id: str) -> str:
@@ -124,7 +163,7 @@ def recovery_name_of(stack: str, launch: FailedLaunch) -> str:
         launch.account,
         launch.region,
         launch.caller.role_arn or "",
-        *(str(parameters.get(name) or "") for name in ("cluster", "taskDefinition", "startedBy")),
+        *(str(parameters.get(name) or "") for name in _CAUSE),
         *(f.code or "" for f in launch.failures),
         size=18,
     )

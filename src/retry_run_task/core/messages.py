@@ -77,11 +77,16 @@ class Ending:
     hint: str = ""
     is_unsure: bool = False
 
+    @property
+    def is_well(self) -> bool:
+        """Whether what was asked for is there."""
+        return self.outcome in (Outcome.RECOVERED, Outcome.ALREADY_RUNNING)
+
 
 def message(launch: FailedLaunch, ending: Ending) -> Message:
     """Write the message for an ending."""
     parameters = launch.request.parameters
-    name = family(parameters) or "a task that CloudTrail does not name"
+    name = family(parameters) or "A task that CloudTrail does not name"
     subject = f"{_HEADLINES[ending.outcome]}: {name} ({ending.outcome}) in {launch.region or 'this Region'}"
     text = "\n".join([_opening(name, ending), "", *_facts(launch, ending), "", *_advice(launch, ending)])
     return Message(subject=_one_line(subject), text=_printable(text))
@@ -107,9 +112,10 @@ def _opening(name: str, ending: Ending) -> str:
 def _facts(launch: FailedLaunch, ending: Ending) -> list[str]:
     parameters = launch.request.parameters
     schedule = schedule_name(launch)
-    started_by = _CALLERS.get(launch.caller.kind, launch.caller.role_arn or "unknown")
+    caller = _CALLERS.get(launch.caller.kind, "a caller")
+    by_role = f" with {launch.caller.role_arn}" if launch.caller.role_arn else ""
     rows = [
-        ("Asked for by", f"{started_by}: {schedule}" if schedule else started_by),
+        ("Asked for by", f"{caller}: {schedule}" if schedule else f"{caller}{by_role}"),
         ("Task definition", str(parameters.get("taskDefinition") or "not recorded")),
         ("Cluster", cluster_name(parameters) if parameters else "not recorded"),
         ("Account, Region", f"{launch.account or 'this account'}, {launch.region or 'this Region'}"),
@@ -157,10 +163,23 @@ def _advice(launch: FailedLaunch, ending: Ending) -> list[str]:
             "- The answer to the last call was lost: before you start the run, look whether it is there already: "
             f"aws ecs list-tasks{region} --cluster {cluster_name(launch.request.parameters)} --started-by {mark}"
         )
-    lines.append(
-        f"- See the whole request: aws cloudtrail lookup-events{region} "
-        f"--lookup-attributes AttributeKey=EventId,AttributeValue={launch.event_id}"
-    )
+    lines += _commands(launch, region)
+    return lines
+
+
+def _commands(launch: FailedLaunch, region: str) -> list[str]:
+    """Return the commands that show what was asked for: what CloudTrail has of it, and the schedule itself."""
+    lines = []
+    if launch.caller.kind is not CallerKind.HAND_MADE and not launch.event_id.startswith(("id-", "t-")):
+        lines.append(
+            f"- See the call: aws cloudtrail lookup-events{region} "
+            f"--lookup-attributes AttributeKey=EventId,AttributeValue={launch.event_id}"
+        )
+    name = schedule_name(launch)
+    if name and launch.caller.kind is CallerKind.RULE:
+        lines.append(f"- See the rule: aws events list-rules{region} --name-prefix {name}")
+    if name and launch.caller.kind is CallerKind.SCHEDULER:
+        lines.append(f"- See the schedule: aws scheduler list-schedules{region} --name-prefix {name}")
     return lines
 
 

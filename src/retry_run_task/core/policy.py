@@ -33,10 +33,15 @@ class Policy:
     Attributes:
         rules: One for every category.
         deadline_s: Seconds from the failed call after which the run is no longer wanted.
+        interval_share: Part of the time until the schedule's next run after which the run is no longer wanted;
+            1 means until that run is due.
+        watch_s: Seconds for which a placed task is watched until it runs.
     """
 
     rules: Mapping[Category, Rule]
     deadline_s: float
+    interval_share: float = 1.0
+    watch_s: float = 3600
 
     def __post_init__(self) -> None:
         absent = [c.value for c in Category if c not in self.rules]

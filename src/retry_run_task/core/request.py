@@ -159,7 +159,9 @@ def asked(request: Request | IncompleteRequest) -> int:
     return request.parameters.get("count") or 1
 
 
-def for_attempt(request: Request, *, missing: int, token: str, started_by: str) -> dict[str, Any]:
+def for_attempt(
+    request: Request | IncompleteRequest, *, missing: int, token: str, started_by: str
+) -> dict[str, Any]:
     """Return the body of one attempt: as asked, less the tasks that are there, with our token and mark."""
     body = dict(request.parameters)
     if missing != asked(request):

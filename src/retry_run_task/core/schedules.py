@@ -29,6 +29,9 @@ STAMPS = MappingProxyType({CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 KEYWORD = re.compile(r"<aws\.scheduler\.([a-z-]+)>")
 
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html (stopCode)
+SPOT_INTERRUPTION = "SpotInterruption"
+
 EVERYTHING_ELSE = "the rest of the request"
 """What is missing when a launch is known only from its task: ECS's event does not carry the request."""
 

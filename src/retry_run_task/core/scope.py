@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.values import CallerKind, Category, FailedLaunch, Origin
+from retry_run_task.core.schedules import SPOT_INTERRUPTION
+from retry_run_task.core.values import CallerKind, Category, FailedLaunch, IncompleteRequest, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,6 +69,8 @@ class Scope:
         task_definitions: Globs on the family, ``family:revision`` or the ARN.
         account: The account this stack lives in; empty means any, for a look at records from elsewhere.
         regions: Regions whose records are recovered; empty means any.
+        recover_errors: Whether calls that raised an error which passes are recovered.
+        spot_interruptions: Whether tasks that Spot took away are recovered.
         role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens tell.
     """
 
@@ -76,6 +79,8 @@ class Scope:
     task_definitions: tuple[str, ...] = ("*",)
     account: str = ""
     regions: tuple[str, ...] = ()
+    recover_errors: bool = False
+    spot_interruptions: bool = False
     role_arn: str | None = None
 
     def judge(self, launch: FailedLaunch) -> Judgement:
@@ -84,7 +89,7 @@ class Scope:
         if why_not:
             return Judgement(treatment=Treatment.IGNORE, why=why_not)
         if any(f.origin is Origin.ERROR for f in launch.failures):
-            return _judge_error(launch)
+            return self._judge_error(launch)
         return Judgement(
             treatment=Treatment.RECOVER, why=f"{_CALLER_WORDS[launch.caller.kind]} asked for this task"
         )
@@ -101,6 +106,8 @@ class Scope:
             return f"it happened in {launch.region}, and this stack recovers {', '.join(self.regions)} only"
         if kind not in self.callers:
             return f"{_CALLER_WORDS[kind]} made this call, which is not among the callers to recover"
+        if not self.spot_interruptions and any(f.code == SPOT_INTERRUPTION for f in launch.failures):
+            return "Spot took this task away, and those are recovered only if asked for"
         return self._pattern_mismatch(launch.request.parameters)
 
     def _pattern_mismatch(self, parameters: Mapping[str, object]) -> str | None:
@@ -116,18 +123,23 @@ class Scope:
             )
         return None
 
-
-def _judge_error(launch: FailedLaunch) -> Judgement:
-    category = worst([classify(f) for f in launch.failures]).category
-    if category in _REPORTED:
+    def _judge_error(self, launch: FailedLaunch) -> Judgement:
+        category = worst([classify(f) for f in launch.failures]).category
+        if category in _REPORTED:
+            return Judgement(
+                treatment=Treatment.REPORT,
+                why=f"RunTask raised an error ({category}) that no retry can mend; a person is told",
+            )
+        if self.recover_errors and not isinstance(launch.request, IncompleteRequest):
+            return Judgement(
+                treatment=Treatment.RECOVER,
+                why=f"RunTask raised an error ({category}), and errors are to be recovered",
+            )
+        caller = _CALLER_WORDS[launch.caller.kind]
         return Judgement(
-            treatment=Treatment.REPORT,
-            why=f"RunTask raised an error ({category}) that no retry can mend; a person is told",
+            treatment=Treatment.IGNORE,
+            why=f"RunTask raised an error ({category}) that {caller} saw and retries itself",
         )
-    return Judgement(
-        treatment=Treatment.IGNORE,
-        why=f"RunTask raised an error ({category}) that {_CALLER_WORDS[launch.caller.kind]} saw and retries itself",
-    )
 
 
 def _matches(patterns: Iterable[str], names: Iterable[str]) -> bool:

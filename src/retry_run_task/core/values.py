@@ -207,7 +207,42 @@ class Lost:
     failure: Failure
 
 
-Answer = Placed | Refused | Lost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unbuildable:
+    """The request could not be made whole, so RunTask was not called.
+
+    Attributes:
+        why: One sentence, without values.
+    """
+
+    why: str
+
+
+Answer = Placed | Refused | Lost | Unbuildable
+
+
+class Phase(StrEnum):
+    """How far a task has come."""
+
+    STARTING = "starting"
+    RUNS = "runs"
+    """It runs, or has run: it is the job's own business from here on."""
+    FAILED = "failed to start"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """What ECS says of a task.
+
+    Attributes:
+        arn: Its ARN.
+        phase: How far it has come.
+        failure: Why it did not start; None in the other phases.
+    """
+
+    arn: str
+    phase: Phase
+    failure: Failure | None = None
 
 
 class Outcome(StrEnum):

@@ -23,9 +23,12 @@ from retry_run_task.core.values import (
     JsonObject,
     Lost,
     Origin,
+    Phase,
     Placed,
     Refused,
     Request,
+    TaskState,
+    Unbuildable,
 )
 
 if TYPE_CHECKING:
@@ -113,6 +116,8 @@ def answer_to_json(answer: Answer) -> JsonObject:
             return {"answer": "refused", "failures": failures_to_json([failure]), "unsure": unsure}
         case Lost(failure=failure):
             return {"answer": "lost", "failures": failures_to_json([failure])}
+        case Unbuildable(why=why):
+            return {"answer": "unbuildable", "failures": [], "why": why}
 
 
 def answer_from_json(body: Mapping[str, Any]) -> Answer:
@@ -122,7 +127,29 @@ def answer_from_json(body: Mapping[str, Any]) -> Answer:
         return Placed(task_arns=tuple(body["task_arns"]), failures=failures)
     if body["answer"] == "refused":
         return Refused(failure=failures[0], is_unsure=body["unsure"])
+    if body["answer"] == "unbuildable":
+        return Unbuildable(why=body["why"])
     return Lost(failure=failures[0])
+
+
+def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
+    """Return what a step that looked at tasks leaves in its checkpoint."""
+    return [
+        {"arn": s.arn, "phase": s.phase.value, "failures": failures_to_json([s.failure] if s.failure else [])}
+        for s in states
+    ]
+
+
+def states_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[TaskState, ...]:
+    """Read what ``states_to_json`` wrote."""
+    return tuple(
+        TaskState(
+            arn=item["arn"],
+            phase=Phase(item["phase"]),
+            failure=next(iter(failures_from_json(item["failures"])), None),
+        )
+        for item in items
+    )
 
 
 def failures_to_json(failures: Iterable[Failure]) -> list[JsonObject]:

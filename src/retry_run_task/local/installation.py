@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retry_run_task.local.functions import DurableConfig
+from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
-from retry_run_task.sources.eventbridge import EVENT_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -83,5 +83,6 @@ def install(
     )
     if subscribe:
         aws.logs.put_subscription_filter(aws.trail.log_group, FILTER_NAME, FILTER_PATTERN, made.intake)
-        aws.events.put_rule(f"{stack}-failed-calls", EVENT_PATTERN, made.intake)
+        aws.events.put_rule(f"{stack}-failed-calls", eventbridge.EVENT_PATTERN, made.intake)
+        aws.events.put_rule(f"{stack}-failed-starts", task_state_change.EVENT_PATTERN, made.intake)
     return made

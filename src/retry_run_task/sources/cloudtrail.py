@@ -103,13 +103,20 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     account = text_at(record, "recipientAccountId") or arn.account or envelope.account
     region = text_at(record, "awsRegion") or arn.region or envelope.region
     name = identity.event_identity(_original_id(record) or event_id, envelope.id or canonical(record))
+    caller, time = _caller(record, parameters), _time(record, envelope)
+    if any(f.origin is Origin.ERROR for f in failures):
+        call_id = identity.error_identity(
+            time.date(), account=account, region=region, role_arn=caller.role_arn, parameters=parameters
+        )
+    else:
+        call_id = identity.call_identity(name, account=account, region=region, parameters=parameters)
     return FailedLaunch(
         event_id=name,
-        call_id=identity.call_identity(name, account=account, region=region, parameters=parameters),
-        event_time=_time(record, envelope),
+        call_id=call_id,
+        event_time=time,
         account=account,
         region=region,
-        caller=_caller(record, parameters),
+        caller=caller,
         request=rebuilt,
         failures=failures or (Failure(origin=Origin.ANSWER),),
         placed=placed,

@@ -19,16 +19,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core import identity
-from retry_run_task.core.schedules import EVERYTHING_ELSE, STAMPS
+from retry_run_task.core.schedules import EVERYTHING_ELSE, SPOT_INTERRUPTION, STAMPS
 from retry_run_task.core.values import (
     Caller,
     FailedLaunch,
+    Failure,
     Ignored,
     IncompleteRequest,
+    Origin,
     Unparsed,
 )
 from retry_run_task.sources.reading import ReadError, object_at, text_at, time_of
-from retry_run_task.sources.tasks import Phase, state
+from retry_run_task.sources.tasks import state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +74,8 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
     kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
     if kind is None:
         return Ignored(why="neither an EventBridge rule nor a schedule started this task")
-    seen = state(detail)
-    if seen.phase is not Phase.FAILED or seen.failure is None:
+    failure = _failure(detail)
+    if failure is None:
         return Ignored(why="this task has run, or still may")
     definition = text_at(detail, "taskDefinitionArn")
     if not definition:
@@ -101,10 +103,13 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
             },
             missing=(EVERYTHING_ELSE,),
         ),
-        failures=(seen.failure,),
+        failures=(failure,),
     )
 
 
-def is_spot_interruption(launch: FailedLaunch) -> bool:
-    """Tell whether a task was taken by Spot before it started, which is recovered only if asked for."""
-    return any(f.code == "SpotInterruption" for f in launch.failures)
+def _failure(detail: dict[str, Any]) -> Failure | None:
+    """Return why a task did not start, or that Spot took it, whether it had started or not."""
+    code = text_at(detail, "stopCode")
+    if code == SPOT_INTERRUPTION and detail.get("lastStatus") == "STOPPED":
+        return Failure(origin=Origin.STOPPED, code=code, reason=text_at(detail, "stoppedReason") or "")
+    return state(detail).failure

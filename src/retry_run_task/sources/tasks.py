@@ -15,13 +15,11 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.request import HIDDEN, family
-from retry_run_task.core.values import Failure, Origin
+from retry_run_task.core.values import Failure, Origin, Phase, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,30 +31,6 @@ if TYPE_CHECKING:
 _CLOCKS_DIFFER = timedelta(seconds=5)
 
 _RUNNING = frozenset({"RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"})
-
-
-class Phase(StrEnum):
-    """How far a task has come."""
-
-    STARTING = "starting"
-    RUNS = "runs"
-    """It runs, or has run: it is the job's own business from here on."""
-    FAILED = "failed to start"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskState:
-    """What ECS says of a task.
-
-    Attributes:
-        arn: Its ARN.
-        phase: How far it has come.
-        failure: Why it did not start; None in the other phases.
-    """
-
-    arn: str
-    phase: Phase
-    failure: Failure | None = None
 
 
 def state(task: Mapping[str, Any]) -> TaskState:

@@ -54,8 +54,9 @@ CloudTrail event {EVENT_ID}
 
 What to do
 - Start it by hand.
-- See the whole request: aws cloudtrail lookup-events --region ap-northeast-1 \
---lookup-attributes AttributeKey=EventId,AttributeValue={EVENT_ID}"""
+- See the call: aws cloudtrail lookup-events --region ap-northeast-1 \
+--lookup-attributes AttributeKey=EventId,AttributeValue={EVENT_ID}
+- See the rule: aws events list-rules --region ap-northeast-1 --name-prefix nightly"""
     )
 
 

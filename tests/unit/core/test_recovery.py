@@ -112,7 +112,8 @@ def test_the_count_is_asked_for_minus_placed_and_never_the_number_of_failures() 
 
 def test_fewer_tasks_and_no_word_why_is_a_failure_nobody_knows() -> None:
     done = run(launch(request=parameters(count=2)), Placed(task_arns=("t1",)), placed("t2"))
-    assert done.told[2][1]["category"] == "unknown"
+    (waiting,) = (fields for event, fields in done.told if event == "recovery.waiting")
+    assert waiting["category"] == "unknown"
     assert done.ending.outcome is Outcome.RECOVERED
 
 
@@ -259,9 +260,10 @@ def test_a_lost_last_answer_is_said_with_the_command_that_shows_what_became_of_i
 
 def test_the_log_tells_each_thing_once_however_often_it_is_resumed() -> None:
     done = run(launch(), SHORT, SHORT, placed("t1"))
-    assert done.execution.invocations == 3
+    assert done.execution.invocations == 4
     assert [event for event, _ in done.told] == [
         "recovery.began",
+        "recovery.matched",
         "recovery.attempted",
         "recovery.waiting",
         "recovery.attempted",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
 
 from retry_run_task import sources
 from retry_run_task.core.identity import mark_started_by
@@ -18,11 +19,11 @@ from retry_run_task.core.values import (
     Ignored,
     IncompleteRequest,
     Origin,
+    Phase,
     Unparsed,
 )
 from retry_run_task.core.wire import canonical, launch_to_json
-from retry_run_task.sources.tasks import Phase, is_of, state, time_of
-from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
+from retry_run_task.sources.tasks import is_of, state, time_of
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/batch/0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d"
 AFTER = launch().event_time + timedelta(seconds=1)

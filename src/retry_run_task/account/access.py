@@ -1,0 +1,161 @@
+"""Getting in: whose credentials are used, in which Region, and one sentence for each way in which that fails."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigNotFound,
+    ConfigParseError,
+    InvalidRegionError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    SSOTokenLoadError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+from botocore.exceptions import (
+    ConnectionError as NoConnectionError,
+)
+from botocore.parsers import ResponseParserError
+
+from retry_run_task.account.inventory import Identity
+from retry_run_task.core.errors import RetryRunTaskError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+
+# The first call tells whether anybody answers at all; who waits for it is a person.
+_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
+
+_LOG_IN = "Get new ones, for example with: aws sso login."
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_NOT_KNOWN = frozenset(
+    {
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "AuthFailure",
+    }
+)
+_BAD_SIGNATURE = frozenset({"SignatureDoesNotMatch", "IncompleteSignature", "InvalidSignatureException"})
+
+
+class AccessError(RetryRunTaskError):
+    """The account cannot be looked at: no credentials, none that AWS takes, no Region, or no answer."""
+
+
+def open_session(profile: str | None) -> boto3.Session:
+    """Return a session with a profile's credentials and Region, or those of the environment.
+
+    Raises:
+        AccessError: There is no such profile, or the configuration cannot be read.
+    """
+    try:
+        return boto3.Session(profile_name=profile or None)
+    except ProfileNotFound as error:
+        name = error.kwargs.get("profile", profile)
+        raise AccessError(
+            f"There is no profile {name!r} in your AWS configuration.",
+            hint="List those that there are with: aws configure list-profiles.",
+        ) from None
+    except (ConfigParseError, ConfigNotFound) as error:
+        raise AccessError(f"Your AWS configuration cannot be read: {_line(error)}.") from None
+
+
+def region_of(session: boto3.Session) -> str:
+    """Return the Region that the session's configuration names.
+
+    Raises:
+        AccessError: It names none.
+    """
+    region = session.region_name
+    if not region:
+        raise AccessError("No Region is set.", hint="Give --region, or set AWS_REGION.")
+    return str(region)
+
+
+def identify(session: boto3.Session, region: str) -> Identity:
+    """Ask AWS who is asking, which every credential may.
+
+    Raises:
+        AccessError: There is no answer, with the reason and what to do.
+    """
+    try:
+        sts: STSClient = session.client("sts", region_name=region, config=_CONFIG)
+        answer = sts.get_caller_identity()
+        arn = answer["Arn"]
+        return Identity(account=answer["Account"], arn=arn, partition=arn.split(":")[1])
+    except ClientError as error:
+        raise _refused(error, region) from None
+    except (BotoCoreError, ResponseParserError) as error:
+        raise _no_answer(error, session, region) from None
+    except (LookupError, ValueError) as error:
+        # What botocore makes of an endpoint that is no address, and what we make of an answer that is none.
+        raise AccessError(
+            f"AWS cannot be asked in {region}: {_line(error)}.", hint="Is AWS_ENDPOINT_URL right?"
+        ) from None
+
+
+def _refused(error: ClientError, region: str) -> AccessError:
+    said = error.response.get("Error", {})
+    code, message = str(said.get("Code") or "an error"), str(said.get("Message") or "").strip().rstrip(".")
+    if code in _EXPIRED:
+        return AccessError("Your AWS credentials have expired.", hint=_LOG_IN)
+    if code in _NOT_KNOWN:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+        return AccessError(
+            f"AWS does not know your credentials in {region} ({code}).",
+            hint="Check them with: aws sts get-caller-identity; "
+            "a Region that is not enabled in your account answers like this, too.",
+        )
+    if code in _BAD_SIGNATURE:
+        return AccessError(
+            f"AWS does not accept the signature of your credentials ({code}).",
+            hint="Check the secret key, and this machine's clock.",
+        )
+    return AccessError(f"AWS refuses to say who you are in {region}: {code}: {message or 'no reason given'}.")
+
+
+def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessError:
+    match error:
+        case NoCredentialsError() | PartialCredentialsError():
+            return AccessError(
+                "There are no AWS credentials."
+                if isinstance(error, NoCredentialsError)
+                else f"Your AWS credentials are not whole: {_line(error)}.",
+                hint="Log in with: aws sso login, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile.",
+            )
+        case SSOTokenLoadError() | UnauthorizedSSOTokenError() | TokenRetrievalError():
+            return AccessError("Your AWS login has expired, or there was none.", hint=_LOG_IN)
+        case InvalidRegionError():
+            return AccessError(
+                f"{region!r} is not the name of a Region.", hint="Expected one such as eu-west-1."
+            )
+        case NoConnectionError():
+            return AccessError(
+                f"AWS does not answer in {region}: {_line(error)}.", hint=_where(session, region)
+            )
+        case _:
+            return AccessError(f"AWS cannot be asked in {region}: {_line(error)}.")
+
+
+def _where(session: boto3.Session, region: str) -> str:
+    known = {
+        name
+        for partition in session.get_available_partitions()
+        for name in session.get_available_regions("ecs", partition_name=partition)
+    }
+    if region not in known:
+        return f"There may be no Region {region!r}; give another one with --region."
+    return "Check the network, the proxy and AWS_ENDPOINT_URL."
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".")

@@ -1,0 +1,114 @@
+"""Asking AWS one question at a time. An answer is a value, and so is that there is none.
+
+A call is named by its IAM action, which is also the name of its operation. So what the code may need can be read
+off the code: the texts in this package that look like ``ecs:DescribeTaskDefinition`` are all of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from retry_run_task.account.inventory import Unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import boto3
+
+    from retry_run_task.core.values import JsonObject
+
+# A look at a large account is hundreds of calls, of which AWS throttles some.
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
+
+FAULTS = (ClientError, BotoCoreError, ResponseParserError)
+"""What a call may raise when AWS, or what stands in its place, does not give an answer."""
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html
+_DENIED = frozenset({"AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"})
+
+
+class Reader:
+    """Asks AWS in one Region. Nothing that is asked changes anything."""
+
+    def __init__(self, session: boto3.Session, region: str) -> None:
+        """Take whose credentials to ask with, and where; nothing is asked yet."""
+        self.region = region
+        self._session = session
+        self._clients: dict[tuple[str, str], Any] = {}
+
+    def read(self, action: str, /, *, in_region: str = "", **call: Any) -> JsonObject | Unknown:
+        """Make one call and return its answer.
+
+        Args:
+            action: Such as ``sns:ListSubscriptionsByTopic``.
+            in_region: Where to ask, if elsewhere.
+            call: The parameters, as AWS spells them.
+        """
+        try:
+            answer: JsonObject = self._method(action, in_region)(**call)
+        except FAULTS as error:
+            return unknown(action, error)
+        return answer
+
+    def read_all(self, action: str, member: str, /, **call: Any) -> list[JsonObject] | Unknown:
+        """Make a call until every page is there, and return what the pages list under a name."""
+        try:
+            return [item for page in self._pages(action, call) for item in page.get(member) or ()]
+        except FAULTS as error:
+            return unknown(action, error)
+
+    def _pages(self, action: str, call: JsonObject) -> Iterator[JsonObject]:
+        service, method = _names(action)
+        client = self._client(service, self.region)
+        if client.can_paginate(method):
+            yield from client.get_paginator(method).paginate(**call)
+            return
+        # EventBridge's buses have no paginator.
+        token: str | None = None
+        while True:
+            page = getattr(client, method)(**call, **({"NextToken": token} if token else {}))
+            yield page
+            token = page.get("NextToken")
+            if not token:
+                return
+
+    def _method(self, action: str, region: str) -> Any:
+        service, method = _names(action)
+        return getattr(self._client(service, region or self.region), method)
+
+    def _client(self, service: str, region: str) -> Any:
+        if (service, region) not in self._clients:
+            client: Any = self._session.client(service, region_name=region, config=_CONFIG)  # type: ignore[call-overload] # the name is in the action
+            self._clients[service, region] = client
+        return self._clients[service, region]
+
+
+def _names(action: str) -> tuple[str, str]:
+    service, _, operation = action.partition(":")
+    return service, xform_name(operation)
+
+
+def unknown(action: str, error: Exception) -> Unknown:
+    """Return what stands for an answer that did not come."""
+    if isinstance(error, ClientError):
+        said = error.response.get("Error", {})
+        code, message = str(said.get("Code") or ""), str(said.get("Message") or "")
+        why = ": ".join(part for part in (code, message) if part)
+        return Unknown(
+            action=action, why=_line(why), is_denied=code.startswith("AccessDenied") or code in _DENIED
+        )
+    return Unknown(action=action, why=_line(str(error)))
+
+
+def error_code(error: Unknown) -> str:
+    """Return the code in what AWS said."""
+    return error.why.partition(":")[0]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".") or "no reason was given"

@@ -1,0 +1,164 @@
+"""AWS, as a recovery sees it. Nothing here raises for what AWS says, and nothing keeps what it read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.aws import ecs, schedules, tasks, topic
+from retry_run_task.core import identity
+from retry_run_task.core.recovery import Background
+from retry_run_task.core.schedules import STAMPS, CannotFillError, NoMatch, complete, match, variable_names
+from retry_run_task.core.values import IncompleteRequest
+from retry_run_task.sources import expressions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retry_run_task.core.messages import Message
+    from retry_run_task.core.schedules import Schedule
+    from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Request, TaskState
+
+
+class World:
+    """AWS.
+
+    Args:
+        topic_arn: Where messages go; empty if nowhere.
+        clock: Tells the time as seconds since 1970.
+    """
+
+    def __init__(self, topic_arn: str, clock: Callable[[], float]) -> None:
+        self._topic_arn = topic_arn
+        self._clock = clock
+
+    def now(self) -> float:
+        """Return the time as seconds since 1970."""
+        return self._clock()
+
+    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
+        """Return what made the call, if that is certain."""
+        found = _match(launch)
+        if isinstance(found, NoMatch):
+            return found
+        due = _next_due(found, launch.event_time)
+        return Background(
+            name=found.name,
+            arn=found.arn,
+            next_due=due.timestamp() if due else None,
+            event_age_s=found.event_age_s,
+        )
+
+    def look(self, launch: FailedLaunch, *, ours_too: bool) -> tuple[TaskState, ...] | str:
+        """Return tasks that already do what the launch asked for; or why that cannot be seen."""
+        try:
+            return tuple(tasks.already_there(ecs.client(launch.region), launch, ours_too=ours_too))
+        except tasks.CannotLookError as error:
+            return str(error)
+
+    def complete(self, launch: FailedLaunch) -> Request | NoMatch:
+        """Return the request with what CloudTrail hid, read from the schedule as it is now."""
+        found = _match(launch)
+        if isinstance(found, NoMatch):
+            return found
+        try:
+            return complete(launch, found, scheduled_time=_previous_due(found, launch.event_time))
+        except CannotFillError as error:
+            return NoMatch(why=f"{error} (schedule {found.name})")
+
+    def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
+        """Call RunTask with this body in the launch's Region."""
+        return ecs.run_task(ecs.client(launch.region), body)
+
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+        """Return how tasks are, those that ECS knows; or why that cannot be seen."""
+        try:
+            return tuple(tasks.states(ecs.client(launch.region), launch, arns))
+        except tasks.CannotLookError as error:
+            return str(error)
+
+    def notify(self, message: Message) -> str | None:
+        """Send a message to a person. Returns None if it was taken, else what went wrong."""
+        return topic.publish(self._topic_arn, message) if self._topic_arn else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What a recovery would find out in the account now. Names and times, never values.
+
+    Attributes:
+        schedule: What made the call; None if that is not certain.
+        why: How it was found, or why it was not.
+        variables: Names of the variables that its overrides set, as ``container.NAME``.
+        refused: Why the request cannot be made whole; empty if it can, or is.
+        looked_for: The ``startedBy`` of tasks that would do the job already.
+        there: ARNs of such tasks.
+        blind: Why they cannot be seen; empty if they can.
+    """
+
+    schedule: Background | None
+    why: str
+    variables: tuple[str, ...] = ()
+    refused: str = ""
+    looked_for: tuple[str, ...] = ()
+    there: tuple[str, ...] = ()
+    blind: str = ""
+
+
+def survey(launch: FailedLaunch) -> Survey:
+    """Look at everything that a recovery looks at, and change nothing."""
+    world = World("", lambda: 0.0)
+    seen = world.look(launch, ours_too=True)
+    original = launch.request.parameters.get("startedBy")
+    looked: dict[str, Any] = {
+        "looked_for": (*([original] if original else []), *identity.marks(launch)),
+        "there": () if isinstance(seen, str) else tuple(task.arn for task in seen),
+        "blind": seen if isinstance(seen, str) else "",
+    }
+    found = (
+        _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
+    )
+    if isinstance(found, NoMatch):
+        refused = found.why if isinstance(launch.request, IncompleteRequest) else ""
+        return Survey(schedule=None, why=found.why, refused=refused, **looked)
+    background = world.find_schedule(launch)
+    whole = world.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
+    return Survey(
+        schedule=background if isinstance(background, Background) else None,
+        why="its role, cluster, task definition and the beginning of its name are the call's, and no other's are",
+        variables=tuple(variable_names(found)),
+        refused=whole.why if isinstance(whole, NoMatch) else "",
+        **looked,
+    )
+
+
+def _match(launch: FailedLaunch) -> Schedule | NoMatch:
+    try:
+        return match(launch, schedules.candidates(launch))
+    except schedules.CannotReadError as error:
+        return NoMatch(why=f"the rules and schedules cannot be read: {error}")
+
+
+def _next_due(schedule: Schedule, after: datetime) -> datetime | None:
+    """Return when the next run is due; None for a rule on events, a run of its own, or an odd expression."""
+    if schedule.expression is None:
+        return None
+    try:
+        return expressions.next_due(
+            schedule.expression, after=after, timezone=schedule.timezone, start=schedule.start
+        )
+    except ValueError:
+        return None
+
+
+def _previous_due(schedule: Schedule, before: datetime) -> datetime | None:
+    """Return the due time of the run that was called for at a time; None if the expression does not tell it."""
+    # Only cron says it for certain: a rate counts from a moment that AWS does not always tell.
+    if schedule.expression is None or not schedule.expression.startswith("cron("):
+        return None
+    try:
+        due = expressions.previous_due(schedule.expression, until=before, timezone=schedule.timezone)
+    except ValueError:
+        return None
+    return due.astimezone(UTC) if due else None

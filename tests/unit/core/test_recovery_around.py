@@ -1,0 +1,297 @@
+"""Around the calls: the schedule that made the first one, tasks that are there already, and tasks that do not run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from support.records import CAPACITY, launch, parameters
+from support.worlds import run
+
+from retry_run_task.core import identity
+from retry_run_task.core.policy import DEFAULT, Policy
+from retry_run_task.core.recovery import Background
+from retry_run_task.core.request import HIDDEN, hidden_paths
+from retry_run_task.core.schedules import NoMatch
+from retry_run_task.core.values import (
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    IncompleteRequest,
+    Origin,
+    Outcome,
+    Phase,
+    Placed,
+    Request,
+    TaskState,
+)
+
+SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
+FAILED_AT = launch().event_time.timestamp()
+THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+
+
+def placed(*names: str) -> Placed:
+    return Placed(task_arns=names)
+
+
+def runs(*names: str) -> tuple[TaskState, ...]:
+    return tuple(TaskState(arn=name, phase=Phase.RUNS) for name in names)
+
+
+def starting(*names: str) -> tuple[TaskState, ...]:
+    return tuple(TaskState(arn=name, phase=Phase.STARTING) for name in names)
+
+
+def failed(name: str, reason: str, code: str = "TaskFailedToStart") -> TaskState:
+    return TaskState(
+        arn=name, phase=Phase.FAILED, failure=Failure(origin=Origin.STOPPED, code=code, reason=reason)
+    )
+
+
+def due_in(seconds: float, **changes: Any) -> Background:
+    values = {"name": "nightly", "arn": "arn:x", "next_due": FAILED_AT + seconds, "event_age_s": 86_400}
+    return Background(**(values | changes))
+
+
+NETWORK = "Timeout waiting for network interface provisioning to complete."
+
+
+# --- Is it there already? ---
+
+
+def test_a_task_that_is_there_ends_it_before_anything_is_launched() -> None:
+    """A ghost of the failed call, a person's re-run, the next run: whichever it is, the job is being done."""
+    done = run(launch(), there={1: runs("ghost")})
+    assert done.ending.outcome is Outcome.ALREADY_RUNNING
+    assert done.ending.task_arns == ("ghost",)
+    assert done.world.bodies == []
+    assert done.world.messages == []
+
+
+def test_a_task_that_appears_while_waiting_ends_it_too() -> None:
+    done = run(launch(), SHORT, there={3: runs("by-hand")})
+    assert done.ending.outcome is Outcome.ALREADY_RUNNING
+    assert len(done.world.bodies) == 2
+
+
+def test_a_ghost_that_does_not_come_to_run_is_replaced() -> None:
+    done = run(launch(), placed("t1"), there={1: starting("ghost")}, states={1: (failed("ghost", NETWORK),)})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.ending.task_arns == ("t1",)
+
+
+def test_half_a_ghost_leaves_the_other_half_to_be_placed() -> None:
+    done = run(launch(request=parameters(count=3)), placed("t1", "t2"), there={1: runs("ghost")})
+    assert [body["count"] for body in done.world.bodies] == [2]
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert set(done.ending.task_arns) == {"ghost", "t1", "t2"}
+
+
+def test_not_being_able_to_look_is_told_and_keeps_nothing_from_being_recovered() -> None:
+    """The client token guards against a second task of ours; the look only finds those of others."""
+    done = run(launch(), placed("t1"), there={1: "ListTasks is not allowed"})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert [fields["why"] for event, fields in done.told if event == "recovery.blind"] == [
+        "ListTasks is not allowed"
+    ]
+
+
+# --- Does it run? ---
+
+
+def test_placed_tasks_are_watched_until_all_run_with_growing_waits() -> None:
+    done = run(launch(), placed("t1"), states={1: starting("t1"), 2: (), 3: starting("t1"), 4: runs("t1")})
+    assert done.ending.outcome is Outcome.RECOVERED
+    waits = [result for name, result in done.execution.operations if name.startswith("watch-wait")]
+    assert waits == [15, 30, 60, 60]
+
+
+def test_a_start_that_failed_for_what_passes_is_made_again_with_a_new_token() -> None:
+    done = run(launch(), placed("t1"), placed("t2"), states={1: (failed("t1", NETWORK),)})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.ending.task_arns == ("t2",)
+    assert done.tokens == [identity.client_token(launch().call_id, n) for n in (1, 2)]
+
+
+def test_only_the_tasks_that_did_not_start_are_made_again() -> None:
+    three = launch(request=parameters(count=3))
+    states = {1: (*runs("t1"), *starting("t2"), failed("t3", NETWORK))}
+    done = run(three, placed("t1", "t2", "t3"), placed("t4"), states=states)
+    assert [body["count"] for body in done.world.bodies] == [3, 1]
+    assert set(done.ending.task_arns) == {"t1", "t2", "t4"}
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "ResourceInitializationError: unable to pull secrets or registry auth: AccessDeniedException",
+        "CannotPullContainerError: manifest unknown",
+    ],
+)
+def test_a_start_that_waiting_cannot_help_gives_up_with_the_reason(reason: str) -> None:
+    done = run(launch(), placed("t1"), states={1: (failed("t1", reason),)})
+    assert done.ending.outcome is Outcome.PERMANENT
+    assert len(done.world.bodies) == 1
+    assert reason.split(":")[0] in done.world.messages[0].text
+
+
+def test_a_task_that_ran_and_then_failed_is_left_alone() -> None:
+    """It is the job's own business from there on."""
+    done = run(launch(), placed("t1"), states={1: runs("t1")})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert len(done.world.bodies) == 1
+
+
+def test_a_task_that_starts_for_ever_is_watched_for_an_hour_only() -> None:
+    done = run(launch(), placed("t1"), states=dict.fromkeys(range(1, 1000), starting("t1")))
+    assert done.ending.outcome is Outcome.RECOVERED
+    watched = sum(result for name, result in done.execution.operations if name.startswith("watch-wait"))
+    assert DEFAULT.watch_s <= watched <= DEFAULT.watch_s + 60
+
+
+def test_not_being_able_to_watch_is_told_and_changes_nothing() -> None:
+    done = run(launch(), placed("t1"), states={1: "throttled"})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert len(done.world.bodies) == 1
+
+
+# --- Is it still wanted? ---
+
+
+def test_a_run_is_dropped_when_its_successor_is_due_and_says_so() -> None:
+    done = run(launch(), SHORT, background=due_in(1200))
+    assert done.ending.outcome is Outcome.SUPERSEDED
+    assert max(done.world.times) < FAILED_AT + 1200
+    assert "next run" in done.world.messages[0].text
+
+
+def test_a_record_that_arrives_after_the_next_run_was_due_starts_nothing() -> None:
+    """A five-minute job whose record took six minutes."""
+    done = run(launch(), placed("t1"), background=due_in(300), late_s=360)
+    assert done.ending.outcome is Outcome.SUPERSEDED
+    assert done.world.bodies == []
+
+
+def test_a_monthly_job_is_fought_for_as_long_as_the_policy_says() -> None:
+    done = run(launch(), SHORT, background=due_in(30 * 86_400))
+    assert done.ending.outcome is Outcome.EXPIRED
+    assert max(done.world.times) > FAILED_AT + DEFAULT.deadline_s - 120
+
+
+def test_a_policy_may_want_only_a_share_of_the_interval() -> None:
+    policy = Policy(rules=DEFAULT.rules, deadline_s=86_400, interval_share=0.5)
+    done = run(launch(), SHORT, background=due_in(1200), policy=policy)
+    assert done.ending.outcome is Outcome.SUPERSEDED
+    assert max(done.world.times) < FAILED_AT + 600
+
+
+@pytest.mark.parametrize("kind", [CallerKind.HAND_MADE, CallerKind.OTHER])
+def test_who_has_no_schedule_is_not_asked_for_one(kind: CallerKind) -> None:
+    done = run(launch(caller=Caller(kind=kind)), placed("t1"), background=due_in(1))
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert "find-schedule" not in [name for name, _ in done.execution.operations]
+
+
+# --- Is it whole? ---
+
+
+def incomplete(**changes: Any) -> FailedLaunch:
+    recorded = parameters(
+        dryrun=None,
+        clientToken=None,
+        overrides={"containerOverrides": [{"name": "app", "environment": HIDDEN}]},
+    )
+    value = launch(**changes)
+    unknown = IncompleteRequest(parameters=recorded, missing=tuple(hidden_paths(recorded)))
+    return type(value)(**{f: getattr(value, f) for f in value.__slots__} | {"request": unknown})
+
+
+CANARY = "canary-5e5d"
+SECRET = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]}
+
+
+def test_hidden_values_come_from_the_schedule_and_are_seen_by_run_task_only() -> None:
+    whole = Request(parameters=dict(incomplete().request.parameters) | {"overrides": SECRET})
+    done = run(
+        incomplete(), SHORT, placed("t1"), background=due_in(86_400), whole=whole, notify_recovered=True
+    )
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert [body["overrides"] for body in done.world.bodies] == [SECRET, SECRET]
+    assert done.world.messages
+    written = json.dumps([done.execution.operations, done.execution.payload, done.told], default=str)
+    assert CANARY not in written
+    assert CANARY not in done.world.messages[0].text
+    assert CANARY not in str(done.ending)
+
+
+@pytest.mark.parametrize(
+    ("world", "says"),
+    [
+        (
+            {"background": NoMatch(why="2 rules or schedules could have made this call: a, b")},
+            "2 rules or schedules",
+        ),
+        (
+            {"background": due_in(86_400), "whole": NoMatch(why="nightly was changed after the call failed")},
+            "was changed",
+        ),
+    ],
+)
+def test_what_cannot_be_made_whole_is_refused_with_the_reason(world: dict[str, Any], says: str) -> None:
+    done = run(incomplete(), placed("t1"), **world)
+    assert done.ending.outcome is Outcome.REFUSED
+    assert done.world.bodies == []
+    assert says in done.world.messages[0].text
+    assert len(done.world.messages) == 1
+
+
+def test_a_schedule_that_changes_under_way_stops_it() -> None:
+    """It was whole at the first attempt, and is not at the second."""
+    whole = Request(parameters=dict(incomplete().request.parameters) | {"overrides": SECRET})
+    done = run(incomplete(), SHORT, background=due_in(86_400), whole=whole, forget_after=1)
+    assert done.ending.outcome is Outcome.REFUSED
+    assert len(done.world.bodies) == 1
+
+
+# --- Errors ---
+
+
+def thrown(failure: Failure = THROTTLED) -> FailedLaunch:
+    return launch(failures=(failure,))
+
+
+def test_a_thrown_error_waits_until_eventbridge_cannot_make_the_call_any_more() -> None:
+    background = due_in(86_400, event_age_s=3600)
+    done = run(thrown(), placed("t1"), background=background, recover_errors=True, late_s=300)
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.world.times[0] == FAILED_AT + 3600
+
+
+def test_a_later_success_of_eventbridges_own_is_seen() -> None:
+    background = due_in(86_400, event_age_s=3600)
+    done = run(thrown(), placed("t1"), background=background, recover_errors=True, there={1: runs("own")})
+    assert done.ending.outcome is Outcome.ALREADY_RUNNING
+    assert done.world.bodies == []
+
+
+@pytest.mark.parametrize("background", [due_in(86_400), NoMatch(why="cannot be read")])
+def test_a_call_that_eventbridge_repeats_for_longer_than_anybody_waits_is_given_up(background: Any) -> None:
+    done = run(thrown(), placed("t1"), background=background, recover_errors=True)
+    assert done.ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED)
+    assert done.world.bodies == []
+
+
+def test_a_target_without_retries_is_recovered_at_once() -> None:
+    done = run(thrown(), placed("t1"), background=due_in(86_400, event_age_s=0), recover_errors=True)
+    assert done.world.times == [FAILED_AT + 300]
+
+
+@pytest.mark.parametrize("recover_errors", [True, False])
+def test_a_denied_call_is_never_made_again(recover_errors: bool) -> None:
+    denied = thrown(Failure(origin=Origin.ERROR, code="AccessDenied", reason="no"))
+    done = run(denied, placed("t1"), background=due_in(86_400, event_age_s=0), recover_errors=recover_errors)
+    assert done.ending.outcome is Outcome.PERMANENT
+    assert done.world.bodies == []
