@@ -36,11 +36,11 @@ TARGET = ("--python-version", "3.13", "--implementation", "py", "--abi", "none",
 # What handlers.py imports, directly or not. The commands, the local AWS and the simulator stay at home.
 OWN = ("__init__.py", "py.typed", "handlers.py", "intake.py", "config.py", "aws", "core", "sources")
 
-# Half of the zip would be Powertools' web framework, with Swagger UI's JavaScript for a browser: 565 of
-# 1 225 KB, never imported, and the part that security scanners find fault with. Nothing outside it imports
-# it, but for `shared.functions.pydantic_to_dict` when that is called with a pydantic model and parts of
-# `utilities.auth_alpha`, which is for web APIs. Leaving out `utilities` as well would save 320 KB, but the
-# logger imports some of it, so a list of its parts would have to be kept true at every upgrade.
+# Powertools' web framework, with Swagger UI's JavaScript for a browser, would add 565 KB. It is never imported,
+# and the part that security scanners find fault with. Nothing outside it imports it, but for
+# `shared.functions.pydantic_to_dict` when that is called with a pydantic model and parts of
+# `utilities.auth_alpha`, which is for web APIs. Leaving out `utilities` as well would save 320 KB, but the logger
+# imports some of it, so a list of its parts would have to be kept true at every upgrade.
 LEFT_OUT = ("aws_lambda_powertools/event_handler/", "bin/")
 
 # pip's notes on how and when it installed, which differ from build to build. The rest of a dist-info stays:

@@ -26,7 +26,7 @@ OWN = "retry_run_task"
 # What the runtime brings, and what only the commands, the local AWS or the tests need.
 NOT_IN_IT = frozenset(
     {
-        *("boto3", "botocore", "s3transfer", "urllib3", "dateutil", "six"),
+        *("boto3", "botocore", "s3transfer", "urllib3"),
         *("click", "rich", "lark", "aws_durable_execution_sdk_python_testing", "pytest", "bin"),
     }
 )

@@ -13,6 +13,7 @@ import click
 
 from retry_run_task import __version__
 from retry_run_task.cli.demo import demo
+from retry_run_task.cli.doctor import doctor
 from retry_run_task.cli.explain import explain
 from retry_run_task.core.errors import RetryRunTaskError
 
@@ -26,6 +27,7 @@ def retry_run_task() -> None:
 
 
 retry_run_task.add_command(demo)
+retry_run_task.add_command(doctor)
 retry_run_task.add_command(explain)
 
 

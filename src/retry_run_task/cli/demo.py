@@ -32,19 +32,19 @@ _STYLES = {"good": "green", "bad": "red", "wait": "yellow", "": ""}
 def demo(speed: float, show_all: bool, as_json: bool) -> int:
     """Watch an outage being recovered, on this machine, without an AWS account.
 
-    At midnight ten scheduled tasks meet two zones without capacity. ECS, CloudTrail, the log group and its
-    subscription filter, and Lambda are local; the two functions are the ones that run in AWS.
+    At midnight a batch of scheduled tasks meets two zones without capacity. EventBridge, ECS, CloudTrail, the log
+    group and its subscription filter, and Lambda are local; the two functions are the ones that run in AWS.
     """
     from rich.console import Console  # noqa: PLC0415 - the other commands start without it
 
-    from retry_run_task.local.midnight import Night  # noqa: PLC0415
+    from retry_run_task.local.midnight import JOBS, Night  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
     night = Night(speed=speed, show=(lambda _: None) if as_json else _printer(console, show_all))
     if not as_json:
         console.print(
-            f"Ten scheduled tasks at midnight, {speed:g} times faster than life. Times are virtual.\n"
+            f"{len(JOBS)} scheduled tasks around midnight, {speed:g} times faster than life. Times are virtual.\n"
         )
     finished = night.run()
     result = night.result() | {"speed": speed, "seconds": round(time.monotonic() - began, 1)}
@@ -89,7 +89,7 @@ def _print_summary(console: Console, night: Night, result: JsonObject) -> None:
     for column in ("failed launch", "outcome", "attempts", "after"):
         table.add_column(column, justify="right" if column in ("attempts", "after") else "left")
     for fate in result["outcomes"]:
-        style = "green" if fate["outcome"] == "recovered" else "red"
+        style = "green" if fate["outcome"] in ("recovered", "already running") else "red"
         table.add_row(
             fate["job"], f"[{style}]{fate['outcome']}[/]", str(fate["attempts"]), spoken(fate["seconds"])
         )

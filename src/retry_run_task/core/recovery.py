@@ -172,7 +172,7 @@ class _Progress:
         turn: How often the loop has looked; numbers its steps.
         calls: RunTask calls made.
         task_arns: Tasks that do the job now, as far as known.
-        adopted: Those of them that this recovery did not start.
+        adopted: Those of them that no recovery started.
         running: Those of them that were seen running.
         waited_s: Sum of the waits.
         elapsed_s: Seconds since the failed call.
@@ -396,7 +396,8 @@ def _look(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | N
     for task in wire.states_from_json(seen["tasks"]):
         if task.arn not in progress.task_arns:
             progress.task_arns += (task.arn,)
-            progress.adopted |= {task.arn}
+            if not task.is_ours:
+                progress.adopted |= {task.arn}
         if task.phase is Phase.RUNS:
             progress.running |= {task.arn}
     if progress.missing <= 0:

@@ -6,6 +6,7 @@ not sent again, and finds what CloudTrail left out.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from math import isfinite
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.core.values import IncompleteRequest, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 # ECS: 1 to 10 tasks a call. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 COUNT_MAX = 10
@@ -122,30 +123,47 @@ def hidden_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yield the path of every value that CloudTrail hid, or hid a part of.
 
     Raises:
-        RequestError: The parameters are nested more deeply than any request.
+        RequestError: The parameters are nested more deeply than any request, or hold no JSON number.
     """
-    stack: list[tuple[str, Any, int]] = [
-        (name, value, 1) for name, value in reversed(list(parameters.items()))
-    ]
+    if _scan(parameters):
+        yield from _paths(parameters)
+
+
+def _scan(parameters: Mapping[str, Any]) -> bool:
+    """Tell whether anything is hidden at all; most requests are whole, and need no paths."""
+    hides = False
+    level: list[Any] = [parameters]
+    for _ in range(DEPTH_MAX):
+        below: list[Any] = []
+        for holder in level:
+            if isinstance(holder, Mapping):
+                hides = hides or any(HIDDEN in key.upper() for key in holder)
+            for value in holder.values() if isinstance(holder, Mapping) else holder:
+                if isinstance(value, str):
+                    hides = hides or HIDDEN in value.upper()
+                elif isinstance(value, dict | list):
+                    below.append(value)
+                elif isinstance(value, float) and not isfinite(value):
+                    raise RequestError("requestParameters holds a number that is too large for JSON")
+        if not below:
+            return hides
+        level = below
+    raise RequestError(f"requestParameters is nested more than {DEPTH_MAX} levels deep")
+
+
+def _paths(parameters: Mapping[str, Any]) -> Iterator[str]:
+    stack: list[tuple[str, Any]] = list(reversed(list(parameters.items())))
     while stack:
-        path, value, depth = stack.pop()
+        path, value = stack.pop()
         if isinstance(value, str):
             if HIDDEN in value.upper():
                 yield path
-            continue
-        if isinstance(value, float) and not isfinite(value):
-            raise RequestError("requestParameters holds a number that is too large for JSON")
-        if not isinstance(value, dict | list):
-            continue
-        if depth > DEPTH_MAX:
-            raise RequestError(f"requestParameters is nested more than {DEPTH_MAX} levels deep")
-        if isinstance(value, dict):
-            children = [(f"{path}.{key}", child, depth + 1) for key, child in value.items()]
+        elif isinstance(value, dict):
             if any(HIDDEN in key.upper() for key in value):
                 yield f"{path} (a key)"
-        else:
-            children = [(f"{path}[{_label(child, i)}]", child, depth + 1) for i, child in enumerate(value)]
-        stack.extend(reversed(children))
+            stack.extend(reversed([(f"{path}.{key}", child) for key, child in value.items()]))
+        elif isinstance(value, list):
+            stack.extend(reversed([(f"{path}[{_label(child, i)}]", child) for i, child in enumerate(value)]))
 
 
 def _label(item: Any, index: int) -> str:

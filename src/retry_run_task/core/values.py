@@ -238,11 +238,13 @@ class TaskState:
         arn: Its ARN.
         phase: How far it has come.
         failure: Why it did not start; None in the other phases.
+        is_ours: Whether a recovery started it.
     """
 
     arn: str
     phase: Phase
     failure: Failure | None = None
+    is_ours: bool = False
 
 
 class Outcome(StrEnum):

@@ -135,7 +135,12 @@ def answer_from_json(body: Mapping[str, Any]) -> Answer:
 def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
     """Return what a step that looked at tasks leaves in its checkpoint."""
     return [
-        {"arn": s.arn, "phase": s.phase.value, "failures": failures_to_json([s.failure] if s.failure else [])}
+        {
+            "arn": s.arn,
+            "phase": s.phase.value,
+            "failures": failures_to_json([s.failure] if s.failure else []),
+            "ours": s.is_ours,
+        }
         for s in states
     ]
 
@@ -147,6 +152,7 @@ def states_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[TaskState, ...
             arn=item["arn"],
             phase=Phase(item["phase"]),
             failure=next(iter(failures_from_json(item["failures"])), None),
+            is_ours=item["ours"],
         )
         for item in items
     )

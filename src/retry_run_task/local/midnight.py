@@ -5,7 +5,6 @@ What is seen here is seen from outside: ECS's answers, the functions' log lines,
 
 from __future__ import annotations
 
-import contextlib
 import json
 import threading
 from collections import Counter
@@ -18,12 +17,10 @@ from retry_run_task.core import identity
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.request import family
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import rule_caller, scheduler_caller
-from retry_run_task.local.ecs import EcsError
 from retry_run_task.local.installation import Installation, install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from retry_run_task.core.values import JsonObject
     from retry_run_task.local.cloudtrail import Call
@@ -42,12 +39,13 @@ class Job:
     """A scheduled task.
 
     Attributes:
-        name: Of the schedule and of the task definition's family.
+        name: Of the rule or schedule and of the task definition's family.
         subnets: Where it may run.
         count: How many tasks each run is.
         by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
         environment: Override values, which CloudTrail hides.
-        is_denied: Whether the role that starts it lacks a permission.
+        from_event: Whether its overrides are made from the event that triggers it, which is gone afterwards.
+        minute: When it is due, in minutes from midnight: -1, 0 or 1.
     """
 
     name: str
@@ -55,37 +53,45 @@ class Job:
     count: int = 1
     by_scheduler: bool = False
     environment: tuple[tuple[str, str], ...] = ()
-    is_denied: bool = False
+    from_event: bool = False
+    minute: int = 0
 
     @property
-    def started_by(self) -> str:
-        """What EventBridge stamps on its tasks; it is cut at 36 characters."""
-        return f"{'chronos-schedule' if self.by_scheduler else 'events-rule'}/{self.name}"[:36]
+    def expression(self) -> str:
+        """When it is due."""
+        hour, minute = divmod(self.minute % (24 * 60), 60)
+        return f"cron({minute} {hour} * * ? *)"
 
-    def request(self) -> JsonObject:
-        """Return the request that EventBridge makes."""
+    def target(self, cluster_arn: str, role_arn: str) -> JsonObject:
+        """Return what EventBridge is told to run."""
         overrides = {
-            "overrides": {
-                "containerOverrides": [
-                    {"name": "app", "environment": [{"name": n, "value": v} for n, v in self.environment]}
-                ]
-            }
+            "containerOverrides": [
+                {"name": "app", "environment": [{"name": n, "value": v} for n, v in self.environment]}
+            ]
         }
+        inputs: JsonObject = {"Input": json.dumps(overrides)} if self.environment else {}
+        if self.from_event:
+            template = json.dumps(overrides).replace('"<time>"', "<time>")
+            inputs = {"InputTransformer": {"InputPathsMap": {"time": "$.time"}, "InputTemplate": template}}
         return {
-            "cluster": CLUSTER,
-            "taskDefinition": self.name,
-            "count": self.count,
-            "launchType": "FARGATE",
-            "networkConfiguration": {
-                "awsvpcConfiguration": {"subnets": list(self.subnets), "assignPublicIp": "DISABLED"}
+            "Arn": cluster_arn,
+            "RoleArn": role_arn,
+            "EcsParameters": {
+                "TaskDefinitionArn": self.name,
+                "TaskCount": self.count,
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": {
+                    "awsvpcConfiguration": {"Subnets": list(self.subnets), "AssignPublicIp": "DISABLED"}
+                },
             },
-            "startedBy": self.started_by,
-            **(overrides if self.environment else {}),
+            **inputs,
         }
 
 
+UNLUCKY = Job(name="health-ping", subnets=("subnet-a", "subnet-d"), minute=-1)
+DENIED = Job(name="usage-rollup", minute=1)
 JOBS = (
-    Job(name="health-ping", subnets=("subnet-d",)),
+    UNLUCKY,
     Job(name="nightly-report"),
     Job(name="invoice-export", by_scheduler=True),
     Job(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
@@ -94,15 +100,20 @@ JOBS = (
     Job(name="mail-digest", by_scheduler=True),
     Job(name="data-export", subnets=("subnet-c",), count=2),
     Job(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
-    Job(name="usage-rollup", is_denied=True),
+    Job(name="event-report", environment=(("AS_OF", "<time>"),), from_event=True),
+    DENIED,
 )
+
+_ORDER = {job.name: place for place, job in enumerate(JOBS)}
 
 # Minutes after midnight, zone, free slots (None: as many as are asked for), and the words for it.
 RETURNS: tuple[tuple[float, str, int | None, str], ...] = (
-    (5, "a", 3, "zone a has room for 3 tasks again"),
-    (8, "a", None, "zone a is back"),
-    (10, "c", None, "zone c is back"),
+    (4, "a", 3, "zone a has room for 3 tasks again"),
+    (6, "a", None, "zone a is back"),
+    (8, "c", None, "zone c is back"),
 )
+
+_NETWORK = "Timeout waiting for network interface provisioning to complete."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,19 +166,22 @@ class Night:
     recovery_calls: int = 0
     _aws: LocalAws = field(init=False)
     _installation: Installation = field(init=False)
+    _cluster_arn: str = field(init=False)
     _seen: Counter[str] = field(default_factory=Counter)
     _events: dict[str, str] = field(default_factory=dict)
     _change: threading.Condition = field(default_factory=threading.Condition)
-    _made: set[str] = field(default_factory=set)
     midnight: datetime = field(init=False)
 
-    def run(self, *, patience_s: float = 120) -> bool:
+    def run(self, *, patience_s: float = 60) -> bool:
         """Live through it. Returns whether every failed launch had its outcome within some real seconds."""
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         self.midnight = datetime.combine(tomorrow, datetime.min.time(), UTC)
-        lead = timedelta(seconds=_WARM_UP_S * self.speed)
+        lead = timedelta(minutes=1, seconds=_WARM_UP_S * self.speed)
         with LocalAws(
-            speed=self.speed, start=self.midnight - lead, region=REGION, ways_in=("logs", "eventbridge")
+            speed=self.speed,
+            start=self.midnight - lead,
+            region=REGION,
+            ways_in=("logs", "eventbridge", "task-state-change"),
         ) as aws:
             self._aws = aws
             self._furnish()
@@ -179,11 +193,12 @@ class Night:
     def result(self) -> JsonObject:
         """Return the night in numbers."""
         outcomes = Counter(fate.outcome for fate in self.fates.values())
+        well = outcomes["recovered"] + outcomes["already running"]
         running = self._running()
         return {
             "launches": len(self.fates),
-            "recovered": outcomes["recovered"],
-            "gave_up": len(self.fates) - outcomes["recovered"] - outcomes["waiting"],
+            "recovered": well,
+            "gave_up": len(self.fates) - well - outcomes["waiting"],
             "run_task_calls": self.recovery_calls,
             "duplicates": sum(max(0, running[job.name] - job.count) for job in JOBS),
             "tasks_asked_for": sum(job.count for job in JOBS),
@@ -192,38 +207,67 @@ class Night:
             "virtual_seconds": round((self._aws.clock.now() - self.midnight).total_seconds()),
             "outcomes": [
                 {"job": f.job, "outcome": f.outcome, "attempts": f.attempts, "seconds": f.seconds}
-                for f in self.fates.values()
+                for f in sorted(self.fates.values(), key=lambda fate: _ORDER[fate.job])
             ],
         }
 
     def _furnish(self) -> None:
         aws = self._aws
-        aws.ecs.create_cluster(CLUSTER)
+        self._cluster_arn = aws.ecs.create_cluster(CLUSTER)
         for subnet, zone in ZONES.items():
             aws.ecs.add_subnet(subnet, zone)
         for job in JOBS:
             aws.ecs.register_task_definition(job.name, run_for=timedelta(hours=8))
         aws.ecs.on_call.append(self._called)
+        aws.ecs.on_task_state_change.append(self._task_changed)
         aws.functions.on_log.append(self._logged)
         aws.topics.on_publish.append(self._published)
-        self._installation = install(aws, settings={"RETRY_RUN_TASK_NOTIFY_RECOVERED": "false"})
+        self._installation = install(aws)
 
     def _schedule(self) -> None:
         aws = self._aws
-        start = max(self.midnight, aws.clock.now())
-        aws.clock.call_at(start, self._take_capacity)
-        for number, job in enumerate(JOBS):
-            aws.clock.call_at(start + timedelta(seconds=1 + number), partial(self._start, job))
+        # On a machine that took long to warm up, the night begins late.
+        start = max(self.midnight - timedelta(minutes=1), aws.clock.now())
+        delay = start - (self.midnight - timedelta(minutes=1))
+        if delay > timedelta(0):
+            raise RuntimeError(
+                f"the functions took {spoken(delay.total_seconds() / self.speed)} too long to start for this speed; "
+                "give a lower --speed"
+            )
+        for job in JOBS:
+            self._create(job)
+        # The first task that is placed is the one that is due a minute before midnight.
+        aws.ecs.faults.fail_to_start(1, "TaskFailedToStart", _NETWORK)
+        aws.clock.call_at(self.midnight - timedelta(seconds=1), self._take_capacity)
+        aws.clock.call_at(self.midnight + timedelta(seconds=59), self._deny)
         for minutes, zone, slots, words in RETURNS:
             aws.clock.call_at(
-                start + timedelta(minutes=minutes), partial(self._give_back, zone, slots, words)
+                self.midnight + timedelta(minutes=minutes), partial(self._give_back, zone, slots, words)
             )
+
+    def _create(self, job: Job) -> None:
+        schedules = self._aws.schedules
+        role = f"arn:aws:iam::{self._aws.account}:role/start-{job.name}"
+        target = job.target(self._cluster_arn, role)
+        if job.by_scheduler:
+            schedules.create_schedule(job.name, expression=job.expression, target=target)
+        else:
+            schedules.put_rule(job.name, expression=job.expression)
+            schedules.put_targets(job.name, [{"Id": "1", **target}])
 
     def _take_capacity(self) -> None:
         for zone in "ac":
             self._aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", 0)
-        self._aws.ecs.capacity.set(f"{REGION}d", "FARGATE", 3)
-        self._say("AWS", "", "zones a and c run out of Fargate capacity; zone d has room for 3 tasks", "bad")
+        self._aws.ecs.capacity.set(f"{REGION}d", "FARGATE", 2)
+        self._say("AWS", "", "zones a and c run out of Fargate capacity; zone d has room for 2 tasks", "bad")
+
+    def _deny(self) -> None:
+        self._aws.ecs.faults.raise_next(
+            1,
+            "AccessDeniedException",
+            f"User: arn:aws:iam::{self._aws.account}:role/start-{DENIED.name} is not authorized to perform: "
+            f"ecs:RunTask on resource: {DENIED.name}",
+        )
 
     def _give_back(self, zone: str, slots: int | None, words: str) -> None:
         if slots is not None:
@@ -231,19 +275,6 @@ class Night:
             self._aws.ecs.faults.lose_answers(3)
         self._aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", slots)
         self._say("AWS", "", words, "good")
-
-    def _start(self, job: Job) -> None:
-        role = f"arn:aws:iam::{self._aws.account}:role/start-{job.name}"
-        if job.is_denied:
-            self._aws.ecs.faults.raise_next(
-                1,
-                "AccessDeniedException",
-                f"User: {role} is not authorized to perform: ecs:RunTask on resource: {job.name}",
-            )
-        # An error is EventBridge's matter; what the product makes of it, it has from CloudTrail.
-        caller = scheduler_caller(role) if job.by_scheduler else rule_caller(role)
-        with contextlib.suppress(EcsError):
-            self._aws.ecs.run_task(job.request(), caller)
 
     def _called(self, call: Call) -> None:
         job = family(call.body)
@@ -276,6 +307,13 @@ class Night:
         )
         self._say("EventBridge", job, f"RunTask: {placed} of {asked} started. {_short(why)}", "bad")
 
+    def _task_changed(self, detail: Mapping[str, Any]) -> None:
+        job = family({"taskDefinition": detail["taskDefinitionArn"]})
+        if detail.get("stopCode") == "TaskFailedToStart":
+            self._say(
+                "ECS", job, f"the task did not start. {_short(str(detail.get('stoppedReason')))}", "bad"
+            )
+
     def _published(self, published: Published) -> None:
         with self._change:
             self.messages.append(published)
@@ -294,14 +332,15 @@ class Night:
             self._recovery(record)
 
     def _intake(self, record: dict[str, Any]) -> None:
-        job = str(record.get("task_definition") or "")
+        job = family({"taskDefinition": record.get("task_definition")})
         match str(record["message"]):
             case "intake.started":
                 with self._change:
                     # AWS records no request for a denied call, so intake cannot name the job; the demo can.
-                    job = job or next(j.name for j in JOBS if j.is_denied)
+                    job = job or DENIED.name
                     again = record["event_id"] in self._events
                     self._events[record["event_id"]] = job
+                    self.fates.setdefault(job, Fate(job))
                 if again:
                     self._say(
                         "intake",
@@ -322,7 +361,7 @@ class Night:
 
     def _recovery(self, record: dict[str, Any]) -> None:
         with self._change:
-            job = self._events.get(str(record.get("event_id")), "")
+            job = family({"taskDefinition": record.get("task_definition")}) or DENIED.name
             fate = self.fates.setdefault(job, Fate(job))
             self._seen[f"{job} {record['message']}"] += 1
             nth = self._seen[f"{job} {record['message']}"]
@@ -339,7 +378,9 @@ class Night:
                     "wait",
                     nth > 1,
                 )
-            case "recovery.recovered" | "recovery.gave_up":
+            case "recovery.start_failed":
+                self._say("recover", job, "a placed task did not start; it is placed again", "bad")
+            case "recovery.recovered" | "recovery.already_running" | "recovery.gave_up":
                 with self._change:
                     fate.outcome = record["outcome"]
                     fate.seconds = (self._aws.clock.now() - self.midnight).total_seconds()
@@ -364,13 +405,16 @@ class Night:
                 self._say("recover", job, f"{label}: {said}", "", nth > 1)
 
     def _ended(self, job: str, record: dict[str, Any]) -> None:
-        if record["outcome"] == "recovered":
-            self._say("recover", job, f"RECOVERED after {record['attempts']} attempts", "good")
+        if record["message"] != "recovery.gave_up":
+            self._say(
+                "recover", job, f"{record['outcome'].upper()} after {_counted(record['attempts'])}", "good"
+            )
         else:
             self._say("recover", job, f"GAVE UP ({record['outcome']}): {record['why']}", "bad")
 
     def _is_over(self) -> bool:
-        return len(self._made) == len(JOBS) and all(f.outcome != "waiting" for f in self.fates.values())
+        # Every job of this night fails in one way or another.
+        return len(self.fates) == len(JOBS) and all(f.outcome != "waiting" for f in self.fates.values())
 
     def _running(self) -> Counter[str]:
         tasks: Counter[str] = Counter()
@@ -390,11 +434,13 @@ class Night:
 
     def _say(self, who: str, job: str, text: str, tone: str = "", is_detail: bool = False) -> None:
         with self._change:
-            if who == "EventBridge":
-                self._made.add(job)
             self.show(
                 Line(at=self._aws.clock.now(), who=who, job=job, text=text, tone=tone, is_detail=is_detail)
             )
+
+
+def _counted(attempts: int) -> str:
+    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
 def _short(text: str) -> str:

@@ -26,9 +26,9 @@ from retry_run_task.sources.reading import ReadError, read_object, text_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Lambda takes at most 6 MB of payload, and JSON text that compresses to that seldom exceeds ten times as much.
+# CloudWatch Logs invokes asynchronously, so a payload has at most 1 MB; records compress to about a twentieth.
 # What is larger was made to be large. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-UNPACKED_MAX = 64 * 1024 * 1024
+UNPACKED_MAX = 32 * 1024 * 1024
 
 # zlib's window size with 32 added: recognise gzip and zlib headers alike. https://www.zlib.net/manual.html
 _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
@@ -80,9 +80,11 @@ def _payload(event: dict[str, Any]) -> dict[str, Any]:
         packed = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise ReadError("awslogs.data is not base64; it may have been cut off") from None
-    text = unpack(packed)
     try:
-        payload = json.loads(text)
+        # Not kept under a name: what was unpacked is gone as soon as it is parsed.
+        payload = json.loads(unpack(packed))
+    except ReadError:
+        raise
     except (ValueError, RecursionError):
         raise ReadError("what awslogs.data unpacks to is not JSON") from None
     if not isinstance(payload, dict):

@@ -18,6 +18,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.core.identity import is_ours
 from retry_run_task.core.request import HIDDEN, family
 from retry_run_task.core.values import Failure, Origin, Phase, TaskState
 
@@ -35,15 +36,20 @@ _RUNNING = frozenset({"RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"})
 
 def state(task: Mapping[str, Any]) -> TaskState:
     """Return how a task is."""
-    arn = str(task.get("taskArn"))
-    if task.get("startedAt") or task.get("lastStatus") in _RUNNING:
-        return TaskState(arn=arn, phase=Phase.RUNS)
-    if task.get("lastStatus") != "STOPPED":
-        return TaskState(arn=arn, phase=Phase.STARTING)
-    failure = Failure(
-        origin=Origin.STOPPED, code=task.get("stopCode"), reason=str(task.get("stoppedReason") or "")
+    phase = _phase(task)
+    failure = None
+    if phase is Phase.FAILED:
+        reason = str(task.get("stoppedReason") or "")
+        failure = Failure(origin=Origin.STOPPED, code=task.get("stopCode"), reason=reason)
+    return TaskState(
+        arn=str(task.get("taskArn")), phase=phase, failure=failure, is_ours=is_ours(task.get("startedBy"))
     )
-    return TaskState(arn=arn, phase=Phase.FAILED, failure=failure)
+
+
+def _phase(task: Mapping[str, Any]) -> Phase:
+    if task.get("startedAt") or task.get("lastStatus") in _RUNNING:
+        return Phase.RUNS
+    return Phase.FAILED if task.get("lastStatus") == "STOPPED" else Phase.STARTING
 
 
 def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:

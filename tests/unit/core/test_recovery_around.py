@@ -6,8 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from support.records import CAPACITY, launch, parameters
-from support.worlds import run
 
 from retry_run_task.core import identity
 from retry_run_task.core.policy import DEFAULT, Policy
@@ -20,6 +18,7 @@ from retry_run_task.core.values import (
     FailedLaunch,
     Failure,
     IncompleteRequest,
+    Lost,
     Origin,
     Outcome,
     Phase,
@@ -27,8 +26,11 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
+from support.records import CAPACITY, launch, parameters
+from support.worlds import run
 
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
+LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
 FAILED_AT = launch().event_time.timestamp()
 THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
 
@@ -83,6 +85,13 @@ def test_a_ghost_that_does_not_come_to_run_is_replaced() -> None:
     assert done.ending.task_arns == ("t1",)
 
 
+def test_a_task_of_ours_whose_answer_was_lost_is_our_success() -> None:
+    ours = TaskState(arn="t1", phase=Phase.RUNS, is_ours=True)
+    done = run(launch(), LOST, there={2: (ours,)})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert len(done.world.bodies) == 1
+
+
 def test_half_a_ghost_leaves_the_other_half_to_be_placed() -> None:
     done = run(launch(request=parameters(count=3)), placed("t1", "t2"), there={1: runs("ghost")})
     assert [body["count"] for body in done.world.bodies] == [2]
@@ -135,7 +144,7 @@ def test_a_start_that_waiting_cannot_help_gives_up_with_the_reason(reason: str) 
     done = run(launch(), placed("t1"), states={1: (failed("t1", reason),)})
     assert done.ending.outcome is Outcome.PERMANENT
     assert len(done.world.bodies) == 1
-    assert reason.split(":")[0] in done.world.messages[0].text
+    assert reason.split(":", maxsplit=1)[0] in done.world.messages[0].text
 
 
 def test_a_task_that_ran_and_then_failed_is_left_alone() -> None:

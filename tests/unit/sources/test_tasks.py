@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
 
 from retry_run_task import sources
 from retry_run_task.core.identity import mark_started_by
@@ -24,6 +23,7 @@ from retry_run_task.core.values import (
 )
 from retry_run_task.core.wire import canonical, launch_to_json
 from retry_run_task.sources.tasks import is_of, state, time_of
+from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/batch/0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d"
 AFTER = launch().event_time + timedelta(seconds=1)
@@ -69,6 +69,11 @@ def test_how_far_a_task_has_come(changes: dict[str, Any], phase: Phase) -> None:
     seen = state(task(**changes))
     assert seen.phase is phase
     assert (seen.failure is not None) == (phase is Phase.FAILED)
+
+
+def test_a_recoverys_task_is_told_apart() -> None:
+    assert state(task(startedBy=mark_started_by("events-rule/nightly", "0" * 32))).is_ours
+    assert not state(task()).is_ours
 
 
 def test_why_a_task_did_not_start() -> None:
