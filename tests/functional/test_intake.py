@@ -214,3 +214,54 @@ def test_text_that_no_encoding_takes_is_logged_all_the_same() -> None:
     counts, lines = take(awslogs(record(request=parameters(startedBy="events-rule/\ud800夜"))), Lambda())
     assert counts.started == 1
     assert lines
+
+
+THROTTLED = error_record("ThrottlingException", "Rate exceeded")
+
+
+def test_errors_that_pass_are_recovered_only_if_asked_for_and_once_a_day() -> None:
+    functions = Lambda()
+    for minute in range(3):
+        again = THROTTLED | {
+            "eventTime": f"2026-11-24T00:0{minute}:00Z",
+            "eventID": f"00000000-0000-4000-8000-{minute:012}",
+        }
+        take(awslogs(again), functions, recover_errors=True)
+    ((_, payload),) = functions.started.items()
+    assert wire.launch_from_json(json.loads(payload)).failures[0].code == "ThrottlingException"
+
+
+@pytest.mark.parametrize("recover_errors", [True, False])
+def test_a_request_that_aws_did_not_record_is_not_recovered_after_an_error(recover_errors: bool) -> None:
+    unknown = error_record("ThrottlingException", "Rate exceeded", requestParameters=None)
+    counts, _ = take(awslogs(unknown), Lambda(), recover_errors=recover_errors)
+    assert counts == Counts(ignored=1)
+
+
+def interrupted(**changes: Any) -> dict[str, Any]:
+    task = {
+        "taskArn": "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d",
+        "clusterArn": parameters()["cluster"],
+        "taskDefinitionArn": parameters()["taskDefinition"],
+        "startedBy": "events-rule/nightly",
+        "lastStatus": "STOPPED",
+        "startedAt": "2026-11-24T00:01:00Z",
+        "stoppedAt": "2026-11-24T00:03:00Z",
+        "stopCode": "SpotInterruption",
+        "stoppedReason": "Your Spot Task was interrupted.",
+    }
+    return eventbridge(task | changes, **{"detail-type": "ECS Task State Change"})
+
+
+@pytest.mark.parametrize(("asked_for", "counts"), [(False, Counts(ignored=1)), (True, Counts(started=1))])
+def test_a_task_that_spot_took_away_is_started_again_only_if_asked_for(
+    asked_for: bool, counts: Counts
+) -> None:
+    """It had begun to work: whether it may work twice is for its owner to say."""
+    assert take(interrupted(), Lambda(), spot_interruptions=asked_for)[0] == counts
+
+
+def test_a_task_that_ran_and_failed_is_never_started_again() -> None:
+    for code in ("EssentialContainerExited", "UserInitiated"):
+        counts, _ = take(interrupted(stopCode=code), Lambda(), spot_interruptions=True)
+        assert counts == Counts(ignored=1)

@@ -1,0 +1,264 @@
+"""With real rules and schedules: values come back, tasks that did not start are started, and no run comes too late."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from retry_run_task.local.aws import LocalAws
+from retry_run_task.local.cloudtrail import rule_caller
+from retry_run_task.local.installation import Installation, install
+from support.records import record
+from support.site import Site
+
+CANARY = "canary-5e5d"
+ROLE = "arn:aws:iam::123456789012:role/nightly-starter"
+NETWORK = "Timeout waiting for network interface provisioning to complete."
+ENDS = ("recovered", "already_running", "gave_up")
+
+
+@pytest.fixture
+def site() -> Any:
+    """A local AWS with all three ways in."""
+    ways = ("logs", "eventbridge", "task-state-change")
+    with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), ways_in=ways) as aws:
+        yield Site(aws)
+
+
+@pytest.fixture
+def installed(site: Site) -> Installation:
+    return install(site.aws, settings={"RETRY_RUN_TASK_NOTIFY_RECOVERED": "true"})
+
+
+def outcomes(site: Site) -> list[str]:
+    return [r["outcome"] for end in ENDS for r in site.events(f"recovery.{end}")]
+
+
+def soon(site: Site) -> str:
+    """Return a cron expression that is due within five virtual minutes, and then tomorrow."""
+    due = site.aws.clock.now() + timedelta(minutes=5)
+    return f"cron({due.minute} {due.hour} * * ? *)"
+
+
+def target(**changes: Any) -> dict[str, Any]:
+    overrides = {
+        "containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]
+    }
+    return {
+        "Arn": "arn:aws:ecs:ap-northeast-1:123456789012:cluster/batch",
+        "RoleArn": ROLE,
+        "Input": json.dumps(overrides),
+        "EcsParameters": {
+            "TaskDefinitionArn": "nightly",
+            "TaskCount": 1,
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {
+                "awsvpcConfiguration": {"Subnets": ["subnet-a"], "AssignPublicIp": "DISABLED"}
+            },
+        },
+    } | changes
+
+
+def secret_of(call: Any) -> str:
+    value: str = call.body["overrides"]["containerOverrides"][0]["environment"][0]["value"]
+    return value
+
+
+def assert_canary_is_nowhere(site: Site) -> None:
+    """Look through everything that was written: logs, messages, payloads, checkpoints, history."""
+    assert not [line for line in site.lines if CANARY in line]
+    assert not [m for m in site.aws.published if CANARY in m.message + str(m.subject)]
+    assert not [letter for letter in site.aws.functions.dead_letters if CANARY in str(letter)]
+    lambda_ = site.client("lambda")
+    for execution in site.aws.durable.executions():
+        history = lambda_.get_durable_execution_history(
+            DurableExecutionArn=execution.durable_execution_arn, IncludeExecutionData=True
+        )
+        assert history["Events"]
+        assert CANARY not in json.dumps(history, default=str)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("kind", ["rule", "scheduler", "universal"])
+def test_hidden_values_come_back_and_are_seen_by_nobody_but_ecs(site: Site, kind: str) -> None:
+    site.capacity(0)
+    wanted = target()
+    if kind == "rule":
+        site.aws.schedules.put_rule("nightly", expression=soon(site))
+        site.aws.schedules.put_targets("nightly", [{"Id": "1", **wanted}])
+    elif kind == "scheduler":
+        site.aws.schedules.create_schedule("nightly", expression=soon(site), target=wanted)
+    else:
+        request = {
+            "Cluster": wanted["Arn"],
+            "TaskDefinition": "nightly",
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["subnet-a"]}},
+            "Overrides": {
+                "ContainerOverrides": [
+                    {"Name": "app", "Environment": [{"Name": "PASSWORD", "Value": CANARY}]}
+                ]
+            },
+        }
+        universal = {
+            "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
+            "RoleArn": ROLE,
+            "Input": json.dumps(request),
+        }
+        site.aws.schedules.create_schedule("nightly", expression=soon(site), target=universal)
+    site.wait_for(lambda: len(site.events("recovery.attempted")) >= 2)
+    site.capacity(5)
+    site.wait_for(lambda: outcomes(site))
+    assert outcomes(site) == ["recovered"]
+    assert {secret_of(call) for call in site.recoveries()} == {CANARY}
+    assert len(site.tasks()) == 1
+    site.wait_for(lambda: site.aws.published)
+    assert_canary_is_nowhere(site)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (
+            {
+                "Input": None,
+                "InputTransformer": {
+                    "InputPathsMap": {"t": "$.time"},
+                    "InputTemplate": '{"containerOverrides": [{"name": "app", "environment": '
+                    '[{"name": "T", "value": <t>}]}]}',
+                },
+            },
+            "made from the event",
+        ),
+    ],
+)
+def test_values_that_are_gone_are_refused_with_the_reason(
+    site: Site, change: dict[str, Any], why: str
+) -> None:
+    site.capacity(0)
+    changed = {k: v for k, v in target(**change).items() if v is not None}
+    site.aws.schedules.put_rule("nightly", expression=soon(site))
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **changed}])
+    site.wait_for(lambda: site.aws.published)
+    assert outcomes(site) == ["refused"]
+    assert why in site.aws.published[0].message
+    assert "aws events list-rules" in site.aws.published[0].message
+    assert site.recoveries() == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_schedule_that_was_changed_since_is_not_trusted(site: Site) -> None:
+    site.capacity(0)
+    site.aws.trail.delays["logs"] = site.aws.trail.delays["eventbridge"] = (120, 1)
+    site.aws.schedules.create_schedule("nightly", expression=soon(site), target=target())
+    site.wait_for(lambda: site.calls)
+    site.aws.schedules.update_schedule("nightly", expression=soon(site), target=target())
+    site.wait_for(lambda: site.aws.published)
+    assert outcomes(site) == ["refused"]
+    assert "was changed" in site.aws.published[0].message
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_task_that_did_not_start_is_started_from_its_schedule(site: Site) -> None:
+    """Accepted by ECS, dead before it ran: no failed call, one event, one recovery, the same task again."""
+    site.aws.ecs.faults.fail_to_start(1, "TaskFailedToStart", NETWORK)
+    site.aws.schedules.put_rule("nightly", expression=soon(site))
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
+    site.wait_for(lambda: outcomes(site))
+    assert outcomes(site) == ["recovered"]
+    (call,) = site.recoveries()
+    assert secret_of(call) == CANARY
+    assert call.body["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-a"]
+    assert len(site.tasks()) == 1
+    assert_canary_is_nowhere(site)
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_recoverys_task_that_does_not_start_is_that_recoverys_own_business(site: Site) -> None:
+    site.capacity(0)
+    site.aws.schedules.create_schedule("nightly", expression=soon(site), target=target())
+    site.wait_for(lambda: site.events("recovery.attempted"))
+    site.aws.ecs.faults.fail_to_start(2, "TaskFailedToStart", NETWORK)
+    site.capacity(5)
+    site.wait_for(lambda: outcomes(site))
+    assert outcomes(site) == ["recovered"]
+    assert len(site.events("recovery.start_failed")) == 2
+    assert len(site.events("recovery.began")) == 1
+    assert len(site.tasks()) == 1
+    assert (
+        site.wait_for(lambda: [e for e in site.events("intake.ignored") if "watching it" in e["why"]]) or True
+    )
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_person_who_starts_the_job_meanwhile_is_seen(site: Site) -> None:
+    site.capacity(0)
+    site.aws.schedules.create_schedule("nightly", expression=soon(site), target=target())
+    site.wait_for(lambda: site.events("recovery.waiting"))
+    original = next(c for c in site.calls if "retry-run-task" not in str(c.body.get("startedBy")))
+    # In a zone that only the person may use, so that the recovery cannot be quicker.
+    site.aws.ecs.add_subnet("subnet-z", "ap-northeast-1d")
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-z"]}}
+    body = {k: v for k, v in original.body.items() if k != "clientToken"} | {"networkConfiguration": network}
+    by_hand = site.aws.ecs.run_task(body, rule_caller(ROLE))["tasks"][0]["taskArn"]
+    site.wait_for(lambda: outcomes(site))
+    (ending,) = site.events("recovery.already_running")
+    assert ending["task_arns"] == [by_hand]
+    assert site.tasks() == [by_hand]
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_run_that_its_successor_overtakes_is_dropped_and_says_so(site: Site) -> None:
+    site.capacity(0)
+    site.aws.schedules.put_rule("nightly", expression="cron(0/5 * * * ? *)")
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
+    first = site.wait_for(lambda: next((m for m in site.aws.published if "superseded" in m.message), None))
+    assert first.subject is not None
+    assert first.subject.startswith("DROPPED: nightly")
+
+
+def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
+    site.aws.schedules.put_rule("nightly", expression="cron(0 0 * * ? *)")
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
+    hidden = {"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}
+    value = record(
+        request={
+            "cluster": "batch",
+            "taskDefinition": "nightly",
+            "startedBy": "events-rule/nightly",
+            "overrides": hidden,
+        }
+    )
+    value["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] = ROLE
+    settings = os.environ | site.aws.environment()
+
+    def explain(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "retry_run_task", "explain", "-", "--aws", *arguments],
+            input=json.dumps(value),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=settings,
+        )
+        assert CANARY not in done.stdout + done.stderr
+        return done.stdout
+
+    (launch,) = json.loads(explain("--json"))["launches"]
+    assert launch["decision"] == "retry"
+    assert launch["schedule"]["name"] == "nightly"
+    assert launch["schedule"]["values_read"] == ["app.PASSWORD"]
+    assert launch["schedule"]["next_due"] == "2026-11-25T00:00:00Z"
+    assert launch["schedule"]["deadline"] == "2026-11-24T06:00:03Z"
+    assert launch["there"]["found"] == []
+    assert launch["there"]["looked_for"][0] == "events-rule/nightly"
+    text = explain()
+    assert "app.PASSWORD from its input" in text
+    assert "wanted until 2026-11-24T06:00:03Z" in text
