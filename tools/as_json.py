@@ -50,8 +50,33 @@ def module(folder: Path) -> dict[str, list[Any]]:
     blocks: dict[str, list[Any]] = {}
     for path in sorted(folder.glob("*.tf")):
         for kind, found in hcl2.loads(path.read_text(encoding="utf-8")).items():
-            blocks.setdefault(kind, []).extend(found)
+            blocks.setdefault(kind, []).extend(_body(block) for block in found)
     return blocks
+
+
+def _body(body: Any) -> Any:
+    """Take attributes out of the lists that the reader puts every one of them into, as it does with blocks.
+
+    A block is told from an object by what is in it: lists only, or a label and then lists only.
+    """
+    if not isinstance(body, dict):
+        return body
+    plain = {}
+    for name, value in body.items():
+        if not isinstance(value, list):
+            plain[name] = _body(value)  # a label
+        elif all(_is_block(item) for item in value):
+            plain[name] = [_body(item) for item in value]
+        else:
+            (plain[name],) = value
+    return {name: value for name, value in plain.items() if not name.startswith("__")}
+
+
+def _is_block(item: Any) -> bool:
+    if not isinstance(item, dict):
+        return False
+    values = [value for name, value in item.items() if not name.startswith("__")]
+    return all(isinstance(value, list) for value in values) or (len(values) == 1 and _is_block(values[0]))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from botocore.exceptions import (
     ClientError,
     ConfigNotFound,
     ConfigParseError,
+    HTTPClientError,
     InvalidRegionError,
     NoCredentialsError,
     PartialCredentialsError,
@@ -19,9 +20,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
 )
-from botocore.exceptions import (
-    ConnectionError as NoConnectionError,
-)
+from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from retry_run_task.account.inventory import Identity
@@ -138,7 +137,7 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
             return AccessError(
                 f"{region!r} is not the name of a Region.", hint="Expected one such as eu-west-1."
             )
-        case NoConnectionError():
+        case NoConnectionError() | HTTPClientError():
             return AccessError(
                 f"AWS does not answer in {region}: {_line(error)}.", hint=_where(session, region)
             )

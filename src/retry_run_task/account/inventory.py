@@ -232,11 +232,13 @@ class Alarm:
         name: Its name.
         topic_arns: The topics that it speaks to; empty if to none.
         has_actions: Whether its actions are switched on.
+        exists: Whether it is there; somebody may have deleted it.
     """
 
     name: str
     topic_arns: tuple[str, ...] = ()
     has_actions: bool = True
+    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 # A look at a large account is hundreds of calls, of which AWS throttles some.
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
 
-FAULTS = (ClientError, BotoCoreError, ResponseParserError)
-"""What a call may raise when AWS, or what stands in its place, does not give an answer."""
+# ValueError is what botocore makes of an endpoint that is no address, and some parsers of an answer that is none.
+_FAULTS = (ClientError, BotoCoreError, ResponseParserError, ValueError)
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html
 _DENIED = frozenset({"AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"})
@@ -51,7 +51,7 @@ class Reader:
         """
         try:
             answer: JsonObject = self._method(action, in_region)(**call)
-        except FAULTS as error:
+        except _FAULTS as error:
             return unknown(action, error)
         return answer
 
@@ -59,7 +59,7 @@ class Reader:
         """Make a call until every page is there, and return what the pages list under a name."""
         try:
             return [item for page in self._pages(action, call) for item in page.get(member) or ()]
-        except FAULTS as error:
+        except _FAULTS as error:
             return unknown(action, error)
 
     def _pages(self, action: str, call: JsonObject) -> Iterator[JsonObject]:
