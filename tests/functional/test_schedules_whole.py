@@ -262,3 +262,30 @@ def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
     text = explain()
     assert "app.PASSWORD from its input" in text
     assert "wanted until 2026-11-24T06:00:03Z" in text
+
+
+def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
+    """A universal target leaves no name on its task; to read every schedule would throttle the account's own calls."""
+    universal = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": ROLE, "Input": "{}"}
+    for number in range(201):
+        site.aws.schedules.create_schedule(f"s{number}", expression="cron(0 0 * * ? *)", target=universal)
+    value = record(
+        request={"cluster": "batch", "taskDefinition": "nightly"},
+        userAgent="AmazonEventBridgeScheduler aws-sdk-java/2.20.0",
+        sourceIPAddress="198.51.100.17",
+        userIdentity={"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": ROLE}}},
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "retry_run_task", "explain", "-", "--aws", "--json"],
+        input=json.dumps(value),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | site.aws.environment(),
+    )
+    (launch,) = json.loads(done.stdout)["launches"]
+    assert launch["schedule"] == {
+        "name": None,
+        "why": "the rules and schedules cannot be read: more than 200 schedules could have made this call",
+    }
+    assert launch["decision"] == "retry", "the request is whole, so it needs no schedule"

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from retry_run_task.core.schedules import Schedule
     from retry_run_task.core.values import FailedLaunch
 
+# A universal target sets no name on its task, so every schedule may be the one. Beyond this many, finding it
+# would take longer than it is worth, and hold up the account's own calls.
+_SCHEDULES_MAX = 200
+
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 
 
@@ -88,10 +92,14 @@ def _schedules(launch: FailedLaunch) -> Iterator[Schedule]:
     scheduler = _scheduler(launch.region)
     prefix = _prefix(launch)
     named: Any = {"NamePrefix": prefix} if prefix else {}
+    looked_at = 0
     for page in scheduler.get_paginator("list_schedules").paginate(**named):
         for summary in page["Schedules"]:
             target = summary.get("Target", {}).get("Arn", "")
             if target == cluster_arn(launch) or target.endswith(wire.UNIVERSAL):
+                looked_at += 1
+                if looked_at > _SCHEDULES_MAX:
+                    raise CannotReadError(f"more than {_SCHEDULES_MAX} schedules could have made this call")
                 found = scheduler.get_schedule(Name=summary["Name"], GroupName=summary["GroupName"])
                 if wire.is_ecs(found["Target"]):
                     yield wire.of_schedule(found)

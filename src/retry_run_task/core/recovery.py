@@ -294,7 +294,7 @@ def admit(
         launch.caller.kind not in _SCHEDULED or not launch.request.parameters
     ):
         return _incomplete(
-            f"CloudTrail does not show all of the request: {', '.join(launch.request.missing)}"
+            f"AWS has not recorded all of the request: {', '.join(launch.request.missing)}"
         )
     return launch.request
 
@@ -346,7 +346,7 @@ def _prepare(
         if isinstance(admitted, IncompleteRequest):
             missing = ", ".join(admitted.missing)
             return _incomplete(
-                f"CloudTrail does not show all of the request ({missing}), and {background.why}"
+                f"AWS has not recorded all of the request ({missing}), and {background.why}"
             )
         event_age_s = _EVENT_AGE_S
     else:
