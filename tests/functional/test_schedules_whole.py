@@ -266,7 +266,12 @@ def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
 
 def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
     """A universal target leaves no name on its task; to read every schedule would throttle the account's own calls."""
-    universal = {"Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask", "RoleArn": ROLE, "Input": "{}"}
+    request = {"Cluster": "batch", "TaskDefinition": "nightly"}
+    universal = {
+        "Arn": "arn:aws:scheduler:::aws-sdk:ecs:runTask",
+        "RoleArn": ROLE,
+        "Input": json.dumps(request),
+    }
     for number in range(201):
         site.aws.schedules.create_schedule(f"s{number}", expression="cron(0 0 * * ? *)", target=universal)
     value = record(

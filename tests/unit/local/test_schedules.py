@@ -130,17 +130,20 @@ def test_a_schedule_calls_when_it_is_due_in_its_time_zone(world):
 def test_a_schedules_rate_begins_at_once_or_at_its_start(world):
     schedule(world, "now", target={"Input": '{"cpu": "1"}'})
     schedule(world, "later", start=START + timedelta(minutes=20), end=START + timedelta(minutes=90))
-    world.clock.run(hours=2)
-    assert world.times() == ["23T00:00:00", "23T00:20:00", "23T01:00:00", "23T01:20:00", "23T02:00:00"]
+    world.clock.run(hours=3)
+    assert world.times() == [
+        f"23T{time}:00" for time in ("00:00", "00:20", "01:00", "01:20", "02:00", "03:00")
+    ]
 
 
 def test_a_schedule_that_is_over_stays_or_goes_as_it_says(world):
     schedule(world, "stays", "at(2026-11-23T01:00:00)")
     schedule(world, "goes", "at(2026-11-23T01:00:00)", action_after_completion="DELETE")
     schedule(world, "past", "at(2026-11-22T01:00:00)", action_after_completion="DELETE")
+    schedule(world, "goes-on", "cron(0 1 * * ? *)", action_after_completion="DELETE")
     world.clock.run(hours=2)
-    assert world.times() == ["23T01:00:00"] * 2
-    assert {name for _, name in world.schedules.schedules} == {"stays", "past"}
+    assert world.times() == ["23T01:00:00"] * 3
+    assert {name for _, name in world.schedules.schedules} == {"stays", "past", "goes-on"}
 
 
 def test_ecs_parameters_become_a_run_task_request(world):
@@ -473,6 +476,32 @@ def test_calls_may_come_late_within_the_minute(world):
     assert world.times() == ["23T01:00:40"]
     world.clock.run(minutes=1)
     assert world.times() == ["23T01:00:40", "23T02:00:40"]
+
+
+def test_no_call_is_left_out_because_the_one_before_was_late(world):
+    world.schedules.delay = timedelta(seconds=90)
+    rule(world, expression="rate(1 minute)")
+    schedule(world, expression="rate(1 minute)")
+    world.clock.run(minutes=5)
+    marks = [body["startedBy"].partition("/")[0] for body in world.bodies()]
+    assert (marks.count("events-rule"), marks.count("chronos-schedule")) == (3, 4)
+
+
+def test_a_timer_that_can_no_longer_be_cancelled_calls_for_nothing_that_has_changed(world, monkeypatch):
+    monkeypatch.setattr(Timer, "cancel", lambda timer: None)
+    rule(world, name="changed", expression="cron(0 1 * * ? *)")
+    rule(world, name="gone", expression="cron(0 1 * * ? *)")
+    for name in ("changed", "gone"):
+        schedule(world, name, expression="cron(0 1 * * ? *)")
+    world.clock.run(minutes=30)
+    world.schedules.put_rule("changed", expression="cron(0 5 * * ? *)")
+    target = world.schedules.schedule("changed").target
+    world.schedules.update_schedule("changed", expression="cron(0 5 * * ? *)", target=target)
+    world.schedules.remove_targets("gone", ["1"])
+    world.schedules.delete_rule("gone")
+    world.schedules.delete_schedule("gone")
+    world.clock.run(hours=5)
+    assert world.times() == ["23T05:00:00"] * 2
 
 
 def test_an_event_triggers_the_rules_whose_pattern_it_matches(world):
