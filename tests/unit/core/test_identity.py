@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -151,6 +152,32 @@ def test_a_thrown_error_is_reported_once_a_day_for_one_cause() -> None:
     assert _thrown("AccessDenied") != _thrown("AccessDenied", day=25)
     assert _thrown("AccessDenied") != _thrown("ClusterNotFoundException")
     assert LAMBDA_NAME.fullmatch(_thrown("AccessDenied"))
+
+
+def test_a_thrown_error_is_one_call_all_day_however_often_eventbridge_repeats_it() -> None:
+    def identify(day: int, **changes: str) -> str:
+        place = {"account": ACCOUNT, "region": REGION, "role_arn": "arn:r"} | changes
+        return identity.error_identity(date(2026, 11, day), parameters={"cluster": "batch"}, **place)
+
+    assert identify(24) == identify(24)
+    assert (
+        len({identify(24), identify(25), identify(24, role_arn="arn:s"), identify(24, region="us-east-1")})
+        == 4
+    )
+
+
+def test_tasks_of_a_recovery_from_the_day_before_are_looked_for_too() -> None:
+    """A call that was first made before midnight, and repeated after it, is one run."""
+    thrown = launch(failures=(Failure(origin=Origin.ERROR, code="ThrottlingException"),))
+    yesterday = identity.error_identity(
+        date(2026, 11, 23),
+        account=ACCOUNT,
+        region=REGION,
+        role_arn=thrown.caller.role_arn,
+        parameters=thrown.request.parameters,
+    )
+    assert identity.mark_started_by("events-rule/nightly", yesterday) in identity.marks(thrown)
+    assert len(identity.marks(launch())) == 1
 
 
 def test_an_answer_with_failures_is_a_recovery_of_its_own() -> None:

@@ -99,6 +99,15 @@ def test_half_a_ghost_leaves_the_other_half_to_be_placed() -> None:
     assert set(done.ending.task_arns) == {"ghost", "t1", "t2"}
 
 
+def test_a_task_that_was_counted_is_not_counted_again_when_it_is_seen() -> None:
+    """After a lost answer the recovery looks for its own tasks too, and finds the one it knows beside the ghost."""
+    ours = tuple(TaskState(arn=name, phase=Phase.RUNS, is_ours=True) for name in ("t1", "t2"))
+    script = (Placed(task_arns=("t1",), failures=SHORT.failures), LOST, placed("t3"))
+    done = run(launch(request=parameters(count=3)), *script, there={3: ours})
+    assert [body["count"] for body in done.world.bodies] == [3, 2, 1]
+    assert sorted(done.ending.task_arns) == ["t1", "t2", "t3"]
+
+
 def test_not_being_able_to_look_is_told_and_keeps_nothing_from_being_recovered() -> None:
     """The client token guards against a second task of ours; the look only finds those of others."""
     done = run(launch(), placed("t1"), there={1: "ListTasks is not allowed"})
@@ -174,6 +183,7 @@ def test_a_run_is_dropped_when_its_successor_is_due_and_says_so() -> None:
     done = run(launch(), SHORT, background=due_in(1200))
     assert done.ending.outcome is Outcome.SUPERSEDED
     assert max(done.world.times) < FAILED_AT + 1200
+    assert done.world.timeline.now < FAILED_AT + 1200, "it does not wait for what it will not do"
     assert "next run" in done.world.messages[0].text
 
 
