@@ -69,7 +69,7 @@ def install(
         made.recover,
         "retry_run_task.handlers.recover",
         environment=common,
-        timeout_s=120,
+        timeout_s=300,
         durable=DurableConfig(execution_timeout=timedelta(days=7), retention_days=30),
         role_arn=role_arn,
         python_path=python_path,
@@ -78,7 +78,7 @@ def install(
         made.intake,
         "retry_run_task.handlers.intake",
         environment={**common, "RETRY_RUN_TASK_RECOVER_FUNCTION": f"{recover.arn}:live"},
-        timeout_s=60,
+        timeout_s=300,
         python_path=python_path,
     )
     if subscribe:

@@ -1,0 +1,32 @@
+# Every variable, and the log group of a trail as a second way in.
+
+module "retry_run_task" {
+  source = "../.."
+
+  name         = "retry-batch"
+  package_path = "${path.module}/../../../../build/lambda.zip"
+
+  task_definitions = ["nightly", "report-*"]
+  clusters         = ["batch", "batch-spot"]
+  pass_role_arns = [
+    "arn:aws:iam::123456789012:role/batch-task",
+    "arn:aws:iam::123456789012:role/ecsTaskExecutionRole",
+  ]
+  callers      = ["rule", "scheduler"]
+  also_recover = "errors"
+
+  trail_log_group_name = "aws-cloudtrail-logs"
+
+  notification_email = "on-call@example.com"
+  notify_recovered   = true
+  topic_key_arn      = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
+
+  recover_concurrency = 10
+  log_retention_days  = 90
+}
+
+output "dashboard_url" {
+  description = "Where a person looks."
+  value       = module.retry_run_task.dashboard_url
+}

@@ -1,0 +1,224 @@
+# What the two functions may do: the same statements as in ../template.yaml. Terraform can put text around each item of a
+# list, so here the ARNs have no wildcards but your own.
+
+data "aws_iam_policy_document" "lambda" {
+  statement {
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["lambda.amazonaws.com"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "intake" {
+  statement {
+    sid       = "StartRecoveries"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [aws_lambda_alias.live.arn]
+  }
+
+  statement {
+    sid       = "KeepWhatCouldNotBeTakenIn"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.intake_dead_letters.arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.intake.arn}:*"]
+  }
+}
+
+resource "aws_iam_policy" "intake" {
+  name        = "${var.name}-intake-policy"
+  description = "What intake of retry-run-task may do."
+  policy      = data.aws_iam_policy_document.intake.json
+}
+
+resource "aws_iam_role" "intake" {
+  name               = "${var.name}-intake-role"
+  description        = "What intake of retry-run-task runs under."
+  assume_role_policy = data.aws_iam_policy_document.lambda.json
+}
+
+resource "aws_iam_role_policy_attachment" "intake" {
+  role       = aws_iam_role.intake.name
+  policy_arn = aws_iam_policy.intake.arn
+}
+
+data "aws_iam_policy_document" "recover" {
+  statement {
+    sid       = "MakeFailedCallsAgain"
+    actions   = ["ecs:RunTask"]
+    resources = [for family in var.task_definitions : "${local.ecs}:task-definition/${family}:*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [local.region]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "ecs:cluster"
+      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
+    }
+  }
+
+  # Needed where the failed call had tags, or tags propagated; and then only while RunTask makes the task.
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+  statement {
+    sid       = "TagWhatIsStarted"
+    actions   = ["ecs:TagResource"]
+    resources = [for cluster in var.clusters : "${local.ecs}:task/${cluster}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [local.region]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "ecs:CreateAction"
+      values   = ["RunTask"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.pass_role_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "PassTheRolesOfTheTasks"
+      actions   = ["iam:PassRole"]
+      resources = var.pass_role_arns
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = ["ecs-tasks.amazonaws.com"]
+      }
+    }
+  }
+
+  # A task of this launch that is there already, and how the tasks are that were just started.
+  # ListTasks of a cluster is not about any resource; the condition is how AWS limits it.
+  # https://github.com/cdklabs/construct-hub/pull/1207
+  statement {
+    #checkov:skip=CKV_AWS_356:AWS takes * here, and the condition limits it to the clusters.
+    sid       = "LookForTasks"
+    actions   = ["ecs:ListTasks"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [local.region]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "ecs:cluster"
+      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
+    }
+  }
+
+  statement {
+    sid       = "LookAtTasks"
+    actions   = ["ecs:DescribeTasks"]
+    resources = [for cluster in var.clusters : "${local.ecs}:task/${cluster}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [local.region]
+    }
+  }
+
+  # What CloudTrail hides of a request, and when the next run is due, stands in the rule or schedule that made the call.
+  # Which one that is has to be found: these three actions know no resources.
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
+  statement {
+    sid       = "FindTheSchedule"
+    actions   = ["events:ListEventBuses", "events:ListRuleNamesByTarget", "scheduler:ListSchedules"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = [local.region]
+    }
+  }
+
+  statement {
+    sid     = "ReadTheSchedule"
+    actions = ["events:DescribeRule", "events:ListTargetsByRule", "scheduler:GetSchedule"]
+    resources = [
+      "arn:${local.partition}:events:${local.region}:${local.account}:rule/*",
+      "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/*",
+    ]
+  }
+
+  statement {
+    sid       = "TellAPerson"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.notifications.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.topic_key_arn != "" ? [1] : []
+
+    content {
+      sid       = "UseTheKeyOfTheTopic"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.topic_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["sns.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
+  # By name and not by reference, since the function needs this policy to be there first.
+  # https://docs.aws.amazon.com/lambda/latest/dg/durable-security.html
+  statement {
+    sid       = "RememberWhereRecoveriesAre"
+    actions   = ["lambda:CheckpointDurableExecution", "lambda:GetDurableExecutionState"]
+    resources = ["arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-recover:*"]
+  }
+
+  statement {
+    sid       = "KeepWhatGaveUp"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.recover_dead_letters.arn]
+  }
+
+  statement {
+    sid       = "WriteLogs"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.recover.arn}:*"]
+  }
+}
+
+resource "aws_iam_policy" "recover" {
+  name        = "${var.name}-policy"
+  description = "What recover of retry-run-task may do."
+  policy      = data.aws_iam_policy_document.recover.json
+}
+
+resource "aws_iam_role" "recover" {
+  name               = "${var.name}-role"
+  description        = "What recover of retry-run-task runs under, and the caller that CloudTrail shows for its calls."
+  assume_role_policy = data.aws_iam_policy_document.lambda.json
+}
+
+resource "aws_iam_role_policy_attachment" "recover" {
+  role       = aws_iam_role.recover.name
+  policy_arn = aws_iam_policy.recover.arn
+}

@@ -1,0 +1,357 @@
+# The same system as ../template.yaml, resource by resource and in the same order: the ways in, intake, recover, how a
+# person is told, what a person looks at. The reasons are written there.
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  partition = data.aws_partition.current.partition
+  region    = data.aws_region.current.region
+  account   = data.aws_caller_identity.current.account_id
+  ecs       = "arn:${local.partition}:ecs:${local.region}:${local.account}"
+  package   = coalesce(var.package_path, "${path.module}/../../build/lambda.zip")
+
+  has_trail_log_group = var.trail_log_group_name != ""
+
+  # A log group has two filters at most, and their names differ. A second installation gets the second.
+  filter_name = var.name == "retry-run-task" ? "RunTaskFailureFilter" : "RunTaskFailureFilter-${var.name}"
+
+  filter_pattern = "{ ($.eventName = \"RunTask\") && (($.errorCode = \"*\") || ($.responseElements.failures[0].reason = \"*\") || ($.responseElements.tasks[0].taskArn NOT EXISTS)) }"
+
+  recovers_errors             = contains(["errors", "errors-and-spot-interruptions"], var.also_recover)
+  recovers_spot_interruptions = contains(["spot-interruptions", "errors-and-spot-interruptions"], var.also_recover)
+
+  failed_calls = {
+    source      = ["aws.ecs"]
+    detail-type = ["AWS API Call via CloudTrail"]
+    detail = {
+      eventSource = ["ecs.amazonaws.com"]
+      eventName   = ["RunTask"]
+      "$or" = [
+        { responseElements = { failures = { reason = [{ exists = true }] } } },
+        { errorCode = [{ exists = true }] },
+      ]
+    }
+  }
+
+  failed_starts = {
+    source      = ["aws.ecs"]
+    detail-type = ["ECS Task State Change"]
+    detail = {
+      lastStatus = ["STOPPED"]
+      stopCode   = ["TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"]
+      startedBy  = [{ prefix = "events-rule/" }, { prefix = "chronos-schedule/" }]
+    }
+  }
+}
+
+# --- The ways in. All are on: the second arrival of a failure is the same recovery. ---
+
+resource "aws_cloudwatch_log_subscription_filter" "trail" {
+  count = local.has_trail_log_group ? 1 : 0
+
+  name            = local.filter_name
+  log_group_name  = var.trail_log_group_name
+  filter_pattern  = local.filter_pattern
+  destination_arn = aws_lambda_function.intake.arn
+
+  # CloudWatch Logs tries the function when the filter is made, so the permission has to be there.
+  depends_on = [aws_lambda_permission.trail]
+}
+
+resource "aws_lambda_permission" "trail" {
+  count = local.has_trail_log_group ? 1 : 0
+
+  function_name  = aws_lambda_function.intake.function_name
+  action         = "lambda:InvokeFunction"
+  principal      = "logs.amazonaws.com"
+  source_arn     = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${var.trail_log_group_name}:*"
+  source_account = local.account
+}
+
+resource "aws_cloudwatch_event_rule" "failed_calls" {
+  name          = "${var.name}-failed-calls"
+  description   = "RunTask calls that placed nothing or part of what was asked for, or that raised an error."
+  event_pattern = jsonencode(local.failed_calls)
+}
+
+resource "aws_cloudwatch_event_target" "failed_calls" {
+  rule      = aws_cloudwatch_event_rule.failed_calls.name
+  target_id = "intake"
+  arn       = aws_lambda_function.intake.arn
+
+  retry_policy {
+    maximum_retry_attempts       = 185
+    maximum_event_age_in_seconds = 86400
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.intake_dead_letters.arn
+  }
+}
+
+resource "aws_lambda_permission" "failed_calls" {
+  function_name  = aws_lambda_function.intake.function_name
+  action         = "lambda:InvokeFunction"
+  principal      = "events.amazonaws.com"
+  source_arn     = aws_cloudwatch_event_rule.failed_calls.arn
+  source_account = local.account
+}
+
+resource "aws_cloudwatch_event_rule" "failed_starts" {
+  name          = "${var.name}-failed-starts"
+  description   = "Tasks of rules and schedules that ECS accepted and that did not start."
+  event_pattern = jsonencode(local.failed_starts)
+}
+
+resource "aws_cloudwatch_event_target" "failed_starts" {
+  rule      = aws_cloudwatch_event_rule.failed_starts.name
+  target_id = "intake"
+  arn       = aws_lambda_function.intake.arn
+
+  retry_policy {
+    maximum_retry_attempts       = 185
+    maximum_event_age_in_seconds = 86400
+  }
+
+  dead_letter_config {
+    arn = aws_sqs_queue.intake_dead_letters.arn
+  }
+}
+
+resource "aws_lambda_permission" "failed_starts" {
+  function_name  = aws_lambda_function.intake.function_name
+  action         = "lambda:InvokeFunction"
+  principal      = "events.amazonaws.com"
+  source_arn     = aws_cloudwatch_event_rule.failed_starts.arn
+  source_account = local.account
+}
+
+# --- intake: parses, decides on scope, names the recovery, starts it. ---
+
+resource "aws_cloudwatch_log_group" "intake" {
+  #checkov:skip=CKV_AWS_158:CloudWatch Logs encrypts every group; a key of one's own costs a dollar a month while nothing fails.
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year is for the trail, which has the calls themselves.
+  name              = "/aws/lambda/${var.name}-intake"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "intake" {
+  #checkov:skip=CKV_AWS_115:A limit would only delay failures that somebody waits for; recover, which calls RunTask, has one.
+  #checkov:skip=CKV_AWS_117:It speaks to Lambda's API only; a VPC would add a NAT gateway or endpoints, and protect nothing.
+  #checkov:skip=CKV_AWS_173:The environment holds names and patterns, no secrets; Lambda encrypts it with its own key.
+  #checkov:skip=CKV_AWS_50:Logs carry the recovery's name through both functions; traces would cost and tell no more.
+  #checkov:skip=CKV_AWS_272:The zip is reproducible, and its digest is what is deployed; signing needs a profile of the account.
+  function_name    = "${var.name}-intake"
+  description      = "Starts a recovery for every failed RunTask call in scope."
+  handler          = "retry_run_task.handlers.intake"
+  filename         = local.package
+  source_code_hash = filebase64sha256(local.package)
+  runtime          = "python3.13"
+  architectures    = ["arm64"]
+  role             = aws_iam_role.intake.arn
+  timeout          = 300
+  memory_size      = 512
+
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.intake.name
+  }
+
+  dead_letter_config {
+    target_arn = aws_sqs_queue.intake_dead_letters.arn
+  }
+
+  environment {
+    variables = {
+      RETRY_RUN_TASK_STACK              = var.name
+      RETRY_RUN_TASK_RECOVER_FUNCTION   = aws_lambda_alias.live.arn
+      RETRY_RUN_TASK_ROLE_ARN           = aws_iam_role.recover.arn
+      RETRY_RUN_TASK_CALLERS            = join(",", var.callers)
+      RETRY_RUN_TASK_CLUSTERS           = join(",", var.clusters)
+      RETRY_RUN_TASK_TASK_DEFINITIONS   = join(",", var.task_definitions)
+      RETRY_RUN_TASK_RECOVER_ERRORS     = tostring(local.recovers_errors)
+      RETRY_RUN_TASK_SPOT_INTERRUPTIONS = tostring(local.recovers_spot_interruptions)
+    }
+  }
+
+  depends_on = [aws_iam_role_policy_attachment.intake]
+}
+
+resource "aws_lambda_function_event_invoke_config" "intake" {
+  function_name                = aws_lambda_function.intake.function_name
+  qualifier                    = "$LATEST"
+  maximum_retry_attempts       = 2
+  maximum_event_age_in_seconds = 21600
+}
+
+# What never became a recovery: events that intake failed on, and events that EventBridge could not hand over.
+resource "aws_sqs_queue" "intake_dead_letters" {
+  name                      = "${var.name}-intake-dead-letters"
+  message_retention_seconds = 1209600
+  sqs_managed_sse_enabled   = true
+}
+
+data "aws_iam_policy_document" "intake_dead_letters" {
+  statement {
+    sid       = "KeepWhatEventBridgeCouldNotHandOver"
+    actions   = ["sqs:SendMessage"]
+    resources = [aws_sqs_queue.intake_dead_letters.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["events.amazonaws.com"]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [aws_cloudwatch_event_rule.failed_calls.arn, aws_cloudwatch_event_rule.failed_starts.arn]
+    }
+  }
+}
+
+resource "aws_sqs_queue_policy" "intake_dead_letters" {
+  queue_url = aws_sqs_queue.intake_dead_letters.url
+  policy    = data.aws_iam_policy_document.intake_dead_letters.json
+}
+
+# --- recover: RunTask, look at the answer, wait, again. ---
+
+resource "aws_cloudwatch_log_group" "recover" {
+  #checkov:skip=CKV_AWS_158:CloudWatch Logs encrypts every group; a key of one's own costs a dollar a month while nothing fails.
+  #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year is for the trail, which has the calls themselves.
+  name              = "/aws/lambda/${var.name}-recover"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "recover" {
+  #checkov:skip=CKV_AWS_117:It speaks to ECS, SNS and Lambda only; a VPC would add a NAT gateway or endpoints, and protect nothing.
+  #checkov:skip=CKV_AWS_173:The environment holds names, no secrets; Lambda encrypts it with its own key.
+  #checkov:skip=CKV_AWS_50:The durable execution's history is its trace.
+  #checkov:skip=CKV_AWS_272:The zip is reproducible, and its digest is what is deployed; signing needs a profile of the account.
+  function_name    = "${var.name}-recover"
+  description      = "Makes one failed RunTask call again until its tasks are there, as a durable execution."
+  handler          = "retry_run_task.handlers.recover"
+  filename         = local.package
+  source_code_hash = filebase64sha256(local.package)
+  runtime          = "python3.13"
+  architectures    = ["arm64"]
+  role             = aws_iam_role.recover.arn
+  timeout          = 300
+  memory_size      = 512
+
+  # A version for every change. Old ones stay, as they must: a recovery ends on the version that it began with.
+  publish = true
+
+  # The account's guard against a storm of RunTask calls: whatever fails at once, no more than these act at once.
+  reserved_concurrent_executions = coalesce(var.recover_concurrency, -1)
+
+  durable_config {
+    execution_timeout = 604800
+    retention_period  = 30
+  }
+
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.recover.name
+  }
+
+  dead_letter_config {
+    target_arn = aws_sqs_queue.recover_dead_letters.arn
+  }
+
+  environment {
+    variables = {
+      RETRY_RUN_TASK_STACK            = var.name
+      RETRY_RUN_TASK_TOPIC_ARN        = aws_sns_topic.notifications.arn
+      RETRY_RUN_TASK_NOTIFY_RECOVERED = tostring(var.notify_recovered)
+      RETRY_RUN_TASK_RECOVER_ERRORS   = tostring(local.recovers_errors)
+    }
+  }
+
+  depends_on = [aws_iam_role_policy_attachment.recover]
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  description      = "The version that new recoveries begin with."
+  function_name    = aws_lambda_function.recover.function_name
+  function_version = aws_lambda_function.recover.version
+}
+
+resource "aws_lambda_function_event_invoke_config" "recover" {
+  function_name                = aws_lambda_function.recover.function_name
+  qualifier                    = aws_lambda_alias.live.name
+  maximum_retry_attempts       = 2
+  maximum_event_age_in_seconds = 21600
+}
+
+# The failed launches of recoveries that gave up, timed out or were stopped.
+resource "aws_sqs_queue" "recover_dead_letters" {
+  name                      = "${var.name}-recover-dead-letters"
+  message_retention_seconds = 1209600
+  sqs_managed_sse_enabled   = true
+}
+
+# --- How a person is told. ---
+
+resource "aws_sns_topic" "notifications" {
+  #checkov:skip=CKV_AWS_26:Alarms cannot publish to a topic under alias/aws/sns, and a key of one's own costs while nothing fails; topic_key_arn takes one.
+  name              = "${var.name}-notifications"
+  display_name      = "retry-run-task"
+  kms_master_key_id = var.topic_key_arn != "" ? var.topic_key_arn : null
+}
+
+data "aws_iam_policy_document" "notifications" {
+  statement {
+    sid       = "AlarmsOfThisStack"
+    actions   = ["sns:Publish"]
+    resources = [aws_sns_topic.notifications.arn]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudwatch.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["${local.alarm}*"]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "notifications" {
+  arn    = aws_sns_topic.notifications.arn
+  policy = data.aws_iam_policy_document.notifications.json
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  count = var.notification_email != "" ? 1 : 0
+
+  topic_arn = aws_sns_topic.notifications.arn
+  protocol  = "email"
+  endpoint  = var.notification_email
+}
+
+# --- What a person looks at. Alarms are in alarms.tf. ---
+
+resource "aws_cloudwatch_dashboard" "this" {
+  dashboard_name = var.name
+  dashboard_body = templatefile("${path.module}/dashboard.json.tftpl", {
+    name         = var.name
+    region       = local.region
+    alarm        = local.alarm
+    filter_alarm = local.has_trail_log_group ? ",\"${local.alarm}filter-delivery\"" : ""
+  })
+}

@@ -1,0 +1,320 @@
+"""What the roles may do against what the code does: nothing is missing, nothing is left over, nothing is wide."""
+
+from __future__ import annotations
+
+import ast
+import fnmatch
+import importlib.util
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+import pytest
+from botocore import xform_name
+
+from support.infra import ROOT, Stack, tool
+
+SOURCE = ROOT / "src" / "retry_run_task"
+PACKAGE = "retry_run_task"
+EVERYTHING = {
+    "TaskDefinitions": "nightly,report-*",
+    "Clusters": "batch,default",
+    "PassRoleArns": "arn:aws:iam::123456789012:role/batch,arn:aws:iam::123456789012:role/batch-execution",
+    "TrailLogGroupName": "aws-cloudtrail-logs",
+    "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+}
+
+# Which function calls what a module of aws/ offers.
+CALLED_BY = {
+    "recoveries": "IntakePolicy",
+    "ecs": "RecoverPolicy",
+    "topic": "RecoverPolicy",
+    "tasks": "RecoverPolicy",
+    "schedules": "RecoverPolicy",
+}
+# Modules of aws/ that call nothing.
+CALL_NOTHING = {"__init__", "once", "telemetry", "world"}
+
+# Operations that IAM knows under another name.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
+IN_IAM = {"lambda:Invoke": "lambda:InvokeFunction"}
+
+# Actions that are allowed on *, since AWS knows nothing finer to allow them on.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
+ON_EVERYTHING = {
+    "ecs:ListTasks": "a cluster's tasks are listed of *, limited by the condition ecs:cluster",
+    "events:ListEventBuses": "has no resource",
+    "events:ListRuleNamesByTarget": "has no resource",
+    "scheduler:ListSchedules": "has no resource",
+}
+
+# What the roles are also asked for by AWS itself, and by whom. Nothing in the code calls these.
+_LOGS = "the Lambda runtime writes what the function prints"
+_DEAD_LETTERS = "Lambda sends events that the function failed on, under the function's role"
+ASKED_BY_AWS = {
+    "IntakePolicy": {
+        "logs:CreateLogStream": _LOGS,
+        "logs:PutLogEvents": _LOGS,
+        "sqs:SendMessage": _DEAD_LETTERS,
+    },
+    "RecoverPolicy": {
+        "logs:CreateLogStream": _LOGS,
+        "logs:PutLogEvents": _LOGS,
+        "sqs:SendMessage": _DEAD_LETTERS,
+        "iam:PassRole": "ECS, when a task has a role",
+        "ecs:TagResource": "ECS, when a task is started with tags",
+        "kms:Decrypt": "SNS, when the topic has a key",
+        "kms:GenerateDataKey": "SNS, when the topic has a key",
+    },
+}
+
+
+def _imported(path: Path) -> Iterator[str]:
+    """Yield the modules of this package that a module imports, also inside its functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names if name.name.startswith(PACKAGE))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+            yield node.module or ""
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+
+
+def _reachable() -> set[Path]:
+    """Return the modules that the handlers need: what runs in Lambda, not what merely lies there."""
+    found, waiting = set(), [SOURCE / "handlers.py"]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            for module in _imported(path):
+                base = SOURCE.joinpath(*module.split(".")[1:])
+                waiting += [p for p in (Path(f"{base}.py"), base / "__init__.py") if p.exists()]
+    return found
+
+
+def _operations(service: str) -> dict[str, str]:
+    """Return IAM's names of a service's operations, by the names of the client's methods."""
+    model = botocore.session.get_session().get_service_model(service)
+    names = {xform_name(name): f"{service}:{name}" for name in model.operation_names}
+    return {method: IN_IAM.get(action, action) for method, action in names.items()}
+
+
+def _calls(tree: ast.AST, services: set[str]) -> set[str]:
+    """Return the actions behind every method, or name of a method, that stands in a module.
+
+    A name counts wherever it stands after a dot, and as a text, which is how paginators are asked for.
+    """
+    known = {method: action for service in services for method, action in _operations(service).items()}
+    said = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    said |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
+    return {known[name] for name in said if name in known}
+
+
+def _services(tree: ast.AST) -> set[str]:
+    """Return the services whose clients a module handles, by the types that it imports."""
+    prefix = "mypy_boto3_"
+    modules = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    return {name.removeprefix(prefix) for name in modules if name.startswith(prefix)}
+
+
+def called() -> dict[str, set[str]]:
+    """Return the actions that the code needs, by the policy that has to grant them."""
+    needed: dict[str, set[str]] = {"IntakePolicy": set(), "RecoverPolicy": _durable_sdk()}
+    for path in _reachable():
+        if path.parent.name == "aws" and path.stem not in CALL_NOTHING:
+            tree = ast.parse(path.read_text())
+            services = _services(tree)
+            assert services, f"{path.name} imports no type of a client; is its service one of boto3-stubs's?"
+            assert path.stem in CALLED_BY, f"say in CALLED_BY which function calls {path.name}"
+            needed[CALLED_BY[path.stem]] |= _calls(tree, services)
+    return needed
+
+
+def _durable_sdk() -> set[str]:
+    """Return what the durable execution SDK calls on Lambda's client."""
+    found = importlib.util.find_spec("aws_durable_execution_sdk_python")
+    assert found
+    assert found.origin
+    paths = Path(found.origin).parent.rglob("*.py")
+    trees = [ast.parse(path.read_text()) for path in paths if "boto3" in path.read_text()]
+    # Its checks of what it is given name operations of the same spelling; only calls of durable ones count.
+    calls = {action for tree in trees for action in _calls(tree, {"lambda"})}
+    return {action for action in calls if "Durable" in action}
+
+
+def statements(policy: str, stack: Stack | None = None) -> list[dict[str, Any]]:
+    """Return a policy's statements."""
+    made = (stack or Stack(**EVERYTHING)).of_type("AWS::IAM::ManagedPolicy")[policy]
+    return made["PolicyDocument"]["Statement"]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def granted(policy: str) -> set[str]:
+    """Return the actions that a policy allows."""
+    return {action for s in statements(policy) for action in _listed(s["Action"])}
+
+
+@pytest.mark.parametrize("policy", ["IntakePolicy", "RecoverPolicy"])
+def test_what_is_granted_is_what_is_called(policy: str) -> None:
+    needed = called()[policy] | set(ASKED_BY_AWS[policy])
+    assert sorted(needed - granted(policy)) == [], "called, and not granted in infra/template.yaml"
+    assert sorted(granted(policy) - needed) == [], "granted in infra/template.yaml, and never called"
+
+
+def test_the_scan_of_the_code_finds_what_is_known_to_be_there() -> None:
+    """A scan that finds nothing would make the comparison above say nothing."""
+    assert called()["IntakePolicy"] == {"lambda:InvokeFunction"}
+    assert called()["RecoverPolicy"] >= {
+        "ecs:RunTask",
+        "sns:Publish",
+        "lambda:CheckpointDurableExecution",
+        "lambda:GetDurableExecutionState",
+    }
+
+
+@pytest.mark.parametrize("policy", ["IntakePolicy", "RecoverPolicy"])
+def test_nothing_is_granted_by_pattern_or_on_everything(policy: str) -> None:
+    for statement in statements(policy):
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert [a for a in _listed(statement["Action"]) if "*" in a] == []
+        if "*" in _listed(statement["Resource"]):
+            assert set(_listed(statement["Action"])) <= ON_EVERYTHING.keys()
+            assert statement["Condition"]["StringEquals"]["aws:RequestedRegion"] == "ap-northeast-1"
+
+
+def test_tasks_are_listed_and_looked_at_on_the_named_clusters_only() -> None:
+    clusters = ["arn:*:ecs:*:*:cluster/batch", "arn:*:ecs:*:*:cluster/default"]
+    assert _statement("LookForTasks")["Condition"]["ArnLike"] == {"ecs:cluster": clusters}
+    assert _statement("LookAtTasks")["Resource"] == [
+        "arn:*:ecs:*:*:task/batch/*",
+        "arn:*:ecs:*:*:task/default/*",
+    ]
+
+
+def _statement(sid: str) -> dict[str, Any]:
+    (found,) = (s for s in statements("RecoverPolicy") if s["Sid"] == sid)
+    return found
+
+
+def _may_run(task_definition: str, cluster: str, region: str = "ap-northeast-1") -> bool:
+    """Tell whether RunTask is allowed, by IAM's rule for ARNs: each of their parts is matched by itself."""
+    statement = _statement("MakeFailedCallsAgain")
+    condition = statement["Condition"]
+    return (
+        _matches(
+            f"arn:aws:ecs:{region}:123456789012:task-definition/{task_definition}", statement["Resource"]
+        )
+        and _matches(
+            f"arn:aws:ecs:{region}:123456789012:cluster/{cluster}", condition["ArnLike"]["ecs:cluster"]
+        )
+        and condition["StringEquals"]["aws:RequestedRegion"] == region
+    )
+
+
+def _matches(arn: str, patterns: list[str]) -> bool:
+    return any(
+        all(map(fnmatch.fnmatchcase, arn.split(":", 5), pattern.split(":", 5))) for pattern in patterns
+    )
+
+
+@pytest.mark.parametrize(
+    ("task_definition", "cluster", "region", "allowed"),
+    [
+        ("nightly:7", "batch", "ap-northeast-1", True),
+        ("nightly:7", "default", "ap-northeast-1", True),
+        ("report-eu:1", "batch", "ap-northeast-1", True),
+        ("nightly-2:7", "batch", "ap-northeast-1", False),
+        ("other:7", "batch", "ap-northeast-1", False),
+        ("nightly:7", "batch-2", "ap-northeast-1", False),
+        ("nightly:7", "other", "ap-northeast-1", False),
+        ("nightly:7", "batch", "us-east-1", False),
+    ],
+)
+def test_recover_may_run_only_what_is_named_where_it_is_named(
+    task_definition: str, cluster: str, region: str, allowed: bool
+) -> None:
+    assert _may_run(task_definition, cluster, region) is allowed
+
+
+def test_recover_may_tag_only_what_it_is_starting_on_the_named_clusters() -> None:
+    statement = _statement("TagWhatIsStarted")
+    assert statement["Resource"] == ["arn:*:ecs:*:*:task/batch/*", "arn:*:ecs:*:*:task/default/*"]
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:RequestedRegion": "ap-northeast-1", "ecs:CreateAction": "RunTask"}
+    }
+
+
+def test_recover_may_pass_only_the_named_roles_and_only_to_tasks() -> None:
+    statement = _statement("PassTheRolesOfTheTasks")
+    assert statement["Resource"] == EVERYTHING["PassRoleArns"].split(",")
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}}
+
+
+def test_without_roles_or_a_key_there_is_no_permission_for_them() -> None:
+    given = {k: v for k, v in EVERYTHING.items() if k not in ("PassRoleArns", "TopicKeyArn")}
+    sids = {s["Sid"] for s in statements("RecoverPolicy", Stack(**given))}
+    everything = {s["Sid"] for s in statements("RecoverPolicy")}
+    assert everything - sids == {"PassTheRolesOfTheTasks", "UseTheKeyOfTheTopic"}
+
+
+# Statements about what is not the stack's own: tasks, their roles, and schedules.
+NOT_OWN = {
+    "MakeFailedCallsAgain",
+    "TagWhatIsStarted",
+    "PassTheRolesOfTheTasks",
+    "LookForTasks",
+    "LookAtTasks",
+    "FindTheSchedule",
+    "ReadTheSchedule",
+}
+
+
+def test_everything_else_is_of_this_stack() -> None:
+    for policy in ("IntakePolicy", "RecoverPolicy"):
+        for statement in statements(policy):
+            if statement["Sid"] not in NOT_OWN:
+                for resource in _listed(statement["Resource"]):
+                    is_own = resource.startswith("<") or ":function:retry-run-task-recover:" in resource
+                    assert is_own or resource == EVERYTHING["TopicKeyArn"], statement["Sid"]
+
+
+def test_a_role_can_be_taken_by_lambda_only_and_has_one_policy() -> None:
+    roles = Stack(**EVERYTHING).of_type("AWS::IAM::Role")
+    assert {name: role["ManagedPolicyArns"] for name, role in roles.items()} == {
+        "IntakeRole": ["<IntakePolicy>"],
+        "RecoverRole": ["<RecoverPolicy>"],
+    }
+    for role in roles.values():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+
+
+def test_forty_task_definitions_fit_into_the_policy() -> None:
+    """IAM counts 6,144 characters without white space, and CloudFormation 4,096 in a parameter.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    many = {
+        "TaskDefinitions": ",".join(f"a-nightly-job-{n:02}" for n in range(40)),
+        "Clusters": ",".join(f"cluster-{n}" for n in range(5)),
+        "PassRoleArns": ",".join(f"arn:aws:iam::123456789012:role/a-role-{n}" for n in range(10)),
+    }
+    policy = Stack(**{**EVERYTHING, **many}).of_type("AWS::IAM::ManagedPolicy")["RecoverPolicy"]
+    text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
+    # References stand here with their short names: allow what their ARNs have more.
+    assert len(text) + 5 * 100 < 6144
+
+
+def test_the_page_on_permissions_is_what_the_template_says() -> None:
+    command = [tool("python"), ROOT / "tools" / "permissions.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

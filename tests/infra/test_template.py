@@ -1,0 +1,659 @@
+"""The CloudFormation template: what it makes, that it fits the code, and that it fits every account."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import io
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from retry_run_task import __version__, handlers
+from retry_run_task.aws import ecs, topic
+from retry_run_task.aws.recoveries import Started
+from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
+from retry_run_task.config import PREFIX, Settings
+from retry_run_task.core import recovery
+from retry_run_task.core.errors import StartError
+from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
+from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.intake import take_in
+from retry_run_task.sources import eventbridge, task_state_change
+from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
+from support.infra import TEMPLATE, Stack, template, tool
+from support.records import HAND_MADE, awslogs
+
+ROLE = "arn:aws:iam::123456789012:role/batch"
+FULL = {
+    "TaskDefinitions": "nightly,report-*",
+    "Clusters": "batch,default",
+    "PassRoleArns": f"{ROLE},{ROLE}-execution",
+    "TrailLogGroupName": "aws-cloudtrail-logs",
+    "NotificationEmail": "on-call@example.com",
+    "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+}
+
+
+def full(**given: Any) -> Stack:
+    """Everything on."""
+    return Stack(**{**FULL, **given})
+
+
+def bare(**given: Any) -> Stack:
+    """As little as can be said."""
+    return Stack(**{"TaskDefinitions": "nightly", **given})
+
+
+# The linters.
+
+
+def test_cfn_lint_finds_nothing_in_any_partition() -> None:
+    command = [
+        tool("cfn-lint"),
+        "-r",
+        "us-east-1",
+        "ap-northeast-1",
+        "cn-north-1",
+        "us-gov-west-1",
+        "--",
+        TEMPLATE,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stdout + done.stderr
+
+
+def test_checkov_finds_nothing() -> None:
+    command = [
+        tool("checkov"),
+        "-f",
+        TEMPLATE,
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "-o",
+        "json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    assert [f"{c['check_id']} {c['resource']}" for c in report["results"]["failed_checks"]] == []
+    assert report["summary"]["passed"] > 20
+
+
+def test_every_exception_from_a_check_says_why() -> None:
+    skips = [
+        skip
+        for resource in template()["Resources"].values()
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+    assert skips
+    assert [skip for skip in skips if len(skip["comment"]) < 40] == []
+    unexplained = [
+        line for line in TEMPLATE.read_text().splitlines() if "ignore_checks" in line and "# " not in line
+    ]
+    assert not unexplained
+
+
+# The functions.
+
+
+@pytest.mark.parametrize("function", ["Intake", "Recover"])
+def test_the_functions_run_the_code_of_this_package(function: str) -> None:
+    properties = full().of_type("AWS::Lambda::Function")[function]
+    module, _, name = properties["Handler"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), name))
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["arm64"]
+
+
+def _longest_s(config: Any) -> int:
+    tries = config.retries["total_max_attempts"]
+    return tries * (config.connect_timeout + config.read_timeout)
+
+
+def test_recover_has_time_for_a_call_and_a_message_with_all_their_tries() -> None:
+    needed = _longest_s(ecs._CONFIG) + _longest_s(topic._CONFIG)
+    # botocore waits up to 20 s between tries. https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
+    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 4 * 20
+
+
+def test_recover_is_durable_and_remembers_names_longer_than_events_come_again() -> None:
+    durable = full().of_type("AWS::Lambda::Function")["Recover"]["DurableConfig"]
+    assert durable == {"ExecutionTimeout": 7 * 24 * 60 * 60, "RetentionPeriodInDays": 30}
+
+
+def test_all_code_is_the_one_zip_that_package_replaces() -> None:
+    resources = template()["Resources"]
+    code = {k: r["Properties"].get("Code") or r["Properties"].get("Content") for k, r in resources.items()}
+    assert {k: c for k, c in code.items() if c} == dict.fromkeys(
+        ["Intake", "Recover", "CodeNumber"], "../build/lambda.zip"
+    )
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "5"), ({"RecoverConcurrency": "40"}, "40")])
+def test_recover_reserves_what_the_parameter_says(given: dict[str, str], expected: str) -> None:
+    assert (
+        bare(**given).of_type("AWS::Lambda::Function")["Recover"]["ReservedConcurrentExecutions"] == expected
+    )
+
+
+def test_an_account_that_cannot_reserve_concurrency_can_have_the_stack() -> None:
+    assert (
+        "ReservedConcurrentExecutions"
+        not in bare(RecoverConcurrency="").of_type("AWS::Lambda::Function")["Recover"]
+    )
+
+
+# Versions.
+
+
+def test_old_versions_are_kept_for_recoveries_that_run_on_them() -> None:
+    version = template()["Resources"]["RecoverVersion"]
+    assert version["UpdateReplacePolicy"] == "Retain"
+    # Like Retain, but for a version that a rolled-back deployment made.
+    assert version["DeletionPolicy"] == "RetainExceptOnCreate"
+
+
+def test_a_version_is_published_whenever_the_function_changes() -> None:
+    """A version is replaced when its text changes; so its text must hold whatever the function is made from."""
+    properties = template()["Resources"]["Recover"]["Properties"]
+    # Reserved concurrency is no part of a version; and to publish one that is the same as the last is an error.
+    settings = {k: v for k, v in properties.items() if k not in ("Code", "ReservedConcurrentExecutions")}
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    text, parts = template()["Resources"]["RecoverVersion"]["Properties"]["Description"]["Fn::Sub"]
+    assert f"settings {digest}," in text, (
+        f"recover's properties have changed: write settings {digest} in RecoverVersion"
+    )
+    used = set(_references(settings))
+    for condition in used & set(template()["Conditions"]):
+        used |= set(_references(template()["Conditions"][condition]))
+    parameters = used & set(template()["Parameters"])
+    assert {name for name in parameters if f"${{{name}}}" not in text} == set()
+    number = {"Number": {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": "CodeNumber"}]}]}}
+    for described in (text, parts), properties["Description"]["Fn::Sub"]:
+        assert "${Number}" in described[0]
+        assert described[1] == number
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("Ref"), str):
+            yield value["Ref"]
+        if "Fn::If" in value:
+            yield value["Fn::If"][0]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+
+
+def test_new_recoveries_begin_with_the_version_behind_live() -> None:
+    stack = full()
+    alias = stack.of_type("AWS::Lambda::Alias")["RecoverLive"]
+    assert (alias["Name"], alias["FunctionVersion"]) == ("live", "<RecoverVersion.Version>")
+    functions = stack.of_type("AWS::Lambda::Function")
+    assert (
+        functions["Intake"]["Environment"]["Variables"]["RETRY_RUN_TASK_RECOVER_FUNCTION"] == "<RecoverLive>"
+    )
+
+
+# The ways in.
+
+
+def test_the_filter_is_the_one_that_the_code_is_written_for() -> None:
+    (found,) = full().of_type("AWS::Logs::SubscriptionFilter").values()
+    assert found["FilterName"] == FILTER_NAME
+    assert found["FilterPattern"] == FILTER_PATTERN
+    assert found["LogGroupName"] == "aws-cloudtrail-logs"
+
+
+def test_two_stacks_have_two_filters_on_one_log_group() -> None:
+    (found,) = full(name="other").of_type("AWS::Logs::SubscriptionFilter").values()
+    assert found["FilterName"] == f"{FILTER_NAME}-other"
+
+
+def test_the_rules_are_those_that_the_code_is_written_for() -> None:
+    rules = full().of_type("AWS::Events::Rule")
+    assert {name: rule["EventPattern"] for name, rule in rules.items()} == {
+        "FailedCalls": eventbridge.EVENT_PATTERN,
+        "FailedStarts": task_state_change.EVENT_PATTERN,
+    }
+
+
+def test_without_a_log_group_nothing_is_made_for_one() -> None:
+    missing = full().resources.keys() - bare().resources.keys()
+    assert {"TrailFilter", "TrailMayInvokeIntake", "FilterDeliveryAlarm"} <= missing
+    assert "FailedCalls" in bare().resources
+    assert "filter-delivery" not in json.dumps(bare().resources)
+
+
+def test_only_this_log_group_and_these_rules_may_invoke_intake() -> None:
+    permissions = full().of_type("AWS::Lambda::Permission")
+    assert {k: (p["Principal"], p["SourceArn"], p["SourceAccount"]) for k, p in permissions.items()} == {
+        "TrailMayInvokeIntake": (
+            "logs.amazonaws.com",
+            "arn:aws:logs:ap-northeast-1:123456789012:log-group:aws-cloudtrail-logs:*",
+            "123456789012",
+        ),
+        "FailedCallsMayInvokeIntake": ("events.amazonaws.com", "<FailedCalls.Arn>", "123456789012"),
+        "FailedStartsMayInvokeIntake": ("events.amazonaws.com", "<FailedStarts.Arn>", "123456789012"),
+    }
+    assert template()["Resources"]["TrailFilter"]["DependsOn"] == "TrailMayInvokeIntake"
+
+
+# Nothing is lost on the way.
+
+
+def test_every_asynchronous_hop_ends_in_a_queue() -> None:
+    stack = full()
+    queues = {f"<{name}.Arn>" for name in stack.of_type("AWS::SQS::Queue")}
+    ends = [f["DeadLetterConfig"]["TargetArn"] for f in stack.of_type("AWS::Lambda::Function").values()]
+    ends += [
+        t["DeadLetterConfig"]["Arn"]
+        for r in stack.of_type("AWS::Events::Rule").values()
+        for t in r["Targets"]
+    ]
+    assert len(ends) == 4
+    assert set(ends) <= queues
+    for queue in stack.of_type("AWS::SQS::Queue").values():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+
+
+def test_how_often_an_event_is_delivered_is_said_for_both_functions() -> None:
+    found = full().of_type("AWS::Lambda::EventInvokeConfig")
+    assert {(c["FunctionName"], c["Qualifier"]) for c in found.values()} == {
+        ("<Intake>", "$LATEST"),
+        ("<Recover>", "live"),
+    }
+    assert {(c["MaximumRetryAttempts"], c["MaximumEventAgeInSeconds"]) for c in found.values()} == {
+        (2, 21600)
+    }
+
+
+@pytest.mark.parametrize("function", ["Intake", "Recover"])
+def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None:
+    stack = full(LogRetentionDays="90")
+    group = stack.of_type("AWS::Lambda::Function")[function]["LoggingConfig"]["LogGroup"].strip("<>")
+    properties = stack.of_type("AWS::Logs::LogGroup")[group]
+    assert properties["RetentionInDays"] == "90"
+    assert properties["LogGroupName"] == f"/aws/lambda/retry-run-task-{function.lower()}"
+
+
+# Parameters.
+
+
+def test_there_are_at_most_a_dozen_parameters_and_each_is_explained_and_checked() -> None:
+    parameters = template()["Parameters"]
+    assert len(parameters) <= 12
+    for name, parameter in parameters.items():
+        assert parameter["Description"].rstrip().endswith("."), name
+        if "AllowedValues" not in parameter:
+            assert parameter["AllowedPattern"].startswith("^"), name
+            assert parameter["ConstraintDescription"].startswith("must be "), name
+
+
+def test_only_what_may_be_started_has_to_be_said_and_nothing_is_everything() -> None:
+    parameters = template()["Parameters"]
+    assert [name for name, p in parameters.items() if "Default" not in p] == ["TaskDefinitions"]
+    assert [name for name, p in parameters.items() if "*" in str(p.get("Default"))] == []
+
+
+def test_every_parameter_has_its_place_in_the_console() -> None:
+    interface = template()["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(template()["Parameters"])
+    assert sorted(interface["ParameterLabels"]) == sorted(template()["Parameters"])
+
+
+# For a list, CloudFormation checks each item.
+GOOD_AND_BAD = {
+    "TaskDefinitions": (
+        ["nightly", "report-*", "*"],
+        ["", "nightly:7", "arn:aws:ecs:::task-definition/nightly", "a b"],
+    ),
+    "Clusters": (["default", "batch-?"], ["", "arn:aws:ecs:ap-northeast-1:123456789012:cluster/batch"]),
+    "PassRoleArns": (
+        ["", ROLE, "arn:aws-cn:iam::123456789012:role/service-role/batch"],
+        ["batch", "*", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:user/batch"],
+    ),
+    "Callers": (["rule", "scheduler", "hand-made", "other"], ["", "batch", "own", "step-functions"]),
+    "TrailLogGroupName": (["", "aws-cloudtrail-logs", "/trail/x"], ["arn:aws:logs:a:1:log-group:x", "a*"]),
+    "NotificationEmail": (["", "a@example.com"], ["a", "a@b@c", "a@b,c@d"]),
+    "TopicKeyArn": (["", FULL["TopicKeyArn"]], ["alias/aws/sns", "1234abcd-12ab-34cd-56ef-1234567890ab"]),
+    "RunbookUrl": (["docs/runbook.md", "https://example.com/runbook"], ["", "a#b", "a b"]),
+    "RecoverConcurrency": (["", "1", "5", "1000"], ["0", "-1", "05", "five"]),
+}
+
+
+def test_what_a_parameter_takes() -> None:
+    parameters = template()["Parameters"]
+    assert {name for name, p in parameters.items() if "AllowedPattern" in p} == set(GOOD_AND_BAD)
+    for name, (good, bad) in GOOD_AND_BAD.items():
+        pattern = parameters[name]["AllowedPattern"]
+        defaults = str(parameters[name].get("Default", good[0])).split(",")
+        assert [text for text in good + defaults if not re.fullmatch(pattern, text)] == [], name
+        assert [text for text in bad if re.fullmatch(pattern, text)] == [], name
+
+
+# The environment.
+
+
+def _environment(stack: Stack, function: str) -> dict[str, str]:
+    return stack.of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]
+
+
+# Settings that no function is given, and why.
+NOT_SET = {"regions": "empty means the function's own Region, which is what the role may act in"}
+
+
+def test_the_functions_understand_every_variable_that_they_are_given() -> None:
+    stack = full(Callers="rule,other", NotifyRecovered="true")
+    intake = Settings.from_environment(_environment(stack, "Intake"))
+    assert intake.callers == {CallerKind.RULE, CallerKind.OTHER}
+    assert (intake.clusters, intake.task_definitions) == (("batch", "default"), ("nightly", "report-*"))
+    assert (intake.recover_function, intake.role_arn) == ("<RecoverLive>", "<RecoverRole.Arn>")
+    recover = Settings.from_environment(_environment(stack, "Recover"))
+    assert (recover.topic_arn, recover.notify_recovered) == ("<Notifications>", True)
+    assert intake.stack == recover.stack == "retry-run-task"
+
+
+@pytest.mark.parametrize(
+    ("also", "errors", "spot"),
+    [
+        ("nothing", False, False),
+        ("errors", True, False),
+        ("spot-interruptions", False, True),
+        ("errors-and-spot-interruptions", True, True),
+    ],
+)
+def test_what_else_is_recovered(also: str, errors: bool, spot: bool) -> None:
+    stack = bare(AlsoRecover=also)
+    intake = Settings.from_environment(_environment(stack, "Intake"))
+    recover = Settings.from_environment(_environment(stack, "Recover"))
+    assert (intake.recover_errors, intake.spot_interruptions, recover.recover_errors) == (
+        errors,
+        spot,
+        errors,
+    )
+
+
+def test_every_setting_is_given_to_a_function_or_left_out_for_a_reason() -> None:
+    given = {name for function in ("Intake", "Recover") for name in _environment(full(), function)}
+    known = {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
+    assert known - given == {PREFIX + name.upper() for name in NOT_SET}
+
+
+def test_by_default_the_same_callers_are_recovered_as_by_the_code() -> None:
+    assert Settings.from_environment(_environment(bare(), "Intake")).callers == DEFAULT_CALLERS
+
+
+# Names.
+
+NAMES = {
+    "RoleName",
+    "ManagedPolicyName",
+    "FunctionName",
+    "LayerName",
+    "QueueName",
+    "TopicName",
+    "LogGroupName",
+    "FilterName",
+    "AlarmName",
+    "DashboardName",
+}
+
+
+def _names(stack: Stack) -> set[tuple[str, str]]:
+    found = {
+        (r["Type"], value)
+        for r in stack.resources.values()
+        for key, value in r["Properties"].items()
+        if key in NAMES | {"Name"} and not value.startswith("<")
+    }
+    # Of the trail's own log group, and of an alias, which lives inside its function.
+    return {f for f in found if f[1] not in ("aws-cloudtrail-logs", "live")}
+
+
+def test_two_stacks_can_live_in_one_account() -> None:
+    one, other = _names(full()), _names(full(name="other"))
+    assert len(one) == len(other) >= 20
+    assert one & other == set()
+
+
+def test_the_usual_names() -> None:
+    assert {
+        ("AWS::IAM::Role", "retry-run-task-role"),
+        ("AWS::IAM::ManagedPolicy", "retry-run-task-policy"),
+        ("AWS::IAM::Role", "retry-run-task-intake-role"),
+        ("AWS::IAM::ManagedPolicy", "retry-run-task-intake-policy"),
+        ("AWS::Lambda::Function", "retry-run-task-intake"),
+        ("AWS::Lambda::Function", "retry-run-task-recover"),
+        ("AWS::Logs::SubscriptionFilter", "RunTaskFailureFilter"),
+        ("AWS::SNS::Topic", "retry-run-task-notifications"),
+    } <= _names(full())
+
+
+def test_a_name_of_50_characters_fits_everywhere() -> None:
+    names = _names(full(name="x" * 50))
+    limits = {
+        "AWS::IAM::Role": 64,
+        "AWS::Lambda::Function": 64,
+        "AWS::SQS::Queue": 80,
+        "AWS::Events::Rule": 64,
+    }
+    assert [(kind, len(name)) for kind, name in names if len(name) > limits.get(kind, 128)] == []
+
+
+# Partitions.
+
+
+def test_nothing_is_bound_to_one_partition() -> None:
+    text = TEMPLATE.read_text()
+    assert re.findall(r"arn:aws[^:$]*:[^,\"]*", re.sub(r"(?m)#.*$|AllowedPattern:.*$", "", text)) == []
+    china = full(
+        where={"AWS::Partition": "aws-cn", "AWS::Region": "cn-north-1", "AWS::URLSuffix": "amazonaws.com.cn"}
+    )
+    assert "arn:aws:" not in json.dumps(china.resources).replace(ROLE, "").replace(FULL["TopicKeyArn"], "")
+    assert china.outputs["DashboardUrl"].startswith("https://cn-north-1.console.amazonaws.cn/")
+
+
+# Alarms.
+
+
+@pytest.fixture(scope="module")
+def emitted() -> set[tuple[str, frozenset[str]]]:
+    """Metrics that the code writes, each with its dimensions' names, found by having it write them."""
+    out = io.StringIO()
+    telemetry = Telemetry(stack="retry-run-task", request_id="r")
+
+    def accept(name: str, payload: str) -> Started:
+        return Started.ACCEPTED
+
+    def refuse(name: str, payload: str) -> Started:
+        raise OSError("out of reach")
+
+    with contextlib.redirect_stdout(out):
+        for happened in recovery.Event:
+            handlers._tell(telemetry, happened, category=Category.UNKNOWN.value, elapsed_s=1)
+        events = ({}, awslogs(HAND_MADE), awslogs(HAND_MADE | {"eventName": "StopTask"}))
+        for event in events:
+            for start in (accept, refuse):
+                with contextlib.suppress(StartError):
+                    take_in(event, stack="s", scope=Scope(), start=start, telemetry=telemetry)
+        telemetry.flush()
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    return {
+        (metric["Name"], frozenset(dimensions))
+        for line in lines
+        for directive in line.get("_aws", {}).get("CloudWatchMetrics", [])
+        if directive["Namespace"] == NAMESPACE
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+    }
+
+
+def _watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield namespace, metric and dimensions of what an alarm looks at."""
+    metrics = [q["MetricStat"]["Metric"] for q in alarm.get("Metrics", []) if "MetricStat" in q] or [alarm]
+    for metric in metrics:
+        yield metric["Namespace"], metric["MetricName"], {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+
+
+def test_every_alarm_watches_something_that_is_written(emitted: set[tuple[str, frozenset[str]]]) -> None:
+    own = [
+        (metric, frozenset(dimensions))
+        for alarm in full().of_type("AWS::CloudWatch::Alarm").values()
+        for namespace, metric, dimensions in _watched(alarm)
+        if namespace == NAMESPACE
+    ]
+    assert len(own) >= 5
+    assert [w for w in own if w[0] not in set(Metric) or w not in emitted] == []
+
+
+def test_every_alarm_of_ours_watches_this_stack_only() -> None:
+    for name in ("retry-run-task", "other"):
+        for alarm in full(name=name).of_type("AWS::CloudWatch::Alarm").values():
+            for namespace, _, dimensions in _watched(alarm):
+                if namespace == NAMESPACE:
+                    assert dimensions["service"] == name
+
+
+# What the other namespaces offer:
+# https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+# https://docs.aws.amazon.com/lambda/latest/dg/durable-monitoring.html
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch-Logs-Monitoring-CloudWatch-Metrics.html
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+AWS_METRICS = {
+    ("AWS/Lambda", "Errors"): {"FunctionName"},
+    ("AWS/Lambda", "Throttles"): {"FunctionName"},
+    ("AWS/Lambda", "DurableExecutionFailed"): {"FunctionName"},
+    ("AWS/Lambda", "DurableExecutionTimedOut"): {"FunctionName"},
+    ("AWS/Logs", "DeliveryErrors"): {"LogGroupName", "DestinationType", "FilterName"},
+    ("AWS/Events", "FailedInvocations"): {"RuleName"},
+    ("AWS/SQS", "ApproximateNumberOfMessagesVisible"): {"QueueName"},
+}
+
+
+def test_alarms_on_metrics_of_aws_use_their_documented_names_and_dimensions() -> None:
+    for alarm in full().of_type("AWS::CloudWatch::Alarm").values():
+        for namespace, metric, dimensions in _watched(alarm):
+            if namespace != NAMESPACE:
+                assert set(dimensions) == AWS_METRICS[namespace, metric]
+
+
+@pytest.mark.parametrize("name", ["GaveUpAlarm", "BrokeAlarm"])
+def test_what_is_counted_by_category_is_added_up_over_all_of_them(name: str) -> None:
+    alarm = full().of_type("AWS::CloudWatch::Alarm")[name]
+    categories = {d["category"] for _, metric, d in _watched(alarm) if metric == Metric.GAVE_UP}
+    assert categories == {category.value for category in Category}
+    ids = {query["Id"] for query in alarm["Metrics"] if not query["ReturnData"]}
+    (expression,) = (query["Expression"] for query in alarm["Metrics"] if query["ReturnData"])
+    assert set(re.findall(r"FILL\((\w+), 0\)", expression)) == ids
+    assert len({query["MetricStat"]["Period"] for query in alarm["Metrics"] if not query["ReturnData"]}) == 1
+
+
+def test_what_the_alarms_cost_is_told_truly() -> None:
+    """AWS charges for each metric that an alarm watches."""
+    alarms = full().of_type("AWS::CloudWatch::Alarm").values()
+    metrics = sum(len(list(_watched(alarm))) for alarm in alarms)
+    text = (TEMPLATE.parent / "README.md").read_text()
+    assert f"There are {len(alarms)} alarms on {metrics} metrics." in text
+
+
+def test_every_alarm_tells_the_topic_and_is_quiet_while_nothing_happens() -> None:
+    alarms = full().of_type("AWS::CloudWatch::Alarm")
+    assert len(alarms) == 14
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == ["<Notifications>"]
+        assert alarm["TreatMissingData"] == "notBreaching"
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+
+
+def test_every_alarm_is_described_by_one_sentence_and_a_link() -> None:
+    for alarm in full(RunbookUrl="https://example.com/runbook").of_type("AWS::CloudWatch::Alarm").values():
+        anchor = alarm["AlarmName"].removeprefix("retry-run-task-")
+        sentence, _, link = alarm["AlarmDescription"].rpartition(" ")
+        assert link == f"https://example.com/runbook#{anchor}"
+        assert re.fullmatch(r"[A-Z][^.]*\.", sentence), sentence
+
+
+def test_alarms_may_publish_to_the_topic_with_and_without_a_key_of_its_own() -> None:
+    (policy,) = full().of_type("AWS::SNS::TopicPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    pattern = statement["Condition"]["ArnLike"]["aws:SourceArn"]
+    assert pattern == "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:retry-run-task-*"
+    # The AWS managed key alias/aws/sns would shut alarms out.
+    assert "KmsMasterKeyId" not in bare().of_type("AWS::SNS::Topic")["Notifications"]
+    assert full().of_type("AWS::SNS::Topic")["Notifications"]["KmsMasterKeyId"] == FULL["TopicKeyArn"]
+
+
+# The dashboard.
+
+
+def _dashboard(stack: Stack) -> dict[str, Any]:
+    (found,) = stack.of_type("AWS::CloudWatch::Dashboard").values()
+    return json.loads(found["DashboardBody"])
+
+
+@pytest.mark.parametrize("stack", [full, bare])
+def test_the_dashboard_shows_every_alarm_there_is(stack: Any) -> None:
+    made = stack()
+    (widget,) = (w for w in _dashboard(made)["widgets"] if w["type"] == "alarm")
+    shown = [arn.rpartition(":")[2] for arn in widget["properties"]["alarms"]]
+    assert sorted(shown) == sorted(a["AlarmName"] for a in made.of_type("AWS::CloudWatch::Alarm").values())
+
+
+def test_the_dashboard_shows_every_metric_that_is_written(emitted: set[tuple[str, frozenset[str]]]) -> None:
+    text = json.dumps(_dashboard(full()))
+    # Its alarm says enough of the rest.
+    assert {m for m in Metric if m not in text} == {Metric.UNKNOWN_REASONS, Metric.NOT_NOTIFIED}
+    for widget in _dashboard(full())["widgets"]:
+        for metric in widget["properties"].get("metrics", []):
+            if metric[0] == NAMESPACE:
+                assert (metric[1], frozenset(metric[2:-1:2])) in emitted
+            elif isinstance(metric[0], dict):
+                found = re.search(r'\{"retry-run-task",(.*?)\} MetricName="(\w+)"', metric[0]["expression"])
+                assert found
+                assert (found[2], frozenset(found[1].split(","))) in emitted
+
+
+def test_the_dashboard_looks_at_this_stack_only() -> None:
+    assert "retry-run-task" not in json.dumps(_dashboard(full(name="other"))).replace(
+        '"retry-run-task"', ""
+    ).replace('\\"retry-run-task\\"', "")
+
+
+def test_the_widgets_do_not_overlap() -> None:
+    taken = [
+        (x, y)
+        for w in _dashboard(full())["widgets"]
+        for x in range(w["x"], w["x"] + w["width"])
+        for y in range(w["y"], w["y"] + w["height"])
+    ]
+    assert len(taken) == len(set(taken))
+    assert max(x for x, _ in taken) == 23
+
+
+# Outputs.
+
+
+def test_the_outputs_tell_a_command_what_it_needs_to_know() -> None:
+    assert set(full().outputs) - set(bare().outputs) == {"TrailLogGroup", "TrailFilter"}
+    assert full().outputs["RecoverAlias"] == "<RecoverLive>"
+    assert full().outputs["TrailFilter"] == FILTER_NAME
+    assert all(output["Description"].endswith(".") for output in template()["Outputs"].values())
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert full().outputs["Version"] == __version__
+    assert template()["Description"].startswith(f"retry-run-task {__version__}:")
+    text, _ = template()["Resources"]["RecoverVersion"]["Properties"]["Description"]["Fn::Sub"]
+    assert text.endswith(f"stack version {__version__}")

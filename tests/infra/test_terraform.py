@@ -1,0 +1,396 @@
+"""The Terraform module makes what the template makes: both are read and compared."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from retry_run_task import __version__
+from retry_run_task.core.values import Category
+from retry_run_task.sources import eventbridge, task_state_change
+from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
+from support.infra import MODULE, Stack, module, template, tool
+
+FULL = {
+    "TaskDefinitions": "nightly",
+    "PassRoleArns": "arn:aws:iam::123456789012:role/batch",
+    "TrailLogGroupName": "trail",
+    "NotificationEmail": "on-call@example.com",
+    "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+}
+
+
+def _blocks(kind: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the resources, or the data sources, by type and name."""
+    return {
+        (of_type, name): body
+        for block in module()[kind]
+        for of_type, named in block.items()
+        for name, body in named.items()
+    }
+
+
+def _of_type(of_type: str) -> list[dict[str, Any]]:
+    return [body for (kind, _), body in _blocks("resource").items() if kind == of_type]
+
+
+def _locals() -> dict[str, Any]:
+    return {name: value for block in module()["locals"] for name, value in block.items()}
+
+
+def _variables() -> dict[str, dict[str, Any]]:
+    return {name: body for block in module()["variable"] for name, body in block.items()}
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+
+
+def _stack() -> Stack:
+    return Stack(name="NAME", **FULL)
+
+
+def _named(text: str) -> str:
+    """Return a text of the module as it is for an installation of the name NAME."""
+    return text.replace("${var.name}", "NAME")
+
+
+# What kind of thing each resource is, on both sides. What one side needs and the other does not is left out, and why.
+SAME = {
+    "AWS::CloudWatch::Dashboard": "aws_cloudwatch_dashboard",
+    "AWS::Events::Rule": "aws_cloudwatch_event_rule",
+    "AWS::IAM::ManagedPolicy": "aws_iam_policy",
+    "AWS::IAM::Role": "aws_iam_role",
+    "AWS::Lambda::Alias": "aws_lambda_alias",
+    "AWS::Lambda::EventInvokeConfig": "aws_lambda_function_event_invoke_config",
+    "AWS::Lambda::Function": "aws_lambda_function",
+    "AWS::Lambda::Permission": "aws_lambda_permission",
+    "AWS::Logs::LogGroup": "aws_cloudwatch_log_group",
+    "AWS::Logs::SubscriptionFilter": "aws_cloudwatch_log_subscription_filter",
+    "AWS::SNS::Subscription": "aws_sns_topic_subscription",
+    "AWS::SNS::Topic": "aws_sns_topic",
+    "AWS::SNS::TopicPolicy": "aws_sns_topic_policy",
+    "AWS::SQS::Queue": "aws_sqs_queue",
+    "AWS::SQS::QueuePolicy": "aws_sqs_queue_policy",
+}
+ONLY_IN_THE_TEMPLATE = {
+    "AWS::Lambda::LayerVersion": "Terraform sees by itself that the code is new",
+    "AWS::Lambda::Version": "`publish` makes versions, and keeps the old ones",
+}
+ONLY_IN_THE_MODULE = {
+    "aws_cloudwatch_event_target": "part of the rule in CloudFormation",
+    "aws_iam_role_policy_attachment": "part of the role in CloudFormation",
+}
+# One resource of the module makes many alarms; these are compared one by one below.
+ALARMS = ("AWS::CloudWatch::Alarm", "aws_cloudwatch_metric_alarm")
+
+
+def test_both_make_the_same_number_of_the_same_things() -> None:
+    made = [resource["Type"] for resource in _stack().resources.values()]
+    assert set(made) == SAME.keys() | ONLY_IN_THE_TEMPLATE.keys() | {ALARMS[0]}
+    kinds = [kind for kind, _ in _blocks("resource")]
+    assert set(kinds) == set(SAME.values()) | ONLY_IN_THE_MODULE.keys() | {ALARMS[1]}
+    assert {k: kinds.count(k) for k in SAME.values()} == {m: made.count(t) for t, m in SAME.items()}
+
+
+def test_both_take_the_same_parameters_with_the_same_defaults() -> None:
+    parameters = template()["Parameters"]
+    variables = _variables()
+    assert variables.keys() == {_snake(name) for name in parameters} | {"name", "package_path"}
+    for name, parameter in parameters.items():
+        variable = variables[_snake(name)]
+        assert ("default" in variable) == ("Default" in parameter), name
+        if "Default" in parameter:
+            default = variable["default"]
+            if isinstance(default, list):
+                default = ",".join(default)
+            assert str(default).lower() == str(parameter["Default"]).lower(), name
+        if "AllowedPattern" in parameter and _snake(name) not in ("callers", "recover_concurrency"):
+            pattern = parameter["AllowedPattern"]
+            # An empty item is CloudFormation's way to say an empty list.
+            pattern = re.sub(r"^\^\((arn:\[a-z-\]\+:iam.*)\)\?\$$", r"^\1$", pattern)
+            assert pattern in variable["validation"][0]["condition"], name
+
+
+def test_the_usual_name_is_that_of_the_stack() -> None:
+    assert _variables()["name"]["default"] == "retry-run-task"
+
+
+def test_both_tell_the_same_outputs() -> None:
+    outputs = {name: body for block in module()["output"] for name, body in block.items()}
+    assert outputs.keys() == {_snake(name) for name in template()["Outputs"]}
+    assert outputs["version"]["value"] == __version__
+
+
+FUNCTION = {
+    "FunctionName": "function_name",
+    "Handler": "handler",
+    "Runtime": "runtime",
+    "Architectures": "architectures",
+    "Timeout": "timeout",
+    "MemorySize": "memory_size",
+}
+
+
+@pytest.mark.parametrize("name", ["Intake", "Recover"])
+def test_the_functions_are_the_same(name: str) -> None:
+    theirs = _stack().of_type("AWS::Lambda::Function")[name]
+    ours = _blocks("resource")["aws_lambda_function", name.lower()]
+    for key, attribute in FUNCTION.items():
+        value = ours[attribute]
+        assert (_named(value) if isinstance(value, str) else value) == theirs[key], key
+    # Those of CloudFormation that the module says in other words, or cannot.
+    also = {"Code", "Description", "Role", "LoggingConfig", "DeadLetterConfig", "Environment"}
+    assert theirs.keys() - FUNCTION.keys() - also <= {"DurableConfig", "ReservedConcurrentExecutions"}
+    assert ours["logging_config"][0]["log_format"] == theirs["LoggingConfig"]["LogFormat"]
+    assert ours["logging_config"][0]["log_group"] == f"${{aws_cloudwatch_log_group.{name.lower()}.name}}"
+    assert (
+        ours["dead_letter_config"][0]["target_arn"] == f"${{aws_sqs_queue.{name.lower()}_dead_letters.arn}}"
+    )
+
+
+@pytest.mark.parametrize("name", ["Intake", "Recover"])
+def test_the_functions_have_the_same_environment(name: str) -> None:
+    theirs = _stack().of_type("AWS::Lambda::Function")[name]["Environment"]["Variables"]
+    ours = _blocks("resource")["aws_lambda_function", name.lower()]["environment"][0]["variables"]
+    assert ours.keys() == theirs.keys()
+
+
+def test_recover_is_durable_and_limited_and_published_in_both() -> None:
+    theirs = _stack().of_type("AWS::Lambda::Function")["Recover"]
+    ours = _blocks("resource")["aws_lambda_function", "recover"]
+    assert ours["durable_config"] == [
+        {
+            "execution_timeout": theirs["DurableConfig"]["ExecutionTimeout"],
+            "retention_period": theirs["DurableConfig"]["RetentionPeriodInDays"],
+        }
+    ]
+    assert ours["publish"] is True
+    assert ours["reserved_concurrent_executions"] == "${coalesce(var.recover_concurrency,-1)}"
+    assert _blocks("resource")["aws_lambda_alias", "live"]["name"] == "live"
+
+
+def test_events_are_delivered_as_often_in_both() -> None:
+    theirs = {
+        (c["MaximumRetryAttempts"], c["MaximumEventAgeInSeconds"])
+        for c in _stack().of_type("AWS::Lambda::EventInvokeConfig").values()
+    }
+    ours = {
+        (c["maximum_retry_attempts"], c["maximum_event_age_in_seconds"])
+        for c in _of_type("aws_lambda_function_event_invoke_config")
+    }
+    assert ours == theirs
+    rules = _stack().of_type("AWS::Events::Rule").values()
+    targets = _of_type("aws_cloudwatch_event_target")
+    for rule, target in zip(rules, targets, strict=True):
+        retry = rule["Targets"][0]["RetryPolicy"]
+        assert target["retry_policy"] == [
+            {
+                "maximum_retry_attempts": retry["MaximumRetryAttempts"],
+                "maximum_event_age_in_seconds": retry["MaximumEventAgeInSeconds"],
+            }
+        ]
+        assert target["dead_letter_config"] == [{"arn": "${aws_sqs_queue.intake_dead_letters.arn}"}]
+
+
+def test_the_log_groups_and_queues_have_the_same_names_and_keep_as_long() -> None:
+    stack = _stack()
+    assert {_named(g["name"]) for g in _of_type("aws_cloudwatch_log_group")} == {
+        g["LogGroupName"] for g in stack.of_type("AWS::Logs::LogGroup").values()
+    }
+    assert {g["retention_in_days"] for g in _of_type("aws_cloudwatch_log_group")} == {
+        "${var.log_retention_days}"
+    }
+    assert {
+        (_named(q["name"]), q["message_retention_seconds"], q["sqs_managed_sse_enabled"])
+        for q in _of_type("aws_sqs_queue")
+    } == {
+        (q["QueueName"], q["MessageRetentionPeriod"], q["SqsManagedSseEnabled"])
+        for q in stack.of_type("AWS::SQS::Queue").values()
+    }
+
+
+def test_the_ways_in_are_those_that_the_code_is_written_for() -> None:
+    assert _locals()["filter_pattern"].replace('\\"', '"') == FILTER_PATTERN
+    assert f'? "{FILTER_NAME}" : "{FILTER_NAME}-${{var.name}}"' in _locals()["filter_name"]
+    assert _locals()["failed_calls"] == eventbridge.EVENT_PATTERN
+    assert _locals()["failed_starts"] == task_state_change.EVENT_PATTERN
+    assert [(_named(r["name"]), r["event_pattern"]) for r in _of_type("aws_cloudwatch_event_rule")] == [
+        (r["Name"], f"${{jsonencode(local.{r['Name'].removeprefix('NAME-').replace('-', '_')})}}")
+        for r in _stack().of_type("AWS::Events::Rule").values()
+    ]
+    assert {
+        (p["principal"], "source_arn" in p, p["source_account"]) for p in _of_type("aws_lambda_permission")
+    } == {
+        ("logs.amazonaws.com", True, "${local.account}"),
+        ("events.amazonaws.com", True, "${local.account}"),
+    }
+
+
+def _module_statements(name: str) -> Iterator[dict[str, Any]]:
+    document = _blocks("data")["aws_iam_policy_document", name]
+    yield from document["statement"]
+    for dynamic in document.get("dynamic", []):
+        yield from dynamic["statement"]["content"]
+
+
+def _about(statements: list[dict[str, Any]]) -> dict[str, tuple[set[str], set[tuple[str, str]]]]:
+    """Return actions and conditions by statement, from CloudFormation's form."""
+    return {
+        s["Sid"]: (
+            set(s["Action"] if isinstance(s["Action"], list) else [s["Action"]]),
+            {(operator, key) for operator, wanted in s.get("Condition", {}).items() for key in wanted},
+        )
+        for s in statements
+    }
+
+
+@pytest.mark.parametrize(
+    "logical_id", ["IntakePolicy", "RecoverPolicy", "IntakeDeadLettersPolicy", "NotificationsPolicy"]
+)
+def test_the_policies_say_the_same(logical_id: str) -> None:
+    theirs = _about(_stack().resources[logical_id]["Properties"]["PolicyDocument"]["Statement"])
+    name = _snake(logical_id).removesuffix("_policy")
+    ours = {
+        s["sid"]: (set(s["actions"]), {(c["test"], c["variable"]) for c in s.get("condition", [])})
+        for s in _module_statements(name)
+    }
+    assert ours == theirs
+    on_everything = {s["sid"] for s in _module_statements(name) if s["resources"] == ["*"]}
+    document = _stack().resources[logical_id]["Properties"]["PolicyDocument"]
+    assert on_everything == {s["Sid"] for s in document["Statement"] if s["Resource"] == "*"}
+
+
+def test_roles_and_policies_have_the_same_names() -> None:
+    stack = _stack()
+    assert {_named(r["name"]) for r in _of_type("aws_iam_role")} == {
+        r["RoleName"] for r in stack.of_type("AWS::IAM::Role").values()
+    }
+    assert {_named(p["name"]) for p in _of_type("aws_iam_policy")} == {
+        p["ManagedPolicyName"] for p in stack.of_type("AWS::IAM::ManagedPolicy").values()
+    }
+
+
+def test_alarms_of_one_metric_are_the_same() -> None:
+    theirs = {}
+    for alarm in _stack().of_type("AWS::CloudWatch::Alarm").values():
+        if "MetricName" in alarm:
+            theirs[alarm["AlarmName"].removeprefix("NAME-")] = {
+                "sentence": alarm["AlarmDescription"].rpartition(" ")[0],
+                "namespace": alarm["Namespace"],
+                "metric": alarm["MetricName"],
+                "statistic": alarm["Statistic"],
+                "dimensions": [d["Name"] for d in alarm["Dimensions"]],
+            }
+            common = (
+                alarm["Period"],
+                alarm["EvaluationPeriods"],
+                alarm["Threshold"],
+                alarm["ComparisonOperator"],
+            )
+            assert common == _common(_blocks("resource")["aws_cloudwatch_metric_alarm", "counted"])
+    ours = _locals()["alarms"]
+    assert {n: {**alarm, "dimensions": list(alarm["dimensions"])} for n, alarm in ours.items()} == theirs
+    assert list(ours) == list(theirs)
+    counted = _blocks("resource")["aws_cloudwatch_metric_alarm", "counted"]
+    assert counted["alarm_description"] == "${each.value.sentence} ${var.runbook_url}#${each.key}"
+
+
+def _common(alarm: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(alarm.get(k) for k in ("period", "evaluation_periods", "threshold", "comparison_operator"))
+
+
+@pytest.mark.parametrize(("logical_id", "name"), [("GaveUpAlarm", "gave_up"), ("BrokeAlarm", "broke")])
+def test_alarms_of_many_metrics_are_the_same(logical_id: str, name: str) -> None:
+    theirs = _stack().of_type("AWS::CloudWatch::Alarm")[logical_id]
+    ours = _blocks("resource")["aws_cloudwatch_metric_alarm", name]
+    assert _named(ours["alarm_name"]) == theirs["AlarmName"]
+    assert (
+        ours["alarm_description"].replace("${var.runbook_url}", "docs/runbook.md")
+        == theirs["AlarmDescription"]
+    )
+    assert _common(ours)[1:] == tuple(
+        theirs[k] for k in ("EvaluationPeriods", "Threshold", "ComparisonOperator")
+    )
+    total = " + ".join(f"FILL({category}, 0)" for category in _locals()["categories"])
+    expression = ours["metric_query"][0]["expression"].replace("${local.gave_up}", total)
+    assert expression == next(q["Expression"] for q in theirs["Metrics"] if "Expression" in q)
+    (each,) = (d["metric_query"]["content"][0]["metric"][0] for d in ours["dynamic"])
+    queries = [q["MetricStat"] for q in theirs["Metrics"] if "MetricStat" in q]
+    single = [q["metric"][0] for q in ours["metric_query"] if "metric" in q]
+    assert {q["Metric"]["MetricName"] for q in queries} == {m["metric_name"] for m in [each, *single]}
+    assert {(q["Stat"], q["Period"]) for q in queries} == {(m["stat"], m["period"]) for m in [each, *single]}
+
+
+def test_give_ups_are_added_up_over_all_categories() -> None:
+    assert set(_locals()["categories"]) == {category.value for category in Category}
+
+
+def test_every_alarm_tells_the_topic_and_is_quiet_while_nothing_happens() -> None:
+    for alarm in _of_type("aws_cloudwatch_metric_alarm"):
+        assert alarm["alarm_actions"] == ["${aws_sns_topic.notifications.arn}"]
+        assert alarm["treat_missing_data"] == "notBreaching"
+
+
+def test_the_dashboards_are_the_same() -> None:
+    alarm = "arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:NAME-"
+    text = (MODULE / "dashboard.json.tftpl").read_text()
+    for name, value in {
+        "name": "NAME",
+        "region": "ap-northeast-1",
+        "alarm": alarm,
+        "filter_alarm": f',"{alarm}filter-delivery"',
+    }.items():
+        text = re.sub(rf"(?<!\$)\$\{{{name}\}}", lambda _, value=value: value, text)
+    (theirs,) = _stack().of_type("AWS::CloudWatch::Dashboard").values()
+    assert json.loads(text.replace("$${", "${")) == json.loads(theirs["DashboardBody"])
+
+
+@pytest.mark.parametrize("example", ["minimal", "complete"])
+def test_the_examples_use_variables_that_there_are(example: str) -> None:
+    text = (MODULE / "examples" / example / "main.tf").read_text()
+    block = re.search(r'(?ms)^module "retry_run_task" \{\n(.*?)^\}', text)
+    assert block
+    used = set(re.findall(r"(?m)^  (\w+) += ", block[1])) - {"source"}
+    required = {name for name, variable in _variables().items() if "default" not in variable}
+    assert required <= used <= _variables().keys()
+    if example == "complete":
+        assert used == _variables().keys()
+
+
+def test_the_readme_tells_every_variable_and_output() -> None:
+    text = (MODULE / "README.md").read_text()
+    outputs = {name for block in module()["output"] for name in block}
+    for name in _variables().keys() | outputs:
+        assert f"`{name}`" in text, name
+
+
+def test_durable_functions_need_a_provider_that_knows_them() -> None:
+    (terraform,) = module()["terraform"]
+    assert terraform["required_providers"][0]["aws"]["version"] == ">= 6.25"
+
+
+def test_checkov_finds_nothing() -> None:
+    command = [tool("checkov"), "-d", MODULE, "--framework", "terraform", "--skip-download", "-o", "json"]
+    done = subprocess.run([*command, "--skip-path", "examples"], capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    assert [f"{c['check_id']} {c['resource']}" for c in report["results"]["failed_checks"]] == []
+    assert report["summary"]["passed"] > 50
+
+
+def test_the_files_are_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        pytest.skip("terraform is not installed, so the format of infra/terraform is not checked here")
+    # Whatever this machine's own configuration says, fmt needs none.
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("CHECKPOINT_DISABLE", "1")
+    command = [terraform, "fmt", "-check", "-diff", "-recursive", MODULE]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
