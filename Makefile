@@ -23,7 +23,7 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit: $(VENV)/.developed build/lambda.zip .venv-infra ## run the tests against the installed wheel and the built zip
+unit: $(VENV)/.developed build/lambda.zip .venv-infra/.installed ## run the tests against the installed wheel and the built zip
 	$(BIN)/pytest -q -n auto
 
 bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory, as ratios in one run
@@ -31,7 +31,7 @@ bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory
 
 bundle: build/lambda.zip ## build the zip that runs in Lambda
 
-docs: $(VENV)/.developed .venv-infra ## write the generated pages again from the code and the template
+docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py
 	.venv-infra/bin/python tools/permissions.py
 
@@ -41,7 +41,6 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 	$(UV_COMPILE) pyproject.toml requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	$(UV_COMPILE) requirements/lambda.in -c requirements/run.txt -o requirements/lambda.txt \
 		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3
-
 	$(UV_COMPILE) requirements/infra.in -o requirements/infra.txt
 	$(UV_COMPILE) --no-deps requirements/rie.in -o requirements/rie.txt
 
@@ -49,10 +48,10 @@ clean: ## remove everything that was built or installed
 	rm -rf $(VENV) .venv-* build dist
 
 # What checks the template and the Terraform module. checkov pins its own boto3, so it lives by itself.
-.venv-infra: requirements/infra.txt
-	@echo "Installing the pinned packages of $< into $@ ..."
-	@rm -rf $@ && $(PYTHON) -m venv $@
-	@$@/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+.venv-%/.installed: requirements/%.txt
+	@echo "Installing the pinned packages of $< into $(@D) ..."
+	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 # The package is installed as the wheel that users get, not as a link to the source tree.

@@ -293,9 +293,7 @@ def admit(
     if isinstance(launch.request, IncompleteRequest) and (
         launch.caller.kind not in _SCHEDULED or not launch.request.parameters
     ):
-        return _incomplete(
-            f"AWS has not recorded all of the request: {', '.join(launch.request.missing)}"
-        )
+        return _incomplete(f"AWS has not recorded all of the request: {', '.join(launch.request.missing)}")
     return launch.request
 
 
@@ -345,9 +343,7 @@ def _prepare(
     if isinstance(background, NoMatch):
         if isinstance(admitted, IncompleteRequest):
             missing = ", ".join(admitted.missing)
-            return _incomplete(
-                f"AWS has not recorded all of the request ({missing}), and {background.why}"
-            )
+            return _incomplete(f"AWS has not recorded all of the request ({missing}), and {background.why}")
         event_age_s = _EVENT_AGE_S
     else:
         event_age_s = background.event_age_s

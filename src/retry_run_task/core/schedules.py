@@ -233,9 +233,11 @@ def _replaced(value: Any, known: Mapping[str, str], path: str) -> Any:
 def variable_names(schedule: Schedule) -> list[str]:
     """Return the names of the environment variables that a schedule's overrides set, without their values."""
     return [
-        f"{container.get('name')}.{variable.get('name')}"
+        f"{container.get('name') if isinstance(container.get('name'), str) else '?'}.{variable['name']}"
         for container in _objects(_objects([schedule.request.get("overrides")])[:1], "containerOverrides")
         for variable in _objects([container], "environment")
+        # What is no text is no name, and may be a value.
+        if isinstance(variable.get("name"), str)
     ]
 
 

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from retry_run_task.account.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
 from retry_run_task.account.launchers import read_launchers, read_task_definitions
@@ -167,6 +169,44 @@ def test_a_universal_target_that_cannot_be_read_is_found_all_the_same() -> None:
     found = schedule({"Arn": UNIVERSAL, "RoleArn": "role", "Input": "["})
     assert (found.name, found.cluster, found.task_definition) == ("s", "default", "")
     assert found.unreadable
+
+
+SECRET = "c4nary"
+JSON = st.recursive(
+    st.sampled_from([None, True, 7, SECRET]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "Overrides",
+                    "ContainerOverrides",
+                    "Environment",
+                    "Value",
+                    "Command",
+                    "VolumeConfigurations",
+                    "ManagedEBSVolume",
+                    "Tags",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=300)
+@given(request=JSON)
+def test_whatever_an_input_holds_it_is_read_and_no_value_is_kept(request: Any) -> None:
+    """Only names, roles and the task definition are kept, and only if they stand where RunTask has them."""
+    for target in (
+        {"Arn": UNIVERSAL, "Input": json.dumps(request)},
+        {"Arn": UNIVERSAL, "Input": json.dumps({"Cluster": [request], "TaskDefinition": {"Name": request}})},
+        {"Arn": CLUSTER, "EcsParameters": {"TaskDefinitionArn": "nightly"}, "Input": json.dumps(request)},
+    ):
+        assert SECRET not in repr(schedule(target))
 
 
 def test_what_starts_no_task_is_left_out() -> None:

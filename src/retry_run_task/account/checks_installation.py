@@ -1,0 +1,211 @@
+"""Whether this system can be, or is, installed: durable functions, the stack, its scope, alarms, concurrency."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from retry_run_task import __version__
+from retry_run_task.account.check import listed, ng, ok, skip, unread
+from retry_run_task.account.inventory import Stack, Topic, Unknown
+from retry_run_task.account.proposal import (
+    LEFT_UNRESERVED,
+    RESERVED,
+    cluster_of,
+    family_of,
+    propose,
+    roles_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retry_run_task.account.check import Check
+    from retry_run_task.account.inventory import Alarm, Inventory, Launcher
+
+DURABLE = "durable functions"
+STACK = "stack"
+SCOPE = "scope"
+ALARMS = "alarms"
+CONCURRENCY = "concurrency"
+
+# What is left of a creation or a removal that failed; it has to go before there can be another.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+_NOT_WHOLE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
+
+_DEPLOY = "Install it with: retry-run-task deploy"
+
+
+def check_installation(inventory: Inventory) -> Iterator[Check]:
+    """Yield what is to be said about the installation, and about what one needs."""
+    yield _durable(inventory.stack)
+    yield _stack(inventory)
+    if isinstance(inventory.stack, Stack) and inventory.launchers.found:
+        yield from _scope(inventory, inventory.stack)
+    yield from _alarms(inventory)
+    yield _concurrency(inventory)
+
+
+def _durable(stack: Stack | Unknown | None) -> Check:
+    state = stack.is_durable if isinstance(stack, Stack) else None
+    if state is True:
+        return ok(DURABLE, "recover is one, so this Region has them.")
+    if isinstance(state, Unknown):
+        return unread(DURABLE, state)
+    if state is False:
+        return ng(DURABLE, "The stack's recover function is gone, or is not durable.", _again(stack))
+    return skip(
+        DURABLE,
+        "AWS has no call that only asks whether a Region has them.",
+        "Deploying tells, since the creation of recover fails where there are none.",
+    )
+
+
+def _again(stack: Stack | Unknown | None) -> str:
+    name = stack.name if isinstance(stack, Stack) else ""
+    return f"Remove what is left with: retry-run-task destroy --stack {name}, then deploy again."
+
+
+def _stack(inventory: Inventory) -> Check:
+    stack, name = inventory.stack, inventory.stack_name
+    if isinstance(stack, Unknown):
+        return unread(STACK, stack)
+    if stack is None or stack.status == "REVIEW_IN_PROGRESS":
+        return skip(STACK, f"{name} is not installed here.", _DEPLOY)
+    said = f": {stack.reason.rstrip('.')}" if stack.reason else ""
+    if stack.status.endswith("_IN_PROGRESS"):
+        return skip(STACK, f"{name} is being changed ({stack.status}).", "Look again when it is done.")
+    if stack.status in _NOT_WHOLE:
+        return ng(STACK, f"{name} is not whole ({stack.status}){said}.", _again(stack))
+    if stack.status.endswith("_FAILED"):
+        return ng(
+            STACK,
+            f"{name} is stuck in a change ({stack.status}){said}.",
+            f"Go back first: aws cloudformation continue-update-rollback --stack-name {name}",
+        )
+    return _version(stack)
+
+
+def _version(stack: Stack) -> Check:
+    if not stack.version:
+        return ng(
+            STACK, f"There is a stack {stack.name}, and it is not ours.", "Name another one with --stack."
+        )
+    undone = ", its last update was undone" if stack.status == "UPDATE_ROLLBACK_COMPLETE" else ""
+    if stack.version == __version__:
+        return ok(STACK, f"{stack.name} is installed, version {stack.version}{undone}.")
+    return ok(
+        STACK,
+        f"{stack.name} is installed, version {stack.version}, and this is {__version__}{undone}.",
+        "Bring it to this version with: retry-run-task deploy",
+    )
+
+
+def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
+    """Yield whether the installed stack looks after what there is."""
+    families, clusters, passed = (
+        [part.strip() for part in stack.parameters.get(name, "").split(",") if part.strip()]
+        for name in ("TaskDefinitions", "Clusters", "PassRoleArns")
+    )
+    if not families:
+        return
+    outside: list[str] = []
+    barred: dict[str, list[str]] = {}
+    for one in inventory.launchers.found:
+        if not one.is_enabled:
+            continue
+        if not _is_inside(one, inventory, families, clusters):
+            outside.append(one.name)
+            continue
+        for role in roles_of(one, inventory):
+            if role not in passed:
+                barred.setdefault(role, []).append(one.name)
+    if barred:
+        names = list(dict.fromkeys(name for names in barred.values() for name in names))
+        yield ng(
+            SCOPE,
+            f"recover may not pass {listed(list(barred))}, which the tasks of {listed(names)} need.",
+            "Add them to PassRoleArns with: retry-run-task deploy",
+        )
+    if outside:
+        yield skip(
+            SCOPE,
+            f"The stack leaves {listed(outside)} alone, by its TaskDefinitions and Clusters.",
+            "If it should look after them, run: retry-run-task deploy",
+        )
+    if not barred and not outside:
+        yield ok(SCOPE, "The stack looks after every rule and schedule that is switched on.")
+
+
+def _is_inside(one: Launcher, inventory: Inventory, families: list[str], clusters: list[str]) -> bool:
+    family, cluster = family_of(one, inventory), cluster_of(one)
+    return (not family or any(fnmatchcase(family, glob) for glob in families)) and (
+        not cluster or any(fnmatchcase(cluster, glob) for glob in clusters or ["default"])
+    )
+
+
+def _alarms(inventory: Inventory) -> Iterator[Check]:
+    if not isinstance(inventory.stack, Stack):
+        yield skip(ALARMS, "There is no installation that could have any.")
+        return
+    if isinstance(inventory.alarms, Unknown):
+        yield unread(ALARMS, inventory.alarms)
+    elif inventory.alarms:
+        yield from _silent(inventory.alarms)
+    unknown = [topic for topic in inventory.topics.values() if isinstance(topic, Unknown)]
+    for gap in unknown[:1]:
+        yield unread(ALARMS, gap)
+    deaf = [t for t in inventory.topics.values() if isinstance(t, Topic) and not t.confirmed]
+    for topic in deaf:
+        yield _nobody_hears(topic)
+    if inventory.topics and not deaf and not unknown:
+        yield ok(
+            ALARMS, f"Somebody is subscribed to {listed([t.rsplit(':', 1)[-1] for t in inventory.topics])}."
+        )
+
+
+def _silent(alarms: tuple[Alarm, ...]) -> Iterator[Check]:
+    gone = [alarm.name for alarm in alarms if not alarm.exists]
+    mute = [a.name for a in alarms if a.exists and not (a.topic_arns and a.has_actions)]
+    if gone:
+        yield ng(
+            ALARMS,
+            f"The stack's alarm {listed(gone)} is gone.",
+            "Delete the stack and deploy it again; an update does not see what is gone.",
+        )
+    if mute:
+        yield ng(
+            ALARMS,
+            f"{listed(mute)} tells nobody: it has no topic, or its actions are switched off.",
+            f"Switch them on: aws cloudwatch enable-alarm-actions --alarm-names {mute[0]}",
+        )
+
+
+def _nobody_hears(topic: Topic) -> Check:
+    name = topic.arn.rsplit(":", 1)[-1]
+    if topic.pending:
+        return ng(
+            ALARMS,
+            f"Nobody hears {name}: its subscription is not confirmed.",
+            "Open the link in the e-mail that AWS sent.",
+        )
+    return ng(
+        ALARMS,
+        f"Nobody is subscribed to {name}, so nobody is told.",
+        f"aws sns subscribe --topic-arn {topic.arn} --protocol email --notification-endpoint YOU",
+    )
+
+
+def _concurrency(inventory: Inventory) -> Check:
+    found = inventory.concurrency
+    if isinstance(found, Unknown):
+        return unread(CONCURRENCY, found)
+    counted = f"{found.unreserved} of {found.limit} concurrent executions are not reserved"
+    if isinstance(inventory.stack, Stack) or propose(inventory).reserved is not None:
+        return ok(CONCURRENCY, f"{counted}.")
+    return ok(
+        CONCURRENCY,
+        f"{counted}; recover would be deployed without {RESERVED} of its own, since Lambda keeps {LEFT_UNRESERVED} "
+        "for all.",
+        "Ask for a higher limit in Service Quotas.",
+    )

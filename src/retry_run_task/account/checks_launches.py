@@ -1,0 +1,127 @@
+"""What would be recovered: the rules and schedules, what CloudTrail hides of them, and what recover must be allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.check import listed, ng, ok, skip, unread
+from retry_run_task.account.inventory import Missing, TaskDefinition, Unknown
+from retry_run_task.account.launchers import is_named
+from retry_run_task.account.proposal import propose
+from retry_run_task.account.reader import error_code
+from retry_run_task.core.values import CallerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retry_run_task.account.check import Check
+    from retry_run_task.account.inventory import Inventory, Launcher
+
+SCHEDULES = "schedules"
+HIDDEN = "hidden values"
+TASK_DEFINITIONS = "task definitions"
+ROLES = "roles"
+
+
+def check_launches(inventory: Inventory) -> Iterator[Check]:
+    """Yield what is to be said about the rules and schedules that start tasks."""
+    found = inventory.launchers.found
+    if found:
+        yield ok(SCHEDULES, _counted(inventory))
+    elif not inventory.launchers.gaps:
+        yield skip(SCHEDULES, "No rule and no schedule starts an ECS task here.", "Is this the right Region?")
+    for gap in inventory.launchers.gaps:
+        yield unread(SCHEDULES, gap)
+    # What is switched off does no harm.
+    switched_on = tuple(one for one in found if one.is_enabled)
+    if switched_on:
+        yield _hidden(switched_on)
+        yield from _task_definitions(switched_on, inventory)
+        yield _roles(switched_on, inventory)
+
+
+def _counted(inventory: Inventory) -> str:
+    found = inventory.launchers.found
+    rules = sum(one.kind is CallerKind.RULE for one in found)
+    off = sum(not one.is_enabled for one in found)
+    proposal = propose(inventory)
+    parts = [
+        _number(rules, "rule", "rules"),
+        _number(len(found) - rules, "schedule", "schedules"),
+        f"{off} switched off" if off else "",
+        f"clusters {listed(proposal.clusters)}" if proposal.clusters else "",
+        f"task definitions {listed(proposal.task_definitions)}" if proposal.task_definitions else "",
+    ]
+    return f"ECS tasks are started by {'; '.join(part for part in parts if part)}."
+
+
+def _number(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}" if count else ""
+
+
+def _hidden(found: tuple[Launcher, ...]) -> Check:
+    hiding = [one for one in found if one.may_hide]
+    lost = [f"{one.name} ({one.unreadable})" for one in hiding if one.unreadable]
+    if not hiding:
+        return ok(HIDDEN, "None of them sets environment variables, which CloudTrail would hide.")
+    if not lost:
+        return ok(
+            HIDDEN,
+            f"CloudTrail hides the environment variables of {listed([one.name for one in hiding])}; "
+            "all can be read back.",
+        )
+    return ng(
+        HIDDEN,
+        f"CloudTrail hides a part of what these ask for, and it cannot be read back: {listed(lost)}.",
+        "Set these values in the task definition, or as a constant input; until then a person is told of failures.",
+    )
+
+
+def _task_definitions(launchers: tuple[Launcher, ...], inventory: Inventory) -> Iterator[Check]:
+    users: dict[str, list[str]] = {}
+    for one in launchers:
+        users.setdefault(one.task_definition, []).append(one.name)
+    found = {name: inventory.task_definitions[name] for name in users if name in inventory.task_definitions}
+    for name, definition in found.items():
+        match definition:
+            case Missing():
+                yield ng(
+                    TASK_DEFINITIONS,
+                    f"There is no task definition {name}, which {listed(users[name])} starts.",
+                    "Correct its name, or register it.",
+                )
+            case TaskDefinition(is_active=False):
+                yield ng(
+                    TASK_DEFINITIONS,
+                    f"The task definition {name}, which {listed(users[name])} starts, is inactive.",
+                    "Name an active revision.",
+                )
+            case TaskDefinition() | Unknown():
+                pass
+    gaps = {(gap.action, error_code(gap)): gap for gap in found.values() if isinstance(gap, Unknown)}
+    for gap in gaps.values():
+        yield unread(TASK_DEFINITIONS, gap)
+    if from_events := [name for asked, names in users.items() if not is_named(asked) for name in names]:
+        yield skip(
+            TASK_DEFINITIONS,
+            f"What {listed(from_events)} starts is not known before an event says it.",
+            "Name the families yourself when you deploy.",
+        )
+    if found and all(isinstance(one, TaskDefinition) and one.is_active for one in found.values()):
+        yield ok(TASK_DEFINITIONS, f"All that are asked for by name, {len(found)}, are there and active.")
+
+
+def _roles(launchers: tuple[Launcher, ...], inventory: Inventory) -> Check:
+    if volumes := [one.name for one in launchers if one.volume_role_arns]:
+        return ng(
+            ROLES,
+            f"{listed(volumes)} passes a role for EBS volumes, which recover may not pass.",
+            "Nothing can be done about it yet; a person is told of its failures.",
+        )
+    roles = propose(inventory).pass_role_arns
+    if any(isinstance(inventory.task_definitions.get(one.task_definition), Unknown) for one in launchers):
+        known = f"{listed(roles)} and perhaps more" if roles else "what is not known"
+        return skip(ROLES, f"recover has to pass {known}, since not every task definition could be read.")
+    if not roles:
+        return ok(ROLES, "The tasks have no roles that recover would have to pass.")
+    return ok(ROLES, f"recover has to pass {listed(roles)}.")

@@ -1,0 +1,122 @@
+"""What is installed: the stack, its alarms and topics, and how much of Lambda is left."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.inventory import Alarm, Concurrency, Stack, Topic, Unknown
+from retry_run_task.account.reader import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from retry_run_task.account.reader import Reader
+    from retry_run_task.core.values import JsonObject
+
+# What a subscription has in the place of its ARN until somebody has confirmed it.
+# https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
+_PENDING = frozenset({"PendingConfirmation", "pending confirmation"})
+_DELETED = "Deleted"
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+_MOST_NAMES = 100
+
+
+def read_stack(reader: Reader, name: str) -> Stack | Unknown | None:
+    """Return the installation of a name; None if there is none."""
+    answer = reader.read("cloudformation:DescribeStacks", StackName=name)
+    if isinstance(answer, Unknown):
+        # ValidationError: Stack with id retry-run-task does not exist
+        return None if error_code(answer) == "ValidationError" and "does not exist" in answer.why else answer
+    described = next((one for one in answer.get("Stacks") or () if one.get("StackName") == name), None)
+    if described is None or described.get("StackStatus") == "DELETE_COMPLETE":
+        return None
+    outputs = {one["OutputKey"]: one.get("OutputValue", "") for one in described.get("Outputs") or ()}
+    return Stack(
+        name=name,
+        status=described.get("StackStatus", ""),
+        reason=described.get("StackStatusReason") or "",
+        outputs=MappingProxyType(outputs),
+        parameters=MappingProxyType(
+            {one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters") or ()}
+        ),
+        is_durable=_read_is_durable(reader, outputs.get("RecoverFunction", "")),
+    )
+
+
+def _read_is_durable(reader: Reader, function: str) -> bool | Unknown | None:
+    if not function:
+        return None
+    answer = reader.read("lambda:GetFunctionConfiguration", FunctionName=function)
+    if isinstance(answer, Unknown):
+        return False if error_code(answer) == "ResourceNotFoundException" else answer
+    return bool(answer.get("DurableConfig"))
+
+
+def read_alarms(reader: Reader, stack: Stack) -> tuple[Alarm, ...] | Unknown:
+    """Return the alarms of an installation."""
+    resources = reader.read_all(
+        "cloudformation:ListStackResources", "StackResourceSummaries", StackName=stack.name
+    )
+    if isinstance(resources, Unknown):
+        return resources
+    # Not by the beginning of their names: those of retry-run-task-2 begin like those of retry-run-task.
+    names = [
+        one["PhysicalResourceId"]
+        for one in resources
+        if one.get("ResourceType") == "AWS::CloudWatch::Alarm" and one.get("PhysicalResourceId")
+    ]
+    if not names:
+        return ()
+    found = reader.read_all("cloudwatch:DescribeAlarms", "MetricAlarms", AlarmNames=names[:_MOST_NAMES])
+    if isinstance(found, Unknown):
+        return found
+    described = {one["AlarmName"]: one for one in found}
+    return tuple(_alarm(name, described.get(name)) for name in names[:_MOST_NAMES])
+
+
+def _alarm(name: str, described: JsonObject | None) -> Alarm:
+    if described is None:
+        return Alarm(name=name, exists=False)
+    actions = described.get("AlarmActions") or ()
+    return Alarm(
+        name=name,
+        topic_arns=tuple(arn for arn in actions if arn.split(":")[2:3] == ["sns"]),
+        has_actions=described.get("ActionsEnabled", True),
+    )
+
+
+def read_topics(
+    reader: Reader, stack: Stack, alarms: tuple[Alarm, ...] | Unknown
+) -> Mapping[str, Topic | Unknown]:
+    """Return the topics of an installation and of its alarms, by ARN."""
+    named = [stack.outputs.get("Topic", "")]
+    if not isinstance(alarms, Unknown):
+        named += [arn for alarm in alarms for arn in alarm.topic_arns]
+    return MappingProxyType({arn: _read_topic(reader, arn) for arn in _each(named)})
+
+
+def _each(names: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name]
+
+
+def _read_topic(reader: Reader, arn: str) -> Topic | Unknown:
+    found = reader.read_all("sns:ListSubscriptionsByTopic", "Subscriptions", TopicArn=arn)
+    if isinstance(found, Unknown):
+        return found
+    states = [str(one.get("SubscriptionArn") or "") for one in found]
+    pending = sum(state in _PENDING for state in states)
+    return Topic(arn=arn, confirmed=len(states) - pending - states.count(_DELETED), pending=pending)
+
+
+def read_concurrency(reader: Reader) -> Concurrency | Unknown:
+    """Return how much of Lambda is left."""
+    answer = reader.read("lambda:GetAccountSettings")
+    if isinstance(answer, Unknown):
+        return answer
+    limit = answer.get("AccountLimit") or {}
+    if "ConcurrentExecutions" not in limit:
+        return Unknown(action="lambda:GetAccountSettings", why="the answer names no limit")
+    total = int(limit["ConcurrentExecutions"])
+    return Concurrency(limit=total, unreserved=int(limit.get("UnreservedConcurrentExecutions", total)))

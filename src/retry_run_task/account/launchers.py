@@ -1,0 +1,227 @@
+"""The rules and schedules that start ECS tasks, and the task definitions that they ask for.
+
+A rule's target and a schedule may hold secrets. They are read here, and only names leave.
+"""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.account.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
+from retry_run_task.account.reader import error_code
+from retry_run_task.core.schedules import KEYWORD
+from retry_run_task.sources import schedules as wire
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from retry_run_task.account.reader import Reader
+    from retry_run_task.core.schedules import Schedule
+    from retry_run_task.core.values import JsonObject
+
+# Keywords whose value can be told afterwards: the schedule's own ARN, and the time at which it was due.
+_TELLABLE = frozenset({"schedule-arn", "scheduled-time"})
+
+# A rule may take names from the event that triggers it.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
+_JSON_PATH = "$"
+
+_ENVIRONMENT = re.compile(r"environment", re.IGNORECASE)
+
+
+def read_launchers(reader: Reader, tell: Callable[[str], None]) -> Launchers:
+    """Return every rule's target and every schedule of the reader's Region that starts an ECS task."""
+    found: list[Launcher] = []
+    gaps: dict[tuple[str, str], Unknown] = {}
+    for one in (*_rules(reader, tell), *_schedules(reader, tell)):
+        if isinstance(one, Unknown):
+            gaps.setdefault((one.action, error_code(one)), one)
+        else:
+            found.append(one)
+    return Launchers(found=tuple(found), gaps=tuple(gaps.values()))
+
+
+def _rules(reader: Reader, tell: Callable[[str], None]) -> Iterator[Launcher | Unknown]:
+    buses = reader.read_all("events:ListEventBuses", "EventBuses")
+    if isinstance(buses, Unknown):
+        yield buses
+        # Nearly every rule that starts a task is on the default bus, and schedules can be on no other.
+        buses = [{"Name": "default"}]
+    for bus in buses:
+        rules = reader.read_all("events:ListRules", "Rules", EventBusName=bus["Name"])
+        if isinstance(rules, Unknown):
+            yield rules
+            continue
+        for number, rule in enumerate(rules, start=1):
+            tell(f"rules on {bus['Name']}: {number} of {len(rules)}")
+            targets = reader.read_all(
+                "events:ListTargetsByRule", "Targets", Rule=rule["Name"], EventBusName=bus["Name"]
+            )
+            if isinstance(targets, Unknown):
+                yield targets
+                continue
+            yield from (
+                _launcher(wire.of_rule(rule, target), bus["Name"], rule, target)
+                for target in targets
+                if wire.is_ecs(target)
+            )
+
+
+def _schedules(reader: Reader, tell: Callable[[str], None]) -> Iterator[Launcher | Unknown]:
+    summaries = reader.read_all("scheduler:ListSchedules", "Schedules")
+    if isinstance(summaries, Unknown):
+        yield summaries
+        return
+    ours = [one for one in summaries if _may_be_ecs(str((one.get("Target") or {}).get("Arn", "")))]
+    for number, summary in enumerate(ours, start=1):
+        tell(f"schedules: {number} of {len(ours)}")
+        group = summary.get("GroupName") or "default"
+        found = reader.read("scheduler:GetSchedule", Name=summary["Name"], GroupName=group)
+        if isinstance(found, Unknown):
+            # A schedule that was deleted since the list was made is none.
+            if error_code(found) != "ResourceNotFoundException":
+                yield found
+        elif wire.is_ecs(found.get("Target") or {}):
+            yield _launcher(wire.of_schedule(found), group, found, found["Target"])
+
+
+def _may_be_ecs(target_arn: str) -> bool:
+    return ":ecs:" in target_arn
+
+
+def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: JsonObject) -> Launcher:
+    request = schedule.request
+    overrides = _object(request.get("overrides"))
+    variables = tuple(_variables(request))
+    may_hide, unreadable = _hidden(schedule, variables, described, target)
+    return Launcher(
+        kind=schedule.kind,
+        name=schedule.name,
+        holder=holder,
+        is_enabled=described.get("State", "ENABLED") != "DISABLED",
+        expression=schedule.expression,
+        cluster=_text(request.get("cluster")) or "default",
+        task_definition=_text(request.get("taskDefinition")),
+        role_arn=schedule.role_arn,
+        pass_role_arns=_each(_text(overrides.get(name)) for name in ("taskRoleArn", "executionRoleArn")),
+        volume_role_arns=_each(
+            _text(_object(volume.get("managedEBSVolume")).get("roleArn"))
+            for volume in _objects(request.get("volumeConfigurations"))
+        ),
+        variables=variables,
+        may_hide=may_hide,
+        unreadable=unreadable,
+    )
+
+
+# A universal target's input is whatever somebody wrote, and EventBridge checks no input. What is not of the form
+# that RunTask takes is left out: it may be a secret in the wrong place.
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _object(value: Any) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def _objects(value: Any) -> list[JsonObject]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _each(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if text)
+
+
+def _hidden(
+    schedule: Schedule, variables: tuple[str, ...], described: JsonObject, target: JsonObject
+) -> tuple[bool, str]:
+    """Return whether CloudTrail may hide a part of the schedule's calls, and why that part cannot be read back."""
+    if transformer := target.get("InputTransformer"):
+        # The names of what overrides set stand in the template; what stands in their place does not.
+        may_hide = _ENVIRONMENT.search(str(transformer.get("InputTemplate", ""))) is not None
+        return may_hide, schedule.unreadable if may_hide else ""
+    if target.get("InputPath"):
+        return True, schedule.unreadable
+    if schedule.unreadable:
+        # What was read may hold a secret, so the sentence says nothing of it.
+        return True, "its input is not a JSON object that can be read"
+    return bool(variables), _lost_variables(schedule, described) if variables else ""
+
+
+def _lost_variables(schedule: Schedule, described: JsonObject) -> str:
+    """Return why the variables that a constant input sets cannot be read back; empty if they can."""
+    if _is_gone_afterwards(described):
+        return "it is deleted after its only run, so before its failure is known"
+    keywords = {
+        name
+        for container in _containers(schedule.request)
+        for name in _keywords(container.get("environment"))
+    }
+    if untold := sorted(keywords - _TELLABLE):
+        return f"its environment uses <aws.scheduler.{untold[0]}>, which nobody can know afterwards"
+    return ""
+
+
+def _is_gone_afterwards(described: JsonObject) -> bool:
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-delete.html
+    is_once = str(described.get("ScheduleExpression", "")).startswith("at(")
+    return is_once and described.get("ActionAfterCompletion") == "DELETE"
+
+
+def _variables(request: Mapping[str, Any]) -> Iterator[str]:
+    for container in _containers(request):
+        environment = container.get("environment")
+        for variable in environment if isinstance(environment, list) else ():
+            yield f"{_text(container.get('name')) or '?'}.{_text(_object(variable).get('name')) or '?'}"
+
+
+def _containers(request: Mapping[str, Any]) -> list[JsonObject]:
+    return _objects(_object(request.get("overrides")).get("containerOverrides"))
+
+
+def _keywords(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield from KEYWORD.findall(value)
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _keywords(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _keywords(inner)
+
+
+def read_task_definitions(
+    reader: Reader, launchers: Iterable[Launcher], tell: Callable[[str], None]
+) -> Mapping[str, TaskDefinition | Missing | Unknown]:
+    """Return what ECS says about each task definition that is asked for by name."""
+    asked = dict.fromkeys(one.task_definition for one in launchers if is_named(one.task_definition))
+    found = {}
+    for number, name in enumerate(asked, start=1):
+        tell(f"task definitions: {number} of {len(asked)}")
+        found[name] = _read_task_definition(reader, name)
+    return MappingProxyType(found)
+
+
+def is_named(name: str) -> bool:
+    """Tell whether a rule names a thing itself, and does not take its name from an event."""
+    return bool(name) and not name.startswith(_JSON_PATH)
+
+
+def _read_task_definition(reader: Reader, name: str) -> TaskDefinition | Missing | Unknown:
+    answer = reader.read("ecs:DescribeTaskDefinition", taskDefinition=name)
+    if isinstance(answer, Unknown):
+        # ECS says ClientException: Unable to describe task definition, for what there is not.
+        is_missing = error_code(answer) in ("ClientException", "InvalidParameterException")
+        return Missing(why=answer.why) if is_missing else answer
+    described = answer["taskDefinition"]
+    return TaskDefinition(
+        family=described["family"],
+        arn=described["taskDefinitionArn"],
+        is_active=described.get("status", "ACTIVE") == "ACTIVE",
+        task_role_arn=described.get("taskRoleArn") or None,
+        execution_role_arn=described.get("executionRoleArn") or None,
+    )

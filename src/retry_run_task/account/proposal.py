@@ -1,0 +1,153 @@
+"""What an installation would need, worked out from an inventory alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.inventory import Concurrency, LogGroup, TaskDefinition, Unknown
+from retry_run_task.account.launchers import is_named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from retry_run_task.account.inventory import Inventory, Launcher, Trail
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+MOST_FILTERS = 2
+
+# What a function reserves has to leave this much to all others.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+LEFT_UNRESERVED = 100
+RESERVED = 5
+"""What recover reserves for itself, unless it is said otherwise or there is too little."""
+
+LOGS = "logs"
+EVENTBRIDGE = "eventbridge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What to install with. Only what is switched on is asked for.
+
+    Attributes:
+        task_definitions: Families that recover may run.
+        clusters: Names of the clusters that it may run them on.
+        pass_role_arns: Roles that it has to pass to their tasks.
+        log_group: Name of the trail's log group to put the filter on; empty if there is none to use.
+        ways_in: Which are open: ``logs``, ``eventbridge``.
+        reserved: How many recoveries may act at the same moment; None if nothing can be reserved.
+        left_out: What could not be proposed, one sentence each.
+    """
+
+    task_definitions: tuple[str, ...]
+    clusters: tuple[str, ...]
+    pass_role_arns: tuple[str, ...]
+    log_group: str
+    ways_in: frozenset[str]
+    reserved: int | None
+    left_out: tuple[str, ...] = ()
+
+
+def propose(inventory: Inventory) -> Proposal:
+    """Return what an installation in this account and Region would need."""
+    switched_on = [one for one in inventory.launchers.found if one.is_enabled]
+    group = log_group_to_use(inventory)
+    recording = isinstance(inventory.trails, Unknown) or any(map(may_record, inventory.trails))
+    ways = {EVENTBRIDGE} if recording else set()
+    return Proposal(
+        task_definitions=_sorted(family_of(one, inventory) for one in switched_on),
+        clusters=_sorted(cluster_of(one) for one in switched_on),
+        pass_role_arns=_sorted(role for one in switched_on for role in roles_of(one, inventory)),
+        log_group=group.name if group else "",
+        ways_in=frozenset(ways | ({LOGS} if group else set())),
+        reserved=_reserved(inventory.concurrency),
+        left_out=tuple(dict.fromkeys(_left_out(inventory))),
+    )
+
+
+def may_record(trail: Trail) -> bool:
+    """Tell whether a trail takes in ``RunTask``, as far as is known."""
+    return trail.is_logging is not False and trail.records_run_task is not False
+
+
+def log_group_to_use(inventory: Inventory) -> LogGroup | None:
+    """Return the log group that a filter can be put on, or that ours is on already; None if there is none."""
+    trails = () if isinstance(inventory.trails, Unknown) else inventory.trails
+    groups = [
+        inventory.log_groups[trail.log_group_arn]
+        for trail in trails
+        if may_record(trail) and trail.log_group_arn and trail.log_group_arn in inventory.log_groups
+    ]
+    usable = [group for group in groups if group.exists and group.log_class == "STANDARD"]
+    with_ours = [group for group in usable if our_filter(group, inventory)]
+    return next(iter(with_ours + [group for group in usable if free_slots(group)]), None)
+
+
+def free_slots(group: LogGroup) -> int:
+    """Return how many filters a log group still takes; none if that is not known."""
+    return 0 if isinstance(group.filters, Unknown) else max(0, MOST_FILTERS - len(group.filters))
+
+
+def our_filter(group: LogGroup, inventory: Inventory) -> str:
+    """Return the name of the filter that hands to the installation that was looked for; empty if there is none."""
+    if isinstance(group.filters, Unknown):
+        return ""
+    function = f":function:{inventory.stack_name}-intake"
+    return next((one.name for one in group.filters if one.destination_arn.endswith(function)), "")
+
+
+def family_of(launcher: Launcher, inventory: Inventory) -> str:
+    """Return the family that a rule or schedule runs; empty if that cannot be known."""
+    definition = inventory.task_definitions.get(launcher.task_definition)
+    if isinstance(definition, TaskDefinition):
+        return definition.family
+    if not is_named(launcher.task_definition):
+        return ""
+    return launcher.task_definition.rsplit("/", 1)[-1].partition(":")[0]
+
+
+def cluster_of(launcher: Launcher) -> str:
+    """Return the name of the cluster that a rule or schedule runs its tasks on; empty if that cannot be known."""
+    return launcher.cluster.rsplit("/", 1)[-1] if is_named(launcher.cluster) else ""
+
+
+def roles_of(launcher: Launcher, inventory: Inventory) -> tuple[str, ...]:
+    """Return the roles that have to be passed to the tasks of a rule or schedule, as far as is known.
+
+    What the request names takes the place of what the task definition names, but both may be needed: a later
+    revision, or a request without overrides, is passed the latter.
+    """
+    definition = inventory.task_definitions.get(launcher.task_definition)
+    own: tuple[str | None, ...] = ()
+    if isinstance(definition, TaskDefinition):
+        own = (definition.task_role_arn, definition.execution_role_arn)
+    return tuple(role for role in (*own, *launcher.pass_role_arns) if role)
+
+
+def _reserved(concurrency: Concurrency | Unknown) -> int | None:
+    if isinstance(concurrency, Unknown):
+        return RESERVED
+    return RESERVED if concurrency.unreserved - RESERVED >= LEFT_UNRESERVED else None
+
+
+def _left_out(inventory: Inventory) -> Iterator[str]:
+    for one in inventory.launchers.found:
+        if not one.is_enabled:
+            yield f"{one.name} is switched off, so nothing is asked for on its account"
+            continue
+        if not family_of(one, inventory):
+            yield f"{one.name} takes its task definition from an event, so its family has to be named by hand"
+        if not cluster_of(one):
+            yield f"{one.name} takes its cluster from an event, so its cluster has to be named by hand"
+        if one.volume_role_arns:
+            yield f"{one.name} passes a role for EBS volumes, which recover may not pass"
+    for name, definition in inventory.task_definitions.items():
+        if not isinstance(definition, TaskDefinition):
+            yield f"the roles of {name} are not known: {definition.why}"
+    for gap in inventory.launchers.gaps:
+        yield f"some rules or schedules could not be read ({gap.action}): {gap.why}"
+
+
+def _sorted(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({name for name in names if name}))

@@ -1,0 +1,141 @@
+"""``doctor``: what there is in an account, what could be recovered, and what stands in the way."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from rich.console import Console
+
+    from retry_run_task.account.check import Check
+    from retry_run_task.account.inventory import Inventory, Launcher
+    from retry_run_task.core.values import JsonObject
+
+_STYLES = {"OK": "green", "NG": "red", "SKIP": "yellow"}
+_THE_ANSWER_IS_NO = 3
+
+
+@click.command()
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="REGION",
+    envvar="AWS_REGION",
+    help="Where to look; may be given several times.  [default: AWS_REGION, or the profile's]",
+)
+@click.option(
+    "--profile", metavar="PROFILE", help="Whose credentials to look with, of your AWS configuration."
+)
+@click.option(
+    "--stack",
+    default="retry-run-task",
+    show_default=True,
+    metavar="NAME",
+    help="The installation to look for.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: bool) -> int:
+    """Look at an account: what can be recovered, and what stands in the way.
+
+    Prints OK, NG (something is wrong) or SKIP (it could not be found out) with the reason and what to do next.
+    Nothing is changed; a permission that is missing is a SKIP. Ends with 3 if anything is NG.
+
+    \b
+    Example:
+      retry-run-task doctor --region eu-west-1 --region us-east-1
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.account import access, checks, discovery  # noqa: PLC0415 - boto3 takes half a second
+
+    session = access.open_session(profile)
+    looked = []
+    for region in dict.fromkeys(regions) or [access.region_of(session)]:
+        with _progress(region) as tell:
+            inventory = discovery.discover(session, region, stack=stack, tell=tell)
+        looked.append((inventory, checks.examine(inventory)))
+    if as_json:
+        click.echo(json.dumps({"regions": [_as_json(*one) for one in looked]}, indent=2))
+    else:
+        for inventory, found in looked:
+            _print(inventory, found)
+    is_well = all(check.status != "NG" for _, found in looked for check in found)
+    return 0 if is_well else _THE_ANSWER_IS_NO
+
+
+@contextmanager
+def _progress(region: str) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what is looked at, in a line that is gone afterwards."""
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+
+    with Console(stderr=True, highlight=False).status(f"Looking at {region}") as status:
+        yield lambda what: status.update(f"Looking at {region}: {_shown(what)}")
+
+
+def _as_json(inventory: Inventory, found: tuple[Check, ...]) -> JsonObject:
+    return {
+        "region": inventory.region,
+        "checks": [
+            {"name": check.name, "status": check.status.value, "why": check.why, "next": check.next}
+            for check in found
+        ],
+        "schedules": [_schedule(one) for one in inventory.launchers.found],
+    }
+
+
+def _schedule(one: Launcher) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "kind": one.kind.value,
+        "in": one.holder,
+        "enabled": one.is_enabled,
+        "expression": one.expression,
+        "cluster": one.cluster,
+        "task_definition": one.task_definition,
+        "role_arn": one.role_arn,
+        "variables": list(one.variables),
+        "unreadable": one.unreadable,
+    }
+
+
+def _print(inventory: Inventory, found: tuple[Check, ...]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(inventory.region, style="bold"))
+    for check in found:
+        line = Text("  ")
+        line.append(f"{check.status.value:<4}", style=_STYLES[check.status])
+        line.append(f"  {check.name:<19}{_shown(check.why)}")
+        console.print(line)
+        if check.next:
+            console.print(Text(f"{'':27}{_shown(check.next)}", style="dim"))
+        if check.name == "schedules" and check.status == "OK":
+            _print_schedules(console, inventory.launchers.found)
+    console.print()
+
+
+def _print_schedules(console: Console, found: tuple[Launcher, ...]) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    for one in found:
+        sets = f", sets {', '.join(one.variables)}" if one.variables else ""
+        lost = ", cannot be read back" if one.unreadable else ""
+        off = ", switched off" if not one.is_enabled else ""
+        what = f"{one.kind.value} {one.name}: {_last(one.task_definition)} on {_last(one.cluster)}{sets}{lost}{off}"
+        console.print(Text(f"{'':29}{_shown(what)}"))
+
+
+def _last(name: str) -> str:
+    return name.rsplit("/", 1)[-1] or "?"
+
+
+def _shown(text: str) -> str:
+    """Return text that any terminal takes: one line, without control characters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

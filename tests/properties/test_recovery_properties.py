@@ -1,0 +1,250 @@
+"""What must hold whatever happens: any failures, refusals, lost answers, duplicates and crashes, in any order.
+
+``System`` checks at every moment, for every launch and every recovery:
+
+- there are never more tasks than the call asked for, those that failed to start aside;
+- RunTask is called with the recorded request, but for token, mark and the number that is still missing;
+- a token never stands for two requests, and is left only when it is certain what became of it;
+- nothing is sent for a request that is not whole, after an answer that nothing can mend, after the deadline, or
+  once the schedule's next run is due;
+- our own calls start nothing, and an event that comes again starts nothing new;
+
+and when time has run dry that each recovery has ended within the policy, that a person was told of each end that
+is not well, and that the value of an overridden variable is in no log, message or checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from retry_run_task.core import identity
+from retry_run_task.core.scope import Scope
+from retry_run_task.core.values import CallerKind, FailedLaunch, Outcome
+from retry_run_task.intake import take_in
+from retry_run_task.local.cloudtrail import sdk_caller
+from retry_run_task.sources import parse
+from support.records import HAND_MADE, RULE_ROLE, awslogs, eventbridge, parameters, record
+from support.simulation import CANARY, DENIED, PERMANENT, Delivery, System, Told, request
+from support.stories import (
+    VARIABLE,
+    BrokenConnection,
+    Call,
+    Capacity,
+    FailedPlacements,
+    FailedStarts,
+    LostAnswers,
+    Refusals,
+    Story,
+    outages,
+    stories,
+)
+
+# What once went wrong, or would if one line were another.
+ACTED_UPON_AND_LOST = Story(
+    changes=(Capacity(), Capacity(at_s=1, slots=None), LostAnswers(at_s=1)), sdk_tries=1
+)
+LOST_INSIDE_THE_SDK = Story(
+    changes=(
+        Capacity(),
+        Capacity(at_s=1, slots=None),
+        BrokenConnection(at_s=1, where="on the way back"),
+        Refusals(at_s=70, code="ThrottlingException", message="Rate exceeded"),
+    ),
+)
+MANY_FAILURES_FOR_FEW_TASKS = Story(
+    calls=(Call(changes={"count": 2}),),
+    changes=(
+        Capacity(),
+        FailedPlacements(at_s=1, reason="RESOURCE:CPU", entries=7),
+        Capacity(at_s=70, slots=None),
+    ),
+)
+
+
+@settings(max_examples=120, deadline=None, print_blob=True)
+@given(story=stories())
+@example(story=ACTED_UPON_AND_LOST)
+@example(story=LOST_INSIDE_THE_SDK)
+@example(story=MANY_FAILURES_FOR_FEW_TASKS)
+@example(story=Story(changes=(Capacity(), Refusals(at_s=1, code=DENIED, message="not authorized"))))
+@example(story=Story(changes=(Capacity(), FailedPlacements(at_s=0, reason=PERMANENT[0]))))
+@example(story=Story(calls=(Call(), Call())))
+@example(story=Story(calls=(Call(changes={"overrides": VARIABLE}),), knows_schedules=False))
+@example(story=Story(deliveries=((Delivery(after_s=300),),)))
+@example(story=Story(next_due_s=100))
+def test_whatever_happens_every_launch_has_what_it_asked_for_or_a_person_is_told(story: Story) -> None:
+    story.play()
+
+
+@settings(max_examples=40, deadline=None, print_blob=True)
+@given(story=outages())
+def test_when_capacity_is_back_in_time_every_task_runs_whatever_dies_and_comes_twice(story: Story) -> None:
+    """Crashes and duplicates change nothing: the tasks are those of the same story without them."""
+    stirred = story.play()
+    once = ((Delivery(),),)
+    calm = replace(story, crashes=frozenset(), deliveries=once, notify_errors=0).play()
+    assert stirred.started() == calm.started() == calm.asked
+    assert {*stirred.outcomes(), *calm.outcomes()} <= {Outcome.RECOVERED, Outcome.ALREADY_RUNNING}
+
+
+@settings(max_examples=30, deadline=None, print_blob=True)
+@given(number=st.integers(1, 12), restart_s=st.sampled_from([1.0, 60.0]))
+def test_a_crash_at_any_moment_of_the_first_attempt_changes_nothing(number: int, restart_s: float) -> None:
+    story = Story(
+        changes=(Capacity(), Capacity(at_s=1, slots=None)), crashes=frozenset({number}), restart_s=restart_s
+    )
+    system = story.play()
+    assert system.crashed == 1
+    assert system.started() == {"job-0": 1}
+    assert len({sent.token for sent in system.sent}) == 1
+
+
+def test_a_call_that_a_dead_process_made_and_that_is_refused_when_it_is_repeated() -> None:
+    """A refusal says that this call did nothing. It does not say so of the one before, which nobody remembers."""
+    system = Story(
+        changes=(
+            Capacity(),
+            Capacity(at_s=1, slots=None),
+            Refusals(
+                at_s=70,
+                code="InvalidParameterException",
+                message="No Container Instances were found in your cluster.",
+            ),
+        ),
+        # The 8th moment: RunTask was called, and its answer is not written down yet.
+        crashes=frozenset({8}),
+        restart_s=45.0,
+    ).play()
+    assert system.started() == {"job-0": 1}
+
+
+def test_tasks_of_a_lost_partial_answer_are_counted_once() -> None:
+    """Two of three are placed and the answer is lost. They are found, the token conflicts, and one is missing."""
+    system = Story(
+        calls=(Call(changes={"count": 3}),),
+        changes=(
+            Capacity(),
+            Capacity(at_s=1, slots=2, zone="subnet-a"),
+            LostAnswers(at_s=1),
+            Capacity(at_s=120, slots=None),
+        ),
+        sdk_tries=1,
+    ).play()
+    assert system.started() == {"job-0": 3}
+    assert [body["count"] for body in (sent.body for sent in system.sent)][:2] == [3, 1]
+
+
+def test_a_person_who_starts_a_part_meanwhile_leaves_the_rest_to_us() -> None:
+    """The answer to the first attempt, which placed nothing, is lost; then there is less to ask for."""
+    system = System(sdk_tries=1)
+    system.capacity(0)
+    system.call("job-0", count=3)
+    system.ecs.faults.lose_answers(1)
+
+    def by_hand() -> None:
+        system.capacity(None)
+        system.ecs.run_task(request("job-0"), sdk_caller("arn:aws:iam::123456789012:user/on-call"))
+
+    # A lost answer is repeated two seconds after it, at the earliest.
+    system.after(61, by_hand)
+    system.run()
+    assert system.started() == {"job-0": 3}
+    assert system.outcomes() == [Outcome.RECOVERED]
+
+
+def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
+    """An earlier version may have sent another request under the same token: ECS names the tasks it started."""
+    system = System()
+    system.capacity(0)
+    system.call("job-0")
+    system.capacity(None)
+    (event,) = system.originals.values()
+    (launch,) = parse(eventbridge(event))
+    assert isinstance(launch, FailedLaunch)
+    token = identity.client_token(launch.call_id, 1)
+    system.asked["before"] = 1
+    system.ecs.run_task(request("before", clientToken=token), sdk_caller(RULE_ROLE))
+    system.run()
+    assert system.started() == {"job-0": 0, "before": 1}
+    assert system.outcomes() == [Outcome.RECOVERED]
+
+
+def test_tasks_that_fail_to_start_are_replaced_and_those_that_run_are_not() -> None:
+    system = Story(
+        calls=(Call(changes={"count": 4}),),
+        changes=(Capacity(), Capacity(at_s=1, slots=None), FailedStarts(at_s=1, tasks=2)),
+    ).play()
+    assert system.started() == {"job-0": 4}
+    assert len(system.failed_to_start) == 2
+
+
+@pytest.mark.parametrize("knows_schedules", [True, False])
+def test_what_cloudtrail_hides_comes_from_the_schedule_or_nothing_is_sent(knows_schedules: bool) -> None:
+    """The value reaches RunTask and nothing else; without a schedule a person is told what is missing."""
+    system = Story(
+        calls=(Call(changes={"overrides": VARIABLE}),),
+        changes=(Capacity(), Capacity(at_s=1, slots=None)),
+        knows_schedules=knows_schedules,
+    ).play()
+    assert [CANARY in str(sent.body) for sent in system.sent] == ([True] if knows_schedules else [])
+    assert CANARY not in str([execution.payload for execution in system.recoveries()])
+    assert len(system.messages()) == (0 if knows_schedules else 1)
+
+
+@settings(max_examples=20, deadline=None, print_blob=True)
+@given(crashes=st.frozensets(st.integers(1, 20), max_size=3), times=st.integers(1, 3))
+def test_a_value_in_a_record_made_by_hand_reaches_run_task_and_nothing_else(
+    crashes: frozenset[int], times: int
+) -> None:
+    """Nobody hides what a person writes. However often the log event is delivered, it is one run."""
+    system = System(crashes=crashes)
+    system.capacity(None)
+    wanted = request("job-0", overrides=VARIABLE, startedBy=None)
+    answer = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+    by_hand = HAND_MADE | {"requestParameters": wanted, "responseElements": answer}
+    system.put(by_hand, group="job-0", times=times)
+    system.run()
+    assert system.started() == {"job-0": 1}
+    assert len(system.recoveries()) == 1
+    assert all(CANARY in str(sent.body) for sent in system.sent)
+
+
+started_by = st.none() | st.text(max_size=40) | st.just("events-rule/nightly")
+ours = st.one_of(
+    st.builds(
+        lambda digits, attempt, by: {
+            "clientToken": identity.client_token(f"{digits:032x}", attempt),
+            "startedBy": by,
+        },
+        st.integers(0, 2**128 - 1),
+        st.integers(1, 99_999),
+        started_by,
+    ),
+    st.builds(
+        lambda original, digits: {"startedBy": identity.mark_started_by(original, f"{digits:032x}")},
+        started_by,
+        st.integers(0, 2**128 - 1),
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None, print_blob=True)
+@given(marks=ours, way=st.sampled_from([awslogs, eventbridge]))
+def test_a_call_with_our_token_or_our_mark_starts_nothing_whoever_seems_to_have_made_it(
+    marks: dict[str, str], way: object
+) -> None:
+    """The role may be unknown, the record may look like a rule's: a recovery looks after its own calls."""
+    event = way(record(request=parameters(**marks)))  # type: ignore[operator]
+    (launch,) = parse(event)
+    assert isinstance(launch, FailedLaunch)
+    assert launch.caller.kind is CallerKind.OWN
+
+    def start(_name: str, _payload: str) -> object:
+        raise AssertionError("it was started")
+
+    counts = take_in(event, stack="one", scope=Scope(), start=start, telemetry=Told())  # type: ignore[arg-type]
+    assert (counts.ignored, counts.started) == (1, 0)

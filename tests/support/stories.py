@@ -1,0 +1,321 @@
+"""What can happen to a system, as values: a test prints them, and Hypothesis makes them smaller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from retry_run_task.core.values import CallerKind
+from retry_run_task.local.ecs import NO_CAPACITY
+from support.simulation import CANARY, DENIED, PERMANENT, ZONES, Delivery, System
+
+RULES_AND_OTHERS = (CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE, CallerKind.OTHER)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A rule asks for tasks.
+
+    Attributes:
+        token: ``random`` as SDKs draw them, ``fixed`` as somebody who sends the same every night, or None.
+        times: How often the SDK sends the call; more than once only with a random token.
+        changes: Members of the request.
+    """
+
+    at_s: int = 0
+    token: str | None = "random"
+    times: int = 1
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    def begin(self, system: System, number: int) -> None:
+        tokens = {"random": f"{number:08x}-1d2e-4f3a-8b4c-5d6e7f8a9b0c", "fixed": "every-night", None: None}
+        changes = {"clientToken": tokens[self.token], **self.changes}
+        system.after(self.at_s, lambda: system.call(f"job-{number}", times=self.times, **changes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capacity:
+    """A zone, or both, has this many free places from now on; None for no limit."""
+
+    at_s: int = 0
+    slots: int | None = 0
+    zone: str | None = None
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.capacity(self.slots, zone=self.zone))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostAnswers:
+    """ECS does what the next calls ask for, and answers 500."""
+
+    at_s: int
+    calls: int = 1
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.ecs.faults.lose_answers(self.calls))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedPlacements:
+    """The next calls place nothing, for a reason; entries as on EC2, where there may be none or one an instance."""
+
+    at_s: int
+    reason: str
+    calls: int = 1
+    entries: int | None = None
+
+    def begin(self, system: System) -> None:
+        system.after(
+            self.at_s,
+            lambda: system.ecs.faults.fail_next(self.calls, reason=self.reason, entries=self.entries),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusals:
+    """The next calls are refused before ECS does anything."""
+
+    at_s: int
+    code: str
+    message: str = ""
+    status: int = 400
+    calls: int = 1
+
+    def begin(self, system: System) -> None:
+        system.after(
+            self.at_s,
+            lambda: system.ecs.faults.raise_next(self.calls, self.code, self.message, self.status),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenConnection:
+    """The connection of a recovery's next call breaks: on the way there, or on the way back."""
+
+    at_s: int
+    where: str
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.network.append(self.where))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FailedStarts:
+    """The next tasks are accepted and stop before they run, for a reason that passes."""
+
+    at_s: int
+    tasks: int = 1
+
+    def begin(self, system: System) -> None:
+        why = "Timeout waiting for network interface provisioning to complete."
+        system.after(self.at_s, lambda: system.ecs.faults.fail_to_start(self.tasks, "TaskFailedToStart", why))
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlindLooks:
+    """The next looks at the tasks that are there fail."""
+
+    at_s: int
+    looks: int = 1
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: setattr(system, "blind_looks", self.looks))
+
+
+Change = Capacity | LostAnswers | FailedPlacements | Refusals | BrokenConnection | FailedStarts | BlindLooks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """A run of the system.
+
+    Attributes:
+        deliveries: For each record in turn, how it arrives at intake; used again from the beginning.
+        crashes: At which moments of which steps, counted from 1, a function's process dies.
+        knows_schedules: Whether the rules are still there to be read.
+        tells_of_tasks: Whether the third way in is on: the changes of tasks.
+        next_due_s: When the rules' next run is due.
+        unseen_for_s: How long ECS does not list a new task.
+    """
+
+    calls: tuple[Call, ...] = (Call(),)
+    changes: tuple[Change, ...] = (Capacity(),)
+    deliveries: tuple[tuple[Delivery, ...], ...] = ((Delivery(),),)
+    crashes: frozenset[int] = frozenset()
+    restart_s: float = 1.0
+    sdk_tries: int = 3
+    start_errors: tuple[str, ...] = ()
+    notify_errors: int = 0
+    knows_its_role: bool = True
+    knows_schedules: bool = True
+    tells_of_tasks: bool = False
+    next_due_s: int | None = None
+    unseen_for_s: int = 0
+    stacks: tuple[str, ...] = ("one",)
+
+    def play(self) -> System:
+        """Let it happen, from beginning to end, with everything checked on the way."""
+        system = System(
+            stacks=self.stacks,
+            deliveries=self.deliveries,
+            crashes=self.crashes,
+            restart_s=self.restart_s,
+            sdk_tries=self.sdk_tries,
+            start_errors=self.start_errors,
+            notify_errors=self.notify_errors,
+            knows_its_role=self.knows_its_role,
+            knows_schedules=self.knows_schedules,
+            tells_of_tasks=self.tells_of_tasks,
+            next_due_s=self.next_due_s,
+            # With "other" in scope, only marks and roles keep our own calls out.
+            callers=RULES_AND_OTHERS,
+        )
+        system.ecs.visibility_delay = timedelta(seconds=self.unseen_for_s)
+        for change in self.changes:
+            change.begin(system)
+        for number, call in enumerate(self.calls):
+            call.begin(system, number)
+        system.run()
+        return system
+
+
+# Faults wait for the next call, so that a few moments are enough to have them in any order.
+moments = st.sampled_from([1, 40, 90, 150, 220, 300])
+few = st.integers(1, 3)
+
+capacities = st.builds(
+    Capacity,
+    at_s=moments,
+    slots=st.sampled_from([0, 1, 2, None]),
+    zone=st.sampled_from([None, *ZONES]),
+)
+passing = st.sampled_from([NO_CAPACITY, "RESOURCE:MEMORY", "AGENT"])
+reasons = st.one_of(passing, passing, st.text(max_size=20), st.sampled_from(PERMANENT))
+failed_placements = st.builds(
+    FailedPlacements, at_s=moments, reason=reasons, calls=few, entries=st.none() | st.integers(0, 7)
+)
+lost_answers = st.builds(LostAnswers, at_s=moments, calls=st.integers(1, 5))
+broken_connections = st.builds(
+    BrokenConnection, at_s=moments, where=st.sampled_from(["on the way there", "on the way back"])
+)
+refusals = st.builds(
+    lambda at_s, calls, said: Refusals(at_s=at_s, calls=calls, code=said[0], message=said[1], status=said[2]),
+    at_s=moments,
+    calls=few,
+    said=st.sampled_from(
+        [
+            ("ThrottlingException", "Rate exceeded", 400),
+            ("InvalidParameterException", "No Container Instances were found in your cluster.", 400),
+            ("StrangeException", "?", 400),
+            ("ServiceUnavailableException", "", 503),
+            (DENIED, "not authorized", 400),
+        ]
+    ),
+)
+failed_starts = st.builds(FailedStarts, at_s=moments, tasks=few)
+blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
+changes = st.one_of(
+    failed_starts, blind_looks, capacities, refusals, lost_answers, broken_connections, failed_placements
+)
+
+requests = st.fixed_dictionaries(
+    {"count": st.sampled_from([None, 1, 2, 4])},
+    optional={
+        "startedBy": st.none(),
+        "tags": st.just([{"key": "team", "value": "night"}]),
+        "memberOfNextYear": st.just({"nested": [1, {"deep": True}]}),
+        "overrides": st.just(
+            {
+                "containerOverrides": [{"name": "app", "command": ["run", "all"]}],
+                "cpu": "256",
+                "memory": "512",
+            }
+        ),
+    },
+)
+# CloudTrail hides the variable, so that what it records is not whole.
+VARIABLE = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]}
+begins = st.sampled_from([0, 0, 30])
+calls = st.one_of(
+    st.builds(Call, at_s=begins, changes=requests),
+    st.builds(Call, at_s=begins, changes=requests, times=st.just(2)),
+    st.builds(Call, at_s=begins, changes=requests, token=st.sampled_from([None, "fixed"])),
+    st.builds(Call, at_s=begins, changes=st.just({"overrides": VARIABLE})),
+)
+arrivals = st.builds(
+    Delivery,
+    after_s=st.sampled_from([0, 5, 60, 150, 300]),
+    way=st.sampled_from(["logs", "eventbridge"]),
+    beside=st.sampled_from([(), ("not JSON", '{"eventName": "ListTasks"}')]),
+    copies=st.integers(1, 2),
+)
+deliveries = st.lists(st.lists(arrivals, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
+    tuple
+)
+errors_of_start = st.lists(st.sampled_from(["on the way there", "on the way back"]), max_size=3).map(tuple)
+
+
+def stories(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
+    """Draw stories: some calls meet an outage, and anything may change after it."""
+    return st.builds(
+        Story,
+        calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
+        changes=st.lists(changes, max_size=6).map(lambda later: (Capacity(), *later)),
+        deliveries=deliveries,
+        crashes=st.frozensets(st.integers(1, 40), max_size=4),
+        restart_s=st.sampled_from([1.0, 45.0]),
+        sdk_tries=st.sampled_from([1, 3]),
+        start_errors=errors_of_start,
+        notify_errors=st.integers(0, 4),
+        knows_its_role=st.booleans(),
+        knows_schedules=st.booleans(),
+        tells_of_tasks=st.booleans(),
+        next_due_s=st.sampled_from([None, None, 200]),
+        unseen_for_s=st.sampled_from([0, 20]),
+        stacks=st.just(stacks),
+    )
+
+
+BACK_S = 100
+disturbances = st.one_of(
+    st.builds(
+        Capacity,
+        at_s=st.integers(1, BACK_S - 1),
+        slots=st.sampled_from([0, 1, 2]),
+        zone=st.sampled_from([None, *ZONES]),
+    ),
+    st.builds(LostAnswers, at_s=st.integers(1, BACK_S), calls=st.integers(1, 2)),
+    st.builds(
+        BrokenConnection,
+        at_s=st.integers(1, BACK_S),
+        where=st.sampled_from(["on the way there", "on the way back"]),
+    ),
+    st.builds(BlindLooks, at_s=st.integers(1, BACK_S), looks=few),
+)
+soon = st.builds(
+    Delivery,
+    after_s=st.integers(0, 60),
+    way=st.sampled_from(["logs", "eventbridge"]),
+    copies=st.integers(1, 2),
+)
+
+
+def outages(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
+    """Draw stories that must end well: the capacity comes back in time, and nothing else is wrong for long."""
+    return st.builds(
+        Story,
+        calls=st.lists(calls, min_size=1, max_size=2).map(lambda cs: tuple(replace(c, at_s=0) for c in cs)),
+        changes=st.lists(disturbances, max_size=3).map(
+            lambda meanwhile: (Capacity(), *meanwhile, Capacity(at_s=BACK_S, slots=None))
+        ),
+        deliveries=st.lists(st.lists(soon, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
+            tuple
+        ),
+        crashes=st.frozensets(st.integers(1, 40), min_size=1, max_size=4),
+        notify_errors=st.integers(0, 2),
+        stacks=st.just(stacks),
+    )
