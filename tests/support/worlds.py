@@ -13,6 +13,9 @@ from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
 
+_NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")
+_NO_VALUES = NoMatch(why="its input is made from an event")
+
 Told = tuple[str, dict[str, Any]]
 
 
@@ -38,8 +41,8 @@ class ScriptedWorld:
     bodies: list[JsonObject] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    background: recovery.Background | NoMatch = NoMatch(why="no rule or schedule made this call")
-    whole: Request | NoMatch = NoMatch(why="its input is made from an event")
+    background: recovery.Background | NoMatch = _NO_SCHEDULE
+    whole: Request | NoMatch = _NO_VALUES
     there: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
     states: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
     forget_after: int | None = None

@@ -189,6 +189,8 @@ def test_a_launch_known_from_its_task_takes_the_whole_request_from_the_schedule(
 def test_names_of_variables_are_told_and_never_their_values() -> None:
     assert variable_names(schedule()) == ["app.PASSWORD"]
     assert CANARY not in json.dumps(variable_names(schedule()))
+    strange = {"containerOverrides": [{"name": {"x": CANARY}, "environment": [{"name": {"value": CANARY}}]}]}
+    assert CANARY not in json.dumps(variable_names(schedule(request={"overrides": strange})))
     for odd in (
         None,
         [],
