@@ -31,7 +31,8 @@ class Call:
     changes: dict[str, Any] = field(default_factory=dict)
 
     def begin(self, system: System, number: int) -> None:
-        tokens = {"random": f"{number:08x}-1d2e-4f3a-8b4c-5d6e7f8a9b0c", "fixed": "every-night", None: None}
+        random = f"{number:08x}-1d2e-4f3a-8b4c-5d6e7f8a9b0c"
+        tokens = {"random": random, "fixed": f"every-night-{number}", None: None}
         changes = {"clientToken": tokens[self.token], **self.changes}
         system.after(self.at_s, lambda: system.call(f"job-{number}", times=self.times, **changes))
 

@@ -81,8 +81,8 @@ def _refusal(error: ClientError) -> Answer:
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ConflictException.html
     response: Mapping[str, Any] = error.response
     existing = response.get("resourceIds")
-    if code == "ConflictException" and existing:
-        return Placed(task_arns=tuple(existing))
+    if code == "ConflictException" and existing is not None:
+        return Placed(task_arns=tuple(existing), is_conflict=True)
     metadata = error.response["ResponseMetadata"]
     if metadata["HTTPStatusCode"] >= _SERVER_ERROR:
         return Lost(failure=failure)

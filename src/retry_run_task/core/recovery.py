@@ -180,6 +180,7 @@ class _Progress:
         first_look: When the recovery began, in seconds since 1970; None before it has looked.
         seen: How many failures of each category there have been.
         last: The failure that decided last.
+        is_unsure: Whether the attempt under way may have started tasks that nobody has seen.
     """
 
     wanted: int
@@ -196,15 +197,11 @@ class _Progress:
     first_look: float | None = None
     seen: Counter[Category] = field(default_factory=Counter)
     last: Verdict | None = None
+    is_unsure: bool = False
 
     @property
     def label(self) -> str:
         return f"{self.attempt}-repeat-{self.repeat}" if self.repeat else str(self.attempt)
-
-    @property
-    def may_have_placed(self) -> bool:
-        """Whether the attempt under way may have started tasks that nobody has seen."""
-        return self.repeat > 0
 
     @property
     def missing(self) -> int:
@@ -262,7 +259,7 @@ def _run(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Ending:
             answer = _attempt(launch, admitted, progress, tools)
             if isinstance(answer, Unbuildable):
                 return _ending(progress, _incomplete(answer.why))
-            failures = _failures(answer)
+            failures = _failures(answer, progress)
         if progress.missing <= 0:
             failures = _watch(launch, progress, tools)
             if not failures:
@@ -375,7 +372,7 @@ def _hold(launch: FailedLaunch, event_age_s: int, progress: _Progress, tools: To
 
 def _look(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | None:
     """See what time it is, and which tasks do the job already: a ghost of a call, a person's, the next run's."""
-    ours_too = progress.turn == 1 or progress.may_have_placed
+    ours_too = progress.turn == 1 or progress.repeat > 0
 
     def action() -> JsonObject:
         seen = tools.world.look(launch, ours_too=ours_too) if progress.missing > 0 else ()
@@ -443,13 +440,17 @@ def _attempt(
         ),
     )
     if isinstance(answer, Placed):
-        progress.task_arns += answer.task_arns
+        # A look may have seen some of them before this answer named them.
+        progress.task_arns += tuple(arn for arn in answer.task_arns if arn not in progress.task_arns)
     _advance(progress, answer)
     return answer
 
 
-def _failures(answer: Answer) -> tuple[Failure, ...]:
+def _failures(answer: Answer, progress: _Progress) -> tuple[Failure, ...]:
     match answer:
+        case Placed(is_conflict=True) if progress.last is not None:
+            # It names the tasks of an earlier try and says nothing of those it did not place: what was, still is.
+            return (progress.last.failure,)
         case Placed(failures=failures):
             # Fewer tasks than asked for and no word why: nothing is known, which is a category.
             return failures or (_NO_ANSWER,)
@@ -460,23 +461,23 @@ def _failures(answer: Answer) -> tuple[Failure, ...]:
 
 
 def _advance(progress: _Progress, answer: Answer) -> None:
-    """Move on to the next attempt, or stay at this one with its token if it may have placed something.
+    """Move on to the next attempt once ECS has answered this one; until then stay at it, with its token.
 
-    A token is left behind only when it is certain what became of it: ECS answered, or refused a call that
-    no earlier try can have made.
+    A refusal says that this try did nothing. It does not say so of another try with the same token: one whose
+    process died before its answer was written down, or one of a second recovery of the same call. Only an answer
+    is remembered by ECS and given to everybody who asks with the token again, so only an answer ends an attempt.
     """
     match answer:
         case Placed() | Unbuildable():
-            is_certain = True
+            progress.attempt += 1
+            progress.repeat = 0
+            progress.is_unsure = False
         case Refused(is_unsure=is_unsure):
-            is_certain = not is_unsure and not progress.may_have_placed
+            progress.repeat += 1
+            progress.is_unsure = progress.is_unsure or is_unsure
         case Lost():
-            is_certain = False
-    if is_certain:
-        progress.attempt += 1
-        progress.repeat = 0
-    else:
-        progress.repeat += 1
+            progress.repeat += 1
+            progress.is_unsure = True
 
 
 def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> tuple[Failure, ...]:
@@ -558,7 +559,7 @@ def _ending(progress: _Progress, end: GiveUp) -> Ending:
         task_arns=progress.task_arns,
         elapsed_s=progress.elapsed_s,
         last=progress.last,
-        is_unsure=progress.may_have_placed,
+        is_unsure=progress.is_unsure,
     )
 
 

@@ -177,10 +177,12 @@ class Placed:
     Attributes:
         task_arns: Tasks that exist now because of this attempt.
         failures: Entries of ``failures[]``; may be non-empty beside tasks.
+        is_conflict: Whether ECS knew the token with other parameters; then the tasks are all that it ever started.
     """
 
     task_arns: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
+    is_conflict: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,8 +110,9 @@ def about(launch: FailedLaunch) -> JsonObject:
 def answer_to_json(answer: Answer) -> JsonObject:
     """Return what the run-task step leaves in its checkpoint: task ARNs and AWS's words, nothing of the request."""
     match answer:
-        case Placed(task_arns=arns, failures=failures):
-            return {"answer": "placed", "task_arns": list(arns), "failures": failures_to_json(failures)}
+        case Placed(task_arns=arns, failures=failures, is_conflict=conflict):
+            placed = {"task_arns": list(arns), "failures": failures_to_json(failures), "conflict": conflict}
+            return {"answer": "placed", **placed}
         case Refused(failure=failure, is_unsure=unsure):
             return {"answer": "refused", "failures": failures_to_json([failure]), "unsure": unsure}
         case Lost(failure=failure):
@@ -124,7 +125,7 @@ def answer_from_json(body: Mapping[str, Any]) -> Answer:
     """Read what ``answer_to_json`` wrote."""
     failures = failures_from_json(body["failures"])
     if body["answer"] == "placed":
-        return Placed(task_arns=tuple(body["task_arns"]), failures=failures)
+        return Placed(task_arns=tuple(body["task_arns"]), failures=failures, is_conflict=body["conflict"])
     if body["answer"] == "refused":
         return Refused(failure=failures[0], is_unsure=body["unsure"])
     if body["answer"] == "unbuildable":

@@ -80,6 +80,7 @@ def test_a_payload_of_any_other_kind_is_refused(body: Any) -> None:
     [
         Placed(task_arns=("a", "b"), failures=(Failure(origin=Origin.ANSWER, reason="AGENT"),)),
         Placed(),
+        Placed(task_arns=("a",), is_conflict=True),
         Refused(failure=Failure(origin=Origin.ERROR, code="X", reason="y"), is_unsure=True),
         Refused(failure=Failure(origin=Origin.ERROR)),
         Lost(failure=Failure(origin=Origin.ERROR, code="ReadTimeoutError", reason="")),
