@@ -85,13 +85,22 @@ class Runner:
             region=region,
         )
         processor.add_execution_observer(self.executor)
+        self._clock = clock
+        self._stopped = False
 
     def start(self) -> None:
         """Let its time pass."""
         self._scheduler.start()  # type: ignore[no-untyped-call] # the runner leaves it untyped
+        self._nudge()
+
+    def _nudge(self) -> None:
+        if not self._stopped:
+            self.executor.nudge()
+            self._clock.call_later(_NUDGE_EVERY_S * self._clock.speed, self._nudge)
 
     def stop(self) -> None:
         """End it. A handler that is running is left to its end, which is then ignored."""
+        self._stopped = True
         self.executor.shutdown()
         self._registry.shutdown()
         self._scheduler.stop()
@@ -102,6 +111,10 @@ class Runner:
         for thread in threading.enumerate():
             if thread.name in lanes or thread.name.startswith(self.executor.thread_prefix):
                 thread.join(1)
+
+
+# Real seconds between two looks for executions that the runner has forgotten.
+_NUDGE_EVERY_S = 0.5
 
 
 class _VirtualClock:
@@ -154,6 +167,23 @@ class _Executor(Executor):
         # stop having this member, that is all that would come back.
         self.thread_prefix = f"durable-invocation-{id(self)}"
         self._invocation_pool = DaemonThreadPool(INVOCATIONS_AT_A_TIME, self.thread_prefix)
+
+    def nudge(self) -> None:
+        """Invoke again what has nothing to wait for, and wake what is overdue.
+
+        A wait that ends while the invocation that began it is still returning can be lost: the runner is made for
+        waits of seconds, and at our speeds they last as long as the SDK takes to return, a tenth of a second.
+        An execution that is being invoked is left alone by the runner's own gate.
+        """
+        for execution in self._store.list_all():
+            arn = execution.durable_execution_arn
+            if execution.is_complete:
+                continue
+            due = self._earliest_pending_timestamp(execution)
+            if due is None:
+                self._invoke_execution(arn)
+            elif due <= self._clock.now():
+                self._schedule_earliest_pending(arn)
 
 
 class _Store(InMemoryExecutionStore):
