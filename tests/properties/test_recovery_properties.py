@@ -28,7 +28,7 @@ from retry_run_task.intake import take_in
 from retry_run_task.local.cloudtrail import sdk_caller
 from retry_run_task.sources import parse
 from support.records import HAND_MADE, RULE_ROLE, awslogs, eventbridge, parameters, record
-from support.simulation import CANARY, DENIED, PERMANENT, Delivery, System, Told, request
+from support.simulation import CANARY, DENIED, PERMANENT, Conditions, Delivery, System, Told, request
 from support.stories import (
     VARIABLE,
     BrokenConnection,
@@ -44,12 +44,9 @@ from support.stories import (
 )
 
 # What once went wrong, or would if one line were another.
-ACTED_UPON_AND_LOST = Story(
-    changes=(Capacity(), Capacity(at_s=1, slots=None), LostAnswers(at_s=1)), sdk_tries=1
-)
+ACTED_UPON_AND_LOST = Story(changes=(Capacity(at_s=1, slots=None), LostAnswers(at_s=1)), sdk_tries=1)
 LOST_INSIDE_THE_SDK = Story(
     changes=(
-        Capacity(),
         Capacity(at_s=1, slots=None),
         BrokenConnection(at_s=1, where="on the way back"),
         Refusals(at_s=70, code="ThrottlingException", message="Rate exceeded"),
@@ -58,7 +55,6 @@ LOST_INSIDE_THE_SDK = Story(
 MANY_FAILURES_FOR_FEW_TASKS = Story(
     calls=(Call(changes={"count": 2}),),
     changes=(
-        Capacity(),
         FailedPlacements(at_s=1, reason="RESOURCE:CPU", entries=7),
         Capacity(at_s=70, slots=None),
     ),
@@ -70,8 +66,8 @@ MANY_FAILURES_FOR_FEW_TASKS = Story(
 @example(story=ACTED_UPON_AND_LOST)
 @example(story=LOST_INSIDE_THE_SDK)
 @example(story=MANY_FAILURES_FOR_FEW_TASKS)
-@example(story=Story(changes=(Capacity(), Refusals(at_s=1, code=DENIED, message="not authorized"))))
-@example(story=Story(changes=(Capacity(), FailedPlacements(at_s=0, reason=PERMANENT[0]))))
+@example(story=Story(changes=(Refusals(at_s=1, code=DENIED, message="not authorized"),)))
+@example(story=Story(changes=(FailedPlacements(at_s=0, reason=PERMANENT[0]),)))
 @example(story=Story(calls=(Call(), Call())))
 @example(story=Story(calls=(Call(changes={"overrides": VARIABLE}),), knows_schedules=False))
 @example(story=Story(deliveries=((Delivery(after_s=300),),)))
@@ -94,9 +90,7 @@ def test_when_capacity_is_back_in_time_every_task_runs_whatever_dies_and_comes_t
 @settings(max_examples=30, deadline=None, print_blob=True)
 @given(number=st.integers(1, 12), restart_s=st.sampled_from([1.0, 60.0]))
 def test_a_crash_at_any_moment_of_the_first_attempt_changes_nothing(number: int, restart_s: float) -> None:
-    story = Story(
-        changes=(Capacity(), Capacity(at_s=1, slots=None)), crashes=frozenset({number}), restart_s=restart_s
-    )
+    story = Story(changes=(Capacity(at_s=1, slots=None),), crashes=frozenset({number}), restart_s=restart_s)
     system = story.play()
     assert system.crashed == 1
     assert system.started() == {"job-0": 1}
@@ -107,7 +101,6 @@ def test_a_call_that_a_dead_process_made_and_that_is_refused_when_it_is_repeated
     """A refusal says that this call did nothing. It does not say so of the one before, which nobody remembers."""
     system = Story(
         changes=(
-            Capacity(),
             Capacity(at_s=1, slots=None),
             Refusals(
                 at_s=70,
@@ -127,7 +120,6 @@ def test_tasks_of_a_lost_partial_answer_are_counted_once() -> None:
     system = Story(
         calls=(Call(changes={"count": 3}),),
         changes=(
-            Capacity(),
             Capacity(at_s=1, slots=2, zone="subnet-a"),
             LostAnswers(at_s=1),
             Capacity(at_s=120, slots=None),
@@ -140,7 +132,7 @@ def test_tasks_of_a_lost_partial_answer_are_counted_once() -> None:
 
 def test_a_person_who_starts_a_part_meanwhile_leaves_the_rest_to_us() -> None:
     """The answer to the first attempt, which placed nothing, is lost; then there is less to ask for."""
-    system = System(sdk_tries=1)
+    system = System(Conditions(sdk_tries=1))
     system.capacity(0)
     system.call("job-0", count=3)
     system.ecs.faults.lose_answers(1)
@@ -176,7 +168,7 @@ def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
 def test_tasks_that_fail_to_start_are_replaced_and_those_that_run_are_not() -> None:
     system = Story(
         calls=(Call(changes={"count": 4}),),
-        changes=(Capacity(), Capacity(at_s=1, slots=None), FailedStarts(at_s=1, tasks=2)),
+        changes=(Capacity(at_s=1, slots=None), FailedStarts(at_s=1, tasks=2)),
     ).play()
     assert system.started() == {"job-0": 4}
     assert len(system.failed_to_start) == 2
@@ -187,7 +179,7 @@ def test_what_cloudtrail_hides_comes_from_the_schedule_or_nothing_is_sent(knows_
     """The value reaches RunTask and nothing else; without a schedule a person is told what is missing."""
     system = Story(
         calls=(Call(changes={"overrides": VARIABLE}),),
-        changes=(Capacity(), Capacity(at_s=1, slots=None)),
+        changes=(Capacity(at_s=1, slots=None),),
         knows_schedules=knows_schedules,
     ).play()
     assert [CANARY in str(sent.body) for sent in system.sent] == ([True] if knows_schedules else [])
@@ -201,7 +193,7 @@ def test_a_value_in_a_record_made_by_hand_reaches_run_task_and_nothing_else(
     crashes: frozenset[int], times: int
 ) -> None:
     """Nobody hides what a person writes. However often the log event is delivered, it is one run."""
-    system = System(crashes=crashes)
+    system = System(Conditions(crashes=crashes))
     system.capacity(None)
     wanted = request("job-0", overrides=VARIABLE, startedBy=None)
     answer = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}

@@ -18,7 +18,6 @@ NO_INSTANCES = ("InvalidParameterException", "No Container Instances were found 
 # The second recovery begins after the first has been refused twice, so that it is two attempts behind.
 ONE_IS_AHEAD = Story(
     changes=(
-        Capacity(),
         Refusals(at_s=1, code=NO_INSTANCES[0], message=NO_INSTANCES[1], calls=2),
         Capacity(at_s=17, slots=None),
     ),
@@ -29,7 +28,7 @@ ONE_IS_AHEAD = Story(
 
 @settings(max_examples=50, deadline=None, print_blob=True)
 @given(story=stories(stacks=BOTH))
-@example(story=Story(changes=(Capacity(), Capacity(at_s=1, slots=None)), stacks=BOTH))
+@example(story=Story(changes=(Capacity(at_s=1, slots=None),), stacks=BOTH))
 def test_two_stacks_together_start_no_more_than_was_asked_for(story: Story) -> None:
     story.play()
 
@@ -63,7 +62,7 @@ def test_two_calls_are_two_launches_also_if_somebody_sends_the_same_token_every_
     """A token that was not drawn at random names no call."""
     system = Story(
         calls=(Call(token=None), Call(token=None, at_s=30)),
-        changes=(Capacity(), Capacity(at_s=60, slots=None)),
+        changes=(Capacity(at_s=60, slots=None),),
         stacks=BOTH,
     ).play()
     assert system.started() == {"job-0": 1, "job-1": 1}
@@ -71,7 +70,7 @@ def test_two_calls_are_two_launches_also_if_somebody_sends_the_same_token_every_
 
 def test_a_record_that_reaches_the_second_stack_after_all_is_well_starts_nothing() -> None:
     system = Story(
-        changes=(Capacity(), Capacity(at_s=1, slots=None)),
+        changes=(Capacity(at_s=1, slots=None),),
         deliveries=((Delivery(after_s=5),), (Delivery(after_s=200),)),
         stacks=BOTH,
     ).play()

@@ -9,12 +9,13 @@ What must hold at every moment is looked at at every moment (``Watch``), and the
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -175,11 +176,11 @@ class Client:
             try:
                 answer = self._send(body)
             except (ConnectionClosedError, ReadTimeoutError):
-                if retries + 1 >= self._system.sdk_tries:
+                if retries + 1 >= self._system.conditions.sdk_tries:
                     raise
             except EcsError as error:
                 is_repeated = error.status >= 500 or error.code == "ThrottlingException"
-                if not is_repeated or retries + 1 >= self._system.sdk_tries:
+                if not is_repeated or retries + 1 >= self._system.conditions.sdk_tries:
                     raise _client_error(error, retries) from None
             else:
                 return answer | {"ResponseMetadata": {"HTTPStatusCode": 200, "RetryAttempts": retries}}
@@ -223,16 +224,14 @@ def _client_error(error: EcsError, retries: int) -> ClientError:
 class Stack:
     """One installation: its scope, its recoveries' role, what it told the log and the people."""
 
-    def __init__(
-        self, system: System, name: str, *, knows_its_role: bool, callers: Iterable[CallerKind]
-    ) -> None:
+    def __init__(self, system: System, name: str) -> None:
         role = f"arn:aws:iam::{ACCOUNT}:role/{name}-recover"
         self.name = name
         self.scope = Scope(
-            callers=frozenset(callers),
+            callers=system.conditions.callers,
             account=ACCOUNT,
             regions=(REGION,),
-            role_arn=role if knows_its_role else None,
+            role_arn=role if system.conditions.knows_its_role else None,
         )
         self.client: Any = Client(system, cloudtrail.lambda_caller(role))
         self.telemetry: Any = Told()
@@ -258,9 +257,12 @@ class World:
         found = schedules.match(launch, self.system.schedules)
         if isinstance(found, NoMatch):
             return found
-        due = self.system.next_due
+        after = self.system.conditions.next_due_s
         return recovery.Background(
-            name=found.name, arn=found.arn, next_due=due, event_age_s=found.event_age_s
+            name=found.name,
+            arn=found.arn,
+            next_due=None if after is None else START + after,
+            event_age_s=found.event_age_s,
         )
 
     def look(self, launch: FailedLaunch, *, ours_too: bool) -> tuple[TaskState, ...] | str:
@@ -297,6 +299,43 @@ class World:
         return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What a system is like, and what goes wrong in it at whatever time.
+
+    Attributes:
+        stacks: Names of the installations; all look after the same tasks.
+        policy: The rules.
+        deliveries: For each record in turn, how it arrives at intake; used again from the beginning.
+        crashes: At which moments of which steps, counted from 1, a function's process dies.
+        restart_s: How long after that Lambda invokes it again.
+        sdk_tries: How often the SDK sends one call.
+        start_errors: What becomes of the first wishes to start a recovery: ``on the way there`` or ``back``.
+        notify_errors: How many messages the topic does not take at first.
+        knows_its_role: Whether intake knows the role that recoveries have.
+        knows_schedules: Whether the rules are still there to be read.
+        tells_of_tasks: Whether the third way in is on: the changes of tasks.
+        next_due_s: When the rules' next run is due.
+        unseen_for_s: How long ECS does not list a new task.
+        callers: Whose failed calls are recovered. With ``other`` in it, only marks and roles keep out our own.
+    """
+
+    stacks: tuple[str, ...] = ("one",)
+    policy: Policy = POLICY
+    deliveries: tuple[tuple[Delivery, ...], ...] = ((Delivery(),),)
+    crashes: frozenset[int] = frozenset()
+    restart_s: float = 1.0
+    sdk_tries: int = 3
+    start_errors: tuple[str, ...] = ()
+    notify_errors: int = 0
+    knows_its_role: bool = True
+    knows_schedules: bool = True
+    tells_of_tasks: bool = False
+    next_due_s: int | None = None
+    unseen_for_s: int = 0
+    callers: frozenset[CallerKind] = DEFAULT_CALLERS | {CallerKind.OTHER}
+
+
 class System:
     """A cluster of two zones, a trail, and one or more stacks that look after the same tasks.
 
@@ -312,40 +351,27 @@ class System:
         sent: RunTask calls of recoveries, in order.
         network: What becomes of the next calls of recoveries on the wire; None for nothing.
         blind_looks: How many of the next looks at tasks fail.
-        sdk_tries: How often the SDK sends one call.
+        notify_errors: How many of the next messages the topic does not take.
+        crashed: How often a process died.
     """
 
-    def __init__(
-        self,
-        *,
-        stacks: Sequence[str] = ("one",),
-        policy: Policy = POLICY,
-        deliveries: Sequence[Sequence[Delivery]] = ((Delivery(),),),
-        crashes: Iterable[int] = (),
-        restart_s: float = 1.0,
-        sdk_tries: int = 3,
-        start_errors: Sequence[str] = (),
-        notify_errors: int = 0,
-        knows_its_role: bool = True,
-        knows_schedules: bool = True,
-        tells_of_tasks: bool = False,
-        next_due_s: float | None = None,
-        callers: Iterable[CallerKind] = DEFAULT_CALLERS,
-    ) -> None:
-        self.policy = policy
+    def __init__(self, conditions: Conditions | None = None) -> None:
+        self.conditions = given = conditions or Conditions()
+        self.policy = given.policy
         self.timeline = Watch(START, self._look)
         self.ecs = Ecs(
             account=ACCOUNT, region=REGION, now=lambda: datetime.fromtimestamp(self.timeline.now, UTC)
         )
         self.ecs.run_task_rate = TokenBucket(rate=None)
+        self.ecs.visibility_delay = timedelta(seconds=given.unseen_for_s)
         self.ecs.create_cluster("batch")
         self.ecs.register_task_definition("nightly", revision=7)
         for subnet, zone in ZONES.items():
             self.ecs.add_subnet(subnet, zone)
         self.ecs.on_call.append(self._called)
         self.ecs.on_task_state_change.append(self._changed)
-        self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=restart_s)
-        self.stacks = [Stack(self, name, knows_its_role=knows_its_role, callers=callers) for name in stacks]
+        self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=given.restart_s)
+        self.stacks = [Stack(self, name) for name in given.stacks]
         self.asked: dict[str, int] = {}
         self.tasks: dict[str, set[str]] = {}
         self.failed_to_start: set[str] = set()
@@ -355,17 +381,11 @@ class System:
         self.sent: list[Sent] = []
         self.worlds: dict[str, World] = {}
         self.schedules: list[Schedule] = []
-        self.next_due = None if next_due_s is None else START + next_due_s
         self.network: deque[str | None] = deque()
         self.blind_looks = 0
-        self.sdk_tries = sdk_tries
-        self.notify_errors = notify_errors
-        self._knows_schedules = knows_schedules
-        self._tells_of_tasks = tells_of_tasks
-        self._start_errors = deque(start_errors)
-        self._deliveries = deliveries
+        self.notify_errors = given.notify_errors
+        self._start_errors = deque(given.start_errors)
         self._delivered = 0
-        self._crashes = frozenset(crashes)
         self._moments = 0
         self.crashed = 0
         self._asked_for: dict[str, JsonObject] = {}
@@ -388,7 +408,7 @@ class System:
         """Let a rule ask for a launch now; ``times`` for an SDK that repeats the call with its token."""
         body = self._asked_for[group] = request(group, **changes)
         self.asked[group] = body.get("count") or 1
-        if self._knows_schedules:
+        if self.conditions.knows_schedules:
             self.schedules.append(
                 Schedule(
                     kind=CallerKind.RULE,
@@ -399,10 +419,9 @@ class System:
                 )
             )
         for _ in range(times):
-            try:
+            # What was thrown EventBridge tries again by itself; here only the record is of interest.
+            with contextlib.suppress(EcsError):
                 self.ecs.run_task(body, cloudtrail.rule_caller(RULE_ROLE))
-            except EcsError:
-                pass  # EventBridge retries by itself what was thrown; the record is ours to see
 
     def put(self, record: JsonObject, *, group: str, times: int) -> None:
         """Put a record into the log group by hand; its log event is delivered this often, to the first stack."""
@@ -453,12 +472,12 @@ class System:
         if detail["lastStatus"] == "STOPPED" and "startedAt" not in detail:
             self.failed_to_start.add(arn)
             self.tasks[group].discard(arn)
-        if self._tells_of_tasks:
+        if self.conditions.tells_of_tasks:
             self._deliver(lambda _: task_event(detail))
 
     def _deliver(self, wrap: Callable[[Delivery], JsonObject]) -> None:
         for stack in self.stacks:
-            for delivery in self._deliveries[self._delivered % len(self._deliveries)]:
+            for delivery in self.conditions.deliveries[self._delivered % len(self.conditions.deliveries)]:
                 self.timeline.after(delivery.after_s, partial(self._arrive, stack, wrap(delivery)))
             self._delivered += 1
 
@@ -513,7 +532,7 @@ class System:
 
     def _cut_off(self, _execution: Execution, _name: str, _moment: Moment) -> bool:
         self._moments += 1
-        is_cut_off = self._moments in self._crashes
+        is_cut_off = self._moments in self.conditions.crashes
         self.crashed += is_cut_off
         return is_cut_off
 
@@ -574,7 +593,7 @@ class System:
         assert needs_recovery(record)
         assert not any(f.get("reason") in PERMANENT for f in record["responseElements"]["failures"])
         is_whole = cloudtrail.HIDDEN not in json.dumps(record["requestParameters"])
-        assert is_whole or self._knows_schedules
+        assert is_whole or self.conditions.knows_schedules
 
     def _check_count(self, launch: FailedLaunch, body: JsonObject) -> None:
         """A new attempt asks for what is missing. A task that has just failed to start may not be known yet."""

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
-from retry_run_task.core.values import CallerKind
 from retry_run_task.local.ecs import NO_CAPACITY
-from support.simulation import CANARY, DENIED, PERMANENT, ZONES, Delivery, System
-
-RULES_AND_OTHERS = (CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE, CallerKind.OTHER)
+from support.simulation import CANARY, DENIED, PERMANENT, ZONES, Conditions, Delivery, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +37,8 @@ class Call:
 class Capacity:
     """A zone, or both, has this many free places from now on; None for no limit."""
 
-    at_s: int = 0
-    slots: int | None = 0
+    at_s: int
+    slots: int | None
     zone: str | None = None
 
     def begin(self, system: System) -> None:
@@ -131,51 +127,16 @@ Change = Capacity | LostAnswers | FailedPlacements | Refusals | BrokenConnection
 
 
 @dataclass(frozen=True, kw_only=True)
-class Story:
-    """A run of the system.
-
-    Attributes:
-        deliveries: For each record in turn, how it arrives at intake; used again from the beginning.
-        crashes: At which moments of which steps, counted from 1, a function's process dies.
-        knows_schedules: Whether the rules are still there to be read.
-        tells_of_tasks: Whether the third way in is on: the changes of tasks.
-        next_due_s: When the rules' next run is due.
-        unseen_for_s: How long ECS does not list a new task.
-    """
+class Story(Conditions):
+    """A run of the system: what is asked for, and what changes. In the beginning there is no room at all."""
 
     calls: tuple[Call, ...] = (Call(),)
-    changes: tuple[Change, ...] = (Capacity(),)
-    deliveries: tuple[tuple[Delivery, ...], ...] = ((Delivery(),),)
-    crashes: frozenset[int] = frozenset()
-    restart_s: float = 1.0
-    sdk_tries: int = 3
-    start_errors: tuple[str, ...] = ()
-    notify_errors: int = 0
-    knows_its_role: bool = True
-    knows_schedules: bool = True
-    tells_of_tasks: bool = False
-    next_due_s: int | None = None
-    unseen_for_s: int = 0
-    stacks: tuple[str, ...] = ("one",)
+    changes: tuple[Change, ...] = ()
 
     def play(self) -> System:
         """Let it happen, from beginning to end, with everything checked on the way."""
-        system = System(
-            stacks=self.stacks,
-            deliveries=self.deliveries,
-            crashes=self.crashes,
-            restart_s=self.restart_s,
-            sdk_tries=self.sdk_tries,
-            start_errors=self.start_errors,
-            notify_errors=self.notify_errors,
-            knows_its_role=self.knows_its_role,
-            knows_schedules=self.knows_schedules,
-            tells_of_tasks=self.tells_of_tasks,
-            next_due_s=self.next_due_s,
-            # With "other" in scope, only marks and roles keep our own calls out.
-            callers=RULES_AND_OTHERS,
-        )
-        system.ecs.visibility_delay = timedelta(seconds=self.unseen_for_s)
+        system = System(self)
+        system.capacity(0)
         for change in self.changes:
             change.begin(system)
         for number, call in enumerate(self.calls):
@@ -265,7 +226,7 @@ def stories(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
     return st.builds(
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
-        changes=st.lists(changes, max_size=6).map(lambda later: (Capacity(), *later)),
+        changes=st.lists(changes, max_size=6).map(tuple),
         deliveries=deliveries,
         crashes=st.frozensets(st.integers(1, 40), max_size=4),
         restart_s=st.sampled_from([1.0, 45.0]),
@@ -311,7 +272,7 @@ def outages(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(lambda cs: tuple(replace(c, at_s=0) for c in cs)),
         changes=st.lists(disturbances, max_size=3).map(
-            lambda meanwhile: (Capacity(), *meanwhile, Capacity(at_s=BACK_S, slots=None))
+            lambda meanwhile: (*meanwhile, Capacity(at_s=BACK_S, slots=None))
         ),
         deliveries=st.lists(st.lists(soon, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
             tuple

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
 from retry_run_task.aws.once import once
 from retry_run_task.core.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
@@ -60,17 +59,26 @@ def run_task(ecs: ECSClient, body: JsonObject) -> Answer:
             clientToken=body["clientToken"],
             rawBody=json.dumps(body, allow_nan=False).encode(),
         )
+        return _placed(response)
     except ClientError as error:
         return _refusal(error)
-    except (HTTPClientError, ResponseParserError) as error:
-        # Time-outs, broken connections, and answers that cannot be read: ECS may have acted.
+    except (ConnectionError, HTTPClientError) as error:
+        # Time-outs and broken connections. Where the last try met nobody, an earlier one may have been heard.
         return Lost(failure=_failure(type(error).__name__, str(error)))
     except BotoCoreError as error:
         # Nothing was sent: no credentials, no Region, a bad endpoint.
         return Refused(failure=_failure(type(error).__name__, str(error)))
+    except Exception as error:  # noqa: BLE001 - whatever an unreadable answer does to a parser, ECS may have acted
+        return Lost(failure=_failure(type(error).__name__, "the answer cannot be read"))
+
+
+def _placed(response: Mapping[str, Any]) -> Placed | Lost:
+    if "tasks" not in response or "failures" not in response:
+        # An answer of ECS has both. botocore makes an empty one of what a broken connection has cut off.
+        return Lost(failure=_failure("ResponseParserError", "the answer is not whole"))
     return Placed(
-        task_arns=tuple(task["taskArn"] for task in response.get("tasks", [])),
-        failures=tuple(_placement_failure(item) for item in response.get("failures", [])),
+        task_arns=tuple(task["taskArn"] for task in response["tasks"]),
+        failures=tuple(_placement_failure(item) for item in response["failures"]),
     )
 
 
