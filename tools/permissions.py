@@ -155,7 +155,7 @@ def roles(resources: Mapping[str, Any]) -> Iterator[str]:
             yield (
                 f"### `{text_of(resource['Properties']['RoleName'])}`\n\n"
                 f"{sentence(PURPOSES[name])}\n"
-                f"Only {principal(trust)} may {words(trust)}. "
+                f"Only {principal(trust)} may {words(trust)}.\n"
                 f"It has one policy, `{text_of(properties['ManagedPolicyName'])}`:"
             )
             yield table(

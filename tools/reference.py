@@ -21,7 +21,7 @@ import re
 import sys
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ from retry_run_task.core.classification import TABLE, Row
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.errors import StartError
 from retry_run_task.core.policy import DEFAULT, Rule
+from retry_run_task.core.recovery import Background
+from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.scope import Scope
 from retry_run_task.core.values import (
     Answer,
@@ -50,8 +52,10 @@ from retry_run_task.core.values import (
     JsonObject,
     Origin,
     Outcome,
+    Phase,
     Placed,
     Request,
+    TaskState,
 )
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
@@ -194,8 +198,7 @@ def classification() -> str:
         + "\n".join(
             f"`{origin.value}`: {member_docs(Origin)[origin.name].replace('``', '`')}" for origin in Origin
         )
-        + "\n`explain --stopped` uses the rows for stopped tasks.\n"
-        "Nothing sends stopped tasks to intake yet.",
+        + "\n`explain --stopped` uses the rows for stopped tasks.",
         "The examples are written as AWS writes them.\n"
         "A rule matches the wording that all variants share; it is in the source.",
         *(_category(category) for category in CATEGORIES),
@@ -232,7 +235,8 @@ def treatment(category: Category) -> str:
     if rule.attempts is not None:
         return f"{rule.attempts} more attempts, {first} to {last} apart; then a person is told"
     return (
-        f"again at once, then with waits from {first} up to {last}, until {_deadline()} after the failed call"
+        f"again at once, then with waits from {first} up to {last}, until the next run is due, or "
+        f"{_deadline()} after the failed call"
     )
 
 
@@ -271,7 +275,9 @@ def request_members() -> str:
         ),
         "A member that is not in this table came with a newer caller.\nIt is kept as it was recorded.",
         f"CloudTrail writes `{request.HIDDEN}` in the place of values that it hides.\n"
-        "A request that holds this text anywhere is never sent; a person is told which part is missing.",
+        "A request that holds this text anywhere is never sent.\n"
+        "[What is hidden is taken from the rule or schedule](../concepts.md#what-cloudtrail-hides), and if that "
+        "is not certain, a person is told which part is missing.",
     )
 
 
@@ -317,6 +323,7 @@ def as_text(default: object) -> str:
 ACCOUNT, REGION, STACK = "123456789012", "ap-northeast-1", "retry-run-task"
 ASKED = {"cluster": "batch", "taskDefinition": "nightly:7", "startedBy": "events-rule/nightly"}
 WHOLE = Request(parameters=ASKED)
+NO_NETWORK = "Timeout waiting for network interface provisioning to complete."
 NO_CAPACITY = (
     "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 )
@@ -424,29 +431,58 @@ def _play_intake(telemetry: Telemetry) -> None:
             )
 
 
-class _World:
-    """A world that answers as it is told."""
+AT = datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)
+STARTED = ("arn:aws:ecs:...",)
+MATCHED = Background(name="nightly", arn="arn:aws:events:...", next_due=None, event_age_s=3600)
 
-    def __init__(self, answers: Iterator[Answer], *, is_deaf: bool = False) -> None:
-        self._answers, self._is_deaf = answers, is_deaf
-        self._now = _launch().event_time.timestamp()
+
+@dataclass(kw_only=True)
+class _World:
+    """A world that answers as it is told.
+
+    Attributes:
+        answers: To RunTask.
+        schedule: What made the call.
+        there: What is seen before an attempt, if anything is looked for.
+        watched: What is seen of placed tasks; one after the other, then that they run.
+        is_deaf: Whether the topic takes no messages.
+    """
+
+    answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
+    schedule: Background | NoMatch = MATCHED
+    there: tuple[TaskState, ...] | str = ()
+    watched: Iterator[tuple[TaskState, ...] | str] = field(default_factory=lambda: iter(()))
+    is_deaf: bool = False
+    _now: float = AT.timestamp()
 
     def now(self) -> float:
         self._now += 1800
         return self._now
 
+    def find_schedule(self, _launch: FailedLaunch) -> Background | NoMatch:
+        return self.schedule
+
+    def look(self, _launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
+        return self.there
+
+    def complete(self, launch: FailedLaunch) -> Request | NoMatch:
+        return Request(parameters=launch.request.parameters)
+
     def run_task(self, _launch: FailedLaunch, _body: JsonObject) -> Answer:
-        return next(self._answers)
+        return next(self.answers)
+
+    def watch(self, _launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+        return next(self.watched, tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns))
 
     def notify(self, _message: object) -> str | None:
-        return "Topic does not exist" if self._is_deaf else None
+        return "Topic does not exist" if self.is_deaf else None
 
 
 def _launch(*failures: Failure, asked: Request | IncompleteRequest = WHOLE) -> FailedLaunch:
     return FailedLaunch(
         event_id="9d9f0b5e-0b1c-4f0e-9f0e-7c1d2f3a4b5c",
         call_id="0123456789abcdef0123456789abcdef",
-        event_time=datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC),
+        event_time=AT,
         account=ACCOUNT,
         region=REGION,
         caller=Caller(kind=CallerKind.RULE),
@@ -462,28 +498,41 @@ def _said(reason: str) -> Failure:
 def _play_recoveries(telemetry: Telemetry) -> None:
     short = Placed(failures=(_said(NO_CAPACITY),))
     strange = Placed(failures=(_said("A wording that nobody has seen"),))
-    there = Placed(task_arns=("arn:aws:ecs:...",))
+    there = Placed(task_arns=STARTED)
     hidden = IncompleteRequest(parameters=ASKED, missing=("overrides",))
     denied = Failure(origin=Origin.ERROR, code="AccessDenied", reason="not authorized")
     broken = Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable")
+    unlucky = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=NO_NETWORK)
+    stopped = TaskState(arn=STARTED[0], phase=Phase.FAILED, failure=unlucky, is_ours=True)
+    somebodys = TaskState(arn=STARTED[0], phase=Phase.RUNS)
+    soon = replace(MATCHED, next_due=AT.timestamp() + 3600)
+    unknown = NoMatch(why="no rule or schedule has this name")
     scenes: tuple[tuple[FailedLaunch, _World], ...] = (
-        (_launch(), _World(iter((short, there)))),
-        (_launch(_said("A wording that nobody has seen")), _World(itertools.repeat(strange))),
-        (_launch(), _World(itertools.repeat(short))),
-        (_launch(denied), _World(iter(()), is_deaf=True)),
-        (_launch(broken), _World(iter(()))),
-        (_launch(asked=hidden), _World(iter(()))),
+        (_launch(), _World(answers=iter((short, there)))),
+        (_launch(asked=hidden), _World(answers=iter((there,)))),
+        (_launch(asked=hidden), _World(schedule=unknown)),
+        (_launch(), _World(answers=itertools.repeat(short), schedule=soon)),
+        (_launch(), _World(there=(somebodys,))),
+        (_launch(), _World(answers=iter((there,)), there="AccessDenied", watched=iter(("AccessDenied",)))),
+        (_launch(), _World(answers=iter((there, there)), watched=iter(((stopped,),)))),
+        (_launch(_said("A wording that nobody has seen")), _World(answers=itertools.repeat(strange))),
+        (_launch(), _World(answers=itertools.repeat(short))),
+        (_launch(denied), _World(is_deaf=True)),
+        (_launch(broken), _World()),
         *(
-            (_launch(), _World(iter((Placed(failures=(_said(says),)), there))))
+            (_launch(), _World(answers=iter((Placed(failures=(_said(says),)), there))))
             for says in ("AGENT", "Rate exceeded")
         ),
-        (_launch(), _World(iter((Placed(failures=(_said("ATTRIBUTE"),)),)))),
+        (_launch(), _World(answers=iter((Placed(failures=(_said("ATTRIBUTE"),)),)))),
     )
     for launch, world in scenes:
         _recover(launch, world, telemetry)
+    _recover(_launch(broken), _World(answers=iter((there,))), telemetry, recover_errors=True)
 
 
-def _recover(launch: FailedLaunch, world: _World, telemetry: Telemetry) -> None:
+def _recover(
+    launch: FailedLaunch, world: _World, telemetry: Telemetry, *, recover_errors: bool = False
+) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
     def tell(happened: recovery.Event, /, **more: Any) -> None:
@@ -492,12 +541,15 @@ def _recover(launch: FailedLaunch, world: _World, telemetry: Telemetry) -> None:
 
     recovery.recover(
         launch,
-        DEFAULT,
-        world,
-        step=lambda _, do: do(),
-        wait=lambda *_: None,
-        tell=tell,
-        notify_recovered=True,
+        recovery.Tools(
+            policy=DEFAULT,
+            world=world,
+            step=lambda _, do: do(),
+            wait=lambda *_: None,
+            tell=tell,
+            notify_recovered=True,
+            recover_errors=recover_errors,
+        ),
     )
 
 
@@ -510,15 +562,21 @@ EVENTS = {
     IntakeEvent.IGNORED: "A record is nobody's failed launch, or not this stack's; `why` says which.",
     IntakeEvent.UNPARSED: "A record or a payload could not be read; `why` says what was found.",
     recovery.Event.BEGAN: "A recovery began.",
+    recovery.Event.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
+    "not certain, and `why` says so.",
+    recovery.Event.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
+    recovery.Event.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
     recovery.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
     recovery.Event.WAITING: "Another attempt follows after a wait.",
-    recovery.Event.RECOVERED: "Every task that was asked for is placed.",
+    recovery.Event.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
+    recovery.Event.RECOVERED: "Every task that was asked for is there.",
+    recovery.Event.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
     recovery.Event.GAVE_UP: "The recovery ended without its tasks; a person is told.",
     recovery.Event.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
 }
 
 ALWAYS = {
-    "level": "`INFO` for a decision, `ERROR` for what a person must look at.",
+    "level": "`INFO` for a decision, `WARNING` for what could not be seen, `ERROR` for what a person must look at.",
     "message": "The event.",
     "timestamp": "When the line was written, in UTC.",
     "service": "The stack's name.",
@@ -528,7 +586,8 @@ ALWAYS = {
 
 FIELDS = {
     "recovery": "Name of the recovery, which is that of its durable execution.",
-    "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand.",
+    "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand; "
+    "`t-` and the task's id if a task did not start.",
     "caller": "Who made the call: `rule`, `scheduler`, `hand-made`, `other`, `batch`, `step-functions` or `own`.",
     "cluster": "Short name of the cluster.",
     "task_definition": "As it was asked for.",
@@ -539,13 +598,16 @@ FIELDS = {
     "rule": "Name of the rule that decided.",
     "why": "One sentence.",
     "where": "Which record of the payload.",
+    "schedule": "Name of the rule or schedule that made the call.",
+    "next_due": "When its next run is due, in seconds since 1970.",
     "attempt": "Number of the attempt; the first is 1.",
-    "repeat": "How often this attempt was made before without a certain answer.",
-    "answer": "`placed` (HTTP 200), `refused` (an error: nothing happened) or `lost` (nobody knows).",
-    "task_arns": "Tasks that were placed: by this attempt, or at the end by the recovery.",
+    "repeat": "How often this attempt was made before: refused, or its answer lost.",
+    "answer": "`placed` (ECS answered), `refused` (an error: this call did nothing) or `lost` (nobody knows).",
+    "task_arns": "Tasks that this attempt placed, or that did not start; at the end, all that do the job.",
     "failures": "Everything that ECS said, with `origin`, `code`, `reason`, `detail` and `arn` where there are any.",
-    "request": "The body that was sent, with the values of environment variables masked.",
-    "delay_s": "Seconds until the next attempt.",
+    "request": "The body that was sent, with the values of environment variables masked; what was read from the "
+    "schedule is not in it.",
+    "delay_s": "Seconds until the next attempt, or until the recovery goes on.",
     "next_attempt": "Label of the next attempt, such as `2` or `2-repeat-1`.",
     "outcome": "How the recovery ended.",
     "attempts": "RunTask calls that the recovery made, repeats included.",
@@ -621,24 +683,29 @@ def metrics() -> str:
 
 RULES = {
     "placed": "Every task is there: the recovery ends as recovered.",
+    "looked": "Every task was there already, without a recovery's doing: it ends as already running.",
+    "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
-    "errors": "RunTask raised an error at its first caller: the recovery ends as permanent, without a call.",
-    "whole-requests-only": "CloudTrail hides a part of the request: the recovery ends as refused, without a call.",
+    "errors": "RunTask raised an error at its first caller, and errors are not to be recovered: the recovery ends as "
+    "permanent, without a call.",
+    "whole-requests-only": "A part of the request is not recorded, and the schedule does not tell it for certain: "
+    "the recovery ends as refused.",
 }
 
 OUTCOMES = {
-    Outcome.RECOVERED: "Every task that was missing has been placed.",
-    Outcome.ALREADY_RUNNING: "Somebody else had started the run.",
-    Outcome.SUPERSEDED: "The schedule's next run has taken its place.",
+    Outcome.RECOVERED: "Every task that was missing is there, at least one of them by a recovery.",
+    Outcome.ALREADY_RUNNING: "Every task that was missing is there, started by somebody else or by the failed call.",
+    Outcome.SUPERSEDED: "The schedule's next run takes its place.",
     Outcome.EXPIRED: "The attempts or the time that the policy allows are used up.",
     Outcome.PERMANENT: "No waiting can help.",
-    Outcome.REFUSED: "The request is not whole, so it is not sent.",
+    Outcome.REFUSED: "The request cannot be made whole, so it is not sent.",
 }
 
 
 def policy() -> str:
     """Return the default policy as a person reads it."""
     seen = look()
+    _nothing_missing("outcome", {outcome.value for outcome in Outcome}, seen.outcomes)
     _nothing_missing("rule", {*RULES, *(category.value for category in Category)}, seen.rules)
     return page(
         "The policy",
@@ -650,7 +717,9 @@ def policy() -> str:
         "Half of each wait is fixed and half is derived from the launch's identity, so that jobs which failed "
         "together do not come back together.",
         f"The deadline is {_deadline()} after the failed call; for a record made by hand, after the "
-        "recovery's first look.",
+        "recovery's first look; for a task that did not start, after it stopped.\n"
+        f"{_share()}\n"
+        f"A placed task is watched for {spoken(DEFAULT.watch_s)} at most.",
         table(
             ("category", "first wait", "longest wait", "attempts", "in words"),
             (
@@ -675,13 +744,17 @@ def policy() -> str:
         + table(("rule", "what it says"), ((code(name), text) for name, text in RULES.items())),
         "## Outcomes\n\n"
         + table(
-            ("outcome", "meaning", "in this version"),
-            (
-                (code(outcome.value), text, "yes" if outcome.value in seen.outcomes else "not yet")
-                for outcome, text in OUTCOMES.items()
-            ),
+            ("outcome", "meaning"),
+            ((code(outcome.value), text) for outcome, text in OUTCOMES.items()),
         ),
     )
+
+
+def _share() -> str:
+    if DEFAULT.interval_share == 1:
+        return "If the schedule's next run is due earlier, that is the deadline."
+    share = f"{DEFAULT.interval_share:.0%}"
+    return f"If {share} of the time until the schedule's next run has passed earlier, that is the deadline."
 
 
 def _in_words(rule: Rule) -> str:
@@ -726,7 +799,7 @@ EXIT_CODES = (
     (0, "done, or nothing to do"),
     (1, "started, and it failed; `explain`: a record could not be read"),
     (2, "never started: usage, settings, or a file that is not there or not readable"),
-    (3, "it ran, and the answer is no (no command of this version)"),
+    (3, "it ran, and the answer is no; `doctor`: something is wrong"),
     (130, "interrupted"),
 )
 

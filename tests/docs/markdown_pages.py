@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -74,12 +75,28 @@ class Page:
         return anchors
 
     def lines_of_shell(self) -> Iterator[str]:
-        """Yield the commands of shell blocks, continued lines joined, and those after a prompt."""
+        """Yield the commands of shell blocks and those after a prompt; continued and quoted lines are joined."""
         for block in self.blocks("sh", "console"):
+            command = ""
             for line in block.text.replace("\\\n", " ").splitlines():
                 if block.language == "console" and not line.startswith("$ "):
                     continue
-                yield line.removeprefix("$ ").strip()
+                command += line.removeprefix("$ ").strip()
+                if _is_whole(command):
+                    yield command
+                    command = ""
+                else:
+                    command += "\n"
+            if command:
+                yield command
+
+
+def _is_whole(command: str) -> bool:
+    try:
+        shlex.split(command, comments=True)
+    except ValueError:
+        return False
+    return True
 
 
 def pages() -> list[Page]:

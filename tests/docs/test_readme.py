@@ -8,15 +8,16 @@ from pathlib import Path
 from docs.markdown_pages import ROOT, Page
 from retry_run_task import cli
 from retry_run_task.core.values import Category, Outcome
-from retry_run_task.local.midnight import JOBS, RETURNS
+from retry_run_task.local.midnight import JOBS, RETIRED, RETURNS
 
 README = Page(ROOT / "README.md")
-FAILED = [job for job in JOBS if job.subnets != ("subnet-d",)]
-LOST = [job for job in FAILED if job.environment or job.is_denied]
+# Every job of the night fails in one way or another. Those that no waiting can help: a task definition
+# that is retired, and overrides that were made from an event.
+LOST = [job for job in JOBS if job is RETIRED or job.from_event]
 
 
 def demo_lines() -> list[str]:
-    (block,) = [b for b in README.blocks("text") if b.text.startswith("00:00:00")]
+    (block,) = [b for b in README.blocks("text") if b.text.startswith("23:59:10")]
     return block.text.splitlines()
 
 
@@ -37,19 +38,20 @@ def test_each_line_of_the_demo_is_one_that_the_demo_can_print() -> None:
     names = "|".join(job.name for job in JOBS)
     aws = "|".join(re.escape(words) for *_, words in RETURNS)
     patterns = [
-        rf"AWS {{25}}(zones a and c run out of Fargate capacity; zone d has room for 3 tasks|{aws})",
+        rf"AWS {{25}}(zones a and c run out of Fargate capacity; zone d has room for 2 tasks|{aws})",
         rf"EventBridge ({names}) +RunTask: \d of \d started\. Capacity is unavailable at this time",
         rf"intake      ({names}) +starts a recovery; category ({'|'.join(Category)})",
         rf"recover     ({names}) +attempt \d+: (\d started|Capacity is unavailable at this time)",
         rf"recover     ({names}) +next attempt in \d+ s \(capacity: it may be there at the next attempt\)",
-        rf"recover     ({names}) +RECOVERED after \d+ attempts",
+        rf"recover     ({names}) +RECOVERED after (1 attempt|\d+ attempts)",
         rf"recover     ({names}) +GAVE UP \(({'|'.join(Outcome)})\): .+",
+        rf"ECS         ({names}) +the task did not start\. .+",
         rf"ECS         ({names}) +the answer is lost on its way back; .+ repeated with its token",
     ]
     timeline = demo_lines()[: demo_lines().index("")]
     for line in timeline:
         clock, _, rest = line.partition("  ")
-        assert re.fullmatch(r"00:\d\d:\d\d", clock), line
+        assert re.fullmatch(r"(23:59|00:\d\d):\d\d", clock), line
         assert any(re.fullmatch(pattern, rest) for pattern in patterns), line
     for pattern in patterns:
         assert any(re.fullmatch(pattern, line[10:]) for line in timeline), f"nothing shows {pattern}"
@@ -60,11 +62,11 @@ def test_the_words_of_the_demo_are_those_of_its_source() -> None:
         (Path(cli.__file__).parents[1] / name).read_text() for name in ("local/midnight.py", "cli/demo.py")
     )
     for words in (
-        "zones a and c run out of Fargate capacity; zone d has room for 3 tasks",
+        "zones a and c run out of Fargate capacity; zone d has room for 2 tasks",
         "starts a recovery; category ",
         "next attempt in ",
-        "RECOVERED after ",
         "GAVE UP (",
+        "the task did not start. ",
         "the answer is lost on its way back; the call is repeated with its token",
         " launches failed: ",
         " RunTask calls by recoveries, ",
@@ -77,11 +79,11 @@ def test_the_demo_ends_with_the_numbers_that_its_jobs_give() -> None:
     failed, total = demo_lines()[-2:]
     asked = sum(job.count for job in JOBS)
     assert failed == (
-        f"{len(FAILED)} launches failed: {len(FAILED) - len(LOST)} recovered, "
+        f"{len(JOBS)} launches failed: {len(JOBS) - len(LOST)} recovered, "
         f"{len(LOST)} given up with a message to a person."
     )
     assert re.fullmatch(
         rf"\d+ RunTask calls by recoveries, {asked - sum(job.count for job in LOST)} of {asked} tasks running, "
-        r"duplicates 0\. \(10 min \d+ s in \d+\.\d s\)",
+        r"duplicates 0\. \(\d+ min \d+ s in \d+\.\d s\)",
         total,
     )

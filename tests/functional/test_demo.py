@@ -41,7 +41,8 @@ def test_in_a_file_it_is_plain_lines_in_order_of_time() -> None:
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     times = [line[:8] for line in done.stdout.splitlines() if line[2:3] == line[5:6] == ":"]
-    assert times == sorted(times)
+    # The first task is due a minute before midnight.
+    assert times == sorted(times, key=lambda time: (time < "12", time))
     assert len(times) > 20
     for words in (
         "zones a and c run out of Fargate capacity",

@@ -265,10 +265,10 @@ class World:
             event_age_s=found.event_age_s,
         )
 
-    def look(self, launch: FailedLaunch, *, ours_too: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
         assert self.is_in_step
         try:
-            return tuple(aws_tasks.already_there(self.stack.client, launch, ours_too=ours_too))
+            return tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
         except aws_tasks.CannotLookError as error:
             return str(error)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.core import identity
-from retry_run_task.core.values import CallerKind, Phase
+from retry_run_task.core.values import Phase
 from retry_run_task.sources import tasks as wire
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ class CannotLookError(Exception):
     """ECS does not say what tasks there are. The message says why."""
 
 
-def already_there(ecs: ECSClient, launch: FailedLaunch, *, ours_too: bool) -> list[TaskState]:
+def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool, ours: bool) -> list[TaskState]:
     """Return the tasks that do what the launch asked for and that it does not know of, running or having run.
 
     Args:
         ecs: A client for the launch's Region.
         launch: What failed.
-        ours_too: Whether to look for tasks with this launch's own mark as well.
+        original: Whether to look for tasks with the mark of whoever made the call.
+        ours: Whether to look for tasks with this launch's own mark.
 
     Raises:
         CannotLookError: ECS refuses or does not answer.
     """
-    original = launch.request.parameters.get("startedBy")
-    # A hand-made record may have any time typed into it, so what its original mark finds says nothing.
-    marks = [original] if original and launch.caller.kind is not CallerKind.HAND_MADE else []
-    if ours_too:
+    mark = launch.request.parameters.get("startedBy")
+    marks = [mark] if original and mark else []
+    if ours:
         marks += identity.marks(launch)
     found: list[dict[str, Any]] = []
     try:

@@ -48,12 +48,13 @@ class World:
             arn=found.arn,
             next_due=due.timestamp() if due else None,
             event_age_s=found.event_age_s,
+            is_scheduled=found.expression is not None,
         )
 
-    def look(self, launch: FailedLaunch, *, ours_too: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
         """Return tasks that already do what the launch asked for; or why that cannot be seen."""
         try:
-            return tuple(tasks.already_there(ecs.client(launch.region), launch, ours_too=ours_too))
+            return tuple(tasks.already_there(ecs.client(launch.region), launch, original=original, ours=ours))
         except tasks.CannotLookError as error:
             return str(error)
 
@@ -109,16 +110,17 @@ class Survey:
 def survey(launch: FailedLaunch) -> Survey:
     """Look at everything that a recovery looks at, and change nothing."""
     world = World("", lambda: 0.0)
-    seen = world.look(launch, ours_too=True)
-    original = launch.request.parameters.get("startedBy")
+    found = (
+        _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
+    )
+    has_one_run = not isinstance(found, NoMatch) and found.expression is not None
+    seen = world.look(launch, original=has_one_run, ours=True)
+    original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), *identity.marks(launch)),
         "there": () if isinstance(seen, str) else tuple(task.arn for task in seen),
         "blind": seen if isinstance(seen, str) else "",
     }
-    found = (
-        _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
-    )
     if isinstance(found, NoMatch):
         refused = found.why if isinstance(launch.request, IncompleteRequest) else ""
         return Survey(schedule=None, why=found.why, refused=refused, **looked)
@@ -142,11 +144,15 @@ def _match(launch: FailedLaunch) -> Schedule | NoMatch:
 
 def _next_due(schedule: Schedule, after: datetime) -> datetime | None:
     """Return when the next run is due; None for a rule on events, a run of its own, or an odd expression."""
-    if schedule.expression is None:
+    if schedule.expression is None or not schedule.is_enabled:
         return None
     try:
         return expressions.next_due(
-            schedule.expression, after=after, timezone=schedule.timezone, start=schedule.start
+            schedule.expression,
+            after=after,
+            timezone=schedule.timezone,
+            start=schedule.start,
+            end=schedule.end,
         )
     except ValueError:
         return None

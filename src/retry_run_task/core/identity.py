@@ -153,7 +153,7 @@ def is_ours(started_by: object) -> bool:
 def recovery_name_of(stack: str, launch: FailedLaunch) -> str:
     """Return the name of a failed launch's recovery.
 
-    A call that raised an error is not made again but reported, and the same cause is reported once a day: then
+    A call that raised an error is reported, or recovered, once a day for the same cause: then
     the name is made of the cause and the day, in UTC, of the failed call.
     """
     if not any(f.origin is Origin.ERROR for f in launch.failures):

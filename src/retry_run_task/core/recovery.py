@@ -98,12 +98,15 @@ class Background:
         arn: Its ARN.
         next_due: When its next run is due, in seconds since 1970; None if there is none, or it is not known.
         event_age_s: For how long EventBridge repeats a call that raised an error, in seconds.
+        is_scheduled: Whether it runs by the clock. A rule on events has a run for each event, and another event's
+            task does not do the work of this one's.
     """
 
     name: str
     arn: str
     next_due: float | None
     event_age_s: int
+    is_scheduled: bool = True
 
 
 class World(Protocol):
@@ -117,8 +120,14 @@ class World(Protocol):
         """Return what made the call, if that is certain."""
         ...
 
-    def look(self, launch: FailedLaunch, *, ours_too: bool) -> tuple[TaskState, ...] | str:
-        """Return tasks that already do what the launch asked for, starting or running; or why that cannot be seen."""
+    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
+        """Return tasks that already do what the launch asked for, starting or running; or why that cannot be seen.
+
+        Args:
+            launch: What failed.
+            original: Whether to look for tasks with the mark of whoever made the call.
+            ours: Whether to look for tasks with this launch's own mark.
+        """
         ...
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
@@ -168,7 +177,7 @@ class _Progress:
     Attributes:
         wanted: How many tasks were missing when it began.
         attempt: Number of the attempt that comes next; the first is 1.
-        repeat: How often this attempt has been made already without a certain answer.
+        repeat: How often this attempt has been made already without an answer.
         turn: How often the loop has looked; numbers its steps.
         calls: RunTask calls made.
         task_arns: Tasks that do the job now, as far as known.
@@ -177,6 +186,8 @@ class _Progress:
         waited_s: Sum of the waits.
         elapsed_s: Seconds since the failed call.
         next_due_s: Seconds from the failed call to the schedule's next run; None if not known.
+        has_one_run: Whether it is certain that tasks with the caller's mark do this launch's work: one schedule,
+            found for certain, that runs by the clock.
         first_look: When the recovery began, in seconds since 1970; None before it has looked.
         seen: How many failures of each category there have been.
         last: The failure that decided last.
@@ -194,6 +205,7 @@ class _Progress:
     waited_s: int = 0
     elapsed_s: float = 0.0
     next_due_s: float | None = None
+    has_one_run: bool = False
     first_look: float | None = None
     seen: Counter[Category] = field(default_factory=Counter)
     last: Verdict | None = None
@@ -326,6 +338,7 @@ def _background_to_json(found: Background | NoMatch) -> JsonObject:
         "arn": found.arn,
         "next_due": found.next_due,
         "event_age_s": found.event_age_s,
+        "is_scheduled": found.is_scheduled,
     }
 
 
@@ -344,6 +357,7 @@ def _prepare(
         event_age_s = _EVENT_AGE_S
     else:
         event_age_s = background.event_age_s
+        progress.has_one_run = background.is_scheduled
         if background.next_due is not None:
             progress.next_due_s = background.next_due - launch.event_time.timestamp()
     if not any(f.origin is Origin.ERROR for f in launch.failures):
@@ -372,10 +386,12 @@ def _hold(launch: FailedLaunch, event_age_s: int, progress: _Progress, tools: To
 
 def _look(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | None:
     """See what time it is, and which tasks do the job already: a ghost of a call, a person's, the next run's."""
-    ours_too = progress.turn == 1 or progress.repeat > 0
+    ours = progress.turn == 1 or progress.repeat > 0
+    original = progress.has_one_run
+    is_wanted = progress.missing > 0 and (ours or original)
 
     def action() -> JsonObject:
-        seen = tools.world.look(launch, ours_too=ours_too) if progress.missing > 0 else ()
+        seen = tools.world.look(launch, original=original, ours=ours) if is_wanted else ()
         if isinstance(seen, str):
             return {"now": tools.world.now(), "blind": seen, "tasks": []}
         return {"now": tools.world.now(), "tasks": wire.states_to_json(seen)}

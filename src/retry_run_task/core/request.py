@@ -52,7 +52,10 @@ MEMBERS: Mapping[str, tuple[Treatment, str]] = MappingProxyType(
         "group": (Treatment.KEPT, "as asked"),
         "launchType": (Treatment.KEPT, "as asked"),
         "networkConfiguration": (Treatment.KEPT, "as asked"),
-        "overrides": (Treatment.KEPT, "as asked; refused if CloudTrail hid a part of it"),
+        "overrides": (
+            Treatment.KEPT,
+            "as asked; what CloudTrail hid of it comes from the schedule, or the request is refused",
+        ),
         "placementConstraints": (Treatment.KEPT, "as asked"),
         "placementStrategy": (Treatment.KEPT, "as asked"),
         "platformVersion": (Treatment.KEPT, "as asked"),

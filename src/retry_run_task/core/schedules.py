@@ -50,6 +50,8 @@ class Schedule:
         expression: ``cron(...)``, ``rate(...)`` or ``at(...)``; None for a rule on events.
         timezone: Of the expression, an IANA name.
         start: When a rate begins to count; None if it is not said.
+        end: After which nothing is due; None if it is not said.
+        is_enabled: Whether it will run again.
         modified: When it was last changed; None where AWS does not tell.
         event_age_s: For how long its own retries go on after a thrown error, in seconds.
     """
@@ -63,6 +65,8 @@ class Schedule:
     expression: str | None = None
     timezone: str = "UTC"
     start: datetime | None = None
+    end: datetime | None = None
+    is_enabled: bool = True
     modified: datetime | None = None
     event_age_s: int = 24 * 3600
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudtrail, parse
-from retry_run_task.sources.eventbridge import DETAIL_TYPE
 from retry_run_task.sources.reading import ReadError, read_json, read_object
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def parse_text(text: str) -> Iterator[FailedLaunch | Ignored | Unparsed]:
 
 
 def _content(content: Any) -> Iterator[FailedLaunch | Ignored | Unparsed]:
-    if isinstance(content, dict) and ("awslogs" in content or content.get("detail-type") == DETAIL_TYPE):
+    if isinstance(content, dict) and ("awslogs" in content or "detail-type" in content):
         return parse(content)
     if isinstance(content, dict) and isinstance(content.get("Events"), list):
         texts = [e.get("CloudTrailEvent") if isinstance(e, dict) else None for e in content["Events"]]

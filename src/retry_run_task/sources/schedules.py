@@ -48,6 +48,7 @@ def of_rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Schedule:
         request=request,
         unreadable=unreadable,
         expression=rule.get("ScheduleExpression") or None,
+        is_enabled=rule.get("State") != "DISABLED",
         event_age_s=_event_age(target),
     )
 
@@ -66,6 +67,8 @@ def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
         expression=schedule.get("ScheduleExpression"),
         timezone=schedule.get("ScheduleExpressionTimezone") or "UTC",
         start=schedule.get("StartDate"),
+        end=schedule.get("EndDate"),
+        is_enabled=schedule.get("State") != "DISABLED",
         modified=schedule.get("LastModificationDate"),
         event_age_s=_event_age(target),
     )

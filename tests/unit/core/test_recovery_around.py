@@ -74,7 +74,7 @@ def test_a_task_that_is_there_ends_it_before_anything_is_launched() -> None:
 
 
 def test_a_task_that_appears_while_waiting_ends_it_too() -> None:
-    done = run(launch(), SHORT, there={3: runs("by-hand")})
+    done = run(launch(), SHORT, there={3: runs("by-hand")}, background=due_in(86_400))
     assert done.ending.outcome is Outcome.ALREADY_RUNNING
     assert len(done.world.bodies) == 2
 
@@ -103,9 +103,25 @@ def test_a_task_that_was_counted_is_not_counted_again_when_it_is_seen() -> None:
     """After a lost answer the recovery looks for its own tasks too, and finds the one it knows beside the ghost."""
     ours = tuple(TaskState(arn=name, phase=Phase.RUNS, is_ours=True) for name in ("t1", "t2"))
     script = (Placed(task_arns=("t1",), failures=SHORT.failures), LOST, placed("t3"))
-    done = run(launch(request=parameters(count=3)), *script, there={3: ours})
+    done = run(launch(request=parameters(count=3)), *script, there={3: ours}, background=due_in(86_400))
     assert [body["count"] for body in done.world.bodies] == [3, 2, 1]
     assert sorted(done.ending.task_arns) == ["t1", "t2", "t3"]
+
+
+@pytest.mark.parametrize(
+    ("background", "asked_for"),
+    [
+        (due_in(86_400), [(True, True), (True, False), (True, False)]),
+        (due_in(86_400, next_due=None, is_scheduled=False), [(False, True)]),
+        (NoMatch(why="2 rules or schedules could have made this call"), [(False, True)]),
+    ],
+)
+def test_only_a_schedule_that_is_certain_makes_another_task_with_its_mark_this_runs(
+    background: Any, asked_for: list[tuple[bool, bool]]
+) -> None:
+    """Another event's task, or another target's, does another piece of work."""
+    done = run(launch(), SHORT, SHORT, placed("t1"), background=background)
+    assert done.world.looked_for == asked_for
 
 
 def test_not_being_able_to_look_is_told_and_keeps_nothing_from_being_recovered() -> None:
