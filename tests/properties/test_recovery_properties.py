@@ -165,6 +165,14 @@ def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
     assert system.outcomes() == [Outcome.RECOVERED]
 
 
+def test_an_error_that_was_thrown_is_reported_and_not_made_good() -> None:
+    """Whoever made the call has seen it, and may be calling again."""
+    system = Story(changes=(Refusals(at_s=0, code="StrangeException"), Capacity(at_s=1, slots=None))).play()
+    assert system.sent == []
+    assert system.outcomes() == [Outcome.PERMANENT]
+    assert len(system.messages()) == 1
+
+
 def test_tasks_that_fail_to_start_are_replaced_and_those_that_run_are_not() -> None:
     system = Story(
         calls=(Call(changes={"count": 4}),),

@@ -58,6 +58,17 @@ def test_two_records_of_one_call_are_one_launch() -> None:
     assert system.started() == {"job-0": 1}
 
 
+def test_whoever_finds_a_part_that_the_other_started_goes_on_until_the_rest_is_there() -> None:
+    """The tokens that the other has used conflict, since less is asked for now. That is no reason to give up."""
+    system = Story(
+        calls=(Call(times=2, changes={"count": 2}),),
+        changes=(Capacity(at_s=7, slots=1, zone="subnet-a"), Capacity(at_s=100, slots=None)),
+        deliveries=((Delivery(after_s=0),), (Delivery(after_s=13),)),
+    ).play()
+    assert system.started() == {"job-0": 2}
+    assert system.outcomes() == [Outcome.RECOVERED, Outcome.RECOVERED]
+
+
 def test_two_calls_are_two_launches_also_if_somebody_sends_the_same_token_every_night() -> None:
     """A token that was not drawn at random names no call."""
     system = Story(
