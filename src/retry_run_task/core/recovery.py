@@ -55,6 +55,10 @@ _WATCH_LONGEST_WAIT_S = 60
 
 _NO_ANSWER = Failure(origin=Origin.ANSWER, reason="")
 
+# ECS keeps a client token for an hour after the last of its tasks has stopped, and so for an hour at the least.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
+_TOKEN_LIFE_S = 3600
+
 _SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 
@@ -192,6 +196,7 @@ class _Progress:
         seen: How many failures of each category there have been.
         last: The failure that decided last.
         is_unsure: Whether the attempt under way may have started tasks that nobody has seen.
+        unsure_since_s: Seconds from the failed call to the try that made it so.
     """
 
     wanted: int
@@ -210,6 +215,7 @@ class _Progress:
     seen: Counter[Category] = field(default_factory=Counter)
     last: Verdict | None = None
     is_unsure: bool = False
+    unsure_since_s: float = 0.0
 
     @property
     def label(self) -> str:
@@ -411,7 +417,7 @@ def _look(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | N
             progress.running |= {task.arn}
     if progress.missing <= 0:
         return None
-    return past_deadline(tools.policy, progress.elapsed_s, progress.next_due_s)
+    return past_deadline(tools.policy, progress.elapsed_s, progress.next_due_s) or _forgotten(progress)
 
 
 def _elapsed(launch: FailedLaunch, first_look: float, now: float, waited_s: int) -> float:
@@ -490,10 +496,28 @@ def _advance(progress: _Progress, answer: Answer) -> None:
             progress.is_unsure = False
         case Refused(is_unsure=is_unsure):
             progress.repeat += 1
-            progress.is_unsure = progress.is_unsure or is_unsure
+            _doubt(progress, is_unsure=is_unsure)
         case Lost():
             progress.repeat += 1
-            progress.is_unsure = True
+            _doubt(progress, is_unsure=True)
+
+
+def _doubt(progress: _Progress, *, is_unsure: bool) -> None:
+    """Remember since when the attempt under way may have started something."""
+    if is_unsure and not progress.is_unsure:
+        progress.is_unsure, progress.unsure_since_s = True, progress.elapsed_s
+
+
+def _forgotten(progress: _Progress) -> GiveUp | None:
+    """Return the end of the recovery if ECS may have forgotten the token of a try that may have acted."""
+    if not progress.is_unsure or progress.elapsed_s - progress.unsure_since_s <= _TOKEN_LIFE_S:
+        return None
+    return GiveUp(
+        outcome=Outcome.EXPIRED,
+        rule="client-token",
+        why="for an hour no call has been answered, and ECS may have forgotten what it did for the first of them",
+        hint="Look whether the tasks have run before you start them by hand.",
+    )
 
 
 def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> tuple[Failure, ...]:

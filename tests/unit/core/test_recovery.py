@@ -260,6 +260,15 @@ def test_a_lost_last_answer_is_said_with_the_command_that_shows_what_became_of_i
     assert f"--started-by {mark}" in done.world.messages[0].text
 
 
+def test_a_token_that_ecs_may_have_forgotten_is_not_used_again() -> None:
+    """An hour after a lost answer its task may have run, stopped and been forgotten: a repeat could start another."""
+    done = run(launch(), LOST)
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.EXPIRED, "client-token")
+    assert set(done.tokens) == set(tokens(1))
+    assert done.world.times[-1] - done.world.times[0] <= 3600
+    assert "--started-by" in done.world.messages[0].text
+
+
 def test_the_log_tells_each_thing_once_however_often_it_is_resumed() -> None:
     done = run(launch(), SHORT, SHORT, placed("t1"))
     assert done.execution.invocations == 4
