@@ -47,11 +47,13 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 clean: ## remove everything that was built or installed
 	rm -rf $(VENV) .venv-* build dist
 
-# What checks the template and the Terraform module. checkov pins its own boto3, so it lives by itself.
+# The lists of versions are whole, so pip resolves nothing (--no-deps): what it resolved beside them would be newer.
+
+# What checks the template and the Terraform module, and MiniStack: each pins its own boto3, so it lives by itself.
 .venv-%/.installed: requirements/%.txt
 	@echo "Installing the pinned packages of $< into $(@D) ..."
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	@touch $@
 
 # The package is installed as the wheel that users get, not as a link to the source tree.
@@ -64,7 +66,7 @@ $(VENV)/.developed: $(VENV)/.locked-dev $(VENV)/.installed
 
 $(VENV)/.locked-%: requirements/%.txt | $(BIN)/pip
 	@echo "Installing the pinned packages of $< into $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
 	@touch $@
 
 $(BIN)/pip:
