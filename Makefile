@@ -23,10 +23,10 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit: $(VENV)/.developed build/lambda.zip .venv-infra/.installed ## run the tests against the installed wheel and the built zip
+unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed ## run the tests against the installed wheel and the built zip
 	$(BIN)/pytest -q -n auto
 
-bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory, as ratios in one run
+bench: $(VENV)/.developed ## measure speed, start-up and memory, as ratios in one run
 	$(BIN)/python bench/bench.py
 
 bundle: build/lambda.zip ## build the zip that runs in Lambda
@@ -42,6 +42,7 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 	$(UV_COMPILE) requirements/lambda.in -c requirements/run.txt -o requirements/lambda.txt \
 		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3
 	$(UV_COMPILE) requirements/infra.in -o requirements/infra.txt
+	$(UV_COMPILE) requirements/ministack.in -o requirements/ministack.txt
 	$(UV_COMPILE) --no-deps requirements/rie.in -o requirements/rie.txt
 
 clean: ## remove everything that was built or installed
@@ -57,7 +58,7 @@ clean: ## remove everything that was built or installed
 	@touch $@
 
 # The package is installed as the wheel that users get, not as a link to the source tree.
-$(VENV)/.installed: $(VENV)/.locked-run $(SOURCE) pyproject.toml README.md
+$(VENV)/.installed: $(VENV)/.locked-run build/lambda.zip infra/template.yaml tools/wheel.py pyproject.toml README.md
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --force-reinstall .
 	@touch $@
 
@@ -73,5 +74,5 @@ $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 
-build/lambda.zip: $(VENV)/.developed requirements/lambda.txt tools/bundle.py $(SOURCE)
+build/lambda.zip: requirements/lambda.txt tools/bundle.py $(SOURCE) | $(BIN)/pip
 	@$(BIN)/python tools/bundle.py $@

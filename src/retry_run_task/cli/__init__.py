@@ -13,8 +13,11 @@ import click
 
 from retry_run_task import __version__
 from retry_run_task.cli.demo import demo
+from retry_run_task.cli.deploy import deploy
+from retry_run_task.cli.destroy import destroy
 from retry_run_task.cli.doctor import doctor
 from retry_run_task.cli.explain import explain
+from retry_run_task.cli.verify import verify
 from retry_run_task.core.errors import RetryRunTaskError
 
 INTERRUPTED = 130
@@ -26,9 +29,8 @@ def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-retry_run_task.add_command(demo)
-retry_run_task.add_command(doctor)
-retry_run_task.add_command(explain)
+for command in (demo, explain, doctor, deploy, verify, destroy):
+    retry_run_task.add_command(command)
 
 
 def main() -> None:

@@ -1,0 +1,292 @@
+"""The code in a bucket: where it goes, and how it gets there and away again.
+
+What is uploaded is named by its digest, so that what is there need not be uploaded again, and an old one, which
+CloudFormation needs to roll back, is never overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from retry_run_task.account.faults import DeployError, calling, code_of, refused
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+    from retry_run_task.account.inventory import Identity
+
+_ONLY_OVER_TLS = """{
+  "Version": "2012-10-17",
+  "Statement": [{
+    "Sid": "OnlyOverTls", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": ["BUCKET", "BUCKET/*"],
+    "Condition": {"Bool": {"aws:SecureTransport": "false"}}
+  }]
+}"""
+
+# A bucket's old versions are what an interrupted or repeated upload leaves.
+_OLD_VERSIONS_DAYS = 30
+_MOST_AT_ONCE = 1000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """A bucket that code is kept in.
+
+    Attributes:
+        name: Its name.
+        account: Whose it has to be. A bucket's name can be foretold, and whoever took it first could put other
+            code there; so every call names the owner, and S3 refuses if that is somebody else.
+        region: Where it is.
+        partition: ``aws`` and so on.
+        is_ours: Whether this system makes it, and removes it again.
+    """
+
+    name: str
+    account: str
+    region: str
+    partition: str
+    is_ours: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file to upload.
+
+    Attributes:
+        key: What it is called in the bucket.
+        content: What is in it.
+    """
+
+    key: str
+    content: bytes
+
+
+def bucket_for(identity: Identity, region: str, name: str = "") -> Bucket:
+    """Return the bucket of a name, or the one that this system makes for an account and Region."""
+    own = f"retry-run-task-artifacts-{identity.account}-{region}"
+    return Bucket(
+        name=name or own,
+        account=identity.account,
+        region=region,
+        partition=identity.partition,
+        is_ours=name in ("", own),
+    )
+
+
+def artifact(stack: str, name: str, content: bytes) -> Artifact:
+    """Return a file under the name that it has in a bucket: ``<stack>/lambda-<SHA-256>.zip``."""
+    stem, _, suffix = name.partition(".")
+    return Artifact(
+        key=f"{prefix(stack)}{stem}-{hashlib.sha256(content).hexdigest()}.{suffix}", content=content
+    )
+
+
+def prefix(stack: str) -> str:
+    """Return what the names of a stack's files begin with; a bucket may be used for other things, too."""
+    return f"retry-run-task/{stack}/"
+
+
+def exists(s3: S3Client, bucket: Bucket) -> bool:
+    """Tell whether a bucket is there and can be used.
+
+    Raises:
+        ConfigError: It is somebody else's, or elsewhere.
+        DeployError: AWS does not say.
+    """
+    with calling(f"look at the bucket {bucket.name}"):
+        try:
+            s3.head_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
+        except ClientError as error:
+            # The answer to HEAD has no body, so the status is all that S3 says.
+            match error.response["ResponseMetadata"]["HTTPStatusCode"]:
+                case 404:
+                    return False
+                case 403:
+                    raise ConfigError(
+                        f"The bucket {bucket.name} belongs to another account, or you may not list it "
+                        "(s3:ListBucket).",
+                        hint="Name one of yours with --bucket.",
+                    ) from None
+                case 301 | 400:
+                    raise ConfigError(
+                        f"The bucket {bucket.name} is not in {bucket.region}, where the functions are made.",
+                        hint="Name one that is with --bucket.",
+                    ) from None
+                case _:
+                    raise
+    return True
+
+
+def create(s3: S3Client, bucket: Bucket) -> None:
+    """Make the bucket: private, encrypted, with versions, and over TLS only. Going on with a half-made one is well.
+
+    Raises:
+        DeployError: AWS did not make it.
+    """
+    with calling(f"create the bucket {bucket.name}"):
+        try:
+            if bucket.region == "us-east-1":
+                s3.create_bucket(Bucket=bucket.name)
+            else:
+                s3.create_bucket(
+                    Bucket=bucket.name,
+                    CreateBucketConfiguration={"LocationConstraint": bucket.region},  # type: ignore[typeddict-item] # any Region
+                )
+        except ClientError as error:
+            if code_of(error) != "BucketAlreadyOwnedByYou":
+                raise
+    protect(s3, bucket)
+
+
+def is_protected(s3: S3Client, bucket: Bucket) -> bool:
+    """Tell whether our own bucket was made to the end, of which the policy is the last.
+
+    Raises:
+        DeployError: AWS does not say.
+    """
+    with calling(f"look at the bucket {bucket.name}"):
+        try:
+            s3.get_bucket_policy(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
+        except ClientError as error:
+            if code_of(error) == "NoSuchBucketPolicy":
+                return False
+            raise
+    return True
+
+
+def protect(s3: S3Client, bucket: Bucket) -> None:
+    """Close our own bucket to everybody else, also one whose making was interrupted.
+
+    Raises:
+        DeployError: AWS did not do it.
+    """
+    owner, name = bucket.account, bucket.name
+    with calling(f"protect the bucket {name}"):
+        s3.put_public_access_block(
+            Bucket=name,
+            ExpectedBucketOwner=owner,
+            PublicAccessBlockConfiguration={
+                "BlockPublicAcls": True,
+                "IgnorePublicAcls": True,
+                "BlockPublicPolicy": True,
+                "RestrictPublicBuckets": True,
+            },
+        )
+        s3.put_bucket_encryption(
+            Bucket=name,
+            ExpectedBucketOwner=owner,
+            ServerSideEncryptionConfiguration={
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+            },
+        )
+        s3.put_bucket_versioning(
+            Bucket=name, ExpectedBucketOwner=owner, VersioningConfiguration={"Status": "Enabled"}
+        )
+        s3.put_bucket_lifecycle_configuration(
+            Bucket=name,
+            ExpectedBucketOwner=owner,
+            LifecycleConfiguration={
+                "Rules": [
+                    {
+                        "ID": "forget-what-was-replaced",
+                        "Status": "Enabled",
+                        "Filter": {"Prefix": ""},
+                        "NoncurrentVersionExpiration": {"NoncurrentDays": _OLD_VERSIONS_DAYS},
+                        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+                    }
+                ]
+            },
+        )
+        s3.put_bucket_policy(
+            Bucket=name,
+            ExpectedBucketOwner=owner,
+            Policy=_ONLY_OVER_TLS.replace("BUCKET", f"arn:{bucket.partition}:s3:::{name}"),
+        )
+
+
+def upload(s3: S3Client, bucket: Bucket, file: Artifact) -> bool:
+    """Put a file into the bucket, unless it is there; returns whether it was put there now.
+
+    Raises:
+        DeployError: AWS did not take it.
+    """
+    doing = f"upload {file.key} to the bucket {bucket.name}"
+    with calling(doing):
+        try:
+            found = s3.head_object(Bucket=bucket.name, Key=file.key, ExpectedBucketOwner=bucket.account)
+        except ClientError as error:
+            # S3 says 403 for what is not there to whoever may not list the bucket.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
+                raise refused(error, doing) from None
+        else:
+            if found["ContentLength"] == len(file.content):
+                return False
+        s3.put_object(Bucket=bucket.name, Key=file.key, Body=file.content, ExpectedBucketOwner=bucket.account)
+    return True
+
+
+def url(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
+    """Return where CloudFormation finds a template in the bucket."""
+    base = s3.meta.endpoint_url.rstrip("/")
+    return f"{base}/{bucket.name}/{file.key}"
+
+
+def count(s3: S3Client, bucket: Bucket, stack: str) -> int:
+    """Return how many versions of files of a stack there are.
+
+    Raises:
+        DeployError: AWS does not say.
+    """
+    return sum(1 for _ in _versions(s3, bucket, prefix(stack)))
+
+
+def remove(s3: S3Client, bucket: Bucket, stack: str) -> None:
+    """Remove a stack's files with all their versions.
+
+    Raises:
+        DeployError: AWS did not remove them.
+    """
+    found = list(_versions(s3, bucket, prefix(stack)))
+    with calling(f"empty the bucket {bucket.name}"):
+        for first in range(0, len(found), _MOST_AT_ONCE):
+            answer = s3.delete_objects(
+                Bucket=bucket.name,
+                ExpectedBucketOwner=bucket.account,
+                Delete={"Objects": found[first : first + _MOST_AT_ONCE], "Quiet": True},
+            )
+            for error in answer.get("Errors", []):
+                raise DeployError(
+                    f"AWS did not remove {error.get('Key')} from the bucket {bucket.name}: "
+                    f"{error.get('Code')}: {error.get('Message')}."
+                )
+
+
+def remove_bucket(s3: S3Client, bucket: Bucket) -> bool:
+    """Remove our own bucket if nothing is in it; returns whether it is gone.
+
+    Raises:
+        DeployError: AWS did not remove it.
+    """
+    if not bucket.is_ours or next(_versions(s3, bucket, ""), None) is not None:
+        return False
+    with calling(f"remove the bucket {bucket.name}"):
+        s3.delete_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
+    return True
+
+
+def _versions(s3: S3Client, bucket: Bucket, beginning: str) -> Iterator[ObjectIdentifierTypeDef]:
+    with calling(f"list the bucket {bucket.name}"):
+        pages = s3.get_paginator("list_object_versions").paginate(
+            Bucket=bucket.name, Prefix=beginning, ExpectedBucketOwner=bucket.account
+        )
+        for page in pages:
+            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                yield {"Key": one["Key"], "VersionId": one["VersionId"]}

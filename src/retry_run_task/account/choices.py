@@ -1,0 +1,224 @@
+"""Which value each parameter gets, and where it is from: the command line, the file, what is installed, or a look.
+
+What is installed goes before what is found now, so that an update never widens by itself what may be started.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
+from retry_run_task.account.launchers import read_task_definitions
+from retry_run_task.account.parameters import PARAMETERS
+from retry_run_task.account.proposal import MOST_FILTERS, family_of, free_slots, our_filter, propose
+from retry_run_task.account.trails import read_log_groups
+from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.values import CallerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from retry_run_task.account.inventory import Inventory
+    from retry_run_task.account.proposal import Proposal
+    from retry_run_task.account.reader import Reader
+
+    Definitions = Mapping[str, TaskDefinition | Missing | Unknown]
+
+FLAG, FILE, INSTALLED, FOUND, DEFAULT = "flag", "file", "installed", "found", "default"
+_BY_HAND = frozenset({FLAG, FILE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """The value of one parameter.
+
+    Attributes:
+        name: The parameter, as the template calls it.
+        value: As text.
+        source: ``flag``, ``file``, ``installed``, ``found`` in the account, or ``default``.
+    """
+
+    name: str
+    value: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """All values.
+
+    Attributes:
+        parameters: One for each parameter, in the template's order.
+        notes: What a person should know of them, one sentence each.
+    """
+
+    parameters: tuple[Chosen, ...]
+    notes: tuple[str, ...]
+
+    def values(self) -> dict[str, str]:
+        """Return them by name."""
+        return {one.name: one.value for one in self.parameters}
+
+
+def choose(
+    inventory: Inventory,
+    reader: Reader,
+    *,
+    flags: Mapping[str, str],
+    file: Mapping[str, str],
+    installed: Mapping[str, str],
+) -> Choice:
+    """Return the value of every parameter.
+
+    Args:
+        inventory: What there is in the account.
+        reader: Asks the account about what was named by hand.
+        flags: Parameters from the command line.
+        file: Parameters from the settings file.
+        installed: Parameters that the stack has now.
+
+    Raises:
+        ConfigError: Some values cannot be; names every problem.
+    """
+    given = _sourced(((FLAG, flags), (FILE, file), (INSTALLED, installed)))
+    families = given["TaskDefinitions"].value.split(",") if "TaskDefinitions" in given else None
+    by_hand: Definitions = {}
+    whole = _found(propose(inventory), {})
+    if families is not None:
+        by_hand = _definitions_of(families, inventory, reader)
+        inventory = _narrowed(inventory, families)
+    proposal = propose(inventory)
+    found = _found(proposal, by_hand)
+    chosen = {**_sourced(((FOUND, found),)), **given}
+    parameters = tuple(
+        chosen.get(one.name, Chosen(name=one.name, value=one.default or "", source=DEFAULT))
+        for one in PARAMETERS
+    )
+    log_group = next(one for one in parameters if one.name == "TrailLogGroupName")
+    problems = [
+        *_wrong_values(parameters, families),
+        *_missing_definitions(given.get("TaskDefinitions"), by_hand),
+        *_log_group_problems(log_group, inventory, reader),
+        *_no_way_in(log_group, proposal),
+    ]
+    if problems:
+        raise ConfigError(f"{'; '.join(dict.fromkeys(problems))}.")
+    notes = (*_notes(given, whole, log_group, inventory), *proposal.left_out)
+    return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
+
+
+def _sourced(sources: tuple[tuple[str, Mapping[str, str]], ...]) -> dict[str, Chosen]:
+    chosen: dict[str, Chosen] = {}
+    for source, values in sources:
+        for name, value in values.items():
+            chosen.setdefault(name, Chosen(name=name, value=value, source=source))
+    return chosen
+
+
+def _definitions_of(families: list[str], inventory: Inventory, reader: Reader) -> Definitions:
+    """Return what ECS says of the families that no schedule asks for."""
+    asked_for = {family_of(one, inventory) for one in inventory.launchers.found}
+    unasked = [name for name in families if name and not set(name) & set("*?") and name not in asked_for]
+    as_if = [Launcher(kind=CallerKind.HAND_MADE, name=name, task_definition=name) for name in unasked]
+    return read_task_definitions(reader, as_if, lambda _: None)
+
+
+def _narrowed(inventory: Inventory, families: list[str]) -> Inventory:
+    """Return an inventory without the schedules of other families."""
+    kept = tuple(
+        one
+        for one in inventory.launchers.found
+        if any(fnmatchcase(family_of(one, inventory), pattern) for pattern in families)
+    )
+    wanted = {one.task_definition for one in kept}
+    return replace(
+        inventory,
+        launchers=replace(inventory.launchers, found=kept),
+        task_definitions={k: v for k, v in inventory.task_definitions.items() if k in wanted},
+    )
+
+
+def _found(proposal: Proposal, by_hand: Definitions) -> dict[str, str]:
+    roles = set(proposal.pass_role_arns)
+    for one in by_hand.values():
+        if isinstance(one, TaskDefinition):
+            roles |= {role for role in (one.task_role_arn, one.execution_role_arn) if role}
+    found = {
+        "TaskDefinitions": ",".join(proposal.task_definitions),
+        "Clusters": ",".join(proposal.clusters),
+        "PassRoleArns": ",".join(sorted(roles)),
+        "TrailLogGroupName": proposal.log_group,
+    }
+    found = {name: value for name, value in found.items() if value}
+    if proposal.reserved is None:
+        found["RecoverConcurrency"] = ""
+    return found
+
+
+def _wrong_values(parameters: tuple[Chosen, ...], families: list[str] | None) -> Iterator[str]:
+    by_name = {one.name: one for one in PARAMETERS}
+    for one in parameters:
+        parameter = by_name[one.name]
+        if one.name == "TaskDefinitions" and families is None and not one.value:
+            yield (
+                "no rule or schedule that starts an ECS task was found, so nothing is known that may be started; "
+                f"name the families with {parameter.option}"
+            )
+        elif problem := parameter.problem(one.value):
+            yield f"{parameter.option} is {one.value!r} ({one.source}); {problem}"
+
+
+def _missing_definitions(given: Chosen | None, by_hand: Definitions) -> Iterator[str]:
+    for name, one in by_hand.items():
+        if given is not None and given.source in _BY_HAND and isinstance(one, Missing):
+            yield f"there is no task definition {name!r} (ECS says: {one.why})"
+
+
+def _log_group_problems(chosen: Chosen, inventory: Inventory, reader: Reader) -> Iterator[str]:
+    if chosen.source not in _BY_HAND or not chosen.value:
+        return
+    arn = (
+        f"arn:{inventory.identity.partition}:logs:{inventory.region}:{inventory.identity.account}"
+        f":log-group:{chosen.value}"
+    )
+    as_if = Trail(name="", arn="", home_region=inventory.region, log_group_arn=arn)
+    group = read_log_groups(reader, inventory.identity, [as_if])[arn]
+    if not group.exists:
+        yield f"there is no log group {chosen.value!r} in {inventory.region}"
+    elif isinstance(group.filters, tuple) and not our_filter(group, inventory) and not free_slots(group):
+        names = " and ".join(one.name for one in group.filters)
+        yield (
+            f"the log group {chosen.value!r} has {MOST_FILTERS} subscription filters, {names}, and takes no third; "
+            'remove one, or give --trail-log-group-name "" to use EventBridge alone'
+        )
+
+
+def _no_way_in(chosen: Chosen, proposal: Proposal) -> Iterator[str]:
+    if not proposal.ways_in and not chosen.value:
+        yield (
+            "no trail records RunTask in this Region, so no failure would ever be seen; "
+            "see what is missing with: retry-run-task doctor"
+        )
+
+
+def _notes(
+    given: Mapping[str, Chosen], found: Mapping[str, str], log_group: Chosen, inventory: Inventory
+) -> Iterator[str]:
+    by_name = {one.name: one for one in PARAMETERS}
+    for name, value in found.items():
+        one = given.get(name)
+        if one is not None and one.source == INSTALLED and set(value.split(",")) - set(one.value.split(",")):
+            more = ", ".join(sorted(set(value.split(",")) - set(one.value.split(","))))
+            yield f"found now, and not installed: {more}; take it in with {by_name[name].option}"
+    if not log_group.value:
+        full = [
+            group.name
+            for group in inventory.log_groups.values()
+            if isinstance(group.filters, tuple) and group.exists and not free_slots(group)
+        ]
+        why = f", since {full[0]} has {MOST_FILTERS} subscription filters already" if full else ""
+        yield f"failures come through EventBridge alone{why}"
+    if isinstance(inventory.trails, Unknown):
+        yield f"whether a trail records RunTask is not known ({inventory.trails.action}): {inventory.trails.why}"

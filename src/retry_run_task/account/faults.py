@@ -1,0 +1,72 @@
+"""What goes wrong while AWS is asked to change something, each as one sentence for a person."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from retry_run_task.core.errors import RetryRunTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
+
+
+class DeployError(RetryRunTaskError):
+    """AWS was asked to do something and it is not done: it refused, failed or did not answer."""
+
+
+@contextmanager
+def calling(doing: str) -> Iterator[None]:
+    """Turn what AWS refuses, and what the way there breaks, into one sentence.
+
+    Args:
+        doing: What AWS was asked for, such as ``create the bucket``.
+
+    Raises:
+        DeployError: It was not done.
+    """
+    try:
+        yield
+    except ClientError as error:
+        raise refused(error, doing) from None
+    except (BotoCoreError, ResponseParserError) as error:
+        raise DeployError(
+            f"AWS does not answer to: {doing} ({one_line(str(error))}).", hint="Run the same command again."
+        ) from None
+
+
+def refused(error: ClientError, doing: str) -> DeployError:
+    """Return the sentence for a refusal."""
+    code, message = code_of(error), one_line(message_of(error))
+    if code in _EXPIRED:
+        return DeployError(
+            f"Your AWS credentials expired before AWS could {doing}.",
+            hint="Get new ones, for example with: aws sso login; then run the same command again.",
+        )
+    if code in _DENIED or "is not authorized to perform" in message:
+        return DeployError(
+            f"You may not {doing}: {message or code}.",
+            hint="Ask for that permission and run the same command again.",
+        )
+    return DeployError(f"AWS did not {doing}: {code}: {message or 'no reason given'}.")
+
+
+def code_of(error: ClientError) -> str:
+    """Return the code in what AWS said."""
+    return str(error.response.get("Error", {}).get("Code") or "an error")
+
+
+def message_of(error: ClientError) -> str:
+    """Return the words in what AWS said."""
+    return str(error.response.get("Error", {}).get("Message") or "")
+
+
+def one_line(text: str) -> str:
+    """Return AWS's words as a part of a sentence."""
+    return " ".join(text.split()).rstrip(".")

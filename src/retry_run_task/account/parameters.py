@@ -1,0 +1,148 @@
+"""The parameters of the template as a command asks for them: by option, in a file, or found out.
+
+They stand here a second time, so that the help can be printed without reading the template; a test compares both.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter of the template.
+
+    Attributes:
+        name: As the template calls it.
+        default: As text; None if it has none.
+        pattern: What each item of a list, or the whole text, has to be; empty for one of ``choices``.
+        expected: What that is, in words.
+        help: What it means, for the help.
+        is_list: Whether it is several texts with commas between them.
+        choices: What it may be, if only certain texts.
+    """
+
+    name: str
+    default: str | None
+    expected: str
+    help: str
+    pattern: str = ""
+    is_list: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The name in a file: ``TaskDefinitions`` is ``task_definitions``."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", self.name).lower()
+
+    @property
+    def option(self) -> str:
+        """The name on the command line."""
+        return "--" + self.key.replace("_", "-")
+
+    def problem(self, text: str) -> str:
+        """Return what is wrong with a value; empty if nothing is."""
+        if self.choices:
+            return "" if text in self.choices else f"expected one of {', '.join(self.choices)}"
+        items = text.split(",") if self.is_list else [text]
+        is_well = all(re.fullmatch(self.pattern.removeprefix("^").removesuffix("$"), item) for item in items)
+        return "" if is_well else f"expected {self.expected}"
+
+
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
+_RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+
+PARAMETERS = (
+    Parameter(
+        name="TaskDefinitions",
+        default=None,
+        pattern="^[a-zA-Z0-9_*?-]{1,255}$",
+        expected="families of task definitions (no revision, no ARN), with commas between them",
+        help="Families that may be started again; * and ? are allowed.",
+        is_list=True,
+    ),
+    Parameter(
+        name="Clusters",
+        default="default",
+        pattern="^[a-zA-Z0-9_*?-]{1,255}$",
+        expected="names of clusters (no ARN), with commas between them",
+        help="Clusters that they may be started on; * and ? are allowed.",
+        is_list=True,
+    ),
+    Parameter(
+        name="PassRoleArns",
+        default="",
+        pattern="^(arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=.@_/-]{1,575})?$",
+        expected="ARNs of roles, each in full, with commas between them",
+        help="Task roles and execution roles of those task definitions.",
+        is_list=True,
+    ),
+    Parameter(
+        name="Callers",
+        default="rule,scheduler,hand-made",
+        pattern="^(rule|scheduler|hand-made|other)$",
+        expected="some of rule, scheduler, hand-made and other, with commas between them",
+        help="Whose failed calls are made again.",
+        is_list=True,
+    ),
+    Parameter(
+        name="AlsoRecover",
+        default="nothing",
+        choices=("nothing", "errors", "spot-interruptions", "errors-and-spot-interruptions"),
+        expected="",
+        help="What else is made good.",
+    ),
+    Parameter(
+        name="TrailLogGroupName",
+        default="",
+        pattern="^[a-zA-Z0-9_/.#-]{0,512}$",
+        expected="the name of a log group (no ARN), or nothing",
+        help="Log group that the trail writes to; empty for EventBridge alone.",
+    ),
+    Parameter(
+        name="NotificationEmail",
+        default="",
+        pattern="^([^@ ,]+@[^@ ,]+)?$",
+        expected="one e-mail address, or nothing",
+        help="Who is told of recoveries that gave up, and of alarms.",
+    ),
+    Parameter(
+        name="NotifyRecovered",
+        default="false",
+        choices=("true", "false"),
+        expected="",
+        help="Whether a person is also told of successes.",
+    ),
+    Parameter(
+        name="TopicKeyArn",
+        default="",
+        pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$",
+        expected="the ARN of a key (no alias), or nothing",
+        help="A KMS key of your own for the topic.",
+    ),
+    Parameter(
+        name="RunbookUrl",
+        default="docs/runbook.md",
+        pattern="^[^ #]{1,512}$",
+        expected="an address or a path, without the part after #",
+        help="Where alarms say that the runbook is.",
+    ),
+    Parameter(
+        name="RecoverConcurrency",
+        default="5",
+        pattern="^([1-9][0-9]{0,3})?$",
+        expected="a number from 1 to 9999, or nothing",
+        help="Recoveries at the same moment; empty to reserve none.",
+    ),
+    Parameter(
+        name="LogRetentionDays",
+        default="30",
+        choices=tuple(str(days) for days in _RETENTION_DAYS),
+        expected="",
+        help="Days that the functions' logs are kept.",
+    ),
+)

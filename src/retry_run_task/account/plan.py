@@ -1,0 +1,202 @@
+"""What a deployment would do, as a value: it is printed, or it is applied.
+
+Making a plan reads the account and changes nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+
+from retry_run_task.account import artifact, preview, states, template
+from retry_run_task.account.choices import choose
+from retry_run_task.account.statements import Statement, statements
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import boto3
+    from mypy_boto3_s3 import S3Client
+
+    from retry_run_task.account.artifact import Artifact, Bucket
+    from retry_run_task.account.choices import Choice, Chosen
+    from retry_run_task.account.inventory import Identity, Inventory
+    from retry_run_task.account.reader import Reader
+    from retry_run_task.account.stack import Stack
+    from retry_run_task.account.states import Change, State
+    from retry_run_task.core.values import JsonObject
+
+# A rule's name may have 64 characters, and the longest that the template gives is "<stack>-failed-starts".
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+NAME_MAX = 50
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
+
+_S3 = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What would be done, in this order.
+
+    Attributes:
+        stack: The stack's name.
+        region: Where.
+        identity: In whose account, and who does it.
+        removes_first: The state of a stack that can only be deleted, and is before anything else; empty if none.
+        is_update: Whether there is a stack to update.
+        bucket: Where the code goes.
+        makes_bucket: Whether the bucket has to be made.
+        code: The zip.
+        template: The template, with the code's place in it.
+        parameters: What it is filled in with.
+        statements: What the roles may do afterwards.
+        changes: What becomes of which resource, as far as can be told beforehand.
+        notes: What a person should know, one sentence each.
+    """
+
+    stack: str
+    region: str
+    identity: Identity
+    removes_first: str
+    is_update: bool
+    bucket: Bucket
+    makes_bucket: bool
+    code: Artifact
+    template: Artifact
+    parameters: tuple[Chosen, ...]
+    statements: tuple[Statement, ...]
+    changes: tuple[Change, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> JsonObject:
+        """Return it without the files' content."""
+        return {
+            "stack": self.stack,
+            "region": self.region,
+            "account": self.identity.account,
+            "removes_first": self.removes_first or None,
+            "update": self.is_update,
+            "bucket": {"name": self.bucket.name, "new": self.makes_bucket},
+            "code": self.code.key,
+            "template": self.template.key,
+            "parameters": [asdict(one) for one in self.parameters],
+            "statements": [asdict(one) for one in self.statements],
+            "changes": [asdict(one) for one in self.changes],
+            "notes": list(self.notes),
+        }
+
+
+def check_name(name: str) -> None:
+    """Refuse a stack's name that CloudFormation would refuse, or that leaves no room for the names made of it.
+
+    Raises:
+        ConfigError: It cannot be used.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"The stack's name is {name!r}.", hint="Expected a letter, then letters, digits and hyphens."
+        )
+    if len(name) > NAME_MAX:
+        raise ConfigError(
+            f"The stack's name {name!r} has {len(name)} characters.",
+            hint=f"Expected at most {NAME_MAX}: other names begin with it, and AWS allows 64 for those.",
+        )
+
+
+def check_state(state: State | None, name: str) -> None:
+    """Refuse a stack that a person has to see to first.
+
+    Raises:
+        ConfigError: It cannot be updated now, with what to do.
+    """
+    if state is not None and state.status == states.STUCK:
+        raise ConfigError(
+            f"The stack {name} is {state.status}: an update failed, and so did taking it back"
+            f"{f' ({state.reason})' if state.reason else ''}.",
+            hint="Remove the reason, finish with: aws cloudformation continue-update-rollback "
+            f"--stack-name {name}, and run the same command again.",
+        )
+
+
+def s3_client(session: boto3.Session, region: str) -> S3Client:
+    """Return a client for the bucket."""
+    return session.client("s3", region_name=region, config=_S3)
+
+
+def make_plan(
+    session: boto3.Session,
+    inventory: Inventory,
+    *,
+    reader: Reader,
+    stack: Stack,
+    state: State | None,
+    bucket_name: str,
+    flags: Mapping[str, str],
+    file: Mapping[str, str],
+) -> Plan:
+    """Work out what a deployment would do.
+
+    Args:
+        session: Whose credentials to look with.
+        inventory: What there is in the account.
+        reader: Asks the account about what was named by hand.
+        stack: The stack to make or update.
+        state: How it is.
+        bucket_name: A bucket to use; empty for our own.
+        flags: Parameters from the command line, by their names in the template.
+        file: Parameters from the settings file.
+
+    Raises:
+        ConfigError: It cannot be deployed like this; names every problem.
+        DeployError: AWS does not tell what has to be known.
+    """
+    status = state.status if state else ""
+    is_update = bool(status) and status not in states.NEW | states.BROKEN
+    installed = _installed(inventory) if is_update else {}
+    choice = choose(inventory, reader, flags=flags, file=file, installed=installed)
+    bucket = artifact.bucket_for(inventory.identity, inventory.region, bucket_name)
+    is_there = artifact.exists(s3_client(session, inventory.region), bucket)
+    if not is_there and not bucket.is_ours:
+        raise ConfigError(
+            f"There is no bucket {bucket.name!r}.", hint="Make it, or leave --bucket out to have one made."
+        )
+    text = template.carried("template.yaml").decode()
+    code = artifact.artifact(stack.name, "lambda.zip", template.carried("lambda.zip"))
+    text = template.with_code(text, bucket.name, code.key)
+    parsed = template.parse(text)
+    new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, choice.values())
+    old = None
+    if is_update:
+        before = template.parse(stack.template())
+        old = template.Filled(before, stack.name, inventory.identity, inventory.region, installed)
+    return Plan(
+        stack=stack.name,
+        region=inventory.region,
+        identity=inventory.identity,
+        removes_first=status if status in states.BROKEN else "",
+        is_update=is_update,
+        bucket=bucket,
+        makes_bucket=not is_there,
+        code=code,
+        template=artifact.artifact(stack.name, "template.yaml", text.encode()),
+        parameters=choice.parameters,
+        statements=statements(new),
+        changes=preview.changes(old, new, parsed),
+        notes=_notes(choice, status),
+    )
+
+
+def _installed(inventory: Inventory) -> dict[str, str]:
+    found = inventory.stack
+    return dict(getattr(found, "parameters", {}))
+
+
+def _notes(choice: Choice, status: str) -> tuple[str, ...]:
+    if status in states.NEW:
+        return ("a run that was interrupted left an empty stack, which is used", *choice.notes)
+    return choice.notes

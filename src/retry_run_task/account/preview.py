@@ -1,0 +1,81 @@
+"""What would become of a stack's resources, worked out from two templates, without asking CloudFormation.
+
+A change set is more exact, but making one leaves something behind, if only for a moment. This is what a dry run
+shows; a deployment shows the change set.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.account.states import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retry_run_task.account.template import Filled
+    from retry_run_task.core.values import JsonObject
+
+# Any change of these makes a new one, with another number or ARN.
+_NEVER_CHANGED = frozenset({"AWS::Lambda::LayerVersion", "AWS::Lambda::Version"})
+
+
+def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[Change, ...]:
+    """Return what would change.
+
+    Args:
+        old: What is installed; None if nothing is.
+        new: What would be.
+        template: The template of what would be, as it was before it was filled in.
+    """
+    before = old.resources if old else {}
+    found = {
+        name: Change(action="add", resource=name, type=resource["Type"])
+        for name, resource in new.resources.items()
+        if name not in before
+    }
+    for name, resource in new.resources.items():
+        if name in before and before[name] != resource:
+            found[name] = _changed(name, resource["Type"])
+    # What is made anew has another name, and so changes what refers to it.
+    waiting = [name for name, change in found.items() if change.replaces and change.action == "change"]
+    while waiting:
+        replaced = waiting.pop()
+        for name, resource in new.resources.items():
+            if name not in found and replaced in set(_references(template["Resources"][name])):
+                found[name] = _changed(name, resource["Type"])
+                if found[name].replaces:
+                    waiting.append(name)
+    removed = tuple(
+        Change(action="remove", resource=name, type=resource["Type"])
+        for name, resource in before.items()
+        if name not in new.resources
+    )
+    return tuple(found[name] for name in new.resources if name in found) + removed
+
+
+def _changed(name: str, kind: str) -> Change:
+    return Change(action="change", resource=name, type=kind, replaces=kind in _NEVER_CHANGED or None)
+
+
+def _references(value: Any) -> Iterator[str]:
+    """Yield the names that a part of a template refers to."""
+    match value:
+        case {"Ref": str() as name}:
+            yield name
+        case {"Fn::GetAtt": [name, *_]}:
+            yield name
+        case {"Fn::Sub": str() as text}:
+            yield from (found.partition(".")[0] for found in re.findall(r"\$\{([^!}]+)\}", text))
+        case {"Fn::Sub": [text, own]}:
+            yield from _references({"Fn::Sub": text})
+            yield from _references(own)
+        case dict():
+            for inner in value.values():
+                yield from _references(inner)
+        case list():
+            for inner in value:
+                yield from _references(inner)
+        case _:
+            return

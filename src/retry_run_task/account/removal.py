@@ -1,0 +1,205 @@
+"""Taking an installation away: recoveries first, then the stack, then what was made beside it.
+
+Each step finds what it is about by looking, so a removal that was interrupted goes on where it stood.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from retry_run_task.account import artifact, template
+from retry_run_task.account.faults import calling, code_of, refused
+from retry_run_task.account.plan import s3_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import boto3
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+
+    from retry_run_task.account.artifact import Bucket
+    from retry_run_task.account.inventory import Identity
+    from retry_run_task.account.stack import Stack
+    from retry_run_task.account.states import State
+
+# Where `verify` writes its records, in the trail's log group.
+STREAM = "retry-run-task-verify"
+
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
+_GONE = frozenset({"ResourceNotFoundException"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """A recovery that is under way.
+
+    Attributes:
+        name: Of the durable execution.
+        arn: Of the durable execution.
+    """
+
+    name: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """What there is of an installation beside the stack.
+
+    Attributes:
+        bucket: Where its code is, or was.
+        has_bucket: Whether that is there.
+        files: How many versions of files of this stack are in it.
+        log_group: The trail's log group; empty if none is known.
+        has_stream: Whether the records of verifications are in it.
+    """
+
+    bucket: Bucket
+    has_bucket: bool
+    files: int
+    log_group: str
+    has_stream: bool
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to remove; somebody else's empty bucket is none of ours."""
+        return not self.files and not self.has_stream and not (self.has_bucket and self.bucket.is_ours)
+
+
+class Removal:
+    """One installation that is to go."""
+
+    def __init__(self, session: boto3.Session, identity: Identity, region: str, stack: Stack) -> None:
+        """Take whose credentials to use; nothing is asked yet."""
+        self.stack = stack
+        self._session, self._identity, self._region = session, identity, region
+        self._functions: LambdaClient = session.client("lambda", region_name=region, config=_CONFIG)
+        self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
+
+    def recoveries(self) -> list[Recovery]:
+        """Return the recoveries under way, also those on older versions of the function, and those on hold.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        doing = "list the recoveries that are under way"
+        found: list[Recovery] = []
+        # The type of the statuses is older than the pausing of executions.
+        asked: Any = {
+            "FunctionName": f"{self.stack.name}-recover",
+            "Statuses": ["RUNNING", "PAUSING", "PAUSED"],
+        }
+        with calling(doing):
+            while True:
+                try:
+                    page = self._functions.list_durable_executions_by_function(**asked)
+                except ClientError as error:
+                    if code_of(error) in _GONE:
+                        return []
+                    raise refused(error, doing) from None
+                found += [
+                    Recovery(name=one["DurableExecutionName"], arn=one["DurableExecutionArn"])
+                    for one in page.get("DurableExecutions", ())
+                ]
+                asked["Marker"] = page.get("NextMarker")
+                if not asked["Marker"]:
+                    return found
+
+    def stop(self, recovery: Recovery) -> None:
+        """Stop a recovery; it is well if it has ended meanwhile.
+
+        Raises:
+            DeployError: AWS did not stop it.
+        """
+        doing = f"stop the recovery {recovery.name}"
+        with calling(doing):
+            try:
+                self._functions.stop_durable_execution(
+                    DurableExecutionArn=recovery.arn,
+                    Error={
+                        "ErrorType": "Removed",
+                        "ErrorMessage": "The installation was removed with destroy --now.",
+                    },
+                )
+            except ClientError as error:
+                if code_of(error) not in _GONE | {"InvalidParameterValueException"}:
+                    raise refused(error, doing) from None
+
+    def leftovers(self, state: State | None, bucket_name: str, log_group: str) -> Leftovers:
+        """Look for what is beside the stack.
+
+        Args:
+            state: The stack, if it is there; its template names the bucket, its outputs the log group.
+            bucket_name: A bucket that was named by hand; empty for the one that is known.
+            log_group: A log group that was named by hand; empty for the one that is known.
+
+        Raises:
+            DeployError: AWS does not say.
+            ConfigError: The bucket is somebody else's.
+        """
+        if state is not None:
+            bucket_name = bucket_name or _bucket_in(self.stack.template())
+            log_group = log_group or state.outputs.get("TrailLogGroup", "")
+        bucket = artifact.bucket_for(self._identity, self._region, bucket_name)
+        s3 = s3_client(self._session, self._region)
+        has_bucket = artifact.exists(s3, bucket)
+        return Leftovers(
+            bucket=bucket,
+            has_bucket=has_bucket,
+            files=artifact.count(s3, bucket, self.stack.name) if has_bucket else 0,
+            log_group=log_group,
+            has_stream=bool(log_group) and self._has_stream(log_group),
+        )
+
+    def remove_leftovers(self, left: Leftovers, tell: Callable[[str], None]) -> tuple[str, ...]:
+        """Remove what is beside the stack; returns what is kept, each with the reason.
+
+        Raises:
+            DeployError: AWS did not remove it.
+        """
+        kept = []
+        if left.has_stream:
+            tell(f"removing the log stream {STREAM} from {left.log_group}")
+            with calling(f"remove the log stream {STREAM}"):
+                try:
+                    self._logs.delete_log_stream(logGroupName=left.log_group, logStreamName=STREAM)
+                except ClientError as error:
+                    if code_of(error) not in _GONE:
+                        raise
+        if left.has_bucket:
+            s3 = s3_client(self._session, self._region)
+            if left.files:
+                tell(f"removing {left.files} versions of files from the bucket {left.bucket.name}")
+                artifact.remove(s3, left.bucket, self.stack.name)
+            if not left.bucket.is_ours:
+                kept.append(f"the bucket {left.bucket.name}: it is yours")
+            elif not artifact.remove_bucket(s3, left.bucket):
+                kept.append(
+                    f"the bucket {left.bucket.name}: something else is in it, such as another stack's code"
+                )
+        if left.log_group:
+            kept.append(f"the log group {left.log_group}: it is the trail's")
+        return tuple(kept)
+
+    def _has_stream(self, log_group: str) -> bool:
+        doing = f"look into the log group {log_group}"
+        with calling(doing):
+            try:
+                found = self._logs.describe_log_streams(logGroupName=log_group, logStreamNamePrefix=STREAM)
+            except ClientError as error:
+                if code_of(error) in _GONE:
+                    return False
+                raise refused(error, doing) from None
+        return any(one.get("logStreamName") == STREAM for one in found["logStreams"])
+
+
+def _bucket_in(text: str) -> str:
+    """Return the bucket that a stack's template takes the code from; empty if it does not say."""
+    resources = template.parse(text).get("Resources", {})
+    code = resources.get("Recover", {}).get("Properties", {}).get("Code")
+    return str(code.get("S3Bucket", "")) if isinstance(code, dict) else ""

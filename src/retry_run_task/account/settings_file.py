@@ -1,0 +1,106 @@
+"""``retry-run-task.toml``: what to deploy with, so that it need not be typed again and can be reviewed.
+
+    stack = "retry-run-task"
+    region = "eu-west-1"
+
+    [parameters]
+    task_definitions = ["nightly", "report-*"]
+    notification_email = "on-call@example.com"
+    recover_concurrency = 5
+
+Every problem in it is named, not only the first.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.account.parameters import PARAMETERS, Parameter
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+FILE = "retry-run-task.toml"
+_OPTIONS = ("stack", "region", "profile", "bucket")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingsFile:
+    """What a settings file says; empty where it says nothing.
+
+    Attributes:
+        options: ``stack``, ``region``, ``profile`` and ``bucket``, those that it has.
+        parameters: Parameters of the template that it has, by their names there, as text.
+    """
+
+    options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
+    """Read a settings file.
+
+    Args:
+        path: Where it is.
+        must_exist: Whether it was asked for by name; the usual one need not be there.
+
+    Raises:
+        ConfigError: It cannot be read, or something in it is not understood; names every problem.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(f"There is no file {str(path)!r}.") from None
+        return SettingsFile()
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{str(path)!r} is not TOML: {error}.") from None
+    parameters = content.get("parameters", {})
+    problems = list(_problems(content))
+    if problems:
+        raise ConfigError(f"{path}: {'; '.join(problems)}.", hint="Correct the file.")
+    by_key = {one.key: one for one in PARAMETERS}
+    return SettingsFile(
+        options=MappingProxyType({key: content[key] for key in _OPTIONS if key in content}),
+        parameters=MappingProxyType({by_key[key].name: _text(value) for key, value in parameters.items()}),
+    )
+
+
+def _problems(content: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in content.items():
+        if key == "parameters":
+            if not isinstance(value, dict):
+                yield "parameters is not a table; write [parameters]"
+        elif key not in _OPTIONS:
+            yield f"{key} is not a setting; expected one of {', '.join(_OPTIONS)} or [parameters]"
+        elif not isinstance(value, str) or not value:
+            yield f"{key} is {value!r}; expected a text"
+    parameters = content.get("parameters", {})
+    by_key = {one.key: one for one in PARAMETERS}
+    for key, value in parameters.items() if isinstance(parameters, dict) else ():
+        if key not in by_key:
+            yield f"parameters.{key} is not a parameter; expected one of {', '.join(sorted(by_key))}"
+        elif problem := _problem(by_key[key], value):
+            yield f"parameters.{key} is {value!r}; {problem}"
+
+
+def _problem(parameter: Parameter, value: Any) -> str:
+    if isinstance(value, list):
+        if not parameter.is_list or not all(isinstance(item, str) for item in value):
+            return f"expected {parameter.expected or 'one text'}"
+    elif not isinstance(value, str | int):
+        return f"expected {parameter.expected or 'a text'}"
+    return parameter.problem(_text(value))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,262 @@
+"""CloudFormation: one stack's state, its change sets, and what happens to its resources.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from retry_run_task.account.faults import DeployError, calling, code_of, message_of, one_line, refused
+from retry_run_task.account.states import NEW, Change, ChangeSet, Happening, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import boto3
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudformation.literals import ChangeSetTypeType
+
+_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 8})
+
+_WHAT_DID_NOT_CHANGE = ("didn't contain changes", "No updates are to be performed")
+_ACTIONS = {"Add": "add", "Modify": "change", "Remove": "remove", "Import": "add", "Dynamic": "change"}
+_REPLACES = {"True": True, "False": False}
+
+
+class Stack:
+    """One stack, by its name."""
+
+    def __init__(self, session: boto3.Session, region: str, name: str, *, pause: Callable[[], None]) -> None:
+        """Take whose credentials to use and where.
+
+        Args:
+            session: Whose credentials.
+            region: Where the stack is.
+            name: Its name.
+            pause: Waits a little, before AWS is asked again.
+        """
+        self.name = name
+        self._pause = pause
+        self._client: CloudFormationClient = session.client(
+            "cloudformation", region_name=region, config=_CONFIG
+        )
+
+    def state(self, stack_id: str = "") -> State | None:
+        """Return how it is; None if there is none.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        doing = f"look at the stack {self.name}"
+        with calling(doing):
+            try:
+                found = self._client.describe_stacks(StackName=stack_id or self.name)["Stacks"]
+            except ClientError as error:
+                if code_of(error) == "ValidationError" and "does not exist" in message_of(error):
+                    return None
+                raise refused(error, doing) from None
+        if not found or found[0]["StackStatus"] == "DELETE_COMPLETE":
+            return None
+        one = found[0]
+        return State(
+            stack_id=one["StackId"],
+            status=one["StackStatus"],
+            reason=one.get("StackStatusReason", ""),
+            outputs={output["OutputKey"]: output.get("OutputValue", "") for output in one.get("Outputs", ())},
+        )
+
+    def template(self) -> str:
+        """Return the text of the template that it was made from.
+
+        Raises:
+            DeployError: AWS does not give it.
+        """
+        with calling(f"read the template of the stack {self.name}"):
+            body: object = self._client.get_template(StackName=self.name, TemplateStage="Original")[
+                "TemplateBody"
+            ]
+        # botocore reads what is JSON, and leaves what is YAML.
+        return body if isinstance(body, str) else json.dumps(body)
+
+    def prepare(
+        self, kind: ChangeSetTypeType, template_url: str, parameters: Mapping[str, str]
+    ) -> ChangeSet | None:
+        """Make a change set; returns None if nothing would change.
+
+        Raises:
+            DeployError: CloudFormation cannot make it.
+        """
+        with calling("make a change set"):
+            made = self._client.create_change_set(
+                StackName=self.name,
+                ChangeSetName=f"retry-run-task-{uuid.uuid4().hex}",
+                ChangeSetType=kind,
+                TemplateURL=template_url,
+                Parameters=[
+                    {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
+                ],
+                Capabilities=["CAPABILITY_NAMED_IAM"],
+            )
+            arn, stack_id = made["Id"], made["StackId"]
+            while True:
+                described = self._client.describe_change_set(ChangeSetName=arn)
+                if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+                    break
+                self._pause()
+            reason = described.get("StatusReason", "")
+            changes = [*described.get("Changes", ())]
+            while token := described.get("NextToken"):
+                described = self._client.describe_change_set(ChangeSetName=arn, NextToken=token)
+                changes += described.get("Changes", ())
+        if described["Status"] == "FAILED":
+            self.discard(ChangeSet(arn=arn, stack_id=stack_id, changes=()), is_new=kind == "CREATE")
+            if any(words in reason for words in _WHAT_DID_NOT_CHANGE):
+                return None
+            raise DeployError(f"CloudFormation cannot make a change set: {one_line(reason)}.")
+        return ChangeSet(
+            arn=arn,
+            stack_id=stack_id,
+            changes=tuple(
+                Change(
+                    action=_ACTIONS.get(one.get("Action", ""), "change"),
+                    resource=one.get("LogicalResourceId", ""),
+                    type=one.get("ResourceType", ""),
+                    replaces=_REPLACES.get(one["Replacement"]) if "Replacement" in one else False,
+                )
+                for one in (change.get("ResourceChange", {}) for change in changes)
+            ),
+        )
+
+    def discard(self, change_set: ChangeSet, *, is_new: bool) -> None:
+        """Take a change set back, and with it the empty stack that it may have made.
+
+        Raises:
+            DeployError: AWS did not do it.
+        """
+        with calling("remove the change set"):
+            self._client.delete_change_set(ChangeSetName=change_set.arn)
+        state = self.state(change_set.stack_id) if is_new else None
+        if state is not None and state.status in NEW:
+            with calling(f"remove the empty stack {self.name}"):
+                self._client.delete_stack(StackName=change_set.stack_id)
+
+    def execute(self, change_set: ChangeSet, tell: Callable[[Happening], None]) -> State:
+        """Do what a change set says, and return how the stack is afterwards.
+
+        Raises:
+            DeployError: It failed; with CloudFormation's own first reason.
+        """
+        seen = self._seen(change_set.stack_id)
+        with calling("execute the change set"):
+            self._client.execute_change_set(ChangeSetName=change_set.arn)
+        state, causes = self._follow(change_set.stack_id, seen, tell)
+        if state is None or state.status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+            raise DeployError(
+                f"{_first(causes, state)} The stack {self.name} is {state.status if state else 'gone'}.",
+                hint="Correct the reason and run the same command again.",
+            )
+        return state
+
+    def follow(self, tell: Callable[[Happening], None]) -> State | None:
+        """Wait for what CloudFormation is at; returns how the stack is afterwards, None if it is gone.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        state = self.state()
+        if state is None or not state.is_moving:
+            return state
+        return self._follow(state.stack_id, self._seen(state.stack_id), tell)[0]
+
+    def delete(self, tell: Callable[[Happening], None]) -> None:
+        """Delete the stack with its resources; nothing is done if it is gone already.
+
+        Raises:
+            DeployError: Something could not be deleted; with CloudFormation's own first reason.
+        """
+        state = self.state()
+        if state is None:
+            return
+        seen = self._seen(state.stack_id)
+        if state.status != "DELETE_IN_PROGRESS":
+            with calling(f"delete the stack {self.name}"):
+                self._client.delete_stack(StackName=state.stack_id)
+        after, causes = self._follow(state.stack_id, seen, tell)
+        if after is not None:
+            raise DeployError(
+                f"{_first(causes, after)} The stack {self.name} is {after.status}.",
+                hint="Remove what stands in the way and run the same command again; it goes on from there.",
+            )
+
+    def resources(self) -> tuple[str, ...]:
+        """Return the names of what it has now, as the template calls them.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        with calling(f"list the resources of the stack {self.name}"):
+            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+            return tuple(
+                one["LogicalResourceId"]
+                for page in pages
+                for one in page["StackResourceSummaries"]
+                if one["ResourceStatus"] != "DELETE_COMPLETE"
+            )
+
+    def _seen(self, stack_id: str) -> set[str]:
+        with calling(f"read what happened to the stack {self.name}"):
+            found = self._client.describe_stack_events(StackName=stack_id)["StackEvents"]
+        return {one["EventId"] for one in found}
+
+    def _follow(
+        self, stack_id: str, seen: set[str], tell: Callable[[Happening], None]
+    ) -> tuple[State | None, list[Happening]]:
+        causes: list[Happening] = []
+        while True:
+            # The state first: what has happened by then is in the events.
+            state = self.state(stack_id)
+            for one in self._news(stack_id, seen):
+                if one.is_a_cause and one.resource != self.name:
+                    causes.append(one)
+                tell(one)
+            if state is None or not state.status.endswith("_IN_PROGRESS"):
+                return state, causes
+            self._pause()
+
+    def _news(self, stack_id: str, seen: set[str]) -> Iterable[Happening]:
+        """Return what has happened since the last look, oldest first."""
+        news = []
+        with calling(f"read what happened to the stack {self.name}"):
+            pages = self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
+            for page in pages:
+                fresh = [one for one in page["StackEvents"] if one["EventId"] not in seen]
+                news += fresh
+                if len(fresh) < len(page["StackEvents"]):
+                    break
+        seen.update(one["EventId"] for one in news)
+        return [
+            Happening(
+                resource=one.get("LogicalResourceId", ""),
+                type=one.get("ResourceType", ""),
+                status=one.get("ResourceStatus", ""),
+                reason=one.get("ResourceStatusReason", ""),
+            )
+            for one in reversed(news)
+        ]
+
+
+def _first(causes: list[Happening], state: State | None) -> str:
+    if not causes:
+        reason = one_line(state.reason) if state else ""
+        return f"CloudFormation did not do it: {reason or 'it gave no reason'}."
+    one = causes[0]
+    did = {"CREATE": "created", "UPDATE": "updated", "DELETE": "deleted"}.get(
+        one.status.partition("_")[0], "made"
+    )
+    return f"{one.resource} ({one.type}) could not be {did}: {one_line(one.reason) or 'no reason was given'}."

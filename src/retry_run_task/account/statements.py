@@ -1,0 +1,119 @@
+"""IAM statements in plain words: what each role of the stack may do, on what, and only when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retry_run_task.account.template import Filled
+    from retry_run_task.core.values import JsonObject
+
+# Written with the service and the operation apart, because here they are looked up and not called.
+_WORDS: dict[str, dict[str, str]] = {
+    "ecs": {
+        "DescribeTasks": "look at tasks",
+        "ListTasks": "list tasks",
+        "RunTask": "start tasks",
+        "TagResource": "tag tasks",
+    },
+    "events": {
+        "DescribeRule": "read rules",
+        "ListEventBuses": "list event buses",
+        "ListRuleNamesByTarget": "list rules",
+        "ListTargetsByRule": "read the targets of rules, with their inputs",
+    },
+    "iam": {"PassRole": "give tasks a role"},
+    "kms": {"Decrypt": "decrypt with a key", "GenerateDataKey": "encrypt with a key"},
+    "lambda": {
+        "CheckpointDurableExecution": "save how far recoveries are",
+        "GetDurableExecutionState": "read how far recoveries are",
+        "InvokeFunction": "run a function",
+    },
+    "logs": {"CreateLogStream": "begin a log stream", "PutLogEvents": "write log lines"},
+    "scheduler": {
+        "GetSchedule": "read schedules, with their inputs",
+        "ListSchedules": "list schedules",
+    },
+    "sns": {"Publish": "publish to a topic"},
+    "sqs": {"SendMessage": "put messages into a queue"},
+}
+
+_CONDITIONS: dict[str, dict[str, str]] = {
+    "aws": {"RequestedRegion": "in the Region"},
+    "ecs": {"CreateAction": "while they are made by", "cluster": "on the clusters"},
+    "iam": {"PassedToService": "for use by"},
+    "kms": {"ViaService": "through"},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One thing that a role may do.
+
+    Attributes:
+        role: The role's name.
+        may: In plain words.
+        actions: As IAM names them.
+        on: ARNs, patterns and names.
+        only: Under what condition, in plain words; empty if always.
+    """
+
+    role: str
+    may: str
+    actions: tuple[str, ...]
+    on: tuple[str, ...]
+    only: str = ""
+
+
+def statements(filled: Filled) -> tuple[Statement, ...]:
+    """Return what the roles of a stack may do, in the template's order."""
+    return tuple(_all(filled))
+
+
+def words_for(action: str) -> str:
+    """Return what an action lets somebody do; the action's own name if there are no words for it."""
+    return _looked_up(_WORDS, action)
+
+
+def _looked_up(words: dict[str, dict[str, str]], name: str) -> str:
+    service, _, rest = name.partition(":")
+    return words.get(service, {}).get(rest, name)
+
+
+def _all(filled: Filled) -> Iterator[Statement]:
+    roles = {
+        policy: resource["Properties"]["RoleName"]
+        for resource in filled.resources.values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"].get("ManagedPolicyArns", ())
+    }
+    for resource in filled.resources.values():
+        if resource["Type"] != "AWS::IAM::ManagedPolicy":
+            continue
+        properties = resource["Properties"]
+        for one in properties["PolicyDocument"]["Statement"]:
+            yield _statement(roles[properties["ManagedPolicyName"]], one)
+
+
+def _statement(role: str, one: JsonObject) -> Statement:
+    actions = _several(one["Action"])
+    return Statement(
+        role=role,
+        may=", ".join(words_for(action) for action in actions),
+        actions=actions,
+        on=_several(one["Resource"]),
+        only="; ".join(_only(one.get("Condition", {}))),
+    )
+
+
+def _only(condition: JsonObject) -> Iterator[str]:
+    for tests in condition.values():
+        for key, wanted in tests.items():
+            yield f"{_looked_up(_CONDITIONS, key)} {', '.join(_several(wanted))}"
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    return tuple(value) if isinstance(value, list) else (str(value),)

@@ -1,0 +1,187 @@
+"""The CloudFormation template that this package carries, and what it comes to once it is filled in.
+
+Only as much of CloudFormation is known here as the template uses. What exists only in an account, such as an ARN
+that AWS has yet to give, stands as the resource's own name.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.account.inventory import Identity
+    from retry_run_task.core.values import JsonObject
+
+# What stands in the template where the code's place in a bucket belongs; `aws cloudformation package` knows it too.
+CODE = "../build/lambda.zip"
+
+_NO_VALUE = {"Ref": "AWS::NoValue"}
+_NAMES = ("FunctionName", "QueueName", "TopicName", "LogGroupName", "ManagedPolicyName", "RoleName", "Name")
+
+
+def carried(name: str) -> bytes:
+    """Return a file that the package carries: ``template.yaml`` or ``lambda.zip``.
+
+    Raises:
+        ConfigError: It does not carry it, as a source tree does not that nothing was built from.
+    """
+    try:
+        return resources.files("retry_run_task.account").joinpath("data", name).read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"This installation of retry-run-task carries no {name}, so there is nothing to deploy.",
+            hint="In a checkout, install it with: make .venv/.installed.",
+        ) from None
+
+
+def with_code(text: str, bucket: str, key: str) -> str:
+    """Return the template's text with the code's place in a bucket."""
+    return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"}}')
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads CloudFormation's tags, and dates as the text that they are to it."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _function(loader: _Loader, name: str, node: yaml.Node) -> JsonObject:
+    value: Any
+    if isinstance(node, yaml.ScalarNode):
+        value = loader.construct_scalar(node)
+    elif isinstance(node, yaml.SequenceNode):
+        value = loader.construct_sequence(node, deep=True)
+    elif isinstance(node, yaml.MappingNode):
+        value = loader.construct_mapping(node, deep=True)
+    else:
+        raise TypeError(f"YAML has no such node: {node!r}")
+    if name == "GetAtt" and isinstance(value, str):
+        value = value.split(".", 1)
+    return {name if name in ("Ref", "Condition") else f"Fn::{name}": value}
+
+
+_Loader.add_multi_constructor("!", _function)
+
+
+@functools.lru_cache(maxsize=4)  # an update mostly compares a template with itself
+def parse(text: str) -> JsonObject:
+    """Return a template, in YAML or JSON, with every intrinsic function in its long form; nobody may change it."""
+    loaded: JsonObject = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
+    return loaded
+
+
+class Filled:
+    """A template with its parameters filled in.
+
+    Attributes:
+        resources: Those whose condition holds, by logical id.
+    """
+
+    def __init__(
+        self, template: JsonObject, stack: str, identity: Identity, region: str, given: Mapping[str, str]
+    ) -> None:
+        """Fill it in with parameters as text, as CloudFormation takes them; absent ones have their defaults."""
+        domain = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
+        self._template = template
+        self._values: JsonObject = {
+            "AWS::Partition": identity.partition,
+            "AWS::Region": region,
+            "AWS::AccountId": identity.account,
+            "AWS::URLSuffix": domain,
+            "AWS::StackName": stack,
+        }
+        for name, parameter in template.get("Parameters", {}).items():
+            text = str(given.get(name, parameter.get("Default", "")))
+            is_list = parameter["Type"] == "CommaDelimitedList"
+            self._values[name] = [part.strip() for part in text.split(",")] if is_list else text
+        raw = template["Resources"]
+        # Names first: what refers to a resource shows its name.
+        for name, resource in raw.items():
+            self._values[name] = self._name_of(name, resource.get("Properties", {}))
+        self.resources: dict[str, JsonObject] = {
+            name: self._filled({key: value for key, value in resource.items() if key != "Metadata"})
+            for name, resource in raw.items()
+            if self._holds(resource.get("Condition"))
+        }
+
+    def _name_of(self, name: str, properties: JsonObject) -> str:
+        named = [str(self._filled(properties[key])) for key in _NAMES if key in properties]
+        # An alias has a function's name and one of its own: <function>:<alias>.
+        return ":".join(named[:2]) if named else name
+
+    def _holds(self, condition: str | None) -> bool:
+        return condition is None or bool(self._filled(self._template["Conditions"][condition]))
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._filled(item) for item in value if not self._is_left_out(item)]
+        if not isinstance(value, dict):
+            return value
+        if len(value) == 1:
+            ((name, argument),) = value.items()
+            if name == "Ref":
+                return self._values.get(argument, argument)
+            if name == "Condition" and isinstance(argument, str):
+                return self._holds(argument)
+            if name.startswith("Fn::"):
+                return self._call(name[4:], argument)
+        return {key: self._filled(inner) for key, inner in value.items() if not self._is_left_out(inner)}
+
+    def _is_left_out(self, value: Any) -> bool:
+        while isinstance(value, dict) and value.keys() == {"Fn::If"}:
+            condition, then, otherwise = value["Fn::If"]
+            value = then if self._holds(condition) else otherwise
+        return bool(value == _NO_VALUE)
+
+    def _call(self, function: str, argument: Any) -> Any:  # noqa: C901, PLR0911, PLR0912 - one case a function
+        match function, argument:
+            case "If", [condition, then, otherwise]:
+                return self._filled(then if self._holds(condition) else otherwise)
+            case "Not", [one]:
+                return not self._filled(one)
+            case "And", conditions:
+                return all(self._filled(conditions))
+            case "Or", conditions:
+                return any(self._filled(conditions))
+            case "Equals", [left, right]:
+                return str(self._filled(left)) == str(self._filled(right))
+            case "Join", [delimiter, items]:
+                return delimiter.join(self._filled(items))
+            case "Split", [delimiter, text]:
+                return self._filled(text).split(delimiter)
+            case "Select", [index, items]:
+                found = self._filled(items)
+                return found[int(index)] if len(found) > int(index) else found[0]
+            case "GetAtt", [resource, *_]:
+                return self._values.get(resource, resource)
+            case "FindInMap", [name, first, second]:
+                return self._template["Mappings"][name][self._filled(first)][self._filled(second)]
+            case "Sub", str() as text:
+                return self._substituted(text, {})
+            case "Sub", [text, own]:
+                return self._substituted(text, self._filled(own))
+            case _:
+                raise NotImplementedError(f"Fn::{function}")
+
+    def _substituted(self, text: str, own: JsonObject) -> str:
+        def value_of(found: re.Match[str]) -> str:
+            name = found[1]
+            if name.startswith("!"):
+                return f"${{{name[1:]}}}"
+            return str(own.get(name, self._values.get(name, name.partition(".")[0])))
+
+        return re.sub(r"\$\{([^}]+)\}", value_of, text)

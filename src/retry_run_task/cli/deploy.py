@@ -1,0 +1,276 @@
+"""``deploy``: look, plan, show, ask, and make or update the stack."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retry_run_task.account.parameters import PARAMETERS
+from retry_run_task.cli import talk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import boto3
+
+    from retry_run_task.account.plan import Plan
+    from retry_run_task.account.stack import Stack
+    from retry_run_task.account.states import Change, State
+    from retry_run_task.core.values import JsonObject
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+
+
+def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for one in reversed(PARAMETERS):
+        default = f"  [default: {one.default}]" if one.default else ""
+        command = click.option(
+            one.option, one.key, metavar="LIST" if one.is_list else "TEXT", help=one.help + default
+        )(command)
+    return command
+
+
+@click.command()
+@_parameter_options
+@click.option("--stack", metavar="NAME", help="The stack's name.  [default: retry-run-task]")
+@click.option(
+    "--bucket", metavar="NAME", help="A bucket of yours for the code.  [default: one that is made for it]"
+)
+@click.option(
+    "--region",
+    metavar="REGION",
+    envvar="AWS_REGION",
+    help="Where.  [default: AWS_REGION, the file's, or the profile's]",
+)
+@click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")
+@click.option(
+    "--settings",
+    "settings_path",
+    type=click.Path(path_type=Path),
+    help="Where all of this may stand instead.  [default: retry-run-task.toml]",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--poll-s", type=float, default=2.0, hidden=True)
+def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
+    stack: str | None,
+    bucket: str | None,
+    region: str | None,
+    profile: str | None,
+    settings_path: Path | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+    poll_s: float,
+    **given: str | None,
+) -> int:
+    """Install into an AWS account, or update what is installed.
+
+    Looks at your schedules, proposes what may be started again and where failures are seen, shows what would
+    change and what the roles may do, asks, and does it. Running it again goes on where it was interrupted.
+
+    \b
+    Example:
+      retry-run-task deploy --notification-email on-call@example.com
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.account import settings_file  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
+
+    file = settings_file.read_settings(
+        settings_path or Path(settings_file.FILE), must_exist=settings_path is not None
+    )
+    flags = {one.name: value for one in PARAMETERS if (value := given[one.key]) is not None}
+    options = {
+        name: value or file.options.get(name, "")
+        for name, value in (("stack", stack), ("bucket", bucket), ("region", region), ("profile", profile))
+    }
+    if not dry_run:
+        talk.check_can_ask(is_sure=yes)
+    try:
+        run = _Run(options, flags, file.parameters, is_sure=yes, poll_s=poll_s, as_json=as_json)
+        return run.dry() if dry_run else run.whole()
+    except DeployError as error:
+        return talk.fail(error)
+
+
+class _Run:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        options: dict[str, str],
+        flags: dict[str, str],
+        file: Any,
+        *,
+        is_sure: bool,
+        poll_s: float,
+        as_json: bool,
+    ) -> None:
+        from retry_run_task.account import access, plan, stack  # noqa: PLC0415
+
+        self.name = options["stack"] or "retry-run-task"
+        plan.check_name(self.name)
+        self.session: boto3.Session = access.open_session(options["profile"] or None)
+        self.region = options["region"] or access.region_of(self.session)
+        access.identify(self.session, self.region)
+        self.stack: Stack = stack.Stack(self.session, self.region, self.name, pause=talk.pauses(poll_s))
+        self._bucket, self._flags, self._file = options["bucket"], flags, file
+        self._is_sure, self._as_json = is_sure, as_json
+
+    def dry(self) -> int:
+        """Show the plan and do nothing."""
+        state = self.stack.state()
+        if state is not None and state.is_moving:
+            talk.say(
+                f"The stack {self.name} is {state.status}; what would change is known when that is over."
+            )
+            return talk.USAGE
+        plan = self._plan(state)
+        self._show(plan)
+        if self._as_json:
+            click.echo(json.dumps({"status": "planned", **plan.as_json()}, indent=2))
+        return 0
+
+    def whole(self) -> int:
+        """Plan, show, ask and do."""
+        from retry_run_task.account import deployment  # noqa: PLC0415
+
+        plan = self._plan(self._settled())
+        self._show(plan, with_changes=False)
+        if plan.removes_first and not talk.ask(
+            f"The stack {self.name} is {plan.removes_first} and can only be removed first. Remove it?",
+            is_sure=self._is_sure,
+        ):
+            talk.say("Nothing was changed.")
+            return talk.NO
+        prepared = deployment.Prepared()
+        try:
+            with talk.following(None) as follow:
+                prepared = deployment.prepare(plan, self.session, self.stack, tell=talk.say, follow=follow)
+            if prepared.change_set is None:
+                return self._end(plan, "no-change", self.stack.state())
+            plan = replace(plan, changes=prepared.change_set.changes)
+            self._show_changes(plan)
+            if not talk.ask("Do this?", is_sure=self._is_sure):
+                deployment.take_back(plan, self.session, self.stack, prepared)
+                talk.say("Nothing was changed.")
+                return talk.NO
+        except (KeyboardInterrupt, click.Abort):
+            deployment.take_back(plan, self.session, self.stack, prepared)
+            talk.say("Interrupted; nothing was changed. Run the same command again to go on.")
+            return talk.INTERRUPTED
+        try:
+            with talk.following(len(plan.changes)) as follow:
+                state = self.stack.execute(prepared.change_set, follow)
+        except KeyboardInterrupt:
+            return self._interrupted()
+        return self._end(plan, "updated" if plan.is_update else "created", state)
+
+    def _settled(self) -> State | None:
+        """Wait for what an earlier run, or somebody else, has begun."""
+        from retry_run_task.account import plan  # noqa: PLC0415
+
+        state = self.stack.state()
+        if state is not None and state.is_moving:
+            talk.say(f"The stack {self.name} is {state.status}: waiting until that is over.")
+            try:
+                with talk.following(None) as follow:
+                    state = self.stack.follow(follow)
+            except KeyboardInterrupt:
+                raise SystemExit(self._interrupted()) from None
+        plan.check_state(state, self.name)
+        return state
+
+    def _plan(self, state: State | None) -> Plan:
+        from retry_run_task.account import discovery, plan  # noqa: PLC0415
+        from retry_run_task.account.reader import Reader  # noqa: PLC0415
+
+        plan.check_state(state, self.name)
+        with talk.looking(f"Looking at {self.region}") as tell:
+            inventory = discovery.discover(self.session, self.region, stack=self.name, tell=tell)
+        return plan.make_plan(
+            self.session,
+            inventory,
+            reader=Reader(self.session, self.region),
+            stack=self.stack,
+            state=state,
+            bucket_name=self._bucket,
+            flags=self._flags,
+            file=self._file,
+        )
+
+    def _interrupted(self) -> int:
+        talk.say(
+            f"Interrupted; CloudFormation goes on by itself. Follow it with: aws cloudformation describe-stack-events "
+            f"--stack-name {self.name} --region {self.region}; or run the same command again, which goes on."
+        )
+        return talk.INTERRUPTED
+
+    def _show(self, plan: Plan, *, with_changes: bool = True) -> None:
+        if self._as_json:
+            return
+        click.echo(f"Stack {plan.stack} in {plan.region}, account {plan.identity.account}")
+        click.echo("\nParameters:")
+        width = max(len(one.name) for one in plan.parameters)
+        for one in plan.parameters:
+            click.echo(f"  {one.name:<{width}}  {shown_value(one.value)}  ({one.source})")
+        click.echo("\nWhat its roles may do:")
+        role = ""
+        for statement in plan.statements:
+            if statement.role != role:
+                role = statement.role
+                click.echo(f"  {role}")
+            only = f", {statement.only}" if statement.only else ""
+            click.echo(f"    {statement.may}: on {', '.join(statement.on)}{only}")
+        new = ", which is made now" if plan.makes_bucket else ""
+        click.echo(f"\nCode: {plan.code.key} in the bucket {plan.bucket.name}{new}")
+        for note in plan.notes:
+            click.echo(f"Note: {talk.shown(note)}.")
+        if with_changes:
+            if plan.removes_first:
+                click.echo(f"The stack is {plan.removes_first} and is removed first.")
+            self._show_changes(plan)
+
+    def _show_changes(self, plan: Plan) -> None:
+        if self._as_json:
+            return
+        click.echo("\nResources:" if plan.changes else "\nNothing would change.")
+        for change in plan.changes:
+            click.echo(f"  {_SIGNS[change.action]} {change.resource} ({change.type}){_replacing(change)}")
+
+    def _end(self, plan: Plan, status: str, state: State | None) -> int:
+        outputs = dict(state.outputs) if state else {}
+        if self._as_json:
+            result: JsonObject = {"status": status, **plan.as_json(), "outputs": outputs}
+            if status == "no-change":
+                result["changes"] = []
+            click.echo(json.dumps(result, indent=2))
+            return 0
+        if status == "no-change":
+            click.echo(f"\nNo change: the stack {plan.stack} is as it should be.")
+            return 0
+        click.echo(f"\nThe stack {plan.stack} is {status}.")
+        if outputs.get("DashboardUrl"):
+            click.echo(f"Look at it: {outputs['DashboardUrl']}")
+        click.echo("Try it: retry-run-task verify --task-definition FAMILY")
+        return 0
+
+
+def shown_value(value: str) -> str:
+    """Return a parameter's value for a person, who cannot see an empty one."""
+    return talk.shown(value) if value else "(empty)"
+
+
+def _replacing(change: Change) -> str:
+    match change.replaces:
+        case True:
+            return ", a new one in its place"
+        case None:
+            return ", perhaps a new one in its place"
+        case _:
+            return ""

@@ -1,0 +1,144 @@
+"""``destroy``: take everything away that was made, and say what is kept."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from retry_run_task.cli import talk
+
+if TYPE_CHECKING:
+    from retry_run_task.account.removal import Leftovers, Removal
+    from retry_run_task.account.states import State
+
+
+@click.command()
+@click.option("--stack", default="retry-run-task", show_default=True, metavar="NAME", help="Which stack.")
+@click.option(
+    "--region",
+    metavar="REGION",
+    envvar="AWS_REGION",
+    help="Where.  [default: AWS_REGION, or the profile's]",
+)
+@click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")
+@click.option(
+    "--bucket",
+    default="",
+    metavar="NAME",
+    help="The bucket of the code, if the stack is gone and it was yours.",
+)
+@click.option(
+    "--log-group", default="", metavar="NAME", help="The trail's log group, if the stack is gone already."
+)
+@click.option("--now", is_flag=True, help="Stop recoveries that are under way, instead of waiting for them.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--poll-s", type=float, default=2.0, hidden=True)
+def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
+    stack: str,
+    region: str | None,
+    profile: str | None,
+    bucket: str,
+    log_group: str,
+    now: bool,
+    yes: bool,
+    as_json: bool,
+    poll_s: float,
+) -> int:
+    """Remove what deploy made: the stack with both functions, their logs and queues, and the code.
+
+    Waits for recoveries that are under way, unless --now stops them. Running it again goes on where it was
+    interrupted.
+
+    \b
+    Example:
+      retry-run-task destroy --region eu-west-1
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.account import access, plan, removal  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.account.stack import Stack  # noqa: PLC0415
+
+    plan.check_name(stack)
+    talk.check_can_ask(is_sure=yes)
+    session = access.open_session(profile)
+    where = region or access.region_of(session)
+    identity = access.identify(session, where)
+    pause = talk.pauses(poll_s)
+    of = removal.Removal(session, identity, where, Stack(session, where, stack, pause=pause))
+    try:
+        state = of.stack.state()
+        left = of.leftovers(state, bucket, log_group)
+        if state is None and left.is_nothing:
+            return _end("nothing", stack, where, (), as_json=as_json)
+        recoveries = of.recoveries() if state else []
+        _show(state, left, stack, where, len(recoveries), now=now)
+        if not talk.ask("Remove this?", is_sure=yes):
+            talk.say("Nothing was removed.")
+            return talk.NO
+        removed = _remove(of, state, left, now=now, pause=pause)
+    except (KeyboardInterrupt, click.Abort):
+        talk.say(
+            "Interrupted; what was begun goes on by itself. Run the same command again to remove the rest."
+        )
+        return talk.INTERRUPTED
+    except DeployError as error:
+        return talk.fail(error)
+    return _end("removed", stack, where, removed, as_json=as_json)
+
+
+def _remove(
+    of: Removal, state: State | None, left: Leftovers, *, now: bool, pause: talk.Pause
+) -> tuple[str, ...]:
+    if state is not None:
+        _end_recoveries(of, now=now, pause=pause)
+        with talk.following(len(of.stack.resources())) as follow:
+            of.stack.delete(follow)
+    return of.remove_leftovers(left, talk.say)
+
+
+def _end_recoveries(of: Removal, *, now: bool, pause: talk.Pause) -> None:
+    told, stopped = -1, set()
+    while recoveries := of.recoveries():
+        if now:
+            for one in recoveries:
+                if one.arn not in stopped:
+                    of.stop(one)
+                    talk.say(f"stopped the recovery {one.name}")
+                    stopped.add(one.arn)
+        elif len(recoveries) != told:
+            told = len(recoveries)
+            talk.say(f"waiting for {told} recoveries that are under way (--now stops them)")
+        pause()
+
+
+def _show(
+    state: State | None, left: Leftovers, stack: str, region: str, recoveries: int, *, now: bool
+) -> None:
+    if state is not None:
+        talk.say(f"The stack {stack} in {region} ({state.status}) goes, with its functions, logs and queues.")
+        if recoveries:
+            what = "stopped; their tasks will not be started" if now else "waited for"
+            talk.say(f"Recoveries under way: {recoveries}, which are {what}.")
+    else:
+        talk.say(f"There is no stack {stack} in {region}; this is left of it:")
+    if left.files:
+        talk.say(f"The code goes: {left.files} versions of files in the bucket {left.bucket.name}.")
+    if left.has_stream:
+        talk.say(f"The records of verifications in {left.log_group} go.")
+
+
+def _end(status: str, stack: str, region: str, kept: tuple[str, ...], *, as_json: bool) -> int:
+    if as_json:
+        click.echo(
+            json.dumps({"status": status, "stack": stack, "region": region, "kept": list(kept)}, indent=2)
+        )
+        return 0
+    if status == "nothing":
+        click.echo(f"There is nothing of {stack} in {region}.")
+        return 0
+    click.echo(f"{stack} is removed from {region}.")
+    for one in kept:
+        click.echo(f"Kept {talk.shown(one)}.")
+    return 0

@@ -1,0 +1,107 @@
+"""How the commands that change an account speak with a person: progress and questions, all on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from retry_run_task.core.errors import ConfigError, RetryRunTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retry_run_task.account.states import Happening
+
+Pause = Callable[[], None]
+"""Waits a little between two looks."""
+
+FAILED, USAGE, NO, INTERRUPTED = 1, 2, 3, 130
+
+
+def shown(text: str) -> str:
+    """Return text that any terminal takes: one line, without control characters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def say(text: str) -> None:
+    """Print a line of talk."""
+    click.echo(shown(text), err=True)
+
+
+def fail(error: RetryRunTaskError) -> int:
+    """Print why something that was begun is not done, and return the exit code for that."""
+    click.echo(f"Error: {shown(str(error))}", err=True)
+    return FAILED
+
+
+def check_can_ask(*, is_sure: bool) -> None:
+    """Refuse to begin what has to be asked where nobody can answer.
+
+    Raises:
+        ConfigError: There is no terminal, and no --yes.
+    """
+    if not is_sure and not sys.stdin.isatty():
+        raise ConfigError("There is no terminal to ask on.", hint="Give --yes if you are sure.")
+
+
+def ask(question: str, *, is_sure: bool) -> bool:
+    """Ask a person, unless they said yes beforehand."""
+    return is_sure or click.confirm(question, err=True)
+
+
+def pauses(poll_s: float) -> Pause:
+    """Return what waits between two looks."""
+    return lambda: time.sleep(poll_s)
+
+
+@contextmanager
+def looking(where: str) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what is looked at, in a line that is gone afterwards."""
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+
+    with Console(stderr=True, highlight=False).status(where) as status:
+        yield lambda what: status.update(f"{where}: {shown(what)}")
+
+
+@contextmanager
+def following(total: int | None) -> Iterator[Callable[[Happening], None]]:
+    """Show what happens to a stack: a bar for each resource on a terminal, lines elsewhere.
+
+    Args:
+        total: How many resources there are to see to; None if that is not known.
+    """
+    if not sys.stderr.isatty():
+        yield _line
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as progress:
+        whole = progress.add_task("resources", total=total)
+        bars = {}
+
+        def tell(one: Happening) -> None:
+            if one.type == "AWS::CloudFormation::Stack":
+                return
+            if one.resource not in bars:
+                bars[one.resource] = progress.add_task(f"  {shown(one.resource)}", total=1)
+            if one.is_over:
+                progress.update(bars[one.resource], completed=1, visible=False)
+                over = sum(task.completed for task in progress.tasks if task.id != whole)
+                progress.update(whole, completed=over)
+            if one.is_a_cause:
+                progress.console.print(f"{one.resource}: {one.status}: {shown(one.reason)}", markup=False)
+
+        yield tell
+
+
+def _line(one: Happening) -> None:
+    if one.is_over:
+        reason = f": {one.reason}" if one.is_a_cause and one.reason else ""
+        say(f"{one.status}  {one.resource} ({one.type}){reason}")

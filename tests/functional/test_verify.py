@@ -1,0 +1,256 @@
+"""``verify``, as a command, against the local AWS over HTTP, with both functions really running."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from retry_run_task.account.trial import make_trial
+from retry_run_task.core import wire
+from retry_run_task.core.scope import Scope, Treatment
+from retry_run_task.local.filter_pattern import matches
+from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.server import AwsError
+from retry_run_task.sources.cloudtrail import FILTER_PATTERN
+from support.canned import Canned
+from support.site import REGION, Site
+
+COMMAND = [sys.executable, "-m", "retry_run_task", "verify", "--poll-s", "0.02"]
+STREAM = "retry-run-task-verify"
+NIGHTLY = ("--task-definition", "nightly", "--cluster", "batch", "--subnet", "subnet-a")
+
+Ended = subprocess.CompletedProcess[str]
+
+
+def run(environment: dict[str, str], *arguments: str) -> Ended:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment | {"COLUMNS": "200"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def verify(site: Site, *arguments: str) -> Ended:
+    """Run it on the local AWS, whose log group has to be named: there is no CloudFormation that knows it."""
+    return run(site.aws.environment(), "--yes", "--log-group", site.aws.trail.log_group, *arguments)
+
+
+def verified(site: Site, *arguments: str, code: int) -> dict[str, Any]:
+    """Run it, and return what was printed."""
+    ended = verify(site, "--json", *arguments)
+    assert ended.returncode == code, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def records(site: Site) -> list[dict[str, Any]]:
+    """Return what was written into the trail's log group."""
+    logs, group = site.client("logs"), site.aws.trail.log_group
+    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=STREAM)["logStreams"]
+    if not streams:
+        return []
+    found = logs.get_log_events(logGroupName=group, logStreamName=STREAM, startFromHead=True)["events"]
+    return [json.loads(event["message"]) for event in found]
+
+
+def test_it_follows_a_made_up_failure_until_its_task_runs(site: Site, installed: Installation) -> None:
+    result = verified(site, *NIGHTLY, code=0)
+    assert (result["verified"], result["stuck_at"], result["why"]) == (True, None, None)
+    stages = result["stages"]
+    assert [one["stage"] for one in stages] == ["matched", "intake", "recovery", "run-task", "running"]
+    assert [one["elapsed_s"] for one in stages] == sorted(one["elapsed_s"] for one in stages)
+    assert stages[0]["what"] == f"by RunTaskFailureFilter on {site.aws.trail.log_group}"
+    (task,) = site.tasks()
+    assert stages[-1]["what"] == task
+    (call,) = site.recoveries()
+    assert call.body["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-a"]
+    (record,) = records(site)
+    assert "userIdentity" not in record, "nobody is said to have made a call that nobody made"
+    assert result["recovery"] == f"retry-run-task-{record['eventID']}"
+
+
+def test_people_read_the_stages_with_their_times(site: Site, installed: Installation) -> None:
+    ended = verify(site, *NIGHTLY)
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stderr.splitlines()
+    words = ["filter takes", "record is written", "intake ran", "under way", "RunTask was", "task runs"]
+    assert all(word in line for word, line in zip(words, lines, strict=True)), ended.stderr
+    assert all(line[6:9] == " s " for line in lines)
+    assert ended.stdout.startswith("It works: arn:aws:ecs:")
+
+
+def test_it_may_be_run_twice(site: Site, installed: Installation) -> None:
+    first, second = verified(site, *NIGHTLY, code=0), verified(site, *NIGHTLY, code=0)
+    assert first["recovery"] != second["recovery"]
+    assert len(records(site)) == 2
+
+
+# Where it gets stuck.
+
+
+def test_without_a_filter_nothing_is_written(site: Site) -> None:
+    install(site.aws, subscribe=False)
+    result = verified(site, *NIGHTLY, code=3)
+    assert (result["stuck_at"], result["stages"]) == ("matched", [])
+    assert "no subscription filter on" in result["why"]
+    assert records(site) == []
+
+
+def test_a_filter_that_does_not_match_is_found_out_before_anything_is_written(site: Site) -> None:
+    made = install(site.aws, subscribe=False)
+    site.aws.logs.put_subscription_filter(
+        site.aws.trail.log_group, "RunTaskFailureFilter", '{ $.eventName = "StopTask" }', made.intake
+    )
+    result = verified(site, *NIGHTLY, code=3)
+    assert (result["stuck_at"], records(site)) == ("matched", [])
+    assert "RunTaskFailureFilter does not match" in result["why"]
+
+
+def test_what_intake_leaves_alone_it_says_why(site: Site) -> None:
+    install(site.aws, settings={"RETRY_RUN_TASK_CLUSTERS": "other"})
+    ended = verify(site, *NIGHTLY)
+    assert ended.returncode == 3
+    assert (
+        "Not reached: intake ran; intake leaves it alone: cluster 'batch' matches none of other."
+        in ended.stdout
+    )
+
+
+def test_an_intake_that_says_nothing(site: Site) -> None:
+    """The time limit is over at once, so that what is not there at the first look is not waited for."""
+    install(site.aws, settings={"RETRY_RUN_TASK_TYPO": "intake refuses to work like this"})
+    result = verified(site, *NIGHTLY, "--timeout-s", "0", code=3)
+    assert result["stuck_at"] == "intake"
+    assert "after 0 s, intake has written nothing" in result["why"]
+
+
+def test_a_function_that_is_not_there(site: Site) -> None:
+    site.aws.functions.create("half-intake", "retry_run_task.handlers.intake")
+    site.aws.logs.put_subscription_filter(site.aws.trail.log_group, "Half", FILTER_PATTERN, "half-intake")
+    result = verified(site, *NIGHTLY, "--stack", "half", code=3)
+    assert (result["stuck_at"], result["why"]) == ("recovery", "there is no function half-recover")
+
+
+def test_a_recovery_that_gives_up_says_why(site: Site, installed: Installation) -> None:
+    result = verified(site, "--task-definition", "nightly", "--cluster", "nowhere", code=3)
+    assert result["stuck_at"] == "running"
+    assert [one["stage"] for one in result["stages"]] == ["matched", "intake", "recovery", "run-task"]
+    assert result["stages"][-1]["what"] == "attempt 1: Cluster not found."
+    assert result["why"].startswith("the recovery gave up: ")
+
+
+def test_while_there_is_no_capacity_it_waits_to_its_limit(site: Site, installed: Installation) -> None:
+    """Also beyond the first answer; and it tells the last."""
+    site.capacity(0)
+    result = verified(site, *NIGHTLY, "--timeout-s", "1.5", code=3)
+    assert result["stuck_at"] == "running"
+    assert "after 1.5 s, no task is RUNNING" in result["why"]
+    assert "Capacity is unavailable" in result["why"]
+
+
+# What it is told.
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--task-definition", "nix"), "no task definition 'nix'"),
+        ((*NIGHTLY, "--log-group", "nix"), "no log group 'nix'"),
+        ((*NIGHTLY, "--log-group", ""), "log group that retry-run-task gets its records from is not known"),
+        ((), "Missing option '--task-definition'"),
+        ((*NIGHTLY, "--profile", "nix"), "no profile 'nix'"),
+    ],
+)
+def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
+    site: Site, installed: Installation, arguments: tuple[str, ...], words: str
+) -> None:
+    ended = verify(site, *arguments)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert records(site) == []
+
+
+def test_where_nobody_can_be_asked_it_does_not_begin(site: Site, installed: Installation) -> None:
+    """It starts a real task."""
+    ended = run(site.aws.environment(), "--log-group", site.aws.trail.log_group, *NIGHTLY)
+    assert (ended.returncode, "--yes" in ended.stderr) == (2, True)
+    assert records(site) == []
+
+
+@pytest.fixture
+def aws() -> Iterator[Canned]:
+    """An account whose CloudFormation says what a test wants."""
+    with Canned() as one:
+        one.local.ecs.create_cluster("batch")
+        one.local.ecs.register_task_definition("nightly", revision=7)
+        yield one
+
+
+def stack(**parameters: str) -> dict[str, Any]:
+    return {
+        "Stacks": [
+            {
+                "StackName": "retry-run-task",
+                "CreationTime": "2026-11-23T00:00:00Z",
+                "StackStatus": "CREATE_COMPLETE",
+                "Outputs": [{"OutputKey": "TrailLogGroup", "OutputValue": "cloudtrail"}],
+                "Parameters": [
+                    {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
+                ],
+            }
+        ]
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"TaskDefinitions": "report-*,daily"}, "nightly is not among report-*, daily (--task-definitions)"),
+        ({"Clusters": "other"}, "batch is not among other (--clusters)"),
+        ({"Callers": "rule,scheduler"}, "does not take hand-made records (--callers)"),
+    ],
+)
+def test_what_the_installation_would_leave_alone_is_known_beforehand(
+    aws: Canned, parameters: dict[str, str], words: str
+) -> None:
+    aws.answers["cloudformation:DescribeStacks"] = stack(**parameters)
+    ended = run(aws.environment(), "--yes", *NIGHTLY)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "logs:PutLogEvents" not in aws.calls
+
+
+def test_a_stack_that_is_not_there(aws: Canned) -> None:
+    aws.answers["cloudformation:DescribeStacks"] = AwsError(
+        "ValidationError", "Stack with id retry-run-task does not exist"
+    )
+    ended = run(aws.environment(), "--yes", *NIGHTLY)
+    assert (ended.returncode, "no stack retry-run-task" in ended.stderr) == (2, True)
+
+
+def test_the_log_group_is_the_stacks(aws: Canned) -> None:
+    aws.answers["cloudformation:DescribeStacks"] = stack(TaskDefinitions="night*", Clusters="*")
+    ended = run(aws.environment(), "--yes", *NIGHTLY)
+    assert (ended.returncode, "no subscription filter on cloudtrail" in ended.stdout) == (3, True)
+
+
+# The record.
+
+
+def test_the_record_is_one_that_the_filter_and_intake_take() -> None:
+    parameters = {"taskDefinition": "nightly", "cluster": "batch", "count": 1}
+    trial = make_trial("retry-run-task", parameters, account="123456789012", region=REGION)
+    assert matches(FILTER_PATTERN, trial.message)
+    assert Scope(account="123456789012", regions=(REGION,)).judge(trial.launch).treatment is Treatment.RECOVER
+    assert wire.about(trial.launch)["caller"] == "hand-made"
+    assert trial.launch.request.parameters == parameters
