@@ -240,6 +240,8 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
         f"give tasks a role: on {ROLE}/task, for use by ecs-tasks.amazonaws.com",
         "+ Recover (AWS::Lambda::Function)",
         "The stack retry-run-task is created.",
+        "Try it: retry-run-task verify --task-definition nightly --region ap-northeast-1",
+        "Note: nobody is told of anything until you subscribe to the topic",
     ):
         assert words in ended.stdout
     assert "CREATE_COMPLETE  TrailFilter (AWS::Logs::SubscriptionFilter)" in ended.stderr

@@ -88,6 +88,59 @@ def test_people_read_the_stages_with_their_times(site: Site, installed: Installa
     assert ended.stdout.startswith("It works: arn:aws:ecs:")
 
 
+def scheduled(site: Site, **more: Any) -> None:
+    """Make a rule that starts nightly every night, as a person would."""
+    events = site.client("events")
+    events.put_rule(Name="every-night", ScheduleExpression="rate(1 day)")
+    network = {"Subnets": ["subnet-c"], "SecurityGroups": ["sg-1"], "AssignPublicIp": "ENABLED"}
+    target = {
+        "Id": "1",
+        "Arn": f"arn:aws:ecs:{REGION}:{site.aws.account}:cluster/batch",
+        "RoleArn": f"arn:aws:iam::{site.aws.account}:role/events",
+        "Input": '{"containerOverrides": [{"name": "app", "environment": [{"name": "KEY", "value": "c4nary"}]}]}',
+        "EcsParameters": {
+            "TaskDefinitionArn": f"arn:aws:ecs:{REGION}:{site.aws.account}:task-definition/nightly",
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {"awsvpcConfiguration": network},
+        },
+    }
+    events.put_targets(Rule="every-night", Targets=[target])
+
+
+def test_it_is_placed_as_its_schedule_places_it_and_gets_none_of_its_values(
+    site: Site, installed: Installation
+) -> None:
+    scheduled(site)
+    ended = verify(site, "--task-definition", "nightly")
+    assert ended.returncode == 0, ended.stderr
+    assert "as rule every-night starts it, without overrides" in ended.stderr
+    (call,) = site.recoveries()
+    network = {"subnets": ["subnet-c"], "securityGroups": ["sg-1"], "assignPublicIp": "ENABLED"}
+    assert call.body["networkConfiguration"] == {"awsvpcConfiguration": network}
+    assert call.body["launchType"] == "FARGATE"
+    assert call.body["cluster"].endswith("cluster/batch")
+    assert "overrides" not in call.body
+    assert "c4nary" not in json.dumps(records(site)) + ended.stdout + ended.stderr
+
+
+def test_what_is_given_goes_before_what_the_schedule_has(site: Site, installed: Installation) -> None:
+    scheduled(site)
+    ended = verify(site, *NIGHTLY)
+    assert ended.returncode == 0, ended.stderr
+    assert "every-night" not in ended.stderr
+    (call,) = site.recoveries()
+    assert call.body["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-a"]
+
+
+def test_a_task_that_nothing_schedules_is_tried_on_the_default_cluster(
+    site: Site, installed: Installation
+) -> None:
+    ended = verify(site, "--task-definition", "nightly", "--timeout-s", "0")
+    assert "No rule or schedule starts nightly, so it is tried on the cluster default" in ended.stderr
+    (record,) = records(site)
+    assert record["requestParameters"] == {"taskDefinition": "nightly", "cluster": "default", "count": 1}
+
+
 def test_it_may_be_run_twice(site: Site, installed: Installation) -> None:
     first, second = verified(site, *NIGHTLY, code=0), verified(site, *NIGHTLY, code=0)
     assert first["recovery"] != second["recovery"]

@@ -8,6 +8,7 @@ with Proxy(ministack.endpoint) as proxy:
 from __future__ import annotations
 
 import http.client
+import re
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,6 +16,8 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 _HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
 
 
@@ -26,10 +29,13 @@ class Proxy:
         refuse: Error code and message by operation, instead of passing it on.
         rewrite: What to make of an answer's body, by operation.
         answer: A body to answer with instead of passing the call on, by operation; None passes it on after all.
+        routes: Endpoints that have the calls of a service, by the name that these are signed for; the others go to
+            the endpoint given.
     """
 
     def __init__(self, endpoint: str) -> None:
         self._target = urlsplit(endpoint).netloc
+        self.routes: dict[str, str] = {}
         self.calls: list[str] = []
         self.refuse: dict[str, tuple[str, str]] = {}
         self.rewrite: dict[str, Callable[[bytes], bytes]] = {}
@@ -95,7 +101,9 @@ class Proxy:
             return _error(code, message, is_json="X-Amz-Target" in headers or path.startswith("/20"))
         if operation in self.answer and (given := self.answer[operation]()) is not None:
             return 200, [("Content-Type", "application/json")], given
-        connection = http.client.HTTPConnection(self._target, timeout=30)
+        signed_for = _SCOPE.search(headers.get("Authorization", ""))
+        route = self.routes.get(signed_for[1] if signed_for else "")
+        connection = http.client.HTTPConnection(urlsplit(route).netloc if route else self._target, timeout=30)
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

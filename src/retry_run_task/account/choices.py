@@ -105,7 +105,8 @@ def choose(
     ]
     if problems:
         raise ConfigError(f"{'; '.join(dict.fromkeys(problems))}.")
-    notes = (*_notes(given, whole, log_group, inventory), *proposal.left_out)
+    email = next(one for one in parameters if one.name == "NotificationEmail")
+    notes = (*_notes(given, whole, log_group, email, inventory), *proposal.left_out)
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -204,7 +205,11 @@ def _no_way_in(chosen: Chosen, proposal: Proposal) -> Iterator[str]:
 
 
 def _notes(
-    given: Mapping[str, Chosen], found: Mapping[str, str], log_group: Chosen, inventory: Inventory
+    given: Mapping[str, Chosen],
+    found: Mapping[str, str],
+    log_group: Chosen,
+    email: Chosen,
+    inventory: Inventory,
 ) -> Iterator[str]:
     by_name = {one.name: one for one in PARAMETERS}
     for name, value in found.items():
@@ -220,5 +225,7 @@ def _notes(
         ]
         why = f", since {full[0]} has {MOST_FILTERS} subscription filters already" if full else ""
         yield f"failures come through EventBridge alone{why}"
+    if not email.value:
+        yield "nobody is told of anything until you subscribe to the topic; --notification-email subscribes one address"
     if isinstance(inventory.trails, Unknown):
         yield f"whether a trail records RunTask is not known ({inventory.trails.action}): {inventory.trails.why}"

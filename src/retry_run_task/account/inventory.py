@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,6 +120,8 @@ class Launcher:
         role_arn: The role that it calls RunTask with.
         pass_role_arns: Roles that its request names for the task, which must be passed.
         volume_role_arns: Roles that its request names for EBS volumes.
+        placement: Where its tasks are to run, in RunTask's spelling: ``networkConfiguration``, ``launchType``,
+            ``capacityProviderStrategy`` and ``platformVersion``, those that it has.
         variables: Names of the environment variables that it sets, each with its container: ``app.DB_URL``.
         may_hide: Whether CloudTrail hides a part of its calls, as far as can be told.
         unreadable: Why that part cannot be read back; empty if it can.
@@ -135,6 +137,7 @@ class Launcher:
     role_arn: str | None = None
     pass_role_arns: tuple[str, ...] = ()
     volume_role_arns: tuple[str, ...] = ()
+    placement: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     variables: tuple[str, ...] = ()
     may_hide: bool = False
     unreadable: str = ""

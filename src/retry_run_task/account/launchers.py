@@ -110,10 +110,40 @@ def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: Js
             _text(_object(volume.get("managedEBSVolume")).get("roleArn"))
             for volume in _objects(request.get("volumeConfigurations"))
         ),
+        placement=MappingProxyType(_placement(request)),
         variables=variables,
         may_hide=may_hide,
         unreadable=unreadable,
     )
+
+
+def _placement(request: Mapping[str, Any]) -> JsonObject:
+    """Return where tasks are to run, as far as it is of the form that RunTask takes."""
+    found: JsonObject = {
+        name: text for name in ("launchType", "platformVersion") if (text := _text(request.get(name)))
+    }
+    strategy = [
+        {
+            name: item[name]
+            for name in ("capacityProvider", "weight", "base")
+            if isinstance(item.get(name), str | int)
+        }
+        for item in _objects(request.get("capacityProviderStrategy"))
+    ]
+    network = _object(_object(request.get("networkConfiguration")).get("awsvpcConfiguration"))
+    subnets, groups = (_texts(network.get(name)) for name in ("subnets", "securityGroups"))
+    if strategy:
+        found["capacityProviderStrategy"] = strategy
+    if subnets:
+        public = _text(network.get("assignPublicIp"))
+        found["networkConfiguration"] = {
+            "awsvpcConfiguration": {
+                "subnets": subnets,
+                **({"securityGroups": groups} if groups else {}),
+                **({"assignPublicIp": public} if public else {}),
+            }
+        }
+    return found
 
 
 # A universal target's input is whatever somebody wrote, and EventBridge checks no input. What is not of the form
@@ -130,6 +160,10 @@ def _object(value: Any) -> JsonObject:
 
 def _objects(value: Any) -> list[JsonObject]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _each(texts: Iterable[str]) -> tuple[str, ...]:

@@ -257,8 +257,16 @@ class _Run:
         click.echo(f"\nThe stack {plan.stack} is {status}.")
         if outputs.get("DashboardUrl"):
             click.echo(f"Look at it: {outputs['DashboardUrl']}")
-        click.echo("Try it: retry-run-task verify --task-definition FAMILY")
+        click.echo(f"Try it: {_trying(plan)}")
         return 0
+
+
+def _trying(plan: Plan) -> str:
+    """Return the command that tries the installation out, with a family that there is."""
+    families = next(one.value for one in plan.parameters if one.name == "TaskDefinitions").split(",")
+    family = next((name for name in families if not set(name) & set("*?")), "FAMILY")
+    stack = f" --stack {plan.stack}" if plan.stack != "retry-run-task" else ""
+    return f"retry-run-task verify --task-definition {family} --region {plan.region}{stack}"
 
 
 def shown_value(value: str) -> str:

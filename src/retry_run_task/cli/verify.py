@@ -33,7 +33,11 @@ _WORDS = {
 @click.option(
     "--task-definition", required=True, metavar="NAME", help="What to start: family, family:revision or ARN."
 )
-@click.option("--cluster", default="default", show_default=True, metavar="NAME", help="Where to start it.")
+@click.option(
+    "--cluster",
+    metavar="NAME",
+    help="Where to start it.  [default: where a rule or schedule starts it, with its network; else default]",
+)
 @click.option(
     "--subnet",
     "subnets",
@@ -70,7 +74,7 @@ _WORDS = {
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
 def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     task_definition: str,
-    cluster: str,
+    cluster: str | None,
     subnets: tuple[str, ...],
     groups: tuple[str, ...],
     public_ip: bool,
@@ -91,7 +95,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     \b
     Example:
-      retry-run-task verify --task-definition nightly --cluster batch --subnet subnet-0abc
+      retry-run-task verify --task-definition nightly
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.account import access, trial, verification  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.account.faults import DeployError  # noqa: PLC0415
@@ -101,17 +105,19 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     where = region or access.region_of(session)
     who = access.identify(session, where)
     try:
-        installed = _installed(session, where, stack, log_group)
+        found = _stack(session, where, stack)
+        installed = _installed(found, where, stack, log_group)
         family = trial.check_task_definition(session, where, task_definition)
-        _check_scope(session, where, stack, family, cluster)
-        made = trial.make_trial(
-            stack,
-            _parameters(task_definition, cluster, subnets, groups, launch_type, public_ip=public_ip),
-            account=who.account,
-            region=where,
-        )
+        if cluster or subnets or groups or launch_type or public_ip:
+            parameters = _parameters(
+                task_definition, cluster or "default", subnets, groups, launch_type, public_ip=public_ip
+            )
+        else:
+            parameters = _as_scheduled(session, where, task_definition, family)
+        _check_scope(found, stack, family, parameters["cluster"])
+        made = trial.make_trial(stack, parameters, account=who.account, region=where)
         one = verification.Verification(session, where, installed, made)
-        question = f"This starts a real task of {task_definition} on {cluster}. Go on?"
+        question = f"This starts a real task of {task_definition} on {parameters['cluster']}. Go on?"
         if not talk.ask(question, is_sure=yes):
             talk.say("Nothing was written.")
             return talk.NO
@@ -171,11 +177,10 @@ def _stack(session: boto3.Session, region: str, name: str) -> Stack | Unknown | 
     return read_stack(Reader(session, region), name)
 
 
-def _installed(session: boto3.Session, region: str, name: str, log_group: str) -> Installed:
+def _installed(found: Stack | Unknown | None, region: str, name: str, log_group: str) -> Installed:
     """Return what is to be tried out; what the stack does not tell is known by its name."""
     from retry_run_task.account.verification import Installed  # noqa: PLC0415
 
-    found = _stack(session, region, name)
     if found is None:
         raise ConfigError(
             f"There is no stack {name} in {region}.", hint="Install it with: retry-run-task deploy."
@@ -197,9 +202,26 @@ def _installed(session: boto3.Session, region: str, name: str, log_group: str) -
     )
 
 
-def _check_scope(session: boto3.Session, region: str, name: str, family: str, cluster: str) -> None:
+def _as_scheduled(session: boto3.Session, region: str, task_definition: str, family: str) -> JsonObject:
+    """Return a call like that of the rule or schedule that starts this task, less its overrides; or a bare one."""
+    from retry_run_task.account.launchers import is_named, read_launchers  # noqa: PLC0415
+    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+
+    with talk.looking(f"Looking for schedules of {family} in {region}") as tell:
+        launchers = read_launchers(Reader(session, region), tell).found
+    for one in launchers:
+        named = one.task_definition.rsplit("/", 1)[-1].partition(":")[0]
+        if named == family and is_named(one.cluster):
+            talk.say(f"It is started as {one.kind} {one.name} starts it, without overrides.")
+            return {"taskDefinition": task_definition, "cluster": one.cluster, "count": 1, **one.placement}
+    talk.say(
+        f"No rule or schedule starts {family}, so it is tried on the cluster default (--cluster, --subnet)."
+    )
+    return _parameters(task_definition, "default", (), (), None, public_ip=False)
+
+
+def _check_scope(found: Stack | Unknown | None, name: str, family: str, cluster: str) -> None:
     """Refuse what the installation would leave alone, as far as its parameters tell."""
-    found = _stack(session, region, name)
     parameters = found.parameters if isinstance(found, Stack) else {}
     problems = []
     if "Callers" in parameters and "hand-made" not in parameters["Callers"].split(","):

@@ -165,6 +165,32 @@ def test_a_universal_target_holds_the_whole_request() -> None:
     assert found.volume_role_arns == ("role/volume",)
 
 
+@pytest.mark.parametrize(
+    ("request_", "placement"),
+    [
+        ({}, {}),
+        (
+            {"LaunchType": "FARGATE", "PlatformVersion": "1.4.0"},
+            {"launchType": "FARGATE", "platformVersion": "1.4.0"},
+        ),
+        (
+            {"CapacityProviderStrategy": [{"CapacityProvider": "FARGATE_SPOT", "Weight": 1, "Other": "x"}]},
+            {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]},
+        ),
+        (
+            {"NetworkConfiguration": {"AwsvpcConfiguration": {"Subnets": ["a", 7], "SecurityGroups": ["g"]}}},
+            {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["a"], "securityGroups": ["g"]}}},
+        ),
+        # What RunTask would not take is left out.
+        ({"NetworkConfiguration": {"AwsvpcConfiguration": {"SecurityGroups": ["g"]}}}, {}),
+        ({"NetworkConfiguration": "x", "LaunchType": ["x"], "CapacityProviderStrategy": "x"}, {}),
+    ],
+)
+def test_where_its_tasks_are_placed(request_: dict[str, Any], placement: dict[str, Any]) -> None:
+    body = json.dumps({"TaskDefinition": "nightly", **request_})
+    assert schedule({"Arn": UNIVERSAL, "RoleArn": "role", "Input": body}).placement == placement
+
+
 def test_a_universal_target_that_cannot_be_read_is_found_all_the_same() -> None:
     found = schedule({"Arn": UNIVERSAL, "RoleArn": "role", "Input": "["})
     assert (found.name, found.cluster, found.task_definition) == ("s", "default", "")

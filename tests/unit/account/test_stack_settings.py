@@ -262,3 +262,8 @@ def test_what_is_new_in_the_account_is_a_note_and_not_a_wider_permission() -> No
     choice = chosen(installed={"TaskDefinitions": "nightly", "PassRoleArns": f"{ROLE}/nightly"})
     assert sources(choice)["TaskDefinitions"] == ("nightly", "installed")
     assert "found now, and not installed: report; take it in with --task-definitions" in choice.notes
+
+
+def test_that_nobody_would_be_told_is_a_note() -> None:
+    assert any("nobody is told of anything" in note for note in chosen().notes)
+    assert not any("nobody is told" in note for note in chosen(NotificationEmail="a@example.com").notes)
