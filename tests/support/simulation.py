@@ -27,8 +27,9 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.core import identity, recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
+from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.messages import Ending, Message
-from retry_run_task.core.policy import Policy, Rule
+from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
 from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
 from retry_run_task.core.values import (
@@ -50,20 +51,24 @@ from retry_run_task.local import cloudtrail
 from retry_run_task.local.ecs import Ecs, EcsError, TokenBucket
 from retry_run_task.simulate.virtual import Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
+from support.policies import by_category, treatment
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c"}
 
 # As the shipped policy, with less patience, so that a story is over after a dozen attempts.
-POLICY = Policy(
-    rules={
-        Category.CAPACITY: Rule(backoff=Backoff(base_s=5, cap_s=40)),
-        Category.THROTTLE: Rule(backoff=Backoff(base_s=2, cap_s=40)),
-        Category.TRANSIENT: Rule(backoff=Backoff(base_s=3, cap_s=40)),
-        Category.UNKNOWN: Rule(backoff=Backoff(base_s=10, cap_s=40), attempts=3),
-        Category.CONFIGURATION: Rule(backoff=None),
-        Category.PERMISSION: Rule(backoff=None),
+POLICY = by_category(
+    {
+        Category.CAPACITY: {
+            "wait": Backoff(base_s=5, cap_s=40),
+            "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
+        },
+        Category.THROTTLE: {"wait": Backoff(base_s=2, cap_s=40)},
+        Category.TRANSIENT: {"wait": Backoff(base_s=3, cap_s=40)},
+        Category.UNKNOWN: {"wait": Backoff(base_s=10, cap_s=40), "attempts": 3},
+        Category.CONFIGURATION: {"retry": False},
+        Category.PERMISSION: {"retry": False},
     },
     deadline_s=240,
     watch_s=120,
