@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from retry_run_task.core import policy as policies
     from retry_run_task.core.policy import Policy
     from retry_run_task.core.scope import Judgement
-    from retry_run_task.core.values import JsonObject, Verdict
+    from retry_run_task.core.values import JsonObject, Request, Verdict
 
 Look = Callable[[FailedLaunch], "Survey"]
 
@@ -233,6 +233,7 @@ def _decide(
     """Return the decision, the rule that makes it, and what follows."""
     if judgement.treatment is Treatment.IGNORE:
         return "ignore", "scope", "nothing"
+    admitted = admit(launch, treatment)
     is_tagged = survey is not None and survey.schedule is not None and survey.schedule.tags.ignore
     if treatment.ignore or is_tagged:
         rule = treatment.rule if treatment.ignore else "tag"
@@ -241,9 +242,18 @@ def _decide(
             rule,
             f"nothing: the {'policy' if treatment.ignore else 'tag'} wants it to be left alone",
         )
-    admitted = admit(launch, treatment)
     if isinstance(admitted, GiveUp):
         return "give-up", admitted.rule, f"a person is told: {admitted.why}"
+    return _decide_admitted(launch, admitted, treatment, survey)
+
+
+def _decide_admitted(
+    launch: FailedLaunch,
+    admitted: Request | IncompleteRequest,
+    treatment: policies.Treatment,
+    survey: Survey | None,
+) -> tuple[str, str, str]:
+    """Do the same for a launch that may be recovered, if its request can be made whole."""
     if isinstance(admitted, IncompleteRequest) and survey is None:
         missing = ", ".join(admitted.missing)
         following = (

@@ -219,7 +219,7 @@ def _treatment(found: Policy, facts: Facts, category: Category) -> JsonObject:
 
 
 def _attempts(treatment: Treatment, spread_s: float, category: Category) -> Iterator[JsonObject]:
-    rungs = (ladder.AS_ASKED,)
+    rungs: tuple[ladder.Rung, ...] = (ladder.AS_ASKED,)
     if category is Category.CAPACITY:
         rungs = ladder.rungs_for(treatment.allowed, _EXAMPLE)
     known = list(patience.attempts(treatment))
@@ -239,11 +239,11 @@ def _print_policy(result: JsonObject) -> None:
     from rich.console import Console  # noqa: PLC0415 - the other commands start without it
 
     console = Console(highlight=False, soft_wrap=True)
-    rows = [
+    rules = [
         (rule["name"], _pairs(rule["match"]) or "everything", _pairs(rule["sets"]))
         for rule in result["rules"]
     ]
-    _print_table(console, ("rule", "is for", "sets"), rows)
+    _print_table(console, ("rule", "is for", "sets"), rules)
     for one in result["treatments"]:
         console.print()
         console.print(_shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
