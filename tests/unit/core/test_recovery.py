@@ -21,8 +21,8 @@ from retry_run_task.core.values import (
     Refused,
 )
 from retry_run_task.simulate.virtual import Execution, Moment
-from support.records import CAPACITY, launch, parameters
 from support.policies import PLAIN, changed, treatment
+from support.records import CAPACITY, launch, parameters
 from support.worlds import run
 
 CALL = launch().call_id

@@ -25,8 +25,8 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
-from support.records import CAPACITY, launch, parameters
 from support.policies import PLAIN, changed
+from support.records import CAPACITY, launch, parameters
 from support.worlds import run
 
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
