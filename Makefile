@@ -29,7 +29,10 @@ unit: $(VENV)/.developed build/lambda.zip .venv-infra/.installed ## run the test
 bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory, as ratios in one run
 	$(BIN)/python bench/bench.py
 
-bundle: build/lambda.zip ## build the zip that runs in Lambda
+bundle: build/lambda.zip ## build the zip that runs in Lambda; POLICY=policy.toml puts your own policy in it
+ifdef POLICY
+	@$(BIN)/python tools/bundle.py build/lambda.zip --policy $(POLICY)
+endif
 
 docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py

@@ -52,6 +52,7 @@ from retry_run_task.local.ecs import Ecs, EcsError, TokenBucket
 from retry_run_task.simulate.virtual import Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
 from support.policies import by_category, treatment
+from support.policies import changed as changed_policy
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
@@ -72,6 +73,21 @@ POLICY = by_category(
     },
     deadline_s=240,
     watch_s=120,
+)
+
+# With every kind of rung, one of which names a provider that the cluster does not have.
+LADDER = changed_policy(
+    POLICY,
+    category=Category.CAPACITY,
+    rungs=(
+        RungKind.AS_ASKED,
+        RungKind.CAPACITY_PROVIDERS,
+        RungKind.EACH_SUBNET,
+        RungKind.ON_DEMAND,
+        RungKind.SIZES,
+    ),
+    capacity_providers=("gone",),
+    sizes=((512, 1024),),
 )
 
 # Texts of answers that no waiting can mend, and errors that must never be met with another call.
