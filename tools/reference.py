@@ -576,8 +576,8 @@ EVENTS = {
     recovery.Event.BEGAN: "A recovery began.",
     recovery.Event.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
     "not certain, and `why` says so.",
-    recovery.Event.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not be "
-    "read; `WARNING` if there is a `why`.",
+    recovery.Event.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
+    "be read; `WARNING` if there is a `why`.",
     recovery.Event.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
     recovery.Event.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
     recovery.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
@@ -738,7 +738,8 @@ def policy() -> str:
         "This is what the default policy says, and every key that a policy may have.\n"
         "[How to write one](../policy.md) is another page.\n"
         "Editors find the keys in [policy.schema.json](policy.schema.json).",
-        f"The first attempt is made within {spoken(DEFAULT.spread_s)}: each launch waits for its own part of that time.\n"
+        f"The first attempt is made within {spoken(DEFAULT.spread_s)}: each launch waits for its own part of "
+        "that time.\n"
         "Each failed attempt is followed by the wait that its category has, as long as the deadline allows.\n"
         "The count of waits is kept for each category alone.\n"
         "Half of each wait is fixed and half is derived from the launch's identity, so that jobs which failed "
@@ -804,19 +805,12 @@ def _default(key: Key) -> str:
     if key in MATCH.values():
         return "anything"
     given = {f.name: f.default for f in (*fields(Treatment), *fields(DEFAULT))}[key.attribute]
-    match given:
-        case bool():
-            return code(str(given).lower())
-        case float() if key.attribute == "interval_share":
-            return code(str(given))
-        case int() | float():
-            return code(spoken(given))
-        case tuple():
-            return code(f'["{RungKind.AS_ASKED}"]') if given else "none"
-        case None if key.attribute == "attempts":
-            return code("any")
-        case _:
-            return "none"
+    texts = {"attempts": "any", "interval_share": str(given), "rungs": f'["{RungKind.AS_ASKED}"]'}
+    if key.attribute in texts:
+        return code(texts[key.attribute])
+    if isinstance(given, bool):
+        return code(str(given).lower())
+    return code(spoken(given)) if isinstance(given, int | float) else "none"
 
 
 def _share(whole: Treatment) -> str:

@@ -93,7 +93,10 @@ def tool() -> Any:
 
 def own_modules(folder: Path) -> set[str]:
     """Return the files of the package that belong into the zip."""
-    parts = [folder / name for name in ("__init__.py", "py.typed", "policy.toml", "handlers.py", "intake.py", "config.py")]
+    parts = [
+        folder / name
+        for name in ("__init__.py", "py.typed", "policy.toml", "handlers.py", "intake.py", "config.py")
+    ]
     parts += [path for part in ("aws", "core", "sources") for path in (folder / part).rglob("*.py")]
     return {path.relative_to(folder.parent).as_posix() for path in parts}
 
