@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SOURCE := $(shell find src -name '*.py' -o -name '*.lark')
+SOURCE := $(shell find src -name '*.py' -o -name '*.lark' -o -name '*.toml')
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 
@@ -29,7 +29,10 @@ unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed ## ru
 bench: $(VENV)/.developed ## measure speed, start-up and memory, as ratios in one run
 	$(BIN)/python bench/bench.py
 
-bundle: build/lambda.zip ## build the zip that runs in Lambda
+bundle: build/lambda.zip ## build the zip that runs in Lambda; POLICY=policy.toml puts your own policy in it
+ifdef POLICY
+	@$(BIN)/python tools/bundle.py build/lambda.zip --policy $(POLICY)
+endif
 
 docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py

@@ -3,8 +3,11 @@
 ``System`` checks at every moment, for every launch and every recovery:
 
 - there are never more tasks than the call asked for, those that failed to start aside;
-- RunTask is called with the recorded request, but for token, mark and the number that is still missing;
-- a token never stands for two requests, and is left only when it is certain what became of it;
+- RunTask is called with the recorded request, but for token, mark, the number that is still missing, and what one
+  rung of the policy changes;
+- a token never stands for two requests unless the first was refused, and is left only when it is certain what
+  became of it;
+- a change of the request that was denied, or answered with what nothing can mend, is never made again;
 - nothing is sent for a request that is not whole, after an answer that nothing can mend, after the deadline, or
   once the schedule's next run is due;
 - our own calls start nothing, and an event that comes again starts nothing new;
@@ -28,7 +31,7 @@ from retry_run_task.intake import take_in
 from retry_run_task.local.cloudtrail import sdk_caller
 from retry_run_task.sources import parse
 from support.records import HAND_MADE, RULE_ROLE, awslogs, eventbridge, parameters, record
-from support.simulation import CANARY, DENIED, PERMANENT, Conditions, Delivery, System, Told, request
+from support.simulation import CANARY, DENIED, LADDER, PERMANENT, Conditions, Delivery, System, Told, request
 from support.stories import (
     VARIABLE,
     BrokenConnection,
@@ -61,6 +64,12 @@ MANY_FAILURES_FOR_FEW_TASKS = Story(
 )
 
 
+ON_SPOT = {
+    "launchType": None,
+    "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+}
+
+
 @settings(max_examples=120, deadline=None, print_blob=True)
 @given(story=stories())
 @example(story=ACTED_UPON_AND_LOST)
@@ -72,6 +81,9 @@ MANY_FAILURES_FOR_FEW_TASKS = Story(
 @example(story=Story(calls=(Call(changes={"overrides": VARIABLE}),), knows_schedules=False))
 @example(story=Story(deliveries=((Delivery(after_s=300),),)))
 @example(story=Story(next_due_s=100))
+@example(story=Story(policy=LADDER, calls=(Call(changes=ON_SPOT),), changes=(Capacity(at_s=200, slots=1),)))
+@example(story=Story(policy=LADDER, changes=(Refusals(at_s=66, code=DENIED, calls=3),)))
+@example(story=Story(policy=LADDER, changes=(FailedPlacements(at_s=66, reason=PERMANENT[0], calls=2),)))
 def test_whatever_happens_every_launch_has_what_it_asked_for_or_a_person_is_told(story: Story) -> None:
     story.play()
 

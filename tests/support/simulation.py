@@ -27,8 +27,9 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.core import identity, recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
+from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.messages import Ending, Message
-from retry_run_task.core.policy import Policy, Rule
+from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
 from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
 from retry_run_task.core.values import (
@@ -50,23 +51,43 @@ from retry_run_task.local import cloudtrail
 from retry_run_task.local.ecs import Ecs, EcsError, TokenBucket
 from retry_run_task.simulate.virtual import Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
+from support.policies import by_category, treatment
+from support.policies import changed as changed_policy
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c"}
 
 # As the shipped policy, with less patience, so that a story is over after a dozen attempts.
-POLICY = Policy(
-    rules={
-        Category.CAPACITY: Rule(backoff=Backoff(base_s=5, cap_s=40)),
-        Category.THROTTLE: Rule(backoff=Backoff(base_s=2, cap_s=40)),
-        Category.TRANSIENT: Rule(backoff=Backoff(base_s=3, cap_s=40)),
-        Category.UNKNOWN: Rule(backoff=Backoff(base_s=10, cap_s=40), attempts=3),
-        Category.CONFIGURATION: Rule(backoff=None),
-        Category.PERMISSION: Rule(backoff=None),
+POLICY = by_category(
+    {
+        Category.CAPACITY: {
+            "wait": Backoff(base_s=5, cap_s=40),
+            "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
+        },
+        Category.THROTTLE: {"wait": Backoff(base_s=2, cap_s=40)},
+        Category.TRANSIENT: {"wait": Backoff(base_s=3, cap_s=40)},
+        Category.UNKNOWN: {"wait": Backoff(base_s=10, cap_s=40), "attempts": 3},
+        Category.CONFIGURATION: {"retry": False},
+        Category.PERMISSION: {"retry": False},
     },
     deadline_s=240,
     watch_s=120,
+)
+
+# With every kind of rung, one of which names a provider that the cluster does not have.
+LADDER = changed_policy(
+    POLICY,
+    category=Category.CAPACITY,
+    rungs=(
+        RungKind.AS_ASKED,
+        RungKind.CAPACITY_PROVIDERS,
+        RungKind.EACH_SUBNET,
+        RungKind.ON_DEMAND,
+        RungKind.SIZES,
+    ),
+    capacity_providers=("gone",),
+    sizes=((512, 1024),),
 )
 
 # Texts of answers that no waiting can mend, and errors that must never be met with another call.
@@ -246,7 +267,12 @@ class World:
     name: str
     messages: list[Message] = field(default_factory=list)
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    is_in_step: bool = False
+    bodies: dict[str, JsonObject] = field(default_factory=dict)
+    operation: str = ""
+
+    @property
+    def is_in_step(self) -> bool:
+        return bool(self.operation)
 
     def now(self) -> float:
         assert self.is_in_step
@@ -282,6 +308,7 @@ class World:
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
         assert self.is_in_step, "RunTask was called outside of a step"
         self.system.check_body(self, launch, body)
+        self.bodies[self.operation] = body
         answer = aws_ecs.run_task(self.stack.client, body)
         self.system.sent.append(Sent(name=self.name, time=self.system.timeline.now, body=body, answer=answer))
         return answer
@@ -390,7 +417,7 @@ class System:
         self.crashed = 0
         self._asked_for: dict[str, JsonObject] = {}
         self._by_mark: dict[str, set[str]] = {}
-        self._bodies: dict[str, JsonObject] = {}
+        self._bodies: set[str] = set()
         self._broken: list[str] = []
 
     # What a test does.
@@ -398,7 +425,8 @@ class System:
     def capacity(self, slots: int | None, *, zone: str | None = None) -> None:
         """Let this many more tasks start in a zone, or in both."""
         for name in ZONES.values() if zone is None else (ZONES[zone],):
-            self.ecs.capacity.set(name, "FARGATE", slots)
+            for provider in ("FARGATE", "FARGATE_SPOT"):
+                self.ecs.capacity.set(name, provider, slots)
 
     def after(self, seconds: float, do: Callable[[], object]) -> None:
         """Do something at a time of the story."""
@@ -513,11 +541,11 @@ class System:
     ) -> Ending:
         def step_in(name: str, action: Callable[[], JsonObject]) -> JsonObject:
             def act() -> JsonObject:
-                world.is_in_step = True
+                world.operation = name
                 try:
                     return action()
                 finally:
-                    world.is_in_step = False
+                    world.operation = ""
 
             result: JsonObject = step(name, act)
             return result
@@ -575,18 +603,15 @@ class System:
         else:
             self._check_admission(record)
         kept = {k: v for k, v in asked_for.items() if k not in OURS | NOT_SENT_AGAIN}
-        assert {k: v for k, v in body.items() if k not in OURS} == kept
+        assert {k: v for k, v in body.items() if k not in OURS} in changed(kept, self.policy)
         assert body["startedBy"] == identity.mark_started_by(asked_for.get("startedBy"), launch.call_id)
         assert identity.is_our_token(body["clientToken"])
         if body["clientToken"] not in self._bodies:
             self._check_count(launch, body)
-        # Less may be asked for again after tasks were found that are there already; ECS answers with a conflict.
-        first = self._bodies.setdefault(body["clientToken"], body)
-        assert body == first | {"count": body.get("count")} or body == first, (
-            "a token stands for two requests"
-        )
+        self._bodies.add(body["clientToken"])
         self._check_time(world, launch)
-        self._check_token(world, str(body["clientToken"]))
+        self._check_token(world, body)
+        self._check_nothing_permanent(world, body, kept)
 
     def _check_admission(self, record: JsonObject) -> None:
         """What was thrown, failed for good or is not whole is not sent."""
@@ -608,33 +633,43 @@ class System:
         assert body.get("count") == count, "not what is missing was asked for"
 
     def _check_time(self, world: World, launch: FailedLaunch) -> None:
-        """No call after the deadline; only a crash may come between the look at the clock and the call."""
-        looks = [r for n, r in self.executions.by_name[world.name].operations if n.startswith("look-")]
-        last = looks[-1]
-        assert isinstance(last, dict)
+        """No call after the deadline, or once the next run is due."""
         since = START if launch.event_id in self.by_hand else launch.event_time.timestamp()
-        assert last["now"] - since <= self.policy.deadline_s
+        assert self.timeline.now - since <= treatment(self.policy, Category.CAPACITY).deadline_s
         due = dict(self.executions.by_name[world.name].operations).get("find-schedule", {}).get("next_due")
-        assert due is None or last["now"] < due, "a run was made that the next one has overtaken"
-        assert self.timeline.now == last["now"] or self.crashed
+        assert due is None or self.timeline.now < due, "a run was made that the next one has overtaken"
 
-    def _check_token(self, world: World, token: str) -> None:
-        """A token is left only when it is certain what became of it, and nothing follows a permanent answer."""
-        known = self._answers(world.name)
-        assert not known or not is_permanent(known[-1]), "RunTask was called after an answer nothing can mend"
+    def _check_token(self, world: World, body: JsonObject) -> None:
+        """A token is left only when it is certain what became of it, and stands for one request until it is refused.
+
+        Less may be asked for again after tasks were found that are there already; ECS answers with a conflict.
+        """
         sent = [one for one in self.sent if one.name == world.name]
-        if not sent or token == sent[-1].token or isinstance(sent[-1].answer, Placed):
+        if not sent:
             return
-        tries = [one for one in sent if one.token == sent[-1].token]
+        last = sent[-1]
+        if body["clientToken"] == last.token:
+            is_same = body == last.body | {"count": body.get("count")} or body == last.body
+            assert is_same or isinstance(last.answer, Refused), "a token stands for two requests"
+            return
+        if isinstance(last.answer, Placed):
+            return
+        tries = [one for one in sent if one.token == last.token]
         assert not any(one.may_have_placed for one in tries), "a token was left that may have started tasks"
+
+    def _check_nothing_permanent(self, world: World, body: JsonObject, kept: JsonObject) -> None:
+        """What nothing can mend ends it if the request was as it was asked; else that change is never made again."""
+        for operation, result in self.executions.by_name[world.name].operations:
+            if isinstance(result, dict) and "call" in result and is_permanent(_answer(result)):
+                before = {k: v for k, v in world.bodies[operation].items() if k not in OURS}
+                assert before != kept, "RunTask was called after an answer nothing can mend"
+                assert before != {k: v for k, v in body.items() if k not in OURS}, "a change was made again"
 
     def _answers(self, name: str) -> list[Answer]:
         """Return the answers that a recovery remembers."""
         operations = self.executions.by_name[name].operations
         answers = [
-            wire.answer_from_json(result)
-            for operation, result in operations
-            if operation.startswith("run-task-") and isinstance(result, dict)
+            _answer(result) for _, result in operations if isinstance(result, dict) and "call" in result
         ]
         return [answer for answer in answers if not isinstance(answer, Unbuildable)]
 
@@ -683,12 +718,44 @@ class System:
             if event != recovery.Event.WAITING:
                 continue
             nth = seen[fields["category"]] = seen.get(fields["category"], 0) + 1
-            rule = self.policy.rules[Category(fields["category"])]
-            assert rule.backoff is not None
-            longest = rule.backoff.longest(nth)
+            rule = treatment(self.policy, Category(fields["category"]))
+            assert rule.wait is not None
+            longest = rule.wait.longest(nth)
             assert max(1, round(longest / 2)) <= fields["delay_s"] <= max(1, round(longest))
             assert rule.attempts is None or nth < rule.attempts
-        assert len(answers) <= sum(seen.values()) + 1
+        struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
+        assert len(answers) <= sum(seen.values()) + struck + 1
+
+
+def _answer(result: JsonObject) -> Answer:
+    return wire.answer_from_json(result["call"])
+
+
+def changed(asked: JsonObject, policy: Policy) -> list[JsonObject]:
+    """Return the bodies that a policy allows for a request: written down here once more, and not asked of the code."""
+    whole = treatment(policy, Category.CAPACITY)
+    network = asked.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    spot = any(i["capacityProvider"] == "FARGATE_SPOT" for i in asked.get("capacityProviderStrategy", ()))
+    plain = {k: v for k, v in asked.items() if k not in ("launchType", "capacityProviderStrategy")}
+    bodies = [asked]
+    if RungKind.EACH_SUBNET in whole.rungs:
+        bodies += [
+            asked | {"networkConfiguration": {"awsvpcConfiguration": network | {"subnets": [subnet]}}}
+            for subnet in network.get("subnets", ())
+        ]
+    if RungKind.ON_DEMAND in whole.rungs and spot:
+        bodies.append(plain | {"launchType": "FARGATE"})
+    if RungKind.SIZES in whole.rungs:
+        bodies += [
+            asked | {"overrides": asked.get("overrides", {}) | {"cpu": str(cpu), "memory": str(memory)}}
+            for cpu, memory in whole.sizes
+        ]
+    if RungKind.CAPACITY_PROVIDERS in whole.rungs:
+        bodies += [
+            plain | {"capacityProviderStrategy": [{"capacityProvider": name, "weight": 1}]}
+            for name in whole.capacity_providers
+        ]
+    return bodies
 
 
 def request(group: str, **changes: Any) -> JsonObject:

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from retry_run_task.local.ecs import NO_CAPACITY
-from support.simulation import CANARY, DENIED, PERMANENT, ZONES, Conditions, Delivery, System
+from support.simulation import CANARY, DENIED, LADDER, PERMANENT, POLICY, ZONES, Conditions, Delivery, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,12 +199,20 @@ requests = st.fixed_dictionaries(
         ),
     },
 )
+on_spot = st.fixed_dictionaries(
+    {
+        "launchType": st.none(),
+        "capacityProviderStrategy": st.just([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]),
+        "count": st.sampled_from([None, 2]),
+    }
+)
 # CloudTrail hides the variable, so that what it records is not whole.
 VARIABLE = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]}
 begins = st.sampled_from([0, 0, 30])
 calls = st.one_of(
     st.builds(Call, at_s=begins, changes=requests),
     st.builds(Call, at_s=begins, changes=requests, times=st.just(2)),
+    st.builds(Call, at_s=begins, changes=on_spot),
     st.builds(Call, at_s=begins, changes=requests, token=st.sampled_from([None, "fixed"])),
     st.builds(Call, at_s=begins, changes=st.just({"overrides": VARIABLE})),
 )
@@ -218,6 +226,7 @@ arrivals = st.builds(
 deliveries = st.lists(st.lists(arrivals, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
     tuple
 )
+policies = st.sampled_from([POLICY, LADDER])
 errors_of_start = st.lists(st.sampled_from(["on the way there", "on the way back"]), max_size=3).map(tuple)
 
 
@@ -239,6 +248,7 @@ def stories(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
         next_due_s=st.sampled_from([None, None, 200]),
         unseen_for_s=st.sampled_from([0, 20]),
         stacks=st.just(stacks),
+        policy=policies,
     )
 
 
@@ -280,4 +290,5 @@ def outages(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
         crashes=st.frozensets(st.integers(1, 40), min_size=1, max_size=4),
         notify_errors=st.integers(0, 2),
         stacks=st.just(stacks),
+        policy=policies,
     )
