@@ -260,6 +260,7 @@ class LocalAws:
             "ListClusters": self.ecs.list_clusters,
             "DescribeClusters": self.ecs.describe_clusters,
             "DescribeTaskDefinition": self.ecs.describe_task_definition,
+            "ListTagsForResource": self.ecs.list_tags_for_resource,
         }
         try:
             answer = json_operation(request, operations)
