@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit bench bundle docs lock clean
+.PHONY: help demo test check unit bench bundle docs site lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -35,6 +35,9 @@ docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages aga
 	$(BIN)/python tools/reference.py
 	.venv-infra/bin/python tools/permissions.py
 
+site: .venv-site/.installed ## build the docs site into build/site, and look at every page of it
+	.venv-site/bin/python tools/docs_site.py
+
 lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; pip installs them)
 	$(BIN)/pip install --quiet uv
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/run.txt
@@ -43,6 +46,8 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3
 	$(UV_COMPILE) requirements/infra.in -o requirements/infra.txt
 	$(UV_COMPILE) requirements/ministack.in -o requirements/ministack.txt
+	$(UV_COMPILE) requirements/site.in -o requirements/site.txt
+	$(UV_COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(UV_COMPILE) --no-deps requirements/rie.in -o requirements/rie.txt
 
 clean: ## remove everything that was built or installed
@@ -50,7 +55,8 @@ clean: ## remove everything that was built or installed
 
 # The lists of versions are whole, so pip resolves nothing (--no-deps): what it resolved beside them would be newer.
 
-# What checks the template and the Terraform module, and MiniStack: each pins its own boto3, so it lives by itself.
+# What checks the template and the Terraform module, MiniStack, and what builds the site or looks for vulnerabilities:
+# each has packages of its own, so it lives by itself.
 .venv-%/.installed: requirements/%.txt
 	@echo "Installing the pinned packages of $< into $(@D) ..."
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
