@@ -27,7 +27,7 @@ PAGES, SITE, SETTINGS = BUILD / "pages", BUILD / "site", BUILD / "zensical.toml"
 
 # In the order in which somebody reads who has just found this. A page of docs/ that is not named comes last in "Use".
 NAVIGATION: dict[str, tuple[str, ...]] = {
-    "Start": ("README.md", "docs/tour.md", "docs/concepts.md", "docs/local-aws.md"),
+    "Start": ("README.md", "docs/tour.md", "docs/concepts.md", "docs/local-aws.md", "README.ja.md"),
     "Use": (
         "docs/doctor.md",
         "docs/install.md",

@@ -110,8 +110,9 @@ def pages(root: Path) -> dict[Path, str]:
         "cli": cli(),
     }
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
-    readme = root / "README.md"
-    result[readme] = with_treatments(readme.read_text(encoding="utf-8"))
+    for name, write in (("README.md", treatments), ("README.ja.md", treatments_ja)):
+        readme = root / name
+        result[readme] = with_treatments(readme.read_text(encoding="utf-8"), write())
     return result
 
 
@@ -833,21 +834,62 @@ def helps() -> Iterator[tuple[str, str]]:
 # The README.
 
 
-def with_treatments(readme: str) -> str:
-    """Return the README with the table of treatments between its marks."""
+def with_treatments(readme: str, text: str) -> str:
+    """Return a README with a table of treatments between its marks."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"README.md needs {BEGIN!r} and {END!r}, each once")
-    rows = {row.name: row for row in TABLE}
-    text = table(
-        ("category", "ECS says, for example", "what is done"),
-        (
-            (f"**{category.value}**", _examples(rows, category), treatment(category))
-            for category in CATEGORIES
-        ),
-    )
+        raise ValueError(f"the README needs {BEGIN!r} and {END!r}, each once")
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", readme, flags=re.DOTALL
     )
+
+
+def treatments() -> str:
+    """Return the table of categories, what ECS says for example, and what is done."""
+    rows = {row.name: row for row in TABLE}
+    return table(
+        ("category", "ECS says, for example", "what is done"),
+        (
+            (f"**{category.value}**", _examples(rows, category) or "anything else", treatment(category))
+            for category in CATEGORIES
+        ),
+    )
+
+
+def treatments_ja() -> str:
+    """Return the same table for README.ja.md; categories and AWS's words stay as they are."""
+    rows = {row.name: row for row in TABLE}
+    return table(
+        ("カテゴリ", "ECS のメッセージの例", "扱い"),
+        (
+            (f"**{category.value}**", _examples(rows, category) or "上記以外", _treatment_ja(category))
+            for category in CATEGORIES
+        ),
+    )
+
+
+def _treatment_ja(category: Category) -> str:
+    """Say in Japanese what :func:`treatment` says, from the same rule."""
+    rule = DEFAULT.rules[category]
+    if rule.backoff is None:
+        return "すぐに担当者へ通知し、RunTask は呼び出しません"
+    first, last = _span_ja(rule, 1), _span_ja(rule, _LAST if rule.attempts is None else rule.attempts - 1)
+    if rule.attempts is not None:
+        span = f"{first.lstrip()}から{last}の間隔で"
+        return f"{span}、あと {rule.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
+    return (
+        f"すぐに再試行し、その後は{first}から{last}まで間隔を広げながら、次回の実行時刻まで、または失敗した呼び出しの "
+        f"{_hours_ja(DEFAULT.deadline_s)}後まで繰り返します"
+    )
+
+
+def _span_ja(rule: Rule, nth: int) -> str:
+    least, most = _bounds(rule, nth)
+    return f" {least}〜{most} 秒"
+
+
+def _hours_ja(seconds: float) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours:.0f} 時間" if not rest else f"{seconds / 60:g} 分"
 
 
 def _examples(rows: Mapping[str, Row], category: Category) -> str:
@@ -855,7 +897,7 @@ def _examples(rows: Mapping[str, Row], category: Category) -> str:
     wrong = [row.name for row in chosen if row.category is not category]
     if wrong:
         raise ValueError(f"{', '.join(wrong)} cannot stand for {category}")
-    return ", ".join(code(_short(row.says)) for row in chosen) or "anything else"
+    return ", ".join(code(_short(row.says)) for row in chosen)
 
 
 def _short(text: str) -> str:

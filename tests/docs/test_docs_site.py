@@ -1,4 +1,4 @@
-"""The docs site: every page is in it, and what is built is looked at. Building it is `make site`, a CI job of its own."""
+"""The docs site: every page is in it, and what is built is looked at. `make site` builds it, in a CI job of its own."""
 
 from __future__ import annotations
 
