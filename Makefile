@@ -33,6 +33,7 @@ bundle: build/lambda.zip ## build the zip that runs in Lambda
 
 docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/licences.py
 	.venv-infra/bin/python tools/permissions.py
 
 site: .venv-site/.installed ## build the docs site into build/site, and look at every page of it
@@ -80,5 +81,5 @@ $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 
-build/lambda.zip: requirements/lambda.txt tools/bundle.py $(SOURCE) | $(BIN)/pip
+build/lambda.zip: requirements/lambda.txt tools/bundle.py LICENSE $(SOURCE) | $(BIN)/pip
 	@$(BIN)/python tools/bundle.py $@

@@ -39,7 +39,8 @@ def test_every_page_is_up_to_date(reference: ModuleType, capsys: pytest.CaptureF
 
 def test_a_fresh_folder_gets_every_page(copy: Path, reference: ModuleType) -> None:
     assert reference.main(["--check"], copy) == 0
-    assert {path.name for path in (copy / "docs/reference").iterdir()} == {
+    # The page of licences is written from the zip, not from the code: tests/infra/test_licences.py.
+    assert {path.name for path in (copy / "docs/reference").iterdir()} | {"licences.md"} == {
         path.name for path in (ROOT / "docs/reference").iterdir()
     }
 
