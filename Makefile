@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit bench bundle docs site lock clean
+.PHONY: help demo test check unit bench bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -39,6 +39,22 @@ docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages aga
 site: .venv-site/.installed ## build the docs site into build/site, and look at every page of it
 	.venv-site/bin/python tools/docs_site.py
 
+audit: .venv-audit/.installed ## look for known vulnerabilities in every pinned package (needs the network)
+	.venv-audit/bin/python tools/audit.py
+
+dist: $(VENV)/.locked-run .venv-audit/.installed ## build what a release consists of: wheel, sdist, zip, template, SBOM, digests
+	$(BIN)/python tools/dist.py build --sbom-with .venv-audit/bin/cyclonedx-py
+
+# dist/ as it is, however it came here: nothing of it is built again. The wheel is tried from a folder that has no
+# sources, and then by the tests.
+distcheck: .venv-dist/.tried ## try the files in dist/ out, as they are
+	.venv-dist/bin/pytest -q tests/infra/test_wheel.py tests/infra/test_bundle.py tests/infra/test_licences.py tests/functional/test_demo.py tests/functional/test_explain.py
+
+reproducible: dist ## build the last commit again, in another place, and compare with dist/
+	@rm -rf build/again && git clone --quiet . build/again
+	cd build/again && umask 077 && PYTHONHASHSEED=1 $(CURDIR)/$(BIN)/python tools/dist.py build --sbom-with $(CURDIR)/.venv-audit/bin/cyclonedx-py > /dev/null
+	diff -r dist build/again/dist && rm -rf build/again && echo "The same bytes, twice."
+
 lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; pip installs them)
 	$(BIN)/pip install --quiet uv
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/run.txt
@@ -62,6 +78,17 @@ clean: ## remove everything that was built or installed
 	@echo "Installing the pinned packages of $< into $(@D) ..."
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	@touch $@
+
+.venv-dist/.tried: dist/SHA256SUMS requirements/dev.txt
+	@rm -rf .venv-dist && $(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python tools/dist.py check
+	@mkdir -p build && cp dist/lambda.zip build/lambda.zip
+	@.venv-dist/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/dev.txt
+	@.venv-dist/bin/pip install --quiet --disable-pip-version-check --no-deps --no-index dist/*.whl
+	@empty=$$(mktemp -d) && cd $$empty && $(CURDIR)/.venv-dist/bin/retry-run-task --version \
+		&& $(CURDIR)/.venv-dist/bin/retry-run-task explain --reason RESOURCE:MEMORY > /dev/null \
+		&& $(CURDIR)/.venv-dist/bin/retry-run-task demo --speed 600 > /dev/null && rmdir $$empty
 	@touch $@
 
 # The package is installed as the wheel that users get, not as a link to the source tree.
