@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task import handlers
+from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.cli import retry_run_task
@@ -59,6 +60,8 @@ from retry_run_task.core.values import (
 )
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
+from retry_run_task.sources import cloudwatch_logs, reading
+from retry_run_task.sources import tasks as tasks_wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -107,6 +110,7 @@ def pages(root: Path) -> dict[Path, str]:
         "log-events": log_events(),
         "metrics": metrics(),
         "policy": policy(),
+        "limits": limits(),
         "cli": cli(),
     }
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
@@ -792,6 +796,88 @@ def _waits(category: Category, rule: Rule) -> str:
     return f"## {category.value}\n\n{MEANINGS[category]}\n\n" + table(
         ("attempt", "wait before it", "time since the first attempt"), rows
     )
+
+
+# Limits.
+
+
+class _CountingEcs:
+    """An ECS that has no tasks, and counts how often it is asked for a list."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def get_paginator(self, _name: str) -> _CountingEcs:
+        return self
+
+    def paginate(self, **_call: str) -> Iterator[dict[str, list[str]]]:
+        self.reads += 1
+        yield {"taskArns": []}
+
+
+def _reads(launch: FailedLaunch, *, ours: bool) -> int:
+    ecs = _CountingEcs()
+    tasks.already_there(ecs, launch, original=True, ours=ours)  # type: ignore[arg-type]  # as much of it as is asked
+    return ecs.reads
+
+
+def limits() -> str:
+    """Return the numbers of ours that other pages speak of, each with the module that has it."""
+    # Private names, since nothing but this page has to know them.
+    tries, first_s = recovery._NOTIFY_TRIES, recovery._NOTIFY_FIRST_WAIT_S  # noqa: SLF001
+    watch_s, longest_s = recovery._WATCH_FIRST_WAIT_S, recovery._WATCH_LONGEST_WAIT_S  # noqa: SLF001
+    waits_s = [first_s * 2**nth for nth in range(tries - 1)]
+    differ_s = tasks_wire._CLOCKS_DIFFER.total_seconds()  # noqa: SLF001
+    failed, thrown = _launch(), _launch(Failure(origin=Origin.ERROR, code="ServerException", reason="x"))
+    rows = (
+        (
+            "what a payload of CloudWatch Logs unpacks to, at most",
+            _mib(cloudwatch_logs.UNPACKED_MAX),
+            "sources/cloudwatch_logs.py",
+        ),
+        ("a record, at most", _mib(reading.MESSAGE_MAX), "sources/reading.py"),
+        ("levels of a request, at most", str(request.DEPTH_MAX), "core/request.py"),
+        ("tasks of one call, at most", str(request.COUNT_MAX), "core/request.py"),
+        ("no attempt is made later than", f"{_deadline()} after the failed call", "core/policy.py"),
+        (
+            "attempts after an unknown failure",
+            str(DEFAULT.rules[Category.UNKNOWN].attempts),
+            "core/policy.py",
+        ),
+        (
+            "a placed task is looked at after",
+            f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",
+            "core/recovery.py",
+        ),
+        ("and is watched for, at most", spoken(DEFAULT.watch_s), "core/policy.py"),
+        (
+            "clocks may differ, when a task counts as made after the call, by",
+            f"{differ_s:.0f} s",
+            "sources/tasks.py",
+        ),
+        ("`ListTasks` calls before an attempt", str(_reads(failed, ours=False)), "aws/tasks.py"),
+        (
+            "`ListTasks` calls before the first attempt, and before one that repeats a call",
+            str(_reads(failed, ours=True)),
+            "aws/tasks.py",
+        ),
+        ("the same, if the launch is a thrown error", str(_reads(thrown, ours=True)), "aws/tasks.py"),
+        ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "core/recovery.py"),
+    )
+    return page(
+        "Limits and times",
+        "core/recovery.py",
+        "The numbers of ours that other pages speak of, read from the code, or counted while it runs.\n"
+        "Waits and deadlines of each category are in [the policy](policy.md).\n"
+        "What belongs to a machine is not here: `make bench` measures it.",
+        table(
+            ("what", "value", "from"), ((what, value, f"[`{at}`]({SOURCE}/{at})") for what, value, at in rows)
+        ),
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size // 1024**2} MiB"
 
 
 # Commands.
