@@ -46,7 +46,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
 # Titles that say more than the page's first line does, beside the others.
 TITLES = {"README.md": "retry-run-task", "README.ja.md": "日本語", "bench/README.md": "Benchmarks"}
 
-LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml", ".tf": "hcl", ".lark": "text"}
+LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".tf": "hcl", ".lark": "text"}
 
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(\]\()([^()\s]+)(\))")
@@ -73,7 +73,14 @@ def _build() -> None:
     tool = Path(sys.executable).parent / "zensical"
     command = [tool, "build", "--clean", "--strict", "--config-file", SETTINGS]
     shutil.rmtree(SITE, ignore_errors=True)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     if done.returncode:
         raise SiteError(f"zensical ended with {done.returncode}:\n{done.stdout.rstrip()}")
 
@@ -109,7 +116,8 @@ def place(source: Path) -> Path:
         return Path(*(part for part in name.parts if part != "docs"), "index.md")
     if name.suffix == ".md":
         return Path(*(part for part in name.parts if part != "docs")).with_name(name.name)
-    return Path("source", f"{name}.md")
+    # A folder whose name begins with a dot is no part of a site.
+    return Path("source", *(part.lstrip(".") for part in name.parent.parts), f"{name.name}.md")
 
 
 def copy_pages() -> None:
