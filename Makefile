@@ -10,7 +10,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 .PHONY: help demo test check unit bench bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
 
 demo: $(VENV)/.installed ## watch an outage being recovered, on this machine, without an AWS account
 	@$(BIN)/retry-run-task demo
@@ -53,10 +53,14 @@ distcheck: .venv-dist/.tried ## try the files in dist/ out, as they are
 dist/SHA256SUMS:
 	@echo "dist/ is empty; build it with: make dist" >&2 && exit 2
 
-reproducible: dist ## build the last commit again, in another place, and compare with dist/
+reproducible: dist ## build the last commit again, in another place and from the sdist, and compare
 	@rm -rf build/again && git clone --quiet . build/again
 	cd build/again && umask 077 && PYTHONHASHSEED=1 $(CURDIR)/$(BIN)/python tools/dist.py build --sbom-with $(CURDIR)/.venv-audit/bin/cyclonedx-py > /dev/null
-	diff -r dist build/again/dist && rm -rf build/again && echo "The same bytes, twice."
+	diff -r dist build/again/dist
+	@mkdir build/again/sdist && tar -xzf dist/*.tar.gz -C build/again/sdist
+	cd build/again/sdist/* && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d wheel > /dev/null 2>&1
+	cmp dist/*.whl build/again/sdist/*/wheel/*.whl
+	@rm -rf build/again && echo "The same bytes: built twice, and once more from the sdist."
 
 lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; pip installs them)
 	$(BIN)/pip install --quiet uv
