@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task import handlers
+from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.cli import retry_run_task
@@ -62,6 +63,8 @@ from retry_run_task.core.values import (
 )
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
+from retry_run_task.sources import cloudwatch_logs, reading
+from retry_run_task.sources import tasks as tasks_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,12 +113,14 @@ def pages(root: Path) -> dict[Path, str]:
         "log-events": log_events(),
         "metrics": metrics(),
         "policy": policy(),
+        "limits": limits(),
         "cli": cli(),
     }
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
     result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
-    readme = root / "README.md"
-    result[readme] = with_treatments(readme.read_text(encoding="utf-8"))
+    for name, write in (("README.md", treatments), ("README.ja.md", treatments_ja)):
+        readme = root / name
+        result[readme] = with_treatments(readme.read_text(encoding="utf-8"), write())
     return result
 
 
@@ -842,6 +847,88 @@ def _waits(category: Category) -> str:
     )
 
 
+# Limits.
+
+
+class _CountingEcs:
+    """An ECS that has no tasks, and counts how often it is asked for a list."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def get_paginator(self, _name: str) -> _CountingEcs:
+        return self
+
+    def paginate(self, **_call: str) -> Iterator[dict[str, list[str]]]:
+        self.reads += 1
+        yield {"taskArns": []}
+
+
+def _reads(launch: FailedLaunch, *, ours: bool) -> int:
+    ecs = _CountingEcs()
+    tasks.already_there(ecs, launch, original=True, ours=ours)  # type: ignore[arg-type]  # as much of it as is asked
+    return ecs.reads
+
+
+def limits() -> str:
+    """Return the numbers of ours that other pages speak of, each with the module that has it."""
+    # Private names, since nothing but this page has to know them.
+    tries, first_s = recovery._NOTIFY_TRIES, recovery._NOTIFY_FIRST_WAIT_S  # noqa: SLF001
+    watch_s, longest_s = recovery._WATCH_FIRST_WAIT_S, recovery._WATCH_LONGEST_WAIT_S  # noqa: SLF001
+    waits_s = [first_s * 2**nth for nth in range(tries - 1)]
+    differ_s = tasks_wire._CLOCKS_DIFFER.total_seconds()  # noqa: SLF001
+    failed, thrown = _launch(), _launch(Failure(origin=Origin.ERROR, code="ServerException", reason="x"))
+    rows = (
+        (
+            "what a payload of CloudWatch Logs unpacks to, at most",
+            _mib(cloudwatch_logs.UNPACKED_MAX),
+            "sources/cloudwatch_logs.py",
+        ),
+        ("a record, at most", _mib(reading.MESSAGE_MAX), "sources/reading.py"),
+        ("levels of a request, at most", str(request.DEPTH_MAX), "core/request.py"),
+        ("tasks of one call, at most", str(request.COUNT_MAX), "core/request.py"),
+        ("no attempt is made later than", f"{_deadline()} after the failed call", "core/policy.py"),
+        (
+            "attempts after an unknown failure",
+            str(DEFAULT.rules[Category.UNKNOWN].attempts),
+            "core/policy.py",
+        ),
+        (
+            "a placed task is looked at after",
+            f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",
+            "core/recovery.py",
+        ),
+        ("and is watched for, at most", spoken(DEFAULT.watch_s), "core/policy.py"),
+        (
+            "clocks may differ, when a task counts as made after the call, by",
+            f"{differ_s:.0f} s",
+            "sources/tasks.py",
+        ),
+        ("`ListTasks` calls before an attempt", str(_reads(failed, ours=False)), "aws/tasks.py"),
+        (
+            "`ListTasks` calls before the first attempt, and before one that repeats a call",
+            str(_reads(failed, ours=True)),
+            "aws/tasks.py",
+        ),
+        ("the same, if the launch is a thrown error", str(_reads(thrown, ours=True)), "aws/tasks.py"),
+        ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "core/recovery.py"),
+    )
+    return page(
+        "Limits and times",
+        "core/recovery.py",
+        "The numbers of ours that other pages speak of, read from the code, or counted while it runs.\n"
+        "Waits and deadlines of each category are in [the policy](policy.md).\n"
+        "What belongs to a machine is not here: `make bench` measures it.",
+        table(
+            ("what", "value", "from"), ((what, value, f"[`{at}`]({SOURCE}/{at})") for what, value, at in rows)
+        ),
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size // 1024**2} MiB"
+
+
 # Commands.
 
 EXIT_CODES = (
@@ -893,21 +980,62 @@ def helps() -> Iterator[tuple[str, str]]:
 # The README.
 
 
-def with_treatments(readme: str) -> str:
-    """Return the README with the table of treatments between its marks."""
+def with_treatments(readme: str, text: str) -> str:
+    """Return a README with a table of treatments between its marks."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"README.md needs {BEGIN!r} and {END!r}, each once")
-    rows = {row.name: row for row in TABLE}
-    text = table(
-        ("category", "ECS says, for example", "what is done"),
-        (
-            (f"**{category.value}**", _examples(rows, category), treatment(category))
-            for category in CATEGORIES
-        ),
-    )
+        raise ValueError(f"the README needs {BEGIN!r} and {END!r}, each once")
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", readme, flags=re.DOTALL
     )
+
+
+def treatments() -> str:
+    """Return the table of categories, what ECS says for example, and what is done."""
+    rows = {row.name: row for row in TABLE}
+    return table(
+        ("category", "ECS says, for example", "what is done"),
+        (
+            (f"**{category.value}**", _examples(rows, category) or "anything else", treatment(category))
+            for category in CATEGORIES
+        ),
+    )
+
+
+def treatments_ja() -> str:
+    """Return the same table for README.ja.md; categories and AWS's words stay as they are."""
+    rows = {row.name: row for row in TABLE}
+    return table(
+        ("カテゴリ", "ECS のメッセージの例", "扱い"),
+        (
+            (f"**{category.value}**", _examples(rows, category) or "上記以外", _treatment_ja(category))
+            for category in CATEGORIES
+        ),
+    )
+
+
+def _treatment_ja(category: Category) -> str:
+    """Say in Japanese what :func:`treatment` says, from the same rule."""
+    rule = DEFAULT.rules[category]
+    if rule.backoff is None:
+        return "すぐに担当者へ通知し、RunTask は呼び出しません"
+    first, last = _span_ja(rule, 1), _span_ja(rule, _LAST if rule.attempts is None else rule.attempts - 1)
+    if rule.attempts is not None:
+        span = f"{first.lstrip()}から{last}の間隔で"
+        return f"{span}、あと {rule.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
+    return (
+        f"すぐに再試行し、その後は{first}から{last}まで間隔を広げながら、次回の実行時刻まで、または失敗した呼び出しの "
+        f"{_hours_ja(DEFAULT.deadline_s)}後まで繰り返します"
+    )
+
+
+def _span_ja(rule: Rule, nth: int) -> str:
+    least, most = _bounds(rule, nth)
+    return f" {least}〜{most} 秒"
+
+
+def _hours_ja(seconds: float) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours:.0f} 時間" if not rest else f"{seconds / 60:g} 分"
 
 
 def _examples(rows: Mapping[str, Row], category: Category) -> str:
@@ -915,7 +1043,7 @@ def _examples(rows: Mapping[str, Row], category: Category) -> str:
     wrong = [row.name for row in chosen if row.category is not category]
     if wrong:
         raise ValueError(f"{', '.join(wrong)} cannot stand for {category}")
-    return ", ".join(code(_short(row.says)) for row in chosen) or "anything else"
+    return ", ".join(code(_short(row.says)) for row in chosen)
 
 
 def _short(text: str) -> str:
