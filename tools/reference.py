@@ -39,7 +39,7 @@ from retry_run_task.core.classification import TABLE, Row
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.errors import StartError
 from retry_run_task.core.ladder import COSTS, FREE, RungKind
-from retry_run_task.core.policy import DEFAULT, Facts, Policy, Rule, Treatment
+from retry_run_task.core.policy import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
 from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP, Key
 from retry_run_task.core.policy_schema import schema
 from retry_run_task.core.recovery import Background
@@ -887,10 +887,10 @@ def limits() -> str:
         ("a record, at most", _mib(reading.MESSAGE_MAX), "sources/reading.py"),
         ("levels of a request, at most", str(request.DEPTH_MAX), "core/request.py"),
         ("tasks of one call, at most", str(request.COUNT_MAX), "core/request.py"),
-        ("no attempt is made later than", f"{_deadline()} after the failed call", "core/policy.py"),
+        ("no attempt is made later than", f"{spoken(DEADLINE_S)} after the failed call", "core/policy.py"),
         (
             "attempts after an unknown failure",
-            str(DEFAULT.rules[Category.UNKNOWN].attempts),
+            str(default(Category.UNKNOWN).attempts),
             "core/policy.py",
         ),
         (
@@ -1015,22 +1015,22 @@ def treatments_ja() -> str:
 
 def _treatment_ja(category: Category) -> str:
     """Say in Japanese what :func:`treatment` says, from the same rule."""
-    rule = DEFAULT.rules[category]
-    if rule.backoff is None:
+    whole = default(category)
+    if not whole.retry:
         return "すぐに担当者へ通知し、RunTask は呼び出しません"
-    first, last = _span_ja(rule, 1), _span_ja(rule, _LAST if rule.attempts is None else rule.attempts - 1)
-    if rule.attempts is not None:
+    first, last = _span_ja(patience.bounds(whole, 1)), _span_ja(patience.longest_bounds(whole))
+    if whole.attempts is not None:
         span = f"{first.lstrip()}から{last}の間隔で"
-        return f"{span}、あと {rule.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
+        return f"{span}、あと {whole.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
+    places = "、サブネットを 1 つずつ順に変えて、" if RungKind.EACH_SUBNET in whole.rungs else "、"
     return (
-        f"すぐに再試行し、その後は{first}から{last}まで間隔を広げながら、次回の実行時刻まで、または失敗した呼び出しの "
-        f"{_hours_ja(DEFAULT.deadline_s)}後まで繰り返します"
+        f"{DEFAULT.spread_s:g} 秒以内に再試行し、その後は{first}から{last}まで間隔を広げながら{places}"
+        f"次回の実行時刻まで、または失敗した呼び出しの {_hours_ja(whole.deadline_s)}後まで繰り返します"
     )
 
 
-def _span_ja(rule: Rule, nth: int) -> str:
-    least, most = _bounds(rule, nth)
-    return f" {least}〜{most} 秒"
+def _span_ja(pair: tuple[int, int]) -> str:
+    return f" {pair[0]}〜{pair[1]} 秒"
 
 
 def _hours_ja(seconds: float) -> str:
