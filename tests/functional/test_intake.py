@@ -151,6 +151,12 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
         ),
         (HAND_MADE, {"callers": frozenset({"rule"})}, "by hand"),
         (record(), {"account": "210987654321"}, "account 123456789012"),
+        (record(), {"account": "210987654321", "accounts": ("333333333333",)}, "210987654321, 333333333333"),
+        (
+            record(),
+            {"account": "210987654321", "accounts": ("123456789012",), "member_role": "ecsEventsRole"},
+            "looking after it",
+        ),
         (record(), {"regions": ("us-east-1",)}, "ap-northeast-1"),
         (record(), {"clusters": ("prod-*",)}, "cluster 'batch'"),
         (record(request=parameters(cluster=None)), {"clusters": ("batch",)}, "cluster 'default'"),
@@ -178,6 +184,11 @@ def test_what_is_left_alone_has_a_line_that_says_why(value: Any, scope: dict[str
         {"task_definitions": ("*:task-definition/night*",)},
         {"account": "123456789012", "regions": ("us-east-1", "ap-northeast-1")},
         {"callers": frozenset({"rule", "other"})},
+        {"account": "210987654321", "accounts": ("333333333333", "123456789012"), "member_role": "m"},
+        # A role is our own by the whole of its ARN, in an account that is looked after from elsewhere.
+        {"account": "210987654321", "accounts": ("123456789012",), "member_role": "EventsRole"},
+        {"account": "123456789012", "accounts": ("333333333333",), "member_role": "ecsEventsRole"},
+        {"account": "123456789012", "role_arn": "arn:aws:iam::333333333333:role/ecsEventsRole"},
     ],
 )
 def test_what_matches_is_taken_in(scope: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html (role chaining)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -41,7 +41,7 @@ class Role:
     """
 
     arn: str
-    external_id: str
+    external_id: str = field(repr=False)
     session: str
 
 
