@@ -39,10 +39,11 @@ _WORDS: dict[str, dict[str, str]] = {
     },
     "sns": {"Publish": "publish to a topic"},
     "sqs": {"SendMessage": "put messages into a queue"},
+    "sts": {"AssumeRole": "take the role of other accounts"},
 }
 
 _CONDITIONS: dict[str, dict[str, str]] = {
-    "aws": {"RequestedRegion": "in the Region"},
+    "aws": {"RequestedRegion": "in the Region", "ResourceAccount": "in the accounts"},
     "ecs": {"CreateAction": "while they are made by", "cluster": "on the clusters"},
     "iam": {"PassedToService": "for use by"},
     "kms": {"ViaService": "through"},
