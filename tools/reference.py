@@ -528,10 +528,17 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     for launch, world in scenes:
         _recover(launch, world, telemetry)
     _recover(_launch(broken), _World(answers=iter((there,))), telemetry, recover_errors=True)
+    shut = recovery.Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
+    _recover(_launch(), _World(), telemetry, entrance=shut)
 
 
 def _recover(
-    launch: FailedLaunch, world: _World, telemetry: Telemetry, *, recover_errors: bool = False
+    launch: FailedLaunch,
+    world: _World,
+    telemetry: Telemetry,
+    *,
+    recover_errors: bool = False,
+    entrance: recovery.Entrance | None = None,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
@@ -549,6 +556,7 @@ def _recover(
             tell=tell,
             notify_recovered=True,
             recover_errors=recover_errors,
+            entrance=entrance,
         ),
     )
 
@@ -588,6 +596,8 @@ FIELDS = {
     "recovery": "Name of the recovery, which is that of its durable execution.",
     "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand; "
     "`t-` and the task's id if a task did not start.",
+    "account": "Account that the call was made in.",
+    "region": "Region that the call was made in.",
     "caller": "Who made the call: `rule`, `scheduler`, `hand-made`, `other`, `batch`, `step-functions` or `own`.",
     "cluster": "Short name of the cluster.",
     "task_definition": "As it was asked for.",
@@ -686,6 +696,8 @@ RULES = {
     "looked": "Every task was there already, without a recovery's doing: it ends as already running.",
     "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
+    "member-role": "The launch is of another account, and recover cannot take the role there: the recovery ends as "
+    "permanent, without a call.",
     "errors": "RunTask raised an error at its first caller, and errors are not to be recovered: the recovery ends as "
     "permanent, without a call.",
     "whole-requests-only": "A part of the request is not recorded, and the schedule does not tell it for certain: "

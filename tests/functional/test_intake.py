@@ -272,6 +272,19 @@ def test_a_task_that_spot_took_away_is_started_again_only_if_asked_for(
     assert take(interrupted(), Lambda(), spot_interruptions=asked_for)[0] == counts
 
 
+@pytest.mark.parametrize(
+    ("accounts", "counts"), [((), Counts(ignored=1)), (("210987654321",), Counts(started=1))]
+)
+def test_an_event_that_another_account_forwards_is_of_that_account(
+    accounts: tuple[str, ...], counts: Counts
+) -> None:
+    functions = Lambda()
+    event = interrupted(stopCode="TaskFailedToStart", startedAt=None) | {"account": "210987654321"}
+    assert take(event, functions, account="123456789012", accounts=accounts)[0] == counts
+    for payload in functions.started.values():
+        assert json.loads(payload)["account"] == "210987654321"
+
+
 def test_a_task_that_ran_and_failed_is_never_started_again() -> None:
     for code in ("EssentialContainerExited", "UserInitiated"):
         counts, _ = take(interrupted(stopCode=code), Lambda(), spot_interruptions=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from retry_run_task import __version__, handlers
-from retry_run_task.aws import ecs, topic
+from retry_run_task.aws import ecs, members, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
@@ -120,9 +120,9 @@ def _longest_s(config: Any) -> int:
 
 
 def test_recover_has_time_for_a_call_and_a_message_with_all_their_tries() -> None:
-    needed = _longest_s(ecs._CONFIG) + _longest_s(topic._CONFIG)
+    needed = sum(_longest_s(config) for config in (ecs._CONFIG, topic._CONFIG, members._CONFIG))
     # botocore waits up to 20 s between tries. https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
-    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 4 * 20
+    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 5 * 20
 
 
 def test_recover_is_durable_and_remembers_names_longer_than_events_come_again() -> None:

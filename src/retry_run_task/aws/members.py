@@ -22,7 +22,8 @@ from retry_run_task.core.values import Failure, Origin
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
-_CONFIG = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# Short, since it may come on top of a RunTask with all its tries; recover asks again later by itself.
+_CONFIG = Config(connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 2})
 
 # STS: 2 to 64 letters, digits and =,.@-_, as a stack's name is.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
