@@ -1,5 +1,5 @@
 # What the two functions may do: the same statements as in ../template.yaml. Terraform can put text around each item of a
-# list, so here the ARNs have no wildcards but your own.
+# list, so here the ARNs have no wildcards but your own, and one for the Region, which a condition holds.
 
 data "aws_iam_policy_document" "lambda" {
   statement {

@@ -108,6 +108,24 @@ def test_a_launch_of_another_account_is_made_again_there_and_not_here(site: Site
     assert (recovered["account"], recovered["region"]) == (MEMBER, REGION)
 
 
+def test_credentials_are_written_nowhere(site: Site, member: Elsewhere) -> None:
+    """Neither into a log, nor into what Lambda keeps of an execution for weeks."""
+    hub(site)
+    member.fail()
+    site.wait_for(lambda: outcomes(site))
+    (session,) = site.aws.roles.sessions
+    written = "\n".join(site.lines)
+    lambda_ = site.client("lambda")
+    for execution in site.aws.durable.executions():
+        history = lambda_.get_durable_execution_history(
+            DurableExecutionArn=execution.durable_execution_arn, IncludeExecutionData=True
+        )
+        written += json.dumps(history, default=str)
+    assert "enter-account-1" in written
+    for secret in (session.access_key, "secret-of-", "token-of-", EXTERNAL_ID):
+        assert secret not in written
+
+
 def test_a_record_made_by_hand_says_by_its_cluster_where_it_belongs(site: Site, member: Elsewhere) -> None:
     """How the way into an account is tried out."""
     hub(site)

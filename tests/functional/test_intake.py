@@ -157,6 +157,16 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
             {"account": "210987654321", "accounts": ("123456789012",), "member_role": "ecsEventsRole"},
             "looking after it",
         ),
+        (
+            record(),  # Somebody has named the stack's own account among the others.
+            {
+                "account": "123456789012",
+                "accounts": ("123456789012",),
+                "member_role": "m",
+                "role_arn": "arn:aws:iam::123456789012:role/ecsEventsRole",
+            },
+            "looking after it",
+        ),
         (record(), {"regions": ("us-east-1",)}, "ap-northeast-1"),
         (record(), {"clusters": ("prod-*",)}, "cluster 'batch'"),
         (record(request=parameters(cluster=None)), {"clusters": ("batch",)}, "cluster 'default'"),

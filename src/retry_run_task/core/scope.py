@@ -118,8 +118,10 @@ class Scope:
     def _is_own_role(self, launch: FailedLaunch) -> bool:
         """Tell by the caller's role whether a recovery of this stack made the call, in whichever account."""
         arn = launch.caller.role_arn
-        if arn is None or not self.member_role or launch.account not in self.accounts:
-            return arn is not None and arn == self.role_arn
+        if arn is None or arn == self.role_arn:
+            return arn is not None
+        if not self.member_role or launch.account not in self.accounts:
+            return False
         # arn:<partition>:iam::<account>:role/<name>
         return arn.split(":", 2)[-1] == f"iam::{launch.account}:role/{self.member_role}"
 

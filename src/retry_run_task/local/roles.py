@@ -124,8 +124,8 @@ class Roles:
         return {
             "Credentials": {
                 "AccessKeyId": session.access_key,
-                "SecretAccessKey": "local",
-                "SessionToken": "local",
+                "SecretAccessKey": f"secret-of-{session.access_key}",
+                "SessionToken": f"token-of-{session.access_key}",
                 "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
             },
             "AssumedRoleUser": {

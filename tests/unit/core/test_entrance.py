@@ -86,6 +86,14 @@ def test_what_passes_is_waited_for_and_not_without_end(failure: Failure) -> None
     assert never.world.bodies == []
 
 
+def test_a_thrown_error_is_reported_without_going_there() -> None:
+    """Nothing is tried after it, so nobody has to let recover in."""
+    error = Failure(origin=Origin.ERROR, code="ClusterNotFoundException", reason="Cluster not found.")
+    done = run(launch(account="210987654321", failures=(error,)), entrance=entrance(*[DENIED] * 9))
+    assert done.ending.rule != "member-role"
+    assert [name for name, _ in done.execution.operations] == ["notify-1"]
+
+
 def test_cut_off_anywhere_it_comes_to_the_same_end() -> None:
     for nth in range(1, 9):
         seen = [0]
