@@ -334,7 +334,9 @@ class LocalAws:
         }
 
     def _record_to_logs(self, written: Json) -> None:
-        stream = f"{written['recipientAccountId']}_CloudTrail_{written['awsRegion']}"
+        # The Region is the trail's, whatever the record's.
+        # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudwatch-log-group-log-stream-naming-for-cloudtrail.html
+        stream = f"{written['recipientAccountId']}_CloudTrail_{self.region}"
         self.logs.put(self.trail.log_group, stream, [(None, message(written))])
 
     def _record_to_events(self, written: Json) -> None:
