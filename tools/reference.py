@@ -540,6 +540,8 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
     tagged = replace(MATCHED, tags=Tags(policy="patient", ignore=True, unread=("the tags cannot be read",)))
     _recover(_launch(), _World(schedule=tagged), telemetry)
+    shut = recovery.Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
+    _recover(_launch(), _World(), telemetry, entrance=shut)
 
 
 def _recover(
@@ -549,6 +551,7 @@ def _recover(
     *,
     recover_errors: bool = False,
     policy: Policy = DEFAULT,
+    entrance: recovery.Entrance | None = None,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
@@ -566,6 +569,7 @@ def _recover(
             tell=tell,
             notify_recovered=True,
             recover_errors=recover_errors,
+            entrance=entrance,
         ),
     )
 
@@ -609,6 +613,8 @@ FIELDS = {
     "recovery": "Name of the recovery, which is that of its durable execution.",
     "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand; "
     "`t-` and the task's id if a task did not start.",
+    "account": "Account that the call was made in.",
+    "region": "Region that the call was made in.",
     "caller": "Who made the call: `rule`, `scheduler`, `hand-made`, `other`, `batch`, `step-functions` or `own`.",
     "cluster": "Short name of the cluster.",
     "task_definition": "As it was asked for.",
@@ -714,6 +720,8 @@ RULES = {
     "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
     "tag": "A tag wants the launch to be left alone: the recovery ends as ignored.",
+    "member-role": "The launch is of another account, and recover cannot take the role there: the recovery ends as "
+    "permanent, without a call.",
     "errors": "RunTask raised an error at its first caller, and errors are not to be recovered: the recovery ends as "
     "permanent, without a call.",
     "whole-requests-only": "A part of the request is not recorded, and the schedule does not tell it for certain: "

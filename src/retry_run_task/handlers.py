@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import recoveries
+from retry_run_task.aws import members, recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python import DurableContext
 
     from retry_run_task.core.policy import Policy
+    from retry_run_task.core.values import FailedLaunch
 
 
 def intake(event: Any, context: Any) -> JsonObject:
@@ -89,8 +90,29 @@ def _scope(settings: Settings, function_arn: str) -> Scope:
         clusters=settings.clusters,
         task_definitions=settings.task_definitions,
         account=account,
+        accounts=settings.accounts,
         regions=settings.regions or (region,),
         role_arn=settings.role_arn or None,
+        member_role=identity.member_role(settings.stack) if settings.accounts else "",
+    )
+
+
+def _role_elsewhere(
+    settings: Settings, launch: FailedLaunch, function_arn: str | None
+) -> members.Role | None:
+    """Return the role to take in the launch's account; None if that is the function's own."""
+    if not launch.account:
+        return None
+    if not function_arn:
+        # Taking another account's launch for one's own would start it in the wrong place.
+        raise ConfigError("recover was not told its own ARN, so it cannot tell which account it is in.")
+    _, partition, _, _, account, *_ = function_arn.split(":")
+    if launch.account == account:
+        return None
+    return members.Role(
+        arn=f"arn:{partition}:iam::{launch.account}:role/{identity.member_role(settings.stack)}",
+        external_id=settings.external_id,
+        session=settings.stack,
     )
 
 
@@ -116,6 +138,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
     name = identity.recovery_name_of(settings.stack, launch)
+    role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
     def step(label: str, action: Callable[[], JsonObject]) -> JsonObject:
         return context.step(lambda _: action(), name=label, config=once)
@@ -132,12 +155,15 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         launch,
         recovery.Tools(
             policy=_policy(),
-            world=World(settings.topic_arn, time.time),
+            world=World(settings.topic_arn, time.time, role),
             step=step,
             wait=wait,
             tell=tell,
             notify_recovered=settings.notify_recovered,
             recover_errors=settings.recover_errors,
+            entrance=recovery.Entrance(role_arn=role.arn, enter=lambda: members.enter(role))
+            if role
+            else None,
         ),
     )
     if not ending.is_well:
