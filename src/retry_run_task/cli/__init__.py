@@ -15,6 +15,7 @@ from retry_run_task import __version__
 from retry_run_task.cli.demo import demo
 from retry_run_task.cli.doctor import doctor
 from retry_run_task.cli.explain import explain
+from retry_run_task.cli.simulate import simulate
 from retry_run_task.core.errors import RetryRunTaskError
 
 INTERRUPTED = 130
@@ -29,6 +30,7 @@ def retry_run_task() -> None:
 retry_run_task.add_command(demo)
 retry_run_task.add_command(doctor)
 retry_run_task.add_command(explain)
+retry_run_task.add_command(simulate)
 
 
 def main() -> None:

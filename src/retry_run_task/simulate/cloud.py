@@ -48,10 +48,10 @@ ENI_TIMEOUT_S = 180.0
 # ECS forgets a token after 24 hours, or an hour after its last task stopped, whichever comes first.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
 TOKEN_LIFE_S, TOKEN_LIFE_AFTER_STOP_S = 24 * 3600.0, 3600.0
+# Of failures that are over an hour old it only knows how many there were (same page).
+REASONS_KEPT_S = 3600.0
 
-THROTTLED = Refused(
-    failure=Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
-)
+THROTTLED = Refused(failure=Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded"))
 NO_ANSWER = Lost(
     failure=Failure(
         origin=Origin.ERROR,
@@ -61,6 +61,7 @@ NO_ANSWER = Lost(
 )
 START_FAILED = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=ENI_TIMEOUT)
 
+_NO_REASON = Failure(origin=Origin.ANSWER)
 _NOT_PARAMETERS = frozenset({"clientToken", "cluster"})
 _EPOCH = datetime.fromtimestamp(START, UTC)
 
@@ -95,6 +96,7 @@ class Cloud:
         self._tokens: dict[str, _Remembered] = {}
         self._started = 0
         self._turn = 0
+        self._no_room = Failure(origin=Origin.ANSWER, reason=night.reason)
         # RunTask on Fargate: 20 calls a second, 20 at once; launches: 20 a second, 100 at once, on-demand and
         # Spot apart. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
         self._calls = TokenBucket(rate=20, burst=20)
@@ -124,7 +126,7 @@ class Cloud:
         token = body.get("clientToken")
         known = self._tokens.get(token) if token is not None else None
         if known is not None and known.is_known(now):
-            answer = self._again(body, known)
+            answer = self._again(body, known, now)
         else:
             placed = self._launch(body, track, now)
             if placed is None:
@@ -137,9 +139,13 @@ class Cloud:
         return answer, "placed" if answer.task_arns else "full"
 
     @staticmethod
-    def _again(body: Mapping[str, Any], known: _Remembered) -> Placed:
+    def _again(body: Mapping[str, Any], known: _Remembered, now: float) -> Placed:
         if _parameters(body) == _parameters(known.body):
-            return known.answer
+            if now - known.time <= REASONS_KEPT_S:
+                return known.answer
+            return Placed(
+                task_arns=known.answer.task_arns, failures=(_NO_REASON,) * len(known.answer.failures)
+            )
         # ConflictException: its resourceIds are the tasks that the token has started.
         # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
         return Placed(task_arns=tuple(task.arn for task in known.tasks), is_conflict=True)
@@ -153,11 +159,11 @@ class Cloud:
         failures: list[Failure] = []
         for provider in _providers(body):
             if not self._take(zones, provider, now):
-                failures.append(self._failure())
+                failures.append(self._no_room)
             elif (bucket := self._launches.get(provider)) is not None and not bucket.take(_moment(now)):
                 if not tasks:
                     return None
-                failures.append(self._failure())
+                failures.append(self._no_room)
             else:
                 tasks.append(self._task(track, now))
         for task in tasks:
@@ -178,9 +184,6 @@ class Cloud:
             if room is None or room.take(now):
                 return True
         return False
-
-    def _failure(self) -> Failure:
-        return Failure(origin=Origin.ANSWER, reason=self.night.reason)
 
     def _task(self, track: Track, now: float) -> Task:
         self._started += 1
@@ -269,4 +272,3 @@ class CloudWorld:
     def _states(self, tasks: list[Task], but: Phase | None = None) -> tuple[TaskState, ...]:
         now = self._cloud.now
         return tuple(s for s in (state(task, now) for task in tasks) if s.phase is not but)
-

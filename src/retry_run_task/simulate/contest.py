@@ -6,10 +6,13 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from retry_run_task.simulate.contestants import Contestant
-from retry_run_task.simulate.scenarios import Scenario, Settings
 from retry_run_task.simulate.tally import Tally
+
+if TYPE_CHECKING:
+    from retry_run_task.simulate.contestants import Contestant
+    from retry_run_task.simulate.scenarios import Scenario, Settings
 
 # Large enough to be worth handing over, small enough for a bar that moves.
 _LAUNCHES_A_BLOCK = 1000
@@ -36,7 +39,7 @@ class Contest:
 
     @property
     def launches(self) -> int:
-        """How many launches fail in all, each of them met by every policy."""
+        """About how many launches fail in all, each of them met by every policy."""
         return len(self.scenarios) * self.nights * self.settings.schedules
 
 

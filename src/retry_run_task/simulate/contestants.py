@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from retry_run_task.core import recovery
 from retry_run_task.core.values import Answer, Lost, Placed, Refused
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
-from retry_run_task.simulate.night import HORIZON_S, START, Night, Sight, Task, Track, failed_launch, request, sight_of
+from retry_run_task.simulate.night import (
+    HORIZON_S,
+    START,
+    Night,
+    Sight,
+    Task,
+    Track,
+    failed_launch,
+    request,
+    sight_of,
+)
 from retry_run_task.simulate.outlook import Outlook, Room
 from retry_run_task.simulate.peers import Asks, Peer, Way
 from retry_run_task.simulate.runs import Running, Runs
@@ -273,7 +283,9 @@ class Oracle:
     """
 
     name: str = "the oracle"
-    reading: str = "Starts a task the moment a slot exists. No policy can; it shows what the outage itself costs."
+    reading: str = (
+        "Starts a task the moment a slot exists. No policy can; it shows what the outage itself costs."
+    )
     source: str = "docs/simulator.md"
 
     def meet(self, night: Night, *, keeps_log: bool = False) -> Met:

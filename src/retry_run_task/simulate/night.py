@@ -128,7 +128,7 @@ class Night:
     zones: Mapping[str, str]
     outlooks: Mapping[tuple[str, str], Outlook]
     reason: str = NO_CAPACITY
-    starts: Outlook = Outlook()
+    starts: Outlook = field(default_factory=Outlook)
     busy: tuple[Gap, ...] = ()
     busy_share: float = 0.0
     lost_share: float = 0.0

@@ -8,12 +8,13 @@ back to the timeline. A test runs the same recoveries through both and finds the
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from retry_run_task.core.values import JsonObject
     from retry_run_task.simulate.virtual import Run, Timeline
 

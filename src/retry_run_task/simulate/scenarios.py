@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from retry_run_task.simulate.outlook import Gap, Offer, Outlook
 from retry_run_task.simulate.peers import Way
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MINUTE, HOUR = 60.0, 3600.0
 _DAY = 24 * HOUR
@@ -178,7 +177,8 @@ def _rush(random: Random, settings: Settings, number: int) -> Night:
     for zone in zones.values():
         appear = sorted(first + (end - first) * math.sqrt(random.random()) for _ in range(slots))
         outlooks[zone, ON_DEMAND] = Outlook(
-            gaps=(Gap(-MINUTE, end),), offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear)
+            gaps=(Gap(-MINUTE, end),),
+            offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
         )
     return Night(
         number=number,

@@ -74,8 +74,11 @@ class Tally:
                 setattr(self, each.name, mine + theirs)
 
     def quantile(self, share: float) -> float | None:
-        """Return the time within which this share of the *recovered* launches was, in seconds; None if none was."""
-        rank, seen = max(1, -(-round(share * 1000) * self.recovered // 1000)), 0
+        """Return the time within which this share of *all* launches was recovered, in seconds.
+
+        None if fewer were. So a policy that recovers a third of the launches quickly has no median.
+        """
+        rank, seen = max(1, -(-round(share * 1000) * self.launches // 1000)), 0
         for tenth in sorted(self.tenths):
             seen += self.tenths[tenth]
             if seen >= rank:
