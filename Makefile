@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit bench bundle docs lock clean
+.PHONY: help demo test check unit bench browser bundle docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -28,6 +28,10 @@ unit: $(VENV)/.developed build/lambda.zip .venv-infra/.installed ## run the test
 
 bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory, as ratios in one run
 	$(BIN)/python bench/bench.py
+
+browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
+	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \
+		$$(test "$$(id -u)" = 0 || echo sudo) apt-get install --yes --no-install-recommends chromium; }
 
 bundle: build/lambda.zip ## build the zip that runs in Lambda
 

@@ -142,7 +142,7 @@ def test_a_token_gives_its_first_outcome_again_also_one_without_a_task() -> None
         (22, body(clientToken="two")),
     )
     assert full == again
-    assert full[1] == () and len(full[2]) == 1
+    assert (full[1], len(full[2])) == ((), 1)
     assert fresh == fresh_again == (None, (0,), ())
 
 

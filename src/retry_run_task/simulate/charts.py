@@ -124,7 +124,7 @@ def _ending(curve: Curve) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share as a person reads it: never 100 % if something is missing, never 0 % if there is something.
+    r"""Return a share as a person reads it: never 100 % if something is missing, never 0 % if there is something.
 
     >>> percent(0), percent(0.0004), percent(0.918), percent(0.99999), percent(1)
     ('0\xa0%', '0.1\xa0%', '92\xa0%', '99.9\xa0%', '100\xa0%')

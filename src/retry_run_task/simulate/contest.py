@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from retry_run_task.simulate.tally import Tally
 
 if TYPE_CHECKING:
+    from multiprocessing.pool import Pool
+
     from retry_run_task.simulate.contestants import Contestant
     from retry_run_task.simulate.scenarios import Scenario, Settings
 
@@ -79,9 +81,7 @@ def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: 
         if processes <= 1 or len(blocks) == 1:
             _merge(result, map(_meet, blocks), progress)
         else:
-            with multiprocessing.get_context("fork").Pool(
-                min(processes, len(blocks)), initializer=_ignore_interrupts
-            ) as pool:
+            with _pool(min(processes, len(blocks))) as pool:
                 _merge(result, pool.imap_unordered(_meet, blocks), progress)
     finally:
         _contest = None
@@ -95,9 +95,14 @@ def _blocks(contest: Contest) -> Iterator[_Block]:
             yield number, range(first, min(first + nights, contest.nights))
 
 
-def _ignore_interrupts() -> None:
-    # The parent is interrupted, too, and ends its workers; a trace from each of them helps nobody.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _pool(processes: int) -> Pool:
+    # The parent is interrupted, too, and ends its workers; a trace from each of them helps nobody. Workers inherit
+    # the mask, so there is no moment at which they could be interrupted.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return multiprocessing.get_context("fork").Pool(processes)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _meet(block: _Block) -> _Counted:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.request import asked, cluster_name
 from retry_run_task.core.scope import NEVER
-from retry_run_task.core.values import Category, FailedLaunch, Ignored, Unparsed
+from retry_run_task.core.values import Category, FailedLaunch, Ignored, IncompleteRequest, Origin, Unparsed
 from retry_run_task.simulate.night import Night, Spec
 from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.scenarios import LATENESS, Scenario, Settings
@@ -79,28 +79,35 @@ def from_text(text: str) -> Past:
         match item:
             case FailedLaunch():
                 category = worst([classify(f) for f in item.failures]).category
-                if category in _PASSES:
-                    found.evidence.append(item)
-                else:
+                if any(f.origin is Origin.ERROR for f in item.failures):
+                    found.left_out["that raised an error"] += 1
+                elif category not in _PASSES:
                     found.left_out[f"of the category {category}"] += 1
+                else:
+                    found.evidence.append(item)
             case Ignored():
                 found.left_out["that are no failed launch"] += 1
             case Unparsed():
                 found.left_out["that cannot be read"] += 1
     found.evidence.sort(key=lambda launch: launch.event_time)
-    groups = [group for group in _nights(found.evidence) if any(_is_asked_for(launch) for launch in group)]
+    # An SDK that repeats a call has each try recorded, and all of them are one launch.
+    first_of = {
+        launch.call_id: launch for launch in reversed(found.evidence) if launch.caller.kind not in NEVER
+    }
+    asked_for = {id(launch) for launch in first_of.values()}
+    groups = [group for group in _nights(found.evidence) if any(id(launch) in asked_for for launch in group)]
     if not groups:
         raise NothingFailedError(
             "holds no failed launch that capacity would have helped; expected CloudTrail records of RunTask calls "
             "with failures[]. Look at single records with: retry-run-task explain FILE"
         )
-    launches = sum(_is_asked_for(launch) for group in groups for launch in group)
+    launches = len(asked_for)
     places = {_place(launch) for group in groups for launch in group}
     scenario = Scenario(
         name="past",
         title="Your own past",
         model=f"{launches} failed launches in {len(places)} places, from the records.",
-        make=lambda random, settings, number: _night(groups[number], random, settings, number),
+        make=lambda random, settings, number: _night(groups[number], asked_for, random, settings, number),
     )
     return Past(
         scenario=scenario,
@@ -124,6 +131,12 @@ def _notes(found: _Found, launches: int, places: int, nights: int) -> tuple[str,
         ),
         "If nobody called again during the outage, it was longer than the records show, and so are the times below.",
     ]
+    hidden = sum(isinstance(launch.request, IncompleteRequest) for launch in found.evidence)
+    if hidden:
+        notes.append(
+            f"CloudTrail hid a part of {_counted(hidden, 'request', 'requests')}; here they count as whole, as if "
+            "the schedule were certain."
+        )
     if found.left_out:
         left_out = ", ".join(f"{n} {what}" for what, n in sorted(found.left_out.items()))
         notes.append(f"Left out: {left_out}.")
@@ -132,11 +145,6 @@ def _notes(found: _Found, launches: int, places: int, nights: int) -> tuple[str,
 
 def _counted(n: int, one: str, many: str) -> str:
     return f"{n} {one if n == 1 else many}"
-
-
-def _is_asked_for(launch: FailedLaunch) -> bool:
-    """Tell whether it is a launch of its own, and not another system's attempt at one."""
-    return launch.caller.kind not in NEVER
 
 
 def _place(launch: FailedLaunch) -> str:
@@ -167,7 +175,9 @@ def _nights(evidence: Sequence[FailedLaunch]) -> list[list[FailedLaunch]]:
     return groups
 
 
-def _night(group: Sequence[FailedLaunch], random: Random, settings: Settings, number: int) -> Night:
+def _night(
+    group: Sequence[FailedLaunch], asked_for: set[int], random: Random, settings: Settings, number: int
+) -> Night:
     first = group[0].event_time
     times: dict[str, list[float]] = {}
     providers: dict[str, str] = {}
@@ -176,10 +186,9 @@ def _night(group: Sequence[FailedLaunch], random: Random, settings: Settings, nu
         providers[place] = _provider(launch)
         times.setdefault(place, []).append((launch.event_time - first).total_seconds())
     names = {place: f"place-{n}" for n, place in enumerate(sorted(times), 1)}
-    asked_for = [launch for launch in group if _is_asked_for(launch)]
     specs = tuple(
         _spec(launch, index, random, settings, place=names[_place(launch)], first=first.timestamp())
-        for index, launch in enumerate(asked_for)
+        for index, launch in enumerate(launch for launch in group if id(launch) in asked_for)
     )
     return Night(
         number=number,
