@@ -26,8 +26,10 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 unit: $(VENV)/.developed build/lambda.zip .venv-infra/.installed ## run the tests against the installed wheel and the built zip
 	$(BIN)/pytest -q -n auto
 
-bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up and memory, as ratios in one run
+bench: $(VENV)/.developed build/lambda.zip ## measure speed, start-up, memory and growth, and compare the policies
 	$(BIN)/python bench/bench.py
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/comparison.py
 
 browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
 	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \

@@ -26,7 +26,7 @@ STYLE = """
 """
 
 # How wide a character is at 12 px, on the wide side.
-_CHARACTER = 6.7
+_CHARACTER = 7.0
 _LABEL_STEP = 15
 
 

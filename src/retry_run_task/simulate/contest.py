@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.scenarios import Scenario, Settings
 
 # Large enough to be worth handing over, small enough for a bar that moves.
-_LAUNCHES_A_BLOCK = 1000
+_LAUNCHES_A_BLOCK = 250
 
 Progress = Callable[[int], None]
 """Told how many launches have been through all policies since it was told last."""

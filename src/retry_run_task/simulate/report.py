@@ -71,13 +71,9 @@ def _numbers(tally: Tally) -> JsonObject:
     }
 
 
-def usd_per_recovery(tally: Tally, invocation_s: float) -> float | None:
-    """Return what Lambda costs for one recovery at list prices; None if nothing was recovered."""
-    if not tally.recovered:
-        return None
-    usd = tally.operations * USD_PER_OPERATION
-    usd += tally.invocations * (USD_PER_REQUEST + invocation_s * FUNCTION_GB * USD_PER_GB_SECOND)
-    return usd / tally.recovered
+def usd_per_invocation(seconds: float) -> float:
+    """Return what an invocation of so many seconds costs at list prices."""
+    return USD_PER_REQUEST + seconds * FUNCTION_GB * USD_PER_GB_SECOND
 
 
 def time(seconds: float | None) -> str:
