@@ -273,8 +273,8 @@ def _costs(found: Json) -> Iterator[str]:
             f"{report.USD_PER_GB_SECOND:.10f} USD for a GB-second on arm64."
         ),
         (
-            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, and {CONCURRENCY} run at "
-            "a time; what CloudTrail, logs and the data of checkpoints cost is not in it."
+            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, and {CONCURRENCY} run "
+            "at a time; what CloudTrail, logs and the data of checkpoints cost is not in it."
         ),
         "",
         "| scenario | way | durable operations | invocations | Lambda ms | USD for 1,000 recoveries |",

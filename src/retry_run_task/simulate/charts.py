@@ -248,7 +248,7 @@ def night(
         parts.append(text(left + len(panel.name) * 7.4 + 12, top + 11, panel.verdict, css="q"))
         top += 18
         for lane in panel.lanes:
-            parts.append(_lane(lane, x, top))
+            parts.append(_lane([call for call in lane if call[0] <= end], x, top))
             top += _LANE
         top += 8
     grid = "".join(f"M{x(at):.1f} {grid_top:.1f}V{top:.1f}" for at in _round_times(start, end))

@@ -27,8 +27,8 @@ h3{font-size:.95rem;margin:1.6rem 0 .3rem}
 p,li{max-width:46rem}p.q,.q{color:var(--quiet);font-size:.9rem}a{color:var(--ours)}
 figure{margin:.6rem 0}svg{width:100%;height:auto;display:block}
 nav{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .55rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .45rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th{font-weight:600;color:var(--quiet)}th:first-child,td:first-child{text-align:left}
 tr.ours td{font-weight:600;color:var(--ours)}tr.bound td{font-style:italic}
 td.bad{color:var(--bad)}
@@ -46,7 +46,7 @@ HEADINGS = (
     "peak calls/s",
     "throttled",
     "expired",
-    "not seen",
+    "unseen",
     "duplicates",
 )
 
@@ -96,7 +96,7 @@ def _section(scenario: Scenario, result: Result) -> str:
         "<h3>How many launches have their tasks, by the time since capacity returned</h3>"
         f"{drawn}{none}"
         "<h3>One of the nights: when there was room, and who called when</h3>"
-        f'<p class="q">{_key()}</p>'
+        f'<p class="q">{_key()} (Twelve of the launches; what comes after the right edge is not drawn.)</p>'
         f"<figure>{charts.night(report.strips(night), panels, start=start, end=end)}</figure>"
         f"{_table(scenario, result)}</section>"
     )
@@ -149,7 +149,7 @@ def _table(scenario: Scenario, result: Result) -> str:
         f'<h3>In numbers</h3><div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div>"
         '<p class="q">p50, p95 and max are of all launches; <em>never</em> where fewer were recovered. '
-        "<em>Expired</em>: taken up, and left without the tasks. <em>Not seen</em>: never taken up.</p>"
+        "<em>Expired</em>: taken up, and left without the tasks. <em>Unseen</em>: never taken up.</p>"
     )
 
 

@@ -114,7 +114,8 @@ ORIGINAL = Peer(
     waits=Waits(first=0),
     asks=Asks.ONE,
     reading="A subscription filter on tasks[0] NOT EXISTS calls RunTask at once; the record of that call comes "
-    "by the same way. No limit, five parameters, no count. An answer with a task in it is not seen.",
+    "by the same way. No limit, five parameters, no count. An answer with a task in it is not seen. (The source is of "
+    "its delay.)",
     source="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html",
 )
 

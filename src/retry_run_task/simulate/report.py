@@ -28,6 +28,8 @@ FUNCTION_GB = 0.5
 
 _MINUTE, _HOUR = 60, 3600
 _LANES = 12
+# How many times as long as the outage a picture of it may be.
+_LONGEST = 2.0
 _PANELS = 6
 
 
@@ -250,5 +252,5 @@ def span(night: Night, lanes: list[Lanes]) -> tuple[float, float]:
     ends = [gap.end for outlook in (*night.outlooks.values(), night.starts) for gap in outlook.gaps]
     ends = [end for end in ends if end < HORIZON_S]
     last_call = max((at for panel in lanes for lane in panel.lanes for at, _ in lane), default=returned)
-    longest = 1.35 * max([returned if returned < HORIZON_S else 0.0, *ends, start + 600])
+    longest = _LONGEST * max([returned if returned < HORIZON_S else 0.0, *ends, start + 600])
     return start, max(start + 600, min(last_call + 60, longest))

@@ -11,7 +11,6 @@ from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import Contestant, Met, Oracle, Ours, Theirs
 from retry_run_task.simulate.night import HORIZON_S, Night
 from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
-from retry_run_task.simulate.report import as_json
 from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, Settings
 from retry_run_task.simulate.tally import Tally
 
@@ -149,18 +148,26 @@ def test_the_log_way_is_later_by_about_four_minutes_where_that_shows() -> None:
     assert 60 < late - early < 400
 
 
-def test_the_number_of_processes_changes_nothing() -> None:
+def test_blocks_of_nights_add_up_and_are_told_one_by_one() -> None:
+    """That the number of processes changes nothing is for tests/functional, where no thread is in the way of a fork."""
     contest = Contest(
         scenarios=(BY_NAME["agent"], BY_NAME["eni"]),
         contestants=(OURS, Theirs(ORIGINAL), Oracle()),
-        settings=Settings(schedules=500),
+        settings=Settings(schedules=100),
         nights=5,
     )
     told: list[int] = []
-    alone = run(contest, progress=told.append)
-    together = run(contest, processes=2)
-    assert as_json(alone) == as_json(together)
-    assert sum(told) == contest.launches == 5000
+    done = run(contest, progress=told.append)
+    assert (sum(told), len(told)) == (contest.launches, 6)
+    for tallies_ in done.tallies.values():
+        assert {tally.launches for tally in tallies_.values()} == {500}
+        # Nights differ from each other, and none is counted twice.
+    one = run(
+        Contest(
+            scenarios=contest.scenarios, contestants=contest.contestants, settings=contest.settings, nights=1
+        )
+    )
+    assert done.tallies["agent"]["ours"].calls != 5 * one.tallies["agent"]["ours"].calls
 
 
 def test_another_seed_is_another_night() -> None:
