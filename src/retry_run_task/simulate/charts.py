@@ -253,11 +253,16 @@ def night(
         top += 8
     grid = "".join(f"M{x(at):.1f} {grid_top:.1f}V{top:.1f}" for at in _round_times(start, end))
     labels = "".join(
-        text(x(at), top + 14, "midnight" if at == 0 else f"{spoken(at)}", css="q", anchor="middle")
+        text(x(at), top + 14, "midnight" if at == 0 else spoken(at), css="q", anchor=_anchor(x(at), width))
         for at in _round_times(start, end)
     )
     body = f'<path d="{grid}" stroke="var(--line)"/>' + "".join(parts) + labels
     return svg(width, top + 22, body, "When there was room in one night, and when each policy called")
+
+
+def _anchor(x: float, width: float) -> str:
+    """Return how a label is set that must not leave its picture: centred, or to the left of its mark."""
+    return "end" if x > width - 40 else "middle"
 
 
 def _lane(lane: Sequence[tuple[float, str]], x: Callable[[float], float], top: float) -> str:

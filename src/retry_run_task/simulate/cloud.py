@@ -136,7 +136,10 @@ class Cloud:
                 self._tokens[token] = _Remembered(body, answer, tasks, now)
         if self.night.is_lost(index, nth):
             return NO_ANSWER, "lost"
-        return answer, "placed" if answer.task_arns else "full"
+        if not answer.task_arns:
+            return answer, "full"
+        # A token that is asked again gives the task that its first call has started.
+        return answer, "lost" if all(task.fails for task in track.tasks) else "placed"
 
     @staticmethod
     def _again(body: Mapping[str, Any], known: _Remembered, now: float) -> Placed:

@@ -108,7 +108,7 @@ def _key() -> str:
         ("none", "no room"),
         ("quiet", "a call that found no room"),
         ("warn", "throttled"),
-        ("bad", "answer lost"),
+        ("bad", "the answer was lost, or the task did not start"),
         ("good", "placed"),
     )
     return "".join(
