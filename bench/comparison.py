@@ -143,12 +143,16 @@ def readme_table(found: Json) -> str:
         cells = [_cell(_policy(scenario, name)) for scenario in scenarios]
         shown = f"**{name}**" if name in ours else name
         lines.append(f"| {shown} | {' | '.join(cells)} | {_too_many(scenarios, name)} |")
-    most = [f"{charts.percent(max(_share(s, name) for name in rest))} at most" for s in scenarios]
+    most = [_at_most(max(_share(s, name) for name in rest)) for s in scenarios]
     too_many = max(sum(_policy(s, name)["duplicates"] for s in scenarios) for name in rest)
     lines.append(f"| {'; '.join(rest)} | {' | '.join(most)} | {too_many} at most |")
     cells = [_cell(_policy(scenario, bound)) for scenario in scenarios]
     lines.append(f"| *{bound}* | {' | '.join(cells)} | 0 |")
     return "\n".join(lines)
+
+
+def _at_most(share: float) -> str:
+    return f"{charts.percent(share)} at most" if share else charts.percent(share)
 
 
 _HEADINGS = {

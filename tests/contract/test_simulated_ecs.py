@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retry_run_task.core.values import Lost, Phase, Placed, Refused
-from retry_run_task.local.ecs import Ecs, EcsError, Lifecycle
+from retry_run_task.local.ecs import NO_CAPACITY, Ecs, EcsError, Lifecycle
 from retry_run_task.simulate.cloud import ENI_TIMEOUT_S, START_FAILED, Cloud, CloudWorld
 from retry_run_task.simulate.night import START, Night, Spec, Track
 from retry_run_task.simulate.outlook import Gap, Outlook
@@ -166,6 +166,11 @@ def test_one_zone_with_room_is_enough() -> None:
         (0, body(networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-a"]}})),
     )
     assert seen[1] == ()
+
+
+def test_in_a_subnet_that_the_night_does_not_know_there_is_no_room() -> None:
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-elsewhere"]}}
+    assert Simulated(EMPTY).call(0, body(networkConfiguration=network)) == (None, (), (NO_CAPACITY,))
 
 
 def test_spot_is_not_on_demand_and_a_strategy_of_both_is_answered_in_parts() -> None:

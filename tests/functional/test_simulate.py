@@ -184,3 +184,6 @@ def test_every_scenario_has_a_name_that_can_be_typed() -> None:
     names = [scenario.name for scenario in SCENARIOS]
     assert len(set(names)) == len(names) == 9
     assert all(name.replace("-", "").isalpha() and name.islower() for name in names)
+    assert ", ".join(names) in " ".join(
+        CliRunner().invoke(retry_run_task, ["simulate", "--help"]).output.split()
+    )

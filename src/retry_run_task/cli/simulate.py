@@ -49,7 +49,8 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     "names",
     multiple=True,
     metavar="NAME",
-    help="Which outages; may be given several times.  [default: all]",
+    help="Which outages; may be given several times: zone-outage, rush, brownout, spot-drought, throttling, agent, "
+    "eni, lost-answers, misconfigured.  [default: all]",
 )
 @click.option(
     "--records", type=click.File("rb"), metavar="FILE", help="Your own past instead: CloudTrail records."
@@ -160,6 +161,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
 
     notes: tuple[str, ...] = ()
+    if html is not None and not html.parent.is_dir():
+        # Not after all the work.
+        raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
     if records is not None:
         if names:
             raise click.UsageError("Give either --records or --scenario, not both.")

@@ -177,7 +177,8 @@ class Cloud:
     def _zones(self, body: Mapping[str, Any]) -> list[str]:
         network = body.get("networkConfiguration")
         subnets = network["awsvpcConfiguration"]["subnets"] if network else self.night.zones
-        return [self.night.zones[subnet] for subnet in subnets]
+        # A policy may add subnets that the night knows nothing of: there is no room in them.
+        return [self.night.zones[subnet] for subnet in subnets if subnet in self.night.zones]
 
     def _take(self, zones: list[str], provider: str, now: float) -> bool:
         # Begins with another zone each time, as the local model does.
