@@ -126,7 +126,7 @@ def test_your_own_past(tmp_path: Path) -> None:
         (
             ("--html", "/nowhere/page.html", "--scenario", "agent", *QUICK),
             None,
-            "cannot be written: No such file",
+            "cannot be written: there is no folder /nowhere.",
         ),
         (("--records", "FILE"), "not json", "cannot be read"),
         (("--records", "FILE"), b"\xff\xfe\xfa", "is not UTF-8 text; expected JSON."),
