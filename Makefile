@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit bench bundle docs site audit dist distcheck reproducible lock clean
+.PHONY: help demo test check unit bench browser bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -26,8 +26,14 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed ## run the tests against the installed wheel and the built zip
 	$(BIN)/pytest -q -n auto
 
-bench: $(VENV)/.developed ## measure speed, start-up and memory, as ratios in one run
+bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and compare the policies
 	$(BIN)/python bench/bench.py
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/comparison.py
+
+browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
+	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \
+		$$(test "$$(id -u)" = 0 || echo sudo) apt-get install --yes --no-install-recommends chromium; }
 
 bundle: build/lambda.zip ## build the zip that runs in Lambda; POLICY=policy.toml puts your own policy in it
 ifdef POLICY
