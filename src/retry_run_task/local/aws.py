@@ -30,6 +30,7 @@ from retry_run_task.local.functions import Functions, client_environment
 from retry_run_task.local.lambda_api import LambdaApi
 from retry_run_task.local.logs import Logs
 from retry_run_task.local.logs_api import LogsApi
+from retry_run_task.local.lookup_api import LookupApi
 from retry_run_task.local.schedules import Schedules
 from retry_run_task.local.schedules_api import PATHS as SCHEDULER_PATHS
 from retry_run_task.local.schedules_api import EventsApi, SchedulerApi
@@ -75,6 +76,7 @@ class LocalAws:
         functions: The Lambda functions.
         durable: Their durable executions.
         trail: CloudTrail's deliveries.
+        lookup: CloudTrail's event history.
         topics: The SNS topics.
         schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
     """
@@ -132,12 +134,14 @@ class LocalAws:
             {"logs": trail_delay, "eventbridge": event_delay},
             seed,
         )
+        self.lookup = LookupApi(self.clock, self.trail)
         self.logs.create_group(self.trail.log_group)
         self._server: Server | None = None
         self._lambda = LambdaApi(self.functions, self.durable)
         self._scheduler = SchedulerApi(self.schedules)
         self._json_operations = {
             "AWSEvents": EventsApi(self.schedules, self.events).operations(),
+            "CloudTrail_20131101": self.lookup.operations(),
             "Logs_20140328": LogsApi(self.logs).operations(),
         }
         self._stack = ExitStack()
@@ -239,7 +243,7 @@ class LocalAws:
             if target.startswith("AmazonEC2ContainerService"):
                 return self._serve_ecs(request)
             if target:
-                return json_operation(request, self._json_operations.get(target.partition(".")[0], {}))
+                return json_operation(request, self._json_operations.get(_service(target), {}))
             if request.path == "/" and request.method == "POST":
                 if b"Version=2010-03-31" in request.body:
                     return query_operation(request, self.topics.operations(), topics.NAMESPACE)
@@ -331,6 +335,11 @@ class LocalAws:
         self.publish_event("aws.lambda", "Durable Execution Status Change", detail)
         if status in ("FAILED", "STOPPED", "TIMED_OUT"):
             self.functions.bury(function.name, (begun.input or "").encode(), status, 1)
+
+
+def _service(target: str) -> str:
+    """Return the service that a target names; CloudTrail's has dots in front: ``com.amazonaws...``."""
+    return target.rpartition(".")[0].rpartition(".")[2]
 
 
 def _seconds(time: datetime) -> str:
