@@ -12,6 +12,13 @@ from botocore.exceptions import ClientError
 from retry_run_task.local.aws import LocalAws
 from support.local_aws import client
 
+NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
+REQUEST = {
+    "cluster": "batch",
+    "taskDefinition": "nightly",
+    "launchType": "FARGATE",
+    "networkConfiguration": NETWORK,
+}
 BY_NAME = [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}]
 
 
@@ -20,13 +27,14 @@ def aws():
     with LocalAws(speed=1000, trail_delay=(300, 60), ways_in=()) as running:
         running.ecs.create_cluster("batch")
         running.ecs.register_task_definition("nightly")
+        running.ecs.add_subnet("subnet-a", "ap-northeast-1a")
         running.lookup.calls_per_s = None
         yield running
 
 
 def call(aws, count=1):
     for _ in range(count):
-        aws.ecs.run_task({"cluster": "batch", "taskDefinition": "nightly", "launchType": "EC2"})
+        aws.ecs.run_task(REQUEST)
 
 
 def pass_time(aws, seconds):
