@@ -207,9 +207,16 @@ def test_an_execution_times_out_in_virtual_time(aws, lambda_, start):
 
 def test_may_be_stopped(aws, lambda_, start):
     arn = start("stopped", rounds=1, wait_s=3600)
-    lambda_.stop_durable_execution(DurableExecutionArn=arn, Error={"ErrorMessage": "enough"})
+    lambda_.stop_durable_execution(
+        DurableExecutionArn=arn, Error={"ErrorType": "Person", "ErrorMessage": "enough"}
+    )
     aws.durable.wait(arn)
     assert lambda_.get_durable_execution(DurableExecutionArn=arn)["Status"] == "STOPPED"
+    told = history(lambda_, arn)[1][-1]
+    assert (told["EventType"], told["ExecutionStoppedDetails"]["Error"]["Payload"]) == (
+        "ExecutionStopped",
+        {"ErrorType": "Person", "ErrorMessage": "enough"},
+    )
 
 
 def status(lambda_, arn):

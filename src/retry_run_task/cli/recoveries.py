@@ -74,17 +74,18 @@ def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, 
     from rich.text import Text  # noqa: PLC0415
 
     is_wide = width >= _WIDE
-    found = Table(box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim")
-    longest = max((len(view.schedule) for view in views), default=0)
-    found.add_column("state", no_wrap=True, min_width=9)
-    found.add_column(
-        "schedule", no_wrap=True, overflow="ellipsis", width=max(8, min(longest, 36 if is_wide else 20))
+    found = Table(
+        box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim", expand=True
     )
-    found.add_column("reason", no_wrap=True, overflow="ellipsis", min_width=10)
-    found.add_column("tries", no_wrap=True, justify="right", min_width=5)
-    found.add_column("next", no_wrap=True, min_width=9)
-    found.add_column("age", no_wrap=True, min_width=6)
-    found.add_column("id", no_wrap=True, min_width=8)
+    longest = max((len(view.schedule) for view in views), default=0)
+    widest = max((len(short) for short in ids.values()), default=8)
+    for name, columns in (("state", 9), ("schedule", max(8, min(longest, 36 if is_wide else 20)))):
+        found.add_column(name, no_wrap=True, overflow="ellipsis", width=columns)
+    # What is left of the line.
+    found.add_column("reason", no_wrap=True, overflow="ellipsis", ratio=1)
+    found.add_column("tries", no_wrap=True, justify="right", width=5)
+    for name, columns in (("next", 9), ("age", 6), ("id", min(widest, 36))):
+        found.add_column(name, no_wrap=True, width=columns)
     for view in worst_first(views):
         found.add_row(
             Text(view.state, style=_STYLES[view.state]),

@@ -15,7 +15,7 @@ from retry_run_task.cli.moments import Moment
 from retry_run_task.core.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import Group
 

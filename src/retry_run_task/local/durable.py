@@ -42,7 +42,6 @@ HTTP_ERROR = 400
 ROUTES: dict[type[routes.Route], type[handlers.EndpointHandler]] = {
     routes.CheckpointDurableExecutionRoute: handlers.CheckpointDurableExecutionHandler,
     routes.GetDurableExecutionStateRoute: handlers.GetDurableExecutionStateHandler,
-    routes.StopDurableExecutionRoute: handlers.StopDurableExecutionHandler,
     routes.CallbackSuccessRoute: handlers.SendDurableExecutionCallbackSuccessHandler,
     routes.CallbackFailureRoute: handlers.SendDurableExecutionCallbackFailureHandler,
     routes.CallbackHeartbeatRoute: handlers.SendDurableExecutionCallbackHeartbeatHandler,

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
 from retry_run_task.local.holds import Holds
@@ -49,6 +50,8 @@ class OperatorsApi:
                 return self._history(arn, request.query)
             case "POST", ["durable-executions", arn, ("pause" | "resume") as action]:
                 return self._hold(arn, action, json.loads(request.body or b"{}"))
+            case "POST", ["durable-executions", arn, "stop"]:
+                return self._stop(arn, json.loads(request.body or b"{}"))
             case _:
                 return None
 
@@ -126,6 +129,16 @@ class OperatorsApi:
             events.reverse()
         found, more = _page(events, query)
         return json_response({"Events": found, **more})
+
+    def _stop(self, arn: str, error: Mapping[str, Any]) -> Response:
+        """Stop. The body is the error itself, which the runner looks for inside of it.
+
+        One that has ended stays as it ended; that AWS answers so too is assumed, as its pages say nothing of it.
+        """
+        self._load(arn)
+        given = ErrorObject.from_dict(error) if error else None
+        stopped = self._runner.executor.stop_execution(arn, given)
+        return json_response({"StopTimestamp": stopped.stop_timestamp.timestamp()})
 
     def _hold(self, arn: str, action: str, asked: Mapping[str, Any]) -> Response:
         """Pause, which waits for a running handler to stop, or resume.
