@@ -18,6 +18,7 @@ from retry_run_task.cli.destroy import destroy
 from retry_run_task.cli.doctor import doctor
 from retry_run_task.cli.explain import explain
 from retry_run_task.cli.pause import pause
+from retry_run_task.cli.replay import replay
 from retry_run_task.cli.resume import resume
 from retry_run_task.cli.status import status
 from retry_run_task.cli.stop import stop
@@ -33,7 +34,7 @@ def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-for command in (demo, explain, doctor, deploy, verify, status, stop, pause, resume, destroy):
+for command in (demo, explain, doctor, deploy, verify, status, stop, pause, resume, replay, destroy):
     retry_run_task.add_command(command)
 
 

@@ -104,8 +104,10 @@ def reason(view: RecoveryView) -> str:
     if view.state is State.PAUSED:
         return view.hold_reason or "paused"
     if view.state in (State.FAILED, State.STOPPED):
-        return f"{view.outcome}: {view.why}" if view.why else view.outcome
+        return view.why or view.outcome
     word = view.outcome if view.state is State.GAVE_UP else view.category
+    if view.reason.lower().startswith(word):
+        return view.reason
     return ": ".join(part for part in (word, view.reason) if part)
 
 

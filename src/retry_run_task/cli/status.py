@@ -141,7 +141,9 @@ def _look(of: Executions, since: datetime, schedules: Sequence[str], limit: int)
     try:
         with talk.looking(f"Looking at {of.region}") as tell:
             under_way = of.open()
-            over = [one for one in of.begun(since) if not one.is_open]
+            # One may end between the two lists.
+            known = {one.arn for one in under_way}
+            over = [one for one in of.begun(since) if not one.is_open and one.arn not in known]
             views = of.look_at_all([*under_way, *over[:limit]], tell)
     except RetryRunTaskError as error:
         return replace(seen, error=error)

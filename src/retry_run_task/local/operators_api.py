@@ -136,7 +136,7 @@ class OperatorsApi:
         One that has ended stays as it ended; that AWS answers so too is assumed, as its pages say nothing of it.
         """
         self._load(arn)
-        given = ErrorObject.from_dict(error) if error else None
+        given = ErrorObject.from_dict(dict(error)) if error else None
         stopped = self._runner.executor.stop_execution(arn, given)
         return json_response({"StopTimestamp": stopped.stop_timestamp.timestamp()})
 

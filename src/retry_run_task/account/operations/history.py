@@ -29,9 +29,8 @@ from retry_run_task.core import wire
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.errors import PayloadError
-from retry_run_task.core.messages import schedule_name
 from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.schedules import STAMP_MAX
+from retry_run_task.core.schedules import STAMP_MAX, STAMPS
 from retry_run_task.core.values import CallerKind, FailedLaunch, Failure, Outcome, Phase
 
 if TYPE_CHECKING:
@@ -75,13 +74,12 @@ def read_payload(payload: str | None) -> FailedLaunch | None:
 
 def known_schedule(launch: FailedLaunch) -> str:
     """Return what a launch itself tells of its schedule's name, or its family; EventBridge cuts long names."""
-    if launch.caller.kind is CallerKind.HAND_MADE:
-        return f"{family(launch.request.parameters) or '?'} (by hand)"
-    name = schedule_name(launch)
-    if name is None:
-        return family(launch.request.parameters) or "?"
-    is_cut = len(str(launch.request.parameters.get("startedBy"))) >= STAMP_MAX
-    return f"{name}…" if is_cut else name
+    started_by = str(launch.request.parameters.get("startedBy") or "")
+    name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
+    if len(started_by) >= STAMP_MAX and name:
+        name += "…"
+    name = name or family(launch.request.parameters) or "?"
+    return f"{name} (by hand)" if launch.caller.kind is CallerKind.HAND_MADE else name
 
 
 class _Reader:
