@@ -12,6 +12,7 @@ import sys
 import click
 
 from retry_run_task import __version__
+from retry_run_task.cli.audit import audit
 from retry_run_task.cli.demo import demo
 from retry_run_task.cli.deploy import deploy
 from retry_run_task.cli.destroy import destroy
@@ -34,7 +35,20 @@ def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-for command in (demo, explain, doctor, deploy, verify, status, stop, pause, resume, replay, destroy):
+for command in (
+    demo,
+    explain,
+    doctor,
+    deploy,
+    verify,
+    status,
+    stop,
+    pause,
+    resume,
+    replay,
+    audit,
+    destroy,
+):
     retry_run_task.add_command(command)
 
 

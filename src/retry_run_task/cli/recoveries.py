@@ -65,7 +65,7 @@ def counted(views: Sequence[RecoveryView]) -> str:
 
 
 # From this width on there is room for whole names.
-_WIDE = 100
+WIDE = 100
 
 
 def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, width: int) -> Table:
@@ -73,7 +73,7 @@ def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, 
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    is_wide = width >= _WIDE
+    is_wide = width >= WIDE
     found = Table(
         box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim", expand=True
     )

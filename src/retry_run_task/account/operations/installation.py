@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from retry_run_task.core.scope import Scope
 
 
+class NotInstalledError(ConfigError):
+    """There is no installation of that name here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
     """One installation in one Region.
@@ -44,14 +48,15 @@ def read_installation(reader: Reader, stack: str) -> Installation:
     """Return the installation of a name.
 
     Raises:
-        ConfigError: There is none, or its settings are not understood.
+        NotInstalledError: There is none.
+        ConfigError: Its settings are not understood.
         DeployError: AWS does not say.
     """
     action, function = "lambda:GetFunctionConfiguration", f"{stack}-intake"
     answer = reader.read(action, FunctionName=function)
     if isinstance(answer, Unknown):
         if error_code(answer) == "ResourceNotFoundException":
-            raise ConfigError(
+            raise NotInstalledError(
                 f"There is no installation {stack} in {reader.region}: Lambda has no function {function}.",
                 hint="Name another with --stack or --region, or install it with: retry-run-task deploy.",
             )

@@ -81,3 +81,18 @@ def due_times(schedule: Schedule, since: datetime, until: datetime) -> Iterator[
 def is_floating(schedule: Schedule) -> bool:
     """Tell whether it counts from a moment that AWS does not tell."""
     return schedule.start is None and expressions.RATE.fullmatch(schedule.expression or "") is not None
+
+
+_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+def interval_of(rate: str) -> timedelta:
+    """Return how far apart the runs of a rate are.
+
+    Raises:
+        ValueError: It is no rate.
+    """
+    found = expressions.RATE.fullmatch(rate)
+    if found is None:
+        raise ValueError(f"{rate!r} is no rate")
+    return int(found[1]) * _UNITS[found[2]]
