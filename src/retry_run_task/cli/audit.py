@@ -154,6 +154,7 @@ def _counts(found: Sequence[Audited]) -> Mapping[Result, int]:
 def _print(one: Inspection) -> None:
     from rich.text import Text  # noqa: PLC0415
 
+    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
     from retry_run_task.cli.recoveries import console  # noqa: PLC0415
 
     out = console()
@@ -167,9 +168,14 @@ def _print(one: Inspection) -> None:
         style="not bold",
     )
     out.print(head, soft_wrap=True)
-    if one.found:
-        _print_table(out, one.found)
-    for audited in one.found:
+    fine = [audited for audited in one.found if set(audited.counts) <= {Result.RAN}]
+    others = [audited for audited in one.found if audited not in fine]
+    if others:
+        _print_table(out, others)
+    if runs := sum(len(audited.runs) for audited in fine):
+        what = f"{len(fine)} other schedules" if others else f"{len(fine)} schedules"
+        out.print(Text(f"{what}: all {runs} runs that were due ran.", style="green"), soft_wrap=True)
+    for audited in others:
         _print_runs(out, audited)
     off = sum(not launcher.is_enabled for launcher in one.launchers.found)
     on_events = sum(launcher.is_enabled and launcher.expression is None for launcher in one.launchers.found)
