@@ -193,9 +193,7 @@ def cut(site: Site) -> str:
     """EventBridge has cut the name of a schedule that is gone."""
     site.capacity(0)
     arn = site.call("chronos-schedule/" + "nightly-report-of-the-data-platform"[:19])
-    # At the end of a wait it is trying again; most of the time it waits.
-    while not [one.get("EventType") for one in site.history(arn)][-1:] == ["WaitStarted"]:
-        time.sleep(0.005)
+    site.until(arn, "wait-1")
     return arn
 
 

@@ -67,8 +67,8 @@ RULE = "nightly-report"
         ("stopped", State.STOPPED, RULE, "stopped", "capacity"),
         ("lost", State.STOPPED, RULE, "stopped", "transient"),
         ("by-hand", State.RECOVERED, "nightly (by hand)", "recovered", "capacity"),
-        # It is gone, and its name was cut to what ``startedBy`` has room for.
-        ("cut", State.WAITING, "nightly-report-of-t…", "", "capacity"),
+        # It is gone, and its name was cut to what ``startedBy`` has room for. Recorded between wait and attempt.
+        ("cut", State.TRYING, "nightly-report-of-t…", "", "capacity"),
         ("start-failed", State.RECOVERED, RULE, "recovered", "transient"),
     ],
 )
