@@ -799,7 +799,7 @@ EXIT_CODES = (
     (0, "done, or nothing to do"),
     (1, "started, and it failed; `explain`: a record could not be read"),
     (2, "never started: usage, settings, or a file that is not there or not readable"),
-    (3, "it ran, and the answer is no; `doctor`: something is wrong"),
+    (3, "it ran, and the answer is no; `doctor`: something is wrong; `audit`: a run is missing"),
     (130, "interrupted"),
 )
 

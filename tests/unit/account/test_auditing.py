@@ -106,7 +106,7 @@ def view(state: State, name: str = NAME, **changes: Any) -> dict[str, RecoveryVi
         ((call(at(3), caller=Caller(kind=CallerKind.RULE, role_arn="arn:other")),), {}, "missed", "nothing"),
         ((call(at(3), caller=Caller(kind=CallerKind.OTHER, role_arn=RULE_ROLE)),), {}, "missed", "nothing"),
         # EventBridge came late: it repeats for a day what it could not call.
-        ((call(at(9)),), {}, "ran", ""),
+        ((call(at(9)),), {}, "ran", "6 h late"),
         # It failed.
         ((failed(at(3)),), {"views": view(State.RECOVERED, outcome="recovered")}, "recovered", "recovered"),
         ((failed(at(3)),), {"views": view(State.WAITING, attempts=4)}, "going", "waiting after 4 attempts"),

@@ -20,6 +20,7 @@ from retry_run_task.account.operations.runs import Audited, Result, Run
 from retry_run_task.account.operations.timetable import as_schedule, due_times, interval_of, is_floating
 from retry_run_task.account.operations.view import State
 from retry_run_task.core import identity
+from retry_run_task.core.durations import spoken
 from retry_run_task.core.request import cluster_name, family
 from retry_run_task.core.schedules import STAMP_MAX, STAMPS, could_make
 from retry_run_task.core.scope import Treatment
@@ -205,7 +206,10 @@ class _Judge:
     def run(self, launcher: Launcher, due: datetime, calls: Sequence[Call]) -> Run:
         placed = next((call for call in calls if call.failed is None), None)
         if placed is not None:
-            return self._placed(Run(due=due, result=Result.RAN, time=placed.time))
+            late = placed.time - due
+            is_late = late > self.window.tolerance + timedelta(minutes=launcher.window_min)
+            why = f"{spoken(late.total_seconds())} late" if is_late else ""
+            return self._placed(Run(due=due, result=Result.RAN, why=why, time=placed.time))
         failed = [call for call in calls if call.failed is not None]
         if failed:
             return self._failed(launcher, due, failed)
