@@ -189,7 +189,7 @@ def test_a_run_that_comes_late_is_not_taken_for_the_next() -> None:
 
 
 def test_a_flexible_window_is_waited_for() -> None:
-    schedule = launcher(kind=CallerKind.SCHEDULER, window_min=30)
+    schedule = launcher(kind=CallerKind.SCHEDULER, window_min=30, event_age_s=0)
     late = call(
         at(3, 32),
         caller=Caller(kind=CallerKind.SCHEDULER, role_arn=RULE_ROLE),

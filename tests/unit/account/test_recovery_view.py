@@ -131,6 +131,14 @@ def test_a_task_that_did_not_start_is_told_and_is_none_of_its_tasks() -> None:
     assert len(found.task_arns) == 1
 
 
+def test_a_task_that_did_not_start_is_forgotten_also_while_the_recovery_goes_on() -> None:
+    gone = {"arn": "arn:task/1", "phase": "failed to start", "failures": [], "ours": True}
+    assert read(EXECUTION, [*step("run-task-1", PLACED)]).task_arns == ("arn:task/1",)
+    assert (
+        read(EXECUTION, [*step("run-task-1", PLACED), *step("watch-1-1", {"tasks": [gone]})]).task_arns == ()
+    )
+
+
 def test_values_of_variables_are_nowhere() -> None:
     """The payload of a record made by hand has them; what is kept to be shown does not."""
     assert SECRET in json.dumps(recorded("by-hand")[1], default=str)
