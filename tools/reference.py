@@ -945,7 +945,10 @@ EXIT_CODES = (
     (2, "never started: usage, settings, or a file that is not there or not readable"),
     (
         3,
-        "it ran, and the answer is no; `doctor`: something is wrong; `policy check`: the policy has a problem",
+        (
+            "it ran, and the answer is no; `doctor`: something is wrong; `policy check`: the policy has a problem; "
+            "`audit`: a run is missing"
+        ),
     ),
     (130, "interrupted"),
 )

@@ -11,8 +11,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.identity import member_role
 from retry_run_task.core.policy_file import Problem, parse
-from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER
+from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope
 from retry_run_task.core.values import CallerKind
 
 if TYPE_CHECKING:
@@ -163,6 +164,26 @@ class Settings:
         if problems:
             raise ConfigError("; ".join(problems) + ".", hint="Correct the function's environment.")
         return cls(**values)
+
+    def scope(self, function_arn: str) -> Scope:
+        """Return what an intake with these settings looks after.
+
+        Args:
+            function_arn: Of intake itself: ``arn:<partition>:lambda:<region>:<account>:function:<name>``.
+        """
+        _, _, _, region, account, *_ = function_arn.split(":")
+        return Scope(
+            callers=self.callers,
+            recover_errors=self.recover_errors,
+            spot_interruptions=self.spot_interruptions,
+            clusters=self.clusters,
+            task_definitions=self.task_definitions,
+            account=account,
+            accounts=self.accounts,
+            regions=self.regions or (region,),
+            role_arn=self.role_arn or None,
+            member_role=member_role(self.stack) if self.accounts else "",
+        )
 
 
 POLICY = "policy.toml"

@@ -17,7 +17,6 @@ from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
 from retry_run_task.core import identity, recovery, wire
 from retry_run_task.core.errors import ConfigError, GaveUpError
-from retry_run_task.core.scope import Scope
 from retry_run_task.core.values import Category, JsonObject
 from retry_run_task.intake import take_in
 
@@ -50,7 +49,7 @@ def intake(event: Any, context: Any) -> JsonObject:
         counts = take_in(
             event,
             stack=settings.stack,
-            scope=_scope(settings, context.invoked_function_arn),
+            scope=settings.scope(context.invoked_function_arn),
             start=lambda name, payload: recoveries.start(
                 recoveries.client(), function=settings.recover_function, name=name, payload=payload
             ),
@@ -78,23 +77,6 @@ def _settings() -> Settings:
 @once
 def _policy() -> Policy:
     return read_policy()
-
-
-def _scope(settings: Settings, function_arn: str) -> Scope:
-    # arn:<partition>:lambda:<region>:<account>:function:<name>
-    _, _, _, region, account, *_ = function_arn.split(":")
-    return Scope(
-        callers=settings.callers,
-        recover_errors=settings.recover_errors,
-        spot_interruptions=settings.spot_interruptions,
-        clusters=settings.clusters,
-        task_definitions=settings.task_definitions,
-        account=account,
-        accounts=settings.accounts,
-        regions=settings.regions or (region,),
-        role_arn=settings.role_arn or None,
-        member_role=identity.member_role(settings.stack) if settings.accounts else "",
-    )
 
 
 def _role_elsewhere(

@@ -33,6 +33,7 @@ from retry_run_task.local.functions import Functions, client_environment
 from retry_run_task.local.lambda_api import LambdaApi
 from retry_run_task.local.logs import Logs
 from retry_run_task.local.logs_api import LogsApi
+from retry_run_task.local.lookup_api import LookupApi
 from retry_run_task.local.places import Place
 from retry_run_task.local.roles import Roles
 from retry_run_task.local.schedules_api import PATHS as SCHEDULER_PATHS
@@ -78,6 +79,7 @@ class LocalAws:
         functions: The Lambda functions.
         durable: Their durable executions.
         trail: CloudTrail's deliveries.
+        lookup: CloudTrail's event history.
         topics: The SNS topics.
         schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
         roles: Roles in other accounts that may be taken.
@@ -139,6 +141,7 @@ class LocalAws:
             {"logs": trail_delay, "eventbridge": event_delay},
             seed,
         )
+        self.lookup = LookupApi(self.clock, self.trail)
         self.logs.create_group(self.trail.log_group)
         self._server: Server | None = None
         self._lambda = LambdaApi(self.functions, self.durable)
@@ -280,6 +283,8 @@ class LocalAws:
             # The event bus that leads to our functions is at home.
             bus = self.events if place is self._home else Events(lambda *_: None)
             return EventsApi(place.schedules, bus).operations()
+        if "CloudTrail_20131101" in target:
+            return self.lookup.operations()
         return self._logs_operations if target.startswith("Logs_20140328") else {}
 
     def _serve_query(self, request: Request) -> Response:
