@@ -33,6 +33,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "docs/install.md",
         "infra/README.md",
         "infra/terraform/README.md",
+        "infra/terraform/modules/member/README.md",
         "docs/permissions.md",
         "docs/runbook.md",
         "docs/security.md",

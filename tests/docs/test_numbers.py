@@ -9,12 +9,12 @@ import pytest
 from docs.markdown_pages import ROOT, Page
 from retry_run_task.cli import retry_run_task
 from retry_run_task.core import recovery, request
-from retry_run_task.core.policy import DEFAULT
+from retry_run_task.core.policy import DEADLINE_S, DEFAULT, Facts
 from retry_run_task.core.values import Category
 from retry_run_task.sources import cloudwatch_logs, reading, tasks
 
 WORDS = {1: "a", 2: "two", 3: "three", 5: "five", 6: "six", 7: "seven"}
-HOURS = round(DEFAULT.deadline_s / 3600)
+HOURS = round(DEADLINE_S / 3600)
 LOOK_S = recovery._WATCH_FIRST_WAIT_S
 MESSAGES_S = sum(recovery._NOTIFY_FIRST_WAIT_S * 2**nth for nth in range(recovery._NOTIFY_TRIES - 1))
 (SPEED,) = (p.default for p in retry_run_task.commands["demo"].params if p.name == "speed")
@@ -23,7 +23,10 @@ TRIES = WORDS[recovery._NOTIFY_TRIES]
 CLAIMS = [
     ("README.md", f"{SPEED:.0f} times faster than life"),
     ("README.md", f"later than {WORDS[HOURS]} hours after the failed call"),
-    ("docs/concepts.md", f"{WORDS[DEFAULT.rules[Category.UNKNOWN].attempts or 0]} careful attempts"),
+    (
+        "docs/concepts.md",
+        f"{WORDS[DEFAULT.treatment(Facts(), Category.UNKNOWN).attempts or 0]} careful attempts",
+    ),
     ("docs/concepts.md", f"no later than {WORDS[HOURS]} hours after the failed call"),
     ("docs/concepts.md", f"{WORDS[int(tasks._CLOCKS_DIFFER.total_seconds())]} seconds are allowed"),
     ("docs/concepts.md", f"after {LOOK_S} s, {2 * LOOK_S} s more, and then every minute"),
