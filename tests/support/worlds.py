@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retry_run_task.core import recovery, wire
-from retry_run_task.core.messages import Ending, Message
+from retry_run_task.core.messages import Ending, Message, Style
 from retry_run_task.core.policy import DEFAULT, Policy
 from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
 
+IN_ENGLISH = Style()
 _NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")
 _NO_VALUES = NoMatch(why="its input is made from an event")
 
@@ -107,12 +108,13 @@ class Run:
         return [result for name, result in self.execution.operations if name.startswith("wait-")]
 
 
-def run(
+def run(  # noqa: PLR0913 - a switch for each thing that a test may want
     launch: FailedLaunch,
     *script: Answer,
     policy: Policy = DEFAULT,
     late_s: float = 300,
     notify_recovered: bool = False,
+    style: Style = IN_ENGLISH,
     notify_errors: Sequence[str] = (),
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
@@ -131,6 +133,7 @@ def run(
         told,
         policy=policy,
         notify_recovered=notify_recovered,
+        style=style,
         recover_errors=recover_errors,
     )
     timeline.run()
@@ -140,7 +143,7 @@ def run(
     return Run(execution.result, told, execution, world)
 
 
-def start(
+def start(  # noqa: PLR0913 - as above
     executions: Executions,
     launch: FailedLaunch,
     world: recovery.World,
@@ -149,6 +152,7 @@ def start(
     name: str = "recovery",
     policy: Policy = DEFAULT,
     notify_recovered: bool = False,
+    style: Style = IN_ENGLISH,
     recover_errors: bool = False,
 ) -> bool:
     """Start a recovery as intake would: by name, with the launch as its payload."""
@@ -168,6 +172,7 @@ def start(
                 wait=wait,
                 tell=tell,
                 notify_recovered=notify_recovered,
+                style=style,
                 recover_errors=recover_errors,
             ),
         )

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from retry_run_task.core import identity, request, wire
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.decision import GiveUp, Retry, decide, open_with, past_deadline
-from retry_run_task.core.messages import Ending, message
+from retry_run_task.core.messages import Ending, Style, message
 from retry_run_task.core.schedules import SPOT_INTERRUPTION, NoMatch
 from retry_run_task.core.values import (
     CallerKind,
@@ -163,6 +163,7 @@ class Tools:
         tell: Where the log is written.
         notify_recovered: Whether a person is also told when all is well.
         recover_errors: Whether calls that raised an error are made again, once nobody else can be doing it.
+        style: How a message is written.
     """
 
     policy: Policy
@@ -172,6 +173,7 @@ class Tools:
     tell: Tell
     notify_recovered: bool = False
     recover_errors: bool = False
+    style: Style = Style()  # noqa: RUF009 - frozen
 
 
 @dataclass(slots=True)
@@ -254,7 +256,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         category=ending.last.category.value if ending.last else None,
     )
     if tools.notify_recovered or not ending.is_well:
-        _notify(message(launch, ending), tools)
+        _notify(message(launch, ending, tools.style), tools)
     return ending
 
 
@@ -600,6 +602,7 @@ def _ending(progress: _Progress, end: GiveUp) -> Ending:
         elapsed_s=progress.elapsed_s,
         last=progress.last,
         is_unsure=progress.is_unsure,
+        numbers=end.numbers,
     )
 
 
