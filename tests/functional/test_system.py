@@ -221,7 +221,7 @@ def test_records_from_elsewhere_are_left_alone_with_a_line_that_says_so(site: Si
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("RETRY_RUN_TASK_NOTIFY_RECOVERED", "yes"), ("RETRY_RUN_TASK_STAKC", "x")]
+    ("setting", "value"), [("RETRY_RUN_TASK_MESSAGES", "yes"), ("RETRY_RUN_TASK_STAKC", "x")]
 )
 def test_a_wrong_setting_fails_loudly_and_loses_nothing(site: Site, setting: str, value: str) -> None:
     """Lambda delivers the event again, and then to the dead-letter queue: it is still there."""
