@@ -241,10 +241,14 @@ def _why_late(ending: Ending) -> str:
     if ending.outcome is Outcome.EXPIRED:
         return f"次の試行は最初の失敗から{after}後になり、ポリシーで定めた期限の{limit}を超えるためです。"
     share = numbers.get("share", 1.0)
-    part = "" if share == 1 else f" までの間隔の {share:.0%}"
+    if share == 1:
+        return (
+            f"スケジュールの次回実行が最初の失敗から{limit}後に予定されており、"
+            f"次の試行 ({after}後) では間に合わないためです。"
+        )
     return (
         f"次の試行は最初の失敗から{after}後になり、"
-        f"スケジュールの次回実行 ({limit}後){part}に間に合わないためです。"
+        f"スケジュールの次回実行 ({limit}後) までの間隔の {share:.0%} を過ぎるためです。"
     )
 
 

@@ -140,7 +140,7 @@ def test_the_numbers_of_a_decision_are_told() -> None:
     assert "6時間1分後" in why("deadline")
     assert "6時間を超える" in why("deadline")
     assert "6分40秒後" in why("next run")
-    assert "(5分後)" in why("next run")
+    assert "5分後に予定" in why("next run")
     assert "50%" in why("half way to the next run")
     assert "%" not in why("next run")
     assert "3 回" in why("attempts")
