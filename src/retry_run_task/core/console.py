@@ -73,7 +73,7 @@ def log_url(at: Place, text: str, *, start_ms: int | None = None, end_ms: int | 
     Args:
         at: Where the function runs.
         text: What the lines contain.
-        start_ms: Earliest time in milliseconds since 1970; None for the last day from when the link is opened.
+        start_ms: Earliest time in milliseconds since 1970; None for the last week before the link is opened.
         end_ms: Latest time, if ``start_ms`` is given.
     """
     root = _root(at.partition, at.region)
@@ -83,7 +83,7 @@ def log_url(at: Place, text: str, *, start_ms: int | None = None, end_ms: int | 
     # https://github.com/remotion-dev/remotion/blob/main/packages/lambda-client/src/get-cloudwatch-stream-url.ts
     group = _quoted(_quoted(at.log_group)).replace("%", "$")
     pattern = _quoted(_quoted(f'"{text}"')).replace("%", "$")
-    span = "start$3D-86400000" if start_ms is None else f"start$3D{start_ms}$26end$3D{end_ms}"
+    span = "start$3D-604800000" if start_ms is None else f"start$3D{start_ms}$26end$3D{end_ms}"
     return (
         f"{root}/cloudwatch/home?region={at.region}#logsV2:log-groups/log-group/{group}"
         f"/log-events$3FfilterPattern$3D{pattern}$26{span}"

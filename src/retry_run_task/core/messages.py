@@ -333,8 +333,11 @@ def _links(launch: FailedLaunch, ending: Ending, style: Style) -> Iterator[tuple
 
 
 def _span(launch: FailedLaunch, ending: Ending) -> dict[str, int]:
-    """Return the time that the log lines are from; a record made by hand may carry any time."""
-    if launch.caller.kind is CallerKind.HAND_MADE:
+    """Return the time that the log lines are from, if that is known.
+
+    A record made by hand may carry any time, and a recovery that ended before its first look has not asked for it.
+    """
+    if launch.caller.kind is CallerKind.HAND_MADE or ending.elapsed_s <= 0:
         return {}
     start = launch.event_time.timestamp()
     return {

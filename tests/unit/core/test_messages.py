@@ -196,10 +196,11 @@ def test_many_tasks_are_counted_and_not_listed() -> None:
     assert "and 15 more, in the log" in text
 
 
-def test_the_log_lines_of_a_record_made_by_hand_are_those_of_the_last_day() -> None:
-    """Its time is whatever somebody typed."""
+def test_where_the_time_is_not_known_the_log_lines_are_those_of_the_last_week() -> None:
+    """That of a record made by hand is whatever somebody typed; and a replayed call may be weeks old."""
     made = launch(caller=Caller(kind=CallerKind.HAND_MADE))
-    assert "$26start$3D-86400000\n" in message(made, ending(), FULL).text
+    for written in message(made, ending(), FULL), message(launch(), ending(elapsed_s=0), FULL):
+        assert "$26start$3D-604800000\n" in written.text
 
 
 def test_without_a_place_there_are_links_to_tasks_only() -> None:
