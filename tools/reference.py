@@ -685,6 +685,10 @@ def metrics() -> str:
                 for metric in Metric
             ),
         ),
+        "One more is counted by a metric filter on the trail's log group, without the functions: `ScheduledCalls`, "
+        "every `RunTask` of a rule or schedule, under `retry-run-task/<stack>` and without dimensions.\n"
+        "It is there if the stack's parameter `TrailSilentHours` is given, for the alarm "
+        "[trail-silent](../runbook.md#trail-silent).",
     )
 
 

@@ -19,7 +19,7 @@ from retry_run_task.aws import ecs, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core import recovery
+from retry_run_task.core import console, recovery
 from retry_run_task.core.errors import StartError
 from retry_run_task.core.messages import Language
 from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
@@ -470,6 +470,11 @@ def test_nothing_is_bound_to_one_partition() -> None:
     )
     assert "arn:aws:" not in json.dumps(china.resources).replace(ROLE, "").replace(FULL["TopicKeyArn"], "")
     assert china.outputs["DashboardUrl"].startswith("https://cn-north-1.console.amazonaws.cn/")
+
+
+def test_messages_lead_into_the_same_consoles_as_the_dashboards_address() -> None:
+    partitions = template()["Mappings"]["Partitions"]
+    assert {name: known["Console"] for name, known in partitions.items()} == console.HOSTS
 
 
 # Alarms.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core.console import HOSTS, Place, execution_url, log_url, place, task_url
+from retry_run_task.core.console import Place, execution_url, log_url, place, task_url
 
 
 def at(partition: str = "aws", region: str = "ap-northeast-1", **changes: str) -> Place:
@@ -91,10 +91,3 @@ def test_the_log_lines_are_those_that_hold_the_text() -> None:
 def test_nothing_in_a_link_ends_it(cluster: str, task: str) -> None:
     url = task_url(f"arn:aws:ecs:eu-west-1:123456789012:task/{cluster}/{task}")
     assert url is None or re.fullmatch(r"https://[\w.-]+/[\w.%~/-]+\?region=eu-west-1", url)
-
-
-def test_the_hosts_are_those_of_the_template() -> None:
-    from support.infra import template  # noqa: PLC0415 - it reads the template
-
-    partitions = template()["Mappings"]["Partitions"]
-    assert {name: known["Console"] for name, known in partitions.items()} == HOSTS
