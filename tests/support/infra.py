@@ -100,8 +100,6 @@ class Stack:
             ((name, argument),) = value.items()
             if name == "Ref":
                 return self.values.get(argument, f"<{argument}>")
-            if name == "Condition":
-                return self._holds(argument)
             if name.startswith("Fn::"):
                 return getattr(self, f"_{name[4:].lower()}")(argument)
         return {k: self.fill(v) for k, v in value.items() if not self._is_left_out(v)}
@@ -118,9 +116,6 @@ class Stack:
 
     def _not(self, argument: Any) -> bool:
         return not self.fill(argument[0])
-
-    def _and(self, argument: Any) -> bool:
-        return all(self.fill(argument))
 
     def _or(self, argument: Any) -> bool:
         return any(self.fill(argument))
