@@ -36,6 +36,7 @@ HOW_TO_READ = (
 PURPOSES = {
     "TrailFilter": "hands records of failed calls from the trail's log group to intake",
     "TrailMayInvokeIntake": "lets CloudWatch Logs do so",
+    "TrailCalls": "counts calls of rules and schedules in that log group",
     "FailedStarts": "hands tasks that were accepted and did not start to intake",
     "FailedStartsMayInvokeIntake": "lets EventBridge do so",
     "FailedCalls": "hands the same records to intake, minutes earlier",
@@ -193,6 +194,7 @@ WHEN = {
     "HasEmail": "with `<NotificationEmail>`",
     "HasTopicKey": "with `<TopicKeyArn>`",
     "HasTrailLogGroup": "with `<TrailLogGroupName>`",
+    "WatchesTrail": "with `<TrailLogGroupName>` and `<TrailSilentHours>`",
     "PassesRoles": "with `<PassRoleArns>`",
 }
 

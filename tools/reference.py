@@ -34,11 +34,12 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.cli import retry_run_task
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core import identity, patience, recovery, request, wire
+from retry_run_task.core import console, identity, patience, recovery, request, wire
 from retry_run_task.core.classification import TABLE, Row
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.errors import StartError
 from retry_run_task.core.ladder import COSTS, FREE, RungKind
+from retry_run_task.core.messages import SEVERITIES, Language, Message, Severity, Style
 from retry_run_task.core.policy import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
 from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP, Key
 from retry_run_task.core.policy_schema import schema
@@ -67,7 +68,7 @@ from retry_run_task.sources import cloudwatch_logs, reading
 from retry_run_task.sources import tasks as tasks_wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "../../src/retry_run_task"
@@ -114,10 +115,13 @@ def pages(root: Path) -> dict[Path, str]:
         "metrics": metrics(),
         "policy": policy(),
         "limits": limits(),
+        "messages": messages(),
         "cli": cli(),
     }
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
     result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
+    notifications = root / "docs/notifications.md"
+    result[notifications] = with_samples(notifications.read_text(encoding="utf-8"), reference["messages"])
     for name, write in (("README.md", treatments), ("README.ja.md", treatments_ja)):
         readme = root / name
         result[readme] = with_treatments(readme.read_text(encoding="utf-8"), write())
@@ -313,8 +317,10 @@ def as_text(default: object) -> str:
     match default:
         case bool():
             return str(default).lower()
-        case frozenset() | tuple():
+        case frozenset():
             return ",".join(sorted(str(item) for item in default))
+        case tuple():
+            return ",".join(str(item) for item in default)
         case _:
             return str(default)
 
@@ -447,6 +453,7 @@ class _World:
         there: What is seen before an attempt, if anything is looked for.
         watched: What is seen of placed tasks; one after the other, then that they run.
         is_deaf: Whether the topic takes no messages.
+        told: The messages that it took.
     """
 
     answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
@@ -454,6 +461,7 @@ class _World:
     there: tuple[TaskState, ...] | str = ()
     watched: Iterator[tuple[TaskState, ...] | str] = field(default_factory=lambda: iter(()))
     is_deaf: bool = False
+    told: list[Message] = field(default_factory=list)
     _now: float = AT.timestamp()
 
     def now(self) -> float:
@@ -475,8 +483,11 @@ class _World:
     def watch(self, _launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
         return next(self.watched, tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns))
 
-    def notify(self, _message: object) -> str | None:
-        return "Topic does not exist" if self.is_deaf else None
+    def notify(self, message: Message) -> str | None:
+        if self.is_deaf:
+            return "Topic does not exist"
+        self.told.append(message)
+        return None
 
 
 def _launch(*failures: Failure, asked: Request | IncompleteRequest = WHOLE) -> FailedLaunch:
@@ -709,7 +720,136 @@ def metrics() -> str:
                 for metric in Metric
             ),
         ),
+        "One more is counted by a metric filter on the trail's log group, without the functions: `ScheduledCalls`, "
+        "every `RunTask` of a rule or schedule, under `retry-run-task/<stack>` and without dimensions.\n"
+        "It is there if the stack's parameter `TrailSilentHours` is given, for the alarm "
+        "[trail-silent](../runbook.md#trail-silent).",
     )
+
+
+# Messages.
+
+TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/batch/0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{STACK}-recover"
+# As late as a record that comes through EventBridge.
+_LATE_S = 95
+
+
+@dataclass(kw_only=True)
+class _ClockWorld(_World):
+    """A world whose time passes only while somebody waits."""
+
+    _now: float = AT.timestamp() + _LATE_S
+
+    def now(self) -> float:
+        return self._now
+
+    def wait(self, _name: str, seconds: int) -> None:
+        self._now += seconds
+
+
+def _endings() -> dict[Outcome, tuple[FailedLaunch, Callable[[], _ClockWorld]]]:
+    short = Placed(failures=(_said(NO_CAPACITY),))
+    there = Placed(task_arns=(TASK,))
+    hidden = IncompleteRequest(parameters=ASKED, missing=("overrides.containerOverrides[app].environment",))
+    soon = replace(MATCHED, next_due=AT.timestamp() + 300)
+    somebodys = TaskState(arn=TASK, phase=Phase.RUNS)
+    unknown = NoMatch(why="no rule or schedule has its role, cluster, task definition and name")
+    return {
+        Outcome.RECOVERED: (_launch(), lambda: _ClockWorld(answers=iter((short, short, there)))),
+        Outcome.ALREADY_RUNNING: (_launch(), lambda: _ClockWorld(there=(somebodys,))),
+        Outcome.SUPERSEDED: (_launch(), lambda: _ClockWorld(answers=itertools.repeat(short), schedule=soon)),
+        Outcome.EXPIRED: (_launch(), lambda: _ClockWorld(answers=itertools.repeat(short))),
+        Outcome.PERMANENT: (
+            _launch(),
+            lambda: _ClockWorld(answers=iter((Placed(failures=(_said("ATTRIBUTE"),)),))),
+        ),
+        Outcome.REFUSED: (_launch(asked=hidden), lambda: _ClockWorld(schedule=unknown)),
+    }
+
+
+def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Message:
+    name = identity.recovery_name_of(STACK, launch)
+    execution = f"{FUNCTION}:7/durable-execution/{name}/0b1c4f0e-9f0e-3c1d-8f3a-4b5c9d9f0b5e"
+    place = console.place(FUNCTION, log_group=f"/aws/lambda/{STACK}-recover", execution_arn=execution)
+    recovery.recover(
+        launch,
+        recovery.Tools(
+            policy=DEFAULT,
+            world=world,
+            step=lambda _, do: do(),
+            wait=world.wait,
+            tell=lambda *_, **__: None,
+            notify_recovered=True,
+            style=Style(language=language, for_chat=True, place=place, recovery=name),
+        ),
+    )
+    (message,) = world.told
+    return message
+
+
+_BLOCK = re.compile(r"^```(text|json)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def with_samples(text: str, written: str) -> str:
+    """Return a page with its messages as recoveries write them now: those of the same subject."""
+    found = {_subject(block): block for block in (match[2] for match in _BLOCK.finditer(written))}
+    return _BLOCK.sub(lambda match: f"```{match[1]}\n{found[_subject(match[2])]}```", text)
+
+
+def _subject(block: str) -> str:
+    """Return what tells one message from another: its subject, or a chat's title."""
+    return next(
+        line.strip() for line in block.splitlines() if line.startswith("Subject:") or '"title":' in line
+    )
+
+
+def messages() -> str:
+    """Return a message of each outcome, in each language and form, as recoveries write them."""
+    endings, docs = _endings(), member_docs(Severity)
+    # Nobody is told of what the policy leaves alone.
+    _nothing_missing("outcome", {o.value for o in Outcome} - {"ignored"}, {o.value for o in endings})
+    told = {
+        (outcome, language): _told(launch, world(), language)
+        for outcome, (launch, world) in endings.items()
+        for language in Language
+    }
+    return page(
+        "Messages",
+        "core/messages.py",
+        "What a person is told at the end of a recovery; [notifications](../notifications.md) has how and when.\n"
+        f"The sentences are in [`core/words_en.py`]({SOURCE}/core/words_en.py), "
+        f"[`core/words_ja.py`]({SOURCE}/core/words_ja.py) and [`core/hints_ja.py`]({SOURCE}/core/hints_ja.py).",
+        "## Severities",
+        table(
+            ("severity", "what it wants of its reader", "outcomes"),
+            (
+                (
+                    code(severity.value),
+                    docs[severity.name],
+                    ", ".join(code(o.value) for o, its in SEVERITIES.items() if its is severity),
+                )
+                for severity in Severity
+            ),
+        ),
+        *(
+            f"## {outcome.value.capitalize()}\n\n"
+            + "\n\n".join(
+                f"```text\nSubject: {told[outcome, language].subject}\n\n{told[outcome, language].text}\n```"
+                for language in Language
+            )
+            for outcome in endings
+        ),
+        "## For chat\n\nThe custom notification of the message *expired* above, "
+        "as Amazon Q Developer in chat applications gets it.\n"
+        "https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html\n\n"
+        + "\n\n".join(_as_json(told[Outcome.EXPIRED, language]) for language in Language),
+    )
+
+
+def _as_json(message: Message) -> str:
+    body = json.loads(message.chat or "")
+    return f"```json\n{json.dumps(body, indent=2, ensure_ascii=False)}\n```"
 
 
 # Policy.

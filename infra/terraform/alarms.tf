@@ -123,6 +123,23 @@ locals {
   gave_up    = join(" + ", [for category in local.categories : "FILL(${category}, 0)"])
 }
 
+# Missing data is what it looks for.
+resource "aws_cloudwatch_metric_alarm" "trail_silent" {
+  count = local.watches_trail ? 1 : 0
+
+  alarm_name          = "${var.name}-trail-silent"
+  alarm_description   = "The log group has shown no RunTask of a rule or schedule for longer than any schedule allows. ${var.runbook_url}#trail-silent"
+  alarm_actions       = [aws_sns_topic.notifications.arn]
+  treat_missing_data  = "breaching"
+  namespace           = "retry-run-task/${var.name}"
+  metric_name         = "ScheduledCalls"
+  statistic           = "Sum"
+  period              = 3600
+  evaluation_periods  = tonumber(var.trail_silent_hours)
+  threshold           = 1
+  comparison_operator = "LessThanThreshold"
+}
+
 resource "aws_cloudwatch_metric_alarm" "counted" {
   for_each = { for name, alarm in local.alarms : name => alarm if name != "filter-delivery" || local.has_trail_log_group }
 

@@ -18,11 +18,14 @@ locals {
   regions = length(var.regions) > 0 ? var.regions : [local.region]
 
   has_trail_log_group = var.trail_log_group_name != ""
+  watches_trail       = local.has_trail_log_group && var.trail_silent_hours != ""
 
   # A log group has two filters at most, and their names differ. A second installation gets the second.
   filter_name = var.name == "retry-run-task" ? "RunTaskFailureFilter" : "RunTaskFailureFilter-${var.name}"
 
   filter_pattern = "{ ($.eventName = \"RunTask\") && (($.errorCode = \"*\") || ($.responseElements.failures[0].reason = \"*\") || ($.responseElements.tasks[0].taskArn NOT EXISTS)) }"
+
+  scheduled_calls_pattern = "{ ($.eventName = \"RunTask\") && (($.userIdentity.invokedBy = \"events.amazonaws.com\") || ($.userIdentity.invokedBy = \"scheduler.amazonaws.com\") || ($.userAgent = \"AmazonEventBridgeScheduler*\") || ($.requestParameters.startedBy = \"events-rule/*\") || ($.requestParameters.startedBy = \"chronos-schedule/*\")) }"
 
   recovers_errors             = contains(["errors", "errors-and-spot-interruptions"], var.also_recover)
   recovers_spot_interruptions = contains(["spot-interruptions", "errors-and-spot-interruptions"], var.also_recover)
@@ -73,6 +76,22 @@ resource "aws_lambda_permission" "trail" {
   principal      = "logs.amazonaws.com"
   source_arn     = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${var.trail_log_group_name}:*"
   source_account = local.account
+}
+
+# Counts every call of a rule or schedule, also those that went well: only so can silence be told from good luck.
+resource "aws_cloudwatch_log_metric_filter" "trail_calls" {
+  count = local.watches_trail ? 1 : 0
+
+  name           = "${var.name}-scheduled-calls"
+  log_group_name = var.trail_log_group_name
+  pattern        = local.scheduled_calls_pattern
+
+  metric_transformation {
+    namespace = "retry-run-task/${var.name}"
+    name      = "ScheduledCalls"
+    value     = "1"
+    unit      = "Count"
+  }
 }
 
 resource "aws_cloudwatch_event_rule" "failed_calls" {
@@ -271,11 +290,11 @@ resource "aws_lambda_function" "recover" {
 
   environment {
     variables = {
-      RETRY_RUN_TASK_STACK            = var.name
-      RETRY_RUN_TASK_TOPIC_ARN        = aws_sns_topic.notifications.arn
-      RETRY_RUN_TASK_NOTIFY_RECOVERED = tostring(var.notify_recovered)
-      RETRY_RUN_TASK_EXTERNAL_ID      = var.member_external_id
-      RETRY_RUN_TASK_RECOVER_ERRORS   = tostring(local.recovers_errors)
+      RETRY_RUN_TASK_STACK          = var.name
+      RETRY_RUN_TASK_TOPIC_ARN      = aws_sns_topic.notifications.arn
+      RETRY_RUN_TASK_MESSAGES       = var.messages
+      RETRY_RUN_TASK_EXTERNAL_ID    = var.member_external_id
+      RETRY_RUN_TASK_RECOVER_ERRORS = tostring(local.recovers_errors)
     }
   }
 
@@ -359,5 +378,6 @@ resource "aws_cloudwatch_dashboard" "this" {
     region       = local.region
     alarm        = local.alarm
     filter_alarm = local.has_trail_log_group ? ",\"${local.alarm}filter-delivery\"" : ""
+    trail_alarm  = local.watches_trail ? ",\"${local.alarm}trail-silent\"" : ""
   })
 }

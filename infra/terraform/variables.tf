@@ -83,6 +83,17 @@ variable "trail_log_group_name" {
   }
 }
 
+variable "trail_silent_hours" {
+  description = "An alarm goes off if the log group has shown no RunTask of a rule or schedule for so many hours, 168 at most: more than lie between any two runs. It is on at once, until the first is seen. If empty, there is no such alarm."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])?$", var.trail_silent_hours))
+    error_message = "Give a number from 1 to 168, or nothing."
+  }
+}
+
 variable "regions" {
   description = "Regions whose failed calls are made again, each in its own. If empty, only the provider's; if not, name that one, too. A trail for all Regions writes their records to the one log group."
   type        = list(string)
@@ -132,10 +143,15 @@ variable "notification_email" {
   }
 }
 
-variable "notify_recovered" {
-  description = "Whether a person is also told when a recovery succeeds."
-  type        = bool
-  default     = false
+variable "messages" {
+  description = "How a person is told: text, or chat (also a form for Slack and Microsoft Teams, through Amazon Q Developer in chat applications); then en, or ja for Japanese; then recovered, to be told of successes, too. Such as chat,ja,recovered."
+  type        = string
+  default     = "text,en"
+
+  validation {
+    condition     = can(regex("^(text|chat),(en|ja)(,recovered)?$", var.messages))
+    error_message = "Say text or chat, then en or ja, then recovered or nothing, with commas between them."
+  }
 }
 
 variable "topic_key_arn" {

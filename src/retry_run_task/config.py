@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.errors import ConfigError
 from retry_run_task.core.identity import member_role
+from retry_run_task.core.messages import Language
 from retry_run_task.core.policy_file import Problem, parse
 from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope
 from retry_run_task.core.values import CallerKind
@@ -67,6 +68,21 @@ def _callers(text: str) -> frozenset[CallerKind]:
     return frozenset(CallerKind(name) for name in names)
 
 
+# At most one of each pair.
+_EITHER_OR = (("text", "chat"), (Language.ENGLISH.value, Language.JAPANESE.value))
+_MESSAGES = ("text", "chat", Language.ENGLISH.value, Language.JAPANESE.value, "recovered")
+
+
+def _messages(text: str) -> tuple[str, ...]:
+    words = tuple(part.strip() for part in text.split(","))
+    if not set(words) <= set(_MESSAGES):
+        raise _BadValueError(f"expected some of {', '.join(_MESSAGES)}, with a comma between them")
+    for pair in _EITHER_OR:
+        if set(words) >= set(pair):
+            raise _BadValueError(f"expected {pair[0]} or {pair[1]}, not both")
+    return words
+
+
 def _text(text: str) -> str:
     return text
 
@@ -96,8 +112,11 @@ class Settings:
     topic_arn: str = _setting(
         "", _text, "SNS topic that a person is told through. If empty, endings are only logged."
     )
-    notify_recovered: bool = _setting(
-        False, _flag, "Whether a person is also told when a recovery succeeds: `true` or `false`."
+    messages: tuple[str, ...] = _setting(
+        ("text", "en"),
+        _messages,
+        "How a person is told: `text`, or `chat` (also a form for Slack and Microsoft Teams); `en`, or `ja` for "
+        "Japanese; and `recovered`, to be told of successes, too.",
     )
     callers: frozenset[CallerKind] = _setting(
         DEFAULT_CALLERS,
@@ -138,6 +157,21 @@ class Settings:
     role_arn: str = _setting(
         "", _text, "ARN of the role that recover runs under, by which its own failed calls are recognised."
     )
+
+    @property
+    def notify_recovered(self) -> bool:
+        """Whether a person is also told when all is well."""
+        return "recovered" in self.messages
+
+    @property
+    def for_chat(self) -> bool:
+        """Whether messages also have a form for Slack and Microsoft Teams."""
+        return "chat" in self.messages
+
+    @property
+    def language(self) -> Language:
+        """What messages are written in."""
+        return Language.JAPANESE if Language.JAPANESE in self.messages else Language.ENGLISH
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

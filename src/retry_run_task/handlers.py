@@ -15,8 +15,9 @@ from retry_run_task.aws import members, recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
-from retry_run_task.core import identity, recovery, wire
+from retry_run_task.core import console, identity, recovery, wire
 from retry_run_task.core.errors import ConfigError, GaveUpError
+from retry_run_task.core.messages import Style
 from retry_run_task.core.values import Category, JsonObject
 from retry_run_task.intake import take_in
 
@@ -146,11 +147,28 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
             entrance=recovery.Entrance(role_arn=role.arn, enter=lambda: members.enter(role))
             if role
             else None,
+            style=Style(
+                language=settings.language,
+                for_chat=settings.for_chat,
+                place=_place(context),
+                recovery=name,
+            ),
         ),
     )
     if not ending.is_well:
         raise GaveUpError(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
     return {"outcome": ending.outcome.value, "attempts": ending.calls, "task_arns": list(ending.task_arns)}
+
+
+def _place(context: DurableContext) -> console.Place | None:
+    invocation = context.lambda_context
+    if invocation is None:
+        return None
+    return console.place(
+        invocation.invoked_function_arn or "",
+        log_group=invocation.log_group_name or "",
+        execution_arn=context.execution_context.durable_execution_arn,
+    )
 
 
 # What is counted when a recovery tells something, and whether with its category.
@@ -173,6 +191,8 @@ def _tell(telemetry: Telemetry, happened: recovery.Event, **fields: Any) -> None
     if happened in _COUNTED:
         metric, by_category = _COUNTED[happened]
         telemetry.count(metric, category=category if by_category else None)
+    if happened is recovery.Event.GAVE_UP:
+        telemetry.count(Metric.GAVE_UP_OUTCOMES, outcome=fields["outcome"])
     if happened is recovery.Event.BEGAN and category == Category.UNKNOWN:
         telemetry.count(Metric.UNKNOWN_REASONS)
     if happened is recovery.Event.RECOVERED:

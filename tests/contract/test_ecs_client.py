@@ -18,8 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retry_run_task.aws import ecs, recoveries, topic
-from retry_run_task.core.messages import Message
-from retry_run_task.core.values import Answer, Lost, Origin, Placed, Refused
+from retry_run_task.core.messages import Message, Severity
+from retry_run_task.core.values import Answer, Lost, Origin, Outcome, Placed, Refused
 from support.loopback import Asked, Loopback, Reply, error
 from support.records import CAPACITY, parameters
 
@@ -396,19 +396,82 @@ def sns() -> Iterator[Loopback]:
         yield endpoint
 
 
-def publish(sns: Loopback, reply: Reply, monkeypatch: pytest.MonkeyPatch) -> str | None:
+def note(**changes: Any) -> Message:
+    values: dict[str, Any] = {
+        "subject": "DID NOT RUN: nightly",
+        "plain_subject": "DID NOT RUN: nightly",
+        "text": "What to do\n- look",
+        "chat": None,
+        "severity": Severity.ERROR,
+        "outcome": Outcome.EXPIRED,
+    }
+    return Message(**(values | changes))
+
+
+PUBLISHED = b"<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>"
+
+
+def publish(
+    sns: Loopback, reply: Reply, monkeypatch: pytest.MonkeyPatch, message: Message | None = None
+) -> str | None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", sns.url)
     sns.answer = lambda _: reply
-    return topic.publish(TOPIC, Message(subject="DID NOT RUN: nightly", text="What to do\n- look"))
+    return topic.publish(TOPIC, message or note())
 
 
 def test_a_message_reaches_the_topic(sns: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    done = b"<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>"
-    assert publish(sns, Reply(body=done), monkeypatch) is None
+    assert publish(sns, Reply(body=PUBLISHED), monkeypatch) is None
     sent = parse_qs(sns.asked[-1].body.decode())
     assert sent["TopicArn"] == [TOPIC]
     assert sent["Subject"] == ["DID NOT RUN: nightly"]
     assert sent["Message"] == ["What to do\n- look"]
+    assert "MessageStructure" not in sent
+    attributes = {sent[f"MessageAttributes.entry.{n}.Name"][0]: n for n in (1, 2)}
+    assert {
+        name: sent[f"MessageAttributes.entry.{n}.Value.StringValue"] for name, n in attributes.items()
+    } == {
+        "severity": ["error"],
+        "outcome": ["expired"],
+    }
+
+
+def test_a_form_for_chat_goes_to_https_and_the_text_to_everybody_else(
+    sns: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = note(subject="【未実行】nightly", chat='{"version":"1.0"}')
+    assert publish(sns, Reply(body=PUBLISHED), monkeypatch, message) is None
+    sent = parse_qs(sns.asked[-1].body.decode())
+    assert sent["MessageStructure"] == ["json"]
+    assert json.loads(sent["Message"][0]) == {"default": message.text, "https": '{"version":"1.0"}'}
+    assert sent["Subject"] == ["【未実行】nightly"]
+
+
+INVALID = "<Error><Code>InvalidParameter</Code><Message>Invalid parameter: Subject</Message></Error>"
+
+
+def test_a_message_is_not_lost_for_its_subject(sns: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should an SNS take nothing but ASCII, as older documentation says, it gets that."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SNS", sns.url)
+    refused = Reply(status=400, body=f"<ErrorResponse>{INVALID}</ErrorResponse>".encode())
+
+    def only_ascii(asked: Asked) -> Reply:
+        (subject,) = parse_qs(asked.body.decode())["Subject"]
+        return Reply(body=PUBLISHED) if subject.isascii() else refused
+
+    sns.answer = only_ascii
+    assert topic.publish(TOPIC, note(subject="【未実行】nightly")) is None
+    subjects = [parse_qs(asked.body.decode())["Subject"] for asked in sns.asked]
+    assert subjects[-2:] == [["【未実行】nightly"], ["DID NOT RUN: nightly"]]
+
+
+def test_what_is_invalid_with_any_subject_is_tried_no_more_than_twice_and_returned(
+    sns: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = Reply(status=400, body=f"<ErrorResponse>{INVALID}</ErrorResponse>".encode())
+    before = len(sns.asked)
+    assert "Invalid parameter" in (publish(sns, refused, monkeypatch, note(subject="未実行")) or "")
+    assert "Invalid parameter" in (publish(sns, refused, monkeypatch) or "")
+    assert len(sns.asked) - before == 2 + 1
 
 
 def test_what_the_topic_says_against_a_message_is_returned(

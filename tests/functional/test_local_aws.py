@@ -241,6 +241,23 @@ def test_sns_keeps_what_is_published(aws):
     assert aws.published[-1] is message
     sns.publish(TopicArn=topic, Message="x" * 262_144)
     assert aws.published[-1].subject is None
+    assert aws.published[-1].attributes == {}
+
+
+def test_sns_keeps_a_form_for_each_protocol_and_the_attributes(aws):
+    """As told in https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
+    attributes = {"severity": {"DataType": "String", "StringValue": "error"}}
+    client(aws, "sns").publish(
+        TopicArn=aws.create_topic("people"),
+        Subject="未実行",
+        Message=json.dumps({"default": "for all", "https": '{"for": "chat"}', "sms": 7}),
+        MessageStructure="json",
+        MessageAttributes=attributes,
+    )
+    message = aws.published[-1]
+    assert (message.subject, message.message) == ("未実行", "for all")
+    assert message.by_protocol == {"default": "for all", "https": '{"for": "chat"}'}
+    assert message.attributes == {"severity": "error"}
 
 
 @pytest.mark.parametrize(
@@ -248,8 +265,9 @@ def test_sns_keeps_what_is_published(aws):
     [
         ({"Subject": "a" * 101}, "InvalidParameter", "Subject"),
         ({"Subject": "two\nlines"}, "InvalidParameter", "Subject"),
-        ({"Subject": "müde"}, "InvalidParameter", "Subject"),
-        ({"Subject": " begins with a space"}, "InvalidParameter", "Subject"),
+        ({"Subject": "a\u2028b"}, "InvalidParameter", "Subject"),
+        ({"MessageStructure": "json", "Message": "text"}, "InvalidParameter", "No default entry"),
+        ({"MessageStructure": "json", "Message": '{"https": "x"}'}, "InvalidParameter", "No default entry"),
         ({"Subject": ""}, "InvalidParameter", "Subject"),
         ({"Message": ""}, "InvalidParameter", "Empty message"),
         ({"Message": "x" * 262_143 + "ü"}, "InvalidParameter", "Message too long"),

@@ -34,7 +34,7 @@ def site() -> Any:
 
 @pytest.fixture
 def installed(site: Site) -> Installation:
-    return install(site.aws, settings={"RETRY_RUN_TASK_NOTIFY_RECOVERED": "true"})
+    return install(site.aws, settings={"RETRY_RUN_TASK_MESSAGES": "text,en,recovered"})
 
 
 def outcomes(site: Site) -> list[str]:

@@ -197,6 +197,32 @@ def test_a_clear_override_reaches_run_task_and_nothing_that_is_written(site: Sit
     assert canary not in json.dumps(steps, default=str)
 
 
+def test_a_message_for_chat_in_japanese_leads_to_the_recovery_that_wrote_it(site: Site) -> None:
+    """What is published in the end, by the real function: its forms, its attributes, and names that Lambda knows."""
+    install(site.aws, settings={"RETRY_RUN_TASK_MESSAGES": "chat,ja"})
+    site.capacity(0)
+    overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": "x"}]}]}
+    site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
+    site.wait_for(lambda: site.aws.published)
+    (message,) = site.aws.published
+    assert message.subject == "【未実行】nightly (再実行不可) - ap-northeast-1"
+    assert message.attributes == {"severity": "error", "outcome": "refused"}
+    assert message.by_protocol.keys() == {"default", "https"}
+    (execution,) = site.aws.durable.executions("retry-run-task-recover")
+    body = json.loads(message.by_protocol["https"])
+    assert body["metadata"]["threadId"] == execution.durable_execution_arn.split("/")[2]
+    assert body["metadata"]["additionalContext"]["execution"] == execution.durable_execution_arn
+    assert execution.durable_execution_arn in message.message
+    for link in (
+        "lambda/home?region=ap-northeast-1#/functions/retry-run-task-recover?tab=durable",
+        "log-group/$252Faws$252Flambda$252Fretry-run-task-recover/log-events",
+    ):
+        assert link in message.message
+        assert link in body["content"]["description"]
+    (given_up,) = (r for _, r in site.log if "GaveUpOutcomes" in r)
+    assert (given_up["outcome"], given_up["GaveUpOutcomes"]) == ("refused", [1.0])
+
+
 @pytest.mark.usefixtures("installed")
 def test_a_denied_call_is_reported_once_a_day_and_never_made_again(site: Site) -> None:
     for _ in range(3):
@@ -228,7 +254,7 @@ def test_records_from_elsewhere_are_left_alone_with_a_line_that_says_so(site: Si
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("RETRY_RUN_TASK_NOTIFY_RECOVERED", "yes"), ("RETRY_RUN_TASK_STAKC", "x")]
+    ("setting", "value"), [("RETRY_RUN_TASK_MESSAGES", "yes"), ("RETRY_RUN_TASK_STAKC", "x")]
 )
 def test_a_wrong_setting_fails_loudly_and_loses_nothing(site: Site, setting: str, value: str) -> None:
     """Lambda delivers the event again, and then to the dead-letter queue: it is still there."""

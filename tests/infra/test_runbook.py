@@ -32,7 +32,7 @@ def _sections() -> dict[str, str]:
 
 
 def _alarms() -> list[dict[str, Any]]:
-    stack = Stack(TaskDefinitions="nightly", TrailLogGroupName="trail")
+    stack = Stack(TaskDefinitions="nightly", TrailLogGroupName="trail", TrailSilentHours="26")
     return list(stack.of_type("AWS::CloudWatch::Alarm").values())
 
 
@@ -101,7 +101,7 @@ def test_a_command_is_one_that_aws_has(command: list[str]) -> None:
 
 def test_names_of_this_stack_are_its_own() -> None:
     """Functions, queues, the topic and the rule that the commands name are those of the template."""
-    made = Stack(name="NAME", TaskDefinitions="nightly", TrailLogGroupName="trail")
+    made = Stack(name="NAME", TaskDefinitions="nightly", TrailLogGroupName="trail", TrailSilentHours="26")
     names = {
         value
         for resource in made.resources.values()

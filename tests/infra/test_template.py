@@ -19,13 +19,14 @@ from retry_run_task.aws import ecs, members, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core import recovery
+from retry_run_task.core import console, recovery
 from retry_run_task.core.errors import StartError
+from retry_run_task.core.messages import Language
 from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
-from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.core.values import CallerKind, Category, Outcome
 from retry_run_task.intake import take_in
 from retry_run_task.sources import eventbridge, task_state_change
-from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
+from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN, SCHEDULED_CALLS_PATTERN
 from support.infra import TEMPLATE, Stack, template, tool
 from support.records import HAND_MADE, awslogs
 
@@ -35,6 +36,7 @@ FULL = {
     "Clusters": "batch,default",
     "PassRoleArns": f"{ROLE},{ROLE}-execution",
     "TrailLogGroupName": "aws-cloudtrail-logs",
+    "TrailSilentHours": "26",
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "Regions": "ap-northeast-1,ap-northeast-3",
@@ -230,7 +232,7 @@ def test_the_rules_are_those_that_the_code_is_written_for() -> None:
 
 def test_without_a_log_group_nothing_is_made_for_one() -> None:
     missing = full().resources.keys() - bare().resources.keys()
-    assert {"TrailFilter", "TrailMayInvokeIntake", "FilterDeliveryAlarm"} <= missing
+    assert {"TrailFilter", "TrailMayInvokeIntake", "FilterDeliveryAlarm", "TrailCalls"} <= missing
     assert "FailedCalls" in bare().resources
     assert "filter-delivery" not in json.dumps(bare().resources)
 
@@ -291,8 +293,8 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 # Parameters.
 
 
-# A dozen, and three for many accounts and Regions, which most people leave alone.
-MOST_PARAMETERS = 15
+# A dozen; three for many accounts and Regions and one for a silent trail, which most people leave alone.
+MOST_PARAMETERS = 16
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -337,6 +339,11 @@ GOOD_AND_BAD = {
     ),
     "MemberAccounts": (["", "210987654321"], ["2109876543210", "21098765432", "*", "a", "o-123456789012"]),
     "MemberExternalId": (["", "ab", "a/b:c=d_e-f", "x" * 64], ["a", "a b", "x" * 65, "*"]),
+    "TrailSilentHours": (["", "1", "26", "99", "100", "168"], ["0", "169", "170", "1000", "-1", "2.5"]),
+    "Messages": (
+        ["text,en", "chat,ja", "chat,en,recovered"],
+        ["", "chat", "text,chat", "ja,en", "chat, ja", "chat,ja,", "recovered", "Text,en"],
+    ),
     "NotificationEmail": (["", "a@example.com"], ["a", "a@b@c", "a@b,c@d"]),
     "TopicKeyArn": (["", FULL["TopicKeyArn"]], ["alias/aws/sns", "1234abcd-12ab-34cd-56ef-1234567890ab"]),
     "RunbookUrl": (["docs/runbook.md", "https://example.com/runbook"], ["", "a#b", "a b"]),
@@ -349,7 +356,8 @@ def test_what_a_parameter_takes() -> None:
     assert {name for name, p in parameters.items() if "AllowedPattern" in p} == set(GOOD_AND_BAD)
     for name, (good, bad) in GOOD_AND_BAD.items():
         pattern = parameters[name]["AllowedPattern"]
-        defaults = str(parameters[name].get("Default", good[0])).split(",")
+        defaults = str(parameters[name].get("Default", good[0]))
+        defaults = defaults.split(",") if parameters[name]["Type"] == "CommaDelimitedList" else [defaults]
         assert [text for text in good + defaults if not re.fullmatch(pattern, text)] == [], name
         assert [text for text in bad if re.fullmatch(pattern, text)] == [], name
 
@@ -362,7 +370,7 @@ def _environment(stack: Stack, function: str) -> dict[str, str]:
 
 
 def test_the_functions_understand_every_variable_that_they_are_given() -> None:
-    stack = full(Callers="rule,other", NotifyRecovered="true")
+    stack = full(Callers="rule,other", Messages="chat,ja,recovered")
     intake = Settings.from_environment(_environment(stack, "Intake"))
     assert intake.callers == {CallerKind.RULE, CallerKind.OTHER}
     assert (intake.clusters, intake.task_definitions) == (("batch", "default"), ("nightly", "report-*"))
@@ -371,6 +379,7 @@ def test_the_functions_understand_every_variable_that_they_are_given() -> None:
     assert (recover.topic_arn, recover.notify_recovered) == ("<Notifications>", True)
     assert intake.regions == ("ap-northeast-1", "ap-northeast-3")
     assert (intake.accounts, recover.external_id) == (("210987654321", "333333333333"), "night-shift-7f3a")
+    assert (recover.language, recover.for_chat) == (Language.JAPANESE, True)
     assert intake.stack == recover.stack == "retry-run-task"
 
 
@@ -479,6 +488,11 @@ def test_nothing_is_bound_to_one_partition() -> None:
     assert china.outputs["DashboardUrl"].startswith("https://cn-north-1.console.amazonaws.cn/")
 
 
+def test_messages_lead_into_the_same_consoles_as_the_dashboards_address() -> None:
+    partitions = template()["Mappings"]["Partitions"]
+    assert {name: known["Console"] for name, known in partitions.items()} == console.HOSTS
+
+
 # Alarms.
 
 
@@ -496,7 +510,13 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
 
     with contextlib.redirect_stdout(out):
         for happened in recovery.Event:
-            handlers._tell(telemetry, happened, category=Category.UNKNOWN.value, elapsed_s=1)
+            handlers._tell(
+                telemetry,
+                happened,
+                category=Category.UNKNOWN.value,
+                outcome=Outcome.EXPIRED.value,
+                elapsed_s=1,
+            )
         events = ({}, awslogs(HAND_MADE), awslogs(HAND_MADE | {"eventName": "StopTask"}))
         for event in events:
             for start in (accept, refuse):
@@ -518,7 +538,11 @@ def _watched(alarm: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, str]]]
     """Yield namespace, metric and dimensions of what an alarm looks at."""
     metrics = [q["MetricStat"]["Metric"] for q in alarm.get("Metrics", []) if "MetricStat" in q] or [alarm]
     for metric in metrics:
-        yield metric["Namespace"], metric["MetricName"], {d["Name"]: d["Value"] for d in metric["Dimensions"]}
+        yield (
+            metric["Namespace"],
+            metric["MetricName"],
+            {d["Name"]: d["Value"] for d in metric.get("Dimensions", [])},
+        )
 
 
 def test_every_alarm_watches_something_that_is_written(emitted: set[tuple[str, frozenset[str]]]) -> None:
@@ -560,8 +584,39 @@ AWS_METRICS = {
 def test_alarms_on_metrics_of_aws_use_their_documented_names_and_dimensions() -> None:
     for alarm in full().of_type("AWS::CloudWatch::Alarm").values():
         for namespace, metric, dimensions in _watched(alarm):
-            if namespace != NAMESPACE:
+            if namespace.startswith("AWS/"):
                 assert set(dimensions) == AWS_METRICS[namespace, metric]
+
+
+def test_the_alarm_on_a_silent_trail_is_there_if_it_is_asked_for_and_there_is_a_log_group() -> None:
+    for given in ({}, {"TrailSilentHours": ""}, {"TrailLogGroupName": ""}):
+        stack = full(**(given or {"TrailSilentHours": "", "TrailLogGroupName": ""}))
+        assert {"TrailCalls", "TrailSilentAlarm"} & stack.resources.keys() == set()
+        assert "trail-silent" not in json.dumps(stack.resources)
+
+
+@pytest.mark.parametrize("hours", ["1", "168"])
+def test_the_alarm_on_a_silent_trail_looks_back_no_further_than_alarms_can(hours: str) -> None:
+    """Seven days, with periods of an hour or more.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    """
+    alarm = full(TrailSilentHours=hours).of_type("AWS::CloudWatch::Alarm")["TrailSilentAlarm"]
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, hours)
+    assert alarm["Period"] * int(alarm["EvaluationPeriods"]) <= 604_800
+
+
+def test_the_alarm_on_a_silent_trail_watches_what_the_metric_filter_counts() -> None:
+    for name in ("retry-run-task", "other"):
+        (found,) = full(name=name).of_type("AWS::Logs::MetricFilter").values()
+        (counted,) = found["MetricTransformations"]
+        alarm = full(name=name).of_type("AWS::CloudWatch::Alarm")["TrailSilentAlarm"]
+        assert list(_watched(alarm)) == [(counted["MetricNamespace"], counted["MetricName"], {})]
+        assert counted["MetricNamespace"].endswith(f"/{name}")
+        # Without a default value: it would be written whenever anything else comes, and each would be paid for.
+        assert (counted["MetricValue"], "DefaultValue" in counted) == ("1", False)
+        assert found["LogGroupName"] == "aws-cloudtrail-logs"
+        assert found["FilterPattern"] == SCHEDULED_CALLS_PATTERN
 
 
 @pytest.mark.parametrize("name", ["GaveUpAlarm", "BrokeAlarm"])
@@ -584,10 +639,14 @@ def test_what_the_alarms_cost_is_told_truly() -> None:
 
 
 def test_every_alarm_tells_the_topic_and_is_quiet_while_nothing_happens() -> None:
+    """All but one, whose only matter is that nothing happens."""
     alarms = full().of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 14
+    assert len(alarms) == 15
+    assert [a for a in alarms.values() if a["AlarmActions"] != ["<Notifications>"]] == []
+    silent = alarms.pop("TrailSilentAlarm")
+    assert (silent["TreatMissingData"], silent["Threshold"]) == ("breaching", 1)
+    assert silent["ComparisonOperator"] == "LessThanThreshold"
     for alarm in alarms.values():
-        assert alarm["AlarmActions"] == ["<Notifications>"]
         assert alarm["TreatMissingData"] == "notBreaching"
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
 

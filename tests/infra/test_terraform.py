@@ -14,13 +14,14 @@ import pytest
 from retry_run_task import __version__
 from retry_run_task.core.values import Category
 from retry_run_task.sources import eventbridge, task_state_change
-from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
+from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN, SCHEDULED_CALLS_PATTERN
 from support.infra import MODULE, Stack, module, template, tool
 
 FULL = {
     "TaskDefinitions": "nightly",
     "PassRoleArns": "arn:aws:iam::123456789012:role/batch",
     "TrailLogGroupName": "trail",
+    "TrailSilentHours": "26",
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemberAccounts": "210987654321",
@@ -73,6 +74,7 @@ SAME = {
     "AWS::Lambda::Function": "aws_lambda_function",
     "AWS::Lambda::Permission": "aws_lambda_permission",
     "AWS::Logs::LogGroup": "aws_cloudwatch_log_group",
+    "AWS::Logs::MetricFilter": "aws_cloudwatch_log_metric_filter",
     "AWS::Logs::SubscriptionFilter": "aws_cloudwatch_log_subscription_filter",
     "AWS::SNS::Subscription": "aws_sns_topic_subscription",
     "AWS::SNS::Topic": "aws_sns_topic",
@@ -281,7 +283,7 @@ def test_roles_and_policies_have_the_same_names() -> None:
 def test_alarms_of_one_metric_are_the_same() -> None:
     theirs = {}
     for alarm in _stack().of_type("AWS::CloudWatch::Alarm").values():
-        if "MetricName" in alarm:
+        if "MetricName" in alarm and alarm["MetricName"] != "ScheduledCalls":
             theirs[alarm["AlarmName"].removeprefix("NAME-")] = {
                 "sentence": alarm["AlarmDescription"].rpartition(" ")[0],
                 "namespace": alarm["Namespace"],
@@ -329,6 +331,43 @@ def test_alarms_of_many_metrics_are_the_same(logical_id: str, name: str) -> None
     assert {(q["Stat"], q["Period"]) for q in queries} == {(m["stat"], m["period"]) for m in [each, *single]}
 
 
+def test_the_alarm_on_a_silent_trail_is_the_same() -> None:
+    theirs = _stack().of_type("AWS::CloudWatch::Alarm")["TrailSilentAlarm"]
+    ours = _blocks("resource")["aws_cloudwatch_metric_alarm", "trail_silent"]
+    assert (
+        ours["alarm_description"].replace("${var.runbook_url}", "docs/runbook.md")
+        == theirs["AlarmDescription"]
+    )
+    assert {
+        k: _named(ours[k])
+        for k in ("alarm_name", "namespace", "metric_name", "statistic", "treat_missing_data")
+    } == {
+        "alarm_name": theirs["AlarmName"],
+        "namespace": theirs["Namespace"],
+        "metric_name": theirs["MetricName"],
+        "statistic": theirs["Statistic"],
+        "treat_missing_data": theirs["TreatMissingData"],
+    }
+    assert (ours["period"], ours["threshold"], ours["comparison_operator"]) == (
+        theirs["Period"],
+        theirs["Threshold"],
+        theirs["ComparisonOperator"],
+    )
+    assert ours["evaluation_periods"] == "${tonumber(var.trail_silent_hours)}"
+    (filtered,) = _of_type("aws_cloudwatch_log_metric_filter")
+    (counted,) = filtered["metric_transformation"]
+    (theirs_filter,) = _stack().of_type("AWS::Logs::MetricFilter").values()
+    (theirs_counted,) = theirs_filter["MetricTransformations"]
+    assert _named(filtered["name"]) == theirs_filter["FilterName"]
+    assert _locals()["scheduled_calls_pattern"].replace('\\"', '"') == SCHEDULED_CALLS_PATTERN
+    assert (_named(counted["namespace"]), counted["name"], counted["value"], counted["unit"]) == (
+        theirs_counted["MetricNamespace"],
+        theirs_counted["MetricName"],
+        theirs_counted["MetricValue"],
+        theirs_counted["Unit"],
+    )
+
+
 def test_give_ups_are_added_up_over_all_categories() -> None:
     assert set(_locals()["categories"]) == {category.value for category in Category}
 
@@ -336,7 +375,8 @@ def test_give_ups_are_added_up_over_all_categories() -> None:
 def test_every_alarm_tells_the_topic_and_is_quiet_while_nothing_happens() -> None:
     for alarm in _of_type("aws_cloudwatch_metric_alarm"):
         assert alarm["alarm_actions"] == ["${aws_sns_topic.notifications.arn}"]
-        assert alarm["treat_missing_data"] == "notBreaching"
+        is_about_silence = alarm["metric_name"] == "ScheduledCalls" if "metric_name" in alarm else False
+        assert alarm["treat_missing_data"] == ("breaching" if is_about_silence else "notBreaching")
 
 
 def test_the_dashboards_are_the_same() -> None:
@@ -347,6 +387,7 @@ def test_the_dashboards_are_the_same() -> None:
         "region": "ap-northeast-1",
         "alarm": alarm,
         "filter_alarm": f',"{alarm}filter-delivery"',
+        "trail_alarm": f',"{alarm}trail-silent"',
     }.items():
         text = re.sub(rf"(?<!\$)\$\{{{name}\}}", lambda _, value=value: value, text)
     (theirs,) = _stack().of_type("AWS::CloudWatch::Dashboard").values()

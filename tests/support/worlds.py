@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from retry_run_task.core import recovery, wire
-from retry_run_task.core.messages import Ending, Message
+from retry_run_task.core.messages import Ending, Message, Style
 from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
 from support.policies import PLAIN
 
+IN_ENGLISH = Style()
 _NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")
 _NO_VALUES = NoMatch(why="its input is made from an event")
 
@@ -114,6 +115,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     policy: Policy = PLAIN,
     late_s: float = 300,
     notify_recovered: bool = False,
+    style: Style = IN_ENGLISH,
     notify_errors: Sequence[str] = (),
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
@@ -133,6 +135,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
         told,
         policy=policy,
         notify_recovered=notify_recovered,
+        style=style,
         recover_errors=recover_errors,
         entrance=entrance,
     )
@@ -152,6 +155,7 @@ def start(  # noqa: PLR0913 - likewise
     name: str = "recovery",
     policy: Policy = PLAIN,
     notify_recovered: bool = False,
+    style: Style = IN_ENGLISH,
     recover_errors: bool = False,
     entrance: recovery.Entrance | None = None,
 ) -> bool:
@@ -172,6 +176,7 @@ def start(  # noqa: PLR0913 - likewise
                 wait=wait,
                 tell=tell,
                 notify_recovered=notify_recovered,
+                style=style,
                 recover_errors=recover_errors,
                 entrance=entrance,
             ),

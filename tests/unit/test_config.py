@@ -18,7 +18,7 @@ def test_every_setting_is_read() -> None:
         "STACK": "night",
         "RECOVER_FUNCTION": "night-recover:live",
         "TOPIC_ARN": "arn:aws:sns:r:1:t",
-        "NOTIFY_RECOVERED": "TRUE",
+        "MESSAGES": "chat, ja,recovered",
         "CALLERS": "rule, other",
         "CLUSTERS": "batch , *-prod",
         "TASK_DEFINITIONS": "nightly*",
@@ -31,7 +31,7 @@ def test_every_setting_is_read() -> None:
         stack="night",
         recover_function="night-recover:live",
         topic_arn="arn:aws:sns:r:1:t",
-        notify_recovered=True,
+        messages=("chat", "ja", "recovered"),
         callers=frozenset({CallerKind.RULE, CallerKind.OTHER}),
         clusters=("batch", "*-prod"),
         task_definitions=("nightly*",),
@@ -45,8 +45,11 @@ def test_every_setting_is_read() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("NOTIFY_RECOVERED", "yes", "true or false"),
-        ("NOTIFY_RECOVERED", "", "true or false"),
+        ("RECOVER_ERRORS", "yes", "true or false"),
+        ("MESSAGES", "yes", "expected some of text, chat, en, ja, recovered"),
+        ("MESSAGES", "text,chat", "expected text or chat, not both"),
+        ("MESSAGES", "ja,en", "expected en or ja, not both"),
+        ("MESSAGES", "", "expected some of"),
         ("CALLERS", "rule,batch", "some of"),
         ("CALLERS", "own", "some of"),
         ("CALLERS", "step-functions", "some of"),
@@ -73,8 +76,6 @@ def test_a_value_that_is_not_understood_is_named_with_what_was_expected(
 
 def test_a_name_that_is_no_setting_is_a_typo_and_every_problem_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as raised:
-        Settings.from_environment(
-            {PREFIX + "CLUSTER": "x", PREFIX + "NOTIFY_RECOVERED": "1", PREFIX + "STACK": ""}
-        )
-    for name in ("CLUSTER is not", "NOTIFY_RECOVERED is", "STACK is"):
+        Settings.from_environment({PREFIX + "CLUSTER": "x", PREFIX + "MESSAGES": "1", PREFIX + "STACK": ""})
+    for name in ("CLUSTER is not", "MESSAGES is", "STACK is"):
         assert PREFIX + name in str(raised.value)

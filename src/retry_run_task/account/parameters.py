@@ -104,6 +104,13 @@ PARAMETERS = (
         help="Log group that the trail writes to; empty for EventBridge alone.",
     ),
     Parameter(
+        name="TrailSilentHours",
+        default="",
+        pattern="^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])?$",
+        expected="a number from 1 to 168, or nothing",
+        help="Hours without a scheduled RunTask in it until an alarm; empty for none.",
+    ),
+    Parameter(
         name="Regions",
         default="",
         pattern="^([a-z]{2,}(-[a-z]+)+-[0-9]{1,2})?$",
@@ -134,11 +141,11 @@ PARAMETERS = (
         help="Who is told of recoveries that gave up, and of alarms.",
     ),
     Parameter(
-        name="NotifyRecovered",
-        default="false",
-        choices=("true", "false"),
-        expected="",
-        help="Whether a person is also told of successes.",
+        name="Messages",
+        default="text,en",
+        pattern="^(text|chat),(en|ja)(,recovered)?$",
+        expected="text or chat, then en or ja, then recovered or nothing, such as chat,ja,recovered",
+        help="How a person is told, such as chat,ja,recovered.",
     ),
     Parameter(
         name="TopicKeyArn",

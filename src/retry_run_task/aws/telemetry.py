@@ -19,7 +19,7 @@ NAMESPACE = "retry-run-task"
 
 
 class Metric(StrEnum):
-    """What is counted. Dimensions are ``service`` (the stack) and, where noted, ``category``."""
+    """What is counted. Dimensions are ``service`` (the stack) and, where noted, ``category`` or ``outcome``."""
 
     IGNORED = "Ignored"
     """Records that are nobody's failed launch, or not this stack's, and launches that the policy ignores."""
@@ -43,10 +43,16 @@ class Metric(StrEnum):
     """Times that placed tasks did not come to run; those that waiting can help are placed again."""
     GAVE_UP = "GaveUp"
     """Recoveries that ended without their tasks, by category."""
+    GAVE_UP_OUTCOMES = "GaveUpOutcomes"
+    """The same recoveries again, by outcome."""
     NOT_NOTIFIED = "NotNotified"
     """Messages that the topic did not take; each is tried again."""
     TIME_TO_RECOVER = "TimeToRecover"
     """Seconds from the failed call to the attempt that placed the last task."""
+
+
+# Name and value; None for a metric of the whole stack.
+_Dimension = tuple[str, str] | None
 
 
 class Telemetry:
@@ -56,7 +62,7 @@ class Telemetry:
         self._logger = _logger(stack)
         self._always = {"version": __version__, "function_request_id": request_id}
         self._stack = stack
-        self._counts: Counter[tuple[Metric, str | None]] = Counter()
+        self._counts: Counter[tuple[Metric, _Dimension]] = Counter()
         self._seconds: list[tuple[Metric, float]] = []
 
     def info(self, event: StrEnum, **fields: Any) -> None:
@@ -71,9 +77,12 @@ class Telemetry:
         """Log something that a person must look at."""
         self._logger.error(event.value, extra=self._fields(fields))
 
-    def count(self, metric: Metric, *, category: str | None = None, by: int = 1) -> None:
-        """Add to a metric; it is written by ``flush``."""
-        self._counts[metric, category] += by
+    def count(
+        self, metric: Metric, *, category: str | None = None, outcome: str | None = None, by: int = 1
+    ) -> None:
+        """Add to a metric, with one dimension beside ``service`` at most; it is written by ``flush``."""
+        dimension = ("category", category) if category else ("outcome", outcome) if outcome else None
+        self._counts[metric, dimension] += by
 
     def measure(self, metric: Metric, seconds: float) -> None:
         """Add a length of time to a metric; it is written by ``flush``."""
@@ -81,12 +90,12 @@ class Telemetry:
 
     def flush(self) -> None:
         """Write what was counted, one line for each set of dimensions."""
-        for category in sorted({c for _, c in self._counts}, key=str):
+        for dimension in sorted({of for _, of in self._counts}, key=str):
             metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._stack)
-            if category is not None:
-                metrics.add_dimension(name="category", value=category)
+            if dimension is not None:
+                metrics.add_dimension(name=dimension[0], value=dimension[1])
             for (metric, of), amount in self._counts.items():
-                if of == category:
+                if of == dimension:
                     metrics.add_metric(name=metric.value, unit=MetricUnit.Count, value=amount)
             metrics.flush_metrics()
         if self._seconds:

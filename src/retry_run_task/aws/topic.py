@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -27,9 +28,41 @@ def client(topic_arn: str) -> SNSClient:
 
 
 def publish(topic_arn: str, message: Message) -> str | None:
-    """Publish a message. Returns None if SNS took it, else what SNS or the network said."""
+    """Publish a message. Returns None if SNS took it, else what SNS or the network said.
+
+    Subscriptions can be narrowed by the attributes ``severity`` and ``outcome``.
+    https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+    """
+    arguments: dict[str, Any] = {
+        "TopicArn": topic_arn,
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in (("severity", message.severity), ("outcome", message.outcome))
+        },
+        **_body(message),
+    }
     try:
-        client(topic_arn).publish(TopicArn=topic_arn, Subject=message.subject, Message=message.text)
+        client(topic_arn).publish(Subject=message.subject, **arguments)
+    except (BotoCoreError, ClientError) as error:
+        # AWS's documentation has changed from ASCII to UTF-8. A message must not be lost for its subject.
+        is_refused = isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidParameter"
+        if not is_refused or message.subject == message.plain_subject:
+            return str(error)
+    else:
+        return None
+    try:
+        client(topic_arn).publish(Subject=message.plain_subject, **arguments)
     except (BotoCoreError, ClientError) as error:
         return str(error)
     return None
+
+
+def _body(message: Message) -> dict[str, str]:
+    """Return the text for everybody; with a form for chat, that one for HTTPS, which is how chat subscribes.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
+    """
+    if message.chat is None:
+        return {"Message": message.text}
+    forms = {"default": message.text, "https": message.chat}
+    return {"MessageStructure": "json", "Message": json.dumps(forms, separators=(",", ":"))}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.values import Category, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from retry_run_task.core.policy import Treatment
     from retry_run_task.core.values import Verdict
 
@@ -37,12 +40,16 @@ class GiveUp:
         rule: Name of the policy's rule that says so.
         why: One sentence for the person who is told.
         hint: What that person can do.
+        numbers: The numbers in ``why``, so that it can be said in another language. ``nth``: failures of this
+            category; ``after_s``: seconds from the failed call to the attempt that is not made; ``limit_s``: seconds
+            to what it would be too late for; ``share``: the policy's part of ``limit_s``.
     """
 
     outcome: Outcome
     rule: str
     why: str
     hint: str = ""
+    numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def decide(
@@ -75,6 +82,7 @@ def decide(
             rule=treatment.rule,
             why=f"{_counted(nth)} ended in a failure of kind {name}, and the policy allows no more",
             hint=verdict.hint,
+            numbers={"nth": nth},
         )
     delay = treatment.wait.delay(nth, seed)
     late = past_deadline(treatment, elapsed_s + delay, next_due_s)
@@ -107,6 +115,7 @@ def past_deadline(treatment: Treatment, elapsed_s: float, next_due_s: float | No
             why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
             f"and {share}the schedule's next run is {spoken(next_due_s)} after it",
             hint="If this run is wanted beside the next one, start it by hand.",
+            numbers={"after_s": elapsed_s, "limit_s": next_due_s, "share": treatment.interval_share},
         )
     if elapsed_s <= treatment.deadline_s:
         return None
@@ -116,6 +125,7 @@ def past_deadline(treatment: Treatment, elapsed_s: float, next_due_s: float | No
         why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
         f"and the policy wants no run later than {spoken(treatment.deadline_s)} after it",
         hint="If the run is still wanted, start it by hand.",
+        numbers={"after_s": elapsed_s, "limit_s": treatment.deadline_s},
     )
 
 

@@ -304,7 +304,7 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         "notify": Key(
             read=_notify,
             meaning="When a person is told how it ended: `always`, `failure`, or `never`. Not set, the function's "
-            "setting `RETRY_RUN_TASK_NOTIFY_RECOVERED` decides between the first two.",
+            "setting `RETRY_RUN_TASK_MESSAGES` decides between the first two.",
             schema={"enum": list(Notify)},
             attribute="notify",
         ),

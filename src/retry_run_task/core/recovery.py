@@ -22,7 +22,7 @@ from retry_run_task.core import backoff, identity, ladder, request, wire
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.decision import GiveUp, Retry, decide, ignored, open_with, past_deadline
 from retry_run_task.core.ladder import AS_ASKED, Rung
-from retry_run_task.core.messages import Ending, message
+from retry_run_task.core.messages import Ending, Style, message
 from retry_run_task.core.policy import Facts, Notify, facts_of
 from retry_run_task.core.schedules import EVERYTHING_ELSE, NO_TAGS, SPOT_INTERRUPTION, NoMatch, Tags
 from retry_run_task.core.values import (
@@ -192,6 +192,7 @@ class Tools:
         notify_recovered: Whether a person is also told when all is well.
         recover_errors: Whether calls that raised an error are made again, once nobody else can be doing it.
         entrance: The way into the launch's account; None where the stack is at home.
+        style: How a message is written.
     """
 
     policy: Policy
@@ -202,6 +203,7 @@ class Tools:
     notify_recovered: bool = False
     recover_errors: bool = False
     entrance: Entrance | None = None
+    style: Style = Style()  # noqa: RUF009 - frozen
 
 
 @dataclass(slots=True)
@@ -335,7 +337,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         changed=list(ending.changed) or None,
     )
     if _is_to_be_told(ending, progress, tools):
-        _notify(message(launch, ending), tools)
+        _notify(message(launch, ending, tools.style), tools)
     return ending
 
 
@@ -455,6 +457,11 @@ def _enter(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | 
     entrance = tools.entrance
     if entrance is None:
         return None
+    if not tools.recover_errors and any(f.origin is Origin.ERROR for f in launch.failures):
+        # What is only to be told needs no way in, and so does without the names and tags that are there.
+        report = admit(launch, _treatment(progress, tools))
+        if isinstance(report, GiveUp):
+            return report
 
     def action() -> JsonObject:
         failure = entrance.enter()
@@ -910,6 +917,7 @@ def _ending(progress: _Progress, end: GiveUp) -> Ending:
         elapsed_s=progress.elapsed_s,
         last=progress.last,
         is_unsure=progress.is_unsure,
+        numbers=end.numbers,
     )
 
 

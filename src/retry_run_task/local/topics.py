@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from retry_run_task.local.observers import tell
 from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from retry_run_task.local.clock import Clock
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Form = dict[str, str]
 
 NAMESPACE = "http://sns.amazonaws.com/doc/2010-03-31/"
-# "Subjects must be ASCII text that begins with a letter, number, or punctuation mark; must not include
-# line breaks or control characters": https://docs.aws.amazon.com/sns/latest/api/API_Publish.html.
-# That page says "less than 100 characters"; 100 are accepted.
-SUBJECT = re.compile(r"[!-~][ -~]{0,99}")
+# "Subjects must be UTF-8 text with no line breaks or control characters, and less than 100 characters long":
+# https://docs.aws.amazon.com/sns/latest/api/API_Publish.html. Older copies of that page want ASCII.
+# 100 are accepted.
+SUBJECT_MAX = 100
 LARGEST_MESSAGE_BYTES = 262_144
 
 
@@ -33,12 +33,17 @@ class Published:
     Attributes:
         topic: The topic's ARN.
         subject: None if it was sent without.
+        message: What every subscription gets that has no form of its own.
+        by_protocol: The forms: for ``default``, and for protocols such as ``https``.
+        attributes: Text by name.
         time: The virtual time.
     """
 
     topic: str
     subject: str | None
     message: str
+    by_protocol: Mapping[str, str]
+    attributes: Mapping[str, str]
     time: datetime
     message_id: str
 
@@ -72,18 +77,45 @@ class Topics:
             raise _invalid("TopicArn or TargetArn Reason: no value for required parameter")
         if topic not in self._arns:
             raise AwsError("NotFound", "Topic does not exist", 404)
-        if subject is not None and not SUBJECT.fullmatch(subject):
+        if subject is not None and not (0 < len(subject) <= SUBJECT_MAX and subject.isprintable()):
             raise _invalid("Subject")
         if not text:
             raise _invalid("Empty message")
         if len(text.encode()) > LARGEST_MESSAGE_BYTES:
             raise _invalid("Message too long")
+        forms = _forms(text) if form.get("MessageStructure") == "json" else {"default": text}
         message = Published(
-            topic=topic, subject=subject, message=text, time=self._clock.now(), message_id=str(uuid.uuid4())
+            topic=topic,
+            subject=subject,
+            message=forms["default"],
+            by_protocol=forms,
+            attributes=_attributes(form),
+            time=self._clock.now(),
+            message_id=str(uuid.uuid4()),
         )
         self.published.append(message)
         tell(self.on_publish, message)
         return {"MessageId": message.message_id}
+
+
+def _forms(text: str) -> dict[str, str]:
+    """Return a message's form for each protocol, of which there must be a default."""
+    try:
+        forms = json.loads(text)
+    except ValueError:
+        forms = None
+    if not isinstance(forms, dict) or not isinstance(forms.get("default"), str):
+        raise _invalid("Message Structure - No default entry in JSON message body")
+    return {protocol: form for protocol, form in forms.items() if isinstance(form, str)}
+
+
+def _attributes(form: Form) -> dict[str, str]:
+    """Return ``MessageAttributes.entry.1.Name``, ``MessageAttributes.entry.1.Value.StringValue`` ... by name."""
+    return {
+        name: form.get(f"{key.removesuffix('.Name')}.Value.StringValue", "")
+        for key, name in form.items()
+        if key.startswith("MessageAttributes.entry.") and key.endswith(".Name")
+    }
 
 
 def _invalid(what: str) -> AwsError:

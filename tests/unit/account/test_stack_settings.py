@@ -44,13 +44,13 @@ def test_lists_numbers_and_flags_are_text_to_cloudformation(tmp_path: Path) -> N
     found = read(
         tmp_path,
         'stack = "nightly"\nbucket = "mine"\n[parameters]\ntask_definitions = ["a", "b-*"]\n'
-        'recover_concurrency = 5\nnotify_recovered = true\ntrail_log_group_name = ""\n',
+        'recover_concurrency = 5\nmessages = "chat,en"\ntrail_log_group_name = ""\n',
     )
     assert found.options == {"stack": "nightly", "bucket": "mine"}
     assert found.parameters == {
         "TaskDefinitions": "a,b-*",
         "RecoverConcurrency": "5",
-        "NotifyRecovered": "true",
+        "Messages": "chat,en",
         "TrailLogGroupName": "",
     }
 
@@ -79,7 +79,7 @@ def test_the_usual_file_need_not_be_there(tmp_path: Path) -> None:
         ("[parameters]\nnotification_email = ['a@b']", "parameters.notification_email is ['a@b']"),
         ("[parameters]\nlog_retention_days = 1.5", "parameters.log_retention_days is 1.5"),
         ("[parameters]\nlog_retention_days = 2", "expected one of 1, 3, 5"),
-        ("[parameters]\nnotify_recovered = 'yes'", "expected one of true, false"),
+        ("[parameters]\nalso_recover = 'yes'", "expected one of nothing, errors"),
     ],
 )
 def test_what_a_file_may_not_say(tmp_path: Path, text: str, words: str) -> None:
@@ -187,14 +187,14 @@ def test_flag_file_installed_found_default() -> None:
     everywhere = {"Callers": "rule", "Clusters": "c"}
     found = sources(
         chosen(
-            installed={**everywhere, "LogRetentionDays": "7", "NotifyRecovered": "true"},
+            installed={**everywhere, "LogRetentionDays": "7", "Messages": "text,ja"},
             file={"Callers": "scheduler", "LogRetentionDays": "14"},
             Callers="other",
         )
     )
     assert found["Callers"] == ("other", "flag")
     assert found["LogRetentionDays"] == ("14", "file")
-    assert (found["NotifyRecovered"], found["Clusters"]) == (("true", "installed"), ("c", "installed"))
+    assert (found["Messages"], found["Clusters"]) == (("text,ja", "installed"), ("c", "installed"))
     assert found["TaskDefinitions"][1] == "found"
 
 

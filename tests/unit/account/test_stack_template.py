@@ -42,7 +42,7 @@ def test_the_options_are_the_parameters_of_the_template() -> None:
         ("TaskDefinitions", ["nightly", "nightly,report-*"], ["", "nightly:7", "a,,b", "a, b"]),
         ("PassRoleArns", ["", "arn:aws:iam::123456789012:role/a"], ["role/a", "arn:aws:iam::1:role/a"]),
         ("Callers", ["rule", "rule,other"], ["", "batch", "rule,batch"]),
-        ("NotifyRecovered", ["true", "false"], ["", "True", "yes"]),
+        ("Messages", ["text,en", "chat,ja,recovered"], ["", "chat", "ja,chat", "chat, ja"]),
         ("RecoverConcurrency", ["", "5"], ["0", "five", "-1"]),
         ("TrailLogGroupName", ["", "aws-cloudtrail-logs", "/a/b#c"], ["arn:aws:logs:x", "a b"]),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -19,7 +20,8 @@ from retry_run_task.core.values import (
     Origin,
     Request,
 )
-from retry_run_task.sources.cloudtrail import Envelope, parse
+from retry_run_task.local.filter_pattern import matches
+from retry_run_task.sources.cloudtrail import SCHEDULED_CALLS_PATTERN, Envelope, parse
 from retry_run_task.sources.reading import ReadError
 from support.records import (
     ACCOUNT,
@@ -243,3 +245,36 @@ def test_account_and_region_come_from_the_record_before_the_cluster_before_the_e
     parsed = failed(short, Envelope(account="1", region="eu-west-1"))
     assert (parsed.region, parsed.account) == ("eu-west-1", "1")
     assert CLUSTER.split(":")[3] == REGION
+
+
+@pytest.mark.parametrize(
+    ("changes", "request_changes", "counts"),
+    [
+        # Of a rule and of a schedule, each by every mark that may be the only one.
+        ({}, {}, True),
+        ({"responseElements": {"tasks": [{"taskArn": "t1"}], "failures": []}}, {}, True),
+        ({"errorCode": "AccessDenied", "responseElements": None}, {}, True),
+        ({"userIdentity": ROLE | {"invokedBy": "events.amazonaws.com"}}, {"startedBy": None}, True),
+        ({"userIdentity": ROLE | {"invokedBy": "scheduler.amazonaws.com"}}, {"startedBy": None}, True),
+        ({"userIdentity": ROLE, "userAgent": SCHEDULER_AGENT}, {"startedBy": None}, True),
+        ({"userIdentity": ROLE, "userAgent": "x"}, {"startedBy": "events-rule/nightly"}, True),
+        ({"userIdentity": ROLE, "userAgent": "x"}, {"startedBy": "chronos-schedule/nightly"}, True),
+        # Of nobody's schedule.
+        ({"eventName": "StopTask"}, {}, False),
+        ({"userIdentity": ROLE | {"invokedBy": "batch.amazonaws.com"}}, {"startedBy": None}, False),
+        ({"userIdentity": ROLE, "userAgent": "aws-cli/2.15"}, {"startedBy": "me"}, False),
+        ({"userIdentity": ROLE, "userAgent": "aws-cli/2.15"}, {"startedBy": None}, False),
+        ({"userIdentity": ROLE, "userAgent": "x"}, {"startedBy": "AWS Step Functions"}, False),
+    ],
+)
+def test_what_shows_that_the_trail_is_not_silent(
+    changes: dict[str, Any], request_changes: dict[str, Any], counts: bool
+) -> None:
+    """Any RunTask of a rule or schedule, whether it went well or not; the alarm on silence counts these."""
+    text = json.dumps(record(request=parameters(**request_changes), **changes))
+    assert matches(SCHEDULED_CALLS_PATTERN, text) is counts
+
+
+def test_cloudwatch_logs_takes_the_pattern_for_a_silent_trail() -> None:
+    """See https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html."""
+    assert len(SCHEDULED_CALLS_PATTERN) <= 1024

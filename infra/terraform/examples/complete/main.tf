@@ -16,12 +16,13 @@ module "retry_run_task" {
   also_recover = "errors"
 
   trail_log_group_name = "aws-cloudtrail-logs"
+  trail_silent_hours   = "26"
   regions              = ["ap-northeast-1", "ap-northeast-3"]
   member_accounts      = ["210987654321"]
   member_external_id   = "night-shift-7f3a"
 
   notification_email = "on-call@example.com"
-  notify_recovered   = true
+  messages           = "chat,ja,recovered"
   topic_key_arn      = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
 

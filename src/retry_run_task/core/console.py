@@ -1,0 +1,116 @@
+"""Addresses in the AWS Management Console: where a person looks at a recovery, its log lines and a task.
+
+AWS documents none of these addresses. They are the ones that people and programs use; what was not seen in use by
+anybody but one is in docs/unconfirmed.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+HOSTS = {
+    "aws": "console.aws.amazon.com",
+    "aws-cn": "console.amazonaws.cn",
+    "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-eusc": "console.amazonaws-eusc.eu",
+}
+
+_UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+# arn:<partition>:ecs:<region>:<account>:task/<cluster>/<id>; without the cluster if the account has short ARNs.
+_TASK_ARN_PARTS = 6
+_FUNCTION_ARN_PARTS = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a recovery runs.
+
+    Attributes:
+        partition: ``aws``, ``aws-cn`` ...
+        region: The function's Region.
+        function: The function's name.
+        log_group: The group that its log lines are in; empty if that is not known.
+        execution_arn: The durable execution's ARN.
+    """
+
+    partition: str
+    region: str
+    function: str
+    log_group: str
+    execution_arn: str
+
+
+def place(function_arn: str, *, log_group: str, execution_arn: str) -> Place | None:
+    """Return where a function runs; None if the text is not a function's ARN.
+
+    Args:
+        function_arn: ``arn:<partition>:lambda:<region>:<account>:function:<name>``, with an alias or without.
+        log_group: The group that its log lines are in.
+        execution_arn: The durable execution's ARN.
+    """
+    parts = function_arn.split(":")
+    if len(parts) < _FUNCTION_ARN_PARTS or parts[2] != "lambda":
+        return None
+    return Place(
+        partition=parts[1],
+        region=parts[3],
+        function=parts[6],
+        log_group=log_group,
+        execution_arn=execution_arn,
+    )
+
+
+def execution_url(at: Place) -> str | None:
+    """Return where the function's durable executions are listed; None in a partition whose console is not known."""
+    root = _root(at.partition, at.region)
+    return root and f"{root}/lambda/home?region={at.region}#/functions/{_quoted(at.function)}?tab=durable"
+
+
+def log_url(at: Place, text: str, *, start_ms: int | None = None, end_ms: int | None = None) -> str | None:
+    """Return where the log lines with a text are; None in a partition whose console is not known.
+
+    Args:
+        at: Where the function runs.
+        text: What the lines contain.
+        start_ms: Earliest time in milliseconds since 1970; None for the last week before the link is opened.
+        end_ms: Latest time, if ``start_ms`` is given.
+    """
+    root = _root(at.partition, at.region)
+    if root is None:
+        return None
+    # The part after # is encoded twice, and its % are written as $.
+    # https://github.com/remotion-dev/remotion/blob/main/packages/lambda-client/src/get-cloudwatch-stream-url.ts
+    group = _quoted(_quoted(at.log_group)).replace("%", "$")
+    pattern = _quoted(_quoted(f'"{text}"')).replace("%", "$")
+    span = "start$3D-604800000" if start_ms is None else f"start$3D{start_ms}$26end$3D{end_ms}"
+    return (
+        f"{root}/cloudwatch/home?region={at.region}#logsV2:log-groups/log-group/{group}"
+        f"/log-events$3FfilterPattern$3D{pattern}$26{span}"
+    )
+
+
+def task_url(arn: str) -> str | None:
+    """Return where a task is; None if the text is no task's ARN with its cluster, or the console is not known."""
+    parts = arn.split(":")
+    if len(parts) != _TASK_ARN_PARTS:
+        return None
+    _, partition, service, region, _, resource = parts
+    kind, _, rest = resource.partition("/")
+    cluster, _, task = rest.partition("/")
+    root = _root(partition, region)
+    if service != "ecs" or kind != "task" or not task or root is None:
+        return None
+    return f"{root}/ecs/v2/clusters/{_quoted(cluster)}/tasks/{_quoted(task)}/configuration?region={region}"
+
+
+def _root(partition: str, region: str) -> str | None:
+    host = HOSTS.get(partition)
+    # A Region is part of the host's name here, and a hand-made record may hold anything.
+    return f"https://{region}.{host}" if host and region and set(region) <= _UNRESERVED - {"."} else None
+
+
+def _quoted(text: str) -> str:
+    """Return text percent-encoded, slashes too."""
+    encoded = text.encode("utf-8", "replace")
+    return "".join(chr(b) if chr(b) in _UNRESERVED else f"%{b:02X}" for b in encoded)
