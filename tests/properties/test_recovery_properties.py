@@ -27,8 +27,9 @@ from retry_run_task.core.values import CallerKind, FailedLaunch, Outcome
 from retry_run_task.intake import take_in
 from retry_run_task.local.cloudtrail import sdk_caller
 from retry_run_task.sources import parse
+from support.invariants import CANARY, DENIED, PERMANENT
 from support.records import HAND_MADE, RULE_ROLE, awslogs, eventbridge, parameters, record
-from support.simulation import CANARY, DENIED, PERMANENT, Conditions, Delivery, System, Told, request
+from support.simulation import Conditions, Delivery, System, Told, request
 from support.stories import (
     VARIABLE,
     BrokenConnection,
@@ -139,12 +140,12 @@ def test_a_person_who_starts_a_part_meanwhile_leaves_the_rest_to_us() -> None:
 
     def by_hand() -> None:
         system.capacity(None)
-        system.ecs.run_task(request("job-0"), sdk_caller("arn:aws:iam::123456789012:user/on-call"))
+        system.start_by_hand("job-0", is_alike=True)
 
     # A lost answer is repeated two seconds after it, at the earliest.
     system.after(61, by_hand)
     system.run()
-    assert system.started() == {"job-0": 3}
+    assert system.started() == {"job-0": 2, "person-0": 1}
     assert system.outcomes() == [Outcome.RECOVERED]
 
 
@@ -158,10 +159,12 @@ def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
     (launch,) = parse(eventbridge(event))
     assert isinstance(launch, FailedLaunch)
     token = identity.client_token(launch.call_id, 1)
-    system.asked["before"] = 1
-    system.ecs.run_task(request("before", clientToken=token), sdk_caller(RULE_ROLE))
+    system.own(launch, "job-0")
+    mark = identity.mark_started_by("events-rule/job-0", launch.call_id)
+    before = request("before", clientToken=token, startedBy=mark)
+    system.ask("recovery", before, sdk_caller(RULE_ROLE))
     system.run()
-    assert system.started() == {"job-0": 0, "before": 1}
+    assert system.started() == {"job-0": 1}
     assert system.outcomes() == [Outcome.RECOVERED]
 
 

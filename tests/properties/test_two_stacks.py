@@ -10,9 +10,8 @@ from hypothesis import example, given, settings
 
 from retry_run_task.core.values import Outcome
 from support.simulation import Delivery
-from support.stories import Call, Capacity, Refusals, Story, outages, stories
+from support.stories import BOTH, Call, Capacity, Refusals, Story, outages, stories
 
-BOTH = ("one", "two")
 NO_INSTANCES = ("InvalidParameterException", "No Container Instances were found in your cluster.")
 
 # The second recovery begins after the first has been refused twice, so that it is two attempts behind.
@@ -27,7 +26,7 @@ ONE_IS_AHEAD = Story(
 
 
 @settings(max_examples=50, deadline=None, print_blob=True)
-@given(story=stories(stacks=BOTH))
+@given(story=stories(stacks=(BOTH,)))
 @example(story=Story(changes=(Capacity(at_s=1, slots=None),), stacks=BOTH))
 def test_two_stacks_together_start_no_more_than_was_asked_for(story: Story) -> None:
     story.play()

@@ -7,8 +7,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from retry_run_task.core.policy import Policy
+from retry_run_task.core.scope import DEFAULT_CALLERS
+from retry_run_task.core.values import CallerKind
 from retry_run_task.local.ecs import NO_CAPACITY
-from support.simulation import CANARY, DENIED, PERMANENT, ZONES, Conditions, Delivery, System
+from support.invariants import CANARY, DENIED, PERMANENT
+from support.simulation import PATIENT, POLICY, ZONES, Conditions, Delivery, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +95,60 @@ class Refusals:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenConnection:
-    """The connection of a recovery's next call breaks: on the way there, or on the way back."""
+    """The connection of a recovery's next call breaks: on the way there, or back; or it is ``late``, and acted upon."""
 
     at_s: int
     where: str
 
     def begin(self, system: System) -> None:
         system.after(self.at_s, lambda: system.network.append(self.where))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ghost:
+    """A task of a rule's failed call is there after all."""
+
+    at_s: int
+    launch: int = 0
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.ghost(f"job-{self.launch}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedByHand:
+    """A person starts tasks, with the mark of a launch's rule or without."""
+
+    at_s: int
+    launch: int = 0
+    is_alike: bool = True
+    count: int = 1
+
+    def begin(self, system: System) -> None:
+        group, count = f"job-{self.launch}", self.count
+        system.after(self.at_s, lambda: system.start_by_hand(group, is_alike=self.is_alike, count=count))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppedByHand:
+    """A person stops the first task of a launch, whoever started it, whether it runs or not."""
+
+    at_s: int
+    launch: int = 0
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.stop_by_hand(f"job-{self.launch}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redeployment:
+    """The next version is installed, with a policy of its own."""
+
+    at_s: int
+    policy: Policy = PATIENT
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.redeploy(self.policy))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +174,19 @@ class BlindLooks:
         system.after(self.at_s, lambda: setattr(system, "blind_looks", self.looks))
 
 
-Change = Capacity | LostAnswers | FailedPlacements | Refusals | BrokenConnection | FailedStarts | BlindLooks
+Change = (
+    Capacity
+    | LostAnswers
+    | FailedPlacements
+    | Refusals
+    | BrokenConnection
+    | FailedStarts
+    | BlindLooks
+    | Ghost
+    | StartedByHand
+    | StoppedByHand
+    | Redeployment
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,14 +197,21 @@ class Story(Conditions):
     changes: tuple[Change, ...] = ()
 
     def play(self) -> System:
-        """Let it happen, from beginning to end, with everything checked on the way."""
+        """Let it happen, from beginning to end, with everything checked on the way.
+
+        What goes wrong carries the story as lines for a person to read.
+        """
         system = System(self)
-        system.capacity(0)
-        for change in self.changes:
-            change.begin(system)
-        for number, call in enumerate(self.calls):
-            call.begin(system, number)
-        system.run()
+        try:
+            system.capacity(0)
+            for change in self.changes:
+                change.begin(system)
+            for number, call in enumerate(self.calls):
+                call.begin(system, number)
+            system.run()
+        except Exception as error:
+            error.add_note(f"What happened:\n{system.chronicle.told()}")
+            raise
         return system
 
 
@@ -162,7 +232,7 @@ failed_placements = st.builds(
 )
 lost_answers = st.builds(LostAnswers, at_s=moments, calls=st.integers(1, 5))
 broken_connections = st.builds(
-    BrokenConnection, at_s=moments, where=st.sampled_from(["on the way there", "on the way back"])
+    BrokenConnection, at_s=moments, where=st.sampled_from(["on the way there", "on the way back", "late"])
 )
 refusals = st.builds(
     lambda at_s, calls, said: Refusals(at_s=at_s, calls=calls, code=said[0], message=said[1], status=said[2]),
@@ -180,8 +250,27 @@ refusals = st.builds(
 )
 failed_starts = st.builds(FailedStarts, at_s=moments, tasks=few)
 blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
+launches = st.integers(0, 1)
+ghosts = st.builds(Ghost, at_s=moments, launch=launches)
+started_by_hand = st.builds(
+    StartedByHand, at_s=moments, launch=launches, is_alike=st.booleans(), count=st.integers(1, 2)
+)
+stopped_by_hand = st.builds(
+    StoppedByHand, at_s=st.sampled_from([25, 45, 70, 75, 95, 155, 225]), launch=launches
+)
+redeployments = st.builds(Redeployment, at_s=moments, policy=st.sampled_from([PATIENT, POLICY]))
 changes = st.one_of(
-    failed_starts, blind_looks, capacities, refusals, lost_answers, broken_connections, failed_placements
+    capacities,
+    failed_starts,
+    blind_looks,
+    refusals,
+    lost_answers,
+    broken_connections,
+    failed_placements,
+    ghosts,
+    started_by_hand,
+    stopped_by_hand,
+    redeployments,
 )
 
 requests = st.fixed_dictionaries(
@@ -214,21 +303,40 @@ arrivals = st.builds(
     way=st.sampled_from(["logs", "eventbridge"]),
     beside=st.sampled_from([(), ("not JSON", '{"eventName": "ListTasks"}')]),
     copies=st.integers(1, 2),
+    with_last=st.booleans(),
+    is_lost=st.sampled_from([False, False, False, True]),
 )
 deliveries = st.lists(st.lists(arrivals, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
     tuple
 )
-errors_of_start = st.lists(st.sampled_from(["on the way there", "on the way back"]), max_size=3).map(tuple)
+errors_of_start = st.lists(
+    st.sampled_from([None, "on the way there", "on the way back", "intake dies"]), max_size=5
+).map(tuple)
+clocks = st.lists(st.integers(-3, 3), min_size=1, max_size=3).map(tuple)
 
 
-def stories(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
+# In most stories there is room again at some time, or tasks would be rare, and with them whatever happens to them.
+ENDS: tuple[tuple[Capacity, ...], ...] = (
+    (),
+    *((Capacity(at_s=at_s, slots=None),) for at_s in (1, 20, 65, 90, 150)),
+    (Capacity(at_s=35, slots=2), Capacity(at_s=150, slots=None)),
+)
+ONE, BOTH = ("one",), ("one", "two")
+
+
+def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrategy[Story]:
     """Draw stories: some calls meet an outage, and anything may change after it."""
     return st.builds(
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
-        changes=st.lists(changes, max_size=6).map(tuple),
+        policy=st.sampled_from([POLICY, POLICY, POLICY, PATIENT]),
+        changes=st.builds(
+            lambda end, meanwhile: (*meanwhile, *end),
+            st.sampled_from(ENDS),
+            st.lists(changes, max_size=6),
+        ),
         deliveries=deliveries,
-        crashes=st.frozensets(st.integers(1, 40), max_size=4),
+        crashes=st.frozensets(st.integers(1, 60), max_size=4),
         restart_s=st.sampled_from([1.0, 45.0]),
         sdk_tries=st.sampled_from([1, 3]),
         start_errors=errors_of_start,
@@ -238,7 +346,10 @@ def stories(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
         tells_of_tasks=st.booleans(),
         next_due_s=st.sampled_from([None, None, 200]),
         unseen_for_s=st.sampled_from([0, 20]),
-        stacks=st.just(stacks),
+        callers=st.sampled_from([DEFAULT_CALLERS, DEFAULT_CALLERS | {CallerKind.OTHER}]),
+        clocks=st.just((0,)) | clocks,
+        record_clocks=st.just((0,)) | clocks,
+        stacks=st.sampled_from(stacks),
     )
 
 
@@ -266,7 +377,7 @@ soon = st.builds(
 )
 
 
-def outages(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
+def outages(*, stacks: tuple[str, ...] = ONE) -> st.SearchStrategy[Story]:
     """Draw stories that must end well: the capacity comes back in time, and nothing else is wrong for long."""
     return st.builds(
         Story,
