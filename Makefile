@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SOURCE := $(shell find src -name '*.py' -o -name '*.lark')
+SOURCE := $(shell find src -name '*.py' -o -name '*.lark' -o -name '*.toml')
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 

@@ -1,4 +1,4 @@
-"""The settings of the two Lambda functions, from their environment.
+"""The settings of the two Lambda functions, from their environment, and the policy, from the file beside this one.
 
 Each setting has its name, default and meaning in one place; the reference page is generated from it.
 """
@@ -6,14 +6,18 @@ Each setting has its name, default and meaning in one place; the reference page 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.policy_file import Problem, parse
 from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER
 from retry_run_task.core.values import CallerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from retry_run_task.core.policy import Policy
 
 PREFIX = "RETRY_RUN_TASK_"
 
@@ -134,3 +138,44 @@ class Settings:
         if problems:
             raise ConfigError("; ".join(problems) + ".", hint="Correct the function's environment.")
         return cls(**values)
+
+
+POLICY = "policy.toml"
+"""The policy's file in the package, and so in the zip. A policy of your own takes its place there."""
+
+
+def read_policy() -> Policy:
+    """Read the policy that this code was deployed with.
+
+    Raises:
+        ConfigError: It is not understood. Names every problem.
+    """
+    return policy_of(files("retry_run_task").joinpath(POLICY).read_bytes(), POLICY)
+
+
+def policy_of(content: bytes, name: str) -> Policy:
+    """Read a policy file.
+
+    Args:
+        content: What is in it.
+        name: What to call it in an error.
+
+    Raises:
+        ConfigError: It is not understood. Names every problem, with its line.
+    """
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{name} is not UTF-8 text.", hint="Save it as UTF-8.") from None
+    found = parse(text)
+    if isinstance(found, tuple):
+        raise ConfigError(
+            f"{name} is not a policy:\n{listed(name, found)}",
+            hint=f"\nSee them all with: retry-run-task policy check {name}",
+        )
+    return found
+
+
+def listed(name: str, problems: Iterable[Problem]) -> str:
+    """Return problems of a policy file, one on a line, as editors jump to them."""
+    return "\n".join(f"{name}:{problem.line}: {problem.what}. {problem.hint}" for problem in problems)

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.aws import recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
-from retry_run_task.config import Settings
+from retry_run_task.config import Settings, read_policy
 from retry_run_task.core import identity, recovery, wire
 from retry_run_task.core.errors import ConfigError, GaveUpError
-from retry_run_task.core.policy import DEFAULT as DEFAULT_POLICY
 from retry_run_task.core.scope import Scope
 from retry_run_task.core.values import Category, JsonObject
 from retry_run_task.intake import take_in
@@ -27,15 +26,19 @@ if TYPE_CHECKING:
 
     from aws_durable_execution_sdk_python import DurableContext
 
+    from retry_run_task.core.policy import Policy
+
 
 def intake(event: Any, context: Any) -> JsonObject:
     """Start a recovery for every failed launch in the event.
 
     Raises:
         StartError: A recovery could not be started; Lambda delivers the event again.
-        ConfigError: The function's environment is wrong; Lambda delivers the event again.
+        ConfigError: The function's environment or its policy is wrong; Lambda delivers the event again.
     """
     settings = _settings()
+    # intake decides nothing by it. But a recovery that cannot read it would fail, and its launch would be lost.
+    _policy()
     if not settings.recover_function:
         raise ConfigError(
             "RETRY_RUN_TASK_RECOVER_FUNCTION is not set, so intake does not know what to start.",
@@ -69,6 +72,11 @@ def recover(event: Any, context: Any) -> Any:
 @once
 def _settings() -> Settings:
     return Settings.from_environment(os.environ)
+
+
+@once
+def _policy() -> Policy:
+    return read_policy()
 
 
 def _scope(settings: Settings, function_arn: str) -> Scope:
@@ -123,7 +131,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     ending = recovery.recover(
         launch,
         recovery.Tools(
-            policy=DEFAULT_POLICY,
+            policy=_policy(),
             world=World(settings.topic_arn, time.time),
             step=step,
             wait=wait,
@@ -144,11 +152,12 @@ _COUNTED = {
     recovery.Event.START_FAILED: (Metric.START_FAILED, False),
     recovery.Event.RECOVERED: (Metric.RECOVERED, False),
     recovery.Event.ALREADY_RUNNING: (Metric.ALREADY_RUNNING, False),
+    recovery.Event.IGNORED: (Metric.IGNORED, False),
     recovery.Event.GAVE_UP: (Metric.GAVE_UP, True),
     recovery.Event.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
 }
 _ERRORS = frozenset({recovery.Event.GAVE_UP, recovery.Event.NOT_NOTIFIED})
-_WARNINGS = frozenset({recovery.Event.BLIND})
+_WARNINGS = frozenset({recovery.Event.BLIND, recovery.Event.STRUCK})
 
 
 def _tell(telemetry: Telemetry, happened: recovery.Event, **fields: Any) -> None:
@@ -162,7 +171,7 @@ def _tell(telemetry: Telemetry, happened: recovery.Event, **fields: Any) -> None
         telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
     if happened in _ERRORS:
         telemetry.error(happened, **fields)
-    elif happened in _WARNINGS:
+    elif happened in _WARNINGS or (happened is recovery.Event.TAGGED and fields.get("why")):
         telemetry.warning(happened, **fields)
     else:
         telemetry.info(happened, **fields)

@@ -16,20 +16,24 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from retry_run_task.core import identity, recovery, wire
+from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.values import (
     Answer,
     Category,
     FailedLaunch,
     JsonObject,
     Lost,
+    Outcome,
     Placed,
     Refused,
     Unbuildable,
 )
 from retry_run_task.local import cloudtrail
+from support.policies import treatment
 
 if TYPE_CHECKING:
     from retry_run_task.core.messages import Ending
+    from retry_run_task.core.policy import Policy
     from retry_run_task.simulate.virtual import Execution
     from support.simulation import System, World
 
@@ -93,7 +97,7 @@ class Checks:
 
     def __init__(self, system: System) -> None:
         self._system = system
-        self._bodies: dict[str, JsonObject] = {}
+        self._tokens: set[str] = set()
         self._secrets_read: Counter[int] = Counter()
         self._first: BrokenError | None = None
 
@@ -142,7 +146,7 @@ class Checks:
 
     def in_step(self, world: World, what: str) -> None:
         """Check that something is done inside a step."""
-        if not world.is_in_step:
+        if not world.operation:
             self.broken(Invariant.IN_STEPS_ONLY, f"{world.name}: {what}")
 
     # When a recovery is started.
@@ -170,11 +174,10 @@ class Checks:
         """Look at a RunTask call before it is made."""
         self.in_step(world, "RunTask")
         self._check_admission(launch)
-        self._check_request(launch, body)
-        token = str(body["clientToken"])
-        if token not in self._bodies:
+        self._check_request(world, launch, body)
+        if body["clientToken"] not in self._tokens:
             self._check_count(world, launch, body)
-        self._check_token(world, token, body)
+        self._check_token(world, body)
         self._check_time(world, launch)
         self._check_rate(world, body)
 
@@ -192,28 +195,36 @@ class Checks:
         if not is_whole and not self._system.conditions.knows_schedules:
             self.broken(Invariant.NOTHING_REFUSED, f"a part of {launch.event_id} is hidden")
 
-    def _check_request(self, launch: FailedLaunch, body: JsonObject) -> None:
+    def _check_request(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
         asked_for = self._system.asked_for[body["group"]]
         if launch.event_id in self._system.originals:
             # CloudTrail adds these to the record of a call.
             asked_for = asked_for | dict.fromkeys(cloudtrail.FALSE_UNLESS_SENT, False)
         kept = {k: v for k, v in asked_for.items() if k not in OURS | NOT_SENT_AGAIN}
         sent = {k: v for k, v in body.items() if k not in OURS}
-        if sent != kept:
+        if sent not in allowed_bodies(kept, world.policy):
             self.broken(Invariant.THE_SAME_REQUEST, f"{kept} was asked for, and {sent} was to be sent")
         mark = identity.mark_started_by(asked_for.get("startedBy"), launch.call_id)
         if body["startedBy"] != mark or not identity.is_our_token(body["clientToken"]):
             self.broken(Invariant.THE_SAME_REQUEST, f"startedBy or clientToken is not ours: {body}")
+        self._check_nothing_permanent(world, sent, kept)
+
+    def _check_nothing_permanent(self, world: World, sent: JsonObject, kept: JsonObject) -> None:
+        """What nothing can mend ends it if the request was as it was asked; else that change is never made again."""
+        for operation, result in self._system.executions.by_name[world.name].operations:
+            if isinstance(result, dict) and "call" in result and is_permanent(_answer(result)):
+                before = {k: v for k, v in world.bodies[operation].items() if k not in OURS}
+                if before in (kept, sent):
+                    self.broken(Invariant.NOTHING_REFUSED, f"RunTask is called after {_answer(result)}")
 
     def _check_count(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
         """A new attempt asks for what is missing by all that the recovery was told and could see when it looked."""
         asked = launch.request.parameters.get("count") or 1
-        looks = self._looks(world)
         known = {
             arn for answer in self.answers(world) if isinstance(answer, Placed) for arn in answer.task_arns
         }
-        known |= {task["arn"] for look in looks for task in look["tasks"]}
-        if looks[-1]["true_time"] == self._system.timeline.now:
+        known |= {task.arn for look in world.looks.values() if not isinstance(look, str) for task in look}
+        if not isinstance(world.looks.get(world.operation, ""), str):
             known |= self._alike(world, launch)
         missing = asked - len(launch.placed) - len(known - self._system.failed_to_start)
         count = body.get("count") or 1
@@ -226,7 +237,7 @@ class Checks:
         mark = launch.request.parameters.get("startedBy")
         operations = dict(system.executions.by_name[world.name].operations)
         has_schedule = "name" in operations.get("find-schedule", {})
-        if not mark or not has_schedule or self._looks(world)[-1].get("blind"):
+        if not mark or not has_schedule:
             return set()
         return {
             arn
@@ -239,23 +250,28 @@ class Checks:
             and commands(task.overrides) == commands(launch.request.parameters.get("overrides"))
         }
 
-    def _check_token(self, world: World, token: str, body: JsonObject) -> None:
-        """A token is left only when it is certain what became of it, and nothing follows a permanent answer."""
-        # Less may be asked for again after tasks were found that are there already; ECS answers with a conflict.
-        first = self._bodies.setdefault(token, body)
-        if {**body, "count": None} != {**first, "count": None}:
-            self.broken(Invariant.ONE_TOKEN_ONE_REQUEST, f"{token} stands for {first} and for {body}")
-        known = self.answers(world)
-        if known and is_permanent(known[-1]):
-            self.broken(Invariant.NOTHING_REFUSED, f"RunTask is called after {known[-1]}")
+    def _check_token(self, world: World, body: JsonObject) -> None:
+        """A token is left only when it is certain what became of it, and stands for one request until it is refused.
+
+        Less may be asked for again after tasks were found that are there already; ECS answers with a conflict.
+        """
+        self._tokens.add(body["clientToken"])
         if self._was_stopped_by_a_person(world):
             self.broken(Invariant.WHAT_WAS_STOPPED, f"{world.name} calls RunTask again")
         sent = [one for one in self._system.sent if one.name == world.name]
-        if not sent or token == sent[-1].token or isinstance(sent[-1].answer, Placed):
+        if not sent:
             return
-        tries = [one for one in sent if one.token == sent[-1].token]
-        if any(one.may_have_placed for one in tries):
-            self.broken(Invariant.A_TOKEN_IS_KEPT, f"{sent[-1].token} may have started tasks")
+        last = sent[-1]
+        if body["clientToken"] == last.token:
+            is_same = {**body, "count": None} == {**last.body, "count": None}
+            if not is_same and not isinstance(last.answer, Refused):
+                detail = f"{last.token} stands for {last.body} and for {body}"
+                self.broken(Invariant.ONE_TOKEN_ONE_REQUEST, detail)
+            return
+        if isinstance(last.answer, Placed):
+            return
+        if any(one.may_have_placed for one in sent if one.token == last.token):
+            self.broken(Invariant.A_TOKEN_IS_KEPT, f"{last.token} may have started tasks")
 
     def _was_stopped_by_a_person(self, world: World) -> bool:
         operations = self._system.executions.by_name[world.name].operations
@@ -268,25 +284,33 @@ class Checks:
         )
 
     def _check_time(self, world: World, launch: FailedLaunch) -> None:
-        """No call after the deadline; only a crash may come between the look at the clock and the call."""
-        first, *_, last = [*self._looks(world)[:1], *self._looks(world)]
-        since = first["now"] if launch.event_id in self._system.by_hand else launch.event_time.timestamp()
-        if last["now"] - since > world.policy.deadline_s:
-            self.broken(Invariant.NOT_TOO_LATE, f"{last['now'] - since} s after the failed call")
-        operations = dict(self._system.executions.by_name[world.name].operations)
-        due = operations.get("find-schedule", {}).get("next_due")
-        if due is not None and last["now"] >= due:
+        """No call after the deadline, or once the next run is due, by the clock of the function that calls."""
+        operations = self._system.executions.by_name[world.name].operations
+        times = [result["now"] for _, result in operations if isinstance(result, dict) and "now" in result]
+        first = times[0] if times else world.clock
+        since = first if launch.event_id in self._system.by_hand else launch.event_time.timestamp()
+        deadline_s = treatment(world.policy, Category.CAPACITY).deadline_s
+        if world.clock - since > deadline_s:
+            self.broken(Invariant.NOT_TOO_LATE, f"{world.clock - since} s after the failed call")
+        due = dict(operations).get("find-schedule", {}).get("next_due")
+        if due is not None and world.clock >= due:
             self.broken(Invariant.NOT_TOO_LATE, "the next run is due")
-        if self._system.timeline.now != last["true_time"] and not self._system.crashed:
+        clocks = self._system.conditions.clocks
+        if world.clock - self._system.timeline.now not in clocks:
             self.broken(Invariant.NOT_TOO_LATE, "time went by between the look at the clock and the call")
 
     def _check_rate(self, world: World, body: JsonObject) -> None:
-        """Between two calls lies at least the shortest first wait; a step that was cut off is made again at once."""
+        """Between two calls lies at least the shortest first wait, unless a rung was struck off.
+
+        A step that was cut off is made again at once.
+        """
+        struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
+        was_struck, world.struck = struck > world.struck, struck
         sent = [one for one in self._system.sent if one.name == world.name]
-        if not sent or world.crashed:
+        if not sent or world.crashed or was_struck:
             return
-        backoffs = [rule.backoff for rule in world.policy.rules.values() if rule.backoff is not None]
-        shortest = max(1, round(min(backoff.longest(1) for backoff in backoffs) / 2))
+        waits = [treatment(world.policy, category).wait for category in Category]
+        shortest = max(1, round(min(wait.longest(1) for wait in waits if wait is not None) / 2))
         gap = self._system.timeline.now - sent[-1].time
         if gap < shortest:
             self.broken(Invariant.WITHIN_THE_POLICY, f"{gap} s after the call before: {body}")
@@ -333,6 +357,9 @@ class Checks:
 
     def _check_end(self, world: World, execution: Execution) -> None:
         ending: Ending = execution.result
+        if ending.outcome is Outcome.IGNORED:
+            self._check_ignored(world)
+            return
         if ending.is_well:
             self._check_well(world, ending)
         elif not world.messages:
@@ -345,8 +372,29 @@ class Checks:
                 Invariant.WITHIN_THE_POLICY, f"{ending.calls} calls are told, {len(answers)} were made"
             )
         self._check_patience(world, answers)
-        if not ending.is_well and ends_unseen(answers) and "--started-by" not in world.messages[0].text:
-            self.broken(Invariant.EVERY_END_IS_TOLD, "tasks may be there, and nobody was told to look")
+        may_be_there = ends_unseen(answers) or self._unnamed(world, ending)
+        if not ending.is_well and may_be_there and "--started-by" not in world.messages[0].text:
+            self.broken(
+                Invariant.EVERY_END_IS_TOLD, f"{world.name}: tasks may be there, and nobody was told to look"
+            )
+
+    def _unnamed(self, world: World, ending: Ending) -> set[str]:
+        """Return the tasks that a recovery of this launch started and that its end does not name."""
+        launch = wire.launch_from_json(json.loads(self._system.executions.by_name[world.name].payload))
+        marks = identity.marks(launch)
+        sent = {one.token for one in self._system.sent if one.name == world.name}
+        return {
+            arn
+            for arn, task in self._system.all_tasks.items()
+            if task.started_by in marks and task.token in sent and arn not in self._system.failed_to_start
+        } - set(ending.task_arns)
+
+    def _check_ignored(self, world: World) -> None:
+        """What the policy leaves alone has a line in the log, and calls nothing."""
+        told = [event for event, _ in world.told]
+        is_wanted = all(treatment(world.policy, category).ignore for category in Category)
+        if recovery.Event.IGNORED not in told or not is_wanted or self.answers(world):
+            self.broken(Invariant.EVERY_END_IS_TOLD, f"{world.name} was ignored: {told}")
 
     def _check_well(self, world: World, ending: Ending) -> None:
         if world.messages:
@@ -374,16 +422,17 @@ class Checks:
                 continue
             seen[fields["category"]] += 1
             nth = seen[fields["category"]]
-            rule = world.policy.rules[Category(fields["category"])]
-            if rule.backoff is None or (rule.attempts is not None and nth >= rule.attempts):
+            rule = treatment(world.policy, Category(fields["category"]))
+            if rule.wait is None or (rule.attempts is not None and nth >= rule.attempts):
                 self.broken(Invariant.WITHIN_THE_POLICY, f"attempt {nth} after {fields['category']}")
-            longest = rule.backoff.longest(nth)
+            longest = rule.wait.longest(nth)
             if not max(1, round(longest / 2)) <= fields["delay_s"] <= max(1, round(longest)):
                 self.broken(
                     Invariant.WITHIN_THE_POLICY,
                     f"wait {nth} after {fields['category']}: {fields['delay_s']} s",
                 )
-        if len(answers) > sum(seen.values()) + 1:
+        struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
+        if len(answers) > sum(seen.values()) + struck + 1:
             self.broken(Invariant.WITHIN_THE_POLICY, f"{len(answers)} calls, {seen} waits")
 
     # What a recovery remembers.
@@ -392,20 +441,39 @@ class Checks:
         """Return the answers that a recovery remembers."""
         operations = self._system.executions.by_name[world.name].operations
         answers = [
-            wire.answer_from_json(result)
-            for name, result in operations
-            if name.startswith("run-task-") and isinstance(result, dict)
+            _answer(result) for _, result in operations if isinstance(result, dict) and "call" in result
         ]
         return [answer for answer in answers if not isinstance(answer, Unbuildable)]
 
-    def _looks(self, world: World) -> list[dict[str, Any]]:
-        """Return what a recovery saw when it looked at the clock, with the time that it really was."""
-        operations = self._system.executions.by_name[world.name].operations
-        return [
-            {**result, "true_time": world.stepped_at[name]}
-            for name, result in operations
-            if name.startswith("look-") and isinstance(result, dict)
+
+def _answer(result: JsonObject) -> Answer:
+    return wire.answer_from_json(result["call"])
+
+
+def allowed_bodies(asked: JsonObject, policy: Policy) -> list[JsonObject]:
+    """Return the bodies that a policy allows for a request: written down here once more, and not asked of the code."""
+    whole = treatment(policy, Category.CAPACITY)
+    network = asked.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    spot = any(i["capacityProvider"] == "FARGATE_SPOT" for i in asked.get("capacityProviderStrategy", ()))
+    plain = {k: v for k, v in asked.items() if k not in ("launchType", "capacityProviderStrategy")}
+    bodies = [asked]
+    if RungKind.EACH_SUBNET in whole.rungs:
+        bodies += [
+            asked | {"networkConfiguration": {"awsvpcConfiguration": network | {"subnets": [subnet]}}}
+            for subnet in network.get("subnets", ())
         ]
+    if RungKind.ON_DEMAND in whole.rungs and spot:
+        bodies.append(plain | {"launchType": "FARGATE"})
+    if RungKind.SPOT in whole.rungs and not spot:
+        bodies.append(
+            plain | {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+        )
+    if RungKind.SIZES in whole.rungs:
+        bodies += [
+            asked | {"overrides": asked.get("overrides", {}) | {"cpu": str(cpu), "memory": str(memory)}}
+            for cpu, memory in whole.sizes
+        ]
+    return bodies
 
 
 def commands(overrides: Any) -> dict[str, Any]:

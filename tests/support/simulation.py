@@ -27,8 +27,9 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.core import recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
+from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.messages import Ending, Message
-from retry_run_task.core.policy import Policy, Rule
+from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
 from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
 from retry_run_task.core.values import (
@@ -52,6 +53,7 @@ from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Momen
 from retry_run_task.sources import parse
 from support.chronicle import Chronicle, Fault
 from support.invariants import CANARY, DENIED, Checks, needs_recovery
+from support.policies import by_category, changed
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
@@ -64,25 +66,35 @@ PERSON = f"arn:aws:iam::{ACCOUNT}:user/on-call"
 DELAYED_S = 150
 
 # As the shipped policy, with less patience, so that a story is over after a dozen attempts.
-POLICY = Policy(
-    rules={
-        Category.CAPACITY: Rule(backoff=Backoff(base_s=5, cap_s=40)),
-        Category.THROTTLE: Rule(backoff=Backoff(base_s=2, cap_s=40)),
-        Category.TRANSIENT: Rule(backoff=Backoff(base_s=3, cap_s=40)),
-        Category.UNKNOWN: Rule(backoff=Backoff(base_s=10, cap_s=40), attempts=3),
-        Category.CONFIGURATION: Rule(backoff=None),
-        Category.PERMISSION: Rule(backoff=None),
+POLICY = by_category(
+    {
+        Category.CAPACITY: {
+            "wait": Backoff(base_s=5, cap_s=40),
+            "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
+        },
+        Category.THROTTLE: {"wait": Backoff(base_s=2, cap_s=40)},
+        Category.TRANSIENT: {"wait": Backoff(base_s=3, cap_s=40)},
+        Category.UNKNOWN: {"wait": Backoff(base_s=10, cap_s=40), "attempts": 3},
+        Category.CONFIGURATION: {"retry": False},
+        Category.PERMISSION: {"retry": False},
     },
     deadline_s=240,
     watch_s=120,
 )
-
-# Patient enough that tasks end, and that ECS forgets tokens and tasks, while a recovery still tries.
+# So patient that tasks end, and that ECS forgets tasks and tokens, while a recovery still tries; and with all the
+# rungs that cost something.
 PATIENT = replace(
-    POLICY,
-    rules={**POLICY.rules, Category.CAPACITY: Rule(backoff=Backoff(base_s=60, cap_s=900))},
-    deadline_s=3 * 3600,
+    changed(
+        changed(POLICY, deadline_s=3 * 3600),
+        category=Category.CAPACITY,
+        wait=Backoff(base_s=60, cap_s=900),
+        rungs=(RungKind.AS_ASKED, RungKind.EACH_SUBNET, RungKind.ON_DEMAND, RungKind.SIZES, RungKind.SPOT),
+        sizes=((512, 1024),),
+    ),
+    spread_s=10,
 )
+# Leaves every launch alone.
+IGNORING = changed(POLICY, ignore=True)
 
 # How long after the caller has given up a call arrives that was on its way.
 LATE_S = 20
@@ -154,6 +166,7 @@ class Task:
 
     Attributes:
         who: ``rule``, ``person``, ``ghost`` or ``recovery``: who made the call that started it.
+        token: Of that call; None without one.
         group: The launch that it was started for. A task that a person started with a rule's mark and that did
             not start is recovered with the rule's request, and so with the rule's group, but it is the person's.
     """
@@ -163,6 +176,7 @@ class Task:
     started_by: str | None
     created_at: str
     overrides: JsonObject
+    token: str | None = None
     status: str = ""
 
 
@@ -308,8 +322,12 @@ class World:
 
     Attributes:
         policy: The rules that it began with; an execution stays at the version that it was started with.
-        stepped_at: By step, when its action was carried out last.
+        operation: The step that is being carried out; empty outside of steps.
+        clock: The time that it was told last.
+        looks: By step, what its look saw last: tasks, or why it saw none.
+        bodies: By step, what it called RunTask with last.
         crashed: Whether its process died since its last call.
+        struck: How many rungs had been struck off at its last call.
     """
 
     system: System
@@ -318,10 +336,12 @@ class World:
     policy: Policy
     messages: list[Message] = field(default_factory=list)
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    stepped_at: dict[str, float] = field(default_factory=dict)
-    is_in_step: bool = False
-    crashed: bool = False
+    operation: str = ""
     clock: float = 0.0
+    looks: dict[str, tuple[TaskState, ...] | str] = field(default_factory=dict)
+    bodies: dict[str, JsonObject] = field(default_factory=dict)
+    crashed: bool = False
+    struck: int = 0
 
     def now(self) -> float:
         self.system.checks.in_step(self, "it asks for the time")
@@ -350,10 +370,13 @@ class World:
 
     def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
         self.system.checks.in_step(self, "it looks at tasks")
+        seen: tuple[TaskState, ...] | str
         try:
-            return tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
+            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
         except aws_tasks.CannotLookError as error:
-            return str(error)
+            seen = str(error)
+        self.looks[self.operation] = seen
+        return seen
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
         self.system.checks.in_step(self, "it reads the schedule")
@@ -364,6 +387,7 @@ class World:
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
         self.system.checks.before_call(self, launch, body)
+        self.bodies[self.operation] = body
         answer = aws_ecs.run_task(self.stack.client, body)
         self.crashed = False
         self.system.sent.append(Sent(name=self.name, time=self.system.timeline.now, body=body, answer=answer))
@@ -511,6 +535,7 @@ class System:
         self._records: list[JsonObject] = []
         self._numbers: dict[str, int] = {}
         self._acting = ""
+        self._acting_token: str | None = None
         self._tokens_acted_upon: set[str] = set()
         self._names: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -521,7 +546,8 @@ class System:
         """Let this many more tasks start in a zone, or in both."""
         self.note("AWS", f"capacity {'without limit' if slots is None else slots} in {zone or 'both zones'}")
         for name in ZONES.values() if zone is None else (ZONES[zone],):
-            self.ecs.capacity.set(name, "FARGATE", slots)
+            for provider in ("FARGATE", "FARGATE_SPOT"):
+                self.ecs.capacity.set(name, provider, slots)
 
     def after(self, seconds: float, do: Callable[[], object]) -> None:
         """Do something at a time of the story."""
@@ -667,14 +693,15 @@ class System:
         """Call RunTask, and remember who did."""
         token = body.get("clientToken")
         was_known = token in self._tokens_acted_upon
-        before, self._acting = self._acting, who
+        before = self._acting, self._acting_token
+        self._acting, self._acting_token = who, token
         try:
             answer = self.ecs.run_task(body, caller)
         except EcsError as error:
             self._count_error(error)
             raise
         finally:
-            self._acting = before
+            self._acting, self._acting_token = before
         if who == "recovery" and was_known:
             self.happened(Fault.REPLAYED)
         if answer["tasks"] and answer["failures"]:
@@ -728,6 +755,7 @@ class System:
                 started_by=detail.get("startedBy"),
                 created_at=detail["createdAt"],
                 overrides=detail["overrides"],
+                token=self._acting_token,
             )
             if self._acting == "recovery":
                 task.group = self._owners[str(task.started_by)[-12:]]
@@ -841,12 +869,11 @@ class System:
     ) -> Ending:
         def step_in(name: str, action: Callable[[], JsonObject]) -> JsonObject:
             def act() -> JsonObject:
-                world.is_in_step = True
-                world.stepped_at[name] = self.timeline.now
+                world.operation = name
                 try:
                     return action()
                 finally:
-                    world.is_in_step = False
+                    world.operation = ""
 
             result: JsonObject = step(name, act)
             return result

@@ -12,7 +12,7 @@ from retry_run_task.core.scope import DEFAULT_CALLERS
 from retry_run_task.core.values import CallerKind
 from retry_run_task.local.ecs import NO_CAPACITY
 from support.invariants import CANARY, DENIED, PERMANENT
-from support.simulation import PATIENT, POLICY, ZONES, Conditions, Delivery, System
+from support.simulation import IGNORING, PATIENT, POLICY, ZONES, Conditions, Delivery, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -258,7 +258,7 @@ started_by_hand = st.builds(
 stopped_by_hand = st.builds(
     StoppedByHand, at_s=st.sampled_from([25, 45, 70, 75, 95, 155, 225]), launch=launches
 )
-redeployments = st.builds(Redeployment, at_s=moments, policy=st.sampled_from([PATIENT, POLICY]))
+redeployments = st.builds(Redeployment, at_s=moments, policy=st.sampled_from([PATIENT, POLICY, IGNORING]))
 changes = st.one_of(
     capacities,
     failed_starts,

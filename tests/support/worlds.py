@@ -8,10 +8,11 @@ from typing import Any
 
 from retry_run_task.core import recovery, wire
 from retry_run_task.core.messages import Ending, Message
-from retry_run_task.core.policy import DEFAULT, Policy
+from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
+from support.policies import PLAIN
 
 _NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")
 _NO_VALUES = NoMatch(why="its input is made from an event")
@@ -110,7 +111,7 @@ class Run:
 def run(
     launch: FailedLaunch,
     *script: Answer,
-    policy: Policy = DEFAULT,
+    policy: Policy = PLAIN,
     late_s: float = 300,
     notify_recovered: bool = False,
     notify_errors: Sequence[str] = (),
@@ -147,7 +148,7 @@ def start(
     told: list[Told],
     *,
     name: str = "recovery",
-    policy: Policy = DEFAULT,
+    policy: Policy = PLAIN,
     notify_recovered: bool = False,
     recover_errors: bool = False,
 ) -> bool:

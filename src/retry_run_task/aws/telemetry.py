@@ -22,7 +22,7 @@ class Metric(StrEnum):
     """What is counted. Dimensions are ``service`` (the stack) and, where noted, ``category``."""
 
     IGNORED = "Ignored"
-    """Records that are nobody's failed launch, or not this stack's."""
+    """Records that are nobody's failed launch, or not this stack's, and launches that the policy ignores."""
     UNPARSED = "Unparsed"
     """Records and payloads that could not be read."""
     TAKEN_IN = "TakenIn"

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import ecs, schedules, tasks, topic
-from retry_run_task.core import identity
+from retry_run_task.aws import ecs, schedules, tags, tasks, topic
+from retry_run_task.core import identity, ladder
 from retry_run_task.core.recovery import Background
-from retry_run_task.core.schedules import STAMPS, CannotFillError, NoMatch, complete, match, variable_names
+from retry_run_task.core.schedules import (
+    EVERYTHING_ELSE,
+    STAMPS,
+    CannotFillError,
+    NoMatch,
+    complete,
+    match,
+    variable_names,
+)
 from retry_run_task.core.values import IncompleteRequest
 from retry_run_task.sources import expressions
 
@@ -41,7 +49,7 @@ class World:
         """Return what made the call, if that is certain."""
         found = _match(launch)
         if isinstance(found, NoMatch):
-            return found
+            return replace(found, tags=tags.of(launch, None))
         due = _next_due(found, launch.event_time)
         return Background(
             name=found.name,
@@ -49,6 +57,8 @@ class World:
             next_due=due.timestamp() if due else None,
             event_age_s=found.event_age_s,
             is_scheduled=found.expression is not None,
+            tags=tags.of(launch, found),
+            visible=_visible(launch, found),
         )
 
     def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
@@ -140,6 +150,13 @@ def _match(launch: FailedLaunch) -> Schedule | NoMatch:
         return match(launch, schedules.candidates(launch))
     except schedules.CannotReadError as error:
         return NoMatch(why=f"the rules and schedules cannot be read: {error}")
+
+
+def _visible(launch: FailedLaunch, schedule: Schedule) -> JsonObject:
+    """Return what a ladder needs to know of a request that AWS has not recorded at all."""
+    request = launch.request
+    is_recorded = not isinstance(request, IncompleteRequest) or EVERYTHING_ELSE not in request.missing
+    return {} if is_recorded else ladder.visible(schedule.request)
 
 
 def _next_due(schedule: Schedule, after: datetime) -> datetime | None:

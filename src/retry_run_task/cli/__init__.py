@@ -17,6 +17,7 @@ from retry_run_task.cli.deploy import deploy
 from retry_run_task.cli.destroy import destroy
 from retry_run_task.cli.doctor import doctor
 from retry_run_task.cli.explain import explain
+from retry_run_task.cli.policy import policy
 from retry_run_task.cli.verify import verify
 from retry_run_task.core.errors import RetryRunTaskError
 
@@ -29,7 +30,7 @@ def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-for command in (demo, explain, doctor, deploy, verify, destroy):
+for command in (demo, explain, doctor, policy, deploy, verify, destroy):
     retry_run_task.add_command(command)
 
 

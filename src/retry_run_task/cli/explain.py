@@ -9,27 +9,31 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.core import identity, request, wire
+from retry_run_task.config import read_policy
+from retry_run_task.core import identity, ladder, patience, request, wire
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.decision import GiveUp, Retry, decide
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.policy import DEFAULT as DEFAULT_POLICY
+from retry_run_task.core.policy import Facts, facts_of
 from retry_run_task.core.recovery import admit
 from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
 from retry_run_task.core.values import (
     CallerKind,
+    Category,
     FailedLaunch,
     Failure,
     Ignored,
     IncompleteRequest,
     Origin,
+    Outcome,
     Unparsed,
 )
 
 if TYPE_CHECKING:
     from retry_run_task.aws.world import Survey
+    from retry_run_task.core import policy as policies
+    from retry_run_task.core.policy import Policy
     from retry_run_task.core.scope import Judgement
-    from retry_run_task.core.values import JsonObject, Verdict
+    from retry_run_task.core.values import JsonObject, Request, Verdict
 
 Look = Callable[[FailedLaunch], "Survey"]
 
@@ -67,6 +71,13 @@ _FILE_MAX = 256 * 1024 * 1024
     is_flag=True,
     help="Look in the account for the schedule and for tasks that are there already. Reads only.",
 )
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.Path(),
+    metavar="FILE",
+    help="The policy to decide by.  [default: the one in this package]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: IO[bytes] | None,
@@ -79,9 +90,10 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     account: str,
     regions: tuple[str, ...],
     use_aws: bool,
+    policy_file: str | None,
     as_json: bool,
 ) -> int:
-    """Show category, rule, decision and the request that would be sent.
+    """Show category, rule, rungs, decision and the request that would be sent.
 
     FILE is an event that Lambda would get, a CloudTrail record, a trail's log file, or what
     "aws cloudtrail lookup-events" prints; - reads it from standard input. Nothing is sent to AWS,
@@ -91,10 +103,11 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task explain --reason "Capacity is unavailable at this time."
     """  # noqa: D301 - click's mark for text that keeps its lines
+    policy = read_policy() if policy_file is None else _read_policy(policy_file)
     if reason is not None or code is not None:
         if file is not None:
             raise click.UsageError("Give either FILE or --reason, not both.")
-        _print_text(_explain_text(reason or "", code, stopped=stopped), as_json=as_json)
+        _print_text(_explain_text(reason or "", code, policy, stopped=stopped), as_json=as_json)
         return 0
     if file is None:
         raise click.UsageError("Give a FILE, - for standard input, or --reason TEXT.")
@@ -107,7 +120,7 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
         account=account,
         regions=regions,
     )
-    result = _explain_file(file, scope, _survey() if use_aws else None)
+    result = _explain_file(file, scope, policy, _survey() if use_aws else None)
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
@@ -122,7 +135,13 @@ def _survey() -> Look:
     return survey
 
 
-def _explain_file(file: IO[bytes], scope: Scope, look: Look | None) -> JsonObject:
+def _read_policy(name: str) -> Policy:
+    from retry_run_task.cli.policy import read_file  # noqa: PLC0415 - not needed for the default
+
+    return read_file(name)
+
+
+def _explain_file(file: IO[bytes], scope: Scope, policy: Policy, look: Look | None) -> JsonObject:
     from retry_run_task.sources.files import parse_text  # noqa: PLC0415 - not needed for --reason
     from retry_run_task.sources.reading import ReadError  # noqa: PLC0415
 
@@ -137,7 +156,7 @@ def _explain_file(file: IO[bytes], scope: Scope, look: Look | None) -> JsonObjec
         for item in parse_text(data.decode("utf-8-sig")):
             match item:
                 case FailedLaunch():
-                    result["launches"].append(explain_launch(item, scope, look))
+                    result["launches"].append(explain_launch(item, scope, look, policy=policy))
                 case Ignored():
                     result["ignored"].append({"why": item.why, "event_id": item.event_id})
                 case Unparsed():
@@ -149,19 +168,25 @@ def _explain_file(file: IO[bytes], scope: Scope, look: Look | None) -> JsonObjec
     return result
 
 
-def explain_launch(launch: FailedLaunch, scope: Scope, look: Look | None = None) -> JsonObject:
+def explain_launch(
+    launch: FailedLaunch, scope: Scope, look: Look | None = None, *, policy: Policy
+) -> JsonObject:
     """Return everything that would be decided about a failed launch, with environment values masked.
 
     Args:
         launch: What failed.
         scope: What is looked after.
         look: Finds out what a recovery would find in the account; None to look at nothing.
+        policy: The rules. Without a look, those for a schedule or a tag match nothing.
     """
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
     survey = look(launch) if look is not None and judgement.treatment is Treatment.RECOVER else None
-    decision, rule, following = _decide(launch, judgement, verdict, survey)
+    facts = _facts(launch, survey)
+    treatment = policy.treatment(facts, verdict.category)
+    decision, rule, following = _decide(launch, judgement, treatment, survey)
+    rungs = _rungs(launch, policy, facts, survey) if decision == "retry" else []
     return {
         "event_id": launch.event_id,
         "event_time": wire.iso(launch.event_time),
@@ -176,25 +201,59 @@ def explain_launch(launch: FailedLaunch, scope: Scope, look: Look | None = None)
         "rule": rule,
         "decision": decision,
         "next": following,
+        "rungs": rungs,
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
         "recovery": identity.recovery_name_of("retry-run-task", launch),
         "missing": list(getattr(launch.request, "missing", ())),
-        "schedule": _schedule(launch, survey) if survey else None,
+        "schedule": _schedule(launch, survey, treatment) if survey else None,
         "there": _there(survey) if survey else None,
         "request": _body(launch) if decision == "retry" else None,
     }
 
 
+def _facts(launch: FailedLaunch, survey: Survey | None) -> Facts:
+    if survey is None or survey.schedule is None:
+        return facts_of(launch)
+    return facts_of(launch, schedule=survey.schedule.name, policy=survey.schedule.tags.policy)
+
+
+def _rungs(launch: FailedLaunch, policy: Policy, facts: Facts, survey: Survey | None) -> list[str]:
+    """Return the names of the rungs that a shortage of capacity would lead to, in order."""
+    shown = launch.request.parameters
+    if survey is not None and survey.schedule is not None:
+        shown = {**survey.schedule.visible, **shown}
+    allowed = policy.treatment(facts, Category.CAPACITY).allowed
+    return [rung.name for rung in ladder.rungs_for(allowed, shown)]
+
+
 def _decide(
-    launch: FailedLaunch, judgement: Judgement, verdict: Verdict, survey: Survey | None
+    launch: FailedLaunch, judgement: Judgement, treatment: policies.Treatment, survey: Survey | None
 ) -> tuple[str, str, str]:
     """Return the decision, the rule that makes it, and what follows."""
     if judgement.treatment is Treatment.IGNORE:
         return "ignore", "scope", "nothing"
-    admitted = admit(launch, DEFAULT_POLICY)
+    admitted = admit(launch, treatment)
+    is_tagged = survey is not None and survey.schedule is not None and survey.schedule.tags.ignore
+    if treatment.ignore or is_tagged:
+        rule = treatment.rule if treatment.ignore else "tag"
+        return (
+            "ignore",
+            rule,
+            f"nothing: the {'policy' if treatment.ignore else 'tag'} wants it to be left alone",
+        )
     if isinstance(admitted, GiveUp):
         return "give-up", admitted.rule, f"a person is told: {admitted.why}"
+    return _decide_admitted(launch, admitted, treatment, survey)
+
+
+def _decide_admitted(
+    launch: FailedLaunch,
+    admitted: Request | IncompleteRequest,
+    treatment: policies.Treatment,
+    survey: Survey | None,
+) -> tuple[str, str, str]:
+    """Do the same for a launch that may be recovered, if its request can be made whole."""
     if isinstance(admitted, IncompleteRequest) and survey is None:
         missing = ", ".join(admitted.missing)
         following = (
@@ -204,9 +263,10 @@ def _decide(
         return "give-up", "whole-requests-only", following
     if survey is not None and survey.refused:
         return "give-up", "whole-requests-only", f"a person is told: {survey.refused}"
-    if survey is not None and len(survey.there) >= request.asked(admitted) - len(launch.placed):
+    is_there = survey is not None and len(survey.there) >= request.asked(admitted) - len(launch.placed)
+    if survey is not None and is_there:
         return "ignore", "looked", f"nothing: it is there already, {', '.join(survey.there)}"
-    return "retry", verdict.category.value, f"RunTask at once; {_patience(verdict)}"
+    return "retry", treatment.rule, f"RunTask, soon; it {patience.in_words(treatment)}"
 
 
 def _body(launch: FailedLaunch) -> JsonObject:
@@ -221,13 +281,13 @@ def _body(launch: FailedLaunch) -> JsonObject:
     )
 
 
-def _schedule(launch: FailedLaunch, survey: Survey) -> JsonObject:
+def _schedule(launch: FailedLaunch, survey: Survey, treatment: policies.Treatment) -> JsonObject:
     """Return which schedule was matched and how, what is read from it, and until when the run is wanted."""
     if survey.schedule is None:
         return {"name": None, "why": survey.why}
-    due, deadline_s = survey.schedule.next_due, DEFAULT_POLICY.deadline_s
+    due, deadline_s = survey.schedule.next_due, treatment.deadline_s
     if due is not None:
-        until_due_s = (due - launch.event_time.timestamp()) * DEFAULT_POLICY.interval_share
+        until_due_s = (due - launch.event_time.timestamp()) * treatment.interval_share
         deadline_s = min(deadline_s, until_due_s)
     return {
         "name": survey.schedule.name,
@@ -236,6 +296,8 @@ def _schedule(launch: FailedLaunch, survey: Survey) -> JsonObject:
         "values_read": list(survey.variables) if isinstance(launch.request, IncompleteRequest) else [],
         "next_due": wire.iso(datetime.fromtimestamp(due, UTC)) if due is not None else None,
         "deadline": wire.iso(launch.event_time + timedelta(seconds=deadline_s)),
+        "tag": survey.schedule.tags.policy or None,
+        "tags_unread": list(survey.schedule.tags.unread),
     }
 
 
@@ -243,15 +305,26 @@ def _there(survey: Survey) -> JsonObject:
     return {"looked_for": list(survey.looked_for), "found": list(survey.there), "blind": survey.blind or None}
 
 
-def _explain_text(reason: str, code: str | None, *, stopped: bool) -> JsonObject:
+def _explain_text(reason: str, code: str | None, policy: Policy, *, stopped: bool) -> JsonObject:
     origin = Origin.STOPPED if stopped else Origin.ERROR if code else Origin.ANSWER
     verdict = classify(Failure(origin=origin, code=code, reason=reason))
-    decision = decide(DEFAULT_POLICY, verdict, nth=1, elapsed_s=0, seed="explain")
-    retries = isinstance(decision, Retry)
+    treatment = policy.treatment(Facts(), verdict.category)
+    decision = decide(treatment, verdict, nth=0, elapsed_s=0, seed="explain")
+    words: tuple[str, str]
+    match decision:
+        case Retry():
+            words = "retry", f"RunTask, soon; it {patience.in_words(treatment)}"
+        case GiveUp(outcome=Outcome.IGNORED):
+            words = "ignore", "nothing: the policy wants such launches to be left alone"
+        case GiveUp(why=why):
+            words = "give-up", f"a person is told: {why}"
+    kinds = [kind.value for kind in treatment.rungs] if verdict.category is Category.CAPACITY else []
     return {
         **_verdict(verdict),
-        "decision": "retry" if retries else "give-up",
-        "next": _patience(verdict) if retries else f"a person is told: {decision.why}",
+        "rule": treatment.rule,
+        "decision": words[0],
+        "next": words[1],
+        "rungs": kinds if words[0] == "retry" else [],
     }
 
 
@@ -268,25 +341,14 @@ def _verdict(verdict: Verdict) -> JsonObject:
     }
 
 
-def _patience(verdict: Verdict) -> str:
-    rule = DEFAULT_POLICY.rules[verdict.category]
-    if rule.backoff is None:
-        return "no further attempt"
-    times = "" if rule.attempts is None else f", {rule.attempts} attempts in all"
-    return (
-        f"after a failure of kind {verdict.category}, waits of at most {spoken(rule.backoff.base_s)} "
-        f"that grow to {spoken(rule.backoff.cap_s)}{times}, "
-        f"no later than {spoken(DEFAULT_POLICY.deadline_s)} after the failed call"
-    )
-
-
 def _print_text(result: JsonObject, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
     for label, value in (
         ("category", f"{result['category']} (row {result['row']})"),
-        ("decision", f"{result['decision']}: {result['next']}"),
+        ("decision", f"{result['decision']} (rule {result['rule']}): {result['next']}"),
+        ("rungs", ", ".join(result["rungs"])),
         ("hint", result["hint"]),
         *(("evidence", url) for url in result["evidence"]),
     ):
@@ -317,6 +379,7 @@ def _print_launch(launch: JsonObject) -> None:
         *(("ECS said", _said(failure)) for failure in launch["failures"]),
         *_account_rows(launch),
         ("decision", f"{launch['decision']} (rule {launch['rule']}): {launch['next']}"),
+        ("rungs", ", ".join(launch["rungs"])),
         ("hint", launch["hint"] if launch["decision"] != "ignore" else ""),
         ("recovery", launch["recovery"] if launch["decision"] != "ignore" else ""),
     ]
@@ -344,6 +407,8 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
         ("schedule", f"{schedule['name']}: {schedule['why']}"),
         ("reads", f"{values} from its input" if values else ""),
         ("next due", f"{due}; wanted until {schedule['deadline']}"),
+        ("tag", schedule["tag"] or ""),
+        *(("no tags", why) for why in schedule["tags_unread"]),
         *rows,
     ]
 

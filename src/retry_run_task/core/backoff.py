@@ -40,6 +40,11 @@ class Backoff:
         return max(1, round(longest / 2 + _fraction(f"{seed}/{nth}") * longest / 2))
 
 
+def spread(longest_s: float, seed: str) -> int:
+    """Return a wait from 0 to the longest in whole seconds, all equally likely between seeds; 0 means none."""
+    return int(_fraction(seed) * (int(longest_s) + 1))
+
+
 def _fraction(seed: str) -> float:
     """Return a number in [0, 1) that looks random and is not."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) / 2**64

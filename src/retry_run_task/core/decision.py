@@ -9,7 +9,7 @@ from retry_run_task.core.durations import spoken
 from retry_run_task.core.values import Category, Outcome
 
 if TYPE_CHECKING:
-    from retry_run_task.core.policy import Policy
+    from retry_run_task.core.policy import Treatment
     from retry_run_task.core.values import Verdict
 
 
@@ -46,7 +46,7 @@ class GiveUp:
 
 
 def decide(
-    policy: Policy,
+    treatment: Treatment,
     verdict: Verdict,
     *,
     nth: int,
@@ -57,40 +57,50 @@ def decide(
     """Say what follows an answer that did not place every task.
 
     Args:
-        policy: The rules.
+        treatment: What the policy says about this category, for this launch.
         verdict: The failure that decides, of all in the answer.
         nth: How many answers of this category the recovery has had, this one included.
         elapsed_s: Seconds since the failed call.
         seed: What the jitter is derived from: the launch's identity.
         next_due_s: Seconds from the failed call until the schedule's next run; None if there is none, or not known.
     """
-    rule = policy.rules[verdict.category]
     name = verdict.category.value
-    if rule.backoff is None:
-        return _permanent(verdict)
-    if rule.attempts is not None and nth >= rule.attempts:
+    if treatment.ignore:
+        return ignored(treatment)
+    if not treatment.retry or treatment.wait is None:
+        return _permanent(treatment, verdict)
+    if treatment.attempts is not None and nth >= treatment.attempts:
         return GiveUp(
             outcome=Outcome.EXPIRED,
-            rule=name,
+            rule=treatment.rule,
             why=f"{_counted(nth)} ended in a failure of kind {name}, and the policy allows no more",
             hint=verdict.hint,
         )
-    delay = rule.backoff.delay(nth, seed)
-    late = past_deadline(policy, elapsed_s + delay, next_due_s)
+    delay = treatment.wait.delay(nth, seed)
+    late = past_deadline(treatment, elapsed_s + delay, next_due_s)
     if late is not None:
         return late
-    return Retry(delay_s=delay, rule=name, why=f"{name}: {_REASONS[verdict.category]}")
+    return Retry(delay_s=delay, rule=treatment.rule, why=f"{name}: {_REASONS[verdict.category]}")
 
 
-def open_with(policy: Policy, verdict: Verdict) -> GiveUp | None:
+def open_with(treatment: Treatment, verdict: Verdict) -> GiveUp | None:
     """Say whether what the failed call itself was told already ends the recovery; None means go on."""
-    return _permanent(verdict) if policy.rules[verdict.category].backoff is None else None
+    if treatment.retry and treatment.wait is not None:
+        return None
+    return _permanent(treatment, verdict)
 
 
-def past_deadline(policy: Policy, elapsed_s: float, next_due_s: float | None = None) -> GiveUp | None:
+def ignored(treatment: Treatment) -> GiveUp:
+    """Return the end of a recovery that the policy wants left alone."""
+    return GiveUp(
+        outcome=Outcome.IGNORED, rule=treatment.rule, why="the policy wants such launches to be left alone"
+    )
+
+
+def past_deadline(treatment: Treatment, elapsed_s: float, next_due_s: float | None = None) -> GiveUp | None:
     """Return the end of the recovery if an attempt at this time would be too late, else None."""
-    if next_due_s is not None and elapsed_s >= next_due_s * policy.interval_share:
-        share = "" if policy.interval_share == 1 else f"{policy.interval_share:.0%} of the way to "
+    if next_due_s is not None and elapsed_s >= next_due_s * treatment.interval_share:
+        share = "" if treatment.interval_share == 1 else f"{treatment.interval_share:.0%} of the way to "
         return GiveUp(
             outcome=Outcome.SUPERSEDED,
             rule="next-run",
@@ -98,21 +108,21 @@ def past_deadline(policy: Policy, elapsed_s: float, next_due_s: float | None = N
             f"and {share}the schedule's next run is {spoken(next_due_s)} after it",
             hint="If this run is wanted beside the next one, start it by hand.",
         )
-    if elapsed_s <= policy.deadline_s:
+    if elapsed_s <= treatment.deadline_s:
         return None
     return GiveUp(
         outcome=Outcome.EXPIRED,
         rule="deadline",
         why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
-        f"and the policy wants no run later than {spoken(policy.deadline_s)} after it",
+        f"and the policy wants no run later than {spoken(treatment.deadline_s)} after it",
         hint="If the run is still wanted, start it by hand.",
     )
 
 
-def _permanent(verdict: Verdict) -> GiveUp:
+def _permanent(treatment: Treatment, verdict: Verdict) -> GiveUp:
     return GiveUp(
         outcome=Outcome.PERMANENT,
-        rule=verdict.category.value,
+        rule=treatment.rule or verdict.category.value,
         why=f"no waiting can help: this is a failure of kind {verdict.category}",
         hint=verdict.hint,
     )

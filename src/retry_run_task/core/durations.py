@@ -1,8 +1,17 @@
-"""Lengths of time as a person says them."""
+"""Lengths of time as a person says them, and back."""
 
 from __future__ import annotations
 
+import re
+
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+_SECONDS = {unit: size for size, unit in _UNITS}
+
+PATTERN = r"^\d+ ?(d|h|min|s)( \d+ ?(d|h|min|s))*$"
+"""What ``seconds`` reads, as a regular expression for those who cannot call it."""
+
+_WHOLE = re.compile(PATTERN)
+_PART = re.compile(r"(\d+) ?(d|h|min|s)")
 
 
 def spoken(seconds: float) -> str:
@@ -18,3 +27,19 @@ def spoken(seconds: float) -> str:
         if amount:
             parts.append(f"{amount} {unit}")
     return " ".join(parts[:2]) or "0 s"
+
+
+def seconds(text: str) -> int:
+    """Read a length of time such as ``6 h``, ``90 s`` or ``1 h 30 min``.
+
+    >>> seconds("6 h"), seconds("1 h 30 min"), seconds("90s")
+    (21600, 5400, 90)
+
+    Raises:
+        ValueError: It is none.
+    """
+    if _WHOLE.fullmatch(text) is None:
+        raise ValueError(
+            f"{text!r} is not a length of time; expected one such as '90 s', '6 h' or '1 h 30 min'"
+        )
+    return sum(int(amount) * _SECONDS[unit] for amount, unit in _PART.findall(text))

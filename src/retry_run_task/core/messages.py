@@ -33,6 +33,7 @@ _HEADLINES = {
     Outcome.EXPIRED: "DID NOT RUN",
     Outcome.PERMANENT: "DID NOT RUN",
     Outcome.REFUSED: "DID NOT RUN",
+    Outcome.IGNORED: "LEFT ALONE",
 }
 
 
@@ -64,6 +65,10 @@ class Ending:
         last: The failure that decided last; None if there was none.
         hint: What a person can do.
         is_unsure: Whether the last attempt may have started tasks that nobody has seen.
+        rungs: Names of the rungs that placed the tasks, without the request as it was asked.
+        changed: What they changed, and where the tasks started: a clause for each, such as ``1 task on-demand
+            in ap-northeast-1c instead of Spot``.
+        costs: What a person has to know of these changes, a clause for each; empty if they cost nothing.
     """
 
     outcome: Outcome
@@ -76,11 +81,14 @@ class Ending:
     last: Verdict | None
     hint: str = ""
     is_unsure: bool = False
+    rungs: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    costs: tuple[str, ...] = ()
 
     @property
     def is_well(self) -> bool:
-        """Whether what was asked for is there."""
-        return self.outcome in (Outcome.RECOVERED, Outcome.ALREADY_RUNNING)
+        """Whether what was asked for is there, or nobody wants to hear of it."""
+        return self.outcome in (Outcome.RECOVERED, Outcome.ALREADY_RUNNING, Outcome.IGNORED)
 
 
 def message(launch: FailedLaunch, ending: Ending) -> Message:
@@ -103,7 +111,8 @@ _SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 def _opening(name: str, ending: Ending) -> str:
     if ending.outcome is Outcome.RECOVERED:
-        return f"{name} failed to start at first, and runs now."
+        changed = f": started {' and '.join(ending.changed)}" if ending.changed else ""
+        return f"{name} failed to start at first, and runs now{changed}."
     if ending.task_arns:
         return f"{name}: {len(ending.task_arns)} of {ending.wanted} missing tasks were started; the rest will not be."
     return f"{name} did not start, and nothing will try again."
@@ -124,6 +133,8 @@ def _facts(launch: FailedLaunch, ending: Ending) -> list[str]:
         ("Tried", _tried(ending)),
         *((("ECS said last", _last_words(ending)),) if ending.calls else ()),
         ("Outcome", f"{ending.outcome}: {ending.why}"),
+        *(("Changed", f"started {clause}") for clause in ending.changed),
+        *(("Cost", clause) for clause in ending.costs),
         *((("Tasks", "\n                 ".join(ending.task_arns)),) if ending.task_arns else ()),
         ("CloudTrail event", launch.event_id),
     ]

@@ -1,29 +1,183 @@
-"""The rules from a category to what is done about it. Data: nothing here acts or knows what time it is."""
+"""The policy: ordered, named rules from a launch and a category to what is done. Data: nothing here acts.
+
+Rules are read from top to bottom, and all that match a launch and a category count: each setting has the value of
+the first of them that sets it. So a rule for one schedule says only what is different for it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.values import Category
+from retry_run_task.core.ladder import Allowed, RungKind
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.values import CallerKind, Category
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from retry_run_task.core.values import FailedLaunch
+
+# How long recover's durable execution may last, in infra/. A test compares the two.
+EXECUTION_S = 7 * 86_400
+
+# A durable execution may have 3,000 operations. An attempt costs two, itself and the wait after it; the rest is
+# left for watching tasks (120 for an hour), for the schedule, and for messages.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ATTEMPTS_MAX = 1250
+
+# What recover has to get done after the last attempt at the latest: watch for an hour, and reach a person.
+AFTER_THE_LAST_ATTEMPT_S = 2 * 3600
+
+DEADLINE_S = 6 * 3600
+"""Used where no rule sets a deadline."""
+
+
+class Notify(StrEnum):
+    """When a person is told how a recovery ended."""
+
+    ALWAYS = "always"
+    FAILURE = "failure"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What rules can match of a launch, beside the category.
+
+    Attributes:
+        schedule: Name of the rule or schedule that made the call; empty if it is not certain.
+        cluster: Its name and its ARN, as far as known.
+        task_definition: Its family, ``family:revision`` and ARN, as far as known.
+        caller: Who made the call; None for nobody in particular.
+        policy: Value of the tag ``retry-run-task:policy``; empty if there is none.
+    """
+
+    schedule: str = ""
+    cluster: tuple[str, ...] = ()
+    task_definition: tuple[str, ...] = ()
+    caller: CallerKind | None = None
+    policy: str = ""
+
+
+def facts_of(launch: FailedLaunch, *, schedule: str = "", policy: str = "") -> Facts:
+    """Return what rules can match of a failed launch."""
+    parameters = launch.request.parameters
+    arn = str(parameters.get("taskDefinition") or "")
+    return Facts(
+        schedule=schedule,
+        cluster=(cluster_name(parameters), str(parameters.get("cluster") or "")) if parameters else (),
+        task_definition=(family(parameters), arn.rsplit("/", 1)[-1], arn),
+        caller=launch.caller.kind,
+        policy=policy,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """What a rule is for. Everything that is given has to fit; what is empty fits anything.
+
+    Attributes:
+        schedule: Globs on the rule's or schedule's name. A call whose schedule is not certain fits none.
+        cluster: Globs on the cluster's name or ARN.
+        task_definition: Globs on the family, ``family:revision`` or ARN.
+        caller: Who made the call.
+        category: The kind of failure.
+        policy: Globs on the value of the tag ``retry-run-task:policy``.
+    """
+
+    schedule: tuple[str, ...] = ()
+    cluster: tuple[str, ...] = ()
+    task_definition: tuple[str, ...] = ()
+    caller: frozenset[CallerKind] = frozenset()
+    category: frozenset[Category] = frozenset()
+    policy: tuple[str, ...] = ()
+
+    def fits(self, facts: Facts, category: Category) -> bool:
+        """Tell whether a launch with a failure of a category is what the rule is for."""
+        return (
+            (not self.category or category in self.category)
+            and (not self.caller or facts.caller in self.caller)
+            and _any(self.schedule, (facts.schedule,))
+            and _any(self.cluster, facts.cluster)
+            and _any(self.task_definition, facts.task_definition)
+            and _any(self.policy, (facts.policy,))
+        )
+
+
+def _any(globs: tuple[str, ...], names: tuple[str, ...]) -> bool:
+    return not globs or any(fnmatchcase(name, glob) for glob in globs for name in names if name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is done about one category.
+    """One rule.
 
     Attributes:
-        backoff: The waits between attempts; None means that the first such failure ends the recovery.
-        attempts: How many answers of this category are met with another attempt; None means any number.
+        name: Its name, as logs and ``explain`` print it.
+        match: What it is for.
+        sets: What it sets, by the names of the attributes of ``Treatment``.
     """
 
-    backoff: Backoff | None
+    name: str
+    match: Match = field(default_factory=Match)
+    sets: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sets", MappingProxyType(dict(self.sets)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Treatment:
+    """What is done about one category of failures of one launch.
+
+    Attributes:
+        rule: Name of the first rule that matched.
+        origins: Which rule set what, by the names of these attributes.
+        ignore: Whether the launch is left alone, quietly.
+        retry: Whether another attempt follows; without, such a failure ends the recovery.
+        attempts: How many answers of this category a recovery takes; the last of them ends it. None for any number.
+        wait: The waits between attempts; None means the same as no ``retry``.
+        deadline_s: Seconds from the failed call after which the run is no longer wanted.
+        interval_share: Part of the time until the schedule's next run after which the run is no longer wanted;
+            1 means until that run is due.
+        rungs: Kinds of rungs, in the order in which they are tried.
+        extra_subnets: For the rung of that name.
+        capacity_providers: For the rung of that name.
+        sizes: For the rung of that name, CPU units and MiB.
+        platform_versions: For the rung of that name.
+        notify: When a person is told; None leaves it to the function's setting.
+    """
+
+    rule: str = ""
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    ignore: bool = False
+    retry: bool = True
     attempts: int | None = None
+    wait: Backoff | None = None
+    deadline_s: float = DEADLINE_S
+    interval_share: float = 1.0
+    rungs: tuple[RungKind, ...] = (RungKind.AS_ASKED,)
+    extra_subnets: tuple[str, ...] = ()
+    capacity_providers: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, int], ...] = ()
+    platform_versions: tuple[str, ...] = ()
+    notify: Notify | None = None
+
+    @property
+    def allowed(self) -> Allowed:
+        """Return the rungs with their lists."""
+        return Allowed(
+            kinds=self.rungs,
+            extra_subnets=self.extra_subnets,
+            capacity_providers=self.capacity_providers,
+            sizes=self.sizes,
+            platform_versions=self.platform_versions,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,36 +185,89 @@ class Policy:
     """Everything a recovery needs to know to decide.
 
     Attributes:
-        rules: One for every category.
-        deadline_s: Seconds from the failed call after which the run is no longer wanted.
-        interval_share: Part of the time until the schedule's next run after which the run is no longer wanted;
-            1 means until that run is due.
+        rules: In order.
+        spread_s: Longest wait before the first attempt, in seconds; each launch has its own part of it.
         watch_s: Seconds for which a placed task is watched until it runs.
     """
 
-    rules: Mapping[Category, Rule]
-    deadline_s: float
-    interval_share: float = 1.0
+    rules: tuple[Rule, ...]
+    spread_s: float = 0
     watch_s: float = 3600
 
     def __post_init__(self) -> None:
-        absent = [c.value for c in Category if c not in self.rules]
+        absent = [c.value for c in Category if not is_whole(self.treatment(Facts(), c))]
         if absent:
             raise ValueError(f"the policy has no rule for {', '.join(absent)}; every category needs one")
-        object.__setattr__(self, "rules", MappingProxyType(dict(self.rules)))
+
+    def treatment(self, facts: Facts, category: Category) -> Treatment:
+        """Return what is done about a failure of a category, for a launch."""
+        return combined(self.matching(facts, category), category)
+
+    def matching(self, facts: Facts, category: Category) -> Iterator[Rule]:
+        """Yield the rules that match, in order."""
+        return (rule for rule in self.rules if rule.match.fits(facts, category))
+
+    def knows_tag(self, value: str) -> bool:
+        """Tell whether any rule is for launches that are tagged with a value."""
+        return any(fnmatchcase(value, glob) for rule in self.rules for glob in rule.match.policy)
 
 
-# Waits of at most a minute between attempts at capacity find it soon after it returns; three attempts at
-# what nobody has classified are enough to see that it was passing and too few to do harm.
-# Six hours of them are under 500 attempts, 1 500 of the 3 000 operations a durable execution may have.
+def combined(rules: Iterator[Rule], category: Category) -> Treatment:
+    """Return what some rules say together: of each setting what the first says that sets it."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    first = ""
+    for rule in rules:
+        first = first or rule.name
+        for name, value in rule.sets.items():
+            if name not in values:
+                values[name], origins[name] = value, rule.name
+    if category is Category.PERMISSION:
+        # What was denied is never sent again, whatever a policy says.
+        values["retry"] = False
+    return Treatment(rule=first, origins=MappingProxyType(origins), **values)
+
+
+def is_whole(treatment: Treatment) -> bool:
+    """Tell whether a treatment says what to do: ignore, give up, or wait."""
+    return treatment.ignore or not treatment.retry or treatment.wait is not None
+
+
+# The shipped policy.toml, which says why. A test compares the two.
 DEFAULT = Policy(
-    rules={
-        Category.CAPACITY: Rule(backoff=Backoff(base_s=15, cap_s=60)),
-        Category.THROTTLE: Rule(backoff=Backoff(base_s=5, cap_s=60)),
-        Category.TRANSIENT: Rule(backoff=Backoff(base_s=10, cap_s=120)),
-        Category.UNKNOWN: Rule(backoff=Backoff(base_s=60, cap_s=300), attempts=3),
-        Category.CONFIGURATION: Rule(backoff=None),
-        Category.PERMISSION: Rule(backoff=None),
-    },
-    deadline_s=6 * 3600,
+    rules=(
+        Rule(
+            name="capacity",
+            match=Match(category=frozenset({Category.CAPACITY})),
+            sets={
+                "wait": Backoff(base_s=15, cap_s=60),
+                "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
+            },
+        ),
+        Rule(
+            name="throttle",
+            match=Match(category=frozenset({Category.THROTTLE})),
+            sets={"wait": Backoff(base_s=5, cap_s=60)},
+        ),
+        Rule(
+            name="transient",
+            match=Match(category=frozenset({Category.TRANSIENT})),
+            sets={"wait": Backoff(base_s=10, cap_s=120)},
+        ),
+        Rule(
+            name="unknown",
+            match=Match(category=frozenset({Category.UNKNOWN})),
+            sets={"attempts": 3, "wait": Backoff(base_s=60, cap_s=300)},
+        ),
+        Rule(
+            name="configuration",
+            match=Match(category=frozenset({Category.CONFIGURATION})),
+            sets={"retry": False},
+        ),
+        Rule(
+            name="permission", match=Match(category=frozenset({Category.PERMISSION})), sets={"retry": False}
+        ),
+        Rule(name="everything", sets={"deadline_s": 6 * 3600, "interval_share": 1.0}),
+    ),
+    spread_s=10,
 )

@@ -14,15 +14,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from retry_run_task.core import identity, request, wire
+from retry_run_task.core import backoff, identity, ladder, request, wire
 from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.decision import GiveUp, Retry, decide, open_with, past_deadline
+from retry_run_task.core.decision import GiveUp, Retry, decide, ignored, open_with, past_deadline
+from retry_run_task.core.ladder import AS_ASKED, Rung
 from retry_run_task.core.messages import Ending, message
-from retry_run_task.core.schedules import SPOT_INTERRUPTION, NoMatch
+from retry_run_task.core.policy import Facts, Notify, facts_of
+from retry_run_task.core.schedules import EVERYTHING_ELSE, NO_TAGS, SPOT_INTERRUPTION, NoMatch, Tags
 from retry_run_task.core.values import (
     CallerKind,
     Category,
@@ -41,8 +43,10 @@ from retry_run_task.core.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from retry_run_task.core.messages import Message
-    from retry_run_task.core.policy import Policy
+    from retry_run_task.core.policy import Policy, Treatment
     from retry_run_task.core.values import Answer, TaskState, Verdict
 
 # A message that could not be sent is tried again: 1, 2, 4, ... minutes apart, about an hour in all.
@@ -67,13 +71,16 @@ class Event(StrEnum):
 
     BEGAN = "recovery.began"
     MATCHED = "recovery.matched"
+    TAGGED = "recovery.tagged"
     HELD = "recovery.held"
     BLIND = "recovery.blind"
     ATTEMPTED = "recovery.attempted"
     WAITING = "recovery.waiting"
+    STRUCK = "recovery.struck"
     START_FAILED = "recovery.start_failed"
     RECOVERED = "recovery.recovered"
     ALREADY_RUNNING = "recovery.already_running"
+    IGNORED = "recovery.ignored"
     GAVE_UP = "recovery.gave_up"
     NOT_NOTIFIED = "recovery.not_notified"
 
@@ -104,6 +111,8 @@ class Background:
         event_age_s: For how long EventBridge repeats a call that raised an error, in seconds.
         is_scheduled: Whether it runs by the clock. A rule on events has a run for each event, and another event's
             task does not do the work of this one's.
+        tags: What its tags, and those of the task definition, say.
+        visible: What the ladder can be computed from, where the record does not show it (``ladder.visible``).
     """
 
     name: str
@@ -111,6 +120,8 @@ class Background:
     next_due: float | None
     event_age_s: int
     is_scheduled: bool = True
+    tags: Tags = NO_TAGS
+    visible: Mapping[str, Any] = field(default_factory=dict)
 
 
 class World(Protocol):
@@ -187,7 +198,7 @@ class _Progress:
         task_arns: Tasks that do the job now, as far as known.
         adopted: Those of them that no recovery started.
         running: Those of them that were seen running.
-        waited_s: Sum of the waits.
+        waited_s: Sum of the waits since it looked first.
         elapsed_s: Seconds since the failed call.
         next_due_s: Seconds from the failed call to the schedule's next run; None if not known.
         has_one_run: Whether it is certain that tasks with the caller's mark do this launch's work: one schedule,
@@ -197,6 +208,14 @@ class _Progress:
         last: The failure that decided last.
         is_unsure: Whether the attempt under way may have started tasks that nobody has seen.
         unsure_since_s: Seconds from the failed call to the try that made it so.
+        facts: What the policy's rules match of the launch.
+        shown: What is known of the request, for the ladder.
+        rungs: The ladder; the first is the request as it was asked.
+        place: Where on it the next attempt is.
+        struck: Rungs that are not tried again.
+        tried: Rungs that the attempt under way has been made on.
+        rung_of: The rung that placed a task, by its ARN, as far as known.
+        zone_of: Availability Zone of a task, by its ARN, as far as known.
     """
 
     wanted: int
@@ -216,6 +235,40 @@ class _Progress:
     last: Verdict | None = None
     is_unsure: bool = False
     unsure_since_s: float = 0.0
+    facts: Facts = field(default_factory=Facts)
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    rungs: tuple[Rung, ...] = (AS_ASKED,)
+    place: int = 0
+    struck: frozenset[Rung] = frozenset()
+    tried: frozenset[Rung] = frozenset()
+    rung_of: Mapping[str, Rung] = field(default_factory=dict)
+    zone_of: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def rung(self) -> Rung:
+        """The rung of the next attempt."""
+        return self.rungs[self.place]
+
+    def climb(self) -> None:
+        """Go on to the next rung that is not struck off; after the last comes the first, which never is."""
+        places = [*range(self.place + 1, len(self.rungs)), *range(self.place + 1)]
+        self.place = next(place for place in places if self.rungs[place] not in self.struck)
+
+    def see(self, states: Iterable[TaskState]) -> None:
+        """Remember how tasks are that do the job, and which of them are new."""
+        for task in states:
+            if task.arn not in self.task_arns:
+                self.task_arns += (task.arn,)
+                if not task.is_ours:
+                    self.adopted |= {task.arn}
+                elif len(self.tried) == 1:
+                    self.rung_of = {**self.rung_of, **dict.fromkeys((task.arn,), *self.tried)}
+        self.note(states)
+
+    def note(self, states: Iterable[TaskState]) -> None:
+        """Remember which tasks run, and where."""
+        self.running |= {task.arn for task in states if task.phase is Phase.RUNS}
+        self.zone_of = {**self.zone_of, **{task.arn: task.zone for task in states if task.zone}}
 
     @property
     def label(self) -> str:
@@ -242,7 +295,11 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         reason=progress.last.failure.reason,
     )
     ending = _run(launch, progress, tools)
-    events = {Outcome.RECOVERED: Event.RECOVERED, Outcome.ALREADY_RUNNING: Event.ALREADY_RUNNING}
+    events = {
+        Outcome.RECOVERED: Event.RECOVERED,
+        Outcome.ALREADY_RUNNING: Event.ALREADY_RUNNING,
+        Outcome.IGNORED: Event.IGNORED,
+    }
     tools.tell(
         events.get(ending.outcome, Event.GAVE_UP),
         outcome=ending.outcome.value,
@@ -252,50 +309,94 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         elapsed_s=round(ending.elapsed_s),
         rule=ending.rule,
         category=ending.last.category.value if ending.last else None,
+        rungs=list(ending.rungs) or None,
+        changed=list(ending.changed) or None,
     )
-    if tools.notify_recovered or not ending.is_well:
+    if _is_to_be_told(ending, progress, tools):
         _notify(message(launch, ending), tools)
     return ending
 
 
+def _is_to_be_told(ending: Ending, progress: _Progress, tools: Tools) -> bool:
+    if ending.outcome is Outcome.IGNORED:
+        return False
+    match _treatment(progress, tools).notify:
+        case Notify.ALWAYS:
+            return True
+        case Notify.NEVER:
+            return False
+        case Notify.FAILURE:
+            return not ending.is_well
+        case None:
+            return tools.notify_recovered or not ending.is_well
+
+
+def _treatment(progress: _Progress, tools: Tools) -> Treatment:
+    """Return what the policy says about the failure that decided last."""
+    category = progress.last.category if progress.last else Category.UNKNOWN
+    return tools.policy.treatment(progress.facts, category)
+
+
 def _run(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Ending:
-    admitted = admit(launch, tools.policy, recover_errors=tools.recover_errors)
+    admitted = _begin(launch, progress, tools)
     if isinstance(admitted, GiveUp):
         return _ending(progress, admitted)
-    background = _find_schedule(launch, tools)
-    refused = _prepare(launch, admitted, background, progress, tools)
-    if refused is not None:
-        return _ending(progress, refused)
-
     while True:
         progress.turn += 1
-        late = _look(launch, progress, tools)
-        if late is not None:
-            return _ending(progress, late)
-        failures: tuple[Failure, ...] = ()
+        answer = _turn(launch, admitted, progress, tools)
+        if isinstance(answer, GiveUp):
+            return _ending(progress, answer)
         if progress.missing > 0:
-            answer = _attempt(launch, admitted, progress, tools)
-            if isinstance(answer, Unbuildable):
-                return _ending(progress, _incomplete(answer.why))
-            failures = _failures(answer, progress)
-        if progress.missing <= 0:
-            failures = _watch(launch, progress, tools)
-            if not failures:
+            failures = _strike_answered(answer, progress, tools)
+        else:
+            stopped = _watch(launch, progress, tools)
+            if not stopped:
                 return _done(progress)
-        end = _next(launch, failures, progress, tools)
+            failures = _strike_stopped(stopped, progress, tools)
+        end = _next(launch, failures, progress, tools) if failures else None
         if end is not None:
             return _ending(progress, end)
 
 
+def _begin(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Request | IncompleteRequest | GiveUp:
+    """Find out what is to be done about a launch, and wait until its first attempt may come; or return the end."""
+    background = _find_schedule(launch, tools)
+    progress.facts = facts_of(
+        launch,
+        schedule=background.name if isinstance(background, Background) else "",
+        policy=background.tags.policy,
+    )
+    opening = _treatment(progress, tools)
+    if opening.ignore:
+        return ignored(opening)
+    if background.tags.ignore:
+        return _IGNORED_BY_TAG
+    admitted = admit(launch, opening, recover_errors=tools.recover_errors)
+    if isinstance(admitted, GiveUp):
+        return admitted
+    refused = _prepare(launch, admitted, background, progress, tools)
+    if refused is not None:
+        return refused
+    _spread(launch, tools)
+    return admitted
+
+
+_IGNORED_BY_TAG = GiveUp(
+    outcome=Outcome.IGNORED,
+    rule="tag",
+    why="a tag of its rule, its schedule's group or its task definition wants it to be left alone",
+)
+
+
 def admit(
-    launch: FailedLaunch, policy: Policy, *, recover_errors: bool = False
+    launch: FailedLaunch, treatment: Treatment, *, recover_errors: bool = False
 ) -> Request | IncompleteRequest | GiveUp:
     """Return the request if it may be made again at all, else the end of the recovery."""
     verdict = worst([classify(f) for f in launch.failures])
     # A task that Spot took away has mostly run, which the table rightly calls no launch that failed. Intake lets
     # such a one through only if a person asked for it.
     is_spot = verdict.failure.code == SPOT_INTERRUPTION
-    permanent = None if is_spot else open_with(policy, verdict)
+    permanent = None if is_spot else open_with(treatment, verdict)
     if permanent is not None:
         return permanent
     if verdict.failure.origin is Origin.ERROR and not recover_errors:
@@ -323,29 +424,46 @@ def _incomplete(why: str) -> GiveUp:
 
 
 def _find_schedule(launch: FailedLaunch, tools: Tools) -> Background | NoMatch:
-    """Find out once what made the call, and remember its name and times."""
+    """Find out once what made the call, and remember its name, its times and its tags."""
     if launch.caller.kind not in _SCHEDULED:
         return NoMatch(why="neither a rule nor a schedule made this call")
+    if not launch.request.parameters:
+        return NoMatch(why="AWS has recorded nothing of the request that it could be found by")
     found = tools.step("find-schedule", lambda: _background_to_json(tools.world.find_schedule(launch)))
-    if "why" in found:
-        background: Background | NoMatch = NoMatch(why=found["why"])
-        tools.tell(Event.MATCHED, schedule=None, why=found["why"])
+    background = _background_from_json(found)
+    if isinstance(background, NoMatch):
+        tools.tell(Event.MATCHED, schedule=None, why=background.why)
     else:
-        background = Background(**found)
         tools.tell(Event.MATCHED, schedule=background.name, next_due=background.next_due)
+    tags = background.tags
+    notes = [*tags.unread]
+    if tags.policy and not tools.policy.knows_tag(tags.policy):
+        notes.append(f"no rule of the policy is for the tag {tags.policy!r}")
+    if tags != NO_TAGS:
+        tools.tell(Event.TAGGED, tag=tags.policy or None, ignore=tags.ignore, why="; ".join(notes) or None)
     return background
 
 
 def _background_to_json(found: Background | NoMatch) -> JsonObject:
+    tags = found.tags
+    about: JsonObject = {} if tags == NO_TAGS else {"tags": [tags.policy, tags.ignore, list(tags.unread)]}
     if isinstance(found, NoMatch):
-        return {"why": found.why}
+        return {"why": found.why, **about}
     return {
         "name": found.name,
         "arn": found.arn,
         "next_due": found.next_due,
         "event_age_s": found.event_age_s,
         "is_scheduled": found.is_scheduled,
+        **({"visible": dict(found.visible)} if found.visible else {}),
+        **about,
     }
+
+
+def _background_from_json(found: JsonObject) -> Background | NoMatch:
+    policy, ignore, unread = found.get("tags", ("", False, ()))
+    values = found | {"tags": Tags(policy=policy, ignore=ignore, unread=tuple(unread))}
+    return NoMatch(**values) if "why" in found else Background(**values)
 
 
 def _prepare(
@@ -356,6 +474,9 @@ def _prepare(
     tools: Tools,
 ) -> GiveUp | None:
     """Set what the schedule says, and hold back while EventBridge itself may still make the call again."""
+    allowed = tools.policy.treatment(progress.facts, Category.CAPACITY).allowed
+    progress.shown = _shown(admitted, background)
+    progress.rungs = ladder.rungs_for(allowed, progress.shown)
     if isinstance(background, NoMatch):
         if isinstance(admitted, IncompleteRequest):
             missing = ", ".join(admitted.missing)
@@ -371,6 +492,14 @@ def _prepare(
     return _hold(launch, event_age_s, progress, tools)
 
 
+def _shown(admitted: Request | IncompleteRequest, background: Background | NoMatch) -> Mapping[str, Any]:
+    """Return what is known of the request: as it was recorded, or if it was not, what the schedule shows of it."""
+    is_recorded = isinstance(admitted, Request) or EVERYTHING_ELSE not in admitted.missing
+    if is_recorded or isinstance(background, NoMatch):
+        return admitted.parameters
+    return {**background.visible, **admitted.parameters}
+
+
 # How long EventBridge repeats a call that raised an error, unless a target says otherwise: 24 hours.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 _EVENT_AGE_S = 24 * 3600
@@ -378,7 +507,7 @@ _EVENT_AGE_S = 24 * 3600
 
 def _hold(launch: FailedLaunch, event_age_s: int, progress: _Progress, tools: Tools) -> GiveUp | None:
     """Wait until EventBridge has stopped making a failed call again, unless that is too late anyway."""
-    late = past_deadline(tools.policy, event_age_s, progress.next_due_s)
+    late = past_deadline(_treatment(progress, tools), event_age_s, progress.next_due_s)
     if late is not None:
         return late
     now = tools.step("hold", lambda: {"now": tools.world.now()})["now"]
@@ -386,38 +515,87 @@ def _hold(launch: FailedLaunch, event_age_s: int, progress: _Progress, tools: To
     if hold_s >= 1:
         tools.tell(Event.HELD, delay_s=hold_s, why="EventBridge may still make this call again itself")
         tools.wait("hold-wait", hold_s)
-        progress.waited_s += hold_s
     return None
 
 
-def _look(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | None:
-    """See what time it is, and which tasks do the job already: a ghost of a call, a person's, the next run's."""
+def _spread(launch: FailedLaunch, tools: Tools) -> None:
+    """Wait a little, each launch its own part: those that failed in one second must not come back in one second."""
+    spread_s = backoff.spread(tools.policy.spread_s, f"{launch.call_id}/spread")
+    if spread_s >= 1:
+        tools.wait("spread", spread_s)
+
+
+def _turn(
+    launch: FailedLaunch, admitted: Request | IncompleteRequest, progress: _Progress, tools: Tools
+) -> Placed | Refused | Lost | GiveUp | None:
+    """Look which tasks do the job already, and if some are missing and it is not too late, call RunTask.
+
+    All of it is one step, since each operation of a durable execution costs. A step that is cut off is done again
+    from its beginning: it looks again, and what an earlier RunTask of it started is seen, or ECS says it when it
+    is asked with the same token.
+
+    Returns:
+        The end, if it is too late or the request cannot be made whole; what RunTask answered; None if it was not
+        called, since nothing is missing.
+    """
     ours = progress.turn == 1 or progress.repeat > 0
     original = progress.has_one_run
-    is_wanted = progress.missing > 0 and (ours or original)
+    is_looking = progress.missing > 0 and (ours or original)
 
     def action() -> JsonObject:
-        seen = tools.world.look(launch, original=original, ours=ours) if is_wanted else ()
-        if isinstance(seen, str):
-            return {"now": tools.world.now(), "blind": seen, "tasks": []}
-        return {"now": tools.world.now(), "tasks": wire.states_to_json(seen)}
+        seen = tools.world.look(launch, original=original, ours=ours) if is_looking else ()
+        result: JsonObject = {"now": tools.world.now()}
+        result |= {"blind": seen} if isinstance(seen, str) else {"tasks": wire.states_to_json(seen)}
+        # A copy: this may be run twice, or end halfway, and only what is returned is remembered.
+        then = replace(progress)
+        _see(launch, result, then)
+        if then.missing <= 0 or _late(then, tools) is not None:
+            return result
+        whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
+        if isinstance(whole, NoMatch):
+            return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
+        # This body may hold secrets. What leaves the step is the answer.
+        body = _body(launch, whole, then)
+        return result | {"call": wire.answer_to_json(tools.world.run_task(launch, body))}
 
-    seen = tools.step(f"look-{progress.turn}", action)
-    now = seen["now"]
-    progress.first_look = now if progress.first_look is None else progress.first_look
-    progress.elapsed_s = _elapsed(launch, progress.first_look, now, progress.waited_s)
-    if "blind" in seen:
-        tools.tell(Event.BLIND, why=seen["blind"])
-    for task in wire.states_from_json(seen["tasks"]):
-        if task.arn not in progress.task_arns:
-            progress.task_arns += (task.arn,)
-            if not task.is_ours:
-                progress.adopted |= {task.arn}
-        if task.phase is Phase.RUNS:
-            progress.running |= {task.arn}
+    result = tools.step(f"run-task-{progress.label}", action)
+    _see(launch, result, progress)
+    if "blind" in result:
+        tools.tell(Event.BLIND, why=result["blind"])
     if progress.missing <= 0:
         return None
-    return past_deadline(tools.policy, progress.elapsed_s, progress.next_due_s) or _forgotten(progress)
+    late = _late(progress, tools)
+    if late is not None:
+        return late
+    answer = wire.answer_from_json(result["call"])
+    if isinstance(answer, Unbuildable):
+        return _incomplete(answer.why)
+    _called(launch, admitted, answer, progress, tools)
+    return answer
+
+
+def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:
+    """Remember what a look has shown: the time, and tasks. A ghost of a call, a person's, the next run's."""
+    now = result["now"]
+    progress.first_look = now if progress.first_look is None else progress.first_look
+    progress.elapsed_s = _elapsed(launch, progress.first_look, now, progress.waited_s)
+    progress.see(wire.states_from_json(result.get("tasks", ())))
+
+
+def _late(progress: _Progress, tools: Tools) -> GiveUp | None:
+    late = past_deadline(_treatment(progress, tools), progress.elapsed_s, progress.next_due_s)
+    return late or _forgotten(progress)
+
+
+def _body(launch: FailedLaunch, asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject:
+    """Return the body of an attempt: as asked, but for what its rung changes."""
+    body = request.for_attempt(
+        asked,
+        missing=progress.missing,
+        token=identity.client_token(launch.call_id, progress.attempt),
+        started_by=identity.mark_started_by(asked.parameters.get("startedBy"), launch.call_id),
+    )
+    return ladder.apply(progress.rung, body)
 
 
 def _elapsed(launch: FailedLaunch, first_look: float, now: float, waited_s: int) -> float:
@@ -429,46 +607,41 @@ def _elapsed(launch: FailedLaunch, first_look: float, now: float, waited_s: int)
     return max(now - origin, max(0.0, first_look - origin) + waited_s)
 
 
-def _attempt(
-    launch: FailedLaunch, admitted: Request | IncompleteRequest, progress: _Progress, tools: Tools
-) -> Answer:
-    missing = progress.missing
-    token = identity.client_token(launch.call_id, progress.attempt)
-    started_by = identity.mark_started_by(admitted.parameters.get("startedBy"), launch.call_id)
-
-    def action() -> JsonObject:
-        whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
-        if isinstance(whole, NoMatch):
-            return wire.answer_to_json(Unbuildable(why=whole.why))
-        # This body may hold secrets. What leaves the step is the answer.
-        body = request.for_attempt(whole, missing=missing, token=token, started_by=started_by)
-        return wire.answer_to_json(tools.world.run_task(launch, body))
-
-    result = tools.step(f"run-task-{progress.label}", action)
-    answer = wire.answer_from_json(result)
-    if isinstance(answer, Unbuildable):
-        return answer
+def _called(
+    launch: FailedLaunch,
+    admitted: Request | IncompleteRequest,
+    answer: Placed | Refused | Lost,
+    progress: _Progress,
+    tools: Tools,
+) -> None:
+    """Tell of a call and its answer, and remember which tasks it placed on which rung."""
     progress.calls += 1
+    progress.tried |= {progress.rung}
+    said = wire.answer_to_json(answer)
     tools.tell(
         Event.ATTEMPTED,
         attempt=progress.attempt,
         repeat=progress.repeat,
-        answer=result["answer"],
+        rung=progress.rung.name,
+        answer=said["answer"],
         task_arns=list(answer.task_arns) if isinstance(answer, Placed) else [],
-        failures=result["failures"],
+        failures=said["failures"],
         elapsed_s=round(progress.elapsed_s),
-        request=request.masked(
-            request.for_attempt(admitted, missing=missing, token=token, started_by=started_by)
-        ),
+        request=request.masked(_body(launch, admitted, progress)),
     )
     if isinstance(answer, Placed):
         # A look may have seen some of them before this answer named them.
         progress.task_arns += tuple(arn for arn in answer.task_arns if arn not in progress.task_arns)
+        if not answer.is_conflict or len(progress.tried) == 1:
+            progress.rung_of = {**dict.fromkeys(answer.task_arns, progress.rung), **progress.rung_of}
     _advance(progress, answer)
-    return answer
 
 
-def _failures(answer: Answer, progress: _Progress) -> tuple[Failure, ...]:
+_Failed = tuple[tuple[Failure, Rung | None], ...]
+"""Why tasks did not start, each with the rung that placed it; None if that is not known."""
+
+
+def _failures(answer: Placed | Refused | Lost, progress: _Progress) -> tuple[Failure, ...]:
     match answer:
         case Placed(is_conflict=True) if progress.last is not None:
             # It names the tasks of an earlier try and says nothing of those it did not place: what was, still is.
@@ -478,11 +651,75 @@ def _failures(answer: Answer, progress: _Progress) -> tuple[Failure, ...]:
             return failures or (_NO_ANSWER,)
         case Refused(failure=failure) | Lost(failure=failure):
             return (failure,)
-        case Unbuildable():
-            return ()
 
 
-def _advance(progress: _Progress, answer: Answer) -> None:
+def _strike_answered(
+    answer: Placed | Refused | Lost | None, progress: _Progress, tools: Tools
+) -> tuple[Failure, ...]:
+    """Strike a rung off if the change that it makes seems to be what ECS does not take.
+
+    Returns:
+        The failures that are left to decide about. With none, the next rung is tried at once; a refused call has
+        done nothing, so it is tried with the same token: should an earlier try have acted after all, ECS says so.
+    """
+    if answer is None:
+        return ()
+    failures = _failures(answer, progress)
+    verdict = worst([classify(failure) for failure in failures])
+    if not _is_blamed(progress.rung, answer, verdict):
+        return failures
+    _strike(progress.rung, verdict, progress, tools)
+    return ()
+
+
+# What ECS says of the time, and not of what was asked for.
+_PASSING = frozenset({Category.THROTTLE, Category.TRANSIENT})
+
+
+def _is_blamed(rung: Rung, answer: Placed | Refused | Lost, verdict: Verdict) -> bool:
+    if rung == AS_ASKED:
+        return False
+    match answer:
+        case Refused():
+            return verdict.category not in _PASSING
+        case Placed(is_conflict=False):
+            return verdict.category not in _PASSING | {Category.CAPACITY}
+        case _:
+            return False
+
+
+def _strike_stopped(failures: _Failed, progress: _Progress, tools: Tools) -> tuple[Failure, ...]:
+    """Strike off the rungs whose tasks did not start for a reason that waiting cannot help.
+
+    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked.
+
+    Returns:
+        The failures that are left to decide about.
+    """
+    left = []
+    for failure, rung in failures:
+        verdict = classify(failure)
+        if rung is None or rung == AS_ASKED or verdict.category in _PASSING | {Category.CAPACITY}:
+            left.append(failure)
+        elif rung not in progress.struck:
+            _strike(rung, verdict, progress, tools)
+    return tuple(left)
+
+
+def _strike(rung: Rung, verdict: Verdict, progress: _Progress, tools: Tools) -> None:
+    progress.struck |= {rung}
+    tools.tell(
+        Event.STRUCK,
+        rung=rung.name,
+        category=verdict.category.value,
+        reason=verdict.failure.reason,
+        why="this change of the request is not tried again by this recovery",
+    )
+    if progress.rung == rung:
+        progress.climb()
+
+
+def _advance(progress: _Progress, answer: Placed | Refused | Lost) -> None:
     """Move on to the next attempt once ECS has answered this one; until then stay at it, with its token.
 
     A refusal says that this try did nothing. It does not say so of another try with the same token: one whose
@@ -490,10 +727,11 @@ def _advance(progress: _Progress, answer: Answer) -> None:
     is remembered by ECS and given to everybody who asks with the token again, so only an answer ends an attempt.
     """
     match answer:
-        case Placed() | Unbuildable():
+        case Placed():
             progress.attempt += 1
             progress.repeat = 0
             progress.is_unsure = False
+            progress.tried = frozenset()
         case Refused(is_unsure=is_unsure):
             progress.repeat += 1
             _doubt(progress, is_unsure=is_unsure)
@@ -520,7 +758,7 @@ def _forgotten(progress: _Progress) -> GiveUp | None:
     )
 
 
-def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> tuple[Failure, ...]:
+def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> _Failed:
     """Watch the tasks until all run. Returns why some did not start; they are then missing again."""
     waiting = tuple(arn for arn in progress.task_arns if arn not in progress.running)
     watched_s, delay_s, nth = 0, _WATCH_FIRST_WAIT_S, 0
@@ -531,14 +769,15 @@ def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> tuple[Fai
         progress.waited_s += delay_s
         delay_s = min(2 * delay_s, _WATCH_LONGEST_WAIT_S)
         states = _watch_once(launch, waiting, f"watch-{progress.turn}-{nth}", tools)
+        progress.note(states)
         failed = tuple(s for s in states if s.phase is Phase.FAILED)
         if failed:
             gone = {s.arn for s in failed}
             progress.task_arns = tuple(arn for arn in progress.task_arns if arn not in gone)
-            failures = tuple(s.failure or _NO_ANSWER for s in failed)
-            tools.tell(Event.START_FAILED, task_arns=sorted(gone), failures=wire.failures_to_json(failures))
+            failures = tuple((s.failure or _NO_ANSWER, progress.rung_of.get(s.arn)) for s in failed)
+            said = wire.failures_to_json(failure for failure, _ in failures)
+            tools.tell(Event.START_FAILED, task_arns=sorted(gone), failures=said)
             return failures
-        progress.running |= {s.arn for s in states if s.phase is Phase.RUNS}
         waiting = tuple(arn for arn in waiting if arn not in progress.running)
     return ()
 
@@ -564,7 +803,7 @@ def _next(
     verdict = progress.last = worst([classify(f) for f in failures])
     progress.seen[verdict.category] += 1
     decision = decide(
-        tools.policy,
+        _treatment(progress, tools),
         verdict,
         nth=progress.seen[verdict.category],
         elapsed_s=progress.elapsed_s,
@@ -575,6 +814,9 @@ def _next(
         case GiveUp():
             return decision
         case Retry(delay_s=delay_s):
+            if verdict.category is Category.CAPACITY:
+                # Here there is no room; there may be on the next rung. Everything else comes back where it is.
+                progress.climb()
             tools.tell(
                 Event.WAITING,
                 delay_s=delay_s,
@@ -582,6 +824,7 @@ def _next(
                 category=verdict.category.value,
                 why=decision.why,
                 next_attempt=progress.label,
+                next_rung=progress.rung.name,
             )
             tools.wait(f"wait-{progress.turn}", delay_s)
             progress.waited_s += delay_s
@@ -605,18 +848,40 @@ def _ending(progress: _Progress, end: GiveUp) -> Ending:
 
 def _done(progress: _Progress) -> Ending:
     is_adopted = set(progress.task_arns) <= progress.adopted
+    placed = {arn: progress.rung_of[arn] for arn in progress.task_arns if arn in progress.rung_of}
+    changing = tuple(dict.fromkeys(rung for rung in placed.values() if rung != AS_ASKED))
+    changed = tuple(_changed(placed, progress))
+    why = "every task that was asked for is there"
     return Ending(
         outcome=Outcome.ALREADY_RUNNING if is_adopted else Outcome.RECOVERED,
         why="what was asked for was there already, started by somebody else or by the failed call itself"
         if is_adopted
-        else "every task that was asked for is there",
+        else f"{why}, started {' and '.join(changed)}"
+        if changed
+        else why,
         rule="looked" if is_adopted else "placed",
         calls=progress.calls,
         wanted=progress.wanted,
         task_arns=progress.task_arns,
         elapsed_s=progress.elapsed_s,
         last=progress.last,
+        rungs=tuple(rung.name for rung in changing),
+        changed=changed,
+        costs=tuple(
+            dict.fromkeys(ladder.COSTS[rung.kind] for rung in changing if rung.kind not in ladder.FREE)
+        ),
     )
+
+
+def _changed(placed: Mapping[str, Rung], progress: _Progress) -> Iterable[str]:
+    """Yield a clause for each change that placed tasks, and each zone that they started in."""
+    groups = Counter(
+        (rung, progress.zone_of.get(arn, "")) for arn, rung in placed.items() if rung != AS_ASKED
+    )
+    for (rung, zone), number in groups.items():
+        clause = ladder.told(rung, progress.shown, zone=zone)
+        counted = "1 task" if number == 1 else f"{number} tasks"
+        yield clause if progress.wanted == 1 else f"{counted} {clause}"
 
 
 def _notify(note: Message, tools: Tools) -> None:

@@ -37,6 +37,40 @@ EVERYTHING_ELSE = "the rest of the request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """What the tags of a rule, a schedule's group or a task definition say about recoveries.
+
+    Attributes:
+        policy: Value of ``retry-run-task:policy``; empty if there is none.
+        ignore: Whether ``retry-run-task:ignore`` is true.
+        unread: Why tags could not be read, or not be understood; one sentence each.
+    """
+
+    policy: str = ""
+    ignore: bool = False
+    unread: tuple[str, ...] = ()
+
+
+NO_TAGS = Tags()
+POLICY_TAG, IGNORE_TAG = "retry-run-task:policy", "retry-run-task:ignore"
+
+
+def read_tags(*sources: Mapping[str, str], unread: Sequence[str] = ()) -> Tags:
+    """Return what tags say; of sources that differ, the first that has a tag counts.
+
+    Args:
+        sources: Tags by their keys, of the rule or group first and of the task definition then.
+        unread: What could not be read, a sentence each.
+    """
+    policy = next((tags[POLICY_TAG] for tags in sources if tags.get(POLICY_TAG)), "")
+    ignore = next((tags[IGNORE_TAG] for tags in sources if IGNORE_TAG in tags), "false").strip().lower()
+    notes = [*unread]
+    if ignore not in ("true", "false"):
+        notes.append(f"the tag {IGNORE_TAG} is {ignore!r}, which is neither true nor false")
+    return Tags(policy=policy, ignore=ignore == "true", unread=tuple(notes))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """A rule's target or a schedule that starts an ECS task.
 
@@ -54,6 +88,7 @@ class Schedule:
         is_enabled: Whether it will run again.
         modified: When it was last changed; None where AWS does not tell.
         event_age_s: For how long its own retries go on after a thrown error, in seconds.
+        group: Of a schedule; empty for a rule.
     """
 
     kind: CallerKind
@@ -69,6 +104,7 @@ class Schedule:
     is_enabled: bool = True
     modified: datetime | None = None
     event_age_s: int = 24 * 3600
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +113,11 @@ class NoMatch:
 
     Attributes:
         why: One sentence.
+        tags: Of the task definition.
     """
 
     why: str
+    tags: Tags = NO_TAGS
 
 
 class CannotFillError(ValueError):

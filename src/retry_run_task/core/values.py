@@ -241,12 +241,14 @@ class TaskState:
         phase: How far it has come.
         failure: Why it did not start; None in the other phases.
         is_ours: Whether a recovery started it.
+        zone: Its Availability Zone; empty while it is not known.
     """
 
     arn: str
     phase: Phase
     failure: Failure | None = None
     is_ours: bool = False
+    zone: str = ""
 
 
 class Outcome(StrEnum):
@@ -258,6 +260,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     PERMANENT = "permanent"
     REFUSED = "refused"
+    IGNORED = "ignored"
 
 
 JsonObject = dict[str, Any]

@@ -141,6 +141,7 @@ def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
             "phase": s.phase.value,
             "failures": failures_to_json([s.failure] if s.failure else []),
             "ours": s.is_ours,
+            **({"zone": s.zone} if s.zone else {}),
         }
         for s in states
     ]
@@ -154,6 +155,7 @@ def states_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[TaskState, ...
             phase=Phase(item["phase"]),
             failure=next(iter(failures_from_json(item["failures"])), None),
             is_ours=item["ours"],
+            zone=item.get("zone", ""),
         )
         for item in items
     )

@@ -71,6 +71,7 @@ def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
         is_enabled=schedule.get("State") != "DISABLED",
         modified=schedule.get("LastModificationDate"),
         event_age_s=_event_age(target),
+        group=schedule.get("GroupName") or "default",
     )
 
 

@@ -4,6 +4,7 @@ Shortened::
 
     {"taskArn": "arn:aws:ecs:...:task/batch/0f9c...", "taskDefinitionArn": "...:task-definition/nightly:7",
      "startedBy": "events-rule/nightly", "createdAt": "2026-11-24T00:00:03.110Z", "startedAt": "...",
+     "availabilityZone": "ap-northeast-1a",
      "lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "TaskFailedToStart",
      "stoppedReason": "Timeout waiting for network interface provisioning to complete.",
      "overrides": {"containerOverrides": [{"name": "app", "command": ["run"], "environment": [...]}]}}
@@ -42,7 +43,11 @@ def state(task: Mapping[str, Any]) -> TaskState:
         reason = str(task.get("stoppedReason") or "")
         failure = Failure(origin=Origin.STOPPED, code=task.get("stopCode"), reason=reason)
     return TaskState(
-        arn=str(task.get("taskArn")), phase=phase, failure=failure, is_ours=is_ours(task.get("startedBy"))
+        arn=str(task.get("taskArn")),
+        phase=phase,
+        failure=failure,
+        is_ours=is_ours(task.get("startedBy")),
+        zone=str(task.get("availabilityZone") or ""),
     )
 
 

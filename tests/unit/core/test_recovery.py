@@ -8,7 +8,6 @@ import pytest
 
 from retry_run_task.core import identity
 from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.policy import DEFAULT, Policy, Rule
 from retry_run_task.core.values import (
     Caller,
     CallerKind,
@@ -22,12 +21,13 @@ from retry_run_task.core.values import (
     Refused,
 )
 from retry_run_task.simulate.virtual import Execution, Moment
+from support.policies import PLAIN, changed, treatment
 from support.records import CAPACITY, launch, parameters
 from support.worlds import run
 
 CALL = launch().call_id
 # Six hours of attempts are replayed from the top each time one is resumed; most rules show in half an hour.
-HALF_AN_HOUR = Policy(rules=DEFAULT.rules, deadline_s=1800)
+HALF_AN_HOUR = changed(deadline_s=1800)
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
 LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
 THROTTLED = Refused(failure=Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded"))
@@ -66,7 +66,7 @@ def test_the_same_request_is_sent_with_our_token_and_mark() -> None:
 def test_every_attempt_has_a_token_of_its_own_and_waits_grow() -> None:
     done = run(launch(), SHORT, SHORT, SHORT, placed("t1"))
     assert done.tokens == tokens(1, 2, 3, 4)
-    shape = DEFAULT.rules[Category.CAPACITY].backoff
+    shape = treatment(PLAIN, Category.CAPACITY).wait
     assert shape is not None
     assert done.waits == [shape.delay(n, f"{CALL}/capacity") for n in (1, 2, 3)]
 
@@ -175,7 +175,7 @@ def test_what_must_not_be_run_is_never_sent_and_a_person_is_told(
 
 def test_an_unknown_reason_has_a_few_careful_attempts() -> None:
     done = run(launch(), STRANGE)
-    assert len(done.world.bodies) == DEFAULT.rules[Category.UNKNOWN].attempts == 3
+    assert len(done.world.bodies) == treatment(PLAIN, Category.UNKNOWN).attempts == 3
     assert done.ending.outcome is Outcome.EXPIRED
     assert "The moon" in done.world.messages[0].text
 
@@ -190,8 +190,8 @@ def test_no_attempt_is_made_after_the_deadline() -> None:
     assert done.ending.outcome is Outcome.EXPIRED
     assert done.ending.rule == "deadline"
     start = launch().event_time.timestamp()
-    assert max(done.world.times) <= start + DEFAULT.deadline_s
-    assert max(done.world.times) > start + DEFAULT.deadline_s - 120
+    assert max(done.world.times) <= start + 6 * 3600
+    assert max(done.world.times) > start + 6 * 3600 - 120
     assert len(done.execution.operations) < 3000, "Lambda's limit on operations"
 
 
@@ -207,21 +207,21 @@ def test_a_record_made_by_hand_asks_for_a_run_now_whatever_time_was_typed_into_i
     assert run(value, placed("t1"), late_s=3 * 365 * 86_400).ending.outcome is Outcome.RECOVERED
     given_up = run(value, SHORT, late_s=3 * 365 * 86_400, policy=HALF_AN_HOUR)
     assert given_up.ending.outcome is Outcome.EXPIRED
-    assert given_up.world.times[-1] - given_up.world.times[0] <= HALF_AN_HOUR.deadline_s
+    assert given_up.world.times[-1] - given_up.world.times[0] <= 1800
 
 
 def test_a_clock_that_is_behind_the_record_shortens_no_patience_and_lengthens_none() -> None:
     done = run(launch(), SHORT, late_s=-1000, policy=HALF_AN_HOUR)
-    assert 0 < done.world.times[-1] - done.world.times[0] <= HALF_AN_HOUR.deadline_s
+    assert 0 < done.world.times[-1] - done.world.times[0] <= 1800
 
 
 def test_time_that_passed_outside_of_waits_counts() -> None:
     """A recovery that was held back for hours does not go on as if nothing had happened."""
-    policy = Policy(rules=DEFAULT.rules, deadline_s=3600)
+    policy = changed(deadline_s=3600)
     held: list[str] = []
 
     def cut_off(_execution: Execution, name: str, _moment: Moment) -> bool:
-        if name != "look-2" or held:
+        if name != "run-task-2" or held:
             return False
         held.append(name)
         return True
@@ -249,11 +249,7 @@ def test_a_message_that_can_never_be_sent_does_not_keep_the_recovery_from_ending
 
 
 def test_a_lost_last_answer_is_said_with_the_command_that_shows_what_became_of_it() -> None:
-    policy = Policy(
-        rules=dict(DEFAULT.rules)
-        | {Category.TRANSIENT: Rule(backoff=Backoff(base_s=1, cap_s=1), attempts=2)},
-        deadline_s=3600,
-    )
+    policy = changed(category=Category.TRANSIENT, wait=Backoff(base_s=1, cap_s=1), attempts=2)
     done = run(launch(), LOST, policy=policy)
     assert done.tokens == tokens(1, 1)
     mark = identity.mark_started_by("events-rule/nightly", CALL)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from retry_run_task.core import identity
-from retry_run_task.core.policy import DEFAULT, Policy
 from retry_run_task.core.recovery import Background
 from retry_run_task.core.request import HIDDEN, hidden_paths
 from retry_run_task.core.schedules import NoMatch
@@ -26,6 +25,7 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
+from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
 from support.worlds import run
 
@@ -183,7 +183,7 @@ def test_a_task_that_starts_for_ever_is_watched_for_an_hour_only() -> None:
     done = run(launch(), placed("t1"), states=dict.fromkeys(range(1, 1000), starting("t1")))
     assert done.ending.outcome is Outcome.RECOVERED
     watched = sum(result for name, result in done.execution.operations if name.startswith("watch-wait"))
-    assert DEFAULT.watch_s <= watched <= DEFAULT.watch_s + 60
+    assert PLAIN.watch_s <= watched <= PLAIN.watch_s + 60
 
 
 def test_not_being_able_to_watch_is_told_and_changes_nothing() -> None:
@@ -211,14 +211,14 @@ def test_a_record_that_arrives_after_the_next_run_was_due_starts_nothing() -> No
 
 
 def test_a_monthly_job_is_fought_for_as_long_as_the_policy_says() -> None:
-    policy = Policy(rules=DEFAULT.rules, deadline_s=1800)
+    policy = changed(deadline_s=1800)
     done = run(launch(), SHORT, background=due_in(30 * 86_400), policy=policy)
     assert done.ending.outcome is Outcome.EXPIRED
-    assert max(done.world.times) > FAILED_AT + policy.deadline_s - 120
+    assert max(done.world.times) > FAILED_AT + 1800 - 120
 
 
 def test_a_policy_may_want_only_a_share_of_the_interval() -> None:
-    policy = Policy(rules=DEFAULT.rules, deadline_s=86_400, interval_share=0.5)
+    policy = changed(deadline_s=86_400, interval_share=0.5)
     done = run(launch(), SHORT, background=due_in(1200), policy=policy)
     assert done.ending.outcome is Outcome.SUPERSEDED
     assert max(done.world.times) < FAILED_AT + 600

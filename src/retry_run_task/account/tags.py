@@ -1,0 +1,82 @@
+"""What the tags of rules, schedules' groups and task definitions say about recoveries, read as an operator.
+
+recover reads the same with its own role, in ``aws/tags.py``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.inventory import TaskDefinition, Unknown
+from retry_run_task.core.schedules import Tags, read_tags
+from retry_run_task.core.values import CallerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retry_run_task.account.inventory import Inventory, Launcher
+    from retry_run_task.account.reader import Reader
+
+
+def read_launcher_tags(
+    reader: Reader, inventory: Inventory, tell: Callable[[str], None] = lambda _: None
+) -> dict[tuple[str, str, str], Tags]:
+    """Return what is said of each rule and schedule, by its kind, holder and name. Nothing is raised."""
+    asked = _Asked(reader)
+    found = {}
+    for number, one in enumerate(inventory.launchers.found, start=1):
+        tell(f"tags: {number} of {len(inventory.launchers.found)}")
+        found[key_of(one)] = _tags(one, inventory, asked)
+    return found
+
+
+def key_of(one: Launcher) -> tuple[str, str, str]:
+    """Return what a rule or schedule is known by."""
+    return one.kind.value, one.holder, one.name
+
+
+def _tags(one: Launcher, inventory: Inventory, asked: _Asked) -> Tags:
+    who = inventory.identity
+    place = f"{inventory.region}:{who.account}"
+    if one.kind is CallerKind.RULE:
+        name = one.name if one.holder == "default" else f"{one.holder}/{one.name}"
+        of_holder = asked.pairs(
+            "events:ListTagsForResource", "ResourceARN", f"arn:{who.partition}:events:{place}:rule/{name}"
+        )
+    else:
+        arn = f"arn:{who.partition}:scheduler:{place}:schedule-group/{one.holder}"
+        of_holder = asked.pairs("scheduler:ListTagsForResource", "ResourceArn", arn)
+    definition = inventory.task_definitions.get(one.task_definition)
+    # Only a revision has tags, so one that is asked for by its family has none that recover could read.
+    has_revision = one.task_definition.startswith("arn:") and ":" in one.task_definition.rpartition("/")[2]
+    of_definition: dict[str, str] | Unknown = {}
+    if isinstance(definition, TaskDefinition) and has_revision:
+        of_definition = asked.pairs("ecs:ListTagsForResource", "resourceArn", definition.arn)
+    answers = (of_holder, of_definition)
+    return read_tags(
+        *(tags for tags in answers if not isinstance(tags, Unknown)),
+        unread=[f"{tags.action} failed: {tags.why}" for tags in answers if isinstance(tags, Unknown)],
+    )
+
+
+class _Asked:
+    """Asks for the tags of each thing once: many schedules share a group or a task definition."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._answers: dict[str, dict[str, str] | Unknown] = {}
+
+    def pairs(self, action: str, parameter: str, arn: str) -> dict[str, str] | Unknown:
+        """Return the tags of a thing by their keys."""
+        if arn not in self._answers:
+            answer = self._reader.read(action, **{parameter: arn})
+            if isinstance(answer, Unknown):
+                self._answers[arn] = answer
+            else:
+                # ECS writes these with small letters, the others with capitals.
+                tags = answer.get("Tags") or answer.get("tags") or ()
+                self._answers[arn] = {
+                    tag.get("Key") or tag.get("key"): tag.get("Value") or tag.get("value") or ""
+                    for tag in tags
+                }
+        return self._answers[arn]

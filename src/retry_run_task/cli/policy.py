@@ -1,0 +1,416 @@
+"""``policy``: is a policy file right, what does it mean, and which rules do your schedules get."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from retry_run_task.config import POLICY, policy_of
+from retry_run_task.core import ladder, patience
+from retry_run_task.core.durations import spoken
+from retry_run_task.core.ladder import COSTS, FREE
+from retry_run_task.core.policy import Facts
+from retry_run_task.core.policy_file import parse
+from retry_run_task.core.policy_keys import CALLERS, CATEGORIES, MATCH, SETTINGS
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.values import CallerKind, Category
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rich.console import Console
+
+    from retry_run_task.account.inventory import Inventory, Launcher
+    from retry_run_task.core.policy import Match, Policy, Rule, Treatment
+    from retry_run_task.core.schedules import Tags
+    from retry_run_task.core.values import JsonObject
+
+_THE_ANSWER_IS_NO = 3
+
+# What is waited out first: the order in which a reader wants them.
+_ORDER = (
+    Category.CAPACITY,
+    Category.THROTTLE,
+    Category.TRANSIENT,
+    Category.UNKNOWN,
+    Category.CONFIGURATION,
+    Category.PERMISSION,
+)
+
+# What a policy is shown for, as nobody's request is at hand: two subnets, on Spot, so that every kind of rung that
+# is allowed has something to change.
+_EXAMPLE = {
+    "capacityProviderStrategy": [{"capacityProvider": ladder.SPOT, "weight": 1}],
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1", "subnet-2"]}},
+}
+
+# A round of the ladder, and what follows it.
+_ROWS_MAX = 30
+
+_FILE = click.argument("file", required=False, type=click.Path())
+
+
+@click.group()
+def policy() -> None:
+    """Check a policy, show what it means, or try it on your schedules.
+
+    FILE is a policy.toml; without it, the policy of this package is meant. Nothing is changed anywhere.
+    """
+
+
+def read_file(name: str | None) -> Policy:
+    """Read a policy file, or the package's own.
+
+    Raises:
+        UsageError: There is no such file.
+        ConfigError: It is no policy. Names every problem.
+    """
+    return policy_of(_content(name), name or POLICY)
+
+
+def _content(name: str | None) -> bytes:
+    if name is None:
+        return files("retry_run_task").joinpath(POLICY).read_bytes()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise click.UsageError(f"{name} cannot be read: {error.strerror}.") from None
+
+
+@policy.command()
+@_FILE
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def check(file: str | None, as_json: bool) -> int:
+    """Name every problem of a policy, with its line. Ends with 3 if there is one.
+
+    \b
+    Example:
+      retry-run-task policy check policy.toml
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    name = file or POLICY
+    try:
+        text = _content(file).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{name} is not UTF-8 text; save it as UTF-8.") from None
+    found = parse(text)
+    problems = found if isinstance(found, tuple) else ()
+    notes = [] if isinstance(found, tuple) else list(_notes(found))
+    if as_json:
+        listed = [{"line": p.line, "what": p.what, "hint": p.hint} for p in problems]
+        click.echo(json.dumps({"file": name, "problems": listed, "costs": notes}, indent=2))
+    else:
+        for problem in problems:
+            click.echo(_shown(f"{name}:{problem.line}: {problem.what}. {problem.hint}"))
+        for note in notes:
+            click.echo(_shown(f"{name}: {note}"))
+        if not problems:
+            click.echo(_shown(f"{name} is a policy, without a problem."))
+    return _THE_ANSWER_IS_NO if problems else 0
+
+
+def _notes(found: Policy) -> Iterator[str]:
+    """Yield what a person has to know of the rungs that cost something."""
+    for rule in found.rules:
+        for kind in rule.sets.get("rungs", ()):
+            if kind not in FREE:
+                yield f"rule {rule.name!r} allows {kind}: {COSTS[kind]}"
+
+
+@policy.command()
+@_FILE
+@click.option("--schedule", default="", metavar="NAME", help="For launches by this rule or schedule.")
+@click.option("--cluster", default="", metavar="NAME", help="For launches on this cluster; a name or an ARN.")
+@click.option("--task-definition", default="", metavar="NAME", help="For launches of this task definition.")
+@click.option("--caller", type=click.Choice(CALLERS), help="For launches by this kind of caller.")
+@click.option("--tag", default="", metavar="VALUE", help="For launches tagged retry-run-task:policy = VALUE.")
+@click.option("--category", type=click.Choice(CATEGORIES), help="Only this kind of failure.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def show(
+    file: str | None,
+    schedule: str,
+    cluster: str,
+    task_definition: str,
+    caller: str | None,
+    tag: str,
+    category: str | None,
+    as_json: bool,
+) -> int:
+    """Print a policy: its rules, and each attempt with its wait, the time by then, and its rung.
+
+    Without options it is what launches get that only general rules match. Waits have half of their length for
+    certain; the times are those of the longest waits.
+
+    \b
+    Example:
+      retry-run-task policy show policy.toml --schedule month-end-report
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    found = read_file(file)
+    facts = Facts(
+        schedule=schedule,
+        cluster=(cluster_name({"cluster": cluster}), cluster) if cluster else (),
+        task_definition=_definition_names(task_definition),
+        caller=CallerKind(caller) if caller else None,
+        policy=tag,
+    )
+    categories = [Category(category)] if category else _ORDER
+    result = {
+        "file": file or POLICY,
+        "spread_s": found.spread_s,
+        "watch_s": found.watch_s,
+        "rules": [_rule(rule) for rule in found.rules],
+        "treatments": [_treatment(found, facts, one) for one in categories],
+    }
+    if as_json:
+        click.echo(json.dumps(result, indent=2))
+    else:
+        _print_policy(result)
+    return 0
+
+
+def _definition_names(name: str) -> tuple[str, ...]:
+    return (family({"taskDefinition": name}), name.rsplit("/", 1)[-1], name) if name else ()
+
+
+def _rule(rule: Rule) -> JsonObject:
+    return {
+        "name": rule.name,
+        "match": _matches(rule.match),
+        "sets": {
+            key: _value(rule.sets[one.attribute])
+            for key, one in SETTINGS.items()
+            if one.attribute in rule.sets
+        },
+    }
+
+
+def _matches(match: Match) -> dict[str, list[str]]:
+    values = {key: getattr(match, one.attribute) for key, one in MATCH.items()}
+    return {key: sorted(str(item) for item in value) for key, value in values.items() if value}
+
+
+def _value(value: Any) -> Any:
+    """Return a setting's value as the file has it, or close to it."""
+    if hasattr(value, "base_s"):
+        return {"first": spoken(value.base_s), "longest": spoken(value.cap_s)}
+    if isinstance(value, tuple):
+        return [str(item) if isinstance(item, str) else list(item) for item in value]
+    return value
+
+
+def _treatment(found: Policy, facts: Facts, category: Category) -> JsonObject:
+    treatment = found.treatment(facts, category)
+    is_retried = treatment.retry and not treatment.ignore
+    return {
+        "category": category.value,
+        "rules": list(dict.fromkeys(rule.name for rule in found.matching(facts, category))),
+        "in_words": patience.in_words(treatment),
+        "deadline_s": treatment.deadline_s,
+        "interval_share": treatment.interval_share,
+        "notify": treatment.notify,
+        "rungs": [kind.value for kind in treatment.rungs] if category is Category.CAPACITY else [],
+        "goes_on": is_retried and treatment.attempts is None,
+        "attempts": list(_attempts(treatment, found.spread_s, category)) if is_retried else [],
+    }
+
+
+def _attempts(treatment: Treatment, spread_s: float, category: Category) -> Iterator[JsonObject]:
+    rungs: tuple[ladder.Rung, ...] = (ladder.AS_ASKED,)
+    if category is Category.CAPACITY:
+        rungs = ladder.rungs_for(treatment.allowed, _EXAMPLE)
+    known = list(patience.attempts(treatment))
+    total_s = spread_s
+    goes_on = treatment.attempts is None
+    number = max(len(known), min(len(rungs) + 1, _ROWS_MAX)) if goes_on else len(known)
+    for nth in range(1, number + 1):
+        wait_s = known[min(nth, len(known)) - 1].longest_s if nth > 1 else spread_s
+        total_s += wait_s if nth > 1 else 0
+        if total_s > treatment.deadline_s:
+            return
+        rung = rungs[(nth - 1) % len(rungs)]
+        yield {"attempt": nth, "wait_s": wait_s, "total_s": total_s, "rung": rung.name}
+
+
+def _print_policy(result: JsonObject) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+
+    console = Console(highlight=False, soft_wrap=True)
+    rules = [
+        (rule["name"], _pairs(rule["match"]) or "everything", _pairs(rule["sets"]))
+        for rule in result["rules"]
+    ]
+    _print_table(console, ("rule", "is for", "sets"), rules)
+    for one in result["treatments"]:
+        console.print()
+        console.print(_shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
+        told = [f"rules {', '.join(one['rules'])}"]
+        if one["attempts"]:
+            told.append(f"until {_until(one)}")
+        console.print(_shown("; ".join(told)), markup=False)
+        if one["attempts"]:
+            rows = [
+                (str(a["attempt"]), f"up to {spoken(a['wait_s'])}", spoken(a["total_s"]), a["rung"])
+                for a in one["attempts"]
+            ]
+            if one["goes_on"]:
+                rows.append(("and so on", f"up to {spoken(one['attempts'][-1]['wait_s'])}", "", ""))
+            _print_table(console, ("attempt", "wait before it", "by then", "rung"), rows)
+    if any(len(one["rungs"]) > 1 for one in result["treatments"]):
+        console.print()
+        console.print("Rungs are shown for a request on Fargate Spot with two subnets.")
+
+
+def _until(one: JsonObject) -> str:
+    share = one["interval_share"]
+    due = "the next run is due" if share == 1 else f"{share:.0%} of the time until the next run have passed"
+    return f"{due}, or {spoken(one['deadline_s'])} after the failed call"
+
+
+def _pairs(values: JsonObject) -> str:
+    return ", ".join(f"{key} {_said(value)}" for key, value in values.items())
+
+
+def _said(value: Any) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return " ".join(str(item) for item in value)
+        case dict():
+            return f"{value['first']} to {value['longest']}"
+        case int() if value >= 60:  # noqa: PLR2004 - a deadline: lengths of time are the only large numbers
+            return spoken(value)
+        case None:
+            return "any"
+        case _:
+            return str(value)
+
+
+def _print_table(console: Console, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
+    lines = [heads, *((*map(_shown, row),) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    for number, line in enumerate(lines):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        console.print(f"  {cells}".rstrip(), markup=False, style="dim" if number == 0 else None)
+
+
+@policy.command(name="try")
+@_FILE
+@click.option(
+    "--region",
+    "regions",
+    multiple=True,
+    metavar="REGION",
+    envvar="AWS_REGION",
+    help="Where to look; may be given several times.  [default: AWS_REGION, or the profile's]",
+)
+@click.option(
+    "--profile", metavar="PROFILE", help="Whose credentials to look with, of your AWS configuration."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_json: bool) -> int:
+    """Show which rules each of your rules and schedules gets, if capacity is short.
+
+    Looks at the account, with tags, and changes nothing.
+
+    \b
+    Example:
+      retry-run-task policy try policy.toml --region eu-west-1
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    found = read_file(file)
+    from retry_run_task.account import access, discovery, tags  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+
+    session = access.open_session(profile)
+    result = []
+    for region in dict.fromkeys(regions) or [access.region_of(session)]:
+        with _progress(region) as tell:
+            inventory = discovery.discover(session, region, tell=tell)
+            said = tags.read_launcher_tags(Reader(session, region), inventory, tell)
+        result.append(
+            {
+                "region": region,
+                "schedules": [
+                    _hit(found, one, inventory, said[tags.key_of(one)]) for one in inventory.launchers.found
+                ],
+                "gaps": [f"{gap.action} failed: {gap.why}" for gap in inventory.launchers.gaps],
+            }
+        )
+    if as_json:
+        click.echo(json.dumps({"file": file or POLICY, "regions": result}, indent=2))
+    else:
+        _print_hits(result)
+    return 0
+
+
+@contextmanager
+def _progress(region: str) -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what is looked at, in a line that is gone afterwards."""
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+
+    with Console(stderr=True, highlight=False).status(f"Looking at {region}") as status:
+        yield lambda what: status.update(f"Looking at {region}: {_shown(what)}")
+
+
+def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> JsonObject:
+    known = inventory.task_definitions.get(one.task_definition)
+    facts = Facts(
+        schedule=one.name,
+        cluster=(cluster_name({"cluster": one.cluster}), one.cluster),
+        task_definition=(*_definition_names(one.task_definition), getattr(known, "arn", "")),
+        caller=one.kind,
+        policy=said.policy,
+    )
+    treatment = found.treatment(facts, Category.CAPACITY)
+    is_ignored = treatment.ignore or said.ignore
+    notes = [*said.unread]
+    if said.policy and not found.knows_tag(said.policy):
+        notes.append(f"no rule is for the tag {said.policy!r}")
+    return {
+        "name": one.name,
+        "kind": one.kind.value,
+        "in": one.holder,
+        "rules": ["tag"]
+        if said.ignore and not treatment.ignore
+        else [rule.name for rule in found.matching(facts, Category.CAPACITY)],
+        "in_words": "is left alone" if is_ignored else patience.in_words(treatment),
+        "rungs": [] if is_ignored else [kind.value for kind in treatment.rungs],
+        "tag": said.policy or None,
+        "ignored": is_ignored,
+        "notes": notes,
+    }
+
+
+def _print_hits(result: list[JsonObject]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+
+    console = Console(highlight=False, soft_wrap=True)
+    for region in result:
+        console.print(_shown(region["region"]), markup=False, style="bold")
+        rows = [
+            (
+                f"{hit['kind']} {hit['name']}",
+                ", ".join(hit["rules"]),
+                hit["in_words"],
+                ", ".join(hit["rungs"]),
+            )
+            for hit in region["schedules"]
+        ]
+        if rows:
+            _print_table(console, ("schedule", "rules", "if capacity is short", "rungs"), rows)
+        else:
+            console.print("  There is no rule or schedule that starts a task.")
+        notes = dict.fromkeys(
+            [*region["gaps"], *(f"{hit['name']}: {n}" for hit in region["schedules"] for n in hit["notes"])]
+        )
+        for note in notes:
+            console.print(_shown(f"  {note}"), markup=False)
+
+
+def _shown(text: str) -> str:
+    """Return text that any terminal takes: one line, without control characters."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -1,0 +1,112 @@
+"""How long a treatment goes on: when each attempt comes, and all of it in a sentence."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.core.durations import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from retry_run_task.core.policy import Treatment
+
+# A wait that is as long as waits become: the thousandth.
+_LAST = 1000
+
+# No treatment that a validator lets through comes near it.
+_COUNTED_TO = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """When an attempt comes.
+
+    Attributes:
+        nth: The first is 1.
+        shortest_s: Shortest wait before it.
+        longest_s: Longest wait before it.
+        earliest_s: Since the first attempt, if all waits are the shortest.
+        latest_s: Since the first attempt, if all waits are the longest.
+    """
+
+    nth: int
+    shortest_s: int = 0
+    longest_s: int = 0
+    earliest_s: int = 0
+    latest_s: int = 0
+
+
+def bounds(treatment: Treatment, nth: int) -> tuple[int, int]:
+    """Return the shortest and the longest that the nth wait can be, in seconds; of a treatment that waits."""
+    if treatment.wait is None:
+        raise ValueError("this treatment does not wait")
+    most = treatment.wait.longest(nth)
+    return max(1, round(most / 2)), max(1, round(most))
+
+
+def longest_bounds(treatment: Treatment) -> tuple[int, int]:
+    """Return the shortest and the longest that the longest wait can be, in seconds."""
+    return bounds(treatment, _LAST if treatment.attempts is None else max(1, treatment.attempts - 1))
+
+
+def attempts(treatment: Treatment) -> Iterator[Attempt]:
+    """Yield the attempts, until waits grow no more: those that follow come after waits of the last one's length."""
+    one = Attempt(nth=1)
+    yield one
+    if not treatment.retry or treatment.wait is None:
+        return
+    for nth in itertools.count(1):
+        if treatment.attempts is not None and nth >= treatment.attempts:
+            return
+        least, most = bounds(treatment, nth)
+        if treatment.attempts is None and nth > 1 and bounds(treatment, nth - 1) == (least, most):
+            return
+        one = Attempt(
+            nth=nth + 1,
+            shortest_s=least,
+            longest_s=most,
+            earliest_s=one.earliest_s + least,
+            latest_s=one.latest_s + most,
+        )
+        if one.earliest_s > treatment.deadline_s:
+            return
+        yield one
+
+
+def most_attempts(treatment: Treatment) -> int:
+    """Return how many attempts there are at the most, if every wait is the shortest."""
+    return _count(treatment, min)
+
+
+def in_words(treatment: Treatment) -> str:
+    """Say all of it, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``."""
+    if treatment.ignore:
+        return "is left alone"
+    if not treatment.retry or treatment.wait is None:
+        return "gives up at once"
+    fewest, mean, most = (_count(treatment, how) for how in (max, lambda pair: sum(pair) / 2, min))
+    if treatment.attempts is not None and treatment.attempts <= fewest:
+        waits = [bounds(treatment, nth)[1] for nth in range(1, treatment.attempts)]
+        if not waits:
+            return "tries once"
+        return f"tries {treatment.attempts} times within {spoken(sum(waits))}, at most {spoken(max(waits))} apart"
+    apart = longest_bounds(treatment)[1]
+    return (
+        f"tries for {spoken(treatment.deadline_s)}, about {mean} times ({fewest} to {most}), "
+        f"at most {spoken(apart)} apart"
+    )
+
+
+def _count(treatment: Treatment, choose: Callable[[tuple[int, int]], float]) -> int:
+    """Return how many attempts come before the deadline, if every wait is as long as chosen."""
+    elapsed, made = 0.0, 1
+    most = _COUNTED_TO if treatment.attempts is None else treatment.attempts
+    while made < most:
+        elapsed += choose(bounds(treatment, made))
+        if elapsed > treatment.deadline_s:
+            break
+        made += 1
+    return made

@@ -1,0 +1,338 @@
+"""The keys of the policy file: how each is read, what it means, and what JSON Schema says of its value."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core import durations, fargate
+from retry_run_task.core.backoff import Backoff
+from retry_run_task.core.ladder import RungKind
+from retry_run_task.core.policy import Notify
+from retry_run_task.core.scope import NEVER
+from retry_run_task.core.values import CallerKind, Category
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+CALLERS = tuple(kind.value for kind in CallerKind if kind not in NEVER)
+CATEGORIES = tuple(category.value for category in Category)
+RUNGS = tuple(kind.value for kind in RungKind)
+
+# A subnet's id as EC2 gives it, or as the local AWS does.
+SUBNET = r"^subnet-[0-9a-z]+$"
+VERSION = r"^(LATEST|\d+\.\d+\.\d+)$"
+
+
+class BadValueError(ValueError):
+    """A value is not understood. The message says what was expected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """A key of the file.
+
+    Attributes:
+        read: Turns its value into ours; raises ``BadValueError``.
+        meaning: One or two sentences for the reference and for editors.
+        schema: JSON Schema of its value.
+        attribute: Of ``Treatment`` or ``Match``; empty if it is none of theirs.
+    """
+
+    read: Callable[[Any], Any]
+    meaning: str
+    schema: Mapping[str, Any]
+    attribute: str = ""
+
+
+# How values are read.
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise BadValueError("expected a text")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise BadValueError("expected true or false")
+    return value
+
+
+def _duration(value: Any) -> int:
+    if not isinstance(value, str):
+        raise BadValueError("expected a text with a unit, such as '90 s', '15 min' or '6 h'")
+    try:
+        return durations.seconds(value)
+    except ValueError as error:
+        raise BadValueError(str(error).partition("; ")[2]) from None
+
+
+def _deadline(value: Any) -> int:
+    read = _duration(value)
+    if read < 1:
+        raise BadValueError("expected more than that")
+    return read
+
+
+def _attempts(value: Any) -> int | None:
+    if value == "any":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadValueError("expected a whole number from 1, or 'any'")
+    return value
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
+        raise BadValueError("expected a number above 0 and up to 1")
+    return float(value)
+
+
+def _wait(value: Any) -> Backoff:
+    if not isinstance(value, dict) or set(value) != {"first", "longest"}:
+        raise BadValueError("expected { first = '15 s', longest = '1 min' }")
+    first, longest = _duration(value["first"]), _duration(value["longest"])
+    try:
+        return Backoff(base_s=first, cap_s=longest)
+    except ValueError:
+        raise BadValueError("expected at least a second, and the longest no shorter than the first") from None
+
+
+def _list(value: Any) -> list[Any]:
+    values = value if isinstance(value, list) else [value]
+    if not values:
+        raise BadValueError("expected at least one")
+    return values
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_text(item) for item in _list(value))
+
+
+def _choices(value: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
+    for item in _texts(value):
+        if item not in choices:
+            close = near(item, choices)
+            raise BadValueError(
+                f"expected some of {', '.join(choices)}{f', perhaps {close}' if close else ''}"
+            )
+    return _texts(value)
+
+
+def _callers(value: Any) -> frozenset[CallerKind]:
+    return frozenset(CallerKind(item) for item in _choices(value, CALLERS))
+
+
+def _categories(value: Any) -> frozenset[Category]:
+    return frozenset(Category(item) for item in _choices(value, CATEGORIES))
+
+
+def _rungs(value: Any) -> tuple[RungKind, ...]:
+    if not isinstance(value, list):
+        raise BadValueError("expected a list, such as ['as-asked', 'each-subnet']")
+    kinds = tuple(RungKind(item) for item in _choices(value, RUNGS))
+    if kinds[0] is not RungKind.AS_ASKED:
+        raise BadValueError(
+            "expected 'as-asked' first: the request as it was asked is where each round begins"
+        )
+    if len(set(kinds)) != len(kinds):
+        raise BadValueError("expected each rung once")
+    return kinds
+
+
+def _notify(value: Any) -> Notify:
+    return Notify(_choices(_text(value), tuple(Notify))[0])
+
+
+def _matching(pattern: str, example: str) -> Callable[[Any], tuple[str, ...]]:
+    def read(value: Any) -> tuple[str, ...]:
+        for item in _texts(value):
+            if re.fullmatch(pattern, item) is None:
+                raise BadValueError(f"{item!r} is none; expected such as {example!r}")
+        return _texts(value)
+
+    return read
+
+
+def _sizes(value: Any) -> tuple[tuple[int, int], ...]:
+    try:
+        return tuple(fargate.read_size(item) for item in _texts(value))
+    except BadValueError:
+        raise
+    except ValueError as error:
+        raise BadValueError(str(error)) from None
+
+
+# What JSON Schema says of them.
+
+
+def _one_or_more(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
+
+
+_TEXT = {"type": "string", "pattern": r"\S"}
+_DURATION = {"type": "string", "pattern": durations.PATTERN}
+_GLOBS = _one_or_more(_TEXT)
+
+MATCH: Mapping[str, Key] = MappingProxyType(
+    {
+        "schedule": Key(
+            read=_texts,
+            meaning="Globs on the name of the EventBridge rule or schedule. A call whose schedule is not certain fits "
+            "none.",
+            schema=_GLOBS,
+            attribute="schedule",
+        ),
+        "cluster": Key(
+            read=_texts, meaning="Globs on the cluster's name or ARN.", schema=_GLOBS, attribute="cluster"
+        ),
+        "task-definition": Key(
+            read=_texts,
+            meaning="Globs on the task definition's family, `family:revision` or ARN.",
+            schema=_GLOBS,
+            attribute="task_definition",
+        ),
+        "caller": Key(
+            read=_callers,
+            meaning="Who made the call.",
+            schema=_one_or_more({"enum": list(CALLERS)}),
+            attribute="caller",
+        ),
+        "category": Key(
+            read=_categories,
+            meaning="The kind of failure.",
+            schema=_one_or_more({"enum": list(CATEGORIES)}),
+            attribute="category",
+        ),
+        "policy": Key(
+            read=_texts,
+            meaning="Globs on the value of the tag `retry-run-task:policy`.",
+            schema=_GLOBS,
+            attribute="policy",
+        ),
+    }
+)
+
+SETTINGS: Mapping[str, Key] = MappingProxyType(
+    {
+        "ignore": Key(
+            read=_flag,
+            meaning="Whether such launches are left alone: no attempt and no message, only a line in the log.",
+            schema={"type": "boolean"},
+            attribute="ignore",
+        ),
+        "retry": Key(
+            read=_flag,
+            meaning="Whether another attempt follows such a failure. With `false` a person is told at once.",
+            schema={"type": "boolean"},
+            attribute="retry",
+        ),
+        "attempts": Key(
+            read=_attempts,
+            meaning='How many answers of this category a recovery takes; the last of them ends it. `"any"` for any '
+            "number, as if it were not set.",
+            schema={"anyOf": [{"type": "integer", "minimum": 1}, {"const": "any"}]},
+            attribute="attempts",
+        ),
+        "wait": Key(
+            read=_wait,
+            meaning="The longest first wait between attempts, and the longest that any wait becomes. Waits double; "
+            "half of each is fixed, and half is the launch's own.",
+            schema={
+                "type": "object",
+                "properties": {"first": _DURATION, "longest": _DURATION},
+                "required": ["first", "longest"],
+                "additionalProperties": False,
+            },
+            attribute="wait",
+        ),
+        "deadline": Key(
+            read=_deadline,
+            meaning="How long after the failed call the run is still wanted.",
+            schema=_DURATION,
+            attribute="deadline_s",
+        ),
+        "interval-share": Key(
+            read=_share,
+            meaning="Part of the time until the schedule's next run for which the run is still wanted: `1.0` until "
+            "that run is due, `0.5` half of that time. The earlier of this and `deadline` counts.",
+            schema={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            attribute="interval_share",
+        ),
+        "rungs": Key(
+            read=_rungs,
+            meaning="How the request may be changed to find capacity, in the order in which it is tried; `as-asked` "
+            "first.",
+            schema={
+                "type": "array",
+                "prefixItems": [{"const": RungKind.AS_ASKED.value}],
+                "items": {"enum": list(RUNGS)},
+                "minItems": 1,
+                "uniqueItems": True,
+            },
+            attribute="rungs",
+        ),
+        "extra-subnets": Key(
+            read=_matching(SUBNET, "subnet-0123456789abcdef0"),
+            meaning="Subnets for the rung of that name. They have to be in the VPC of the request's security groups.",
+            schema=_one_or_more({"type": "string", "pattern": SUBNET}),
+            attribute="extra_subnets",
+        ),
+        "capacity-providers": Key(
+            read=_texts,
+            meaning="Capacity providers for the rung of that name. The cluster has to have them.",
+            schema=_GLOBS,
+            attribute="capacity_providers",
+        ),
+        "sizes": Key(
+            read=_sizes,
+            meaning='Sizes for the rung of that name, such as `"2 vCPU, 8 GB"`: sizes that Fargate has.',
+            schema=_one_or_more({"type": "string", "pattern": fargate.PATTERN}),
+            attribute="sizes",
+        ),
+        "platform-versions": Key(
+            read=_matching(VERSION, "1.4.0"),
+            meaning="Platform versions for the rung of that name.",
+            schema=_one_or_more({"type": "string", "pattern": VERSION}),
+            attribute="platform_versions",
+        ),
+        "notify": Key(
+            read=_notify,
+            meaning="When a person is told how it ended: `always`, `failure`, or `never`. Not set, the function's "
+            "setting `RETRY_RUN_TASK_NOTIFY_RECOVERED` decides between the first two.",
+            schema={"enum": list(Notify)},
+            attribute="notify",
+        ),
+    }
+)
+
+TOP: Mapping[str, Key] = MappingProxyType(
+    {
+        "spread": Key(
+            read=_duration,
+            meaning="The longest wait before the first attempt. Each launch has its own part of it.",
+            schema=_DURATION,
+            attribute="spread_s",
+        ),
+        "watch": Key(
+            read=_duration,
+            meaning="For how long a task that was placed is watched until it runs.",
+            schema=_DURATION,
+            attribute="watch_s",
+        ),
+    }
+)
+
+# The list that a rung needs has the rung's own name.
+LISTS = tuple(kind for kind in RungKind if kind.value in SETTINGS)
+
+
+def near(name: str, known: tuple[str, ...]) -> str:
+    """Return the known name that somebody may have meant; empty if none is close."""
+    found = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
+    return found[0] if found else ""

@@ -1,0 +1,45 @@
+"""Policies for tests: a treatment for each category, and nothing of the shipped file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from retry_run_task.core.policy import DEFAULT, Facts, Match, Policy, Rule, Treatment
+from retry_run_task.core.values import Category
+
+# The shipped policy, sending the request as it was asked, and at once: for tests of everything but that.
+PLAIN = replace(
+    DEFAULT,
+    spread_s=0,
+    rules=tuple(
+        replace(rule, sets={name: value for name, value in rule.sets.items() if name != "rungs"})
+        for rule in DEFAULT.rules
+    ),
+)
+
+
+def changed(policy: Policy = PLAIN, *, category: Category | None = None, **sets: Any) -> Policy:
+    """Return a policy that says something else first, for a category or for all."""
+    match = Match(category=frozenset({category} if category else ()))
+    return replace(policy, rules=(Rule(name="changed", match=match, sets=sets), *policy.rules))
+
+
+def by_category(rules: Mapping[Category, Mapping[str, Any]], *, watch_s: float = 3600, **sets: Any) -> Policy:
+    """Return a policy with a rule for each category, named after it, and the settings that all have."""
+    return Policy(
+        rules=(
+            *(
+                Rule(name=category.value, match=Match(category=frozenset({category})), sets=own)
+                for category, own in rules.items()
+            ),
+            *((Rule(name="everything", sets=sets),) if sets else ()),
+        ),
+        watch_s=watch_s,
+    )
+
+
+def treatment(policy: Policy, category: Category) -> Treatment:
+    """Return what nobody in particular gets."""
+    return policy.treatment(Facts(), category)
