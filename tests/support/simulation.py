@@ -27,7 +27,7 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.core import recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
-from retry_run_task.core.ladder import RungKind
+from retry_run_task.core.ladder import MEMBERS, RungKind
 from retry_run_task.core.messages import Ending, Message
 from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
@@ -95,6 +95,8 @@ PATIENT = replace(
 )
 # Leaves every launch alone.
 IGNORING = changed(POLICY, ignore=True)
+# Stories name their policies, since a policy written out hides the story.
+POLICIES = {"plain": POLICY, "patient": PATIENT, "ignoring": IGNORING}
 
 # How long after the caller has given up a call arrives that was on its way.
 LATE_S = 20
@@ -166,7 +168,8 @@ class Task:
 
     Attributes:
         who: ``rule``, ``person``, ``ghost`` or ``recovery``: who made the call that started it.
-        token: Of that call; None without one.
+        by: Name of the recovery that made it; empty if none did.
+        is_on_a_rung: Whether that call was not for what the launch had asked for, but for what a rung made of it.
         group: The launch that it was started for. A task that a person started with a rule's mark and that did
             not start is recovered with the rule's request, and so with the rule's group, but it is the person's.
     """
@@ -176,7 +179,8 @@ class Task:
     started_by: str | None
     created_at: str
     overrides: JsonObject
-    token: str | None = None
+    by: str = ""
+    is_on_a_rung: bool = False
     status: str = ""
 
 
@@ -244,18 +248,18 @@ class Client:
                 system.happened(Fault.CALL_LOST)
                 raise ConnectionClosedError(endpoint_url="https://ecs")
             case "on the way back":
-                system.ask("recovery", body, self.caller)
+                system.ask("recovery", body, self.caller, by=system.calling)
                 system.happened(Fault.ANSWER_LOST)
                 raise ReadTimeoutError(endpoint_url="https://ecs")
             case "late":
-                system.timeline.after(LATE_S, partial(self._arrive_late, body))
+                system.timeline.after(LATE_S, partial(self._arrive_late, body, system.calling))
                 raise ReadTimeoutError(endpoint_url="https://ecs")
             case _:
-                return system.ask("recovery", body, self.caller)
+                return system.ask("recovery", body, self.caller, by=system.calling)
 
-    def _arrive_late(self, body: JsonObject) -> None:
+    def _arrive_late(self, body: JsonObject, by: str) -> None:
         with contextlib.suppress(EcsError):
-            self._system.ask("recovery", body, self.caller)
+            self._system.ask("recovery", body, self.caller, by=by)
             self._system.happened(Fault.CALL_LATE)
 
     def get_paginator(self, _operation: str) -> Any:
@@ -304,7 +308,7 @@ class Stack:
         role = f"arn:aws:iam::{ACCOUNT}:role/{name}-recover"
         self.name = name
         self.scope = Scope(
-            callers=system.conditions.callers,
+            callers=DEFAULT_CALLERS | ({CallerKind.OTHER} if system.conditions.recovers_others else set()),
             account=ACCOUNT,
             regions=(REGION,),
             role_arn=role if system.conditions.knows_its_role else None,
@@ -327,6 +331,7 @@ class World:
         looks: By step, what its look saw last: tasks, or why it saw none.
         bodies: By step, what it called RunTask with last.
         crashed: Whether its process died since its last call.
+        died_after_a_call: Whether its process ever died after a call, before the answer was recorded.
         struck: How many rungs had been struck off at its last call.
     """
 
@@ -341,6 +346,7 @@ class World:
     looks: dict[str, tuple[TaskState, ...] | str] = field(default_factory=dict)
     bodies: dict[str, JsonObject] = field(default_factory=dict)
     crashed: bool = False
+    died_after_a_call: bool = False
     struck: int = 0
 
     def now(self) -> float:
@@ -388,6 +394,7 @@ class World:
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
         self.system.checks.before_call(self, launch, body)
         self.bodies[self.operation] = body
+        self.system.calling = self.name
         answer = aws_ecs.run_task(self.stack.client, body)
         self.crashed = False
         self.system.sent.append(Sent(name=self.name, time=self.system.timeline.now, body=body, answer=answer))
@@ -433,7 +440,7 @@ class Conditions:
 
     Attributes:
         stacks: Names of the installations; all look after the same tasks.
-        policy: The rules.
+        policy: The rules, by their name in ``POLICIES``.
         deliveries: For each record in turn, how it arrives at intake; used again from the beginning.
         crashes: At which moments of which steps, counted from 1, a function's process dies.
         restart_s: How long after that Lambda invokes it again.
@@ -446,14 +453,14 @@ class Conditions:
         tells_of_tasks: Whether the third way in is on: the changes of tasks.
         next_due_s: When the rules' next run is due.
         unseen_for_s: How long ECS does not list a new task.
-        callers: Whose failed calls are recovered. With ``other`` in it, only marks and roles keep out our own.
+        recovers_others: Whether anybody's failed calls are recovered; then only marks and roles keep out our own.
         clocks: By how many seconds a function's clock is ahead, for each invocation in turn.
         record_clocks: By how many seconds the clock is ahead that a record has its time from, in turn; ECS's own
             may differ from it by five, by the product's measure.
     """
 
     stacks: tuple[str, ...] = ("one",)
-    policy: Policy = POLICY
+    policy: str = "plain"
     deliveries: tuple[tuple[Delivery, ...], ...] = ((Delivery(),),)
     crashes: frozenset[int] = frozenset()
     restart_s: float = 1.0
@@ -465,7 +472,7 @@ class Conditions:
     tells_of_tasks: bool = False
     next_due_s: int | None = None
     unseen_for_s: int = 0
-    callers: frozenset[CallerKind] = DEFAULT_CALLERS | {CallerKind.OTHER}
+    recovers_others: bool = True
     clocks: tuple[int, ...] = (0,)
     record_clocks: tuple[int, ...] = (0,)
 
@@ -489,6 +496,7 @@ class System:
         network: What becomes of the next calls of recoveries on the wire; None for nothing.
         blind_looks: How many of the next looks at tasks fail.
         notify_errors: How many of the next messages the topic does not take.
+        calling: Name of the recovery that calls RunTask.
         crashed: How often a process died.
         moments: How many moments there were at which one could.
         version: Of the code and the policy that recoveries are started with now; the first is 1.
@@ -496,7 +504,7 @@ class System:
 
     def __init__(self, conditions: Conditions | None = None) -> None:
         self.conditions = given = conditions or Conditions()
-        self.policy, self.version = given.policy, 1
+        self.policy, self.version = POLICIES[given.policy], 1
         self.chronicle = Chronicle()
         self.checks = Checks(self)
         self.timeline = Watch(START, self.checks.at_every_moment)
@@ -528,6 +536,7 @@ class System:
         self.network: deque[str | None] = deque()
         self.blind_looks = 0
         self.notify_errors = given.notify_errors
+        self.calling = ""
         self.crashed = 0
         self.moments = 0
         self._start_errors = deque(given.start_errors)
@@ -535,7 +544,8 @@ class System:
         self._records: list[JsonObject] = []
         self._numbers: dict[str, int] = {}
         self._acting = ""
-        self._acting_token: str | None = None
+        self._acting_for = ""
+        self._acting_rung = False
         self._tokens_acted_upon: set[str] = set()
         self._names: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -607,11 +617,11 @@ class System:
             if self.ask("ghost", body, cloudtrail.rule_caller(RULE_ROLE))["tasks"]:
                 self.happened(Fault.GHOST)
 
-    def redeploy(self, policy: Policy) -> None:
+    def redeploy(self, policy: str) -> None:
         """Install the next version: whatever is started from now on has it, whatever runs stays as it is."""
         self.version += 1
-        self.policy = policy
-        self.note("person", f"deploys version {self.version}")
+        self.policy = POLICIES[policy]
+        self.note("person", f"deploys version {self.version}, with policy {policy}")
         if any(not execution.is_over for execution in self.executions.by_name.values()):
             self.happened(Fault.REDEPLOYED)
 
@@ -672,7 +682,7 @@ class System:
         parameters = self.originals[event_id]["requestParameters"] or {}
         is_of_rule = self.originals[event_id]["userIdentity"].get("invokedBy") == "events.amazonaws.com"
         looks_like_one = str(parameters.get("startedBy") or "").startswith("events-rule/")
-        return is_of_rule or looks_like_one or CallerKind.OTHER in self.conditions.callers
+        return is_of_rule or looks_like_one or self.conditions.recovers_others
 
     def note(self, who: str, what: str) -> None:
         """Write down what happens."""
@@ -689,19 +699,21 @@ class System:
 
     # AWS.
 
-    def ask(self, who: str, body: JsonObject, caller: cloudtrail.Caller) -> JsonObject:
-        """Call RunTask, and remember who did."""
+    def ask(self, who: str, body: JsonObject, caller: cloudtrail.Caller, *, by: str = "") -> JsonObject:
+        """Call RunTask, and remember who did, and which recovery."""
         token = body.get("clientToken")
         was_known = token in self._tokens_acted_upon
-        before = self._acting, self._acting_token
-        self._acting, self._acting_token = who, token
+        before = self._acting, self._acting_for, self._acting_rung
+        asked = self.asked_for.get(body["group"], {})
+        is_on_a_rung = any(body.get(name) != asked.get(name) for name in MEMBERS)
+        self._acting, self._acting_for, self._acting_rung = who, by, is_on_a_rung
         try:
             answer = self.ecs.run_task(body, caller)
         except EcsError as error:
             self._count_error(error)
             raise
         finally:
-            self._acting, self._acting_token = before
+            self._acting, self._acting_for, self._acting_rung = before
         if who == "recovery" and was_known:
             self.happened(Fault.REPLAYED)
         if answer["tasks"] and answer["failures"]:
@@ -755,7 +767,8 @@ class System:
                 started_by=detail.get("startedBy"),
                 created_at=detail["createdAt"],
                 overrides=detail["overrides"],
-                token=self._acting_token,
+                by=self._acting_for,
+                is_on_a_rung=self._acting_rung,
             )
             if self._acting == "recovery":
                 task.group = self._owners[str(task.started_by)[-12:]]
@@ -896,7 +909,9 @@ class System:
         if self.moments not in self.conditions.crashes:
             return False
         self.crashed += 1
-        self.worlds[execution.name].crashed = True
+        world = self.worlds[execution.name]
+        world.crashed = True
+        world.died_after_a_call |= moment is Moment.AFTER and name in world.bodies
         self.note(execution.name, f"dies at moment {self.moments}: {name}, {moment}")
         self.happened(_DEATHS[moment])
         return True
