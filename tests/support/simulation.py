@@ -58,8 +58,9 @@ from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c"}
-# Where there is always room, for tasks that are there although their call failed.
-GHOST_ZONE = {"subnet-d": f"{REGION}d"}
+# Where there is always room: for people, and for tasks that are there although their call failed.
+ROOMY = {"subnet-d": f"{REGION}d"}
+ELSEWHERE = {"awsvpcConfiguration": {"subnets": list(ROOMY), "assignPublicIp": "DISABLED"}}
 TASK_ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/batch/"
 PERSON = f"arn:aws:iam::{ACCOUNT}:user/on-call"
 # A record later than this is late: about half of the time that the stories' policy has.
@@ -515,7 +516,7 @@ class System:
         self.ecs.visibility_delay = timedelta(seconds=given.unseen_for_s)
         self.ecs.create_cluster("batch")
         self.ecs.register_task_definition("nightly", revision=7)
-        for subnet, zone in (ZONES | GHOST_ZONE).items():
+        for subnet, zone in (ZONES | ROOMY).items():
             self.ecs.add_subnet(subnet, zone)
         self.ecs.on_call.append(self._called)
         self.ecs.on_task_state_change.append(self._changed)
@@ -549,6 +550,7 @@ class System:
         self._tokens_acted_upon: set[str] = set()
         self._names: dict[str, str] = {}
         self._owners: dict[str, str] = {}
+        self._stops: dict[str, deque[float]] = {}
 
     # What a test does.
 
@@ -597,21 +599,20 @@ class System:
             if self.ask("person", body, cloudtrail.sdk_caller(PERSON))["tasks"]:
                 self.happened(Fault.STARTED_ALIKE if body.get("startedBy") else Fault.STARTED_OTHERWISE)
 
-    def stop_by_hand(self, group: str) -> None:
-        """Let a person stop the first task of a launch that has not stopped."""
-        for arn, task in self.all_tasks.items():
-            if task.group == group and task.status != "STOPPED":
-                self.note("person", f"stops {arn[-6:]}")
-                self.ecs.stop_task({"cluster": "batch", "task": arn})
-                return
+    def stop_by_hand(self, group: str, *, after_s: float) -> None:
+        """Let a person stop the next task that is started for a launch, so long after it is accepted."""
+        self._stops.setdefault(group, deque()).append(after_s)
+
+    def _stop(self, arn: str) -> None:
+        self.note("person", f"stops {arn[-6:]}")
+        self.ecs.stop_task({"cluster": "batch", "task": arn})
 
     def ghost(self, group: str) -> None:
         """Let one task of a launch's failed call be there after all. No call is made, so no record tells of it."""
         asked = self.asked_for.get(group)
         if asked is None or len(self.tasks.get(group, ())) >= self.asked[group]:
             return
-        network = {"awsvpcConfiguration": {"subnets": list(GHOST_ZONE), "assignPublicIp": "DISABLED"}}
-        body = {**asked, "count": 1, "networkConfiguration": network}
+        body = {**asked, "count": 1, "networkConfiguration": ELSEWHERE}
         body.pop("clientToken", None)
         with contextlib.suppress(EcsError):
             if self.ask("ghost", body, cloudtrail.rule_caller(RULE_ROLE))["tasks"]:
@@ -705,7 +706,7 @@ class System:
         was_known = token in self._tokens_acted_upon
         before = self._acting, self._acting_for, self._acting_rung
         asked = self.asked_for.get(body["group"], {})
-        is_on_a_rung = any(body.get(name) != asked.get(name) for name in MEMBERS)
+        is_on_a_rung = any(body.get(name) != asked.get(name) for name in (*MEMBERS, "overrides"))
         self._acting, self._acting_for, self._acting_rung = who, by, is_on_a_rung
         try:
             answer = self.ecs.run_task(body, caller)
@@ -774,6 +775,8 @@ class System:
                 task.group = self._owners[str(task.started_by)[-12:]]
             if self._acting in ("rule", "recovery", "person"):
                 self.tasks.setdefault(task.group, set()).add(arn)
+            if self._stops.get(task.group):
+                self.timeline.after(self._stops[task.group].popleft(), partial(self._stop, arn))
         task.status = detail["lastStatus"]
         if task.status == "STOPPED":
             has_run, by_hand = "startedAt" in detail, detail["stopCode"] == "UserInitiated"
