@@ -1,6 +1,7 @@
 """Builds the zip that runs in Lambda: the project's own modules, and the pinned packages they need.
 
     python tools/bundle.py build/lambda.zip
+    python tools/bundle.py build/lambda.zip --policy policy.toml      with a policy of your own
 
 The same sources give the same bytes, whoever builds them and wherever, so that "no change" is true of a
 deployment and a digest can be compared. (The last word on that has zlib: another version of it may compress
@@ -22,6 +23,10 @@ from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from retry_run_task.account.package import with_policy
+from retry_run_task.config import policy_of
+from retry_run_task.core.errors import RetryRunTaskError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -34,7 +39,17 @@ REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 TARGET = ("--python-version", "3.13", "--implementation", "py", "--abi", "none", "--platform", "any")
 
 # What handlers.py imports, directly or not. The commands, the local AWS and the simulator stay at home.
-OWN = ("__init__.py", "py.typed", "handlers.py", "intake.py", "config.py", "aws", "core", "sources")
+OWN = (
+    "__init__.py",
+    "py.typed",
+    "policy.toml",
+    "handlers.py",
+    "intake.py",
+    "config.py",
+    "aws",
+    "core",
+    "sources",
+)
 
 # Powertools' web framework, with Swagger UI's JavaScript for a browser, would add 565 KB. It is never imported,
 # and the part that security scanners find fault with. Nothing outside it imports it, but for
@@ -60,11 +75,19 @@ def main() -> None:
     """Build the zip and print its size and digest."""
     parser = argparse.ArgumentParser(description="Build the zip that runs in Lambda.")
     parser.add_argument("out", type=Path, help="where to write it, such as build/lambda.zip")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--policy", type=Path, help="a policy.toml, instead of the default one")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
     try:
+        # Before pip is asked for anything: a policy that is wrong must not be built into anything.
+        policy = arguments.policy and arguments.policy.read_bytes()
+        if policy is not None:
+            policy_of(policy, str(arguments.policy))
         content = zipped(collect())
-        write(content, out)
-    except BundleError as error:
+        write(content if policy is None else with_policy(content, policy), out)
+    except OSError as error:
+        sys.exit(f"Error: {error.filename} cannot be read or written: {error.strerror}")
+    except (BundleError, RetryRunTaskError) as error:
         sys.exit(f"Error: {error}")
     print(f"{out}: {len(content) / 1000:.0f} KB, SHA-256 {hashlib.sha256(content).hexdigest()}")
 

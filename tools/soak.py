@@ -102,10 +102,9 @@ def _report(number: int, played: tuple[int, Counter[str], str]) -> int:
         print(f"{runs} runs of season {number}; every rule held.")
         return 0
     print(f"\nSeason {number} broke a rule.\n\n{wrong}\n")
-    print(f"All of the season again:  make soak SEASON={number}")
-    print(
-        "The one story again:      .venv/bin/python tools/soak.py --story '<the line above that begins with Story>'"
-    )
+    print(f"The season again:          make soak SEASON={number}")
+    if story := re.search(r"^Story\(.*$", wrong, re.MULTILINE):
+        print(f"Its smallest story again:  .venv/bin/python tools/soak.py --story {shlex.quote(story[0])}")
     return 1
 
 

@@ -494,6 +494,11 @@ def allowed_bodies(asked: JsonObject, policy: Policy) -> list[JsonObject]:
             asked | {"overrides": asked.get("overrides", {}) | {"cpu": str(cpu), "memory": str(memory)}}
             for cpu, memory in whole.sizes
         ]
+    if RungKind.CAPACITY_PROVIDERS in whole.rungs:
+        bodies += [
+            plain | {"capacityProviderStrategy": [{"capacityProvider": name, "weight": 1}]}
+            for name in whole.capacity_providers
+        ]
     return bodies
 
 

@@ -94,10 +94,24 @@ PATIENT = replace(
     ),
     spread_s=10,
 )
+# With every kind of rung, one of which names a provider that the cluster does not have.
+LADDER = changed(
+    POLICY,
+    category=Category.CAPACITY,
+    rungs=(
+        RungKind.AS_ASKED,
+        RungKind.CAPACITY_PROVIDERS,
+        RungKind.EACH_SUBNET,
+        RungKind.ON_DEMAND,
+        RungKind.SIZES,
+    ),
+    capacity_providers=("gone",),
+    sizes=((512, 1024),),
+)
 # Leaves every launch alone.
 IGNORING = changed(POLICY, ignore=True)
 # Stories name their policies, since a policy written out hides the story.
-POLICIES = {"plain": POLICY, "patient": PATIENT, "ignoring": IGNORING}
+POLICIES = {"plain": POLICY, "patient": PATIENT, "ladder": LADDER, "ignoring": IGNORING}
 
 # How long after the caller has given up a call arrives that was on its way.
 LATE_S = 20

@@ -320,12 +320,18 @@ requests = st.fixed_dictionaries(
         ),
     },
 )
+ON_SPOT: dict[str, Any] = {
+    "launchType": None,
+    "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+}
+on_spot = st.builds(lambda count: {**ON_SPOT, "count": count}, st.sampled_from([None, 2]))
 # CloudTrail hides the variable, so that what it records is not whole.
 VARIABLE = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]}
 begins = st.sampled_from([0, 0, 30])
 calls = st.one_of(
     st.builds(Call, at_s=begins, changes=requests),
     st.builds(Call, at_s=begins, changes=requests, times=st.just(2)),
+    st.builds(Call, at_s=begins, changes=on_spot),
     st.builds(Call, at_s=begins, changes=requests, token=st.sampled_from([None, "fixed"])),
     st.builds(Call, at_s=begins, changes=st.just({"overrides": VARIABLE})),
 )
@@ -361,7 +367,7 @@ def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrateg
     return st.builds(
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
-        policy=st.sampled_from(["plain", "plain", "plain", "patient"]),
+        policy=st.sampled_from(["plain", "plain", "ladder", "patient"]),
         slots=st.sampled_from([0, 0, 1]),
         changes=st.builds(
             lambda end, meanwhile: (*meanwhile, *end),
@@ -424,4 +430,5 @@ def outages(*, stacks: tuple[str, ...] = ONE) -> st.SearchStrategy[Story]:
         crashes=st.frozensets(st.integers(1, 40), min_size=1, max_size=4),
         notify_errors=st.integers(0, 2),
         stacks=st.just(stacks),
+        policy=st.sampled_from(["plain", "ladder"]),
     )

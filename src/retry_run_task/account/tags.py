@@ -7,30 +7,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.inventory import TaskDefinition, Unknown
+from retry_run_task.account.access import identify
+from retry_run_task.account.inventory import Inventory, TaskDefinition, Unknown
+from retry_run_task.account.launchers import read_launchers, read_task_definitions
+from retry_run_task.account.reader import Reader
 from retry_run_task.core.schedules import Tags, read_tags
 from retry_run_task.core.values import CallerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retry_run_task.account.inventory import Inventory, Launcher
-    from retry_run_task.account.reader import Reader
+    import boto3
+
+    from retry_run_task.account.inventory import Launcher
 
 
-def read_launcher_tags(
-    reader: Reader, inventory: Inventory, tell: Callable[[str], None] = lambda _: None
-) -> dict[tuple[str, str, str], Tags]:
-    """Return what is said of each rule and schedule, by its kind, holder and name. Nothing is raised."""
+Key = tuple[str, str, str]
+
+
+def read_tagged(
+    session: boto3.Session, region: str, tell: Callable[[str], None]
+) -> tuple[Inventory, dict[Key, Tags]]:
+    """Return the rules and schedules of a Region, and what tags say of each, by its kind, holder and name.
+
+    Raises:
+        AccessError: Nothing can be looked at: no credentials, or nobody answers.
+    """
+    tell("credentials")
+    identity = identify(session, region)
+    reader = Reader(session, region)
+    launchers = read_launchers(reader, tell)
+    inventory = Inventory(
+        region=region,
+        identity=identity,
+        launchers=launchers,
+        task_definitions=read_task_definitions(reader, launchers.found, tell),
+    )
     asked = _Asked(reader)
     found = {}
     for number, one in enumerate(inventory.launchers.found, start=1):
         tell(f"tags: {number} of {len(inventory.launchers.found)}")
         found[key_of(one)] = _tags(one, inventory, asked)
-    return found
+    return inventory, found
 
 
-def key_of(one: Launcher) -> tuple[str, str, str]:
+def key_of(one: Launcher) -> Key:
     """Return what a rule or schedule is known by."""
     return one.kind.value, one.holder, one.name
 

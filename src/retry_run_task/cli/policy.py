@@ -322,15 +322,13 @@ def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_jso
       retry-run-task policy try policy.toml --region eu-west-1
     """  # noqa: D301 - click's mark for text that keeps its lines
     found = read_file(file)
-    from retry_run_task.account import access, discovery, tags  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+    from retry_run_task.account import access, tags  # noqa: PLC0415 - boto3 takes half a second
 
     session = access.open_session(profile)
     result = []
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
         with _progress(region) as tell:
-            inventory = discovery.discover(session, region, tell=tell)
-            said = tags.read_launcher_tags(Reader(session, region), inventory, tell)
+            inventory, said = tags.read_tagged(session, region, tell)
         result.append(
             {
                 "region": region,

@@ -155,6 +155,9 @@ def _last_words(ending: Ending) -> str:
 
 
 def _tried(ending: Ending) -> str:
+    if not ending.calls and ending.outcome is Outcome.RECOVERED:
+        # The process died between the call and writing it down, and what it had started was seen then.
+        return "a RunTask call whose tasks were found, and whose answer was not"
     if not ending.calls:
         return "nothing: RunTask was not called again"
     calls = "1 RunTask call" if ending.calls == 1 else f"{ending.calls} RunTask calls"

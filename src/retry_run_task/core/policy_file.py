@@ -281,12 +281,12 @@ class _Reading:
                     f"rung {kind} of rule {one.rule.name!r} needs a list, and no rule sets {kind}",
                     f"Add {kind} = [...] to the rule.",
                 )
-            if kind.value in one.keys and kind not in whole.rungs:
+            if kind.value in one.keys and not any(kind in r.rule.sets.get("rungs", ()) for r in self.rules):
                 self._problem(
                     one.nth,
                     kind.value,
-                    f"{kind} of rule {one.rule.name!r} is not used, since its rungs do not name it",
-                    f"Add '{kind}' to rungs, or take the list out.",
+                    f"{kind} of rule {one.rule.name!r} is not used, since no rule's rungs name it",
+                    f"Add '{kind}' to the rule's rungs, or take the list out.",
                 )
 
 
@@ -386,6 +386,8 @@ class _Lines:
     def of(self, nth: int | None, key: str) -> int:
         """Return the line of a key of the nth rule, or of the top if that is None; the first is 1."""
         first, last = self._range(nth)
+        if key == "rules" and self._starts:
+            return self._starts[0] + 1
         pattern = re.compile(rf"(?:^|[\s{{,.\[])['\"]?{re.escape(key)}['\"]?\s*(?:[=.]|\]+\s*$)")
         for number in range(first, last):
             if pattern.search(self._lines[number]):

@@ -209,6 +209,8 @@ class _Progress:
         is_unsure: Whether the attempt under way may have started tasks that nobody has seen.
         unsure_since_s: Seconds from the failed call to the try that made it so.
         facts: What the policy's rules match of the launch.
+        treatments: What the policy says about each category for these facts, once asked; each attempt asks, and a
+            resumed recovery asks for all of its attempts again.
         shown: What is known of the request, for the ladder.
         rungs: The ladder; the first is the request as it was asked.
         place: Where on it the next attempt is.
@@ -236,6 +238,7 @@ class _Progress:
     is_unsure: bool = False
     unsure_since_s: float = 0.0
     facts: Facts = field(default_factory=Facts)
+    treatments: dict[Category, Treatment] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
     rungs: tuple[Rung, ...] = (AS_ASKED,)
     place: int = 0
@@ -334,7 +337,9 @@ def _is_to_be_told(ending: Ending, progress: _Progress, tools: Tools) -> bool:
 def _treatment(progress: _Progress, tools: Tools) -> Treatment:
     """Return what the policy says about the failure that decided last."""
     category = progress.last.category if progress.last else Category.UNKNOWN
-    return tools.policy.treatment(progress.facts, category)
+    if category not in progress.treatments:
+        progress.treatments[category] = tools.policy.treatment(progress.facts, category)
+    return progress.treatments[category]
 
 
 def _run(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Ending:

@@ -1,0 +1,170 @@
+"""Of all the rules that match, each setting has the value of the first that sets it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retry_run_task.core import patience
+from retry_run_task.core.backoff import Backoff, spread
+from retry_run_task.core.ladder import RungKind
+from retry_run_task.core.policy import DEFAULT, EXECUTION_S, Match, Policy, Rule, facts_of
+from retry_run_task.core.values import CallerKind, Category
+from support.infra import ROOT
+from support.policies import treatment
+from support.records import CLUSTER, TASK_DEFINITION, launch, parameters
+
+FACTS = facts_of(launch(), schedule="nightly-report", policy="patient")
+
+
+def first(rule: Rule) -> Policy:
+    return replace(DEFAULT, rules=(rule, *DEFAULT.rules))
+
+
+def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> None:
+    policy = first(
+        Rule(
+            name="month-end", match=Match(schedule=("nightly-*",)), sets={"deadline_s": 86_400, "attempts": 9}
+        )
+    )
+    changed = policy.treatment(FACTS, Category.CAPACITY)
+    assert (changed.rule, changed.deadline_s, changed.attempts) == ("month-end", 86_400, 9)
+    assert changed.wait == Backoff(base_s=15, cap_s=60)
+    assert changed.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
+    assert dict(changed.origins) == {
+        "deadline_s": "month-end",
+        "attempts": "month-end",
+        "wait": "capacity",
+        "rungs": "capacity",
+        "interval_share": "everything",
+    }
+    # Also what gives up goes on to do so.
+    assert not policy.treatment(FACTS, Category.CONFIGURATION).retry
+    other = replace(FACTS, schedule="hourly")
+    assert policy.treatment(other, Category.CAPACITY) == DEFAULT.treatment(other, Category.CAPACITY)
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        (Match(), True),
+        (Match(schedule=("nightly-*",)), True),
+        (Match(schedule=("weekly", "nightly-report")), True),
+        (Match(schedule=("nightly",)), False),
+        (Match(schedule=("Nightly-*",)), False),
+        (Match(cluster=("batch",)), True),
+        (Match(cluster=(CLUSTER,)), True),
+        (Match(cluster=("*:cluster/b*",)), True),
+        (Match(cluster=("web",)), False),
+        (Match(task_definition=("nightly",)), True),
+        (Match(task_definition=("nightly:7",)), True),
+        (Match(task_definition=("nightly:8",)), False),
+        (Match(task_definition=(TASK_DEFINITION,)), True),
+        (Match(caller=frozenset({CallerKind.RULE, CallerKind.OTHER})), True),
+        (Match(caller=frozenset({CallerKind.SCHEDULER})), False),
+        (Match(category=frozenset({Category.CAPACITY})), True),
+        (Match(category=frozenset({Category.THROTTLE})), False),
+        (Match(policy=("patient",)), True),
+        (Match(policy=("hasty",)), False),
+        (Match(schedule=("nightly-*",), cluster=("web",)), False),
+        (Match(schedule=("nightly-*",), cluster=("batch",)), True),
+    ],
+)
+def test_what_a_rule_is_for(match: Match, fits: bool) -> None:
+    assert match.fits(FACTS, Category.CAPACITY) is fits
+
+
+@pytest.mark.parametrize("glob", ["*", "", "?*"])
+def test_what_is_not_known_of_a_launch_matches_no_glob(glob: str) -> None:
+    """A rule for some schedules must not get a call of which nobody knows whose it is."""
+    unknown = facts_of(launch(request=parameters(cluster=None)))
+    assert not Match(schedule=(glob,)).fits(unknown, Category.CAPACITY)
+    assert not Match(policy=(glob,)).fits(unknown, Category.CAPACITY)
+    assert Match(cluster=("default",)).fits(unknown, Category.CAPACITY)
+
+
+def test_no_policy_sends_again_what_was_denied() -> None:
+    policy = first(Rule(name="bold", sets={"retry": True, "wait": Backoff(base_s=1, cap_s=1)}))
+    assert policy.treatment(FACTS, Category.CONFIGURATION).retry
+    assert not policy.treatment(FACTS, Category.PERMISSION).retry
+
+
+def test_an_execution_lives_as_long_as_the_template_says() -> None:
+    template = (ROOT / "infra" / "template.yaml").read_text(encoding="utf-8")
+    assert f"ExecutionTimeout: {EXECUTION_S}," in template
+    assert f"execution_timeout = {EXECUTION_S}" in (ROOT / "infra/terraform/main.tf").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_by_default_nothing_costs_more_and_the_environment_of_a_task_stays_what_it_is() -> None:
+    assert treatment(DEFAULT, Category.CAPACITY).rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
+    for category in set(Category) - {Category.CAPACITY}:
+        assert treatment(DEFAULT, category).rungs == (RungKind.AS_ASKED,)
+
+
+# The first attempt.
+
+
+@given(longest=st.integers(0, 300), seed=st.text())
+def test_the_first_wait_is_within_its_bounds_and_the_same_for_the_same_launch(
+    longest: int, seed: str
+) -> None:
+    assert 0 <= spread(longest, seed) <= longest
+    assert spread(longest, seed) == spread(longest, seed)
+
+
+def test_two_hundred_launches_of_one_second_come_back_over_ten() -> None:
+    """None of the eleven seconds has more than a burst of RunTask calls that Fargate takes, 20, by much."""
+    seconds = [spread(10, f"{n:032x}/spread") for n in range(200)]
+    assert set(seconds) == set(range(11))
+    assert max(seconds.count(second) for second in range(11)) <= 35
+
+
+# How long it goes on, in words.
+
+
+@pytest.mark.parametrize(
+    ("sets", "words"),
+    [
+        ({}, "tries for 6 h, about 482 times (362 to 722), at most 1 min apart"),
+        (
+            {"deadline_s": 3600, "wait": Backoff(base_s=600, cap_s=600)},
+            "tries for 1 h, about 9 times (7 to 13), at most 10 min apart",
+        ),
+        ({"attempts": 3}, "tries 3 times within 45 s, at most 30 s apart"),
+        ({"attempts": 1}, "tries once"),
+        # More attempts than there is time for.
+        (
+            {"attempts": 500, "deadline_s": 3600, "wait": Backoff(base_s=600, cap_s=600)},
+            "tries for 1 h, about 9 times (7 to 13), at most 10 min apart",
+        ),
+        ({"retry": False}, "gives up at once"),
+        ({"ignore": True}, "is left alone"),
+    ],
+)
+def test_a_treatment_in_words(sets: dict[str, Any], words: str) -> None:
+    policy = first(Rule(name="first", sets=sets)) if sets else DEFAULT
+    assert patience.in_words(policy.treatment(FACTS, Category.CAPACITY)) == words
+
+
+SHAPES = st.tuples(st.integers(1, 600), st.integers(0, 600)).map(
+    lambda p: Backoff(base_s=p[0], cap_s=p[0] + p[1])
+)
+
+
+@given(wait=SHAPES, deadline_s=st.integers(1, 86_400), attempts=st.none() | st.integers(1, 50))
+def test_the_attempts_of_a_treatment_are_in_time_and_no_more_than_counted(
+    wait: Backoff, deadline_s: int, attempts: int | None
+) -> None:
+    sets = {"wait": wait, "deadline_s": deadline_s, "attempts": attempts}
+    whole = first(Rule(name="first", sets=sets)).treatment(FACTS, Category.CAPACITY)
+    listed = list(patience.attempts(whole))
+    assert [one.nth for one in listed] == list(range(1, len(listed) + 1))
+    assert all(one.earliest_s <= deadline_s for one in listed)
+    assert len(listed) <= patience.most_attempts(whole)
+    assert attempts is None or patience.most_attempts(whole) <= attempts

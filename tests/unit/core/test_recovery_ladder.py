@@ -1,0 +1,482 @@
+"""The ladder in a recovery: which rung comes next, which is struck off, what is remembered and what is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retry_run_task.core import identity, wire
+from retry_run_task.core.backoff import Backoff
+from retry_run_task.core.ladder import RungKind
+from retry_run_task.core.policy import DEFAULT, Match, Notify, Policy, Rule
+from retry_run_task.core.recovery import Background
+from retry_run_task.core.schedules import EVERYTHING_ELSE, NoMatch, Tags
+from retry_run_task.core.values import (
+    Answer,
+    Caller,
+    CallerKind,
+    Category,
+    FailedLaunch,
+    Failure,
+    IncompleteRequest,
+    Lost,
+    Origin,
+    Outcome,
+    Phase,
+    Placed,
+    Refused,
+    Request,
+    TaskState,
+)
+from retry_run_task.simulate.virtual import Execution, Moment
+from support.policies import PLAIN, changed
+from support.records import CAPACITY, launch, parameters
+from support.worlds import Run, run
+
+CALL = launch().call_id
+FAILED_AT = launch().event_time.timestamp()
+SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+RUNGS = (RungKind.AS_ASKED, RungKind.EACH_SUBNET, RungKind.ON_DEMAND)
+LADDER = changed(category=Category.CAPACITY, rungs=RUNGS)
+
+
+def said(reason: str) -> Failure:
+    return Failure(origin=Origin.ANSWER, reason=reason)
+
+
+def refused(code: str, reason: str = "") -> Refused:
+    return Refused(failure=Failure(origin=Origin.ERROR, code=code, reason=reason))
+
+
+SHORT = Placed(failures=(said(CAPACITY),))
+THROTTLED = refused("ThrottlingException", "Rate exceeded")
+DENIED = refused("AccessDeniedException", "not authorized")
+INVALID = refused("InvalidParameterException", "The specified capacity provider was not found.")
+LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
+ATTRIBUTE = Placed(failures=(said("ATTRIBUTE"),))
+STRANGE = Placed(failures=(said("The moon is in the wrong quarter"),))
+AGENT = Placed(failures=(said("AGENT"),))
+
+
+def placed(*names: str, missing: int = 0) -> Placed:
+    return Placed(task_arns=names, failures=(said(CAPACITY),) * missing)
+
+
+def on_spot(**changes: Any) -> FailedLaunch:
+    return launch(request=parameters(launchType=None, capacityProviderStrategy=SPOT, **changes))
+
+
+def climbed(*script: Answer, value: FailedLaunch | None = None, policy: Policy = LADDER, **world: Any) -> Run:
+    return run(value or on_spot(), *script, policy=policy, **world)
+
+
+def rungs(done: Run) -> list[str]:
+    return [fields["rung"] for event, fields in done.told if event == "recovery.attempted"]
+
+
+def struck(done: Run) -> list[str]:
+    return [fields["rung"] for event, fields in done.told if event == "recovery.struck"]
+
+
+def attempts(done: Run) -> list[int]:
+    return [int(token.rsplit("-", 1)[1]) for token in done.tokens]
+
+
+ASKED, SUBNET_A, SUBNET_C, ON_DEMAND = "as-asked", "each-subnet subnet-a", "each-subnet subnet-c", "on-demand"
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        # Capacity moves along, and after the last comes the first.
+        ([SHORT] * 5, [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, SUBNET_A]),
+        # What is not about capacity comes back where it is.
+        ([SHORT, THROTTLED, THROTTLED, SHORT], [ASKED, SUBNET_A, SUBNET_A, SUBNET_A, SUBNET_C]),
+        ([SHORT, AGENT, SHORT], [ASKED, SUBNET_A, SUBNET_A, SUBNET_C]),
+        ([SHORT, LOST, LOST], [ASKED, SUBNET_A, SUBNET_A, SUBNET_A]),
+        ([THROTTLED], [ASKED, ASKED]),
+        ([STRANGE], [ASKED, ASKED]),
+        # What ECS does not take of a change is struck off, and its place on the ladder is skipped from then on.
+        ([SHORT, INVALID, SHORT, SHORT, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, SUBNET_C]),
+        ([SHORT, DENIED, DENIED, DENIED, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, ASKED]),
+        ([SHORT, ATTRIBUTE, SHORT, SHORT, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, SUBNET_C]),
+        ([SHORT, STRANGE, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND]),
+    ],
+)
+def test_the_next_rung_is_chosen_from_what_ecs_said(script: Sequence[Answer], expected: list[str]) -> None:
+    done = climbed(*script, placed("t1"))
+    assert rungs(done) == expected
+    assert done.ending.outcome is Outcome.RECOVERED
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ([SHORT, SHORT], [1, 2, 3]),
+        ([SHORT, LOST, THROTTLED], [1, 2, 2, 2]),
+        # A refused call has done nothing, so the next rung has its token; an answer has ended the attempt.
+        ([SHORT, INVALID, DENIED], [1, 2, 2, 2]),
+        ([SHORT, ATTRIBUTE], [1, 2, 3]),
+    ],
+)
+def test_a_token_is_left_only_after_an_answer_whatever_the_rung(
+    script: Sequence[Answer], expected: list[int]
+) -> None:
+    assert attempts(climbed(*script, placed("t1"))) == expected
+
+
+@pytest.mark.parametrize("end", [DENIED, ATTRIBUTE])
+def test_what_is_denied_as_it_was_asked_still_ends_it(end: Answer) -> None:
+    assert climbed(end).ending.outcome is Outcome.PERMANENT
+    late = climbed(SHORT, SHORT, SHORT, SHORT, end)
+    assert rungs(late)[-1] == ASKED
+    assert late.ending.outcome is Outcome.PERMANENT
+
+
+def test_a_rung_that_is_struck_off_is_tried_no_more_and_the_next_one_follows_at_once() -> None:
+    done = climbed(SHORT, DENIED, SHORT, SHORT, SHORT, SHORT, SHORT, placed("t1"))
+    assert rungs(done).count(SUBNET_A) == 1
+    assert struck(done) == [SUBNET_A]
+    assert done.world.times[1] == done.world.times[2]
+    (told,) = (fields for event, fields in done.told if event == "recovery.struck")
+    assert (told["category"], told["reason"]) == ("permission", "not authorized")
+    assert len(done.waits) == 6, "a struck rung uses up no patience"
+
+
+def test_a_repeat_after_a_lost_answer_sends_the_same_body() -> None:
+    done = climbed(SHORT, LOST, THROTTLED, LOST, placed("t1"))
+    assert done.world.bodies[1] == done.world.bodies[2] == done.world.bodies[3] == done.world.bodies[4]
+    assert done.world.bodies[1]["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-a"]
+
+
+def test_a_conflict_says_nothing_of_the_rung_it_comes_for() -> None:
+    """The token was another body's: its tasks count, and why there are no more of them is not this rung's doing."""
+    conflict = Placed(task_arns=("t1",), is_conflict=True)
+    done = climbed(SHORT, INVALID, conflict, placed("t2"), value=on_spot(count=2))
+    assert struck(done) == [SUBNET_A]
+    assert [body["count"] for body in done.world.bodies] == [2, 2, 2, 1]
+    assert done.ending.task_arns == ("t1", "t2")
+    # Of t1 nobody knows which body started it.
+    assert done.ending.changed == ("1 task on-demand instead of Spot",)
+
+
+def test_tasks_of_several_rungs_are_counted_together() -> None:
+    done = climbed(placed("t1", missing=2), placed("t2", missing=1), placed("t3"), value=on_spot(count=3))
+    assert [body["count"] for body in done.world.bodies] == [3, 2, 1]
+    assert done.ending.changed == (
+        "1 task in subnet-a alone instead of any of its 2 subnets",
+        "1 task in subnet-c alone instead of any of its 2 subnets",
+    )
+    assert done.ending.rungs == (SUBNET_A, SUBNET_C)
+
+
+def test_the_message_says_what_was_changed_and_where_it_started() -> None:
+    states = {1: (TaskState(arn="t1", phase=Phase.RUNS, zone="ap-northeast-1c"),)}
+    done = climbed(SHORT, SHORT, SHORT, placed("t1"), states=states, notify_recovered=True)
+    (message,) = done.world.messages
+    assert message.text.startswith(
+        "nightly failed to start at first, and runs now: "
+        "started on-demand in ap-northeast-1c instead of Spot.\n"
+    )
+    assert "\nChanged          started on-demand in ap-northeast-1c instead of Spot\n" in message.text
+    assert "\nCost             costs more: on-demand has no discount\n" in message.text
+    (recovered,) = (fields for event, fields in done.told if event == "recovery.recovered")
+    assert recovered["rungs"] == [ON_DEMAND]
+    assert recovered["changed"] == ["on-demand in ap-northeast-1c instead of Spot"]
+    assert "started on-demand in ap-northeast-1c instead of Spot" in recovered["why"]
+
+
+def test_what_costs_nothing_has_no_word_of_cost_and_what_changed_nothing_no_word_at_all() -> None:
+    free = climbed(SHORT, placed("t1"), notify_recovered=True)
+    assert "Cost" not in free.world.messages[0].text
+    assert "in subnet-a alone instead of any of its 2 subnets" in free.world.messages[0].text
+    plain = climbed(placed("t1"), notify_recovered=True)
+    assert "Changed" not in plain.world.messages[0].text
+    assert "and runs now." in plain.world.messages[0].text
+
+
+# Tasks that were placed on a rung and did not start.
+
+NETWORK = "Timeout waiting for network interface provisioning to complete."
+PULL = "CannotPullContainerError: manifest unknown"
+
+
+def failed(name: str, reason: str) -> TaskState:
+    return TaskState(
+        arn=name,
+        phase=Phase.FAILED,
+        failure=Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=reason),
+    )
+
+
+def test_a_task_that_a_change_kept_from_starting_strikes_the_change_off() -> None:
+    """An extra subnet without a way to the registry says nothing of the request as it was asked."""
+    done = climbed(SHORT, placed("t1"), placed("t2"), states={1: (failed("t1", PULL),)})
+    assert struck(done) == [SUBNET_A]
+    assert rungs(done) == [ASKED, SUBNET_A, SUBNET_C]
+    assert done.ending.outcome is Outcome.RECOVERED
+
+
+def test_a_task_that_did_not_start_as_it_was_asked_ends_it() -> None:
+    done = climbed(placed("t1"), states={1: (failed("t1", PULL),)})
+    assert done.ending.outcome is Outcome.PERMANENT
+
+
+def test_a_start_that_failed_for_what_passes_comes_back_on_its_rung() -> None:
+    done = climbed(SHORT, placed("t1"), placed("t2"), states={1: (failed("t1", NETWORK),)})
+    assert rungs(done) == [ASKED, SUBNET_A, SUBNET_A]
+
+
+# What AWS has not recorded.
+
+
+def unrecorded() -> FailedLaunch:
+    known = {"cluster": parameters()["cluster"], "taskDefinition": "nightly:7", "count": 1}
+    unknown = IncompleteRequest(
+        parameters={**known, "startedBy": "events-rule/nightly"}, missing=(EVERYTHING_ELSE,)
+    )
+    value = launch(failures=(Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=NETWORK),))
+    return replace(value, request=unknown)
+
+
+CANARY = "canary-5e5d"
+SECRET = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]}
+
+
+def test_the_ladder_of_a_task_that_did_not_start_is_computed_from_what_its_schedule_shows() -> None:
+    """And it is applied to the whole request, with its secret, inside the step."""
+    whole = Request(parameters=dict(on_spot().request.parameters) | {"overrides": SECRET})
+    background = Background(
+        name="nightly",
+        arn="arn:x",
+        next_due=None,
+        event_age_s=0,
+        visible={
+            "capacityProviderStrategy": SPOT,
+            "networkConfiguration": parameters()["networkConfiguration"],
+        },
+    )
+    done = climbed(SHORT, SHORT, SHORT, placed("t1"), value=unrecorded(), background=background, whole=whole)
+    assert rungs(done) == [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND]
+    last = done.world.bodies[-1]
+    assert last["overrides"] == SECRET
+    assert (last["launchType"], "capacityProviderStrategy" in last) == ("FARGATE", False)
+    assert done.ending.changed == ("on-demand instead of Spot",)
+    assert CANARY not in json.dumps([done.execution.operations, done.told], default=str)
+
+
+def test_without_a_schedule_that_shows_it_there_is_one_rung() -> None:
+    done = climbed(SHORT, value=unrecorded(), background=NoMatch(why="none"))
+    assert done.ending.outcome is Outcome.REFUSED
+
+
+# Which rule, which tag.
+
+
+def background(**changes: Any) -> Background:
+    values = {"name": "month-end", "arn": "arn:x", "next_due": None, "event_age_s": 0}
+    return Background(**(values | changes))
+
+
+def with_rule(match: Match, **sets: Any) -> Policy:
+    return replace(PLAIN, rules=(Rule(name="mine", match=match, sets=sets), *PLAIN.rules))
+
+
+def test_a_rule_for_a_schedule_counts_once_the_schedule_is_found() -> None:
+    policy = with_rule(Match(schedule=("month-*",)), attempts=2)
+    done = climbed(SHORT, policy=policy, background=background())
+    assert (done.ending.outcome, done.ending.rule, len(done.world.bodies)) == (Outcome.EXPIRED, "mine", 2)
+    other = climbed(SHORT, SHORT, placed("t1"), policy=policy, background=background(name="hourly"))
+    assert other.ending.outcome is Outcome.RECOVERED
+
+
+def test_a_tag_names_a_rule() -> None:
+    policy = with_rule(Match(policy=("patient",)), attempts=2)
+    tagged = background(tags=Tags(policy="patient"))
+    assert climbed(SHORT, policy=policy, background=tagged).ending.rule == "mine"
+    (told,) = (
+        f for event, f in climbed(SHORT, policy=policy, background=tagged).told if event.endswith("tagged")
+    )
+    assert (told["tag"], told["why"]) == ("patient", None)
+
+
+def test_a_tag_that_no_rule_is_for_and_tags_that_cannot_be_read_are_told_and_change_nothing() -> None:
+    tags = Tags(policy="pateint", unread=("the tags of nightly:7 cannot be read: AccessDenied",))
+    done = climbed(SHORT, placed("t1"), background=background(tags=tags))
+    assert done.ending.outcome is Outcome.RECOVERED
+    (told,) = (fields for event, fields in done.told if event == "recovery.tagged")
+    assert "AccessDenied" in told["why"]
+    assert "no rule of the policy is for the tag 'pateint'" in told["why"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "tags", "rule"),
+    [
+        (with_rule(Match(schedule=("month-*",)), ignore=True), Tags(), "mine"),
+        (with_rule(Match(category=frozenset({Category.CAPACITY})), ignore=True), Tags(), "mine"),
+        (PLAIN, Tags(ignore=True), "tag"),
+    ],
+)
+def test_what_is_to_be_ignored_ends_well_and_quietly(policy: Policy, tags: Tags, rule: str) -> None:
+    done = climbed(placed("t1"), policy=policy, background=background(tags=tags), notify_recovered=True)
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.IGNORED, rule)
+    assert done.ending.is_well
+    assert done.world.bodies == []
+    assert done.world.messages == []
+    assert [event for event, _ in done.told][-1] == "recovery.ignored"
+
+
+def test_a_permanent_failure_of_what_is_ignored_is_quiet_too() -> None:
+    denied = launch(failures=(Failure(origin=Origin.ERROR, code="AccessDenied", reason="no"),))
+    policy = with_rule(Match(schedule=("month-*",)), ignore=True)
+    done = run(denied, placed("t1"), policy=policy, background=background())
+    assert done.ending.outcome is Outcome.IGNORED
+
+
+def test_a_denied_call_of_which_nothing_is_recorded_looks_for_no_schedule() -> None:
+    """It could be anybody's, and every schedule of the account would be read for it."""
+    value = launch(failures=(Failure(origin=Origin.ERROR, code="AccessDenied", reason="no"),))
+    value = replace(value, request=IncompleteRequest(parameters={}, missing=("requestParameters",)))
+    done = run(value, background=background())
+    assert "find-schedule" not in [name for name, _ in done.execution.operations]
+    assert done.ending.outcome is Outcome.PERMANENT
+
+
+@pytest.mark.parametrize(
+    ("notify", "setting", "script", "messages"),
+    [
+        (None, False, (placed("t1"),), 0),
+        (None, True, (placed("t1"),), 1),
+        (Notify.ALWAYS, False, (placed("t1"),), 1),
+        (Notify.FAILURE, True, (placed("t1"),), 0),
+        (Notify.FAILURE, False, (DENIED,), 1),
+        (Notify.NEVER, True, (placed("t1"),), 0),
+        (Notify.NEVER, True, (DENIED,), 0),
+    ],
+)
+def test_when_a_person_is_told(
+    notify: Notify | None, setting: bool, script: tuple[Answer, ...], messages: int
+) -> None:
+    policy = with_rule(Match(), **({"notify": notify} if notify else {"attempts": 9}))
+    done = run(launch(), *script, policy=policy, notify_recovered=setting)
+    assert len(done.world.messages) == messages
+
+
+# The first attempt, time, and replays.
+
+
+def test_the_first_attempt_waits_for_the_launch_s_own_part_of_the_spread() -> None:
+    policy = replace(PLAIN, spread_s=10)
+    waits = []
+    for n in range(40):
+        done = run(replace(launch(), call_id=f"{n:032x}"), placed("t1"), policy=policy, late_s=300)
+        names = dict(done.execution.operations)
+        waits.append(names.get("spread", 0))
+        assert done.world.times == [FAILED_AT + 300 + waits[-1]]
+    assert set(waits) == set(range(11))
+
+
+def test_a_launch_that_is_not_recovered_waits_for_nothing() -> None:
+    denied = launch(failures=(Failure(origin=Origin.ERROR, code="AccessDenied", reason="no"),))
+    done = run(denied, policy=replace(PLAIN, spread_s=300))
+    assert "spread" not in [name for name, _ in done.execution.operations]
+
+
+def test_time_before_the_first_look_is_counted_once() -> None:
+    """Two hours held back for EventBridge and ten seconds of spread are not four hours and twenty seconds."""
+    thrown = launch(
+        failures=(Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded"),)
+    )
+    policy = replace(changed(deadline_s=3 * 3600), spread_s=10)
+    done = run(
+        thrown,
+        SHORT,
+        placed("t1"),
+        policy=policy,
+        background=background(event_age_s=7200),
+        recover_errors=True,
+    )
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert 7200 < done.ending.elapsed_s < 7300
+
+
+ANSWERS = st.sampled_from(
+    [
+        SHORT,
+        SHORT,
+        SHORT,
+        THROTTLED,
+        DENIED,
+        INVALID,
+        LOST,
+        ATTRIBUTE,
+        STRANGE,
+        AGENT,
+        placed("t1", missing=1),
+    ]
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    script=st.lists(ANSWERS, min_size=1, max_size=12),
+    crashes=st.frozensets(st.integers(1, 60), max_size=5),
+    kinds=st.permutations([RungKind.EACH_SUBNET, RungKind.ON_DEMAND, RungKind.CAPACITY_PROVIDERS]),
+)
+def test_whatever_ecs_says_and_whenever_it_dies_the_ladder_is_climbed_the_same_way(
+    script: list[Answer], crashes: frozenset[int], kinds: list[RungKind]
+) -> None:
+    """An engine that remembers the operations of a run would fail it if a replay took another way.
+
+    A crash may make a call twice, so that the script is one answer further; hence the calm run is asked with the
+    answers that the other one remembered.
+    """
+    policy = changed(
+        category=Category.CAPACITY,
+        rungs=(RungKind.AS_ASKED, *kinds),
+        capacity_providers=("spare", "FARGATE"),
+        wait=Backoff(base_s=5, cap_s=40),
+    )
+    policy = changed(policy, deadline_s=300)
+    moments = 0
+
+    def cut_off(_execution: Execution, _name: str, _moment: Moment) -> bool:
+        nonlocal moments
+        moments += 1
+        return moments in crashes
+
+    value = on_spot(count=2)
+    stirred = run(value, *script, policy=policy, cut_off=cut_off, restart_s=0, late_s=1)
+    remembered = [
+        wire.answer_from_json(result["call"])
+        for _, result in stirred.execution.operations
+        if isinstance(result, dict) and "call" in result
+    ]
+    calm = run(value, *remembered, policy=policy, late_s=1)
+    assert stirred.execution.operations == calm.execution.operations
+    denied: list[dict[str, Any]] = []
+    for body, answer in zip(calm.world.bodies, remembered, strict=False):
+        plain = {k: v for k, v in body.items() if k not in ("clientToken", "count")}
+        assert plain not in denied, "what ECS does not take was sent again"
+        if answer in (DENIED, INVALID, ATTRIBUTE):
+            denied.append(plain)
+
+
+def test_an_attempt_costs_two_durable_operations() -> None:
+    """Itself, with the look before it, and the wait after it. AWS takes 8 dollars for a million of them."""
+    done = run(launch(), SHORT, policy=changed(DEFAULT, deadline_s=1800))
+    assert done.ending.outcome is Outcome.EXPIRED
+    assert len(done.execution.operations) <= 2 * len(done.world.bodies) + 10
+
+
+def test_a_caller_without_a_schedule_has_its_rules_too() -> None:
+    policy = with_rule(Match(caller=frozenset({CallerKind.HAND_MADE})), attempts=1)
+    done = run(launch(caller=Caller(kind=CallerKind.HAND_MADE)), SHORT, policy=policy)
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.EXPIRED, "mine")
+    assert identity.client_token(CALL, 1) in done.tokens
