@@ -35,7 +35,10 @@ mutants: $(VENV)/.developed ## change the code in ways that the tests must notic
 bench: $(VENV)/.developed ## measure speed, start-up and memory, as ratios in one run
 	$(BIN)/python bench/bench.py
 
-bundle: build/lambda.zip ## build the zip that runs in Lambda
+bundle: build/lambda.zip ## build the zip that runs in Lambda; POLICY=policy.toml puts your own policy in it
+ifdef POLICY
+	@$(BIN)/python tools/bundle.py build/lambda.zip --policy $(POLICY)
+endif
 
 docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py

@@ -23,14 +23,17 @@ from email.parser import HeaderParser
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.package import with_policy
-from retry_run_task.config import policy_of
-from retry_run_task.core.errors import RetryRunTaskError
+ROOT = Path(__file__).resolve().parents[1]
+# The wheel carries the zip, so the zip is built before the package is installed.
+sys.path.insert(0, str(ROOT / "src"))
+
+from retry_run_task.account.package import with_policy  # noqa: E402
+from retry_run_task.config import policy_of  # noqa: E402
+from retry_run_task.core.errors import RetryRunTaskError  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "retry_run_task"
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 
@@ -84,7 +87,9 @@ def main() -> None:
         if policy is not None:
             policy_of(policy, str(arguments.policy))
         content = zipped(collect())
-        write(content if policy is None else with_policy(content, policy), out)
+        if policy is not None:
+            content = with_policy(content, policy)
+        write(content, out)
     except OSError as error:
         sys.exit(f"Error: {error.filename} cannot be read or written: {error.strerror}")
     except (BundleError, RetryRunTaskError) as error:

@@ -65,12 +65,14 @@ PURPOSES = {
 # What an action lets somebody do.
 ACTIONS = {
     "ecs:DescribeTasks": "look at tasks",
+    "ecs:ListTagsForResource": "read the tags of task definitions",
     "ecs:ListTasks": "list tasks",
     "ecs:RunTask": "start tasks",
     "ecs:TagResource": "tag tasks",
     "events:DescribeRule": "read rules",
     "events:ListEventBuses": "list event buses",
     "events:ListRuleNamesByTarget": "list rules",
+    "events:ListTagsForResource": "read the tags of rules",
     "events:ListTargetsByRule": "read the targets of rules, with their inputs",
     "iam:PassRole": "give tasks a role",
     "kms:Decrypt": "decrypt with a key",
@@ -82,6 +84,7 @@ ACTIONS = {
     "logs:PutLogEvents": "write log lines",
     "scheduler:GetSchedule": "read schedules, with their inputs",
     "scheduler:ListSchedules": "list schedules",
+    "scheduler:ListTagsForResource": "read the tags of schedule groups",
     "sns:Publish": "publish to a topic",
     "sqs:SendMessage": "put messages into a queue",
     "sts:AssumeRole": "take the role",

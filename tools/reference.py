@@ -33,13 +33,16 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.cli import retry_run_task
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core import identity, recovery, request, wire
+from retry_run_task.core import identity, patience, recovery, request, wire
 from retry_run_task.core.classification import TABLE, Row
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.errors import StartError
-from retry_run_task.core.policy import DEFAULT, Rule
+from retry_run_task.core.ladder import COSTS, FREE, RungKind
+from retry_run_task.core.policy import DEFAULT, Facts, Policy, Rule, Treatment
+from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP, Key
+from retry_run_task.core.policy_schema import schema
 from retry_run_task.core.recovery import Background
-from retry_run_task.core.schedules import NoMatch
+from retry_run_task.core.schedules import NoMatch, Tags
 from retry_run_task.core.scope import Scope
 from retry_run_task.core.values import (
     Answer,
@@ -61,7 +64,7 @@ from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "../../src/retry_run_task"
@@ -110,6 +113,7 @@ def pages(root: Path) -> dict[Path, str]:
         "cli": cli(),
     }
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
+    result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
     readme = root / "README.md"
     result[readme] = with_treatments(readme.read_text(encoding="utf-8"))
     return result
@@ -228,36 +232,28 @@ def _category(category: Category) -> str:
 
 def treatment(category: Category) -> str:
     """Say what the default policy does about a category."""
-    rule = DEFAULT.rules[category]
-    if rule.backoff is None:
+    whole = default(category)
+    if not whole.retry:
         return "a person is told at once, and RunTask is not called again"
-    first, last = _span(rule, 1), _span(rule, _LAST if rule.attempts is None else rule.attempts - 1)
-    if rule.attempts is not None:
-        return f"{rule.attempts} more attempts, {first} to {last} apart; then a person is told"
+    first, last = span(patience.bounds(whole, 1)), span(patience.longest_bounds(whole))
+    if whole.attempts is not None:
+        return f"{whole.attempts} more attempts, {first} to {last} apart; then a person is told"
+    places = ", in each subnet alone in turn" if RungKind.EACH_SUBNET in whole.rungs else ""
     return (
-        f"again at once, then with waits from {first} up to {last}, until the next run is due, or "
-        f"{_deadline()} after the failed call"
+        f"again within {spoken(DEFAULT.spread_s)}, then with waits from {first} up to {last}{places}, until the next "
+        f"run is due, or {spoken(whole.deadline_s)} after the failed call"
     )
 
 
-def _deadline() -> str:
-    return spoken(DEFAULT.deadline_s)
+def default(category: Category) -> Treatment:
+    """Return what the default policy does about a category."""
+    return DEFAULT.treatment(Facts(), category)
 
 
-# A wait that is as long as waits become.
-_LAST = 1000
-
-
-def _span(rule: Rule, nth: int) -> str:
-    least, most = _bounds(rule, nth)
+def span(bounds: tuple[int, int]) -> str:
+    """Return the shortest and the longest that a wait can be."""
+    least, most = bounds
     return f"{least}-{most} s"
-
-
-def _bounds(rule: Rule, nth: int) -> tuple[int, int]:
-    """Return the shortest and the longest that the nth wait can be, in seconds."""
-    assert rule.backoff is not None  # noqa: S101 - asked for rules that wait
-    most = rule.backoff.longest(nth)
-    return max(1, round(most / 2)), max(1, round(most))
 
 
 # Requests.
@@ -528,10 +524,26 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     for launch, world in scenes:
         _recover(launch, world, telemetry)
     _recover(_launch(broken), _World(answers=iter((there,))), telemetry, recover_errors=True)
+    # What the default policy does not have: a rung that is struck off, and a schedule that is to be left alone.
+    changing = Rule(
+        name="capacity", sets={"rungs": (RungKind.AS_ASKED, RungKind.SIZES), "sizes": ((256, 512),)}
+    )
+    climbing = replace(DEFAULT, rules=(changing, *DEFAULT.rules))
+    strange = _World(answers=iter((short, Placed(failures=(_said("ATTRIBUTE"),)), short, there)))
+    on_fargate = Request(parameters=ASKED | {"launchType": "FARGATE"})
+    _recover(_launch(asked=on_fargate), strange, telemetry, policy=climbing)
+    _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
+    tagged = replace(MATCHED, tags=Tags(policy="patient", ignore=True, unread=("the tags cannot be read",)))
+    _recover(_launch(), _World(schedule=tagged), telemetry)
 
 
 def _recover(
-    launch: FailedLaunch, world: _World, telemetry: Telemetry, *, recover_errors: bool = False
+    launch: FailedLaunch,
+    world: _World,
+    telemetry: Telemetry,
+    *,
+    recover_errors: bool = False,
+    policy: Policy = DEFAULT,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
@@ -542,7 +554,7 @@ def _recover(
     recovery.recover(
         launch,
         recovery.Tools(
-            policy=DEFAULT,
+            policy=policy,
             world=world,
             step=lambda _, do: do(),
             wait=lambda *_: None,
@@ -564,13 +576,17 @@ EVENTS = {
     recovery.Event.BEGAN: "A recovery began.",
     recovery.Event.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
     "not certain, and `why` says so.",
+    recovery.Event.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
+    "be read; `WARNING` if there is a `why`.",
     recovery.Event.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
     recovery.Event.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
     recovery.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
     recovery.Event.WAITING: "Another attempt follows after a wait.",
+    recovery.Event.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
     recovery.Event.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
     recovery.Event.RECOVERED: "Every task that was asked for is there.",
     recovery.Event.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
+    recovery.Event.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
     recovery.Event.GAVE_UP: "The recovery ended without its tasks; a person is told.",
     recovery.Event.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
 }
@@ -600,8 +616,11 @@ FIELDS = {
     "where": "Which record of the payload.",
     "schedule": "Name of the rule or schedule that made the call.",
     "next_due": "When its next run is due, in seconds since 1970.",
+    "tag": "Value of the tag `retry-run-task:policy`.",
+    "ignore": "Whether the tag `retry-run-task:ignore` is true.",
     "attempt": "Number of the attempt; the first is 1.",
     "repeat": "How often this attempt was made before: refused, or its answer lost.",
+    "rung": "How the request was changed, such as `each-subnet subnet-0a1b`; `as-asked` if it was not.",
     "answer": "`placed` (ECS answered), `refused` (an error: this call did nothing) or `lost` (nobody knows).",
     "task_arns": "Tasks that this attempt placed, or that did not start; at the end, all that do the job.",
     "failures": "Everything that ECS said, with `origin`, `code`, `reason`, `detail` and `arn` where there are any.",
@@ -609,7 +628,10 @@ FIELDS = {
     "schedule is not in it.",
     "delay_s": "Seconds until the next attempt, or until the recovery goes on.",
     "next_attempt": "Label of the next attempt, such as `2` or `2-repeat-1`.",
+    "next_rung": "The rung of the next attempt.",
     "outcome": "How the recovery ended.",
+    "rungs": "The rungs that placed tasks, without `as-asked`.",
+    "changed": "What they changed, and where the tasks started, in words.",
     "attempts": "RunTask calls that the recovery made, repeats included.",
     "elapsed_s": "Seconds from the failed call to this attempt; for a record made by hand, from the first look.",
     "error_type": "Class of what was raised.",
@@ -686,6 +708,7 @@ RULES = {
     "looked": "Every task was there already, without a recovery's doing: it ends as already running.",
     "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
+    "tag": "A tag wants the launch to be left alone: the recovery ends as ignored.",
     "errors": "RunTask raised an error at its first caller, and errors are not to be recovered: the recovery ends as "
     "permanent, without a call.",
     "whole-requests-only": "A part of the request is not recorded, and the schedule does not tell it for certain: "
@@ -699,48 +722,68 @@ OUTCOMES = {
     Outcome.EXPIRED: "The attempts or the time that the policy allows are used up.",
     Outcome.PERMANENT: "No waiting can help.",
     Outcome.REFUSED: "The request cannot be made whole, so it is not sent.",
+    Outcome.IGNORED: "The policy, or a tag, wants it to be left alone; nobody is told, and the execution succeeds.",
 }
 
 
 def policy() -> str:
-    """Return the default policy as a person reads it."""
+    """Return the default policy as a person reads it, and every key of the file."""
     seen = look()
     _nothing_missing("outcome", {outcome.value for outcome in Outcome}, seen.outcomes)
     _nothing_missing("rule", {*RULES, *(category.value for category in Category)}, seen.rules)
+    whole = default(Category.CAPACITY)
     return page(
         "The policy",
-        "core/policy.py",
-        "This is the only policy there is: a policy of your own cannot be given yet.",
-        "The first attempt is made as soon as the recovery begins.\n"
+        "policy.toml",
+        "This is what the default policy says, and every key that a policy may have.\n"
+        "[How to write one](../policy.md) is another page.\n"
+        "Editors find the keys in [policy.schema.json](policy.schema.json).",
+        f"The first attempt is made within {spoken(DEFAULT.spread_s)}: each launch waits for its own part of "
+        "that time.\n"
         "Each failed attempt is followed by the wait that its category has, as long as the deadline allows.\n"
         "The count of waits is kept for each category alone.\n"
         "Half of each wait is fixed and half is derived from the launch's identity, so that jobs which failed "
         "together do not come back together.",
-        f"The deadline is {_deadline()} after the failed call; for a record made by hand, after the "
+        f"The deadline is {spoken(whole.deadline_s)} after the failed call; for a record made by hand, after the "
         "recovery's first look; for a task that did not start, after it stopped.\n"
-        f"{_share()}\n"
+        f"{_share(whole)}\n"
         f"A placed task is watched for {spoken(DEFAULT.watch_s)} at most.",
         table(
             ("category", "first wait", "longest wait", "attempts", "in words"),
             (
                 (
                     code(category.value),
-                    _span(rule, 1) if rule.backoff else "none",
-                    _span(rule, rule.attempts - 1 if rule.attempts else _LAST) if rule.backoff else "none",
-                    "none"
-                    if rule.backoff is None
-                    else "any number"
-                    if rule.attempts is None
-                    else str(rule.attempts),
-                    _in_words(rule),
+                    span(patience.bounds(one, 1)) if one.retry else "none",
+                    span(patience.longest_bounds(one)) if one.retry else "none",
+                    "none" if not one.retry else str(one.attempts or "any number"),
+                    patience.in_words(one),
                 )
                 for category in CATEGORIES
-                for rule in (DEFAULT.rules[category],)
+                for one in (default(category),)
             ),
         ),
-        *(_waits(category, rule) for category in CATEGORIES if (rule := DEFAULT.rules[category]).backoff),
-        "## Other rules\n\nA rule's name is what logs and `explain` print.\n"
-        "A category's rule has the name of the category.\n\n"
+        *(_waits(category) for category in CATEGORIES if default(category).retry),
+        "## Rungs\n\nOnly a shortage of capacity moves along the ladder; what else is said comes back where it is.\n"
+        "A rung that would change nothing of a request is not there.\n\n"
+        + table(
+            ("rung", "by default", "needs a list", "cost and risk"),
+            (
+                (
+                    code(kind.value),
+                    "on" if kind in whole.rungs else "off",
+                    code(kind.value) if kind.value in SETTINGS else "no",
+                    COSTS[kind],
+                )
+                for kind in RungKind
+            ),
+        )
+        + f"\n\nOn by default is what costs nothing more: {', '.join(code(k.value) for k in RungKind if k in FREE)}.",
+        "## Keys\n\nAt the top:\n\n" + _keys(TOP),
+        "Of `match` in a rule; a glob knows `*`, `?` and `[...]`, and letters count as written:\n\n"
+        + _keys(MATCH),
+        "Of a rule, beside `name` and `match`:\n\n" + _keys(SETTINGS),
+        "## Rules\n\nA rule's name is what logs and `explain` print: of the rules that match, the first.\n"
+        "Besides the rules of the file there are:\n\n"
         + table(("rule", "what it says"), ((code(name), text) for name, text in RULES.items())),
         "## Outcomes\n\n"
         + table(
@@ -750,44 +793,50 @@ def policy() -> str:
     )
 
 
-def _share() -> str:
-    if DEFAULT.interval_share == 1:
+def _keys(keys: Mapping[str, Key]) -> str:
+    return table(
+        ("key", "default", "meaning"),
+        ((code(name), _default(key), key.meaning) for name, key in keys.items()),
+    )
+
+
+def _default(key: Key) -> str:
+    """Return what a key is if no rule sets it."""
+    if key in MATCH.values():
+        return "anything"
+    given = {f.name: f.default for f in (*fields(Treatment), *fields(DEFAULT))}[key.attribute]
+    texts = {"attempts": "any", "interval_share": str(given), "rungs": f'["{RungKind.AS_ASKED}"]'}
+    if key.attribute in texts:
+        return code(texts[key.attribute])
+    if isinstance(given, bool):
+        return code(str(given).lower())
+    return code(spoken(given)) if isinstance(given, int | float) else "none"
+
+
+def _share(whole: Treatment) -> str:
+    if whole.interval_share == 1:
         return "If the schedule's next run is due earlier, that is the deadline."
-    share = f"{DEFAULT.interval_share:.0%}"
+    share = f"{whole.interval_share:.0%}"
     return f"If {share} of the time until the schedule's next run has passed earlier, that is the deadline."
 
 
-def _in_words(rule: Rule) -> str:
-    if rule.backoff is None:
-        return "gives up at once"
-    if rule.attempts is not None:
-        waits = [_bounds(rule, nth)[1] for nth in range(1, rule.attempts)]
-        return f"tries {rule.attempts} times within {spoken(sum(waits))}, at most {spoken(max(waits))} apart"
-    most = _bounds(rule, _LAST)[1]
-    fewest, many = (_attempts(rule, which) for which in (max, min))
-    mean = _attempts(rule, lambda bounds: sum(bounds) / 2)
-    return f"tries for {_deadline()}, about {mean} times ({fewest} to {many}), at most {spoken(most)} apart"
-
-
-def _attempts(rule: Rule, choose: Callable[[tuple[int, int]], float]) -> int:
-    """Return how many attempts come before the deadline, if every wait is as long as chosen."""
-    elapsed, attempts = 0.0, 1
-    while (elapsed := elapsed + choose(_bounds(rule, attempts))) <= DEFAULT.deadline_s:
-        attempts += 1
-    return attempts
-
-
-def _waits(category: Category, rule: Rule) -> str:
-    rows, earliest, latest = [("1", "none", "at once")], 0, 0
-    for nth in itertools.count(1):
-        if rule.attempts is not None and nth >= rule.attempts:
-            break
-        least, most = _bounds(rule, nth)
-        earliest, latest = earliest + least, latest + most
-        rows.append((str(nth + 1), f"{least}-{most} s", f"{spoken(earliest)} to {spoken(latest)}"))
-        if rule.attempts is None and _bounds(rule, nth + 1) == (least, most):
-            rows.append(("and so on", f"{least}-{most} s", f"no later than {_deadline()}"))
-            break
+def _waits(category: Category) -> str:
+    whole = default(category)
+    spread = spoken(DEFAULT.spread_s)
+    rows = [
+        (
+            str(one.nth),
+            f"{one.shortest_s}-{one.longest_s} s",
+            f"{spoken(one.earliest_s)} to {spoken(one.latest_s)}",
+        )
+        if one.nth > 1
+        else ("1", f"0-{spread}", "at once")
+        for one in patience.attempts(whole)
+    ]
+    if whole.attempts is None:
+        rows.append(
+            ("and so on", span(patience.longest_bounds(whole)), f"no later than {spoken(whole.deadline_s)}")
+        )
     return f"## {category.value}\n\n{MEANINGS[category]}\n\n" + table(
         ("attempt", "wait before it", "time since the first attempt"), rows
     )
@@ -799,7 +848,10 @@ EXIT_CODES = (
     (0, "done, or nothing to do"),
     (1, "started, and it failed; `explain`: a record could not be read"),
     (2, "never started: usage, settings, or a file that is not there or not readable"),
-    (3, "it ran, and the answer is no; `doctor`: something is wrong"),
+    (
+        3,
+        "it ran, and the answer is no; `doctor`: something is wrong; `policy check`: the policy has a problem",
+    ),
     (130, "interrupted"),
 )
 
@@ -827,7 +879,15 @@ def helps() -> Iterator[tuple[str, str]]:
     yield name, retry_run_task.get_help(context)
     for command in retry_run_task.list_commands(context):
         found = retry_run_task.commands[command]
-        yield f"{name} {command}", found.get_help(click.Context(found, info_name=command, parent=context))
+        own = click.Context(found, info_name=command, parent=context)
+        yield f"{name} {command}", found.get_help(own)
+        if isinstance(found, click.Group):
+            for inner in found.list_commands(own):
+                one = found.commands[inner]
+                yield (
+                    f"{name} {command} {inner}",
+                    one.get_help(click.Context(one, info_name=inner, parent=own)),
+                )
 
 
 # The README.

@@ -155,11 +155,20 @@ data "aws_iam_policy_document" "recover" {
   }
 
   statement {
-    sid     = "ReadTheSchedule"
-    actions = ["events:DescribeRule", "events:ListTargetsByRule", "scheduler:GetSchedule"]
+    sid = "ReadTheSchedule"
+    actions = [
+      "ecs:ListTagsForResource",
+      "events:DescribeRule",
+      "events:ListTagsForResource",
+      "events:ListTargetsByRule",
+      "scheduler:GetSchedule",
+      "scheduler:ListTagsForResource",
+    ]
     resources = [
+      "arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/*",
       "arn:${local.partition}:events:${local.region}:${local.account}:rule/*",
       "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/*",
+      "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/*",
     ]
   }
 

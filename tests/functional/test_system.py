@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import retry_run_task
 from retry_run_task.local.cloudtrail import rule_caller, sdk_caller
 from retry_run_task.local.ecs import EcsError
 from retry_run_task.local.installation import Installation, install
-from support.records import CLUSTER, HAND_MADE, TASK_DEFINITION, parameters, record
+from support.records import CLUSTER, HAND_MADE, REGION, TASK_DEFINITION, parameters, record
 from support.site import Site
 
 ENDS = ("recovered", "already_running", "gave_up")
@@ -102,10 +106,12 @@ def test_two_stacks_that_overlap_start_one_task(site: Site) -> None:
     assert len(site.tasks()) == 1
 
 
+@pytest.mark.parametrize(("unseen_for", "calls"), [(timedelta(0), 1), (timedelta(hours=2), 2)])
 def test_a_function_that_is_killed_in_the_middle_starts_nothing_twice(
-    site: Site, installed: Installation
+    site: Site, installed: Installation, unseen_for: timedelta, calls: int
 ) -> None:
-    """ECS has the task, the function dies before it is written down: the same token gets the same task."""
+    """ECS has the task, the function dies before it is written down: it is seen, or the same token gets it."""
+    site.aws.ecs.visibility_delay = unseen_for
     killed: list[str] = []
 
     def kill(call: Any) -> None:
@@ -117,9 +123,10 @@ def test_a_function_that_is_killed_in_the_middle_starts_nothing_twice(
     site.put(HAND_MADE)
     site.wait_for(lambda: outcomes(site))
     assert killed
-    assert len(site.recoveries()) == 2
+    assert outcomes(site) == ["recovered"]
+    assert len(site.recoveries()) == calls
     assert len({c.body["clientToken"] for c in site.recoveries()}) == 1
-    assert len(site.tasks()) == 1
+    assert len(site.events("recovery.recovered")[0]["task_arns"]) == 1
 
 
 def test_intake_is_patient_when_lambda_is_throttled(site: Site, installed: Installation) -> None:
@@ -231,3 +238,96 @@ def test_a_wrong_setting_fails_loudly_and_loses_nothing(site: Site, setting: str
     (letter,) = site.aws.functions.dead_letters[:1]
     assert letter.function == made.intake
     assert setting in letter.error
+
+
+def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, tmp_path: Path) -> None:
+    """As if somebody had put it into the zip past every check: both functions name every problem with its line."""
+    package = Path(retry_run_task.__file__).parent
+    shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    policy = tmp_path / package.name / "policy.toml"
+    policy.write_text(policy.read_text(encoding="utf-8").replace("spread =", "spred ="), encoding="utf-8")
+    made = install(site.aws, python_path=[tmp_path, package.parent])
+    site.put(HAND_MADE)
+    site.wait_for(lambda: site.aws.functions.dead_letters)
+    (letter,) = site.aws.functions.dead_letters[:1]
+    assert letter.function == made.intake
+    assert "spred is not a key" in letter.error
+    assert site.recoveries() == []
+
+
+def installed_with(site: Site, tmp_path: Path, rules: str) -> Installation:
+    """Install the functions with a policy of one's own in the place of the package's."""
+    package = Path(retry_run_task.__file__).parent
+    shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
+    policy = tmp_path / package.name / "policy.toml"
+    own = policy.read_text(encoding="utf-8").replace("[[rules]]\nname", f"{rules}\n[[rules]]\nname", 1)
+    assert own != policy.read_text(encoding="utf-8")
+    policy.write_text(own, encoding="utf-8")
+    return install(site.aws, python_path=[tmp_path, package.parent])
+
+
+@pytest.mark.usefixtures("installed")
+def test_zones_without_capacity_are_left_for_the_one_that_has_room(site: Site) -> None:
+    """Zones a and c have none. ECS tries one zone for a request, as it seems to; the subnet of zone d alone has it."""
+    site.aws.ecs.add_subnet("subnet-d", f"{REGION}d")
+    site.aws.ecs.zones_tried = 1
+    site.capacity(0)
+    site.aws.ecs.capacity.set(f"{REGION}d", "FARGATE", 1)
+    subnets = ["subnet-a", "subnet-c", "subnet-d"]
+    network = {"awsvpcConfiguration": {"subnets": subnets, "assignPublicIp": "DISABLED"}}
+    wanted = HAND_MADE["requestParameters"] | {"networkConfiguration": network}
+    site.put(HAND_MADE | {"requestParameters": wanted})
+    (recovered,) = site.wait_for(lambda: site.events("recovery.recovered"))
+    assert len(site.tasks()) == 1
+    attempted = site.events("recovery.attempted")
+    by_rung = [attempt["rung"] for attempt in attempted]
+    assert by_rung == ["as-asked", *(f"each-subnet {subnet}" for subnet in subnets)][: len(by_rung)]
+    for call in site.recoveries():
+        (found,) = (a for a in attempted if a["request"]["clientToken"] == call.body["clientToken"])
+        own = found["rung"].partition(" ")[2]
+        sent = call.body["networkConfiguration"]["awsvpcConfiguration"]
+        assert sent == network["awsvpcConfiguration"] | {"subnets": [own] if own else subnets}
+    if by_rung[-1] != "as-asked":
+        assert recovered["changed"] == [f"in subnet-d alone ({REGION}d) instead of any of its 3 subnets"]
+
+
+def test_in_a_drought_of_spot_the_task_runs_on_demand_if_that_is_allowed(site: Site, tmp_path: Path) -> None:
+    rule = """
+[[rules]]
+name = "may cost more"
+match = { task-definition = "nightly" }
+rungs = ["as-asked", "on-demand"]
+notify = "always"
+"""
+    installed_with(site, tmp_path, rule)
+    for letter in "ac":
+        site.aws.ecs.capacity.set(f"{REGION}{letter}", "FARGATE_SPOT", 0)
+        site.aws.ecs.capacity.set(f"{REGION}{letter}", "FARGATE", None if letter == "c" else 0)
+    spot = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+    asked = {k: v for k, v in HAND_MADE["requestParameters"].items() if k != "launchType"} | spot
+    site.put(HAND_MADE | {"requestParameters": asked})
+    site.wait_for(lambda: site.aws.published)
+    first, second = site.recoveries()
+    assert "launchType" not in first.body
+    assert second.body["launchType"] == "FARGATE"
+    assert "capacityProviderStrategy" not in second.body
+    (message,) = site.aws.published
+    assert f"started on-demand in {REGION}c instead of Spot" in message.message
+    assert "costs more" in message.message
+    (recovered,) = site.events("recovery.recovered")
+    assert recovered["rungs"] == ["on-demand"]
+
+
+def test_what_the_policy_ignores_is_left_alone_and_succeeds(site: Site, tmp_path: Path) -> None:
+    made = installed_with(
+        site, tmp_path, '[[rules]]\nname = "quiet"\nmatch = { cluster = "batch" }\nignore = true\n'
+    )
+    site.put(HAND_MADE)
+    (ignored,) = site.wait_for(lambda: site.events("recovery.ignored"))
+    assert (ignored["outcome"], ignored["rule"]) == ("ignored", "quiet")
+    site.wait_for(lambda: site.aws.durable.executions(made.recover)[0].is_complete)
+    (execution,) = site.aws.durable.executions(made.recover)
+    assert execution.result is not None
+    assert '"outcome": "ignored"' in str(execution.result.result)
+    assert site.recoveries() == []
+    assert site.aws.published == []

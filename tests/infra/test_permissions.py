@@ -34,6 +34,7 @@ CALLED_BY = {
     "topic": "RecoverPolicy",
     "tasks": "RecoverPolicy",
     "schedules": "RecoverPolicy",
+    "tags": "RecoverPolicy",
 }
 # Modules of aws/ that call nothing.
 CALL_NOTHING = {"__init__", "once", "telemetry", "world"}
@@ -108,10 +109,11 @@ def _calls(tree: ast.AST, services: set[str]) -> set[str]:
 
     A name counts wherever it stands after a dot, and as a text, which is how paginators are asked for.
     """
-    known = {method: action for service in services for method, action in _operations(service).items()}
+    # Services share names: each of them that a module has a client of counts.
+    known = [_operations(service) for service in services]
     said = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     said |= {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    return {known[name] for name in said if name in known}
+    return {actions[name] for actions in known for name in said if name in actions}
 
 
 def _services(tree: ast.AST) -> set[str]:

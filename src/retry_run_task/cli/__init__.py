@@ -30,7 +30,7 @@ def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-for command in (demo, explain, doctor, policy, deploy, verify, destroy):
+for command in (demo, explain, policy, doctor, deploy, verify, destroy):
     retry_run_task.add_command(command)
 
 

@@ -71,7 +71,8 @@ def _printer(console: Console, show_all: bool) -> Callable[[Line], None]:
             return
         if hidden:
             hidden, count = 0, hidden
-            console.print(Text(f"{'':10}({count} lines not shown; --all shows them)", style="dim"))
+            lines = "1 line" if count == 1 else f"{count} lines"
+            console.print(Text(f"{'':10}({lines} not shown; --all shows them)", style="dim"))
         text = Text(f"{line.at:%H:%M:%S}  {line.who:<12}{line.job:<16}")
         text.append(line.text, style=_STYLES[line.tone])
         console.print(text)

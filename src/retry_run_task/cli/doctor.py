@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from retry_run_task.cli import talk
 
+if TYPE_CHECKING:
     from rich.console import Console
 
     from retry_run_task.account.check import Check
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from retry_run_task.core.values import JsonObject
 
 _STYLES = {"OK": "green", "NG": "red", "SKIP": "yellow"}
-_THE_ANSWER_IS_NO = 3
 
 
 @click.command()
@@ -56,7 +54,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
     session = access.open_session(profile)
     looked = []
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
-        with _progress(region) as tell:
+        with talk.looking(f"Looking at {region}") as tell:
             inventory = discovery.discover(session, region, stack=stack, tell=tell)
         looked.append((inventory, checks.examine(inventory)))
     if as_json:
@@ -65,16 +63,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
         for inventory, found in looked:
             _print(inventory, found)
     is_well = all(check.status != "NG" for _, found in looked for check in found)
-    return 0 if is_well else _THE_ANSWER_IS_NO
-
-
-@contextmanager
-def _progress(region: str) -> Iterator[Callable[[str], None]]:
-    """Say on a terminal what is looked at, in a line that is gone afterwards."""
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
-
-    with Console(stderr=True, highlight=False).status(f"Looking at {region}") as status:
-        yield lambda what: status.update(f"Looking at {region}: {_shown(what)}")
+    return 0 if is_well else talk.NO
 
 
 def _as_json(inventory: Inventory, found: tuple[Check, ...]) -> JsonObject:
@@ -112,10 +101,10 @@ def _print(inventory: Inventory, found: tuple[Check, ...]) -> None:
     for check in found:
         line = Text("  ")
         line.append(f"{check.status.value:<4}", style=_STYLES[check.status])
-        line.append(f"  {check.name:<19}{_shown(check.why)}")
+        line.append(f"  {check.name:<19}{talk.shown(check.why)}")
         console.print(line)
         if check.next:
-            console.print(Text(f"{'':27}{_shown(check.next)}", style="dim"))
+            console.print(Text(f"{'':27}{talk.shown(check.next)}", style="dim"))
         if check.name == "schedules" and check.status == "OK":
             _print_schedules(console, inventory.launchers.found)
     console.print()
@@ -129,13 +118,8 @@ def _print_schedules(console: Console, found: tuple[Launcher, ...]) -> None:
         lost = ", cannot be read back" if one.unreadable else ""
         off = ", switched off" if not one.is_enabled else ""
         what = f"{one.kind.value} {one.name}: {_last(one.task_definition)} on {_last(one.cluster)}{sets}{lost}{off}"
-        console.print(Text(f"{'':29}{_shown(what)}"))
+        console.print(Text(f"{'':29}{talk.shown(what)}"))
 
 
 def _last(name: str) -> str:
     return name.rsplit("/", 1)[-1] or "?"
-
-
-def _shown(text: str) -> str:
-    """Return text that any terminal takes: one line, without control characters."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

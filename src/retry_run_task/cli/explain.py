@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from retry_run_task.cli.talk import shown
 from retry_run_task.config import read_policy
 from retry_run_task.core import identity, ladder, patience, request, wire
 from retry_run_task.core.classification import classify, worst
@@ -360,9 +361,9 @@ def _print_result(result: JsonObject) -> None:
     for launch in result["launches"]:
         _print_launch(launch)
     for item in result["ignored"]:
-        click.echo(f"Ignored {item['event_id'] or 'a record'}: {_shown(item['why'])}.")
+        click.echo(f"Ignored {item['event_id'] or 'a record'}: {shown(item['why'])}.")
     for item in result["unparsed"]:
-        click.echo(f"Not readable, {item['where'] or 'the payload'}: {_shown(item['why'])}.")
+        click.echo(f"Not readable, {item['where'] or 'the payload'}: {shown(item['why'])}.")
     if not any(result.values()):
         click.echo("There is no record in it.")
 
@@ -385,7 +386,7 @@ def _print_launch(launch: JsonObject) -> None:
     ]
     for label, value in rows:
         if value:
-            click.echo(f"  {label:<10}{_shown(value)}")
+            click.echo(f"  {label:<10}{shown(value)}")
     if launch["request"] is not None:
         text = json.dumps(launch["request"], indent=2)
         click.echo("  request   " + text.replace("\n", "\n            "))
@@ -416,8 +417,3 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
 def _said(failure: JsonObject) -> str:
     words = ": ".join(part for part in (failure["code"], failure["reason"]) if part) or "nothing"
     return f"{words}  [{failure['category']}, row {failure['row']}]"
-
-
-def _shown(text: str) -> str:
-    """Return text that any terminal takes: no control characters, no halves of surrogate pairs."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

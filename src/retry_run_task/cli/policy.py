@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from retry_run_task.cli import talk
 from retry_run_task.config import POLICY, policy_of
 from retry_run_task.core import ladder, patience
 from retry_run_task.core.durations import spoken
@@ -21,7 +21,7 @@ from retry_run_task.core.request import cluster_name, family
 from retry_run_task.core.values import CallerKind, Category
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from retry_run_task.core.policy import Match, Policy, Rule, Treatment
     from retry_run_task.core.schedules import Tags
     from retry_run_task.core.values import JsonObject
-
-_THE_ANSWER_IS_NO = 3
 
 # What is waited out first: the order in which a reader wants them.
 _ORDER = (
@@ -105,12 +103,12 @@ def check(file: str | None, as_json: bool) -> int:
         click.echo(json.dumps({"file": name, "problems": listed, "costs": notes}, indent=2))
     else:
         for problem in problems:
-            click.echo(_shown(f"{name}:{problem.line}: {problem.what}. {problem.hint}"))
+            click.echo(talk.shown(f"{name}:{problem.line}: {problem.what}. {problem.hint}"))
         for note in notes:
-            click.echo(_shown(f"{name}: {note}"))
+            click.echo(talk.shown(f"{name}: {note}"))
         if not problems:
-            click.echo(_shown(f"{name} is a policy, without a problem."))
-    return _THE_ANSWER_IS_NO if problems else 0
+            click.echo(talk.shown(f"{name} is a policy, without a problem."))
+    return talk.NO if problems else 0
 
 
 def _notes(found: Policy) -> Iterator[str]:
@@ -246,11 +244,11 @@ def _print_policy(result: JsonObject) -> None:
     _print_table(console, ("rule", "is for", "sets"), rules)
     for one in result["treatments"]:
         console.print()
-        console.print(_shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
+        console.print(talk.shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
         told = [f"rules {', '.join(one['rules'])}"]
         if one["attempts"]:
             told.append(f"until {_until(one)}")
-        console.print(_shown("; ".join(told)), markup=False)
+        console.print(talk.shown("; ".join(told)), markup=False)
         if one["attempts"]:
             rows = [
                 (str(a["attempt"]), f"up to {spoken(a['wait_s'])}", spoken(a["total_s"]), a["rung"])
@@ -291,7 +289,7 @@ def _said(value: Any) -> str:
 
 
 def _print_table(console: Console, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    lines = [heads, *((*map(_shown, row),) for row in rows)]
+    lines = [heads, *((*map(talk.shown, row),) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
     for number, line in enumerate(lines):
         cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
@@ -327,7 +325,7 @@ def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_jso
     session = access.open_session(profile)
     result = []
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
-        with _progress(region) as tell:
+        with talk.looking(f"Looking at {region}") as tell:
             inventory, said = tags.read_tagged(session, region, tell)
         result.append(
             {
@@ -343,15 +341,6 @@ def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_jso
     else:
         _print_hits(result)
     return 0
-
-
-@contextmanager
-def _progress(region: str) -> Iterator[Callable[[str], None]]:
-    """Say on a terminal what is looked at, in a line that is gone afterwards."""
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
-
-    with Console(stderr=True, highlight=False).status(f"Looking at {region}") as status:
-        yield lambda what: status.update(f"Looking at {region}: {_shown(what)}")
 
 
 def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> JsonObject:
@@ -388,7 +377,7 @@ def _print_hits(result: list[JsonObject]) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     for region in result:
-        console.print(_shown(region["region"]), markup=False, style="bold")
+        console.print(talk.shown(region["region"]), markup=False, style="bold")
         rows = [
             (
                 f"{hit['kind']} {hit['name']}",
@@ -406,9 +395,4 @@ def _print_hits(result: list[JsonObject]) -> None:
             [*region["gaps"], *(f"{hit['name']}: {n}" for hit in region["schedules"] for n in hit["notes"])]
         )
         for note in notes:
-            console.print(_shown(f"  {note}"), markup=False)
-
-
-def _shown(text: str) -> str:
-    """Return text that any terminal takes: one line, without control characters."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+            console.print(talk.shown(f"  {note}"), markup=False)

@@ -1,4 +1,4 @@
-"""How the commands that change an account speak with a person: progress and questions, all on stderr."""
+"""How the commands speak with a person: talk, progress and questions, all on stderr, and text that is safe to show."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from retry_run_task.core.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.progress import TaskID
 
     from retry_run_task.account.states import Happening
 
@@ -79,26 +81,38 @@ def following(total: int | None) -> Iterator[Callable[[Happening], None]]:
         yield _line
         return
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True, highlight=False)) as progress:
-        whole = progress.add_task("resources", total=total)
-        bars = {}
+    progress = Progress(*columns, console=Console(stderr=True, highlight=False))
+    bars: dict[str, TaskID] = {}
 
-        def tell(one: Happening) -> None:
-            if one.type == "AWS::CloudFormation::Stack":
-                return
-            if one.resource not in bars:
-                bars[one.resource] = progress.add_task(f"  {shown(one.resource)}", total=1)
-            if one.is_over:
-                progress.update(bars[one.resource], completed=1, visible=False)
-                over = sum(task.completed for task in progress.tasks if task.id != whole)
-                progress.update(whole, completed=over)
-            if one.is_a_cause:
-                progress.console.print(f"{one.resource}: {one.status}: {shown(one.reason)}", markup=False)
+    def tell(one: Happening) -> None:
+        if one.type == "AWS::CloudFormation::Stack":
+            return
+        if not bars:
+            # Not before something happens: what is said until then would run into the bar.
+            bars[""] = progress.add_task("resources", total=total)
+            progress.start()
+        if one.resource not in bars:
+            bars[one.resource] = progress.add_task(f"  {shown(one.resource)}", total=1)
+        if one.is_over:
+            progress.update(bars[one.resource], completed=1, visible=False)
+            over = sum(task.completed for task in progress.tasks if task.id != bars[""])
+            progress.update(bars[""], completed=over)
+        if one.is_a_cause:
+            progress.console.print(f"{one.resource}: {one.status}: {shown(one.reason)}", markup=False)
 
+    try:
         yield tell
+    finally:
+        progress.stop()
 
 
 def _line(one: Happening) -> None:
