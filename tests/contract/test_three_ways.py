@@ -277,11 +277,9 @@ def in_the_local_aws(installed: tuple[LocalAws, Stage], name: str, scenario: Sce
     stage.set(name, scenario)
     changed = Happened()
     aws.durable.on_change.append(changed)
-    now = aws.clock.now()
-    entry = {
-        "timestamp": int(now.timestamp() * 1000),
-        "message": json.dumps(failed_call(name, scenario, now)),
-    }
+    # The functions' clock is the machine's, however fast the local AWS is.
+    failed = failed_call(name, scenario, datetime.now(UTC))
+    entry = {"timestamp": int(aws.clock.now().timestamp() * 1000), "message": json.dumps(failed)}
     client(aws, "logs").put_log_events(
         logGroupName=aws.trail.log_group, logStreamName="by-hand", logEvents=[entry]
     )
