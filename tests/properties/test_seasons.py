@@ -12,7 +12,7 @@ from support.chronicle import Fault
 from support.seasons import play_season
 
 SEASONS = range(1, 7)
-RUNS = 400
+RUNS = 500
 
 
 @pytest.mark.parametrize("number", SEASONS)

@@ -262,9 +262,11 @@ failed_placements = st.builds(
     FailedPlacements, at_s=moments, reason=reasons, calls=few, entries=st.none() | st.integers(0, 7)
 )
 lost_answers = st.builds(LostAnswers, at_s=moments, calls=st.integers(1, 5))
-broken_connections = st.builds(
-    BrokenConnection, at_s=moments, where=st.sampled_from(["on the way there", "on the way back", "late"])
-)
+# Each of these is a branch of its own below: what is one of several values of one branch is rare in a season.
+lost_on_the_way = [
+    st.builds(BrokenConnection, at_s=moments, where=st.just(where))
+    for where in ("on the way there", "on the way back", "late")
+]
 refusals = st.builds(
     lambda at_s, calls, said: Refusals(at_s=at_s, calls=calls, code=said[0], message=said[1], status=said[2]),
     at_s=moments,
@@ -279,30 +281,35 @@ refusals = st.builds(
     ),
 )
 denials = st.builds(Refusals, at_s=moments, code=st.just(DENIED), message=st.just("not authorized"))
-failed_starts = st.builds(FailedStarts, at_s=st.sampled_from([0, 0, 1, 40, 90]), tasks=few)
+failed_starts = [
+    st.builds(FailedStarts, at_s=st.just(0), tasks=few),
+    st.builds(FailedStarts, at_s=st.sampled_from([1, 40, 90]), tasks=few),
+]
 blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
 launches = st.integers(0, 1)
 ghosts = st.builds(Ghost, at_s=moments, launch=launches)
 started_by_hand = st.builds(
     StartedByHand, at_s=moments, launch=launches, is_alike=st.booleans(), count=st.integers(1, 2)
 )
-stopped_by_hand = st.builds(StoppedByHand, at_s=moments, launch=launches, after_s=st.sampled_from([5, 60]))
+stopped_by_hand = [
+    st.builds(StoppedByHand, at_s=moments, launch=launches, after_s=st.just(after_s)) for after_s in (5, 60)
+]
 redeployments = st.builds(
     Redeployment, at_s=moments, policy=st.sampled_from(["patient", "plain", "ignoring"])
 )
 changes = st.one_of(
     capacities,
-    failed_starts,
     blind_looks,
     refusals,
-    lost_answers,
-    broken_connections,
-    failed_placements,
     denials,
+    lost_answers,
+    failed_placements,
     ghosts,
     started_by_hand,
-    stopped_by_hand,
     redeployments,
+    *lost_on_the_way,
+    *failed_starts,
+    *stopped_by_hand,
 )
 
 requests = st.fixed_dictionaries(
