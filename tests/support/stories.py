@@ -288,9 +288,12 @@ failed_starts = [
 blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
 launches = st.integers(0, 1)
 ghosts = st.builds(Ghost, at_s=moments, launch=launches)
-started_by_hand = st.builds(
-    StartedByHand, at_s=moments, launch=launches, is_alike=st.booleans(), count=st.integers(1, 2)
-)
+started_by_hand = [
+    st.builds(
+        StartedByHand, at_s=moments, launch=launches, is_alike=st.just(is_alike), count=st.integers(1, 2)
+    )
+    for is_alike in (True, False)
+]
 stopped_by_hand = [
     st.builds(StoppedByHand, at_s=moments, launch=launches, after_s=st.just(after_s)) for after_s in (5, 60)
 ]
@@ -305,7 +308,7 @@ changes = st.one_of(
     lost_answers,
     failed_placements,
     ghosts,
-    started_by_hand,
+    *started_by_hand,
     redeployments,
     *lost_on_the_way,
     *failed_starts,
@@ -375,7 +378,7 @@ def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrateg
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
         policy=st.sampled_from(["plain", "plain", "ladder", "patient"]),
-        slots=st.sampled_from([0, 0, 1]),
+        slots=st.sampled_from([0, 1]),
         changes=st.builds(
             lambda end, meanwhile: (*meanwhile, *end),
             st.sampled_from(ENDS),
@@ -389,7 +392,7 @@ def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrateg
         notify_errors=st.integers(0, 4),
         knows_its_role=st.booleans(),
         knows_schedules=st.booleans(),
-        tells_of_tasks=st.booleans(),
+        tells_of_tasks=st.sampled_from([False, True, True]),
         next_due_s=st.sampled_from([None, None, 200]),
         unseen_for_s=st.sampled_from([0, 20]),
         recovers_others=st.booleans(),
