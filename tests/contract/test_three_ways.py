@@ -37,7 +37,7 @@ from retry_run_task.simulate.virtual import Executions, Timeline
 from retry_run_task.sources import parse
 from support.local_aws import Seen as Happened
 from support.local_aws import client
-from support.records import ACCOUNT, eventbridge, parameters, record
+from support.records import ACCOUNT, RULE_ROLE, eventbridge, parameters, record
 from support.simulation import Client, Conditions
 
 # A Region of this module's own: clients are made once in a process, and keep the endpoint they were made with.
@@ -103,12 +103,14 @@ class Scenario:
         ends: How it ends.
         count: How many tasks are asked for.
         age: How long ago the call failed.
+        is_overtaken: Whether the rule's next run has been due since.
     """
 
     ends: Outcome
     script: tuple[tuple[Prepare, ...], ...] = ()
     count: int = 1
     age: timedelta = timedelta(minutes=1)
+    is_overtaken: bool = False
 
 
 SCENARIOS = {
@@ -128,8 +130,45 @@ SCENARIOS = {
     "a-rung-is-denied": Scenario(ends=Outcome.RECOVERED, script=((short,), (denied,))),
     "impossible": Scenario(ends=Outcome.PERMANENT, script=((impossible,),)),
     "nobody-knows-the-reason": Scenario(ends=Outcome.EXPIRED, script=((strange,), (strange,), (strange,))),
+    "overtaken": Scenario(ends=Outcome.SUPERSEDED, age=timedelta(minutes=30), is_overtaken=True),
     "too-late": Scenario(ends=Outcome.EXPIRED, age=timedelta(hours=7)),
 }
+
+
+def overtaking_run(now: datetime) -> datetime:
+    """Return when the next run of an overtaken one was due; the one after it is a day later."""
+    return (now - timedelta(minutes=10)).replace(second=0, microsecond=0)
+
+
+def put_rule(aws: LocalAws, name: str) -> None:
+    """Make the rule that a record is of, with a next run that has been due."""
+    due = overtaking_run(datetime.now(UTC))
+    events = client(aws, "events")
+    events.put_rule(Name=name, ScheduleExpression=f"cron({due.minute} {due.hour} * * ? *)")
+    asked = request_of(name)
+    network = asked["networkConfiguration"]["awsvpcConfiguration"]
+    events.put_targets(
+        Rule=name,
+        Targets=[
+            {
+                "Id": "1",
+                "Arn": f"arn:aws:ecs:{REGION}:{ACCOUNT}:cluster/{name}",
+                "RoleArn": RULE_ROLE,
+                "EcsParameters": {
+                    "TaskDefinitionArn": DEFINITION,
+                    "TaskCount": 1,
+                    "LaunchType": "FARGATE",
+                    "NetworkConfiguration": {
+                        "awsvpcConfiguration": {
+                            "Subnets": network["subnets"],
+                            "SecurityGroups": network["securityGroups"],
+                            "AssignPublicIp": "DISABLED",
+                        }
+                    },
+                },
+            }
+        ],
+    )
 
 
 def request_of(name: str, count: int = 1) -> dict[str, Any]:
@@ -208,7 +247,7 @@ def under_virtual_time(name: str, scenario: Scenario) -> Seen:
     executions = Executions(timeline)
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
-        world: Any = VirtualWorld(stage.ecs, timeline)
+        world: Any = VirtualWorld(stage.ecs, timeline, overtaking_run(now) if scenario.is_overtaken else None)
         tools = recovery.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
         return recovery.recover(launch, tools)
 
@@ -223,9 +262,10 @@ def under_virtual_time(name: str, scenario: Scenario) -> Seen:
 
 
 class VirtualWorld:
-    """ECS as the simulation calls it, and a topic that takes everything; there is no rule to be found."""
+    """ECS as the simulation calls it, a topic that takes everything, and at most one rule."""
 
-    def __init__(self, ecs: Ecs, timeline: Timeline) -> None:
+    def __init__(self, ecs: Ecs, timeline: Timeline, next_due: datetime | None) -> None:
+        self.next_due = next_due
         self.conditions, self.ecs, self.timeline = Conditions(), ecs, timeline
         self.network: list[str] = []
         self.blind_looks, self.calling = 0, ""
@@ -239,8 +279,11 @@ class VirtualWorld:
     def now(self) -> float:
         return self.timeline.now
 
-    def find_schedule(self, _launch: FailedLaunch) -> NoMatch:
-        return NoMatch(why="there is none")
+    def find_schedule(self, _launch: FailedLaunch) -> recovery.Background | NoMatch:
+        if self.next_due is None:
+            return NoMatch(why="there is none")
+        due = self.next_due.timestamp()
+        return recovery.Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
 
     def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> Any:
         return tuple(aws_tasks.already_there(self.client, launch, original=original, ours=ours))
@@ -275,6 +318,8 @@ def in_the_local_aws(installed: tuple[LocalAws, Stage], name: str, scenario: Sce
     """Put the record into the log group, and wait until its recovery has ended."""
     aws, stage = installed
     stage.set(name, scenario)
+    if scenario.is_overtaken:
+        put_rule(aws, name)
     changed = Happened()
     aws.durable.on_change.append(changed)
     # The functions' clock is the machine's, however fast the local AWS is.
@@ -300,8 +345,10 @@ def in_the_local_aws(installed: tuple[LocalAws, Stage], name: str, scenario: Sce
 
 
 def under_the_sdk(endpoint: tuple[LocalAws, Stage], name: str, scenario: Scenario) -> Seen:
-    _, stage = endpoint
+    aws, stage = endpoint
     stage.set(name, scenario)
+    if scenario.is_overtaken:
+        put_rule(aws, name)
     (launch,) = parse(eventbridge(failed_call(name, scenario, datetime.now(UTC))))
     assert isinstance(launch, FailedLaunch)
     runner = DurableFunctionTestRunner(handler=handlers.recover, region=REGION)
@@ -336,5 +383,6 @@ def test_ecs_sees_the_same_calls_and_they_come_after_the_same_waits(
     scenario = SCENARIOS[name]
     virtual = under_virtual_time(name, scenario)
     assert virtual.outcome == scenario.ends
+    assert bool(virtual.bodies) == (scenario.age < timedelta(minutes=5))
     assert under_the_sdk(endpoint, name, scenario) == virtual
     assert in_the_local_aws(installed, name, scenario) == virtual

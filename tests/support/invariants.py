@@ -305,7 +305,9 @@ class Checks:
             if any(failure.get("code") == "UserInitiated" for failure in task["failures"])
         }
         if Gap.STOPPED_ON_A_RUNG in GAPS:
-            stopped -= {arn for arn in stopped if self._system.all_tasks[arn].is_on_a_rung}
+            # A task that another recovery placed counts as placed on the rung that this one happens to be on.
+            tasks = self._system.all_tasks
+            stopped = {arn for arn in stopped if tasks[arn].by == world.name and not tasks[arn].is_on_a_rung}
         return bool(stopped)
 
     def _check_time(self, world: World, launch: FailedLaunch) -> None:
