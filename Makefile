@@ -7,10 +7,10 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit soak mutants bench bundle docs lock clean
+.PHONY: help demo test check unit soak mutants bench browser bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
 
 demo: $(VENV)/.installed ## watch an outage being recovered, on this machine, without an AWS account
 	@$(BIN)/retry-run-task demo
@@ -32,8 +32,14 @@ soak: $(VENV)/.developed ## play simulated stories with fresh numbers for TIME s
 mutants: $(VENV)/.developed ## change the code in ways that the tests must notice, and see that they do
 	$(BIN)/python tools/mutants.py
 
-bench: $(VENV)/.developed ## measure speed, start-up and memory, as ratios in one run
+bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and compare the policies
 	$(BIN)/python bench/bench.py
+	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/comparison.py
+
+browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
+	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \
+		$$(test "$$(id -u)" = 0 || echo sudo) apt-get install --yes --no-install-recommends chromium; }
 
 bundle: build/lambda.zip ## build the zip that runs in Lambda; POLICY=policy.toml puts your own policy in it
 ifdef POLICY
@@ -42,7 +48,34 @@ endif
 
 docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py
+	$(BIN)/python tools/licences.py
 	.venv-infra/bin/python tools/permissions.py
+
+site: .venv-site/.installed ## build the docs site into build/site, and look at every page of it
+	.venv-site/bin/python tools/docs_site.py
+
+audit: .venv-audit/.installed ## look for known vulnerabilities in every pinned package (needs the network)
+	.venv-audit/bin/python tools/audit.py
+
+dist: $(VENV)/.locked-run .venv-audit/.installed ## build what a release consists of: wheel, sdist, zip, template, SBOM, digests
+	$(BIN)/python tools/dist.py build --sbom-with .venv-audit/bin/cyclonedx-py
+
+# dist/ as it is, however it came here: nothing of it is built again. The wheel is tried from a folder that has no
+# sources, and then by the tests.
+distcheck: .venv-dist/.tried ## try the files in dist/ out, as they are
+	.venv-dist/bin/pytest -q tests/infra/test_wheel.py tests/infra/test_bundle.py tests/infra/test_licences.py tests/functional/test_explain.py
+
+dist/SHA256SUMS:
+	@echo "dist/ is empty; build it with: make dist" >&2 && exit 2
+
+reproducible: dist ## build the last commit again, in another place and from the sdist, and compare
+	@rm -rf build/again && git clone --quiet . build/again
+	cd build/again && umask 077 && PYTHONHASHSEED=1 $(CURDIR)/$(BIN)/python tools/dist.py build --sbom-with $(CURDIR)/.venv-audit/bin/cyclonedx-py > /dev/null
+	diff -r dist build/again/dist
+	@mkdir build/again/sdist && tar -xzf dist/*.tar.gz -C build/again/sdist
+	cd build/again/sdist/* && $(CURDIR)/$(BIN)/python -m hatchling build -t wheel -d wheel > /dev/null 2>&1
+	cmp dist/*.whl build/again/sdist/*/wheel/*.whl
+	@rm -rf build/again && echo "The same bytes: built twice, and once more from the sdist."
 
 lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; pip installs them)
 	$(BIN)/pip install --quiet uv
@@ -52,6 +85,8 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3
 	$(UV_COMPILE) requirements/infra.in -o requirements/infra.txt
 	$(UV_COMPILE) requirements/ministack.in -o requirements/ministack.txt
+	$(UV_COMPILE) requirements/site.in -o requirements/site.txt
+	$(UV_COMPILE) requirements/audit.in -o requirements/audit.txt
 	$(UV_COMPILE) --no-deps requirements/rie.in -o requirements/rie.txt
 
 clean: ## remove everything that was built or installed
@@ -59,11 +94,23 @@ clean: ## remove everything that was built or installed
 
 # The lists of versions are whole, so pip resolves nothing (--no-deps): what it resolved beside them would be newer.
 
-# What checks the template and the Terraform module, and MiniStack: each pins its own boto3, so it lives by itself.
+# What checks the template and the Terraform module, MiniStack, and what builds the site or looks for vulnerabilities:
+# each has packages of its own, so it lives by itself.
 .venv-%/.installed: requirements/%.txt
 	@echo "Installing the pinned packages of $< into $(@D) ..."
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement $<
+	@touch $@
+
+.venv-dist/.tried: dist/SHA256SUMS requirements/dev.txt
+	@rm -rf .venv-dist && $(PYTHON) -m venv .venv-dist
+	.venv-dist/bin/python tools/dist.py check
+	@mkdir -p build && cp dist/lambda.zip build/lambda.zip
+	@.venv-dist/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement requirements/dev.txt
+	@.venv-dist/bin/pip install --quiet --disable-pip-version-check --no-deps --no-index dist/*.whl
+	@empty=$$(mktemp -d) && cd $$empty && $(CURDIR)/.venv-dist/bin/retry-run-task --version \
+		&& $(CURDIR)/.venv-dist/bin/retry-run-task explain --reason RESOURCE:MEMORY > /dev/null \
+		&& $(CURDIR)/.venv-dist/bin/retry-run-task demo --speed 600 > /dev/null && rmdir $$empty
 	@touch $@
 
 # The package is installed as the wheel that users get, not as a link to the source tree.
@@ -83,5 +130,5 @@ $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv $(VENV)
 
-build/lambda.zip: requirements/lambda.txt tools/bundle.py $(SOURCE) | $(BIN)/pip
+build/lambda.zip: requirements/lambda.txt tools/bundle.py LICENSE $(SOURCE) | $(BIN)/pip
 	@$(BIN)/python tools/bundle.py $@

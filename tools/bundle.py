@@ -125,6 +125,8 @@ def _own() -> dict[str, bytes]:
             raise BundleError(f"{path.relative_to(ROOT)} is to go into the zip and is not there")
         found = dict(_read(path)) if path.is_dir() else {"": path.read_bytes()}
         files |= {str(PurePosixPath(PACKAGE.name, name, inner)): content for inner, content in found.items()}
+    # Whoever gets the zip alone gets the licence with it, as of every other package in it.
+    files[f"{PACKAGE.name}/LICENSE"] = (ROOT / "LICENSE").read_bytes()
     return files
 
 

@@ -93,6 +93,7 @@ ACTIONS = {
 # What a condition asks for, before its value.
 CONDITIONS = {
     "aws:RequestedRegion": "in the Region",
+    "aws:ResourceAccount": "in the accounts",
     "aws:SourceAccount": "for the account",
     "aws:SourceArn": "on behalf of",
     "ecs:CreateAction": "while they are made by",
@@ -188,6 +189,7 @@ def statements(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any],
 
 
 WHEN = {
+    "HasMembers": "with `<MemberAccounts>`",
     "HasEmail": "with `<NotificationEmail>`",
     "HasTopicKey": "with `<TopicKeyArn>`",
     "HasTrailLogGroup": "with `<TrailLogGroupName>`",
@@ -281,6 +283,9 @@ def principal(statement: Mapping[str, Any]) -> str:
 
 def things(value: Any) -> str:
     """Return ARNs, names and references as a person reads them."""
+    if isinstance(value, dict) and "Fn::If" in value:
+        _, then, otherwise = value["Fn::If"]
+        return f"{things(then)}, else {things(otherwise)}"
     return ", ".join(f"`{text_of(item)}`" for item in (value if isinstance(value, list) else [value]))
 
 

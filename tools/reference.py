@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task import handlers
+from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.cli import retry_run_task
@@ -38,7 +39,7 @@ from retry_run_task.core.classification import TABLE, Row
 from retry_run_task.core.durations import spoken
 from retry_run_task.core.errors import StartError
 from retry_run_task.core.ladder import COSTS, FREE, RungKind
-from retry_run_task.core.policy import DEFAULT, Facts, Policy, Rule, Treatment
+from retry_run_task.core.policy import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
 from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP, Key
 from retry_run_task.core.policy_schema import schema
 from retry_run_task.core.recovery import Background
@@ -62,6 +63,8 @@ from retry_run_task.core.values import (
 )
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
+from retry_run_task.sources import cloudwatch_logs, reading
+from retry_run_task.sources import tasks as tasks_wire
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -110,12 +113,14 @@ def pages(root: Path) -> dict[Path, str]:
         "log-events": log_events(),
         "metrics": metrics(),
         "policy": policy(),
+        "limits": limits(),
         "cli": cli(),
     }
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
     result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
-    readme = root / "README.md"
-    result[readme] = with_treatments(readme.read_text(encoding="utf-8"))
+    for name, write in (("README.md", treatments), ("README.ja.md", treatments_ja)):
+        readme = root / name
+        result[readme] = with_treatments(readme.read_text(encoding="utf-8"), write())
     return result
 
 
@@ -535,6 +540,8 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
     tagged = replace(MATCHED, tags=Tags(policy="patient", ignore=True, unread=("the tags cannot be read",)))
     _recover(_launch(), _World(schedule=tagged), telemetry)
+    shut = recovery.Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
+    _recover(_launch(), _World(), telemetry, entrance=shut)
 
 
 def _recover(
@@ -544,6 +551,7 @@ def _recover(
     *,
     recover_errors: bool = False,
     policy: Policy = DEFAULT,
+    entrance: recovery.Entrance | None = None,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
@@ -561,6 +569,7 @@ def _recover(
             tell=tell,
             notify_recovered=True,
             recover_errors=recover_errors,
+            entrance=entrance,
         ),
     )
 
@@ -604,6 +613,8 @@ FIELDS = {
     "recovery": "Name of the recovery, which is that of its durable execution.",
     "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand; "
     "`t-` and the task's id if a task did not start.",
+    "account": "Account that the call was made in.",
+    "region": "Region that the call was made in.",
     "caller": "Who made the call: `rule`, `scheduler`, `hand-made`, `other`, `batch`, `step-functions` or `own`.",
     "cluster": "Short name of the cluster.",
     "task_definition": "As it was asked for.",
@@ -709,6 +720,8 @@ RULES = {
     "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
     "tag": "A tag wants the launch to be left alone: the recovery ends as ignored.",
+    "member-role": "The launch is of another account, and recover cannot take the role there: the recovery ends as "
+    "permanent, without a call.",
     "errors": "RunTask raised an error at its first caller, and errors are not to be recovered: the recovery ends as "
     "permanent, without a call.",
     "whole-requests-only": "A part of the request is not recorded, and the schedule does not tell it for certain: "
@@ -842,6 +855,88 @@ def _waits(category: Category) -> str:
     )
 
 
+# Limits.
+
+
+class _CountingEcs:
+    """An ECS that has no tasks, and counts how often it is asked for a list."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def get_paginator(self, _name: str) -> _CountingEcs:
+        return self
+
+    def paginate(self, **_call: str) -> Iterator[dict[str, list[str]]]:
+        self.reads += 1
+        yield {"taskArns": []}
+
+
+def _reads(launch: FailedLaunch, *, ours: bool) -> int:
+    ecs = _CountingEcs()
+    tasks.already_there(ecs, launch, original=True, ours=ours)  # type: ignore[arg-type]  # as much of it as is asked
+    return ecs.reads
+
+
+def limits() -> str:
+    """Return the numbers of ours that other pages speak of, each with the module that has it."""
+    # Private names, since nothing but this page has to know them.
+    tries, first_s = recovery._NOTIFY_TRIES, recovery._NOTIFY_FIRST_WAIT_S  # noqa: SLF001
+    watch_s, longest_s = recovery._WATCH_FIRST_WAIT_S, recovery._WATCH_LONGEST_WAIT_S  # noqa: SLF001
+    waits_s = [first_s * 2**nth for nth in range(tries - 1)]
+    differ_s = tasks_wire._CLOCKS_DIFFER.total_seconds()  # noqa: SLF001
+    failed, thrown = _launch(), _launch(Failure(origin=Origin.ERROR, code="ServerException", reason="x"))
+    rows = (
+        (
+            "what a payload of CloudWatch Logs unpacks to, at most",
+            _mib(cloudwatch_logs.UNPACKED_MAX),
+            "sources/cloudwatch_logs.py",
+        ),
+        ("a record, at most", _mib(reading.MESSAGE_MAX), "sources/reading.py"),
+        ("levels of a request, at most", str(request.DEPTH_MAX), "core/request.py"),
+        ("tasks of one call, at most", str(request.COUNT_MAX), "core/request.py"),
+        ("no attempt is made later than", f"{spoken(DEADLINE_S)} after the failed call", "core/policy.py"),
+        (
+            "attempts after an unknown failure",
+            str(default(Category.UNKNOWN).attempts),
+            "core/policy.py",
+        ),
+        (
+            "a placed task is looked at after",
+            f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",
+            "core/recovery.py",
+        ),
+        ("and is watched for, at most", spoken(DEFAULT.watch_s), "core/policy.py"),
+        (
+            "clocks may differ, when a task counts as made after the call, by",
+            f"{differ_s:.0f} s",
+            "sources/tasks.py",
+        ),
+        ("`ListTasks` calls before an attempt", str(_reads(failed, ours=False)), "aws/tasks.py"),
+        (
+            "`ListTasks` calls before the first attempt, and before one that repeats a call",
+            str(_reads(failed, ours=True)),
+            "aws/tasks.py",
+        ),
+        ("the same, if the launch is a thrown error", str(_reads(thrown, ours=True)), "aws/tasks.py"),
+        ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "core/recovery.py"),
+    )
+    return page(
+        "Limits and times",
+        "core/recovery.py",
+        "The numbers of ours that other pages speak of, read from the code, or counted while it runs.\n"
+        "Waits and deadlines of each category are in [the policy](policy.md).\n"
+        "What belongs to a machine is not here: `make bench` measures it.",
+        table(
+            ("what", "value", "from"), ((what, value, f"[`{at}`]({SOURCE}/{at})") for what, value, at in rows)
+        ),
+    )
+
+
+def _mib(size: int) -> str:
+    return f"{size // 1024**2} MiB"
+
+
 # Commands.
 
 EXIT_CODES = (
@@ -850,7 +945,10 @@ EXIT_CODES = (
     (2, "never started: usage, settings, or a file that is not there or not readable"),
     (
         3,
-        "it ran, and the answer is no; `doctor`: something is wrong; `policy check`: the policy has a problem",
+        (
+            "it ran, and the answer is no; `doctor`: something is wrong; `policy check`: the policy has a problem; "
+            "`audit`: a run is missing"
+        ),
     ),
     (130, "interrupted"),
 )
@@ -893,21 +991,62 @@ def helps() -> Iterator[tuple[str, str]]:
 # The README.
 
 
-def with_treatments(readme: str) -> str:
-    """Return the README with the table of treatments between its marks."""
+def with_treatments(readme: str, text: str) -> str:
+    """Return a README with a table of treatments between its marks."""
     if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"README.md needs {BEGIN!r} and {END!r}, each once")
-    rows = {row.name: row for row in TABLE}
-    text = table(
-        ("category", "ECS says, for example", "what is done"),
-        (
-            (f"**{category.value}**", _examples(rows, category), treatment(category))
-            for category in CATEGORIES
-        ),
-    )
+        raise ValueError(f"the README needs {BEGIN!r} and {END!r}, each once")
     return re.sub(
         f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", readme, flags=re.DOTALL
     )
+
+
+def treatments() -> str:
+    """Return the table of categories, what ECS says for example, and what is done."""
+    rows = {row.name: row for row in TABLE}
+    return table(
+        ("category", "ECS says, for example", "what is done"),
+        (
+            (f"**{category.value}**", _examples(rows, category) or "anything else", treatment(category))
+            for category in CATEGORIES
+        ),
+    )
+
+
+def treatments_ja() -> str:
+    """Return the same table for README.ja.md; categories and AWS's words stay as they are."""
+    rows = {row.name: row for row in TABLE}
+    return table(
+        ("カテゴリ", "ECS のメッセージの例", "扱い"),
+        (
+            (f"**{category.value}**", _examples(rows, category) or "上記以外", _treatment_ja(category))
+            for category in CATEGORIES
+        ),
+    )
+
+
+def _treatment_ja(category: Category) -> str:
+    """Say in Japanese what :func:`treatment` says, from the same rule."""
+    whole = default(category)
+    if not whole.retry:
+        return "すぐに担当者へ通知し、RunTask は呼び出しません"
+    first, last = _span_ja(patience.bounds(whole, 1)), _span_ja(patience.longest_bounds(whole))
+    if whole.attempts is not None:
+        span = f"{first.lstrip()}から{last}の間隔で"
+        return f"{span}、あと {whole.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
+    places = "、サブネットを 1 つずつ順に変えて、" if RungKind.EACH_SUBNET in whole.rungs else "、"
+    return (
+        f"{DEFAULT.spread_s:g} 秒以内に再試行し、その後は{first}から{last}まで間隔を広げながら{places}"
+        f"次回の実行時刻まで、または失敗した呼び出しの {_hours_ja(whole.deadline_s)}後まで繰り返します"
+    )
+
+
+def _span_ja(pair: tuple[int, int]) -> str:
+    return f" {pair[0]}〜{pair[1]} 秒"
+
+
+def _hours_ja(seconds: float) -> str:
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours:.0f} 時間" if not rest else f"{seconds / 60:g} 分"
 
 
 def _examples(rows: Mapping[str, Row], category: Category) -> str:
@@ -915,7 +1054,7 @@ def _examples(rows: Mapping[str, Row], category: Category) -> str:
     wrong = [row.name for row in chosen if row.category is not category]
     if wrong:
         raise ValueError(f"{', '.join(wrong)} cannot stand for {category}")
-    return ", ".join(code(_short(row.says)) for row in chosen) or "anything else"
+    return ", ".join(code(_short(row.says)) for row in chosen)
 
 
 def _short(text: str) -> str:

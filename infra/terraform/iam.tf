@@ -1,5 +1,5 @@
 # What the two functions may do: the same statements as in ../template.yaml. Terraform can put text around each item of a
-# list, so here the ARNs have no wildcards but your own.
+# list, so here the ARNs have no wildcards but your own, and one for the Region, which a condition holds.
 
 data "aws_iam_policy_document" "lambda" {
   statement {
@@ -58,7 +58,7 @@ data "aws_iam_policy_document" "recover" {
     condition {
       test     = "StringEquals"
       variable = "aws:RequestedRegion"
-      values   = [local.region]
+      values   = local.regions
     }
 
     condition {
@@ -78,7 +78,7 @@ data "aws_iam_policy_document" "recover" {
     condition {
       test     = "StringEquals"
       variable = "aws:RequestedRegion"
-      values   = [local.region]
+      values   = local.regions
     }
 
     condition {
@@ -116,7 +116,7 @@ data "aws_iam_policy_document" "recover" {
     condition {
       test     = "StringEquals"
       variable = "aws:RequestedRegion"
-      values   = [local.region]
+      values   = local.regions
     }
 
     condition {
@@ -134,7 +134,7 @@ data "aws_iam_policy_document" "recover" {
     condition {
       test     = "StringEquals"
       variable = "aws:RequestedRegion"
-      values   = [local.region]
+      values   = local.regions
     }
   }
 
@@ -150,7 +150,7 @@ data "aws_iam_policy_document" "recover" {
     condition {
       test     = "StringEquals"
       variable = "aws:RequestedRegion"
-      values   = [local.region]
+      values   = local.regions
     }
   }
 
@@ -165,11 +165,34 @@ data "aws_iam_policy_document" "recover" {
       "scheduler:ListTagsForResource",
     ]
     resources = [
-      "arn:${local.partition}:ecs:${local.region}:${local.account}:task-definition/*",
-      "arn:${local.partition}:events:${local.region}:${local.account}:rule/*",
-      "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/*",
-      "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/*",
+      "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
     ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  # The role of this name in these accounts; what it may do there, and for whom, is said by that account.
+  dynamic "statement" {
+    for_each = length(var.member_accounts) > 0 ? [1] : []
+
+    content {
+      sid       = "EnterOtherAccounts"
+      actions   = ["sts:AssumeRole"]
+      resources = ["arn:${local.partition}:iam::*:role/${var.name}-member"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceAccount"
+        values   = var.member_accounts
+      }
+    }
   }
 
   statement {

@@ -11,8 +11,11 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.region
   account   = data.aws_caller_identity.current.account_id
-  ecs       = "arn:${local.partition}:ecs:${local.region}:${local.account}"
+  ecs       = "arn:${local.partition}:ecs:*:${local.account}"
   package   = coalesce(var.package_path, "${path.module}/../../build/lambda.zip")
+
+  # Where tasks may be started: the condition of every statement about them.
+  regions = length(var.regions) > 0 ? var.regions : [local.region]
 
   has_trail_log_group = var.trail_log_group_name != ""
 
@@ -173,6 +176,8 @@ resource "aws_lambda_function" "intake" {
       RETRY_RUN_TASK_CALLERS            = join(",", var.callers)
       RETRY_RUN_TASK_CLUSTERS           = join(",", var.clusters)
       RETRY_RUN_TASK_TASK_DEFINITIONS   = join(",", var.task_definitions)
+      RETRY_RUN_TASK_REGIONS            = join(",", var.regions)
+      RETRY_RUN_TASK_ACCOUNTS           = join(",", var.member_accounts)
       RETRY_RUN_TASK_RECOVER_ERRORS     = tostring(local.recovers_errors)
       RETRY_RUN_TASK_SPOT_INTERRUPTIONS = tostring(local.recovers_spot_interruptions)
     }
@@ -269,6 +274,7 @@ resource "aws_lambda_function" "recover" {
       RETRY_RUN_TASK_STACK            = var.name
       RETRY_RUN_TASK_TOPIC_ARN        = aws_sns_topic.notifications.arn
       RETRY_RUN_TASK_NOTIFY_RECOVERED = tostring(var.notify_recovered)
+      RETRY_RUN_TASK_EXTERNAL_ID      = var.member_external_id
       RETRY_RUN_TASK_RECOVER_ERRORS   = tostring(local.recovers_errors)
     }
   }

@@ -83,6 +83,44 @@ variable "trail_log_group_name" {
   }
 }
 
+variable "regions" {
+  description = "Regions whose failed calls are made again, each in its own. If empty, only the provider's; if not, name that one, too. A trail for all Regions writes their records to the one log group."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.regions : can(regex("^([a-z]{2,}(-[a-z]+)+-[0-9]{1,2})?$", r))])
+    error_message = "Give names of Regions, such as ap-northeast-1."
+  }
+}
+
+variable "member_accounts" {
+  description = "Ids of the other accounts whose failed calls are made again, each in its own. Each needs the role that modules/member makes. An organisation's trail writes their records to the one log group."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for a in var.member_accounts : can(regex("^([0-9]{12})?$", a))])
+    error_message = "Give ids of accounts, 12 digits each."
+  }
+}
+
+variable "member_external_id" {
+  description = "What recover says to take the role in those accounts, the same as in modules/member. It is not a secret; make it one of your own, such as a random one."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([a-zA-Z0-9+=,.@:/_-]{2,64})?$", var.member_external_id))
+    error_message = "Give 2 to 64 letters, digits and +=,.@:/_-, or nothing."
+  }
+
+  validation {
+    condition     = length(var.member_accounts) == 0 || var.member_external_id != ""
+    error_message = "With member_accounts, member_external_id has to be given."
+  }
+}
+
 variable "notification_email" {
   description = "Who is told of recoveries that gave up, and of alarms; AWS asks them to confirm. If empty, nobody is: subscribe to the topic yourself."
   type        = string

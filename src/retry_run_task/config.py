@@ -5,13 +5,15 @@ Each setting has its name, default and meaning in one place; the reference page 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.identity import member_role
 from retry_run_task.core.policy_file import Problem, parse
-from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER
+from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope
 from retry_run_task.core.values import CallerKind
 
 if TYPE_CHECKING:
@@ -41,6 +43,20 @@ def _patterns(text: str) -> tuple[str, ...]:
 
 def _names(text: str) -> tuple[str, ...]:
     return _patterns(text) if text.strip() else ()
+
+
+def _accounts(text: str) -> tuple[str, ...]:
+    accounts = _names(text)
+    if not all(re.fullmatch(r"[0-9]{12}", account) for account in accounts):
+        raise _BadValueError("expected ids of accounts, 12 digits each, with a comma between them")
+    return accounts
+
+
+def _external_id(text: str) -> str:
+    # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    if text and not re.fullmatch(r"[\w+=,.@:/-]{2,1224}", text, re.ASCII):
+        raise _BadValueError("expected 2 to 1224 letters, digits and +=,.@:/-_")
+    return text
 
 
 def _callers(text: str) -> frozenset[CallerKind]:
@@ -98,6 +114,16 @@ class Settings:
     regions: tuple[str, ...] = _setting(
         (), _names, "Regions whose records are recovered. If empty, only the function's own."
     )
+    accounts: tuple[str, ...] = _setting(
+        (),
+        _accounts,
+        "Other accounts whose records are recovered, too, with the role `<stack>-member` in each of them.",
+    )
+    external_id: str = _setting(
+        "",
+        _external_id,
+        "What recover says to take that role. Needed by recover if there are other accounts.",
+    )
     recover_errors: bool = _setting(
         False,
         _flag,
@@ -138,6 +164,26 @@ class Settings:
         if problems:
             raise ConfigError("; ".join(problems) + ".", hint="Correct the function's environment.")
         return cls(**values)
+
+    def scope(self, function_arn: str) -> Scope:
+        """Return what an intake with these settings looks after.
+
+        Args:
+            function_arn: Of intake itself: ``arn:<partition>:lambda:<region>:<account>:function:<name>``.
+        """
+        _, _, _, region, account, *_ = function_arn.split(":")
+        return Scope(
+            callers=self.callers,
+            recover_errors=self.recover_errors,
+            spot_interruptions=self.spot_interruptions,
+            clusters=self.clusters,
+            task_definitions=self.task_definitions,
+            account=account,
+            accounts=self.accounts,
+            regions=self.regions or (region,),
+            role_arn=self.role_arn or None,
+            member_role=member_role(self.stack) if self.accounts else "",
+        )
 
 
 POLICY = "policy.toml"

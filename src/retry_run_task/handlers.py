@@ -11,13 +11,12 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import recoveries
+from retry_run_task.aws import members, recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
 from retry_run_task.core import identity, recovery, wire
 from retry_run_task.core.errors import ConfigError, GaveUpError
-from retry_run_task.core.scope import Scope
 from retry_run_task.core.values import Category, JsonObject
 from retry_run_task.intake import take_in
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python import DurableContext
 
     from retry_run_task.core.policy import Policy
+    from retry_run_task.core.values import FailedLaunch
 
 
 def intake(event: Any, context: Any) -> JsonObject:
@@ -49,7 +49,7 @@ def intake(event: Any, context: Any) -> JsonObject:
         counts = take_in(
             event,
             stack=settings.stack,
-            scope=_scope(settings, context.invoked_function_arn),
+            scope=settings.scope(context.invoked_function_arn),
             start=lambda name, payload: recoveries.start(
                 recoveries.client(), function=settings.recover_function, name=name, payload=payload
             ),
@@ -79,18 +79,22 @@ def _policy() -> Policy:
     return read_policy()
 
 
-def _scope(settings: Settings, function_arn: str) -> Scope:
-    # arn:<partition>:lambda:<region>:<account>:function:<name>
-    _, _, _, region, account, *_ = function_arn.split(":")
-    return Scope(
-        callers=settings.callers,
-        recover_errors=settings.recover_errors,
-        spot_interruptions=settings.spot_interruptions,
-        clusters=settings.clusters,
-        task_definitions=settings.task_definitions,
-        account=account,
-        regions=settings.regions or (region,),
-        role_arn=settings.role_arn or None,
+def _role_elsewhere(
+    settings: Settings, launch: FailedLaunch, function_arn: str | None
+) -> members.Role | None:
+    """Return the role to take in the launch's account; None if that is the function's own."""
+    if not launch.account:
+        return None
+    if not function_arn:
+        # Taking another account's launch for one's own would start it in the wrong place.
+        raise ConfigError("recover was not told its own ARN, so it cannot tell which account it is in.")
+    _, partition, _, _, account, *_ = function_arn.split(":")
+    if launch.account == account:
+        return None
+    return members.Role(
+        arn=f"arn:{partition}:iam::{launch.account}:role/{identity.member_role(settings.stack)}",
+        external_id=settings.external_id,
+        session=settings.stack,
     )
 
 
@@ -116,6 +120,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
     name = identity.recovery_name_of(settings.stack, launch)
+    role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
     def step(label: str, action: Callable[[], JsonObject]) -> JsonObject:
         return context.step(lambda _: action(), name=label, config=once)
@@ -132,12 +137,15 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         launch,
         recovery.Tools(
             policy=_policy(),
-            world=World(settings.topic_arn, time.time),
+            world=World(settings.topic_arn, time.time, role),
             step=step,
             wait=wait,
             tell=tell,
             notify_recovered=settings.notify_recovered,
             recover_errors=settings.recover_errors,
+            entrance=recovery.Entrance(role_arn=role.arn, enter=lambda: members.enter(role))
+            if role
+            else None,
         ),
     )
     if not ending.is_well:

@@ -77,3 +77,11 @@ def test_imports_are_of_handlers(load):
 def test_without_the_runtime_emulator_it_says_so_in_one_line(load):
     (_, line) = load("bench")._rie({"not_measured": "there is none for this machine"})
     assert line == "INIT in AWS's runtime emulator: not measured; there is none for this machine"
+
+
+def test_growth_counts_the_launches_that_it_was_asked_for(load):
+    small, large = load("growth").measure((10, 200))
+    assert (small["launches"], large["launches"]) == (10, 200)
+    assert small["recovered"] == 10
+    assert 0 < small["calls"] < large["calls"]
+    assert all(each["cpu_s"] > 0 and each["peak_mib"] > 10 for each in (small, large))

@@ -151,6 +151,22 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
         ),
         (HAND_MADE, {"callers": frozenset({"rule"})}, "by hand"),
         (record(), {"account": "210987654321"}, "account 123456789012"),
+        (record(), {"account": "210987654321", "accounts": ("333333333333",)}, "210987654321, 333333333333"),
+        (
+            record(),
+            {"account": "210987654321", "accounts": ("123456789012",), "member_role": "ecsEventsRole"},
+            "looking after it",
+        ),
+        (
+            record(),  # Somebody has named the stack's own account among the others.
+            {
+                "account": "123456789012",
+                "accounts": ("123456789012",),
+                "member_role": "m",
+                "role_arn": "arn:aws:iam::123456789012:role/ecsEventsRole",
+            },
+            "looking after it",
+        ),
         (record(), {"regions": ("us-east-1",)}, "ap-northeast-1"),
         (record(), {"clusters": ("prod-*",)}, "cluster 'batch'"),
         (record(request=parameters(cluster=None)), {"clusters": ("batch",)}, "cluster 'default'"),
@@ -178,6 +194,11 @@ def test_what_is_left_alone_has_a_line_that_says_why(value: Any, scope: dict[str
         {"task_definitions": ("*:task-definition/night*",)},
         {"account": "123456789012", "regions": ("us-east-1", "ap-northeast-1")},
         {"callers": frozenset({"rule", "other"})},
+        {"account": "210987654321", "accounts": ("333333333333", "123456789012"), "member_role": "m"},
+        # A role is our own by the whole of its ARN, in an account that is looked after from elsewhere.
+        {"account": "210987654321", "accounts": ("123456789012",), "member_role": "EventsRole"},
+        {"account": "123456789012", "accounts": ("333333333333",), "member_role": "ecsEventsRole"},
+        {"account": "123456789012", "role_arn": "arn:aws:iam::333333333333:role/ecsEventsRole"},
     ],
 )
 def test_what_matches_is_taken_in(scope: dict[str, Any]) -> None:
@@ -259,6 +280,19 @@ def test_a_task_that_spot_took_away_is_started_again_only_if_asked_for(
 ) -> None:
     """It had begun to work: whether it may work twice is for its owner to say."""
     assert take(interrupted(), Lambda(), spot_interruptions=asked_for)[0] == counts
+
+
+@pytest.mark.parametrize(
+    ("accounts", "counts"), [((), Counts(ignored=1)), (("210987654321",), Counts(started=1))]
+)
+def test_an_event_that_another_account_forwards_is_of_that_account(
+    accounts: tuple[str, ...], counts: Counts
+) -> None:
+    functions = Lambda()
+    event = interrupted(stopCode="TaskFailedToStart", startedAt=None) | {"account": "210987654321"}
+    assert take(event, functions, account="123456789012", accounts=accounts)[0] == counts
+    for payload in functions.started.values():
+        assert json.loads(payload)["account"] == "210987654321"
 
 
 def test_a_task_that_ran_and_failed_is_never_started_again() -> None:

@@ -207,22 +207,87 @@ def test_an_execution_times_out_in_virtual_time(aws, lambda_, start):
 
 def test_may_be_stopped(aws, lambda_, start):
     arn = start("stopped", rounds=1, wait_s=3600)
-    lambda_.stop_durable_execution(DurableExecutionArn=arn, Error={"ErrorMessage": "enough"})
+    lambda_.stop_durable_execution(
+        DurableExecutionArn=arn, Error={"ErrorType": "Person", "ErrorMessage": "enough"}
+    )
     aws.durable.wait(arn)
     assert lambda_.get_durable_execution(DurableExecutionArn=arn)["Status"] == "STOPPED"
+    told = history(lambda_, arn)[1][-1]
+    assert (told["EventType"], told["ExecutionStoppedDetails"]["Error"]["Payload"]) == (
+        "ExecutionStopped",
+        {"ErrorType": "Person", "ErrorMessage": "enough"},
+    )
+
+
+def status(lambda_, arn):
+    return lambda_.get_durable_execution(DurableExecutionArn=arn)["Status"]
 
 
 def test_may_be_paused_and_resumed(aws, lambda_, start):
+    """While it is held its waits go on and its code does not; who and why stands in the history."""
     arn = start("paused", rounds=2, wait_s=200)
-    lambda_.pause_durable_execution(DurableExecutionArn=arn)
+    lambda_.pause_durable_execution(DurableExecutionArn=arn, Reason="the Region is down")
     due = threading.Event()
     aws.clock.call_later(500, due.set)
     assert due.wait(10)
-    assert lambda_.get_durable_execution(DurableExecutionArn=arn)["Status"] == "RUNNING"
-    lambda_.resume_durable_execution(DurableExecutionArn=arn)
+    found = lambda_.get_durable_execution(DurableExecutionArn=arn)
+    assert (found["Status"], found["PauseDetails"]["Reason"]) == ("PAUSED", "the Region is down")
+    assert found["PauseDetails"]["ExecutionTimeoutPaused"] is True
+    bare = lambda_.get_durable_execution(DurableExecutionArn=arn, IncludeExecutionData=False)
+    assert not {"Reason"} & set(bare["PauseDetails"]) | {"InputPayload"} & set(bare)
+    listed = lambda_.list_durable_executions_by_function(FunctionName="loop", Statuses=["PAUSED"])
+    assert [one["DurableExecutionArn"] for one in listed["DurableExecutions"]] == [arn]
+    lambda_.resume_durable_execution(DurableExecutionArn=arn, Reason="it is back")
     assert json.loads(aws.durable.wait(arn, 30).payload) == [0, 1]
+    kinds, events = history(lambda_, arn)
+    assert (
+        kinds.index("ExecutionPaused") < kinds.index("ExecutionResumed") < kinds.index("ExecutionSucceeded")
+    )
+    said = [one.get("ExecutionPausedDetails", one.get("ExecutionResumedDetails")) for one in events]
+    assert [one["Reason"]["Payload"] for one in said if one] == ["the Region is down", "it is back"]
+    assert [one["EventId"] for one in events] == list(range(1, len(events) + 1))
     with pytest.raises(lambda_.exceptions.ResourceNotFoundException):
-        lambda_.pause_durable_execution(DurableExecutionArn="arn:nothing")
+        lambda_.pause_durable_execution(DurableExecutionArn=f"{arn[:-1]}x")
+
+
+def test_a_pause_twice_is_a_conflict_unless_it_is_the_same_request(aws, lambda_, start):
+    """A repeated token "returns a successful response instead of an error", says AWS's page of the operation."""
+    arn = start("held", rounds=1, wait_s=3600)
+    for _ in range(2):
+        lambda_.pause_durable_execution(DurableExecutionArn=arn, ClientToken="one")
+    with pytest.raises(lambda_.exceptions.ResourceConflictException):
+        lambda_.pause_durable_execution(DurableExecutionArn=arn, ClientToken="two")
+    for _ in range(2):
+        lambda_.resume_durable_execution(DurableExecutionArn=arn, ClientToken="three")
+    with pytest.raises(lambda_.exceptions.ResourceConflictException):
+        lambda_.resume_durable_execution(DurableExecutionArn=arn, ClientToken="four")
+    assert history(lambda_, arn)[0].count("ExecutionPaused") == 1
+    lambda_.pause_durable_execution(DurableExecutionArn=arn)
+    lambda_.stop_durable_execution(DurableExecutionArn=arn)
+    aws.durable.wait(arn)
+    assert status(lambda_, arn) == "STOPPED", "it may be stopped while it is held"
+    with pytest.raises(lambda_.exceptions.ResourceConflictException):
+        lambda_.pause_durable_execution(DurableExecutionArn=arn)
+
+
+def test_a_history_has_pages_in_either_order_and_its_data_unless_told_otherwise(aws, lambda_, start):
+    arn = start("pages", rounds=2, wait_s=60)
+    aws.durable.wait(arn)
+    whole = history(lambda_, arn)[1]
+    pages = lambda_.get_paginator("get_durable_execution_history").paginate
+
+    def told(**asked):
+        found = pages(DurableExecutionArn=arn, **asked)
+        return [one for page in found for one in page["Events"]]
+
+    assert told(PaginationConfig={"PageSize": 3}) == whole
+    assert told(ReverseOrder=True, PaginationConfig={"PageSize": 4}) == whole[::-1]
+    assert told() == whole, "the data is there by default"
+    bare = told(IncludeExecutionData=False)
+    assert [one["EventType"] for one in bare] == [one["EventType"] for one in whole]
+    assert "Payload" not in json.dumps(bare, default=str)
+    with pytest.raises(lambda_.exceptions.InvalidParameterValueException):
+        lambda_.get_durable_execution_history(DurableExecutionArn=arn, Marker="nix")
 
 
 def test_is_listed_by_function_status_name_and_time(aws, lambda_, start):
@@ -237,10 +302,15 @@ def test_is_listed_by_function_status_name_and_time(aws, lambda_, start):
         )
         return [one["DurableExecutionArn"] for page in pages for one in page["DurableExecutions"]]
 
-    assert listed(StartedAfter=before) == arns
-    assert listed(StartedAfter=before, Statuses=["SUCCEEDED"], PaginationConfig={"PageSize": 2}) == arns
+    newest_first = arns[::-1]
+    assert listed(StartedAfter=before) == newest_first
+    assert (
+        listed(StartedAfter=before, Statuses=["SUCCEEDED"], PaginationConfig={"PageSize": 2}) == newest_first
+    )
     assert listed(StartedAfter=before, Statuses=["FAILED", "STOPPED"]) == []
-    assert listed(StartedAfter=before, ReverseOrder=True) == arns[::-1]
+    assert listed(StartedAfter=before, ReverseOrder=True) == arns
+    assert listed(StartedAfter=before, Qualifier="1") == newest_first
+    assert listed(StartedAfter=before, Qualifier="$LATEST") == []
     assert listed(DurableExecutionName="listed-1") == [arns[1]]
     with pytest.raises(lambda_.exceptions.ResourceNotFoundException):
         lambda_.list_durable_executions_by_function(FunctionName="nobody")

@@ -14,6 +14,7 @@ import pytest
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail import rule_caller
 from retry_run_task.local.installation import Installation, install
+from support.canned import Canned, denied
 from support.records import record
 from support.site import Site
 
@@ -294,3 +295,86 @@ def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
         "why": "the rules and schedules cannot be read: more than 200 schedules could have made this call",
     }
     assert launch["decision"] == "retry", "the request is whole, so it needs no schedule"
+
+
+# Tags.
+
+DEFINITION = "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/nightly:7"
+
+
+def tagged_target() -> dict[str, Any]:
+    wanted = target()
+    return wanted | {"EcsParameters": wanted["EcsParameters"] | {"TaskDefinitionArn": DEFINITION}}
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("on", ["rule", "task definition"])
+def test_a_tag_leaves_a_schedule_alone(site: Site, on: str) -> None:
+    site.capacity(0)
+    tags = {"retry-run-task:ignore": "true"}
+    site.aws.schedules.put_rule("nightly", expression=soon(site), tags=tags if on == "rule" else {})
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **tagged_target()}])
+    if on == "task definition":
+        site.aws.ecs.tags[DEFINITION] = tags
+    (ignored,) = site.wait_for(lambda: site.events("recovery.ignored"))
+    assert (ignored["outcome"], ignored["rule"]) == ("ignored", "tag")
+    assert site.recoveries() == []
+    assert site.aws.published == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_tag_of_the_rule_counts_before_that_of_the_task_definition(site: Site) -> None:
+    """And one that no rule of the policy is for is said in the log, and changes nothing."""
+    site.capacity(0)
+    site.aws.schedules.put_rule(
+        "nightly",
+        expression=soon(site),
+        tags={"retry-run-task:policy": "mine", "retry-run-task:ignore": "false"},
+    )
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **tagged_target()}])
+    site.aws.ecs.tags[DEFINITION] = {"retry-run-task:policy": "theirs", "retry-run-task:ignore": "true"}
+    (tagged,) = site.wait_for(lambda: site.events("recovery.tagged"))
+    assert (tagged["tag"], tagged["ignore"], tagged["level"]) == ("mine", False, "WARNING")
+    assert tagged["why"] == "no rule of the policy is for the tag 'mine'"
+    site.capacity(1)
+    site.wait_for(lambda: outcomes(site))
+    assert outcomes(site) == ["recovered"]
+
+
+def test_tags_of_a_group_count_for_its_schedules_and_what_may_not_be_read_is_said() -> None:
+    """Schedules have no tags. Without a permission there are no tags of that kind, and the recovery goes on."""
+    with Canned() as aws:
+        cluster = aws.local.ecs.create_cluster("batch")
+        aws.local.ecs.register_task_definition("nightly", revision=7)
+        wanted = tagged_target() | {"Arn": cluster}
+        aws.local.schedules.create_schedule("nightly", expression="cron(0 0 * * ? *)", target=wanted)
+        asked: list[dict[str, Any]] = []
+        aws.answers["scheduler:ListTagsForResource"] = lambda call: (
+            asked.append(call) or {"Tags": [{"Key": "retry-run-task:policy", "Value": "patient"}]}
+        )
+        aws.answers["ecs:ListTagsForResource"] = denied("ecs:ListTagsForResource")
+        value = record(
+            request={
+                "cluster": "batch",
+                "taskDefinition": DEFINITION,
+                "startedBy": "chronos-schedule/nightly",
+            },
+            userAgent="AmazonEventBridgeScheduler aws-sdk-java/2.20.0",
+            sourceIPAddress="198.51.100.17",
+            userIdentity={"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": ROLE}}},
+        )
+        done = subprocess.run(
+            [sys.executable, "-m", "retry_run_task", "explain", "-", "--aws", "--json"],
+            input=json.dumps(value),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | aws.environment(),
+        )
+    (launch,) = json.loads(done.stdout)["launches"]
+    assert launch["schedule"]["tag"] == "patient"
+    (unread,) = launch["schedule"]["tags_unread"]
+    assert unread.startswith("the tags of nightly:7 cannot be read: ")
+    assert "ecs:ListTagsForResource" in unread
+    assert launch["decision"] == "retry"
+    assert len(asked) == 1

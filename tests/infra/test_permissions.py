@@ -15,7 +15,8 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from support.infra import ROOT, Stack, tool
+from retry_run_task.core.identity import member_role
+from support.infra import NOT_OWN, ROOT, Stack, tool
 
 SOURCE = ROOT / "src" / "retry_run_task"
 PACKAGE = "retry_run_task"
@@ -25,6 +26,8 @@ EVERYTHING = {
     "PassRoleArns": "arn:aws:iam::123456789012:role/batch,arn:aws:iam::123456789012:role/batch-execution",
     "TrailLogGroupName": "aws-cloudtrail-logs",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "MemberAccounts": "210987654321,333333333333",
+    "MemberExternalId": "night-shift-7f3a",
 }
 
 # Which function calls what a module of aws/ offers.
@@ -35,6 +38,7 @@ CALLED_BY = {
     "tasks": "RecoverPolicy",
     "schedules": "RecoverPolicy",
     "tags": "RecoverPolicy",
+    "members": "RecoverPolicy",
 }
 # Modules of aws/ that call nothing.
 CALL_NOTHING = {"__init__", "once", "telemetry", "world"}
@@ -262,22 +266,25 @@ def test_recover_may_pass_only_the_named_roles_and_only_to_tasks() -> None:
 
 
 def test_without_roles_or_a_key_there_is_no_permission_for_them() -> None:
-    given = {k: v for k, v in EVERYTHING.items() if k not in ("PassRoleArns", "TopicKeyArn")}
+    given = {k: v for k, v in EVERYTHING.items() if k in ("TaskDefinitions", "Clusters")}
     sids = {s["Sid"] for s in statements("RecoverPolicy", Stack(**given))}
     everything = {s["Sid"] for s in statements("RecoverPolicy")}
-    assert everything - sids == {"PassTheRolesOfTheTasks", "UseTheKeyOfTheTopic"}
+    assert everything - sids == {"PassTheRolesOfTheTasks", "UseTheKeyOfTheTopic", "EnterOtherAccounts"}
 
 
-# Statements about what is not the stack's own: tasks, their roles, and schedules.
-NOT_OWN = {
-    "MakeFailedCallsAgain",
-    "TagWhatIsStarted",
-    "PassTheRolesOfTheTasks",
-    "LookForTasks",
-    "LookAtTasks",
-    "FindTheSchedule",
-    "ReadTheSchedule",
-}
+def test_recover_may_take_one_role_in_the_named_accounts_and_no_other() -> None:
+    statement = _statement("EnterOtherAccounts")
+    assert statement["Resource"] == f"arn:aws:iam::*:role/{member_role('retry-run-task')}"
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:ResourceAccount": ["210987654321", "333333333333"]}
+    }
+
+
+def test_recover_may_act_in_the_named_regions_only() -> None:
+    regions = ["ap-northeast-1", "eu-west-1"]
+    for statement in statements("RecoverPolicy", Stack(**EVERYTHING, Regions=",".join(regions))):
+        if statement["Sid"] in NOT_OWN - {"PassTheRolesOfTheTasks", "EnterOtherAccounts"}:
+            assert statement["Condition"]["StringEquals"]["aws:RequestedRegion"] == regions
 
 
 def test_everything_else_is_of_this_stack() -> None:
@@ -300,15 +307,22 @@ def test_a_role_can_be_taken_by_lambda_only_and_has_one_policy() -> None:
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-def test_forty_task_definitions_fit_into_the_policy() -> None:
+@pytest.mark.parametrize(
+    ("task_definitions", "accounts", "regions"),
+    [(40, "", ""), (20, ",".join(f"{n:012}" for n in range(48)), "ap-northeast-1,ap-northeast-3,eu-west-1")],
+    ids=["forty task definitions", "twenty, and 48 accounts in three Regions"],
+)
+def test_much_fits_into_the_policy(task_definitions: int, accounts: str, regions: str) -> None:
     """IAM counts 6,144 characters without white space, and CloudFormation 4,096 in a parameter.
 
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     """
     many = {
-        "TaskDefinitions": ",".join(f"a-nightly-job-{n:02}" for n in range(40)),
+        "TaskDefinitions": ",".join(f"a-nightly-job-{n:02}" for n in range(task_definitions)),
         "Clusters": ",".join(f"cluster-{n}" for n in range(5)),
         "PassRoleArns": ",".join(f"arn:aws:iam::123456789012:role/a-role-{n}" for n in range(10)),
+        "MemberAccounts": accounts,
+        "Regions": regions,
     }
     policy = Stack(**{**EVERYTHING, **many}).of_type("AWS::IAM::ManagedPolicy")["RecoverPolicy"]
     text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from retry_run_task import __version__, handlers
-from retry_run_task.aws import ecs, topic
+from retry_run_task.aws import ecs, members, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
@@ -37,6 +37,9 @@ FULL = {
     "TrailLogGroupName": "aws-cloudtrail-logs",
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "Regions": "ap-northeast-1,ap-northeast-3",
+    "MemberAccounts": "210987654321,333333333333",
+    "MemberExternalId": "night-shift-7f3a",
 }
 
 
@@ -117,9 +120,9 @@ def _longest_s(config: Any) -> int:
 
 
 def test_recover_has_time_for_a_call_and_a_message_with_all_their_tries() -> None:
-    needed = _longest_s(ecs._CONFIG) + _longest_s(topic._CONFIG)
+    needed = sum(_longest_s(config) for config in (ecs._CONFIG, topic._CONFIG, members._CONFIG))
     # botocore waits up to 20 s between tries. https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
-    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 4 * 20
+    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 5 * 20
 
 
 def test_recover_is_durable_and_remembers_names_longer_than_events_come_again() -> None:
@@ -288,9 +291,13 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 # Parameters.
 
 
-def test_there_are_at_most_a_dozen_parameters_and_each_is_explained_and_checked() -> None:
+# A dozen, and three for many accounts and Regions, which most people leave alone.
+MOST_PARAMETERS = 15
+
+
+def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
     parameters = template()["Parameters"]
-    assert len(parameters) <= 12
+    assert len(parameters) <= MOST_PARAMETERS
     for name, parameter in parameters.items():
         assert parameter["Description"].rstrip().endswith("."), name
         if "AllowedValues" not in parameter:
@@ -324,6 +331,12 @@ GOOD_AND_BAD = {
     ),
     "Callers": (["rule", "scheduler", "hand-made", "other"], ["", "batch", "own", "step-functions"]),
     "TrailLogGroupName": (["", "aws-cloudtrail-logs", "/trail/x"], ["arn:aws:logs:a:1:log-group:x", "a*"]),
+    "Regions": (
+        ["", "ap-northeast-1", "us-gov-west-1", "us-isob-east-1"],
+        ["*", "ap-northeast", "Tokyo", "ap-northeast-1a", "arn:aws:ecs"],
+    ),
+    "MemberAccounts": (["", "210987654321"], ["2109876543210", "21098765432", "*", "a", "o-123456789012"]),
+    "MemberExternalId": (["", "ab", "a/b:c=d_e-f", "x" * 64], ["a", "a b", "x" * 65, "*"]),
     "NotificationEmail": (["", "a@example.com"], ["a", "a@b@c", "a@b,c@d"]),
     "TopicKeyArn": (["", FULL["TopicKeyArn"]], ["alias/aws/sns", "1234abcd-12ab-34cd-56ef-1234567890ab"]),
     "RunbookUrl": (["docs/runbook.md", "https://example.com/runbook"], ["", "a#b", "a b"]),
@@ -348,10 +361,6 @@ def _environment(stack: Stack, function: str) -> dict[str, str]:
     return stack.of_type("AWS::Lambda::Function")[function]["Environment"]["Variables"]
 
 
-# Settings that no function is given, and why.
-NOT_SET = {"regions": "empty means the function's own Region, which is what the role may act in"}
-
-
 def test_the_functions_understand_every_variable_that_they_are_given() -> None:
     stack = full(Callers="rule,other", NotifyRecovered="true")
     intake = Settings.from_environment(_environment(stack, "Intake"))
@@ -360,7 +369,14 @@ def test_the_functions_understand_every_variable_that_they_are_given() -> None:
     assert (intake.recover_function, intake.role_arn) == ("<RecoverLive>", "<RecoverRole.Arn>")
     recover = Settings.from_environment(_environment(stack, "Recover"))
     assert (recover.topic_arn, recover.notify_recovered) == ("<Notifications>", True)
+    assert intake.regions == ("ap-northeast-1", "ap-northeast-3")
+    assert (intake.accounts, recover.external_id) == (("210987654321", "333333333333"), "night-shift-7f3a")
     assert intake.stack == recover.stack == "retry-run-task"
+
+
+def test_by_default_only_this_account_and_region_are_looked_after() -> None:
+    intake = Settings.from_environment(_environment(bare(), "Intake"))
+    assert (intake.regions, intake.accounts) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -383,10 +399,10 @@ def test_what_else_is_recovered(also: str, errors: bool, spot: bool) -> None:
     )
 
 
-def test_every_setting_is_given_to_a_function_or_left_out_for_a_reason() -> None:
+def test_every_setting_is_given_to_a_function() -> None:
     given = {name for function in ("Intake", "Recover") for name in _environment(full(), function)}
     known = {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
-    assert known - given == {PREFIX + name.upper() for name in NOT_SET}
+    assert known - given == set()
 
 
 def test_by_default_the_same_callers_are_recovered_as_by_the_code() -> None:

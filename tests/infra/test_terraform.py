@@ -23,6 +23,7 @@ FULL = {
     "TrailLogGroupName": "trail",
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "MemberAccounts": "210987654321",
 }
 
 

@@ -48,8 +48,8 @@ class Canned:
         calls: The IAM actions of the calls that came, in order.
     """
 
-    def __init__(self) -> None:
-        self.local = LocalAws()
+    def __init__(self, local: LocalAws | None = None) -> None:
+        self.local = local or LocalAws()
         self.answers: dict[str, Answer] = {}
         self.calls: list[str] = []
         self._stack = ExitStack()

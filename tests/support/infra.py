@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "infra" / "template.yaml"
+MEMBER = ROOT / "infra" / "member.yaml"
 MODULE = ROOT / "infra" / "terraform"
 _BIN = ROOT / ".venv-infra" / "bin"
 
@@ -24,6 +25,18 @@ WHERE = {
     "AWS::AccountId": "123456789012",
     "AWS::URLSuffix": "amazonaws.com",
 }
+# Statements about what is not the stack's own: tasks, their roles, and schedules.
+NOT_OWN = {
+    "MakeFailedCallsAgain",
+    "TagWhatIsStarted",
+    "PassTheRolesOfTheTasks",
+    "LookForTasks",
+    "LookAtTasks",
+    "FindTheSchedule",
+    "ReadTheSchedule",
+    "EnterOtherAccounts",
+}
+
 _NO_VALUE = {"Ref": "AWS::NoValue"}
 
 
@@ -41,14 +54,14 @@ def _json(path: Path) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def template() -> dict[str, Any]:
-    """Return the template, with every intrinsic function in its long form."""
-    return json.loads(_json(TEMPLATE))
+def template(path: Path = TEMPLATE) -> dict[str, Any]:
+    """Return a template, with every intrinsic function in its long form."""
+    return json.loads(_json(path))
 
 
-def module() -> dict[str, list[Any]]:
-    """Return the blocks of the Terraform module, by kind."""
-    return json.loads(_json(MODULE))
+def module(path: Path = MODULE) -> dict[str, list[Any]]:
+    """Return the blocks of a Terraform module, by kind."""
+    return json.loads(_json(path))
 
 
 class Stack:
@@ -60,9 +73,13 @@ class Stack:
     """
 
     def __init__(
-        self, name: str = "retry-run-task", where: Mapping[str, str] | None = None, **given: str
+        self,
+        name: str = "retry-run-task",
+        where: Mapping[str, str] | None = None,
+        path: Path = TEMPLATE,
+        **given: str,
     ) -> None:
-        self._template = template()
+        self._template = template(path)
         self.values: dict[str, Any] = {**WHERE, **(where or {}), "AWS::StackName": name}
         parameters = self._template["Parameters"]
         assert given.keys() <= parameters.keys()

@@ -108,7 +108,7 @@ class Run:
         return [result for name, result in self.execution.operations if name.startswith("wait-")]
 
 
-def run(
+def run(  # noqa: PLR0913 - what a test may want to change
     launch: FailedLaunch,
     *script: Answer,
     policy: Policy = PLAIN,
@@ -118,6 +118,7 @@ def run(
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
     recover_errors: bool = False,
+    entrance: recovery.Entrance | None = None,
     **world_: Any,
 ) -> Run:
     """Recover a launch under virtual time, beginning ``late_s`` seconds after it failed."""
@@ -133,6 +134,7 @@ def run(
         policy=policy,
         notify_recovered=notify_recovered,
         recover_errors=recover_errors,
+        entrance=entrance,
     )
     timeline.run()
     (execution,) = executions.by_name.values()
@@ -141,7 +143,7 @@ def run(
     return Run(execution.result, told, execution, world)
 
 
-def start(
+def start(  # noqa: PLR0913 - likewise
     executions: Executions,
     launch: FailedLaunch,
     world: recovery.World,
@@ -151,6 +153,7 @@ def start(
     policy: Policy = PLAIN,
     notify_recovered: bool = False,
     recover_errors: bool = False,
+    entrance: recovery.Entrance | None = None,
 ) -> bool:
     """Start a recovery as intake would: by name, with the launch as its payload."""
     payload = wire.canonical(wire.launch_to_json(launch))
@@ -170,6 +173,7 @@ def start(
                 tell=tell,
                 notify_recovered=notify_recovered,
                 recover_errors=recover_errors,
+                entrance=entrance,
             ),
         )
 

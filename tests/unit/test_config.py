@@ -24,6 +24,8 @@ def test_every_setting_is_read() -> None:
         "TASK_DEFINITIONS": "nightly*",
         "REGIONS": "us-east-1,eu-west-1",
         "ROLE_ARN": "arn:aws:iam::1:role/r",
+        "ACCOUNTS": "210987654321, 333333333333",
+        "EXTERNAL_ID": "night-shift",
     }
     assert Settings.from_environment({PREFIX + k: v for k, v in environment.items()}) == Settings(
         stack="night",
@@ -35,6 +37,8 @@ def test_every_setting_is_read() -> None:
         task_definitions=("nightly*",),
         regions=("us-east-1", "eu-west-1"),
         role_arn="arn:aws:iam::1:role/r",
+        accounts=("210987654321", "333333333333"),
+        external_id="night-shift",
     )
 
 
@@ -50,6 +54,11 @@ def test_every_setting_is_read() -> None:
         ("CLUSTERS", "", "patterns"),
         ("CLUSTERS", "a,,b", "patterns"),
         ("STACK", "", "a name"),
+        ("ACCOUNTS", "21098765432", "12 digits"),
+        ("ACCOUNTS", "210987654321,", "patterns"),
+        ("ACCOUNTS", "arn:aws:iam::210987654321:role/x", "12 digits"),
+        ("EXTERNAL_ID", "x", "2 to 1224"),
+        ("EXTERNAL_ID", "a b", "2 to 1224"),
     ],
 )
 def test_a_value_that_is_not_understood_is_named_with_what_was_expected(

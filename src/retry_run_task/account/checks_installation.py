@@ -16,6 +16,7 @@ from retry_run_task.account.proposal import (
     propose,
     roles_of,
 )
+from retry_run_task.core.identity import member_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 DURABLE = "durable functions"
 STACK = "stack"
 SCOPE = "scope"
+MEMBERS = "other accounts"
 ALARMS = "alarms"
 CONCURRENCY = "concurrency"
 
@@ -42,6 +44,8 @@ def check_installation(inventory: Inventory) -> Iterator[Check]:
     yield _stack(inventory)
     if isinstance(inventory.stack, Stack) and inventory.launchers.found:
         yield from _scope(inventory, inventory.stack)
+    if isinstance(inventory.stack, Stack):
+        yield from _members(inventory.stack)
     yield from _alarms(inventory)
     yield _concurrency(inventory)
 
@@ -135,6 +139,17 @@ def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
         )
     if not barred and not outside:
         yield ok(SCOPE, "The stack looks after every rule and schedule that is switched on.")
+
+
+def _members(stack: Stack) -> Iterator[Check]:
+    """Yield that other accounts are looked after, but not from here: only recover may take the role there."""
+    accounts = [part for part in stack.parameters.get("MemberAccounts", "").split(",") if part]
+    if accounts:
+        yield skip(
+            MEMBERS,
+            f"{listed(accounts)} can be looked at with credentials of that account only.",
+            f"Look whether the role is there: aws iam get-role --role-name {member_role(stack.name)}",
+        )
 
 
 def _is_inside(one: Launcher, inventory: Inventory, families: list[str], clusters: list[str]) -> bool:

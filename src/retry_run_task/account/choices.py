@@ -102,12 +102,20 @@ def choose(
         *_missing_definitions(given.get("TaskDefinitions"), by_hand),
         *_log_group_problems(log_group, inventory, reader),
         *_no_way_in(log_group, proposal),
+        *_no_external_id({one.name: one.value for one in parameters}),
     ]
     if problems:
         raise ConfigError(f"{'; '.join(dict.fromkeys(problems))}.")
     email = next(one for one in parameters if one.name == "NotificationEmail")
     notes = (*_notes(given, whole, log_group, email, inventory), *proposal.left_out)
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
+
+
+def _no_external_id(values: Mapping[str, str]) -> Iterator[str]:
+    if values["MemberAccounts"] and not values["MemberExternalId"]:
+        yield (
+            "with MemberAccounts, MemberExternalId has to be given: the one that infra/member.yaml was deployed with"
+        )
 
 
 def _sourced(sources: tuple[tuple[str, Mapping[str, str]], ...]) -> dict[str, Chosen]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from retry_run_task.core.values import CallerKind
 
@@ -125,6 +126,13 @@ class Launcher:
         variables: Names of the environment variables that it sets, each with its container: ``app.DB_URL``.
         may_hide: Whether CloudTrail hides a part of its calls, as far as can be told.
         unreadable: Why that part cannot be read back; empty if it can.
+        timezone: Of the expression, an IANA name.
+        start: When a rate begins to count; None if it is not said.
+        end: After which nothing is due; None if it is not said.
+        modified: When it was last changed; None where AWS does not tell, as of rules.
+        window_min: For how many minutes after it is due it may still be started.
+        started_by: What its own request puts on its tasks, as a universal target may; empty if EventBridge does.
+        event_age_s: For how long EventBridge repeats a call that raised an error.
     """
 
     kind: CallerKind
@@ -141,6 +149,13 @@ class Launcher:
     variables: tuple[str, ...] = ()
     may_hide: bool = False
     unreadable: str = ""
+    timezone: str = "UTC"
+    start: datetime | None = None
+    end: datetime | None = None
+    modified: datetime | None = None
+    window_min: int = 0
+    started_by: str = ""
+    event_age_s: int = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

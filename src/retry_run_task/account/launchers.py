@@ -114,6 +114,13 @@ def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: Js
         variables=variables,
         may_hide=may_hide,
         unreadable=unreadable,
+        timezone=schedule.timezone,
+        start=schedule.start,
+        end=schedule.end,
+        modified=schedule.modified,
+        window_min=int(_object(described.get("FlexibleTimeWindow")).get("MaximumWindowInMinutes") or 0),
+        started_by=_text(request.get("startedBy")),
+        event_age_s=schedule.event_age_s,
     )
 
 

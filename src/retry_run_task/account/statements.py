@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _WORDS: dict[str, dict[str, str]] = {
     "ecs": {
         "DescribeTasks": "look at tasks",
+        "ListTagsForResource": "read tags of task definitions",
         "ListTasks": "list tasks",
         "RunTask": "start tasks",
         "TagResource": "tag tasks",
@@ -23,6 +24,7 @@ _WORDS: dict[str, dict[str, str]] = {
         "DescribeRule": "read rules",
         "ListEventBuses": "list event buses",
         "ListRuleNamesByTarget": "list rules",
+        "ListTagsForResource": "read tags of rules",
         "ListTargetsByRule": "read the targets of rules, with their inputs",
     },
     "iam": {"PassRole": "give tasks a role"},
@@ -36,13 +38,15 @@ _WORDS: dict[str, dict[str, str]] = {
     "scheduler": {
         "GetSchedule": "read schedules, with their inputs",
         "ListSchedules": "list schedules",
+        "ListTagsForResource": "read tags of schedule groups",
     },
     "sns": {"Publish": "publish to a topic"},
     "sqs": {"SendMessage": "put messages into a queue"},
+    "sts": {"AssumeRole": "take the role of other accounts"},
 }
 
 _CONDITIONS: dict[str, dict[str, str]] = {
-    "aws": {"RequestedRegion": "in the Region"},
+    "aws": {"RequestedRegion": "in the Region", "ResourceAccount": "in the accounts"},
     "ecs": {"CreateAction": "while they are made by", "cluster": "on the clusters"},
     "iam": {"PassedToService": "for use by"},
     "kms": {"ViaService": "through"},

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
+from retry_run_task.aws import members
 from retry_run_task.aws.once import once
 from retry_run_task.core.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
 
@@ -30,9 +30,13 @@ _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"
 
 
 @once
-def client(region: str) -> ECSClient:
-    """Return an ECS client for a Region that sends the body it is given under ``rawBody``."""
-    ecs = boto3.client("ecs", region_name=region or None, config=_CONFIG)
+def client(region: str, role: members.Role | None = None) -> ECSClient:
+    """Return an ECS client for a Region that sends the body it is given under ``rawBody``.
+
+    Raises:
+        CannotAssumeError: The role of another account cannot be taken.
+    """
+    ecs: ECSClient = members.client("ecs", region, role, _CONFIG)
     ecs.meta.events.register("before-parameter-build.ecs.RunTask", _keep_body)
     ecs.meta.events.register("before-call.ecs.RunTask", _put_body)
     return ecs
@@ -65,6 +69,9 @@ def run_task(ecs: ECSClient, body: JsonObject) -> Answer:
     except (ConnectionError, HTTPClientError) as error:
         # Time-outs and broken connections. Where the last try met nobody, an earlier one may have been heard.
         return Lost(failure=_failure(type(error).__name__, str(error)))
+    except members.CannotAssumeError as error:
+        # Credentials are renewed between two tries as well, so the one before may have been heard.
+        return Refused(failure=error.failure, is_unsure=True)
     except BotoCoreError as error:
         # Nothing was sent: no credentials, no Region, a bad endpoint.
         return Refused(failure=_failure(type(error).__name__, str(error)))

@@ -23,7 +23,7 @@ _LOCK = threading.RLock()
 
 def once(make: Callable[P, T]) -> Callable[P, T]:
     """Remember what a function made for each set of arguments, and let nothing be made twice."""
-    # The decorated functions take strings at most, which is all that a cache asks for.
+    # The decorated functions take strings and frozen values, and a cache asks for no more.
     remembered: Callable[P, T] = functools.cache(make)  # type: ignore[assignment]
 
     @functools.wraps(make)

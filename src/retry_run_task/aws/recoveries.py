@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 # Lambda starts 300 durable executions a second in a Region and answers 429 beyond that, which botocore's
 # standard mode repeats, for some ten seconds; after that the event is better delivered again.
 # https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
-_CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
+CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 
 
 class Started(StrEnum):
@@ -32,7 +32,7 @@ class Started(StrEnum):
 @once
 def client() -> LambdaClient:
     """Return a Lambda client that is patient with 429."""
-    return boto3.client("lambda", config=_CONFIG)
+    return boto3.client("lambda", config=CONFIG)
 
 
 def start(functions: LambdaClient, *, function: str, name: str, payload: str) -> Started:

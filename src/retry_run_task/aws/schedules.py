@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from retry_run_task.aws import members
 from retry_run_task.aws.once import once
 from retry_run_task.core.schedules import STAMP_MAX, STAMPS
 from retry_run_task.core.values import CallerKind
@@ -35,26 +35,42 @@ class CannotReadError(Exception):
 
 
 @once
-def _events(region: str) -> EventBridgeClient:
-    return boto3.client("events", region_name=region or None, config=_CONFIG)
+def events_client(region: str, role: members.Role | None = None) -> EventBridgeClient:
+    """Return a client of EventBridge for a Region.
+
+    Raises:
+        CannotAssumeError: The role of another account cannot be taken.
+    """
+    events: EventBridgeClient = members.client("events", region, role, _CONFIG)
+    return events
 
 
 @once
-def _scheduler(region: str) -> EventBridgeSchedulerClient:
-    return boto3.client("scheduler", region_name=region or None, config=_CONFIG)
+def scheduler_client(region: str, role: members.Role | None = None) -> EventBridgeSchedulerClient:
+    """Return a client of EventBridge Scheduler for a Region.
+
+    Raises:
+        CannotAssumeError: The role of another account cannot be taken.
+    """
+    scheduler: EventBridgeSchedulerClient = members.client("scheduler", region, role, _CONFIG)
+    return scheduler
 
 
-def candidates(launch: FailedLaunch) -> list[Schedule]:
+def candidates(launch: FailedLaunch, role: members.Role | None = None) -> list[Schedule]:
     """Return the rules' targets or schedules that may have made a call, by name and cluster.
+
+    Args:
+        launch: The call.
+        role: The role to look with in the launch's account; None for the function's own.
 
     Raises:
         CannotReadError: They cannot be read.
     """
     try:
         if launch.caller.kind is CallerKind.RULE:
-            return list(_rules(launch))
+            return list(_rules(launch, events_client(launch.region, role)))
         if launch.caller.kind is CallerKind.SCHEDULER:
-            return list(_schedules(launch))
+            return list(_schedules(launch, scheduler_client(launch.region, role)))
     except ClientError as error:
         said = error.response["Error"]
         raise CannotReadError(
@@ -72,8 +88,7 @@ def _prefix(launch: FailedLaunch) -> str:
     return started_by[:STAMP_MAX].removeprefix(stamp) if started_by.startswith(stamp) else ""
 
 
-def _rules(launch: FailedLaunch) -> Iterator[Schedule]:
-    events = _events(launch.region)
+def _rules(launch: FailedLaunch, events: EventBridgeClient) -> Iterator[Schedule]:
     prefix = _prefix(launch)
     buses = [bus["Name"] for page in _pages(events, "list_event_buses", "EventBuses") for bus in page]
     for bus in buses:
@@ -88,8 +103,7 @@ def _rules(launch: FailedLaunch) -> Iterator[Schedule]:
                         yield from (wire.of_rule(rule, target) for target in targets if wire.is_ecs(target))
 
 
-def _schedules(launch: FailedLaunch) -> Iterator[Schedule]:
-    scheduler = _scheduler(launch.region)
+def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> Iterator[Schedule]:
     prefix = _prefix(launch)
     named: Any = {"NamePrefix": prefix} if prefix else {}
     looked_at = 0

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from retry_run_task.aws.once import once
+from retry_run_task.aws import ecs, schedules
 from retry_run_task.core.schedules import Tags, read_tags
 from retry_run_task.core.values import CallerKind
 
@@ -22,33 +20,18 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
+    from retry_run_task.aws import members
     from retry_run_task.core.schedules import Schedule
     from retry_run_task.core.values import FailedLaunch
 
-_CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 
-
-@once
-def _ecs(region: str) -> ECSClient:
-    return boto3.client("ecs", region_name=region or None, config=_CONFIG)
-
-
-@once
-def _events(region: str) -> EventBridgeClient:
-    return boto3.client("events", region_name=region or None, config=_CONFIG)
-
-
-@once
-def _scheduler(region: str) -> EventBridgeSchedulerClient:
-    return boto3.client("scheduler", region_name=region or None, config=_CONFIG)
-
-
-def of(launch: FailedLaunch, schedule: Schedule | None) -> Tags:
+def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags:
     """Return what is said of a launch. What cannot be read is said too, and nothing is raised for it.
 
     Args:
         launch: What failed.
         schedule: What made the call; None if that is not certain.
+        role: The role to look with in the launch's account; None for the function's own.
     """
     found: list[dict[str, str]] = []
     unread: list[str] = []
@@ -61,27 +44,30 @@ def of(launch: FailedLaunch, schedule: Schedule | None) -> Tags:
 
     region = launch.region
     if schedule is not None and schedule.kind is CallerKind.RULE:
-        read(f"rule {schedule.name}", lambda: _of_rule(region, schedule.arn))
+        read(f"rule {schedule.name}", lambda: _of_rule(schedules.events_client(region, role), schedule.arn))
     if schedule is not None and schedule.kind is CallerKind.SCHEDULER:
-        read(f"schedule group {schedule.group}", lambda: _of_group(region, group_arn(schedule.arn)))
+        read(
+            f"schedule group {schedule.group}",
+            lambda: _of_group(schedules.scheduler_client(region, role), group_arn(schedule.arn)),
+        )
     definition = str(launch.request.parameters.get("taskDefinition") or "")
     if is_revision_arn(definition):
-        read(definition.rsplit("/", 1)[-1], lambda: _of_definition(region, definition))
+        read(definition.rsplit("/", 1)[-1], lambda: _of_definition(ecs.client(region, role), definition))
     return read_tags(*found, unread=unread)
 
 
-def _of_rule(region: str, arn: str) -> dict[str, str]:
-    return _pairs(_events(region).list_tags_for_resource(ResourceARN=arn)["Tags"])
+def _of_rule(events: EventBridgeClient, arn: str) -> dict[str, str]:
+    return _pairs(events.list_tags_for_resource(ResourceARN=arn)["Tags"])
 
 
-def _of_group(region: str, arn: str) -> dict[str, str]:
-    return _pairs(_scheduler(region).list_tags_for_resource(ResourceArn=arn).get("Tags", []))
+def _of_group(scheduler: EventBridgeSchedulerClient, arn: str) -> dict[str, str]:
+    return _pairs(scheduler.list_tags_for_resource(ResourceArn=arn).get("Tags", []))
 
 
-def _of_definition(region: str, arn: str) -> dict[str, str]:
+def _of_definition(client: ECSClient, arn: str) -> dict[str, str]:
     return {
         tag.get("key", ""): tag.get("value", "")
-        for tag in _ecs(region).list_tags_for_resource(resourceArn=arn).get("tags", [])
+        for tag in client.list_tags_for_resource(resourceArn=arn).get("tags", [])
     }
 
 

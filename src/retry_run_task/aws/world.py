@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import ecs, schedules, tags, tasks, topic
+from retry_run_task.aws import ecs, members, schedules, tags, tasks, topic
 from retry_run_task.core import identity, ladder
 from retry_run_task.core.recovery import Background
 from retry_run_task.core.schedules import (
@@ -18,7 +18,7 @@ from retry_run_task.core.schedules import (
     match,
     variable_names,
 )
-from retry_run_task.core.values import IncompleteRequest
+from retry_run_task.core.values import IncompleteRequest, Refused
 from retry_run_task.sources import expressions
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ class World:
     Args:
         topic_arn: Where messages go; empty if nowhere.
         clock: Tells the time as seconds since 1970.
+        role: The role to act with in the launch's account; None where that is the function's own.
     """
 
-    def __init__(self, topic_arn: str, clock: Callable[[], float]) -> None:
+    def __init__(self, topic_arn: str, clock: Callable[[], float], role: members.Role | None = None) -> None:
         self._topic_arn = topic_arn
         self._clock = clock
+        self._role = role
 
     def now(self) -> float:
         """Return the time as seconds since 1970."""
@@ -47,9 +49,9 @@ class World:
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
         """Return what made the call, if that is certain."""
-        found = _match(launch)
+        found = _match(launch, self._role)
         if isinstance(found, NoMatch):
-            return replace(found, tags=tags.of(launch, None))
+            return replace(found, tags=tags.of(launch, None, self._role))
         due = _next_due(found, launch.event_time)
         return Background(
             name=found.name,
@@ -57,20 +59,21 @@ class World:
             next_due=due.timestamp() if due else None,
             event_age_s=found.event_age_s,
             is_scheduled=found.expression is not None,
-            tags=tags.of(launch, found),
+            tags=tags.of(launch, found, self._role),
             visible=_visible(launch, found),
         )
 
     def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
         """Return tasks that already do what the launch asked for; or why that cannot be seen."""
         try:
-            return tuple(tasks.already_there(ecs.client(launch.region), launch, original=original, ours=ours))
-        except tasks.CannotLookError as error:
+            client = ecs.client(launch.region, self._role)
+            return tuple(tasks.already_there(client, launch, original=original, ours=ours))
+        except (tasks.CannotLookError, members.CannotAssumeError) as error:
             return str(error)
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
         """Return the request with what CloudTrail hid, read from the schedule as it is now."""
-        found = _match(launch)
+        found = _match(launch, self._role)
         if isinstance(found, NoMatch):
             return found
         try:
@@ -79,14 +82,18 @@ class World:
             return NoMatch(why=f"{error} (schedule {found.name})")
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
-        """Call RunTask with this body in the launch's Region."""
-        return ecs.run_task(ecs.client(launch.region), body)
+        """Call RunTask with this body in the launch's account and Region."""
+        try:
+            client = ecs.client(launch.region, self._role)
+        except members.CannotAssumeError as error:
+            return Refused(failure=error.failure)
+        return ecs.run_task(client, body)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
         """Return how tasks are, those that ECS knows; or why that cannot be seen."""
         try:
-            return tuple(tasks.states(ecs.client(launch.region), launch, arns))
-        except tasks.CannotLookError as error:
+            return tuple(tasks.states(ecs.client(launch.region, self._role), launch, arns))
+        except (tasks.CannotLookError, members.CannotAssumeError) as error:
             return str(error)
 
     def notify(self, message: Message) -> str | None:
@@ -145,9 +152,9 @@ def survey(launch: FailedLaunch) -> Survey:
     )
 
 
-def _match(launch: FailedLaunch) -> Schedule | NoMatch:
+def _match(launch: FailedLaunch, role: members.Role | None = None) -> Schedule | NoMatch:
     try:
-        return match(launch, schedules.candidates(launch))
+        return match(launch, schedules.candidates(launch, role))
     except schedules.CannotReadError as error:
         return NoMatch(why=f"the rules and schedules cannot be read: {error}")
 

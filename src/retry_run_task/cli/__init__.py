@@ -12,12 +12,19 @@ import sys
 import click
 
 from retry_run_task import __version__
+from retry_run_task.cli.audit import audit
 from retry_run_task.cli.demo import demo
 from retry_run_task.cli.deploy import deploy
 from retry_run_task.cli.destroy import destroy
 from retry_run_task.cli.doctor import doctor
 from retry_run_task.cli.explain import explain
+from retry_run_task.cli.pause import pause
 from retry_run_task.cli.policy import policy
+from retry_run_task.cli.replay import replay
+from retry_run_task.cli.resume import resume
+from retry_run_task.cli.simulate import simulate
+from retry_run_task.cli.status import status
+from retry_run_task.cli.stop import stop
 from retry_run_task.cli.verify import verify
 from retry_run_task.core.errors import RetryRunTaskError
 
@@ -30,7 +37,22 @@ def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-for command in (demo, explain, policy, doctor, deploy, verify, destroy):
+for command in (
+    demo,
+    explain,
+    policy,
+    simulate,
+    doctor,
+    deploy,
+    verify,
+    status,
+    stop,
+    pause,
+    resume,
+    replay,
+    audit,
+    destroy,
+):
     retry_run_task.add_command(command)
 
 

@@ -121,6 +121,11 @@ def recovery_name(stack: str, event_id: str) -> str:
     return f"{prefix}-{event_id}"
 
 
+def member_role(stack: str) -> str:
+    """Return the name of the role that recoveries of a stack take in other accounts; infra/member.yaml makes it."""
+    return f"{stack}-member"
+
+
 def client_token(call_id: str, attempt: int) -> str:
     """Return the token of one attempt (the first is 1): at most 42 of the 64 characters ECS allows.
 

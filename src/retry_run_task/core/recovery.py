@@ -53,6 +53,10 @@ if TYPE_CHECKING:
 _NOTIFY_TRIES = 7
 _NOTIFY_FIRST_WAIT_S = 60
 
+# STS is asked again if it is throttled or does not answer: 15, 30, 60, 120 s apart, about four minutes in all.
+_ENTER_TRIES = 5
+_ENTER_FIRST_WAIT_S = 15
+
 # A task on Fargate takes about half a minute to run; then looking every minute is often enough.
 _WATCH_FIRST_WAIT_S = 15
 _WATCH_LONGEST_WAIT_S = 60
@@ -150,7 +154,7 @@ class World(Protocol):
         ...
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
-        """Call RunTask with this body in the launch's Region."""
+        """Call RunTask with this body in the launch's account and Region."""
         ...
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
@@ -160,6 +164,19 @@ class World(Protocol):
     def notify(self, message: Message) -> str | None:
         """Send a message to a person. Returns None if it was taken, else what went wrong."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """The way into a launch's account, where that is not the stack's own.
+
+    Attributes:
+        role_arn: The role that has to be taken there.
+        enter: Takes it, inside a step. Returns None, or why it cannot be taken.
+    """
+
+    role_arn: str
+    enter: Callable[[], Failure | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +191,7 @@ class Tools:
         tell: Where the log is written.
         notify_recovered: Whether a person is also told when all is well.
         recover_errors: Whether calls that raised an error are made again, once nobody else can be doing it.
+        entrance: The way into the launch's account; None where the stack is at home.
     """
 
     policy: Policy
@@ -183,6 +201,7 @@ class Tools:
     tell: Tell
     notify_recovered: bool = False
     recover_errors: bool = False
+    entrance: Entrance | None = None
 
 
 @dataclass(slots=True)
@@ -365,6 +384,9 @@ def _run(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Ending:
 
 def _begin(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Request | IncompleteRequest | GiveUp:
     """Find out what is to be done about a launch, and wait until its first attempt may come; or return the end."""
+    shut = _enter(launch, progress, tools)
+    if shut is not None:
+        return shut
     background = _find_schedule(launch, tools)
     progress.facts = facts_of(
         launch,
@@ -425,6 +447,46 @@ def _incomplete(why: str) -> GiveUp:
         why=f"{why}; a task that runs with parts of its configuration missing does more harm "
         "than one that does not run",
         hint="Start the run by hand, with the values that the schedule has.",
+    )
+
+
+def _enter(launch: FailedLaunch, progress: _Progress, tools: Tools) -> GiveUp | None:
+    """Find out whether the launch's account lets recover in. If it does not, nothing is tried there."""
+    entrance = tools.entrance
+    if entrance is None:
+        return None
+
+    def action() -> JsonObject:
+        failure = entrance.enter()
+        return {"failures": wire.failures_to_json([failure] if failure else [])}
+
+    delay_s, nth = _ENTER_FIRST_WAIT_S, 1
+    while failures := wire.failures_from_json(tools.step(f"enter-account-{nth}", action)["failures"]):
+        verdict = classify(failures[0])
+        if nth == _ENTER_TRIES or verdict.category not in (Category.THROTTLE, Category.TRANSIENT):
+            return _shut_out(launch, entrance.role_arn, verdict.failure)
+        tools.tell(
+            Event.WAITING,
+            delay_s=delay_s,
+            rule="member-role",
+            category=verdict.category.value,
+            why=f"{entrance.role_arn} cannot be taken yet",
+            next_attempt=progress.label,
+        )
+        tools.wait(f"enter-wait-{nth}", delay_s)
+        progress.waited_s += delay_s
+        delay_s, nth = 2 * delay_s, nth + 1
+    return None
+
+
+def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
+    said = ": ".join(part for part in (failure.code, failure.reason) if part)
+    return GiveUp(
+        outcome=Outcome.PERMANENT,
+        rule="member-role",
+        why=f"it happened in account {launch.account}, and recover cannot take {role_arn} there ({said})",
+        hint=f"Deploy infra/member.yaml in account {launch.account}, with this stack's account, name and "
+        "external id; then start the run by hand.",
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.core.values import FailedLaunch, JsonObject
+    from retry_run_task.core.values import Caller, FailedLaunch, JsonObject
 
 # EventBridge cuts what it stamps on a task at 36 characters.
 # https://github.com/aws/containers-roadmap/issues/1705
@@ -129,7 +129,7 @@ def match(launch: FailedLaunch, schedules: Sequence[Schedule]) -> Schedule | NoM
 
     Role, cluster and task definition must be its own, and its name must begin as the task's ``startedBy`` does.
     """
-    found = [schedule for schedule in schedules if _is_maker(launch, schedule)]
+    found = [one for one in schedules if could_make(one, launch.caller, launch.request.parameters)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -140,12 +140,12 @@ def match(launch: FailedLaunch, schedules: Sequence[Schedule]) -> Schedule | NoM
     return NoMatch(why=f"{len(found)} rules or schedules could have made this call: {names}")
 
 
-def _is_maker(launch: FailedLaunch, schedule: Schedule) -> bool:
-    recorded = launch.request.parameters
+def could_make(schedule: Schedule, caller: Caller, recorded: Mapping[str, Any]) -> bool:
+    """Tell whether a call is as this schedule makes it: role, cluster, task definition and the mark on the task."""
     wanted = schedule.request
     return (
-        schedule.kind is launch.caller.kind
-        and (launch.caller.role_arn is None or launch.caller.role_arn == schedule.role_arn)
+        schedule.kind is caller.kind
+        and (caller.role_arn is None or caller.role_arn == schedule.role_arn)
         and cluster_name(recorded) == cluster_name(wanted)
         and _is_same_definition(recorded, wanted)
         and _is_stamp_of(recorded.get("startedBy"), schedule)

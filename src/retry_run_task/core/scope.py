@@ -68,20 +68,24 @@ class Scope:
         clusters: Globs on the cluster's name or ARN.
         task_definitions: Globs on the family, ``family:revision`` or the ARN.
         account: The account this stack lives in; empty means any, for a look at records from elsewhere.
+        accounts: Other accounts whose records are recovered, too.
         regions: Regions whose records are recovered; empty means any.
         recover_errors: Whether calls that raised an error which passes are recovered.
         spot_interruptions: Whether tasks that Spot took away are recovered.
         role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens tell.
+        member_role: Name of the role that they call it with in other accounts; empty if there are none.
     """
 
     callers: frozenset[CallerKind] = DEFAULT_CALLERS
     clusters: tuple[str, ...] = ("*",)
     task_definitions: tuple[str, ...] = ("*",)
     account: str = ""
+    accounts: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
     recover_errors: bool = False
     spot_interruptions: bool = False
     role_arn: str | None = None
+    member_role: str = ""
 
     def judge(self, launch: FailedLaunch) -> Judgement:
         """Say what to do with a failed launch."""
@@ -96,12 +100,13 @@ class Scope:
 
     def _why_not(self, launch: FailedLaunch) -> str | None:
         kind = launch.caller.kind
-        if self.role_arn is not None and launch.caller.role_arn == self.role_arn:
+        if self._is_own_role(launch):
             kind = CallerKind.OWN
         if kind in NEVER:
             return NEVER[kind]
-        if self.account and launch.account and launch.account != self.account:
-            return f"it happened in account {launch.account}, and this stack recovers account {self.account} only"
+        recovered = (self.account, *self.accounts)
+        if self.account and launch.account and launch.account not in recovered:
+            return f"it happened in account {launch.account}, and this stack recovers {', '.join(recovered)} only"
         if self.regions and launch.region and launch.region not in self.regions:
             return f"it happened in {launch.region}, and this stack recovers {', '.join(self.regions)} only"
         if kind not in self.callers:
@@ -109,6 +114,16 @@ class Scope:
         if not self.spot_interruptions and any(f.code == SPOT_INTERRUPTION for f in launch.failures):
             return "Spot took this task away, and those are recovered only if asked for"
         return self._pattern_mismatch(launch.request.parameters)
+
+    def _is_own_role(self, launch: FailedLaunch) -> bool:
+        """Tell by the caller's role whether a recovery of this stack made the call, in whichever account."""
+        arn = launch.caller.role_arn
+        if arn is None or arn == self.role_arn:
+            return arn is not None
+        if not self.member_role or launch.account not in self.accounts:
+            return False
+        # arn:<partition>:iam::<account>:role/<name>
+        return arn.split(":", 2)[-1] == f"iam::{launch.account}:role/{self.member_role}"
 
     def _pattern_mismatch(self, parameters: Mapping[str, object]) -> str | None:
         if not parameters:

@@ -100,6 +100,8 @@ def about(launch: FailedLaunch) -> JsonObject:
     parameters = launch.request.parameters
     return {
         "event_id": launch.event_id,
+        "account": launch.account or None,
+        "region": launch.region or None,
         "caller": launch.caller.kind.value,
         "cluster": cluster_name(parameters) if parameters else None,
         "task_definition": parameters.get("taskDefinition"),

@@ -6,6 +6,9 @@
         aws.logs.put_subscription_filter(aws.trail.log_group, "RunTaskFailureFilter", pattern, "intake")
         aws.ecs.run_task(...)
 
+There is one account and Region, `home`, and as many others as are asked for (`place`), whose calls the same
+trail records; their ECS is reached with credentials of a role there (`roles`) or signed for the Region.
+
 ECS is the model (`ecs`); every RunTask becomes a CloudTrail record (`cloudtrail`), which after a
 delay (`trail`) is in a log group (`logs`) and on the event bus (`events`), and so gets to functions
 (`functions`, `durable`). Clients reach all of it over HTTP on loopback (`server`).
@@ -24,15 +27,17 @@ from retry_run_task.local import topics
 from retry_run_task.local.clock import Clock
 from retry_run_task.local.cloudtrail import lambda_caller, sdk_caller
 from retry_run_task.local.durable import DurableExecutions
-from retry_run_task.local.ecs import Ecs, EcsError
+from retry_run_task.local.ecs import EcsError
 from retry_run_task.local.events import Events
 from retry_run_task.local.functions import Functions, client_environment
 from retry_run_task.local.lambda_api import LambdaApi
 from retry_run_task.local.logs import Logs
 from retry_run_task.local.logs_api import LogsApi
-from retry_run_task.local.schedules import Schedules
+from retry_run_task.local.lookup_api import LookupApi
+from retry_run_task.local.places import Place
+from retry_run_task.local.roles import Roles
 from retry_run_task.local.schedules_api import PATHS as SCHEDULER_PATHS
-from retry_run_task.local.schedules_api import EventsApi, SchedulerApi
+from retry_run_task.local.schedules_api import EventsApi
 from retry_run_task.local.server import (
     AwsError,
     Request,
@@ -52,7 +57,6 @@ if TYPE_CHECKING:
 
     from aws_durable_execution_sdk_python_testing.execution import Execution
 
-    from retry_run_task.local.clock import Timer
     from retry_run_task.local.cloudtrail import Caller
 
 __all__ = ["LocalAws", "Published"]
@@ -75,8 +79,10 @@ class LocalAws:
         functions: The Lambda functions.
         durable: Their durable executions.
         trail: CloudTrail's deliveries.
+        lookup: CloudTrail's event history.
         topics: The SNS topics.
         schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
+        roles: Roles in other accounts that may be taken.
     """
 
     def __init__(
@@ -110,20 +116,23 @@ class LocalAws:
             raise ValueError(f"ways_in has {sorted(unknown)}; expected some of {sorted(WAYS_IN)}")
         self.account, self.region = account, region
         self.clock = Clock(speed, start)
-        self.ecs = Ecs(account=account, region=region, now=self.clock.now, seed=seed)
         self.functions = Functions(self.clock, account, region)
         self.durable = DurableExecutions(self.clock, account, region, self.functions.invoke)
         self.logs = Logs(self.clock, account, region, self.functions.deliver)
         self.events = Events(lambda target, event: self.functions.deliver(target, json.dumps(event).encode()))
         self.topics = Topics(self.clock, account, region)
-        self.schedules = Schedules(
+        self.roles = Roles()
+        self._seed = seed
+        self._places: dict[tuple[str, str], Place] = {}
+        self._lock = threading.RLock()
+        self._home = Place(
             self.clock,
             account,
             region,
-            run_task=self.ecs.run_task,
             invoke=lambda function, event: self.functions.deliver(function, event.encode()),
             seed=seed,
         )
+        self.ecs, self.schedules = self._home.ecs, self._home.schedules
         self.events.on_event.append(self.schedules.take_event)
         ways = {"logs": self._record_to_logs, "eventbridge": self._record_to_events}
         self.trail = Trail(
@@ -132,19 +141,13 @@ class LocalAws:
             {"logs": trail_delay, "eventbridge": event_delay},
             seed,
         )
+        self.lookup = LookupApi(self.clock, self.trail)
         self.logs.create_group(self.trail.log_group)
         self._server: Server | None = None
         self._lambda = LambdaApi(self.functions, self.durable)
-        self._scheduler = SchedulerApi(self.schedules)
-        self._json_operations = {
-            "AWSEvents": EventsApi(self.schedules, self.events).operations(),
-            "Logs_20140328": LogsApi(self.logs).operations(),
-        }
+        self._logs_operations = LogsApi(self.logs).operations()
         self._stack = ExitStack()
-        self._ecs_timer: Timer | None = None
-        self._ecs_lock = threading.Lock()
-        self.ecs.on_call.append(self.trail.take)
-        self.ecs.on_call.append(lambda _: self._follow_ecs())
+        self._record(self._home)
         if "task-state-change" in ways_in:
             self.ecs.on_task_state_change.append(self._task_changed)
         self.functions.on_log.append(self._write_log)
@@ -187,6 +190,27 @@ class LocalAws:
     def on_publish(self) -> list[Callable[[Published], object]]:
         """Called with each message that SNS accepts."""
         return self.topics.on_publish
+
+    def place(self, *, account: str | None = None, region: str | None = None) -> Place:
+        """Return another account or Region, which is empty when it is first asked for.
+
+        Its calls are recorded in the same log group, as an organisation's trail for all Regions does; its events
+        stay in its own event bus, of which nothing comes here.
+        https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html
+        """
+        where = (account or self.account, region or self.region)
+        if where == (self.account, self.region):
+            return self._home
+        with self._lock:
+            if where not in self._places:
+                self._places[where] = Place(
+                    self.clock, *where, invoke=_no_function, seed=self._seed + 1 + len(self._places)
+                )
+                self._record(self._places[where])
+            return self._places[where]
+
+    def _record(self, place: Place) -> None:
+        place.ecs.on_call.append(self.trail.take)
 
     def create_topic(self, name: str) -> str:
         """Create an SNS topic, unless it is there, and return its ARN."""
@@ -239,27 +263,52 @@ class LocalAws:
             if target.startswith("AmazonEC2ContainerService"):
                 return self._serve_ecs(request)
             if target:
-                return json_operation(request, self._json_operations.get(target.partition(".")[0], {}))
+                return json_operation(request, self._json_operations(request, target))
             if request.path == "/" and request.method == "POST":
-                if b"Version=2010-03-31" in request.body:
-                    return query_operation(request, self.topics.operations(), topics.NAMESPACE)
-                identify = {"GetCallerIdentity": lambda _: self._identity(request)}
-                return query_operation(request, identify, STS_NAMESPACE)
-            rest = self._scheduler if request.path.startswith(SCHEDULER_PATHS) else self._lambda
-            return rest.serve(request)
+                return self._serve_query(request)
+            if request.path.startswith(SCHEDULER_PATHS):
+                return self._place_of(request).scheduler.serve(request)
+            return self._lambda.serve(request)
         except AwsError as error:
             return rest_error(error)
 
+    def _place_of(self, request: Request) -> Place:
+        """Return where a call goes: the account of whoever signed it, and the Region that it was signed for."""
+        session = self.roles.by_access_key(request.access_key)
+        return self.place(account=session.account if session else None, region=request.region)
+
+    def _json_operations(self, request: Request, target: str) -> dict[str, Callable[[Json], Any]]:
+        if target.startswith("AWSEvents"):
+            place = self._place_of(request)
+            # The event bus that leads to our functions is at home.
+            bus = self.events if place is self._home else Events(lambda *_: None)
+            return EventsApi(place.schedules, bus).operations()
+        if "CloudTrail_20131101" in target:
+            return self.lookup.operations()
+        return self._logs_operations if target.startswith("Logs_20140328") else {}
+
+    def _serve_query(self, request: Request) -> Response:
+        if b"Version=2010-03-31" in request.body:
+            return query_operation(request, self.topics.operations(), topics.NAMESPACE)
+        operations: dict[str, Callable[[dict[str, str]], Mapping[str, Any]]] = {
+            "GetCallerIdentity": lambda _: self._identity(request),
+            "AssumeRole": lambda form: self.roles.assume(form, self._caller(request).identity),
+        }
+        return query_operation(request, operations, STS_NAMESPACE)
+
     def _serve_ecs(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())
+        place = self._place_of(request)
+        ecs = place.ecs
         operations: dict[str, Callable[[Json], Json]] = {
-            "RunTask": lambda body: self.ecs.run_task(body, self._caller(request), request_id=request_id),
-            "DescribeTasks": self.ecs.describe_tasks,
-            "ListTasks": self.ecs.list_tasks,
-            "StopTask": self.ecs.stop_task,
-            "ListClusters": self.ecs.list_clusters,
-            "DescribeClusters": self.ecs.describe_clusters,
-            "DescribeTaskDefinition": self.ecs.describe_task_definition,
+            "RunTask": lambda body: ecs.run_task(body, self._caller(request), request_id=request_id),
+            "DescribeTasks": ecs.describe_tasks,
+            "ListTasks": ecs.list_tasks,
+            "StopTask": ecs.stop_task,
+            "ListClusters": ecs.list_clusters,
+            "DescribeClusters": ecs.describe_clusters,
+            "DescribeTaskDefinition": ecs.describe_task_definition,
+            "ListTagsForResource": ecs.list_tags_for_resource,
         }
         try:
             answer = json_operation(request, operations)
@@ -267,26 +316,16 @@ class LocalAws:
             body = {"__type": error.code, "message": error.message, **error.extra}
             headers = {"Content-Type": "application/x-amz-json-1.1"}
             answer = Response(status=error.status, body=json.dumps(body).encode(), headers=headers)
-        self._follow_ecs()
+        place.follow()
         return replace(answer, headers={**answer.headers, "x-amzn-RequestId": request_id})
-
-    def _follow_ecs(self) -> None:
-        """Wake ECS when its next task changes by itself."""
-        with self._ecs_lock:
-            due = self.ecs.next_change()
-            if self._ecs_timer is not None:
-                self._ecs_timer.cancel()
-            if due is not None:
-                self._ecs_timer = self.clock.call_at(due, self._advance_ecs)
-
-    def _advance_ecs(self) -> None:
-        self.ecs.advance()
-        self._follow_ecs()
 
     def _caller(self, request: Request) -> Caller:
         key, agent = request.access_key, request.headers.get("User-Agent") or ""
         function = self.functions.by_access_key(key)
-        if function is not None:
+        session = self.roles.by_access_key(key)
+        if session is not None:
+            caller = sdk_caller(session.role_arn, session=session.name, source_ip=request.address)
+        elif function is not None:
             caller = lambda_caller(function.role_arn, function.name, source_ip=request.address)
         else:
             caller = sdk_caller(f"arn:aws:iam::{self.account}:user/operator", source_ip=request.address)
@@ -294,17 +333,24 @@ class LocalAws:
 
     def _identity(self, request: Request) -> dict[str, str]:
         identity = self._caller(request).identity
-        return {"Arn": identity["arn"], "UserId": identity["principalId"], "Account": self.account}
+        return {
+            "Arn": identity["arn"],
+            "UserId": identity["principalId"],
+            "Account": identity["accountId"],
+        }
 
     def _record_to_logs(self, written: Json) -> None:
-        stream = f"{self.account}_CloudTrail_{self.region}"
+        # The Region is the trail's, whatever the record's.
+        # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudwatch-log-group-log-stream-naming-for-cloudtrail.html
+        stream = f"{written['recipientAccountId']}_CloudTrail_{self.region}"
         self.logs.put(self.trail.log_group, stream, [(None, message(written))])
 
     def _record_to_events(self, written: Json) -> None:
-        self.publish_event("aws.ecs", "AWS API Call via CloudTrail", written, time=written["eventTime"])
+        if (written["recipientAccountId"], written["awsRegion"]) == (self.account, self.region):
+            self.publish_event("aws.ecs", "AWS API Call via CloudTrail", written, time=written["eventTime"])
 
     def _task_changed(self, detail: Json) -> None:
-        self._follow_ecs()
+        self._home.follow()
         self.publish_event("aws.ecs", "ECS Task State Change", detail, [detail["taskArn"]])
 
     def _write_log(self, name: str, line: str) -> None:
@@ -331,6 +377,10 @@ class LocalAws:
         self.publish_event("aws.lambda", "Durable Execution Status Change", detail)
         if status in ("FAILED", "STOPPED", "TIMED_OUT"):
             self.functions.bury(function.name, (begun.input or "").encode(), status, 1)
+
+
+def _no_function(function: str, _event: str) -> None:
+    raise AwsError("ResourceNotFoundException", f"Function not found: {function}", 404)
 
 
 def _seconds(time: datetime) -> str:

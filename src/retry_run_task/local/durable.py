@@ -14,19 +14,19 @@ import json
 import re
 import threading
 import uuid
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException, UnknownRouteError
+from aws_durable_execution_sdk_python_testing.exceptions import UnknownRouteError
 from aws_durable_execution_sdk_python_testing.model import StartDurableExecutionInput
 from aws_durable_execution_sdk_python_testing.web import handlers, routes
 from aws_durable_execution_sdk_python_testing.web.models import HTTPRequest
 
 from retry_run_task.local.observers import tell
+from retry_run_task.local.operators_api import OperatorsApi
 from retry_run_task.local.runner import Runner
 from retry_run_task.local.sandbox import Result
-from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
+from retry_run_task.local.server import AwsError, Request, Response, unknown_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,9 +42,6 @@ HTTP_ERROR = 400
 ROUTES: dict[type[routes.Route], type[handlers.EndpointHandler]] = {
     routes.CheckpointDurableExecutionRoute: handlers.CheckpointDurableExecutionHandler,
     routes.GetDurableExecutionStateRoute: handlers.GetDurableExecutionStateHandler,
-    routes.GetDurableExecutionRoute: handlers.GetDurableExecutionHandler,
-    routes.GetDurableExecutionHistoryRoute: handlers.GetDurableExecutionHistoryHandler,
-    routes.StopDurableExecutionRoute: handlers.StopDurableExecutionHandler,
     routes.CallbackSuccessRoute: handlers.SendDurableExecutionCallbackSuccessHandler,
     routes.CallbackFailureRoute: handlers.SendDurableExecutionCallbackFailureHandler,
     routes.CallbackHeartbeatRoute: handlers.SendDurableExecutionCallbackHeartbeatHandler,
@@ -79,6 +76,7 @@ class DurableExecutions:
         self._runner = Runner(clock, account, region, invoke, self._changed)
         self._router = routes.Router(list(ROUTES))
         self._handlers = {route: handler(self._runner.executor) for route, handler in ROUTES.items()}
+        self._operators = OperatorsApi(self._runner, clock)
 
     def start(self) -> None:
         """Let time pass."""
@@ -154,9 +152,9 @@ class DurableExecutions:
 
     def serve(self, request: Request) -> Response:
         """Answer the durable-execution APIs, for handlers and for operators."""
-        action = request.path.rpartition("/")[2]
-        if request.method == "POST" and action in ("pause", "resume"):
-            return self._hold(unquote(request.path.split("/")[-2]), action)
+        answer_to_operator = self._operators.serve(request)
+        if answer_to_operator is not None:
+            return answer_to_operator
         try:
             route = self._router.find_route(request.path, request.method)
         except UnknownRouteError:
@@ -171,32 +169,9 @@ class DurableExecutions:
             headers["x-amzn-ErrorType"] = str(answer.body.get("Type", "ServiceException"))
         return Response(status=answer.status_code, body=answer.body_to_bytes(), headers=headers)
 
-    def listing(self, function: Function, query: Mapping[str, list[str]]) -> Response:
-        """Answer `ListDurableExecutionsByFunction`, whose parameters the runner spells differently."""
-        name, statuses = query.get("DurableExecutionName", [None])[0], query.get("Statuses")
-        after, before = (_time(query.get(bound)) for bound in ("StartedAfter", "StartedBefore"))
-        found = [
-            one
-            for one in (_summary(execution, function.arn) for execution in self.executions(function.name))
-            if name in (None, one["DurableExecutionName"])
-            and (not statuses or one["Status"] in statuses)
-            and (after is None or one["StartTimestamp"] >= after)
-            and (before is None or one["StartTimestamp"] <= before)
-        ]
-        if query.get("ReverseOrder", ["false"])[0] == "true":
-            found.reverse()
-        first, size = int(query.get("Marker", ["0"])[0]), int(query.get("MaxItems", ["100"])[0])
-        more = {"NextMarker": str(first + size)} if first + size < len(found) else {}
-        return json_response({"DurableExecutions": found[first : first + size], **more})
-
-    def _hold(self, arn: str, action: str) -> Response:
-        """Pause, which waits for a running handler to stop, or resume."""
-        executor = self._runner.executor
-        try:
-            (executor.pause_execution if action == "pause" else executor.resume_execution)(arn)
-        except AwsApiException as error:
-            raise AwsError(type(error).__name__, str(error), error.http_status_code) from None
-        return json_response({}, 202)
+    def listing(self, function: Function, query: Mapping[str, list[str]], qualifier: str | None) -> Response:
+        """Answer `ListDurableExecutionsByFunction`."""
+        return self._operators.listing(self.executions(function.name), function, query, qualifier)
 
     def _is_forgotten(self, arn: str, retention_days: int) -> bool:
         execution = self._runner.store.load(arn)
@@ -210,26 +185,3 @@ class DurableExecutions:
             with self._ended:
                 self._over.add(execution.durable_execution_arn)
                 self._ended.notify_all()
-
-
-def _summary(execution: Execution, function_arn: str) -> dict[str, Any]:
-    """https://docs.aws.amazon.com/lambda/latest/api/API_Execution.html ."""
-    operation = execution.get_operation_execution_started()
-    times = {"StartTimestamp": operation.start_timestamp, "EndTimestamp": operation.end_timestamp}
-    return {
-        "DurableExecutionArn": execution.durable_execution_arn,
-        "DurableExecutionName": execution.start_input.execution_name,
-        "FunctionArn": f"{function_arn}:{execution.start_input.function_qualifier}",
-        "Status": execution.current_status().value,
-        **{name: time.timestamp() for name, time in times.items() if time is not None},
-    }
-
-
-def _time(values: list[str] | None) -> float | None:
-    """Read a time in a query: seconds since 1970, or ISO 8601 as SDKs send it."""
-    if not values:
-        return None
-    try:
-        return float(values[0])
-    except ValueError:
-        return datetime.fromisoformat(values[0]).astimezone(UTC).timestamp()

@@ -65,6 +65,7 @@ class Ecs(Registry):
             for none. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
         visibility_delay: How long a new task is missing from ListTasks and DescribeTasks. RunTask's page
             warns of this and names no figure; 0 unless set.
+        tags: Of revisions of task definitions, by their ARN.
         zones_tried: In how many zones of the request's subnets a task looks for room, in turn; None for
             all of them. AWS recommends several subnets "because Amazon ECS manages capacity by
             Availability Zone" and does not say whether one call tries them all.
@@ -80,6 +81,7 @@ class Ecs(Registry):
         self.run_task_rate = TokenBucket(rate=20, burst=20)
         self.visibility_delay = timedelta(0)
         self.zones_tried: int | None = None
+        self.tags: dict[str, dict[str, str]] = {}
         self.on_call: list[Callable[[Call], None]] = []
         self.on_task_state_change: list[Callable[[Json], None]] = []
         self._now = now
@@ -254,6 +256,14 @@ class Ecs(Registry):
                 # https://github.com/getmoto/moto/pull/5910 quotes AWS.
                 raise EcsError("ClientException", "Unable to describe task definition.") from error
             return {"taskDefinition": definition.describe(), "tags": []}
+
+    def list_tags_for_resource(self, body: Mapping[str, Any]) -> Json:
+        """ListTagsForResource, of the revisions of task definitions alone: what a scenario has put into ``tags``."""
+        check_types("ListTagsForResource", body)
+        with self._lock:
+            definition = self._definition(body.get("resourceArn"))
+            tags = self.tags.get(definition.arn, {})
+            return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}
 
     def _run_task(self, body: Mapping[str, Any], now: datetime) -> Json:
         check_types("RunTask", body)

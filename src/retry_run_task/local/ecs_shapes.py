@@ -77,6 +77,7 @@ _SHAPES: dict[str, Json] = {
     "StopTask": {"cluster": str, "task": str, "reason": str},
     "DescribeClusters": {"clusters": [str], "include": [str]},
     "DescribeTaskDefinition": {"taskDefinition": str, "include": [str]},
+    "ListTagsForResource": {"resourceArn": str},
 }
 _TYPE_NAMES = {str: "a String", int: "an Integer", bool: "a Boolean"}
 

@@ -40,7 +40,8 @@ class LambdaApi:
             case "GET", ["functions", name, "configuration"]:
                 return json_response(_describe(*self._functions.get(name, _first(request, "Qualifier"))))
             case "GET", ["functions", name, "durable-executions"]:
-                return self._durable.listing(self._functions.get(name)[0], request.query)
+                function, qualifier = self._functions.get(name, _first(request, "Qualifier"))
+                return self._durable.listing(function, request.query, qualifier)
             case _, ["durable-executions" | "durable-execution-callbacks", *_]:
                 return self._durable.serve(request)
             case _:

@@ -380,6 +380,8 @@ class Night:
         label = f"attempt {record['attempt']}" + (
             " once more, with the same token" if record["repeat"] else ""
         )
+        if record["rung"] != "as-asked":
+            label += f" ({record['rung']})"
         match record["answer"]:
             case "placed" if record["task_arns"]:
                 self._say("recover", job, f"{label}: {len(record['task_arns'])} started", "good")

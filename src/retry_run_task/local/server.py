@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SERVER_ERROR = 500
-CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/")
+# Credential=<access key id>/<date>/<Region>/<service>/aws4_request
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
+CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(?:[^/,\s]*/([^/,\s]+)/)?")
 # So much more than any request these services take that refusing one is still theirs.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -55,6 +57,12 @@ class Request:
         """The access key id that signed the request; None if nobody did."""
         found = CREDENTIAL.search(self.headers.get("Authorization") or "")
         return found.group(1) if found else None
+
+    @property
+    def region(self) -> str | None:
+        """The Region that the request was signed for; None if nobody did."""
+        found = CREDENTIAL.search(self.headers.get("Authorization") or "")
+        return found.group(2) if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +146,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def query_operation(
-    request: Request, operations: Mapping[str, Callable[[dict[str, str]], Mapping[str, str]]], namespace: str
+    request: Request, operations: Mapping[str, Callable[[dict[str, str]], Mapping[str, Any]]], namespace: str
 ) -> Response:
     """Answer a query-protocol call: a form in, a small XML document out.
 
@@ -150,7 +158,7 @@ def query_operation(
         operation = operations.get(name)
         if operation is None:
             raise unknown_operation(f"{name} of {namespace}")
-        members = "".join(f"<{key}>{escape(value)}</{key}>" for key, value in operation(form).items())
+        members = _xml(operation(form))
         body = (
             f'<{name}Response xmlns="{namespace}"><{name}Result>{members}</{name}Result>'
             f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{name}Response>"
@@ -164,6 +172,13 @@ def query_operation(
         )
         status = error.status
     return Response(status=status, body=body.encode(), headers={"Content-Type": "text/xml"})
+
+
+def _xml(members: Mapping[str, Any]) -> str:
+    return "".join(
+        f"<{key}>{escape(value) if isinstance(value, str) else _xml(value)}</{key}>"
+        for key, value in members.items()
+    )
 
 
 def unknown_operation(name: str) -> AwsError:

@@ -29,6 +29,7 @@ class Trail:
         delays: By way in (`logs`, `eventbridge`), the mean and the spread of the delay in virtual seconds.
         out_of_order: Whether a record may overtake an earlier one.
         duplicates: How many times more than once each record is delivered.
+        history: The records that can be looked up by now, as they came; each once.
     """
 
     def __init__(
@@ -50,13 +51,19 @@ class Trail:
         self.delays = dict(delays)
         self.out_of_order = False
         self.duplicates = 0
+        self.history: list[Json] = []
         self._clock, self._ways = clock, dict(ways)
         self._random = random.Random(seed)  # noqa: S311 -- delays that must be the same in every run
+        # Of its own, so that what can be looked up does not change when what is delivered comes.
+        self._random_of_lookups = random.Random(seed)  # noqa: S311
         self._latest: dict[str, datetime] = {}
 
     def take(self, call: Call) -> None:
         """Deliver the record of a call, later."""
         written = record(call)
+        mean_s, spread_s = self.delays["logs"]
+        delay_s = max(0.0, self._random_of_lookups.uniform(mean_s - spread_s, mean_s + spread_s))
+        self._clock.call_later(delay_s, partial(self.history.append, written))
         for way, send in self._ways.items():
             for _ in range(1 + self.duplicates):
                 self._clock.call_at(self._due(way), partial(send, written))

@@ -94,7 +94,7 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     if record.get("eventName") != "RunTask" or record.get("eventSource") not in (None, "ecs.amazonaws.com"):
         return Ignored(why="it is not a record of an ECS RunTask call", event_id=event_id)
     recorded = object_at(record, "requestParameters")
-    failures, placed = _answer(record)
+    failures, placed = answer_of(record)
     rebuilt = _request(recorded, record)
     if len(placed) >= request.asked(rebuilt):
         return Ignored(why="this call placed every task it was asked for", event_id=event_id)
@@ -103,7 +103,7 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     account = text_at(record, "recipientAccountId") or arn.account or envelope.account
     region = text_at(record, "awsRegion") or arn.region or envelope.region
     name = identity.event_identity(_original_id(record) or event_id, envelope.id or canonical(record))
-    caller, time = _caller(record, parameters), _time(record, envelope)
+    caller, time = caller_of(record, parameters), _time(record, envelope)
     if any(f.origin is Origin.ERROR for f in failures):
         call_id = identity.error_identity(
             time.date(), account=account, region=region, role_arn=caller.role_arn, parameters=parameters
@@ -142,7 +142,12 @@ def _time(record: dict[str, Any], envelope: Envelope) -> datetime:
     raise ReadError("it has no eventTime, and nothing else tells when the call was made")
 
 
-def _answer(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
+def answer_of(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
+    """Return what a record says of failures, and the ARNs of the tasks that the call placed.
+
+    Raises:
+        ReadError: It says neither.
+    """
     code = text_at(record, "errorCode")
     if code:
         reason = text_at(record, "errorMessage") or ""
@@ -176,7 +181,12 @@ def _request(recorded: dict[str, Any] | None, record: dict[str, Any]) -> Request
         raise ReadError(str(error)) from None
 
 
-def _caller(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
+def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
+    """Return who made the call that a record tells of.
+
+    Raises:
+        ReadError: A member that tells is not what it should be.
+    """
     user = object_at(record, "userIdentity")
     kind = _caller_kind(record, user, parameters)
     return Caller(kind=kind, role_arn=_role(user) if user else None)

@@ -30,6 +30,11 @@ def test_an_empty_account_lacks_only_its_trail() -> None:
     assert [check.name for check in examine(world.EMPTY) if check.status is NG] == ["trail"]
 
 
+@pytest.mark.parametrize("accounts", [{}, {"MemberAccounts": ""}])
+def test_without_other_accounts_nothing_is_said_of_them(accounts: dict[str, str]) -> None:
+    assert said(world.with_stack(parameters=accounts), "other accounts") == []
+
+
 def test_every_check_that_is_ng_says_what_to_do() -> None:
     checks = [check for inventory, *_ in ROWS for check in examine(inventory) if check.status is NG]
     assert len(checks) > 15
@@ -229,6 +234,12 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         "leaves export alone",
     ),
     (world.with_stack(parameters={"TaskDefinitions": "*"}), "scope", SKIP, "leaves export alone"),
+    (
+        world.with_stack(parameters={"MemberAccounts": "210987654321,333333333333"}),
+        "other accounts",
+        SKIP,
+        "210987654321, 333333333333 can be looked at",
+    ),
     # Who is told.
     (world.NOT_INSTALLED, "alarms", SKIP, "no installation"),
     (world.INSTALLED, "alarms", OK, "Somebody is subscribed to retry-run-task."),

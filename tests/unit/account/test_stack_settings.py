@@ -267,3 +267,10 @@ def test_what_is_new_in_the_account_is_a_note_and_not_a_wider_permission() -> No
 def test_that_nobody_would_be_told_is_a_note() -> None:
     assert any("nobody is told of anything" in note for note in chosen().notes)
     assert not any("nobody is told" in note for note in chosen(NotificationEmail="a@example.com").notes)
+
+
+def test_other_accounts_need_an_external_id() -> None:
+    with pytest.raises(ConfigError, match="MemberExternalId has to be given"):
+        chosen(MemberAccounts="210987654321")
+    both = chosen(MemberAccounts="210987654321", MemberExternalId="night-shift")
+    assert sources(both)["MemberAccounts"] == ("210987654321", "flag")

@@ -16,6 +16,9 @@ module "retry_run_task" {
   also_recover = "errors"
 
   trail_log_group_name = "aws-cloudtrail-logs"
+  regions              = ["ap-northeast-1", "ap-northeast-3"]
+  member_accounts      = ["210987654321"]
+  member_external_id   = "night-shift-7f3a"
 
   notification_email = "on-call@example.com"
   notify_recovered   = true

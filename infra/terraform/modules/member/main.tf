@@ -1,0 +1,188 @@
+# The role by which recover, in another account, makes failed calls of this one again: the same as ../../../member.yaml,
+# where the reasons are.
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  partition = data.aws_partition.current.partition
+  account   = data.aws_caller_identity.current.account_id
+  ecs       = "arn:${local.partition}:ecs:*:${local.account}"
+  hub       = "arn:${local.partition}:iam::${var.hub_account}"
+  regions   = length(var.regions) > 0 ? var.regions : [data.aws_region.current.region]
+}
+
+data "aws_iam_policy_document" "member" {
+  statement {
+    sid       = "MakeFailedCallsAgain"
+    actions   = ["ecs:RunTask"]
+    resources = [for family in var.task_definitions : "${local.ecs}:task-definition/${family}:*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "ecs:cluster"
+      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
+    }
+  }
+
+  # Needed where the failed call had tags, or tags propagated; and then only while RunTask makes the task.
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+  statement {
+    sid       = "TagWhatIsStarted"
+    actions   = ["ecs:TagResource"]
+    resources = [for cluster in var.clusters : "${local.ecs}:task/${cluster}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "ecs:CreateAction"
+      values   = ["RunTask"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.pass_roles) > 0 ? [1] : []
+
+    content {
+      sid       = "PassTheRolesOfTheTasks"
+      actions   = ["iam:PassRole"]
+      resources = [for role in var.pass_roles : "arn:${local.partition}:iam::${local.account}:role/${role}"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = ["ecs-tasks.amazonaws.com"]
+      }
+    }
+  }
+
+  # A task of this launch that is there already, and how the tasks are that were just started.
+  # ListTasks of a cluster is not about any resource; the condition is how AWS limits it.
+  # https://github.com/cdklabs/construct-hub/pull/1207
+  statement {
+    #checkov:skip=CKV_AWS_356:AWS takes * here, and the condition limits it to the clusters.
+    sid       = "LookForTasks"
+    actions   = ["ecs:ListTasks"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "ecs:cluster"
+      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
+    }
+  }
+
+  statement {
+    sid       = "LookAtTasks"
+    actions   = ["ecs:DescribeTasks"]
+    resources = [for cluster in var.clusters : "${local.ecs}:task/${cluster}/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  # What CloudTrail hides of a request, and when the next run is due, stands in the rule or schedule that made the call.
+  # Which one that is has to be found: these three actions know no resources.
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
+  statement {
+    sid       = "FindTheSchedule"
+    actions   = ["events:ListEventBuses", "events:ListRuleNamesByTarget", "scheduler:ListSchedules"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  statement {
+    sid = "ReadTheSchedule"
+    actions = [
+      "ecs:ListTagsForResource",
+      "events:DescribeRule",
+      "events:ListTagsForResource",
+      "events:ListTargetsByRule",
+      "scheduler:GetSchedule",
+      "scheduler:ListTagsForResource",
+    ]
+    resources = [
+      "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
+    ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+}
+
+resource "aws_iam_policy" "member" {
+  name        = "${var.hub_name}-member-policy"
+  description = "What recover of retry-run-task may do in this account."
+  policy      = data.aws_iam_policy_document.member.json
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    sid     = "LetRecoverIn"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["${local.hub}:root"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "sts:ExternalId"
+      values   = [var.external_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = ["${local.hub}:role/${var.hub_name}-role"]
+    }
+  }
+}
+
+resource "aws_iam_role" "member" {
+  name                 = "${var.hub_name}-member"
+  description          = "What recover of retry-run-task takes to make failed calls of this account again."
+  max_session_duration = 3600
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+}
+
+resource "aws_iam_role_policy_attachment" "member" {
+  role       = aws_iam_role.member.name
+  policy_arn = aws_iam_policy.member.arn
+}

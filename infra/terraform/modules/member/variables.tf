@@ -1,0 +1,75 @@
+# The parameters of ../../../member.yaml, with the same meaning and defaults.
+
+variable "hub_account" {
+  description = "Id of the account that the stack of template.yaml, or the module, is in."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.hub_account))
+    error_message = "Give the id of an account, 12 digits."
+  }
+}
+
+variable "hub_name" {
+  description = "Name of that stack."
+  type        = string
+  default     = "retry-run-task"
+
+  validation {
+    condition     = can(regex("^[a-zA-Z][a-zA-Z0-9-]{0,49}$", var.hub_name))
+    error_message = "Give the name of a stack with at most 50 characters."
+  }
+}
+
+variable "external_id" {
+  description = "MemberExternalId of that stack."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-zA-Z0-9+=,.@:/_-]{2,64}$", var.external_id))
+    error_message = "Give 2 to 64 letters, digits and +=,.@:/_-."
+  }
+}
+
+variable "task_definitions" {
+  description = "Families of this account's task definitions that may be started again, such as nightly or report-*. That stack has to name them, too."
+  type        = list(string)
+
+  validation {
+    condition     = length(var.task_definitions) > 0 && alltrue([for f in var.task_definitions : can(regex("^[a-zA-Z0-9_*?-]{1,255}$", f))])
+    error_message = "Name families of task definitions: no revision, no ARN."
+  }
+}
+
+variable "clusters" {
+  description = "Names of the clusters that tasks may be started on; * and ? are allowed."
+  type        = list(string)
+  default     = ["default"]
+
+  validation {
+    condition     = length(var.clusters) > 0 && alltrue([for c in var.clusters : can(regex("^[a-zA-Z0-9_*?-]{1,255}$", c))])
+    error_message = "Name clusters: no ARN."
+  }
+}
+
+variable "pass_roles" {
+  description = "Names of the task roles and execution roles of those task definitions, each with its path if it has one. If empty, only tasks without roles can be started."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.pass_roles : can(regex("^([a-zA-Z0-9+=.@_-][a-zA-Z0-9+=.@_/-]{0,574})?$", r))])
+    error_message = "Name roles: no ARN."
+  }
+}
+
+variable "regions" {
+  description = "Regions in which tasks may be started again. If empty, only the provider's."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for r in var.regions : can(regex("^([a-z]{2,}(-[a-z]+)+-[0-9]{1,2})?$", r))])
+    error_message = "Give names of Regions, such as ap-northeast-1."
+  }
+}

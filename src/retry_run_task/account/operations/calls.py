@@ -1,0 +1,132 @@
+"""RunTask calls as CloudTrail recorded them, those that placed their tasks as well. Pure.
+
+``sources.cloudtrail`` has the format, and what becomes of a call that failed; here the others count, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.values import CallerKind, FailedLaunch, Unparsed
+from retry_run_task.sources import cloudtrail, files
+from retry_run_task.sources.reading import ReadError, object_at, read_object, text_at, time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from retry_run_task.core.values import Caller
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One RunTask call and what came of it.
+
+    Attributes:
+        event_id: CloudTrail's ``eventID``; empty if a record made by hand has none.
+        time: When it was made.
+        caller: Who made it.
+        parameters: The members that tell whose call it is: cluster, task definition, ``startedBy``. Nothing else.
+        placed: ARNs of the tasks that it placed.
+        failed: What failed, if it did not place every task; its request may hold secrets.
+    """
+
+    event_id: str
+    time: datetime
+    caller: Caller
+    parameters: Mapping[str, Any]
+    placed: tuple[str, ...] = ()
+    failed: FailedLaunch | None = field(default=None, repr=False)
+
+    @property
+    def cluster(self) -> str:
+        """Short name of the cluster."""
+        return cluster_name(self.parameters)
+
+    @property
+    def family(self) -> str:
+        """Family of the task definition; empty if AWS has recorded no request."""
+        return family(self.parameters)
+
+    @property
+    def started_by(self) -> str:
+        """The mark on its tasks; empty if none."""
+        return str(self.parameters.get("startedBy") or "")
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a recovery made it."""
+        return self.caller.kind is CallerKind.OWN
+
+
+_TELLING = ("cluster", "taskDefinition", "startedBy")
+
+
+def read_record(record: dict[str, Any]) -> Call | None:
+    """Return the call that a record tells of; None if it is another operation's.
+
+    Raises:
+        ReadError: It is a record of a RunTask call that cannot be understood.
+    """
+    if record.get("eventName") != "RunTask" or record.get("eventSource") not in (None, "ecs.amazonaws.com"):
+        return None
+    found = cloudtrail.parse(record, cloudtrail.Envelope())
+    parameters = object_at(record, "requestParameters") or {}
+    failed = found if isinstance(found, FailedLaunch) else None
+    text = text_at(record, "eventTime")
+    if failed is None and text is None:
+        raise ReadError("it has no eventTime")
+    _, placed = cloudtrail.answer_of(record)
+    return Call(
+        event_id=text_at(record, "eventID") or "",
+        time=failed.event_time if failed is not None else time_of(text or ""),
+        caller=cloudtrail.caller_of(record, parameters),
+        parameters={name: parameters[name] for name in _TELLING if parameters.get(name)},
+        placed=placed,
+        failed=failed,
+    )
+
+
+def read_texts(texts: Iterable[str]) -> Iterator[Call | Unparsed]:
+    """Yield the call of each record that is a JSON text, as ``LookupEvents`` gives them."""
+    for number, text in enumerate(texts, 1):
+        try:
+            call = read_record(read_object(text))
+        except (ReadError, RecursionError, ValueError) as error:
+            yield Unparsed(why=_why(error), where=f"record {number}")
+        else:
+            if call is not None:
+                yield call
+
+
+def read_file(text: str) -> Iterator[Call | Unparsed]:
+    """Yield the call of each record in a text of any form that ``sources.files`` knows.
+
+    Raises:
+        ReadError: It is none of them.
+    """
+    for one in files.records_in(text):
+        if isinstance(one, Unparsed):
+            yield one
+            continue
+        try:
+            call = _read_any(one.body)
+        except (ReadError, RecursionError, ValueError) as error:
+            yield Unparsed(why=_why(error), where=one.where)
+        else:
+            if call is not None:
+                yield call
+
+
+def _read_any(body: Any) -> Call | None:
+    if not isinstance(body, dict):
+        raise ReadError("it is not a JSON object, as a CloudTrail record is")
+    # EventBridge's envelope around a record.
+    detail = body.get("detail")
+    return read_record(detail if isinstance(detail, dict) else body)
+
+
+def _why(error: Exception) -> str:
+    return str(error) if isinstance(error, ReadError) else f"it could not be read ({type(error).__name__})"

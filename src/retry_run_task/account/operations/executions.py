@@ -1,0 +1,237 @@
+"""The recoveries of one installation in one Region: listed, read, stopped, held and let go.
+
+What can be asked of Lambda in a second is little, and other people ask, too:
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from retry_run_task.account.faults import calling, code_of, refused
+from retry_run_task.account.operations import history
+from retry_run_task.account.operations.pace import Pace
+from retry_run_task.account.operations.view import OPEN, Execution
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    import boto3
+
+    from retry_run_task.account.operations.view import RecoveryView
+    from retry_run_task.core.values import JsonObject
+
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
+_GONE = frozenset({"ResourceNotFoundException"})
+
+# ListDurableExecutionsByFunction and GetDurableExecutionHistory: 15 a second each, GetDurableExecution: 30. The
+# console and other people's commands need some of that.
+_READS_PER_S = 10
+# StopDurableExecution: 300 a second. What is allowed for pausing is not said, so it is taken for as little as reading.
+_STOPS_PER_S = 100
+
+_MOST_A_PAGE = 1000
+
+
+class Executions:
+    """The durable executions of one recover function."""
+
+    def __init__(self, session: boto3.Session, region: str, stack: str) -> None:
+        """Take whose credentials to use; nothing is asked yet."""
+        self.region, self.stack = region, stack
+        self.function = f"{stack}-recover"
+        # The type of the client is older than the pausing of executions.
+        self._client: Any = session.client("lambda", region_name=region, config=_CONFIG)
+        self._reads, self._stops = Pace(_READS_PER_S), Pace(_STOPS_PER_S)
+        self._over: dict[str, RecoveryView] = {}
+
+    def open(self) -> list[Execution]:
+        """Return those that are under way, also on older versions of the function, newest first.
+
+        Raises:
+            ConfigError: There is no such function, so nothing is installed.
+            DeployError: AWS does not say.
+        """
+        return self._list(Statuses=list(OPEN))
+
+    def begun(self, after: datetime) -> list[Execution]:
+        """Return all that began after a time, newest first.
+
+        Raises:
+            ConfigError: There is no such function, so nothing is installed.
+            DeployError: AWS does not say.
+        """
+        return self._list(StartedAfter=after)
+
+    def named(self, name: str) -> list[Execution]:
+        """Return those of one name: one, or none.
+
+        Raises:
+            ConfigError: There is no such function, so nothing is installed.
+            DeployError: AWS does not say.
+        """
+        return self._list(DurableExecutionName=name)
+
+    def _list(self, **asked: Any) -> list[Execution]:
+        doing = f"list the recoveries of {self.stack} in {self.region}"
+        found: list[Execution] = []
+        marker: JsonObject = {}
+        with calling(doing):
+            while True:
+                self._reads.wait()
+                try:
+                    page = self._client.list_durable_executions_by_function(
+                        FunctionName=self.function, MaxItems=_MOST_A_PAGE, **asked, **marker
+                    )
+                except ClientError as error:
+                    if code_of(error) in _GONE:
+                        raise ConfigError(
+                            f"There is no installation {self.stack} in {self.region}: "
+                            f"Lambda has no function {self.function}.",
+                            hint="Name another with --stack or --region, or install it with: retry-run-task deploy.",
+                        ) from None
+                    raise refused(error, doing) from None
+                found += [_execution(one) for one in page.get("DurableExecutions", ())]
+                if not page.get("NextMarker"):
+                    return found
+                marker = {"Marker": page["NextMarker"]}
+
+    def look(self, execution: Execution) -> RecoveryView | None:
+        """Return what became of a recovery so far; None if Lambda has forgotten it meanwhile.
+
+        One that is over is asked for once.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        if execution.arn in self._over:
+            return self._over[execution.arn]
+        doing = f"read the history of the recovery {execution.name}"
+        events: list[Any] = []
+        marker: JsonObject = {}
+        with calling(doing):
+            while True:
+                self._reads.wait()
+                try:
+                    page = self._client.get_durable_execution_history(
+                        DurableExecutionArn=execution.arn,
+                        IncludeExecutionData=True,
+                        MaxItems=_MOST_A_PAGE,
+                        **marker,
+                    )
+                except ClientError as error:
+                    if code_of(error) in _GONE:
+                        return None
+                    raise refused(error, doing) from None
+                events += page["Events"]
+                if not page.get("NextMarker"):
+                    break
+                marker = {"Marker": page["NextMarker"]}
+        view = history.read(execution, events)
+        if view.state.is_over:
+            self._over[execution.arn] = view
+        return view
+
+    def look_at_all(
+        self, executions: Sequence[Execution], tell: Callable[[str], None] = lambda _: None
+    ) -> list[RecoveryView]:
+        """Return what became of each.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        found = []
+        for number, one in enumerate(executions, 1):
+            tell(f"recoveries: {number} of {len(executions)}")
+            view = self.look(one)
+            if view is not None:
+                found.append(view)
+        return found
+
+    def stop(self, execution: Execution, reason: str) -> str:
+        """Stop a recovery for good; returns what became of it, in a word or two.
+
+        Raises:
+            DeployError: AWS did not do it.
+        """
+        self._stops.wait()
+        error: Any = {"ErrorType": "StoppedByOperator", "ErrorMessage": reason}
+        return self._act(
+            execution,
+            "stop",
+            lambda: self._client.stop_durable_execution(DurableExecutionArn=execution.arn, Error=error),
+        )
+
+    def pause(self, execution: Execution, reason: str) -> str:
+        """Hold a recovery; returns what became of it, in a word or two.
+
+        Raises:
+            DeployError: AWS did not do it.
+        """
+        self._reads.wait()
+        return self._act(
+            execution,
+            "pause",
+            lambda: self._client.pause_durable_execution(DurableExecutionArn=execution.arn, Reason=reason),
+        )
+
+    def resume(self, execution: Execution, reason: str) -> str:
+        """Let a recovery that is held go on; returns what became of it, in a word or two.
+
+        Raises:
+            DeployError: AWS did not do it.
+        """
+        self._reads.wait()
+        return self._act(
+            execution,
+            "resume",
+            lambda: self._client.resume_durable_execution(DurableExecutionArn=execution.arn, Reason=reason),
+        )
+
+    def _act(self, execution: Execution, action: str, act: Callable[[], object]) -> str:
+        doing = f"{action} the recovery {execution.name}"
+        with calling(doing):
+            try:
+                act()
+            except ClientError as error:
+                # It may have ended, or somebody else may have been quicker; then there is nothing left to do.
+                if code_of(error) not in _MEANWHILE:
+                    raise refused(error, doing) from None
+                status = self._status(execution)
+                if status in _UNDONE[action]:
+                    raise refused(error, doing) from None
+                return f"is {status} already" if status in OPEN else "has ended meanwhile"
+        return _DONE[action]
+
+    def _status(self, execution: Execution) -> str:
+        self._reads.wait()
+        try:
+            found = self._client.get_durable_execution(
+                DurableExecutionArn=execution.arn, IncludeExecutionData=False
+            )
+        except ClientError as error:
+            if code_of(error) in _GONE:
+                return "GONE"
+            raise
+        return str(found["Status"])
+
+
+# What AWS answers to an execution that is in another state is not said; these are among its errors.
+_MEANWHILE = _GONE | {"ResourceConflictException", "InvalidParameterValueException"}
+_DONE = {"stop": "stopped", "pause": "paused", "resume": "resumed"}
+_UNDONE = {"stop": OPEN, "pause": ("RUNNING",), "resume": ("PAUSED", "PAUSING")}
+
+
+def _execution(listed: Any) -> Execution:
+    return Execution(
+        arn=listed["DurableExecutionArn"],
+        name=listed["DurableExecutionName"],
+        status=listed["Status"],
+        started=listed["StartTimestamp"],
+        ended=listed.get("EndTimestamp"),
+    )

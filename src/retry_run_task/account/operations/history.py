@@ -1,0 +1,403 @@
+r"""A recovery, read off what Lambda keeps of it: the history of its durable execution in, one value out. Pure.
+
+A history, as ``GetDurableExecutionHistory`` gives it, shortened::
+
+    {"EventType": "ExecutionStarted", "ExecutionStartedDetails": {"Input": {"Payload": "{\"event_id\": ...}"}}}
+    {"EventType": "StepSucceeded", "Name": "find-schedule", "StepSucceededDetails": {"Result": {"Payload":
+        "{\"name\": \"nightly\", \"next_due\": 1795575600.0, ...}"}}}
+    {"EventType": "StepSucceeded", "Name": "run-task-1", "StepSucceededDetails": {"Result": {"Payload":
+        "{\"answer\": \"placed\", \"task_arns\": [], \"failures\": [{\"reason\": ...}]}"}}}
+    {"EventType": "WaitStarted", "Name": "wait-1", "WaitStartedDetails": {"ScheduledEndTimestamp": ...}}
+
+https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecutionHistory.html
+
+An execution stays on the version of the function that started it, so its steps may have other names and results
+than this version's. A result is therefore read by what it holds: an answer of RunTask is one wherever it stands,
+and a step that means nothing here is shown by its name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.account.operations.view import Line, RecoveryView, State
+from retry_run_task.core import wire
+from retry_run_task.core.classification import classify, worst
+from retry_run_task.core.durations import spoken
+from retry_run_task.core.errors import PayloadError
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.schedules import STAMP_MAX, STAMPS
+from retry_run_task.core.values import CallerKind, FailedLaunch, Failure, Outcome, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from retry_run_task.account.operations.view import Execution
+    from retry_run_task.core.values import JsonObject
+
+
+# Steps that only look or tell. Any other that was begun and not ended may have called RunTask.
+_HARMLESS = re.compile(r"find-schedule|hold|watch-\d.*|notify-\d+")
+_ATTEMPT = re.compile(r"(?:run-task|attempt)-(\d+)(?:-repeat-(\d+))?")
+_ANSWERS = frozenset({"placed", "refused", "lost", "unbuildable"})
+_OUTCOMES = {outcome.value: outcome for outcome in Outcome}
+_WELL = frozenset({Outcome.RECOVERED.value, Outcome.ALREADY_RUNNING.value})
+
+
+def read(execution: Execution, history: Iterable[Mapping[str, Any]]) -> RecoveryView:
+    """Return what a history tells of a recovery. Whatever the history holds, this does not raise.
+
+    Args:
+        execution: Whose it is.
+        history: All events, oldest first.
+    """
+    reader = _Reader(execution)
+    for event in history:
+        reader.take(event)
+    return reader.view()
+
+
+def read_payload(payload: str | None) -> FailedLaunch | None:
+    """Return the failed launch that a recovery was started with; None if the input is none."""
+    body = _json(payload)
+    if body is None:
+        return None
+    try:
+        return wire.launch_from_json(body)
+    except PayloadError:
+        return None
+
+
+def known_schedule(launch: FailedLaunch) -> str:
+    """Return what a launch itself tells of its schedule's name, or its family; EventBridge cuts long names."""
+    started_by = str(launch.request.parameters.get("startedBy") or "")
+    name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
+    if len(started_by) >= STAMP_MAX and name:
+        name += "…"
+    name = name or family(launch.request.parameters) or "?"
+    return f"{name} (by hand)" if launch.caller.kind is CallerKind.HAND_MADE else name
+
+
+class _Reader:
+    """Takes one event after the other."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._view = RecoveryView(execution=execution, state=State.TRYING)
+        self._lines: list[Line] = []
+        self._open_steps: dict[str, str] = {}
+        self._waits: dict[str, tuple[str, datetime]] = {}
+        self._is_held = False
+        self._takes: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "ExecutionStarted": self._began,
+            "StepStarted": self._step_began,
+            "StepSucceeded": self._step_ended,
+            "StepFailed": self._step_failed,
+            "WaitStarted": self._wait_began,
+            "WaitSucceeded": self._wait_ended,
+            "WaitCancelled": self._wait_ended,
+            "ExecutionPaused": self._paused,
+            "ExecutionResumed": self._resumed,
+            "ExecutionSucceeded": self._succeeded,
+            "ExecutionFailed": self._failed,
+            "ExecutionStopped": self._stopped,
+            "ExecutionTimedOut": self._timed_out,
+            "InvocationCompleted": self._invoked,
+        }
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        kind = str(event.get("EventType") or "")
+        take = self._takes.get(kind)
+        if take is not None:
+            take(event)
+        elif kind:
+            self._say(event, f"{kind} {event.get('Name') or ''}".strip())
+
+    def view(self) -> RecoveryView:
+        view, execution = self._view, self._view.execution
+        state, next_time = view.state, None
+        if not state.is_over and execution.is_open:
+            state, next_time = self._present()
+        elif not state.is_over:
+            # It ended between the listing and the history, or the history does not say how.
+            state = State.RECOVERED if execution.status == "SUCCEEDED" else State.FAILED
+        has_open_call = any(_HARMLESS.fullmatch(name) is None for name in self._open_steps.values())
+        return replace(
+            view,
+            state=state,
+            next_time=next_time,
+            is_unsure=view.is_unsure or (state.is_over and state is not State.RECOVERED and has_open_call),
+            lines=tuple(self._lines),
+        )
+
+    def _present(self) -> tuple[State, datetime | None]:
+        """Return what it does now, and when that changes."""
+        name, until = max(self._waits.values(), key=lambda one: one[1], default=("", None))
+        if self._is_held or self._view.execution.status in ("PAUSED", "PAUSING"):
+            return State.PAUSED, None
+        if until is None:
+            return State.TRYING, None
+        if name.startswith("hold"):
+            return State.HELD, until
+        if name.startswith("watch"):
+            return State.WATCHING, until
+        return State.WAITING, until
+
+    def _say(self, event: Mapping[str, Any], text: str, same: str = "") -> None:
+        self._lines.append(Line(time=_time(event.get("EventTimestamp")), text=text, same=same))
+
+    # What happens to the execution.
+
+    def _began(self, event: Mapping[str, Any]) -> None:
+        launch = read_payload(_payload(event, "ExecutionStartedDetails", "Input"))
+        if launch is None:
+            self._say(event, "began with an input that cannot be read")
+            return
+        parameters = launch.request.parameters
+        self._view = replace(
+            self._view,
+            launch=launch,
+            schedule=known_schedule(launch),
+            cluster=cluster_name(parameters) if parameters else "",
+            family=family(parameters),
+            event_time=launch.event_time,
+        )
+        said = self._learn(launch.failures)
+        self._lines.append(Line(time=launch.event_time, text=f"the call failed: {said}"))
+        self._say(event, "the recovery began")
+
+    def _paused(self, event: Mapping[str, Any]) -> None:
+        self._is_held = True
+        reason = _payload(event, "ExecutionPausedDetails", "Reason") or ""
+        self._view = replace(self._view, hold_reason=reason)
+        self._say(event, f"paused: {reason}" if reason else "paused")
+
+    def _resumed(self, event: Mapping[str, Any]) -> None:
+        self._is_held = False
+        self._view = replace(self._view, hold_reason="")
+        reason = _payload(event, "ExecutionResumedDetails", "Reason") or ""
+        self._say(event, f"resumed: {reason}" if reason else "resumed")
+
+    def _succeeded(self, event: Mapping[str, Any]) -> None:
+        result = _json(_payload(event, "ExecutionSucceededDetails", "Result")) or {}
+        outcome = str(result.get("outcome") or Outcome.RECOVERED.value)
+        tasks = tuple(str(arn) for arn in result.get("task_arns") or ()) or self._view.task_arns
+        self._end(State.RECOVERED, outcome, "", task_arns=tasks, is_unsure=False)
+        self._say(event, outcome.upper())
+
+    def _failed(self, event: Mapping[str, Any]) -> None:
+        kind, said = _error(event, "ExecutionFailedDetails")
+        word, _, why = said.partition(": ")
+        if word in _OUTCOMES and word not in _WELL:
+            self._end(State.GAVE_UP, word, why)
+            self._say(event, f"GAVE UP ({word}): {why}")
+            return
+        self._end(
+            State.FAILED, "failed", ": ".join(part for part in (kind, said) if part) or "no reason was kept"
+        )
+        self._say(event, f"FAILED: {self._view.why}")
+
+    def _stopped(self, event: Mapping[str, Any]) -> None:
+        _, said = _error(event, "ExecutionStoppedDetails")
+        self._end(State.STOPPED, "stopped", said)
+        self._say(event, f"STOPPED: {said}" if said else "STOPPED")
+
+    def _timed_out(self, event: Mapping[str, Any]) -> None:
+        self._end(State.FAILED, "timed out", "it was under way for longer than an execution may be")
+        self._say(event, "TIMED OUT")
+
+    def _invoked(self, event: Mapping[str, Any]) -> None:
+        kind, said = _error(event, "InvocationCompletedDetails")
+        if kind or said:
+            self._say(event, f"the function ended with an error: {': '.join(p for p in (kind, said) if p)}")
+
+    def _end(self, state: State, outcome: str, why: str, **changes: Any) -> None:
+        self._view = replace(self._view, state=state, outcome=outcome, why=why, **changes)
+
+    # What its steps tell.
+
+    def _step_began(self, event: Mapping[str, Any]) -> None:
+        self._open_steps[str(event.get("Id"))] = str(event.get("Name") or "")
+
+    def _step_failed(self, event: Mapping[str, Any]) -> None:
+        kind, said = _error(event, "StepFailedDetails")
+        # It stays open: what it did before it failed is not known.
+        self._say(event, f"step {event.get('Name')} failed: {': '.join(p for p in (kind, said) if p)}")
+
+    def _step_ended(self, event: Mapping[str, Any]) -> None:
+        self._open_steps.pop(str(event.get("Id")), None)
+        name = str(event.get("Name") or "")
+        result = _json(_payload(event, "StepSucceededDetails", "Result"))
+        if result is None:
+            self._say(event, f"step {name} ended")
+            return
+        if name == "find-schedule":
+            self._found_schedule(event, result)
+        elif name == "hold":
+            return
+        elif name.startswith("notify"):
+            error = result.get("error")
+            self._say(event, f"the message was not taken: {error}" if error else "a person was told")
+        else:
+            self._looked(event, name, result)
+
+    def _found_schedule(self, event: Mapping[str, Any], result: JsonObject) -> None:
+        if not result.get("name"):
+            self._say(event, f"whose run it was is not certain: {result.get('why') or 'no reason given'}")
+            return
+        self._view = replace(self._view, schedule=str(result["name"]))
+        due = result.get("next_due")
+        next_run = f"; its next run is due at {_clock(due)}" if isinstance(due, int | float) else ""
+        self._say(event, f"it was a run of {result['name']}{next_run}")
+
+    def _looked(self, event: Mapping[str, Any], name: str, result: JsonObject) -> None:
+        """Take what a step tells of tasks, of an answer, or of both."""
+        has_told = False
+        if result.get("blind"):
+            self._say(event, f"could not look at the tasks: {result['blind']}", same="blind")
+            has_told = True
+        tasks = result.get("tasks")
+        if isinstance(tasks, list):
+            has_told = True
+            self._saw(event, tasks)
+        answer = _answer_in(result)
+        if answer is not None:
+            has_told = True
+            self._answered(event, name, answer, str(result.get("rung") or answer.get("rung") or ""))
+        if not has_told:
+            self._say(event, f"step {name} ended")
+
+    def _saw(self, event: Mapping[str, Any], tasks: list[Any]) -> None:
+        seen = [task for task in tasks if isinstance(task, dict) and isinstance(task.get("arn"), str)]
+        failed = [task for task in seen if task.get("phase") == Phase.FAILED.value]
+        gone = {task["arn"] for task in failed}
+        known = [arn for arn in self._view.task_arns if arn not in gone]
+        new = [t["arn"] for t in seen if t["arn"] not in gone and t["arn"] not in known]
+        self._view = replace(self._view, task_arns=(*known, *new))
+        if failed:
+            said = self._learn(_failures(one for task in failed for one in task.get("failures") or ()))
+            self._say(event, f"{_counted(len(failed), 'task')} did not start: {said}")
+        elif new:
+            self._say(
+                event,
+                f"{_counted(len(new), 'task')} found that {_verb(len(new))} the job already: {_ids(new)}",
+            )
+        elif running := [t["arn"] for t in seen if t.get("phase") == Phase.RUNS.value]:
+            self._say(event, f"{_counted(len(running), 'task')} running", same="running")
+
+    def _answered(self, event: Mapping[str, Any], name: str, answer: JsonObject, rung: str) -> None:
+        kind = answer["answer"]
+        if kind == "unbuildable":
+            self._say(event, f"the request cannot be made whole: {answer.get('why')}")
+            return
+        arns = [str(arn) for arn in answer.get("task_arns") or ()]
+        new = tuple(arn for arn in arns if arn not in self._view.task_arns)
+        failures = _failures(answer.get("failures") or ())
+        self._view = replace(
+            self._view,
+            attempts=self._view.attempts + 1,
+            task_arns=self._view.task_arns + new,
+            is_unsure=kind == "lost"
+            or (kind == "refused" and (bool(answer.get("unsure")) or self._view.is_unsure)),
+        )
+        said = self._learn(failures) if failures else ""
+        if kind == "lost":
+            said = f"no answer ({said or 'the connection broke'})"
+        started = f"{_counted(len(arns), 'task')} started" if arns else ""
+        words = "; ".join(part for part in (started, said) if part) or "no task, and no reason"
+        with_rung = f" ({rung})" if rung else ""
+        self._say(event, f"{self._label(name)}{with_rung}: {words}", same=f"{rung}/{words}")
+
+    def _label(self, name: str) -> str:
+        found = _ATTEMPT.fullmatch(name)
+        if found is None:
+            return f"call {self._view.attempts}"
+        return f"attempt {found[1]}" + (f", repeated ({found[2]})" if found[2] else "")
+
+    def _learn(self, failures: tuple[Failure, ...]) -> str:
+        """Take what ECS said as the last word, and return it as a person reads it."""
+        if not failures:
+            return "no reason"
+        verdict = worst([classify(one) for one in failures])
+        said = ": ".join(p for p in (verdict.failure.code, verdict.failure.reason) if p) or "no reason"
+        is_new = said != self._view.reason
+        self._view = replace(self._view, reason=said, category=verdict.category.value)
+        return f"{said if is_new else 'the same'} [{verdict.category}]"
+
+    # Its waits.
+
+    def _wait_began(self, event: Mapping[str, Any]) -> None:
+        details = event.get("WaitStartedDetails") or {}
+        name = str(event.get("Name") or "")
+        self._waits[str(event.get("Id"))] = (name, _time(details.get("ScheduledEndTimestamp")))
+        duration = spoken(float(details.get("Duration") or 0))
+        if name.startswith("hold"):
+            self._say(event, f"waits {duration}: EventBridge may still make the call again itself")
+        elif not name.startswith(("watch", "notify")) and self._lines:
+            last = self._lines[-1]
+            self._lines[-1] = replace(last, text=f"{last.text}; then waits {duration}")
+
+    def _wait_ended(self, event: Mapping[str, Any]) -> None:
+        self._waits.pop(str(event.get("Id")), None)
+
+
+def _answer_in(result: JsonObject) -> JsonObject | None:
+    """Return the answer of RunTask in a step's result: the result itself, or a member of it."""
+    for one in (result, *result.values()):
+        if isinstance(one, dict) and isinstance(one.get("answer"), str) and one["answer"] in _ANSWERS:
+            return one
+    return None
+
+
+def _failures(items: Iterable[Any]) -> tuple[Failure, ...]:
+    found: list[Failure] = []
+    for item in items:
+        try:
+            found += wire.failures_from_json([item])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            continue
+    return tuple(found)
+
+
+def _payload(event: Mapping[str, Any], details: str, member: str) -> str | None:
+    inner = (event.get(details) or {}).get(member) or {}
+    payload = inner.get("Payload")
+    return payload if isinstance(payload, str) else None
+
+
+def _error(event: Mapping[str, Any], details: str) -> tuple[str, str]:
+    """Return the kind and the words of an error; empty if there is none."""
+    error = (event.get(details) or {}).get("Error") or {}
+    payload = error.get("Payload") or {}
+    return str(payload.get("ErrorType") or ""), " ".join(str(payload.get("ErrorMessage") or "").split())
+
+
+def _json(text: str | None) -> JsonObject | None:
+    try:
+        value = json.loads(text or "")
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _time(value: Any) -> datetime:
+    return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromtimestamp(0, UTC)
+
+
+def _clock(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _verb(number: int) -> str:
+    return "does" if number == 1 else "do"
+
+
+def _ids(arns: Iterable[str]) -> str:
+    return ", ".join(arn.rsplit("/", 1)[-1] for arn in arns)

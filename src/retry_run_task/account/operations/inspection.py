@@ -1,0 +1,209 @@
+"""What an audit needs of an account, gathered: rules and schedules, calls, recoveries, and tasks where calls lack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.account.faults import DeployError
+from retry_run_task.account.inventory import Unknown
+from retry_run_task.account.launchers import read_launchers
+from retry_run_task.account.operations import calls, lookup
+from retry_run_task.account.operations.auditing import audit, is_of_a_task, key_of, names_to_read
+from retry_run_task.account.operations.executions import Executions
+from retry_run_task.account.operations.installation import NotInstalledError, read_installation
+from retry_run_task.account.operations.pace import Pace
+from retry_run_task.account.operations.runs import Evidence, Result, SeenTask
+from retry_run_task.account.reader import Reader
+from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.values import Unparsed
+from retry_run_task.sources.reading import ReadError
+from retry_run_task.sources.tasks import time_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+    import boto3
+
+    from retry_run_task.account.inventory import Launcher, Launchers
+    from retry_run_task.account.operations.installation import Installation
+    from retry_run_task.account.operations.runs import Audited, Key, Window
+    from retry_run_task.account.operations.view import RecoveryView
+
+# A recovery begins some minutes after its call, and a repeated call comes later than its run was due.
+_BEFORE = timedelta(minutes=10)
+# DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+_DESCRIBED_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What an audit of one Region found.
+
+    Attributes:
+        region: The Region.
+        window: Which runs were looked at.
+        launchers: All rules and schedules, and what could not be read of them.
+        found: What became of the runs.
+        blind: What could not be read beside, each a sentence.
+    """
+
+    region: str
+    window: Window
+    launchers: Launchers
+    found: tuple[Audited, ...]
+    blind: tuple[str, ...] = ()
+
+
+def inspect(
+    session: boto3.Session,
+    region: str,
+    *,
+    stack: str,
+    window: Window,
+    file: Path | None,
+    tell: Callable[[str], None],
+    lookups_per_s: float = lookup.CALLS_PER_S,
+) -> Inspection:
+    """Look at a Region, and say what became of the runs that were due.
+
+    Raises:
+        ConfigError: The file of records cannot be read.
+        DeployError: CloudTrail does not say.
+    """
+    reader = Reader(session, region)
+    launchers = read_launchers(reader, tell)
+    found, unread = _calls(session, region, window, file, tell, lookups_per_s)
+    installation, views, blind = _recoveries(session, reader, stack, window, found, tell)
+    evidence = Evidence(
+        calls=found, views=views, blind=blind, installation=installation, now=datetime.now(UTC)
+    )
+    first = audit(launchers.found, window, evidence)
+    tasks, unseen = _tasks(reader, first, tell)
+    notes = [*(f"{gap.why} ({gap.action})" for gap in launchers.gaps), *unseen]
+    if unread:
+        notes.append(f"{unread} records could not be read")
+    if blind:
+        notes.append(blind)
+    return Inspection(
+        region=region,
+        window=window,
+        launchers=launchers,
+        found=audit(launchers.found, window, replace(evidence, tasks=tasks)) if tasks else first,
+        blind=tuple(notes),
+    )
+
+
+def _calls(
+    session: boto3.Session,
+    region: str,
+    window: Window,
+    file: Path | None,
+    tell: Callable[[str], None],
+    lookups_per_s: float,
+) -> tuple[tuple[calls.Call, ...], int]:
+    read: Iterable[calls.Call | Unparsed]
+    if file is not None:
+        try:
+            read = list(calls.read_file(file.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, ReadError) as error:
+            raise ConfigError(f"{file} cannot be read: {error}.") from None
+    else:
+        texts = lookup.run_task_records(
+            session,
+            region,
+            since=window.since - timedelta(seconds=5),
+            until=datetime.now(UTC),
+            tell=tell,
+            pace=Pace(lookups_per_s),
+        )
+        read = list(calls.read_texts(texts))
+    found = tuple(one for one in read if isinstance(one, calls.Call))
+    return found, sum(isinstance(one, Unparsed) for one in read)
+
+
+def _recoveries(
+    session: boto3.Session,
+    reader: Reader,
+    stack: str,
+    window: Window,
+    found: tuple[calls.Call, ...],
+    tell: Callable[[str], None],
+) -> tuple[Installation | None, Mapping[str, RecoveryView], str]:
+    """Return what recovers here, the recoveries that matter, and why they are not known."""
+    try:
+        installation = read_installation(reader, stack)
+    except NotInstalledError:
+        return None, {}, ""
+    except (ConfigError, DeployError) as error:
+        return None, {}, str(error)
+    executions = Executions(session, reader.region, installation.stack)
+    wanted = names_to_read(found, installation.stack)
+    try:
+        listed = [
+            one
+            for one in executions.begun(window.since - _BEFORE)
+            if one.name in wanted or is_of_a_task(one.name, installation.stack)
+        ]
+        views = {view.execution.name: view for view in executions.look_at_all(listed, tell)}
+    except (ConfigError, DeployError) as error:
+        return installation, {}, str(error)
+    return installation, views, ""
+
+
+def _tasks(
+    reader: Reader, found: tuple[Audited, ...], tell: Callable[[str], None]
+) -> tuple[dict[Key, tuple[SeenTask, ...]], list[str]]:
+    """Return the tasks that ECS still knows, of whatever has a run without a call; and what could not be read."""
+    tasks: dict[Key, tuple[SeenTask, ...]] = {}
+    unseen: dict[str, str] = {}
+    silent = {
+        key_of(one.launcher): one.launcher
+        for one in found
+        if any(run.time is None and run.result in (Result.MISSED, Result.UNKNOWN) for run in one.runs)
+    }
+    for number, (key, launcher) in enumerate(silent.items(), 1):
+        tell(f"tasks: {number} of {len(silent)}")
+        seen = _tasks_of(reader, launcher, key[-1])
+        if isinstance(seen, Unknown):
+            unseen.setdefault(seen.action, f"{seen.why} ({seen.action})")
+        elif seen:
+            tasks[key] = seen
+    return tasks, list(unseen.values())
+
+
+def _tasks_of(reader: Reader, launcher: Launcher, mark: str) -> tuple[SeenTask, ...] | Unknown:
+    cluster = cluster_name({"cluster": launcher.cluster})
+    arns: list[Any] = []
+    for status in ("RUNNING", "STOPPED"):
+        listed = reader.read_all(
+            "ecs:ListTasks", "taskArns", cluster=cluster, startedBy=mark, desiredStatus=status
+        )
+        if isinstance(listed, Unknown):
+            # A cluster that is gone has no tasks; that is what an audit finds out.
+            if listed.why.startswith("ClusterNotFoundException"):
+                return ()
+            return listed
+        arns += listed
+    found: list[SeenTask] = []
+    for start in range(0, len(arns), _DESCRIBED_AT_ONCE):
+        part = arns[start : start + _DESCRIBED_AT_ONCE]
+        described = reader.read("ecs:DescribeTasks", cluster=cluster, tasks=part)
+        if isinstance(described, Unknown):
+            return described
+        found += [
+            _seen(task, created) for task in described["tasks"] if (created := time_of(task.get("createdAt")))
+        ]
+    wanted = family({"taskDefinition": launcher.task_definition})
+    return tuple(one for one in found if one.family == wanted)
+
+
+def _seen(task: Mapping[str, Any], created: datetime) -> SeenTask:
+    return SeenTask(
+        arn=str(task["taskArn"]),
+        created=created,
+        family=family({"taskDefinition": task.get("taskDefinitionArn")}),
+    )

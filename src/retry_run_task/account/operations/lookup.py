@@ -1,0 +1,62 @@
+"""CloudTrail's event history: the records of one operation, page after page, and not faster than AWS allows.
+
+"The rate of lookup requests is limited to two per second, per account, per Region", and a page has 50 records, of
+the last 90 days. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.config import Config
+
+from retry_run_task.account.faults import calling
+from retry_run_task.account.operations.pace import Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    import boto3
+    from mypy_boto3_cloudtrail import CloudTrailClient
+
+CALLS_PER_S = 2.0
+
+# The console and others look up, too; so a throttle is nothing unusual, and it is waited out.
+_CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 10})
+
+
+def run_task_records(
+    session: boto3.Session,
+    region: str,
+    *,
+    since: datetime,
+    until: datetime,
+    tell: Callable[[str], None],
+    pace: Pace | None = None,
+) -> Iterator[str]:
+    """Yield the records of RunTask calls, newest first, each as JSON.
+
+    Raises:
+        DeployError: AWS does not say.
+    """
+    client: CloudTrailClient = session.client("cloudtrail", region_name=region, config=_CONFIG)
+    pace = pace or Pace(CALLS_PER_S)
+    asked: dict[str, Any] = {
+        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}],
+        "StartTime": since,
+        "EndTime": until,
+    }
+    seen = 0
+    while True:
+        pace.wait()
+        with calling(f"look up calls in CloudTrail in {region}"):
+            page = client.lookup_events(**asked)
+        for event in page["Events"]:
+            seen += 1
+            yield event.get("CloudTrailEvent") or ""
+        last = page["Events"][-1].get("EventTime") if page["Events"] else None
+        tell(f"calls in CloudTrail: {seen}" + (f", back to {last:%Y-%m-%d %H:%M}" if last else ""))
+        if not page.get("NextToken"):
+            return
+        asked["NextToken"] = page["NextToken"]

@@ -1,0 +1,158 @@
+"""What happened in an account, gathered for a replay: calls, recoveries, rules and schedules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.inventory import Launchers
+from retry_run_task.account.launchers import read_launchers
+from retry_run_task.account.operations import calls, lookup
+from retry_run_task.account.operations.executions import Executions
+from retry_run_task.account.operations.pace import Pace
+from retry_run_task.account.operations.replaying import Facts
+from retry_run_task.account.reader import Reader
+from retry_run_task.core.errors import ConfigError
+from retry_run_task.core.values import CallerKind
+from retry_run_task.sources.reading import ReadError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import boto3
+
+    from retry_run_task.account.operations.calls import Call
+    from retry_run_task.account.operations.installation import Installation
+    from retry_run_task.account.operations.view import Execution, RecoveryView
+    from retry_run_task.core.values import FailedLaunch
+
+_AGAIN = re.compile(r"-again-\d+$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Where past failures are looked for.
+
+    Attributes:
+        file: Where the records are; None for CloudTrail's event history.
+        is_of_given_up: Whether the failures are those of recoveries that gave up.
+        since: The oldest failure that counts.
+        until: The latest.
+        again: Which further try of those that gave up is wanted; 0 for none.
+        is_late_wanted: Whether runs are wanted that are too late by the policy.
+        lookups_per_s: How many look-ups a second CloudTrail is asked for.
+    """
+
+    file: Path | None
+    is_of_given_up: bool
+    since: datetime
+    until: datetime
+    again: int
+    is_late_wanted: bool
+    lookups_per_s: float = lookup.CALLS_PER_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What was found.
+
+    Attributes:
+        launches: The failures.
+        facts: What is known about them.
+        unread: How many records could not be read.
+    """
+
+    launches: tuple[FailedLaunch, ...]
+    facts: Facts
+    unread: int
+
+
+def look_back(
+    session: boto3.Session,
+    region: str,
+    installation: Installation,
+    search: Search,
+    tell: Callable[[str], None],
+) -> Past:
+    """Look for past failures, and for what became of them.
+
+    Raises:
+        ConfigError: The file cannot be read.
+        DeployError: AWS does not say.
+    """
+    found, unread = _calls(session, region, search, tell)
+    failed = [call.failed for call in found if call.failed is not None]
+    executions = Executions(session, region, installation.stack)
+    tell("recoveries")
+    oldest = min((search.since, *(one.event_time for one in failed)))
+    begun = {one.name: one for one in executions.begun(oldest - _AROUND)}
+    views = _views(executions, begun, tell)
+    if search.is_of_given_up:
+        launches = [
+            view.launch
+            for name, view in views.items()
+            if view.launch is not None
+            and not _AGAIN.search(name)
+            and _is_within(view.launch.event_time, search)
+        ]
+    else:
+        launches = [one for one in failed if search.file is not None or _is_within(one.event_time, search)]
+        # Its own calls are nobody's failure to make up for, and there are many of them.
+        launches = [one for one in launches if one.caller.kind is not CallerKind.OWN]
+    is_scheduled = any(one.caller.kind in (CallerKind.RULE, CallerKind.SCHEDULER) for one in launches)
+    return Past(
+        launches=tuple(launches),
+        facts=Facts(
+            installation=installation,
+            executions=begun,
+            views=views,
+            calls=tuple(found),
+            launchers=read_launchers(Reader(session, region), tell) if is_scheduled else Launchers(),
+            now=datetime.now(UTC),
+            is_late_wanted=search.is_late_wanted,
+            again=search.again,
+        ),
+        unread=unread,
+    )
+
+
+# A recovery begins after the call that failed; some minutes are for clocks that differ.
+_AROUND = timedelta(minutes=10)
+
+
+def _is_within(moment: datetime, search: Search) -> bool:
+    return search.since <= moment <= search.until
+
+
+def _views(
+    executions: Executions, begun: Mapping[str, Execution], tell: Callable[[str], None]
+) -> dict[str, RecoveryView]:
+    """Return what those that are over without success have done."""
+    ended = [one for one in begun.values() if not one.is_open and one.status != "SUCCEEDED"]
+    return {view.execution.name: view for view in executions.look_at_all(ended, tell)}
+
+
+def _calls(
+    session: boto3.Session, region: str, search: Search, tell: Callable[[str], None]
+) -> tuple[list[Call], int]:
+    if search.file is not None:
+        try:
+            read = list(calls.read_file(search.file.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, ReadError) as error:
+            raise ConfigError(f"{search.file} cannot be read: {error}.") from None
+    else:
+        # What was done later counts as well, however few failures are asked for.
+        texts = lookup.run_task_records(
+            session,
+            region,
+            since=search.since,
+            until=datetime.now(UTC),
+            tell=tell,
+            pace=Pace(search.lookups_per_s),
+        )
+        read = list(calls.read_texts(texts))
+    found = [one for one in read if isinstance(one, calls.Call)]
+    return found, len(read) - len(found)

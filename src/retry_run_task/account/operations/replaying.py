@@ -1,0 +1,281 @@
+"""Which past failures are started again, under which name, and why the others are not. Pure.
+
+A failure that nothing has recovered is started under the name and with the payload that intake would have given
+it. So it may be done twice, and a record that arrives late after all changes nothing.
+
+A failure whose recovery gave up needs another name, since Lambda remembers the old one for as long as its history,
+and other client tokens, since ECS remembers the old ones for a day: with those it would give the old failures
+again, attempt for attempt, and after an hour without their words.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
+Both are derived from the number that a person gives with ``--again``, so that twice the same number is once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from retry_run_task.account.operations.history import known_schedule
+from retry_run_task.account.operations.timetable import as_schedule, next_due
+from retry_run_task.core import identity, wire
+from retry_run_task.core.classification import classify, worst
+from retry_run_task.core.decision import GiveUp
+from retry_run_task.core.durations import spoken
+from retry_run_task.core.policy import DEFAULT, Policy, facts_of
+from retry_run_task.core.recovery import admit
+from retry_run_task.core.request import cluster_name, family
+from retry_run_task.core.schedules import NoMatch, Schedule, match
+from retry_run_task.core.scope import Treatment
+from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from retry_run_task.account.inventory import Launchers
+    from retry_run_task.account.operations.calls import Call
+    from retry_run_task.account.operations.installation import Installation
+    from retry_run_task.account.operations.view import Execution, RecoveryView
+    from retry_run_task.core.policy import Treatment as PolicyTreatment
+
+_SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a plan is made from.
+
+    Attributes:
+        installation: What would recover.
+        executions: The recoveries that there are, by name.
+        views: Of those that gave up, what they had done, by name.
+        calls: RunTask calls that were recorded, by anybody.
+        launchers: Rules and schedules; what could not be read of them is a gap.
+        now: The time.
+        is_late_wanted: Whether runs are wanted that are too late by the policy.
+        again: Which further try of those that gave up is wanted; 0 for none.
+        policy: What the installation was deployed with, as far as known.
+    """
+
+    installation: Installation
+    executions: Mapping[str, Execution]
+    views: Mapping[str, RecoveryView]
+    calls: Sequence[Call]
+    launchers: Launchers
+    now: datetime
+    is_late_wanted: bool = False
+    again: int = 0
+    policy: Policy = DEFAULT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is done about one past failure.
+
+    Attributes:
+        launch: What failed, as its recovery would get it. Its request may hold secrets.
+        schedule: Whose run it was, as far as known.
+        name: Of the recovery that is started, or would be.
+        why_not: Why none is started; empty if one is.
+        note: What else a person should know; empty if nothing.
+    """
+
+    launch: FailedLaunch = field(repr=False)
+    schedule: str
+    name: str
+    why_not: str = ""
+    note: str = ""
+
+    @property
+    def payload(self) -> str:
+        """What the recovery is started with."""
+        return wire.canonical(wire.launch_to_json(self.launch))
+
+
+def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
+    """Return the name of a further recovery of a launch whose recovery gave up."""
+    # With a stack of one letter nothing is cut off, so what follows it is all of the launch's own part.
+    own = identity.recovery_name_of("s", launch).removeprefix("s-")
+    return identity.recovery_name(stack, f"{own}-again-{number}")
+
+
+def again_call(launch: FailedLaunch, number: int) -> FailedLaunch:
+    """Return a launch whose attempts have client tokens, and whose tasks a mark, of their own."""
+    digest = hashlib.sha256(f"again\0{launch.call_id}\0{number}".encode()).hexdigest()
+    return replace(launch, call_id=digest[:32])
+
+
+def plan(launches: Sequence[FailedLaunch], facts: Facts) -> tuple[Step, ...]:
+    """Say what is done about each failure, the oldest first."""
+    schedules = [as_schedule(one) for one in facts.launchers.found]
+    calls_seen: set[str] = set()
+    steps = []
+    for launch in sorted(launches, key=lambda one: (one.event_time, one.event_id)):
+        if launch.call_id in calls_seen:
+            step = _skip(launch, facts, "it is another record of a call that is here already")
+        else:
+            step = _step(launch, facts, schedules)
+        calls_seen.add(launch.call_id)
+        steps.append(step)
+    return tuple(steps)
+
+
+def _step(launch: FailedLaunch, facts: Facts, schedules: Sequence[Schedule]) -> Step:
+    maker = match(launch, schedules) if launch.caller.kind in _SCHEDULED else NoMatch(why="")
+    for reason in (_out_of_scope, _in_hand, _hopeless, _done_already, _unwanted_late):
+        why_not = reason(launch, facts, maker)
+        if why_not:
+            return _skip(launch, facts, why_not)
+    wanted, name = _named(launch, facts)
+    notes = []
+    late = _too_late(launch, facts, maker)
+    if late:
+        # A record made by hand asks for a run now, and so does the person who says --even-late.
+        wanted = replace(wanted, caller=Caller(kind=CallerKind.HAND_MADE, role_arn=launch.caller.role_arn))
+        notes.append(late)
+    if isinstance(launch.request, IncompleteRequest):
+        notes.append(
+            "CloudTrail hides a part of the request; recover takes it from the schedule, or gives up"
+        )
+    return Step(
+        launch=wanted,
+        schedule=maker.name if isinstance(maker, Schedule) else known_schedule(launch),
+        name=name,
+        note="; ".join(notes),
+    )
+
+
+def _skip(launch: FailedLaunch, facts: Facts, why_not: str) -> Step:
+    return Step(
+        launch=launch,
+        schedule=known_schedule(launch),
+        name=identity.recovery_name_of(facts.installation.stack, launch),
+        why_not=why_not,
+    )
+
+
+def _out_of_scope(launch: FailedLaunch, facts: Facts, _: Schedule | NoMatch) -> str:
+    judgement = facts.installation.scope.judge(launch)
+    return "" if judgement.treatment is Treatment.RECOVER else judgement.why
+
+
+def _known(launch: FailedLaunch, facts: Facts) -> list[Execution]:
+    """Return the recoveries that there were of a launch: the first, and those that were started again."""
+    stack = facts.installation.stack
+    names = [again_name(stack, launch, number) for number in range(1, _MOST_AGAIN + 1)]
+    names = [identity.recovery_name_of(stack, launch), *names]
+    return [facts.executions[name] for name in names if name in facts.executions]
+
+
+def _named(launch: FailedLaunch, facts: Facts) -> tuple[FailedLaunch, str]:
+    """Return the launch as its recovery gets it, and the recovery's name."""
+    stack = facts.installation.stack
+    if not _known(launch, facts):
+        return launch, identity.recovery_name_of(stack, launch)
+    return again_call(launch, facts.again), again_name(stack, launch, facts.again)
+
+
+def _in_hand(launch: FailedLaunch, facts: Facts, _: Schedule | NoMatch) -> str:
+    """Return what has become of a launch's recoveries, if that is a reason to start no other."""
+    known = _known(launch, facts)
+    why_not = next(filter(None, (_unfinished(one, facts) for one in known)), "")
+    if why_not or not known:
+        return why_not
+    if not facts.again:
+        ending = facts.views[known[-1].name].outcome or known[-1].status
+        return f"its recovery gave up ({ending}); --again {len(known)} starts another"
+    if again_name(facts.installation.stack, launch, facts.again) in facts.executions:
+        return f"it was started again before, and gave up again; --again {facts.again + 1} starts another"
+    return ""
+
+
+def _unfinished(execution: Execution, facts: Facts) -> str:
+    """Return why another recovery beside this one could start a second task; empty if it could not."""
+    if execution.is_open:
+        return "its recovery is under way"
+    if execution.status == "SUCCEEDED":
+        return "its recovery ended well"
+    view = facts.views.get(execution.name)
+    if view is None:
+        return "what its recovery has done cannot be read"
+    if view.task_arns:
+        task = view.task_arns[0].rsplit("/", 1)[-1]
+        return f"its recovery had placed the task {task} before it ended; look whether that has run"
+    if view.is_unsure:
+        return "a call of its recovery was not answered, so the task may have run; look before you start it"
+    return ""
+
+
+def _treatment(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> PolicyTreatment:
+    schedule = maker.name if isinstance(maker, Schedule) else ""
+    category = worst([classify(failure) for failure in launch.failures]).category
+    return facts.policy.treatment(facts_of(launch, schedule=schedule), category)
+
+
+def _hopeless(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+    treatment = _treatment(launch, facts, maker)
+    if treatment.ignore:
+        return "the policy wants such launches to be left alone"
+    admitted = admit(launch, treatment, recover_errors=facts.installation.recover_errors)
+    return f"a recovery would end at once: {admitted.why}" if isinstance(admitted, GiveUp) else ""
+
+
+# Who has started a run anew so often will not find out by doing it once more.
+_MOST_AGAIN = 20
+
+
+def _done_already(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+    """Return by what the work of a launch was done later; empty if by nothing that was recorded."""
+    marks = set(identity.marks(launch))
+    for call in facts.calls:
+        if not call.placed or call.time < launch.event_time:
+            continue
+        if call.is_ours and call.started_by in marks:
+            return f"a recovery has started its task at {call.time:%Y-%m-%d %H:%M:%S} UTC"
+        is_same = (
+            call.failed is None
+            and call.time > launch.event_time
+            and call.caller.kind is launch.caller.kind
+            and launch.caller.kind in _SCHEDULED
+            and launch.caller.role_arn in (None, call.caller.role_arn)
+            and (call.cluster, call.family) == (_cluster(launch), family(launch.request.parameters))
+            and call.started_by == str(launch.request.parameters.get("startedBy") or "")
+        )
+        # A rule on events has a run for each event, and another event's does not do this one's work.
+        if is_same and not (isinstance(maker, Schedule) and maker.expression is None):
+            return f"its schedule has run since, at {call.time:%Y-%m-%d %H:%M:%S} UTC"
+    return ""
+
+
+def _cluster(launch: FailedLaunch) -> str:
+    return cluster_name(launch.request.parameters)
+
+
+def _too_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+    """Return why the policy would end a recovery of it at once; empty if it would not."""
+    if launch.caller.kind is CallerKind.HAND_MADE:
+        return ""
+    if isinstance(maker, Schedule):
+        due = next_due(maker, launch.event_time)
+        if due is not None and due <= facts.now:
+            return f"its next run was due at {due:%Y-%m-%d %H:%M} UTC"
+    deadline_s = _treatment(launch, facts, maker).deadline_s
+    if launch.event_time + timedelta(seconds=deadline_s) <= facts.now:
+        return f"the policy wants no run later than {spoken(deadline_s)} after the failed call"
+    return ""
+
+
+def _unwanted_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+    """Return why a run that is too late is not started; empty if it is not too late, or wanted all the same."""
+    late = _too_late(launch, facts, maker)
+    if not late:
+        return ""
+    if not facts.is_late_wanted:
+        return f"{late}; --even-late starts it all the same"
+    if isinstance(launch.request, IncompleteRequest):
+        return f"{late}, and a part of its request is hidden, which a late run cannot get; start it by hand"
+    if any(one.origin is Origin.ERROR for one in launch.failures):
+        return f"{late}, and a call that raised an error is not made again so late; start it by hand"
+    return ""

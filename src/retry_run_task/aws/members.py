@@ -1,0 +1,132 @@
+"""The way into other accounts: a role there that recover takes, and sessions that act with it.
+
+The credentials are in memory, and nowhere else. They last an hour, as long as a role may that is taken with
+another role's credentials, and are renewed before they end.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html (role chaining)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+
+from retry_run_task.aws.once import once
+from retry_run_task.core.values import Failure, Origin
+
+if TYPE_CHECKING:
+    from mypy_boto3_sts import STSClient
+
+# Short, since it may come on top of a RunTask with all its tries; recover asks again later by itself.
+_CONFIG = Config(connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 2})
+
+# STS: 2 to 64 letters, digits and =,.@-_, as a stack's name is.
+# https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+_SESSION_MAX = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Role:
+    """A role in another account.
+
+    Attributes:
+        arn: Its ARN.
+        external_id: What its trust policy asks for. Not a secret, says AWS, but not ours to print either.
+            https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+        session: How the account's CloudTrail calls whoever has taken it: the stack's name.
+    """
+
+    arn: str
+    external_id: str = field(repr=False)
+    session: str
+
+
+class CannotAssumeError(BotoCoreError):
+    """A role cannot be taken. As botocore's error it counts, wherever it comes up, as a call that was not sent."""
+
+    fmt = "{role} cannot be taken: {code}: {said}"
+
+    def __init__(self, *, role: str, code: str, said: str) -> None:
+        super().__init__(role=role, code=code, said=said)
+        self.failure = Failure(origin=Origin.ERROR, code=code, reason=said)
+
+
+def client(service: str, region: str, role: Role | None, config: Config) -> Any:
+    """Return a client for a Region that acts with a role; None for the function's own.
+
+    Raises:
+        CannotAssumeError: The role cannot be taken.
+    """
+    make: Any = boto3.client if role is None else _session(role).client
+    return make(service, region_name=region or None, config=config)
+
+
+@once
+def _session(role: Role) -> boto3.Session:
+    """Return a session that acts with a role. If that fails nothing is remembered, and STS is asked again."""
+    credentials = RefreshableCredentials.create_from_metadata(
+        _assume(role), refresh_using=lambda: _assume(role), method="member-role"
+    )
+    core = botocore.session.Session()
+    core.register_component("credential_provider", CredentialResolver([_Given(credentials)]))
+    return boto3.Session(botocore_session=core)
+
+
+def enter(role: Role) -> Failure | None:
+    """Take a role. Returns None if that is done, else what STS or the network said."""
+    try:
+        _session(role)
+    except CannotAssumeError as error:
+        return error.failure
+    return None
+
+
+class _Given(CredentialProvider):
+    """Hands out one set of credentials."""
+
+    METHOD = CANONICAL_NAME = "member-role"
+
+    def __init__(self, credentials: RefreshableCredentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> RefreshableCredentials:
+        return self._credentials
+
+
+@once
+def _sts() -> STSClient:
+    # Lambda sets a Region, and botocore speaks to STS there. What STS gives in a Region is valid in every Region, which
+    # what the global endpoint gives is not. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html
+    return boto3.client("sts", config=_CONFIG)
+
+
+def _assume(role: Role) -> dict[str, Any]:
+    if not role.external_id:
+        raise CannotAssumeError(
+            role=role.arn, code="ConfigError", said="RETRY_RUN_TASK_EXTERNAL_ID is not set for recover"
+        )
+    try:
+        answer = _sts().assume_role(
+            RoleArn=role.arn, RoleSessionName=role.session[:_SESSION_MAX], ExternalId=role.external_id
+        )
+    except ClientError as error:
+        said = error.response["Error"]
+        raise CannotAssumeError(
+            role=role.arn, code=said.get("Code", ""), said=said.get("Message", "")
+        ) from error
+    except BotoCoreError as error:
+        raise CannotAssumeError(role=role.arn, code=type(error).__name__, said=str(error)) from error
+    given = answer["Credentials"]
+    return {
+        "access_key": given["AccessKeyId"],
+        "secret_key": given["SecretAccessKey"],
+        "token": given["SessionToken"],
+        "expiry_time": given["Expiration"].isoformat(),
+    }

@@ -1,0 +1,255 @@
+"""``audit``: the runs that were due, and those of them that nobody has seen."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from retry_run_task.cli import options, talk
+from retry_run_task.cli.moments import Moment
+from retry_run_task.core.errors import ConfigError, RetryRunTaskError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from retry_run_task.account.operations.inspection import Inspection
+    from retry_run_task.account.operations.runs import Audited, Result, Run
+    from retry_run_task.core.values import JsonObject
+
+# So many runs of one schedule are told one by one.
+_MOST_TOLD = 5
+
+
+@click.command()
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+)
+@options.several_regions
+@click.option(
+    "--since",
+    type=Moment(),
+    default="24h",
+    show_default=True,
+    metavar="TIME",
+    help="From when: 6h, 2d, or a time.",
+)
+@click.option("--until", type=Moment(), metavar="TIME", help="Until when.  [default: now]")
+@click.option(
+    "--tolerance-min",
+    type=click.FloatRange(min=0, max=1440),
+    default=5,
+    show_default=True,
+    help="How many minutes after it is due a run may come.",
+)
+@options.as_json
+@click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
+def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
+    file: Path | None,
+    regions: tuple[str, ...],
+    profile: str | None,
+    stack: str,
+    since: datetime,
+    until: datetime | None,
+    tolerance_min: float,
+    as_json: bool,
+    lookups_per_s: float,
+) -> int:
+    """Find runs that were due and did not happen, also those that nothing recorded.
+
+    Compares when rules and schedules were due with the RunTask calls that CloudTrail has, or a FILE of records, and
+    with recoveries. Finds what no recovery can: a role that may no longer be assumed, a target that was throttled
+    away, a lost record. Changes nothing. Ends with 3 if a run is missing.
+
+    \b
+    Example:
+      retry-run-task audit --since 7d
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account.operations.inspection import inspect  # noqa: PLC0415
+    from retry_run_task.account.operations.runs import Window  # noqa: PLC0415
+
+    window = Window(since=since, until=until or datetime.now(UTC), tolerance=timedelta(minutes=tolerance_min))
+    if window.since > window.until:
+        raise ConfigError("--since is after --until.", hint="Exchange them.")
+    session = access.open_session(profile)
+    where = list(dict.fromkeys(regions)) or [access.region_of(session)]
+    if file is not None and len(where) > 1:
+        raise ConfigError("A file of records is compared with one Region.", hint="Give one --region.")
+    access.identify(session, where[0])
+    found: list[Inspection] = []
+    errors: dict[str, RetryRunTaskError] = {}
+    for region in where:
+        try:
+            with talk.looking(f"Looking at {region}") as tell:
+                found.append(
+                    inspect(
+                        session,
+                        region,
+                        stack=stack,
+                        window=window,
+                        file=file,
+                        tell=tell,
+                        lookups_per_s=lookups_per_s,
+                    )
+                )
+        except RetryRunTaskError as error:
+            errors[region] = error
+    if as_json:
+        body = [*map(_as_json, found), *({"region": r, "error": str(e)} for r, e in errors.items())]
+        click.echo(json.dumps({"regions": body}, indent=2))
+    else:
+        for one in found:
+            _print(one)
+        for region, why in errors.items():
+            talk.say(f"{region}: {why}")
+    is_bad = any(run.result.is_bad for one in found for audited in one.found for run in audited.runs)
+    return talk.FAILED if errors else talk.NO if is_bad else 0
+
+
+def _as_json(one: Inspection) -> JsonObject:
+    from retry_run_task.core.wire import iso  # noqa: PLC0415
+
+    return {
+        "region": one.region,
+        "since": iso(one.window.since),
+        "until": iso(one.window.until),
+        "not_read": list(one.blind),
+        "counts": {result.value: number for result, number in _counts(one.found).items()},
+        "schedules": [
+            {
+                "name": audited.launcher.name,
+                "kind": audited.launcher.kind.value,
+                "in": audited.launcher.holder,
+                "expression": audited.launcher.expression,
+                "counted": audited.is_counted,
+                "note": audited.note or None,
+                "runs": [
+                    {
+                        "due": iso(run.due),
+                        "result": run.result.value,
+                        "why": run.why or None,
+                        "time": iso(run.time) if run.time else None,
+                    }
+                    for run in audited.runs
+                ],
+            }
+            for audited in one.found
+        ],
+    }
+
+
+def _counts(found: Sequence[Audited]) -> Mapping[Result, int]:
+    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
+
+    runs = [run.result for audited in found for run in audited.runs]
+    return {result: runs.count(result) for result in Result}
+
+
+def _print(one: Inspection) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
+    from retry_run_task.cli.recoveries import console  # noqa: PLC0415
+
+    out = console()
+    counts = _counts(one.found)
+    words = (
+        ", ".join(f"{number} {result}" for result, number in counts.items() if number) or "nothing was due"
+    )
+    head = Text(one.region, style="bold")
+    head.append(
+        f"  {one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC: {words}",
+        style="not bold",
+    )
+    out.print(head, soft_wrap=True)
+    fine = [audited for audited in one.found if set(audited.counts) <= {Result.RAN}]
+    others = [audited for audited in one.found if audited not in fine]
+    if others:
+        _print_table(out, others)
+    if runs := sum(len(audited.runs) for audited in fine):
+        what = f"{len(fine)} other schedules" if others else f"{len(fine)} schedules"
+        out.print(Text(f"{what}: all {runs} runs that were due ran.", style="green"), soft_wrap=True)
+    for audited in others:
+        _print_runs(out, audited)
+    off = sum(not launcher.is_enabled for launcher in one.launchers.found)
+    on_events = sum(launcher.is_enabled and launcher.expression is None for launcher in one.launchers.found)
+    left_out = [
+        *([f"{off} switched off"] if off else []),
+        *([f"{on_events} on events, which no clock makes due"] if on_events else []),
+    ]
+    if left_out:
+        out.print(Text(f"Left out: {'; '.join(left_out)}.", style="dim"), soft_wrap=True)
+    for note in one.blind:
+        out.print(Text(f"Not everything could be read: {talk.shown(note)}", style="yellow"), soft_wrap=True)
+    out.print()
+
+
+_STYLES = {"missed": "bold red", "lost": "bold red", "gave up": "red", "unknown": "yellow", "going": "yellow"}
+
+
+def _print_table(out: Console, found: Sequence[Audited]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
+    from retry_run_task.cli.recoveries import WIDE  # noqa: PLC0415
+
+    is_wide = out.width >= WIDE
+    table = Table(
+        box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim", expand=False
+    )
+    longest = max(len(audited.launcher.name) for audited in found)
+    table.add_column(
+        "schedule", no_wrap=True, overflow="ellipsis", width=max(8, min(longest, 36 if is_wide else 26))
+    )
+    table.add_column("due", no_wrap=True, justify="right")
+    for result in Result:
+        table.add_column(result.value, no_wrap=True, justify="right")
+    for audited in found:
+        counts = audited.counts
+        table.add_row(
+            Text(talk.shown(audited.launcher.name)),
+            f"~{len(audited.runs)}" if audited.is_counted else str(len(audited.runs)),
+            *(
+                Text(str(counts[result]), style=_STYLES.get(result.value, "green"))
+                if counts.get(result)
+                else Text("·", style="dim")
+                for result in Result
+            ),
+        )
+    out.print(table)
+
+
+def _print_runs(out: Console, audited: Audited) -> None:
+    """Print the runs of a schedule that were not well, or are not known; each with the reason."""
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
+
+    told: list[Run] = [run for run in audited.runs if run.result not in (Result.RAN, Result.RECOVERED)]
+    if not told:
+        return
+    expression = f"{audited.launcher.expression}"
+    zone = f", {audited.launcher.timezone}" if audited.launcher.timezone != "UTC" else ""
+    head = Text(talk.shown(audited.launcher.name), style="bold")
+    head.append(f"  {talk.shown(expression)}{zone}", style="not bold dim")
+    if audited.is_counted:
+        head.append("  counted, not timed: AWS does not say since when it counts", style="not bold dim")
+    if audited.note:
+        head.append(f"  {talk.shown(audited.note)}", style="not bold dim")
+    out.print(head, soft_wrap=True)
+    told.sort(key=lambda run: (not run.result.is_bad, -run.due.timestamp()))
+    for run in told[:_MOST_TOLD]:
+        about = "about " if audited.is_counted and run.time is None else ""
+        line = Text("  ")
+        line.append(f"{run.result.value:<8}", style=_STYLES.get(run.result.value, ""))
+        line.append(f"  {about}{run.due:%Y-%m-%d %H:%M}  {talk.shown(run.why)}")
+        out.print(line, soft_wrap=True)
+    if len(told) > _MOST_TOLD:
+        out.print(Text(f"  and {len(told) - _MOST_TOLD} more; --json has all", style="dim"))

@@ -1,0 +1,55 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_REGION = "[default: AWS_REGION, or the profile's]"
+
+
+def several_regions(command: _Command) -> _Command:
+    """Take the Regions to look at, whose credentials to look with, and which installation."""
+    return _where(
+        click.option(
+            "--region",
+            "regions",
+            multiple=True,
+            metavar="REGION",
+            envvar="AWS_REGION",
+            help=f"Where to look; may be given several times.  {_REGION}",
+        ),
+        command,
+    )
+
+
+def one_region(command: _Command) -> _Command:
+    """Take the Region, whose credentials to use, and which installation."""
+    return _where(
+        click.option("--region", metavar="REGION", envvar="AWS_REGION", help=f"Where.  {_REGION}"), command
+    )
+
+
+def _where(region: Callable[[_Command], _Command], command: _Command) -> _Command:
+    profile = click.option(
+        "--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration."
+    )
+    stack = click.option(
+        "--stack",
+        default="retry-run-task",
+        show_default=True,
+        metavar="NAME",
+        help="Which installation.",
+    )
+    return region(profile(stack(command)))
+
+
+def as_json(command: _Command) -> _Command:
+    """Take whether a program reads the result."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(
+        command
+    )

@@ -1,0 +1,285 @@
+"""``replay``: recoveries for past failures that nothing has recovered."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from retry_run_task.cli import options, talk
+from retry_run_task.cli.moments import Moment
+from retry_run_task.config import policy_of, read_policy
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import boto3
+
+    from retry_run_task.account.operations.installation import Installation
+    from retry_run_task.account.operations.past import Search
+    from retry_run_task.account.operations.replaying import Step
+    from retry_run_task.core.policy import Policy
+    from retry_run_task.core.values import JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What a person asked for, beside where to look.
+
+    Attributes:
+        limit: How many recoveries are started at most.
+        rate: How many a second.
+        is_dry: Whether nothing is started.
+        is_sure: Whether not to ask.
+        as_json: Whether a program reads the result.
+    """
+
+    limit: int
+    rate: float
+    is_dry: bool
+    is_sure: bool
+    as_json: bool
+
+
+@click.command()
+@click.argument(
+    "file", required=False, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+)
+@click.option(
+    "--gave-up", "is_of_given_up", is_flag=True, help="Those whose recovery gave up or was stopped, again."
+)
+@click.option(
+    "--since",
+    type=Moment(),
+    default="6h",
+    show_default=True,
+    metavar="TIME",
+    help="The oldest failure: 30m, 6h, or a time.",
+)
+@click.option("--until", type=Moment(), metavar="TIME", help="The latest.  [default: now]")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Start no more than these."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0.01, max=100),
+    default=1,
+    show_default=True,
+    help="Start so many a second.",
+)
+@click.option(
+    "--again",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    help="Also those that gave up, as further try N.",
+)
+@click.option("--even-late", is_flag=True, help="Also start runs that are too late by the policy.")
+@click.option(
+    "--policy",
+    "policy_file",
+    type=click.File("rb"),
+    metavar="FILE",
+    help="The policy.toml that was deployed, if one was; it is not looked up.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be started, and end.")
+@options.one_region
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.as_json
+@click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
+def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
+    file: Path | None,
+    is_of_given_up: bool,
+    since: datetime,
+    until: datetime | None,
+    limit: int,
+    rate: float,
+    again: int | None,
+    even_late: bool,
+    policy_file: IO[bytes] | None,
+    dry_run: bool,
+    region: str | None,
+    profile: str | None,
+    stack: str,
+    yes: bool,
+    as_json: bool,
+    lookups_per_s: float,
+) -> int:
+    """Start recoveries for past failures that have none, and whose run has not been made up for.
+
+    Looks for failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave
+    up. Shows what it would start, and what not and why, and asks. It may be run twice: the same failure has the
+    same name, and a name is started once.
+
+    \b
+    Examples:
+      retry-run-task replay --since 3h --dry-run
+      retry-run-task replay --gave-up --even-late
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.account.operations.past import Search  # noqa: PLC0415
+
+    search = Search(
+        file=file,
+        is_of_given_up=is_of_given_up,
+        since=since,
+        until=until or datetime.now(UTC),
+        again=again or (1 if is_of_given_up else 0),
+        is_late_wanted=even_late,
+        lookups_per_s=lookups_per_s,
+    )
+    wish = _Wish(limit=limit, rate=rate, is_dry=dry_run, is_sure=yes, as_json=as_json)
+    policy = policy_of(policy_file.read(), policy_file.name) if policy_file else read_policy()
+    if search.since > search.until:
+        raise ConfigError("--since is after --until.", hint="Exchange them.")
+    if not dry_run:
+        talk.check_can_ask(is_sure=yes)
+    session = access.open_session(profile)
+    where = region or access.region_of(session)
+    access.identify(session, where)
+    try:
+        return _replay(session, where, stack, search, wish, policy)
+    except DeployError as error:
+        return talk.fail(error)
+
+
+def _replay(
+    session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy: Policy
+) -> int:
+    from retry_run_task.account.operations.installation import read_installation  # noqa: PLC0415
+    from retry_run_task.account.operations.past import look_back  # noqa: PLC0415
+    from retry_run_task.account.operations.replaying import plan  # noqa: PLC0415
+    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+
+    installation = read_installation(Reader(session, region), stack)
+    with talk.looking(f"Looking at {region}") as tell:
+        past = look_back(session, region, installation, search, tell)
+        steps = plan(past.launches, replace(past.facts, policy=policy))
+    wanted = [step for step in steps if not step.why_not]
+    chosen = wanted[: wish.limit]
+    if past.unread:
+        talk.say(f"{past.unread} records could not be read, and are left out.")
+    for gap in past.facts.launchers.gaps:
+        talk.say(f"Whether a next run was due is not certain: {gap.why} ({gap.action}).")
+    is_over = wish.is_dry or not chosen
+    if not wish.as_json:
+        _print(steps, len(wanted) - len(chosen), past.facts.now, is_result=is_over)
+    if is_over:
+        _print_json(wish, steps, {})
+        return 0
+    if not talk.ask(f"Start {_these(len(chosen))} in {region}?", is_sure=wish.is_sure):
+        talk.say("Nothing was started.")
+        return talk.NO
+    return _start(session, region, installation, wish, steps, chosen)
+
+
+def _start(
+    session: boto3.Session,
+    region: str,
+    installation: Installation,
+    wish: _Wish,
+    steps: Sequence[Step],
+    chosen: Sequence[Step],
+) -> int:
+    from retry_run_task.account.faults import DeployError, calling  # noqa: PLC0415
+    from retry_run_task.account.operations.pace import Pace  # noqa: PLC0415
+    from retry_run_task.aws import recoveries  # noqa: PLC0415
+
+    functions = session.client("lambda", region_name=region, config=recoveries.CONFIG)
+    pace = Pace(wish.rate)
+    done: dict[str, str] = {}
+    try:
+        for step in chosen:
+            pace.wait()
+            with calling(f"start the recovery {step.name}"):
+                started = recoveries.start(
+                    functions, function=installation.recover, name=step.name, payload=step.payload
+                )
+            # Lambda answers alike if it was there before with the same payload.
+            done[step.name] = started.value
+            if not wish.as_json:
+                click.echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
+    except DeployError as error:
+        _print_json(wish, steps, done)
+        talk.say(f"{len(done)} of {_these(len(chosen))} were started; running it again starts the others.")
+        return talk.fail(error)
+    _print_json(wish, steps, done)
+    if not wish.as_json:
+        talk.say("Follow them with: retry-run-task status.")
+    return 0
+
+
+def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bool) -> None:
+    """Print what would be started and what not; what is only the question goes to stderr."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.cli.moments import ago  # noqa: PLC0415
+    from retry_run_task.cli.recoveries import console  # noqa: PLC0415
+
+    out = console() if is_result else Console(stderr=True, highlight=False)
+    wanted = [step for step in steps if not step.why_not]
+    head = (
+        f"{_counted(len(steps), 'past failure')}: {len(wanted)} to be started, {len(steps) - len(wanted)} not"
+    )
+    out.print(Text(head, style="bold"))
+    longest = max((len(step.schedule) for step in wanted), default=0)
+    for step in wanted[: len(wanted) - left_out]:
+        line = Text("  ")
+        line.append("start", style="green")
+        line.append(
+            f"  {talk.shown(step.schedule):<{min(longest, 36)}}  failed {ago(step.launch.event_time, now)}"
+        )
+        if step.note:
+            line.append(f"; {talk.shown(step.note)}", style="dim")
+        out.print(line, soft_wrap=True)
+    if left_out:
+        out.print(
+            Text(f"  and {left_out} more that --limit leaves out; run it again for them", style="yellow")
+        )
+    reasons: dict[str, list[Step]] = defaultdict(list)
+    for step in steps:
+        if step.why_not:
+            reasons[step.why_not].append(step)
+    for why_not, those in sorted(reasons.items(), key=lambda one: -len(one[1])):
+        names = ", ".join(dict.fromkeys(step.schedule for step in those))
+        line = Text("  ")
+        line.append("not  ", style="yellow")
+        line.append(f"  {talk.shown(names)}" + (f" ({len(those)})" if len(those) > 1 else ""))
+        line.append(f": {talk.shown(why_not)}", style="dim")
+        out.print(line, soft_wrap=True)
+
+
+def _these(number: int) -> str:
+    return "1 recovery" if number == 1 else f"{number} recoveries"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _print_json(wish: _Wish, steps: Sequence[Step], done: Mapping[str, str]) -> None:
+    from retry_run_task.core.wire import iso  # noqa: PLC0415
+
+    if not wish.as_json:
+        return
+    body: list[JsonObject] = [
+        {
+            "recovery": step.name,
+            "schedule": step.schedule,
+            "event_id": step.launch.event_id,
+            "failed_at": iso(step.launch.event_time),
+            "start": not step.why_not,
+            "why_not": step.why_not or None,
+            "note": step.note or None,
+            "done": done.get(step.name),
+        }
+        for step in steps
+    ]
+    click.echo(json.dumps({"failures": body, "started": len(done), "dry_run": wish.is_dry}, indent=2))

@@ -1,0 +1,325 @@
+"""``simulate``: this and other tools' policies against modelled outages, or against your own past."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from retry_run_task.simulate.contest import Contest, Result
+    from retry_run_task.simulate.contestants import Contestant
+    from retry_run_task.simulate.past import Past
+
+# A trail's log file holds at most a few MB; what is larger is not something to read through.
+_FILE_MAX = 256 * 1024 * 1024
+
+# Below this many launches met by policies a bar would be gone before it is seen.
+_LONG = 20_000
+
+# The columns, and those that only a wide terminal shows: they say why a launch was not recovered.
+_COLUMNS = (
+    "policy",
+    "recov.",
+    "p50",
+    "p95",
+    "max",
+    "calls",
+    "peak/s",
+    "throttled",
+    "expired",
+    "unseen",
+    "dupl.",
+)
+_WIDE_ONLY = frozenset({7, 8, 9})
+_WIDE, _PIPE_WIDTH = 110, 120
+
+_WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
+
+
+@click.command()
+@click.option(
+    "--scenario",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="Which outages; may be given several times: zone-outage, rush, brownout, spot-drought, throttling, agent, "
+    "eni, lost-answers, misconfigured.  [default: all]",
+)
+@click.option(
+    "--records", type=click.File("rb"), metavar="FILE", help="Your own past instead: CloudTrail records."
+)
+@click.option(
+    "--policy",
+    "policies",
+    type=click.File("rb"),
+    multiple=True,
+    metavar="FILE",
+    help="A policy.toml of yours beside the one that is built in; may be given several times.",
+)
+@click.option("--compare", is_flag=True, help="Let the other tools' policies meet the same outages.")
+@click.option(
+    "--launches",
+    type=click.IntRange(1, 1_000_000_000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="How many failed launches in each scenario, at least.",
+)
+@click.option(
+    "--schedules",
+    type=click.IntRange(1, 1_000_000),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="How many of them fail in one night.",
+)
+@click.option(
+    "--zones",
+    type=click.IntRange(1, 16),
+    default=2,
+    show_default=True,
+    metavar="N",
+    help="In how many zones each schedule has a subnet.",
+)
+@click.option(
+    "--path",
+    "path",
+    type=click.Choice(["eventbridge", "logs", "both"]),
+    default="both",
+    show_default=True,
+    help="How failed calls are found: by EventBridge (about a minute) or in the log group (about five).",
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 9999),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="How many recoveries act at the same moment.",
+)
+@click.option(
+    "--invocation",
+    "invocation_s",
+    type=click.FloatRange(0, 900),
+    default=1.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long Lambda takes for one attempt.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="The same seed, the same result.",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 1024),
+    default=lambda: os.cpu_count() or 1,
+    show_default="one for each processor",
+    metavar="N",
+    help="How many processes work on it.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write a page with plots that a browser shows without network.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
+    names: tuple[str, ...],
+    records: IO[bytes] | None,
+    policies: tuple[IO[bytes], ...],
+    compare: bool,
+    launches: int,
+    schedules: int,
+    zones: int,
+    path: str,
+    concurrency: int,
+    invocation_s: float,
+    seed: int,
+    processes: int,
+    html: Path | None,
+    as_json: bool,
+) -> int:
+    """Let policies meet outages under virtual time, and show who gets the tasks started, and how soon.
+
+    The loop and the policy are the ones that run in Lambda. Times count from the moment at which capacity came
+    back; what is modelled and what is assumed is in docs/simulator.md.
+
+    \b
+    Examples:
+      retry-run-task simulate --compare --html outages.html
+      retry-run-task simulate --scenario rush --schedules 1000 --policy mine.toml
+      aws cloudtrail lookup-events \\
+        --lookup-attributes AttributeKey=EventName,AttributeValue=RunTask > past.json
+      retry-run-task simulate --records past.json
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415 - the other commands start without it
+    from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
+    from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
+
+    notes: tuple[str, ...] = ()
+    if html is not None and not html.parent.is_dir():
+        # Not after all the work.
+        raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
+    if records is not None:
+        if names:
+            raise click.UsageError("Give either --records or --scenario, not both.")
+        past = _past(records)
+        notes = past.notes
+        # As it was: there is nothing to draw by chance but how late we would have known.
+        contest = Contest(
+            scenarios=(past.scenario,),
+            contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
+            settings=Settings(schedules=-(-past.launches // past.nights), zones=past.zones, seed=seed),
+            nights=past.nights,
+        )
+    else:
+        known = {scenario.name: scenario for scenario in SCENARIOS}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise click.UsageError(
+                f"There is no scenario {', '.join(map(repr, unknown))}; there are {', '.join(known)}."
+            )
+        contest = Contest(
+            scenarios=tuple(known[name] for name in dict.fromkeys(names)) or SCENARIOS,
+            contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
+            settings=Settings(schedules=schedules, zones=zones, seed=seed),
+            nights=-(-launches // schedules),
+        )
+    with _progress(contest) as progress:
+        result = run(contest, processes=processes, progress=progress)
+    if html is not None:
+        _write(html, result, notes)
+    if as_json:
+        click.echo(json.dumps(to_json(result) | ({"assumed": list(notes)} if notes else {}), indent=2))
+    else:
+        _print(result, notes)
+    return 0
+
+
+def _contestants(
+    files: Sequence[IO[bytes]], path: str, concurrency: int, invocation_s: float, *, compare: bool
+) -> list[Contestant]:
+    from retry_run_task.config import policy_of, read_policy  # noqa: PLC0415
+    from retry_run_task.simulate.contestants import Oracle, Ours, Theirs  # noqa: PLC0415
+    from retry_run_task.simulate.peers import PEERS, Way  # noqa: PLC0415
+
+    policies = {"retry-run-task": read_policy()}
+    policies |= {Path(file.name).name: policy_of(file.read(), file.name) for file in files}
+    ways = list(_WAYS.values()) if path == "both" else [_WAYS[path]]
+    ours: list[Contestant] = [
+        Ours(
+            name=f"{name}, {way}",
+            policy=policy,
+            way=Way(way),
+            concurrency=concurrency,
+            invocation_s=invocation_s,
+        )
+        for name, policy in policies.items()
+        for way in ways
+    ]
+    return [*ours, *(Theirs(peer) for peer in PEERS if compare), Oracle()]
+
+
+def _past(records: IO[bytes]) -> Past:
+    from retry_run_task.simulate.past import NothingFailedError, from_text  # noqa: PLC0415
+    from retry_run_task.sources.reading import ReadError  # noqa: PLC0415
+
+    name = getattr(records, "name", "the input")
+    data = records.read(_FILE_MAX + 1)
+    if len(data) > _FILE_MAX:
+        raise click.UsageError(
+            f"{name} has more than {_FILE_MAX // 1024**2} MB; give fewer records at a time."
+        )
+    try:
+        return from_text(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{name} is not UTF-8 text; expected JSON.") from None
+    except ReadError as error:
+        raise click.UsageError(f"{name} cannot be read: {error}.") from None
+    except NothingFailedError as error:
+        raise click.UsageError(f"{name} {error}") from None
+
+
+@contextmanager
+def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal if it is worth it, in a line that is gone afterwards."""
+    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal or contest.launches * len(contest.contestants) < _LONG:
+        yield lambda _: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    # Without a thread of its own: the workers are forked while it shows, and a fork and threads do not go together.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(f"{contest.launches:,} launches", total=contest.launches)
+
+        def advance(launches: int) -> None:
+            bar.advance(task, launches)
+            bar.refresh()
+
+        yield advance
+
+
+def _write(html: Path, result: Result, notes: tuple[str, ...]) -> None:
+    from retry_run_task.simulate.page import render  # noqa: PLC0415
+
+    try:
+        html.write_text(render(result, notes), encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{html} cannot be written: {error.strerror}.") from None
+
+
+def _print(result: Result, notes: tuple[str, ...]) -> None:
+    from rich import box  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.simulate import report  # noqa: PLC0415
+    from retry_run_task.simulate.page import row  # noqa: PLC0415
+
+    console = Console(highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_WIDTH
+    for note in notes:
+        console.print(Text(note))
+    columns = [n for n, _ in enumerate(_COLUMNS) if console.width >= _WIDE or n not in _WIDE_ONLY]
+    drawn = report.kinds(list(result.contest.contestants))
+    styles = {"ours": "bold", "ours2": "bold", "bound": "dim", "other": ""}
+    for scenario in result.contest.scenarios:
+        console.print()
+        console.print(Text(report.finding(scenario, result), style="bold"))
+        console.print(Text(scenario.model, style="dim"))
+        table = Table(
+            box=box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False, padding=(0, 1, 0, 0)
+        )
+        for n in columns:
+            table.add_column(_COLUMNS[n], justify="right" if n else "left", no_wrap=n > 0)
+        for name, tally in result.tallies[scenario.name].items():
+            cells = [Text(cell) for cell in row(name, tally)]
+            if tally.duplicates:
+                cells[-1].stylize("red")
+            table.add_row(*(cells[n] for n in columns), style=styles[drawn[name]])
+        console.print(table)
+    legend = (
+        "Times count from the return of capacity. p50, p95 and max are of all launches: never, if fewer were "
+        "recovered. calls: RunTask calls per recovery. dupl.: tasks too many. "
+    )
+    if len(columns) == len(_COLUMNS):
+        legend += "expired: taken up and left without the tasks. unseen: never taken up. "
+    console.print(Text(f"{legend}What is modelled and assumed: docs/simulator.md", style="dim"))

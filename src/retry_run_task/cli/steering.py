@@ -1,0 +1,213 @@
+"""What ``stop``, ``pause`` and ``resume`` have in common: choose, show, ask, do, and say what was done.
+
+Doing it twice is harmless: what has ended meanwhile, or is so already, is said and is no failure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from retry_run_task.cli import options, talk
+from retry_run_task.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retry_run_task.account.operations.executions import Executions
+    from retry_run_task.account.operations.view import RecoveryView
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# The history keeps no longer reason of a pause.
+# https://docs.aws.amazon.com/lambda/latest/api/API_PauseDurableExecution.html
+_LONGEST_REASON = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a person asked for on the command line.
+
+    Attributes:
+        action: ``stop``, ``pause`` or ``resume``.
+        statuses: Lambda's words for recoveries that it can be done to.
+        names: Of recoveries, or beginnings of their ids.
+        schedules: Globs on the schedule's name or the task's family.
+        is_all: Whether all are meant.
+        reason: What the history keeps.
+        is_sure: Whether not to ask.
+        as_json: Whether a program reads the result.
+    """
+
+    action: str
+    statuses: tuple[str, ...]
+    names: tuple[str, ...]
+    schedules: tuple[str, ...]
+    is_all: bool
+    reason: str
+    is_sure: bool
+    as_json: bool
+
+    def check(self) -> None:
+        """Refuse what does not say what is meant.
+
+        Raises:
+            ConfigError: It names nothing, or too much, or the reason is too long.
+        """
+        if sum(map(bool, (self.names, self.schedules, self.is_all))) != 1:
+            raise ConfigError(
+                f"It is not clear what to {self.action}.", hint="Give names, or --schedule GLOB, or --all."
+            )
+        if not self.reason.strip():
+            raise ConfigError("The reason is empty.", hint="Say in a few words why; the history keeps it.")
+        if len(self.reason) > _LONGEST_REASON:
+            raise ConfigError(
+                f"The reason has {len(self.reason)} characters, and the history keeps {_LONGEST_REASON}.",
+                hint="Shorten it.",
+            )
+        talk.check_can_ask(is_sure=self.is_sure)
+
+
+def wishes(command: _Command) -> _Command:
+    """Take which recoveries are meant, and why."""
+    for option in reversed(
+        (
+            click.argument("names", nargs=-1),
+            click.option(
+                "--schedule",
+                "schedules",
+                multiple=True,
+                metavar="GLOB",
+                help="Those of these schedules, or families of task definitions.",
+            ),
+            click.option("--all", "is_all", is_flag=True, help="All that are under way."),
+            click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept in the history."),
+            options.one_region,
+            click.option("--yes", is_flag=True, help="Do not ask."),
+            options.as_json,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warning: str = "") -> int:
+    """Do to recoveries what a person wishes, and print what became of each."""
+    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.account.operations.executions import Executions  # noqa: PLC0415
+
+    wish.check()
+    session = access.open_session(profile)
+    where = region or access.region_of(session)
+    access.identify(session, where)
+    of = Executions(session, where, stack)
+    done: list[tuple[RecoveryView, str]] = []
+    try:
+        with talk.looking(f"Looking at {where}") as tell:
+            views, over = _chosen(of, wish, tell)
+        if not views:
+            return _nothing(wish, over)
+        _preview(of, views, wish)
+        if warning:
+            talk.say(warning)
+        if not talk.ask(f"{wish.action.capitalize()} {_these(len(views))}?", is_sure=wish.is_sure):
+            talk.say("Nothing was done.")
+            return talk.NO
+        act = {"stop": of.stop, "pause": of.pause, "resume": of.resume}[wish.action]
+        for view in views:
+            what = act(view.execution, wish.reason)
+            done.append((view, what))
+            if not wish.as_json:
+                click.echo(
+                    talk.shown(f"{what}: {view.schedule or '?'}, {view.execution.name}{_placed(view)}")
+                )
+    except DeployError as error:
+        _print_json(wish, done)
+        return talk.fail(error)
+    _print_json(wish, [*done, *((view, "has ended") for view in over)])
+    return 0
+
+
+def _chosen(
+    of: Executions, wish: Wish, tell: Callable[[str], None]
+) -> tuple[list[RecoveryView], list[RecoveryView]]:
+    """Return the recoveries that are meant and can be acted upon, and those named that are over.
+
+    Raises:
+        ConfigError: A name is no recovery's.
+    """
+    from retry_run_task.account.operations import selection  # noqa: PLC0415
+    from retry_run_task.cli.status import find_in  # noqa: PLC0415
+
+    if not wish.names:
+        views = of.look_at_all([one for one in of.open() if one.status in wish.statuses], tell)
+        return (selection.of_schedules(views, wish.schedules) if wish.schedules else views), []
+    found: dict[str, RecoveryView] = {}
+    problems = []
+    for name in wish.names:
+        view = find_in(of, name)
+        if view is None:
+            problems.append(repr(name))
+        else:
+            found[view.execution.arn] = view
+    if problems:
+        raise ConfigError(
+            f"There is no recovery {', '.join(problems)} in {of.region}.",
+            hint="See which there are with: retry-run-task status.",
+        )
+    over = [view for view in found.values() if view.state.is_over]
+    return [view for view in found.values() if not view.state.is_over], over
+
+
+def _nothing(wish: Wish, over: Sequence[RecoveryView]) -> int:
+    for view in over:
+        talk.say(f"{view.execution.name} has ended: {view.outcome}.")
+    if not over:
+        which = f" of {', '.join(wish.schedules)}" if wish.schedules else ""
+        talk.say(f"There is no recovery{which} to {wish.action}.")
+    _print_json(wish, [(view, "has ended") for view in over])
+    return 0
+
+
+def _preview(of: Executions, views: Sequence[RecoveryView], wish: Wish) -> None:
+    """Show what will be acted upon, on stderr."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from retry_run_task.account.operations import selection  # noqa: PLC0415
+    from retry_run_task.cli import recoveries  # noqa: PLC0415
+
+    ids = selection.short_ids([view.execution.name for view in views], of.stack)
+    talk.say(f"To {wish.action} in {of.region}: {_these(len(views))}.")
+    out = Console(stderr=True, highlight=False)
+    out.print(recoveries.table(views, ids, datetime.now(UTC), out.width))
+
+
+def _these(number: int) -> str:
+    return "1 recovery" if number == 1 else f"{number} recoveries"
+
+
+def _placed(view: RecoveryView) -> str:
+    if not view.task_arns:
+        return ""
+    return f" (its tasks stay: {', '.join(arn.rsplit('/', 1)[-1] for arn in view.task_arns)})"
+
+
+def _print_json(wish: Wish, done: Sequence[tuple[RecoveryView, str]]) -> None:
+    if not wish.as_json:
+        return
+    body = [
+        {
+            "name": view.execution.name,
+            "schedule": view.schedule or None,
+            "done": what,
+            "task_arns": list(view.task_arns),
+        }
+        for view, what in done
+    ]
+    click.echo(json.dumps({"action": wish.action, "recoveries": body}, indent=2))

@@ -1,0 +1,63 @@
+"""One account and Region of the local AWS: its ECS, and its rules and schedules."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from retry_run_task.local.ecs import Ecs
+from retry_run_task.local.schedules import Schedules
+from retry_run_task.local.schedules_api import SchedulerApi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retry_run_task.local.clock import Clock, Timer
+
+
+class Place:
+    """What there is of an account in a Region.
+
+    Attributes:
+        account: 12 digits.
+        region: The Region.
+        ecs: Its ECS.
+        schedules: Its rules with other targets than functions of ours, and its schedules.
+        scheduler: EventBridge Scheduler's operations on them.
+    """
+
+    def __init__(
+        self, clock: Clock, account: str, region: str, *, invoke: Callable[[str, str], object], seed: int
+    ) -> None:
+        """Make it; it is empty.
+
+        Args:
+            clock: When is now.
+            account: 12 digits.
+            region: The Region.
+            invoke: Hands an event to a function, by name, for rules and schedules that have one as a target.
+            seed: Of ids and delays.
+        """
+        self.account, self.region = account, region
+        self.ecs = Ecs(account=account, region=region, now=clock.now, seed=seed)
+        self.schedules = Schedules(
+            clock, account, region, run_task=self.ecs.run_task, invoke=invoke, seed=seed
+        )
+        self.scheduler = SchedulerApi(self.schedules)
+        self._clock = clock
+        self._timer: Timer | None = None
+        self._lock = threading.Lock()
+        self.ecs.on_call.append(lambda _: self.follow())
+
+    def follow(self) -> None:
+        """Wake ECS when its next task changes by itself."""
+        with self._lock:
+            due = self.ecs.next_change()
+            if self._timer is not None:
+                self._timer.cancel()
+            if due is not None:
+                self._timer = self._clock.call_at(due, self._advance)
+
+    def _advance(self) -> None:
+        self.ecs.advance()
+        self.follow()

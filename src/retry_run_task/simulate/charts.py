@@ -1,0 +1,289 @@
+"""The pictures: SVG as text, with colours that a page or a file defines. Every text is escaped here."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from retry_run_task.core.durations import spoken
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+# Colours by name, light and dark. Ours stands out, the oracle is the bound; of the others the first five are told
+# apart by a colour and all by the name at the end of their line.
+STYLE = """
+.v{--surface:#ffffff;--ink:#1d2129;--quiet:#667080;--line:#dde2e9;--ours:#0b62d6;--ours2:#5a9cf0;--bound:#1d2129;
+--other:#8b95a3;--free:#bfe3c6;--none:#f6dcd9;--bad:#c5392b;--good:#17803d;--warn:#b86e00;
+--o1:#0f7f74;--o2:#8548b8;--o3:#b5591a;--o4:#7d6a0a;--o5:#b03a72}
+@media (prefers-color-scheme:dark){.v{--surface:#14171c;--ink:#e6e9ee;--quiet:#98a2b1;--line:#2d333d;--ours:#6aabff;
+--ours2:#3f79c4;--bound:#e6e9ee;--other:#7b8696;--free:#1f4a2c;--none:#4a2624;--bad:#f0786b;--good:#55c57f;--warn:#e2a23b;
+--o1:#3fb8ab;--o2:#b98ae0;--o3:#e08c4f;--o4:#bfa93a;--o5:#e07fae}}
+.v text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--ink)}
+.v text.q{fill:var(--quiet);font-size:11px}.v text.b{font-weight:600}
+"""
+
+# How wide a character is at 12 px, on the wide side.
+_CHARACTER = 7.0
+_LABEL_STEP = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """How many launches have their tasks, by the time since the return of capacity.
+
+    Attributes:
+        name: Whose it is.
+        points: Time in seconds and share of all launches, both growing.
+        kind: ``ours``, ``ours2``, ``bound`` or ``other``.
+    """
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    kind: str
+
+    @property
+    def share(self) -> float:
+        """The share that is recovered in the end."""
+        return self.points[-1][1] if self.points else 0.0
+
+
+def svg(width: float, height: float, body: str, label: str) -> str:
+    """Wrap a drawing; the label is what somebody gets who does not see it."""
+    return (
+        f'<svg class="v" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'aria-label="{escape(label)}">{body}</svg>'
+    )
+
+
+def text(x: float, y: float, words: str, *, css: str = "", anchor: str = "start", fill: str = "") -> str:
+    """Return a line of text."""
+    style = f' style="fill:var(--{fill})"' if fill else ""
+    return f'<text x="{x:.1f}" y="{y:.1f}" class="{css}" text-anchor="{anchor}"{style}>{escape(words)}</text>'
+
+
+def rect(x: float, y: float, width: float, height: float, fill: str) -> str:
+    """Return a filled rectangle."""
+    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(0.0, width):.1f}" height="{height:.1f}" fill="var(--{fill})"/>'
+
+
+_TICKS = (0, 10, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+_LINES = {"ours": (2.8, ""), "ours2": (2.2, "6 3"), "bound": (1.4, "2 3"), "other": (1.4, "")}
+_OTHERS = ("o1", "o2", "o3", "o4", "o5")
+
+
+def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -> str:
+    """Draw cumulative recovery curves with their names at their ends; who recovers nothing stands below."""
+    drawn = [curve for curve in found if curve.share > 0]
+    last = max((curve.points[-1][0] for curve in drawn), default=60.0)
+    ticks = [tick for tick in _TICKS if tick <= last] + [next((t for t in _TICKS if t > last), _TICKS[-1])]
+    names = max((len(_ending(curve)) for curve in drawn), default=10)
+    left, right, top, bottom = 44.0, width - names * _CHARACTER - 26, 12.0, height - 40
+
+    def x(seconds: float) -> float:
+        # Seconds and hours on one axis: linear up to about ten seconds, logarithmic beyond.
+        share = math.log1p(max(0.0, seconds) / 10) / math.log1p(ticks[-1] / 10)
+        return left + (right - left) * share
+
+    def y(share: float) -> float:
+        return bottom - (bottom - top) * share
+
+    parts = [
+        f'<path d="M{left} {y(share):.1f}H{right:.1f}" stroke="var(--line)" fill="none"/>'
+        + text(left - 6, y(share) + 4, f"{share:.0%}", css="q", anchor="end")
+        for share in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    parts += [
+        f'<path d="M{x(tick):.1f} {bottom}v4" stroke="var(--quiet)"/>'
+        + text(x(tick), bottom + 17, spoken(tick), css="q", anchor="middle")
+        for tick in ticks
+    ]
+    parts.append(
+        text((left + right) / 2, height - 6, "after capacity has returned", css="q", anchor="middle")
+    )
+    colours = _colours(drawn)
+    # Whatever is drawn last lies on top.
+    order = sorted(drawn, key=lambda curve: ("other", "bound", "ours2", "ours").index(curve.kind))
+    for curve in order:
+        line, dashes = _LINES[curve.kind]
+        path = _steps([(x(at), y(share)) for at, share in curve.points], x(0), y(0), right)
+        parts.append(
+            f'<path d="{path}" fill="none" stroke="var(--{colours[curve.name]})" stroke-width="{line}" '
+            f'stroke-dasharray="{dashes}" stroke-linejoin="round"><title>{escape(_ending(curve))}</title></path>'
+        )
+    parts.extend(_labels(drawn, colours, y, right, top))
+    return svg(
+        width, height, "".join(parts), "Share of launches recovered, by the time since capacity returned"
+    )
+
+
+def _ending(curve: Curve) -> str:
+    return f"{curve.name} {percent(curve.share)}"
+
+
+def percent(share: float) -> str:
+    r"""Return a share as a person reads it: never 100 % if something is missing, never 0 % if there is something.
+
+    >>> percent(0), percent(0.0004), percent(0.918), percent(0.99999), percent(1)
+    ('0\xa0%', '0.1\xa0%', '92\xa0%', '99.9\xa0%', '100\xa0%')
+    """
+    shown = share * 100 if share in (0, 1) else min(99.9, max(0.1, share * 100))
+    is_near = share not in (0, 1) and not 1 <= shown <= 99  # noqa: PLR2004 - within one per cent of the ends
+    return f"{shown:.{1 if is_near else 0}f}\N{NO-BREAK SPACE}%"
+
+
+def _steps(points: Sequence[tuple[float, float]], x0: float, y0: float, right: float) -> str:
+    path, before = [f"M{x0:.1f} {y0:.1f}"], y0
+    for at, share in points:
+        if before - share >= 1 or share == points[-1][1]:
+            path.append(f"H{at:.1f}V{share:.1f}")
+            before = share
+    return "".join([*path, f"H{right:.1f}"])
+
+
+def _colours(drawn: Sequence[Curve]) -> dict[str, str]:
+    """Return the name of each curve's colour."""
+    found = {curve.name: curve.kind for curve in drawn}
+    others = (curve.name for curve in _ranked(drawn) if curve.kind == "other")
+    found.update(zip(others, _OTHERS, strict=False))
+    return found
+
+
+def _ranked(drawn: Sequence[Curve]) -> list[Curve]:
+    ranks = ("ours", "ours2", "bound", "other")
+    return sorted(drawn, key=lambda curve: (-curve.share, ranks.index(curve.kind), _middle(curve)))
+
+
+def _labels(
+    drawn: Sequence[Curve], colours: dict[str, str], y: Callable[[float], float], right: float, top: float
+) -> list[str]:
+    parts, free = [], top + 4
+    for curve in _ranked(drawn):
+        wanted = y(curve.share) + 4
+        place = max(wanted, free)
+        free = place + _LABEL_STEP
+        bold = "b" if curve.kind == "ours" else ""
+        fill = colours[curve.name]
+        parts.append(
+            f'<path d="M{right + 1:.1f} {wanted - 4:.1f}L{right + 12:.1f} {place - 4:.1f}" '
+            f'stroke="var(--{fill})" stroke-width="0.8"/>'
+            + text(right + 15, place, _ending(curve), css=bold, fill=fill)
+        )
+    return parts
+
+
+def _middle(curve: Curve) -> float:
+    return next((at for at, share in curve.points if share >= 0.5), math.inf)  # noqa: PLR2004 - the median
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strip:
+    """One line of the picture of a night: when there was room.
+
+    Attributes:
+        name: Of the zone, or of what goes wrong.
+        spans: From, to, and how much room there is between 0 (none) and 1 (enough).
+        marks: Single slots.
+    """
+
+    name: str
+    spans: Sequence[tuple[float, float, float]]
+    marks: Sequence[float] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """The calls of one policy, a line for each launch.
+
+    Attributes:
+        name: Of the policy.
+        verdict: What came of it, in a few words.
+        lanes: For each launch its calls: when, and how they ended.
+        kind: As of a curve.
+    """
+
+    name: str
+    verdict: str
+    lanes: Sequence[Sequence[tuple[float, str]]]
+    kind: str
+
+
+_LANE = 7
+_MARKS = {"full": "quiet", "throttled": "warn", "lost": "bad", "placed": "good"}
+
+
+def night(
+    strips: Sequence[Strip], panels: Sequence[Lanes], *, start: float, end: float, width: float = 900
+) -> str:
+    """Draw a night: the room above, and below it what each policy did in it, on one axis of time."""
+    left, right = 96.0, width - 12
+
+    def x(time: float) -> float:
+        return left + (right - left) * (min(max(time, start), end) - start) / (end - start)
+
+    parts, top = [], 8.0
+    for strip in strips:
+        parts.append(text(left - 8, top + 13, strip.name, css="q", anchor="end"))
+        for since, until, room in strip.spans:
+            if until <= start or since >= end:
+                continue
+            parts.append(rect(x(since), top, x(until) - x(since), 18, "none" if room < 1 else "free"))
+            if 0 < room < 1:
+                # A part of the time: that part of the height.
+                high = max(4.0, 18 * room)
+                parts.append(rect(x(since), top + 18 - high, x(until) - x(since), high, "free"))
+        ticks = "".join(f"M{x(at):.1f} {top + 3:.1f}v12" for at in strip.marks if start <= at <= end)
+        if ticks:
+            parts.append(f'<path d="{ticks}" stroke="var(--good)" stroke-width="0.9"/>')
+        top += 22
+    grid_top = top
+    top += 6
+    for panel in panels:
+        css = "b" if panel.kind == "ours" else ""
+        parts.append(
+            text(left, top + 11, panel.name, css=css, fill="" if panel.kind == "other" else panel.kind)
+        )
+        parts.append(text(left + len(panel.name) * 7.4 + 12, top + 11, panel.verdict, css="q"))
+        top += 18
+        for lane in panel.lanes:
+            parts.append(_lane([call for call in lane if call[0] <= end], x, top))
+            top += _LANE
+        top += 8
+    grid = "".join(f"M{x(at):.1f} {grid_top:.1f}V{top:.1f}" for at in _round_times(start, end))
+    labels = "".join(
+        text(x(at), top + 14, "midnight" if at == 0 else spoken(at), css="q", anchor=_anchor(x(at), width))
+        for at in _round_times(start, end)
+    )
+    body = f'<path d="{grid}" stroke="var(--line)"/>' + "".join(parts) + labels
+    return svg(width, top + 22, body, "When there was room in one night, and when each policy called")
+
+
+def _anchor(x: float, width: float) -> str:
+    """Return how a label is set that must not leave its picture: centred, or to the left of its mark."""
+    return "end" if x > width - 40 else "middle"
+
+
+def _lane(lane: Sequence[tuple[float, str]], x: Callable[[float], float], top: float) -> str:
+    parts = []
+    for how, colour in _MARKS.items():
+        times = [at for at, ended in lane if ended == how]
+        if not times:
+            continue
+        if how == "placed":
+            parts += [
+                f'<circle cx="{x(at):.1f}" cy="{top + 2.5:.1f}" r="2.6" fill="var(--good)"/>' for at in times
+            ]
+        else:
+            path = "".join(f"M{x(at):.1f} {top:.1f}v5" for at in times)
+            parts.append(f'<path d="{path}" stroke="var(--{colour})" stroke-width="1"/>')
+    return "".join(parts)
+
+
+def _round_times(start: float, end: float) -> list[float]:
+    for step in (60, 120, 300, 600, 900, 1800, 3600, 7200):
+        if (end - start) / step <= 9:  # noqa: PLR2004 - as many labels as fit
+            break
+    first = math.ceil(start / step)
+    return [float(n * step) for n in range(first, int(end // step) + 1) if n * step >= 0]

@@ -1,0 +1,124 @@
+"""Every policy against the same nights, in as many processes as there are processors, in constant memory."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from retry_run_task.simulate.tally import Tally
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool
+
+    from retry_run_task.simulate.contestants import Contestant
+    from retry_run_task.simulate.scenarios import Scenario, Settings
+
+# Large enough to be worth handing over, small enough for a bar that moves.
+_LAUNCHES_A_BLOCK = 250
+
+Progress = Callable[[int], None]
+"""Told how many launches have been through all policies since it was told last."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contest:
+    """What is to be found out.
+
+    Attributes:
+        scenarios: The outages.
+        contestants: The policies; names are unique.
+        settings: What nights are like.
+        nights: How many of each scenario.
+    """
+
+    scenarios: Sequence[Scenario]
+    contestants: Sequence[Contestant]
+    settings: Settings
+    nights: int
+
+    @property
+    def launches(self) -> int:
+        """About how many launches fail in all, each of them met by every policy."""
+        return len(self.scenarios) * self.nights * self.settings.schedules
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What was found out.
+
+    Attributes:
+        contest: What was asked.
+        tallies: By scenario and policy.
+    """
+
+    contest: Contest
+    tallies: dict[str, dict[str, Tally]] = field(default_factory=dict)
+
+
+_Block = tuple[int, range]
+_Counted = tuple[int, dict[str, Tally]]
+
+# What a worker works for. It is inherited when the process forks, since policies may hold what cannot be pickled.
+_contest: Contest | None = None
+
+
+def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: None) -> Result:
+    """Let every policy meet every night.
+
+    The result does not depend on the number of processes. Must be called before other threads are started if
+    there are several.
+    """
+    global _contest  # noqa: PLW0603 - inherited by the workers
+    result = Result(contest=contest)
+    for scenario in contest.scenarios:
+        result.tallies[scenario.name] = {each.name: Tally() for each in contest.contestants}
+    blocks = list(_blocks(contest))
+    _contest = contest
+    try:
+        if processes <= 1 or len(blocks) == 1:
+            _merge(result, map(_meet, blocks), progress)
+        else:
+            with _pool(min(processes, len(blocks))) as pool:
+                _merge(result, pool.imap_unordered(_meet, blocks), progress)
+    finally:
+        _contest = None
+    return result
+
+
+def _blocks(contest: Contest) -> Iterator[_Block]:
+    nights = max(1, _LAUNCHES_A_BLOCK // contest.settings.schedules)
+    for number in range(len(contest.scenarios)):
+        for first in range(0, contest.nights, nights):
+            yield number, range(first, min(first + nights, contest.nights))
+
+
+def _pool(processes: int) -> Pool:
+    # The parent is interrupted, too, and ends its workers; a trace from each of them helps nobody. Workers inherit
+    # the mask, so there is no moment at which they could be interrupted.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return multiprocessing.get_context("fork").Pool(processes)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _meet(block: _Block) -> _Counted:
+    assert _contest is not None  # noqa: S101 - set before any block is handed out
+    contest, (scenario, numbers) = _contest, block
+    tallies = {each.name: Tally() for each in contest.contestants}
+    for number in numbers:
+        night = contest.scenarios[scenario].night(contest.settings, number)
+        for each in contest.contestants:
+            tallies[each.name].add(night, each.meet(night))
+    return scenario, tallies
+
+
+def _merge(result: Result, counted: Iterator[_Counted], progress: Progress) -> None:
+    for scenario, tallies in counted:
+        sums = result.tallies[result.contest.scenarios[scenario].name]
+        for name, tally in tallies.items():
+            sums[name].merge(tally)
+        progress(next(iter(tallies.values())).launches)

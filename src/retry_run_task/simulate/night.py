@@ -1,0 +1,267 @@
+"""One night: which launches fail when, and what ECS has room for. The same for every policy that meets it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from retry_run_task.core.values import (
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    Origin,
+    Request,
+)
+from retry_run_task.local.ecs_placement import NO_CAPACITY
+from retry_run_task.simulate.outlook import Gap, Outlook, chance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Midnight of the simulated night. Times of a night are seconds from here, and may be negative.
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
+START = MIDNIGHT.timestamp()
+
+ACCOUNT, REGION, CLUSTER = "123456789012", "us-east-1", "batch"
+
+# Longer than any policy's own deadline, and shorter than a client token's life of 24 hours.
+HORIZON_S = 12 * 3600.0
+
+# Twelve hours of seconds are looked through for one that is good; nobody waits longer.
+_SECONDS_LOOKED_AT = round(HORIZON_S)
+
+
+class Sight(StrEnum):
+    """What went wrong with a call or a task, in the classes that other tools tell apart."""
+
+    CAPACITY = "no capacity"
+    """``failures[]`` with the text about capacity, and no task."""
+    AGENT = "AGENT"
+    """``failures[]`` with the reason AGENT, and no task."""
+    OTHER = "another reason"
+    """``failures[]`` with any other reason, and no task."""
+    PARTIAL = "partial answer"
+    """``failures[]`` beside tasks, whatever the reason."""
+    THROTTLE = "ThrottlingException"
+    SERVER = "ServerException"
+    START = "failed start"
+    """The task was accepted and stopped before it ran."""
+
+
+AGENT = "AGENT"
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+PERMANENT = "ATTRIBUTE"
+# https://github.com/dagster-io/dagster/issues/17212
+ENI_TIMEOUT = "Timeout waiting for network interface provisioning to complete."
+
+SIGHTS = {NO_CAPACITY: Sight.CAPACITY, AGENT: Sight.AGENT}
+
+
+def sight_of(reason: str) -> Sight:
+    """Return the class of a reason in ``failures[]``."""
+    return SIGHTS.get(reason, Sight.OTHER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """A launch that has failed.
+
+    Attributes:
+        index: Its number within the night.
+        time: When it failed, in seconds of the night.
+        count: How many tasks it asked for.
+        missing: How many of them are missing.
+        provider: ``FARGATE``, ``FARGATE_SPOT`` or ``EC2``.
+        reason: What ECS said; of a failed start the stopped reason.
+        is_start: Whether the task was accepted and did not start.
+        call_id: 32 hexadecimal digits.
+        boot_s: How long its tasks take until they run.
+        run_s: How long they run.
+        late_s: How late the failure is known, by way.
+        place: Name of the place its subnets are in, or empty for all of them.
+    """
+
+    index: int
+    time: float
+    count: int
+    missing: int
+    provider: str
+    reason: str
+    is_start: bool
+    call_id: str
+    boot_s: float
+    run_s: float
+    late_s: Mapping[str, float]
+    place: str = ""
+
+    @property
+    def sight(self) -> Sight:
+        """What a tool that watches it sees."""
+        if self.is_start:
+            return Sight.START
+        return Sight.PARTIAL if self.missing < self.count else sight_of(self.reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Night:
+    """One outage and the launches that fail in it.
+
+    Attributes:
+        number: Which night it is.
+        seed: What everything by chance in it is derived from.
+        launches: What fails.
+        zones: Names of the zones, by subnet.
+        outlooks: What there is room for, by zone and provider; without limit for those that are not named.
+        reason: What ECS says where there is no room.
+        starts: When tasks that are accepted do start: a task made in a bad second does not.
+        busy: When the account's other calls take up the rate limit of RunTask.
+        busy_share: The chance that a call is throttled then.
+        lost_share: The chance that the answer to a call that was acted upon gets lost.
+    """
+
+    number: int
+    seed: int
+    launches: tuple[Spec, ...]
+    zones: Mapping[str, str]
+    outlooks: Mapping[tuple[str, str], Outlook]
+    reason: str = NO_CAPACITY
+    starts: Outlook = field(default_factory=Outlook)
+    busy: tuple[Gap, ...] = ()
+    busy_share: float = 0.0
+    lost_share: float = 0.0
+
+    def places(self, spec: Spec) -> list[str]:
+        """Return the subnets of a launch."""
+        return [subnet for subnet in self.zones if not spec.place or subnet == spec.place]
+
+    def returned_at(self, spec: Spec) -> float:
+        """Return the first moment from the failure on at which a task of this launch could start, as asked for.
+
+        That is: a slot existed in one of its zones, with its provider, whoever got it; and a task that
+        begins then does start.
+        """
+        time = spec.time
+        outlooks = [self.outlooks.get((self.zones[s], spec.provider), _OPEN) for s in self.places(spec)]
+        for _ in range(_SECONDS_LOOKED_AT):
+            time = min(outlook.first_room(time) for outlook in outlooks)
+            if self.starts.is_open(time):
+                return time
+            time = float(int(time) + 1)
+        return time
+
+    def is_throttled(self, time: float, index: int, nth: int) -> bool:
+        """Tell whether the account's other calls leave no room for this one."""
+        if not self.busy_share or not any(gap.start <= time < gap.end for gap in self.busy):
+            return False
+        return self._draw("busy", index, nth) < self.busy_share
+
+    def is_lost(self, index: int, nth: int) -> bool:
+        """Tell whether the answer to a launch's nth call gets lost."""
+        return self.lost_share > 0 and self._draw("lost", index, nth) < self.lost_share
+
+    def spread(self, index: int, nth: int) -> float:
+        """Return a number in [0, 1) for another tool's nth wait for a launch."""
+        return self._draw("wait", index, nth)
+
+    def _draw(self, what: str, index: int, nth: int) -> float:
+        return chance(self.seed ^ _SALTS[what], index * 100_003 + nth)
+
+
+_OPEN = Outlook()
+_SALTS = {"busy": 0x1F83D9ABFB41BD6B, "lost": 0x5BE0CD19137E2179, "wait": 0x9B05688C2B3E6C1F}
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A task that ECS has accepted.
+
+    Attributes:
+        arn: Its ARN.
+        created_at: When, in seconds of the night.
+        runs_at: When it runs; if it fails to start, when it stops instead.
+        stops_at: When it stops.
+        fails: Whether it fails to start.
+    """
+
+    arn: str
+    created_at: float
+    runs_at: float
+    stops_at: float
+    fails: bool
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """What became of one launch under one policy.
+
+    Attributes:
+        spec: The launch.
+        calls: RunTask calls made for it.
+        throttled: Those of them that were throttled.
+        tasks: Tasks started for it.
+        good: Those of them that run.
+        recovered_at: When the last missing one of those was accepted; None until then.
+        is_taken_up: Whether the policy made at least one decision to call.
+        log: When calls were made and how they ended, if somebody wants to see.
+    """
+
+    spec: Spec
+    calls: int = 0
+    throttled: int = 0
+    tasks: list[Task] = field(default_factory=list)
+    good: int = 0
+    recovered_at: float | None = None
+    is_taken_up: bool = False
+    log: list[tuple[float, str]] | None = None
+
+    def add(self, task: Task) -> None:
+        """Note a task that ECS has accepted."""
+        self.tasks.append(task)
+        if not task.fails:
+            self.good += 1
+            if self.good == self.spec.missing:
+                self.recovered_at = task.created_at
+
+    @property
+    def duplicates(self) -> int:
+        """Tasks that run beside those that were missing."""
+        return max(0, self.good - self.spec.missing)
+
+
+def failed_launch(night: Night, spec: Spec) -> FailedLaunch:
+    """Return what intake would make of a launch's record, or of its task's event."""
+    if spec.is_start:
+        failure = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=spec.reason)
+    else:
+        failure = Failure(origin=Origin.ANSWER, reason=spec.reason)
+    return FailedLaunch(
+        event_id=f"night-{night.number}-{spec.index}",
+        call_id=spec.call_id,
+        event_time=MIDNIGHT + timedelta(seconds=spec.time),
+        account=ACCOUNT,
+        region=REGION,
+        caller=Caller(kind=CallerKind.RULE, role_arn=None),
+        request=Request(parameters=request(night, spec)),
+        failures=(failure,) * spec.missing,
+        placed=tuple(f"task/there-{n}" for n in range(spec.count - spec.missing)),
+    )
+
+
+def request(night: Night, spec: Spec) -> dict[str, object]:
+    """Return the parameters of a launch's RunTask call."""
+    body: dict[str, object] = {
+        "cluster": CLUSTER,
+        "taskDefinition": "nightly:1",
+        "startedBy": "events-rule/nightly",
+    }
+    if spec.count > 1:
+        body["count"] = spec.count
+    if spec.provider == "FARGATE_SPOT":
+        body["capacityProviderStrategy"] = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+    else:
+        body["launchType"] = spec.provider
+    body["networkConfiguration"] = {"awsvpcConfiguration": {"subnets": night.places(spec)}}
+    return body

@@ -1,0 +1,256 @@
+"""What a simulation found: as JSON, as sentences, and as the curves and nights that the page draws."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from retry_run_task.core.durations import spoken
+from retry_run_task.simulate.charts import Curve, Lanes, Strip, percent
+from retry_run_task.simulate.contestants import Oracle, Ours
+from retry_run_task.simulate.night import HORIZON_S
+from retry_run_task.simulate.tally import TENTHS
+
+if TYPE_CHECKING:
+    from retry_run_task.core.values import JsonObject
+    from retry_run_task.simulate.contest import Result
+    from retry_run_task.simulate.contestants import Contestant, Met
+    from retry_run_task.simulate.night import Night
+    from retry_run_task.simulate.outlook import Outlook
+    from retry_run_task.simulate.scenarios import Scenario
+    from retry_run_task.simulate.tally import Tally
+
+# https://aws.amazon.com/lambda/pricing/ (us-east-1, list prices): durable operations, requests, GB-seconds on arm64.
+USD_PER_OPERATION = 8.0 / 1e6
+USD_PER_REQUEST = 0.20 / 1e6
+USD_PER_GB_SECOND = 0.0000133334
+FUNCTION_GB = 0.5
+
+_MINUTE, _HOUR = 60, 3600
+_LANES = 12
+# How many times as long as the outage a picture of it may be.
+_LONGEST = 2.0
+_PANELS = 6
+
+
+def as_json(result: Result) -> JsonObject:
+    """Return everything that was counted."""
+    return {
+        "seed": result.contest.settings.seed,
+        "schedules": result.contest.settings.schedules,
+        "zones": result.contest.settings.zones,
+        "nights": result.contest.nights,
+        "scenarios": [
+            {
+                "name": scenario.name,
+                "title": scenario.title,
+                "policies": [
+                    {"name": name, **_numbers(tally)} for name, tally in result.tallies[scenario.name].items()
+                ],
+            }
+            for scenario in result.contest.scenarios
+        ],
+    }
+
+
+def _numbers(tally: Tally) -> JsonObject:
+    per_recovery = tally.calls_per_recovery
+    return {
+        "launches": tally.launches,
+        "recovered": tally.recovered,
+        "p50_s": tally.quantile(0.5),
+        "p95_s": tally.quantile(0.95),
+        "max_s": tally.quantile(1),
+        "calls": tally.calls,
+        "calls_per_recovery": None if per_recovery is None else round(per_recovery, 2),
+        "peak_calls_per_s": tally.peak_calls_per_s,
+        "throttled": tally.throttled,
+        "expired": tally.expired,
+        "unseen": tally.unseen,
+        "duplicates": tally.duplicates,
+        "operations": tally.operations,
+        "invocations": tally.invocations,
+    }
+
+
+def usd_per_invocation(seconds: float) -> float:
+    """Return what an invocation of so many seconds costs at list prices."""
+    return USD_PER_REQUEST + seconds * FUNCTION_GB * USD_PER_GB_SECOND
+
+
+def time(seconds: float | None) -> str:
+    """Return a time of a table; a dash where that many launches were never recovered."""
+    if seconds is None:
+        return "never"
+    return spoken(seconds) if seconds >= 0 else f"{spoken(-seconds)} before"
+
+
+def brief(seconds: float | None) -> str:
+    """Return a time for a narrow column.
+
+    >>> brief(21.6), brief(61), brief(3661), brief(None), brief(-90)
+    ('22s', '1m01s', '1h01m', 'never', '-1m30s')
+    """
+    if seconds is None:
+        return "never"
+    rest = round(abs(seconds))
+    sign = "-" if seconds < 0 and rest else ""
+    if rest < _MINUTE:
+        return f"{sign}{rest}s"
+    if rest < _HOUR:
+        return f"{sign}{rest // _MINUTE}m{rest % _MINUTE:02}s"
+    return f"{sign}{rest // _HOUR}h{rest % _HOUR // _MINUTE:02}m"
+
+
+def per(value: float | None) -> str:
+    """Return calls per recovery: a decimal where it tells something."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004 - three digits are enough
+
+
+def finding(scenario: Scenario, result: Result) -> str:
+    """Say in one sentence what a scenario has shown."""
+    tallies = result.tallies[scenario.name]
+    ours = next((c.name for c in result.contest.contestants if isinstance(c, Ours)), None)
+    if ours is None:
+        return scenario.title
+    tally = tallies[ours]
+    if not tally.recovered:
+        return f"{scenario.title}: {_futile(ours, result, tallies)}"
+    sentence = f"{scenario.title}: {ours} recovers {percent(tally.recovered / tally.launches)}"
+    median = tally.quantile(0.5)
+    if median is not None:
+        sentence += f", half of all within {time(median)} of capacity's return"
+    best = _best_other(result, tallies)
+    if best is None:
+        return sentence
+    other = tallies[best]
+    median = other.quantile(0.5)
+    sentence += f". Of the others {best} comes nearest: {percent(other.recovered / other.launches)}"
+    sentence += f", half within {time(median)}" if median is not None else ""
+    return sentence + (f", {other.duplicates:,} tasks too many" if other.duplicates else "")
+
+
+def _futile(ours: str, result: Result, tallies: dict[str, Tally]) -> str:
+    """Say who calls how often where nothing can help."""
+    most = max((c.name for c in result.contest.contestants), key=lambda name: tallies[name].calls)
+    calls = tallies[ours].calls / tallies[ours].launches
+    sentence = (
+        f"no waiting helps, and {ours} calls {f'{calls:.1f} times' if calls else 'nobody but a person'}"
+    )
+    if most == ours or not tallies[most].calls:
+        return sentence
+    return (
+        f"{sentence}; {most} calls RunTask {tallies[most].calls / tallies[most].launches:.0f} times in vain"
+    )
+
+
+def _best_other(result: Result, tallies: dict[str, Tally]) -> str | None:
+    others = [c.name for c in result.contest.contestants if kind(c) == "other"]
+    found = [name for name in others if tallies[name].recovered]
+    return min(found, key=lambda name: rank(tallies[name]), default=None)
+
+
+def rank(tally: Tally) -> tuple[float, float, int]:
+    """Return what policies are ordered by: the share they recover, how soon, and how many tasks too many."""
+    median = tally.quantile(0.5)
+    return (
+        -tally.recovered / max(1, tally.launches),
+        median if median is not None else HORIZON_S,
+        tally.duplicates,
+    )
+
+
+def kind(contestant: Contestant, *, is_second: bool = False) -> str:
+    """Return how a policy is drawn."""
+    if isinstance(contestant, Ours):
+        return "ours2" if is_second else "ours"
+    return "bound" if isinstance(contestant, Oracle) else "other"
+
+
+def kinds(contestants: list[Contestant]) -> dict[str, str]:
+    """Return how each policy is drawn: the first of ours stands out."""
+    found: dict[str, str] = {}
+    for each in contestants:
+        found[each.name] = kind(each, is_second="ours" in found.values())
+    return found
+
+
+def curves(scenario: Scenario, result: Result) -> list[Curve]:
+    """Return the cumulative recovery curve of every policy."""
+    drawn = kinds(list(result.contest.contestants))
+    found = []
+    for name, tally in result.tallies[scenario.name].items():
+        points, seen = [], 0
+        for tenth in sorted(tally.tenths):
+            seen += tally.tenths[tenth]
+            points.append((tenth / TENTHS, seen / tally.launches))
+        found.append(Curve(name=name, points=points, kind=drawn[name]))
+    return found
+
+
+def strips(night: Night) -> list[Strip]:
+    """Return when there was room in a night, by zone, and what else went wrong."""
+    provider = night.launches[0].provider
+    found = [
+        _strip(zone, night.outlooks[zone, provider])
+        for zone in dict.fromkeys(night.zones.values())
+        if (zone, provider) in night.outlooks
+    ]
+    if night.starts.gaps:
+        found.append(_strip("starts", night.starts))
+    if night.busy:
+        edges = [-HORIZON_S, *(edge for gap in night.busy for edge in gap), HORIZON_S]
+        spans = [
+            (since, until, 1.0 if n % 2 == 0 else 1 - night.busy_share)
+            for n, (since, until) in enumerate(itertools.pairwise(edges))
+        ]
+        found.append(Strip(name="rate limit", spans=spans))
+    return found
+
+
+def _strip(name: str, outlook: Outlook) -> Strip:
+    spans, since = [], -HORIZON_S
+    for gap in outlook.gaps:
+        spans += [(since, gap.start, 1.0), (gap.start, gap.end, outlook.flicker)]
+        since = gap.end
+    spans.append((since, HORIZON_S, 1.0))
+    return Strip(name=name, spans=spans, marks=[offer.appears for offer in outlook.offers])
+
+
+def panels(scenario: Scenario, result: Result, night: Night) -> list[Lanes]:
+    """Return what the best policies did in a night, call by call: ours first, the others by their rank."""
+    tallies = result.tallies[scenario.name]
+    drawn = kinds(list(result.contest.contestants))
+    order = sorted(
+        result.contest.contestants,
+        key=lambda c: (("ours", "ours2", "other", "bound").index(drawn[c.name]), rank(tallies[c.name])),
+    )
+    busy = [c for c in order if tallies[c.name].calls]
+    found = []
+    for each in [c for c in busy if drawn[c.name] != "bound"][:_PANELS]:
+        met = each.meet(night, keeps_log=True)
+        found.append(_lanes(each.name, met, night, drawn[each.name]))
+    return found
+
+
+def _lanes(name: str, met: Met, night: Night, drawn: str) -> Lanes:
+    step = max(1, len(met.tracks) // _LANES)
+    shown = met.tracks[::step][:_LANES]
+    recovered = sum(track.recovered_at is not None for track in met.tracks)
+    duplicates = sum(track.duplicates for track in met.tracks)
+    verdict = f"{recovered} of {len(night.launches)} recovered, {sum(t.calls for t in met.tracks)} calls"
+    verdict += f", {duplicates} tasks too many" if duplicates else ""
+    return Lanes(name=name, verdict=verdict, lanes=[track.log or [] for track in shown], kind=drawn)
+
+
+def span(night: Night, lanes: list[Lanes]) -> tuple[float, float]:
+    """Return from when to when a night is worth looking at."""
+    start = min(spec.time for spec in night.launches) - 90
+    returned = max(night.returned_at(spec) for spec in night.launches)
+    ends = [gap.end for outlook in (*night.outlooks.values(), night.starts) for gap in outlook.gaps]
+    ends = [end for end in ends if end < HORIZON_S]
+    last_call = max((at for panel in lanes for lane in panel.lanes for at, _ in lane), default=returned)
+    longest = _LONGEST * max([returned if returned < HORIZON_S else 0.0, *ends, start + 600])
+    return start, max(start + 600, min(last_call + 60, longest))

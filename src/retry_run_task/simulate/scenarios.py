@@ -1,0 +1,358 @@
+"""The outages: each is a recipe that makes a night from its number and a seed.
+
+What of them is documented has its address beside it. How long outages last and how capacity comes back is not
+published by anybody; those are assumptions, drawn anew for each night, and docs/simulator.md lists them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING
+
+from retry_run_task.local.ecs_placement import NO_CAPACITY
+from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night, Spec
+from retry_run_task.simulate.outlook import Gap, Offer, Outlook
+from retry_run_task.simulate.peers import Way
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MINUTE, HOUR = 60.0, 3600.0
+_DAY = 24 * HOUR
+
+ON_DEMAND, SPOT, INSTANCES = "FARGATE", "FARGATE_SPOT", "EC2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What every scenario can be asked for.
+
+    Attributes:
+        schedules: How many schedules fail in a night.
+        zones: In how many zones each of them has a subnet.
+        seed: What everything by chance is derived from.
+    """
+
+    schedules: int = 100
+    zones: int = 2
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lateness:
+    """How late a failure is known: log-normal, by its mean and how wide it spreads.
+
+    Attributes:
+        mean_s: The mean, in seconds.
+        sigma: Standard deviation of the logarithm.
+        source: Where the mean comes from. The spread is assumed.
+    """
+
+    mean_s: float
+    sigma: float
+    source: str
+
+    def draw(self, random: Random) -> float:
+        """Return one delay, in seconds."""
+        return random.lognormvariate(math.log(self.mean_s) - self.sigma**2 / 2, self.sigma)
+
+
+LATENESS = {
+    Way.LOGS.value: Lateness(
+        mean_s=300,
+        sigma=0.4,
+        source="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html",
+    ),
+    Way.EVENTBRIDGE.value: Lateness(
+        mean_s=75, sigma=0.5, source="https://github.com/aws-samples/sample-auto-map-tagger"
+    ),
+    "start": Lateness(
+        mean_s=3,
+        sigma=0.6,
+        source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html",
+    ),
+}
+
+# 11 to 44 s have been seen from RunTask to a running task on Fargate.
+# https://github.com/opensearch-project/opensearch-migrations/pull/2116
+_BOOT_S = (11.0, 44.0)
+_RUN_S = (2 * MINUTE, 40 * MINUTE)
+
+# One schedule in ten asks for several tasks; the failed call has placed some of them.
+_SEVERAL, _SEVERAL_COUNT = 0.1, 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """A kind of outage.
+
+    Attributes:
+        name: What the command line calls it.
+        title: What it is, in one line.
+        model: How it is modelled, in one or two sentences.
+        make: Makes a night from its random source, the settings and its number.
+    """
+
+    name: str
+    title: str
+    model: str
+    make: Callable[[Random, Settings, int], Night]
+
+    def night(self, settings: Settings, number: int) -> Night:
+        """Return a night: the same for the same settings and number, in any process."""
+        # A string, since a tuple is hashed differently in each process.
+        return self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
+
+
+def launches(
+    random: Random,
+    settings: Settings,
+    number: int,
+    *,
+    provider: str = ON_DEMAND,
+    reason: str = NO_CAPACITY,
+    is_start: bool = False,
+    times: Callable[[], float] | None = None,
+) -> tuple[Spec, ...]:
+    """Return the schedules of a night: most at the stroke of midnight, the others within the minute."""
+    identity = hashlib.sha256(f"{settings.seed}/{number}/{random.random()}".encode()).hexdigest()[:24]
+    specs = []
+    for index in range(settings.schedules):
+        count = _SEVERAL_COUNT if random.random() < _SEVERAL else 1
+        placed = random.randint(1, count - 1) if count > 1 and not is_start else 0
+        late_s = {way: lateness.draw(random) for way, lateness in LATENESS.items()}
+        specs.append(
+            Spec(
+                index=index,
+                time=times() if times is not None else _strike(random),
+                count=1 if is_start else count,
+                missing=1 if is_start else count - placed,
+                provider=provider,
+                reason=reason,
+                is_start=is_start,
+                call_id=f"{identity}{index:08x}",
+                boot_s=random.uniform(*_BOOT_S),
+                run_s=random.uniform(*_RUN_S),
+                late_s=late_s,
+            )
+        )
+    return tuple(specs)
+
+
+def _strike(random: Random) -> float:
+    return random.uniform(0, 3) if random.random() < 0.6 else random.uniform(3, 60)  # noqa: PLR2004 - three of five
+
+
+def _zones(settings: Settings) -> dict[str, str]:
+    return {f"subnet-{n}": f"zone-{n}" for n in range(1, settings.zones + 1)}
+
+
+def _everywhere(zones: Mapping[str, str], provider: str, outlook: Outlook) -> dict[tuple[str, str], Outlook]:
+    return {(zone, provider): outlook for zone in zones.values()}
+
+
+def _zone_outage(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks={
+            (zone, ON_DEMAND): Outlook(gaps=(Gap(-MINUTE, random.uniform(20 * MINUTE, 90 * MINUTE)),))
+            for zone in zones.values()
+        },
+        launches=launches(random, settings, number),
+    )
+
+
+def _rush(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    first, end = random.uniform(2 * MINUTE, 6 * MINUTE), random.uniform(35 * MINUTE, 50 * MINUTE)
+    # In all zones together about half as many slots again as there are schedules, more of them towards the end.
+    slots = round(1.5 * settings.schedules / settings.zones)
+    outlooks = {}
+    for zone in zones.values():
+        appear = sorted(first + (end - first) * math.sqrt(random.random()) for _ in range(slots))
+        outlooks[zone, ON_DEMAND] = Outlook(
+            gaps=(Gap(-MINUTE, end),),
+            offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
+        )
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=outlooks,
+        launches=launches(random, settings, number),
+    )
+
+
+def _brownout(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = random.uniform(45 * MINUTE, 90 * MINUTE)
+    outlook = Outlook(gaps=(Gap(-MINUTE, end),), flicker=0.1, seed=random.getrandbits(64))
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, outlook),
+        launches=launches(random, settings, number),
+    )
+
+
+def _spot_drought(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = random.uniform(2 * HOUR, 5 * HOUR)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        # On-demand capacity is there all the time.
+        outlooks=_everywhere(zones, SPOT, Outlook(gaps=(Gap(-MINUTE, end),))),
+        launches=launches(random, settings, number, provider=SPOT),
+    )
+
+
+def _throttling(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = random.uniform(5 * MINUTE, 10 * MINUTE)
+    busy, start = [], end - random.uniform(0, 2 * MINUTE)
+    while start < end + 20 * MINUTE:
+        stop = start + random.uniform(MINUTE, 4 * MINUTE)
+        busy.append(Gap(start, stop))
+        start = stop + random.uniform(20, 60)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        launches=launches(random, settings, number),
+        busy=tuple(busy),
+        busy_share=0.8,
+    )
+
+
+def _agent(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    gaps, start = [], -MINUTE
+    while start < 30 * MINUTE:
+        stop = max(start + random.uniform(MINUTE, 5 * MINUTE), 2 * MINUTE)
+        gaps.append(Gap(start, stop))
+        start = stop + random.uniform(10, 90)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, INSTANCES, Outlook(gaps=tuple(gaps))),
+        launches=launches(random, settings, number, provider=INSTANCES, reason=AGENT),
+        reason=AGENT,
+    )
+
+
+def _eni(random: Random, settings: Settings, number: int) -> Night:
+    end = random.uniform(10 * MINUTE, 30 * MINUTE)
+    starts = Outlook(gaps=(Gap(-10 * MINUTE, end),), flicker=0.4, seed=random.getrandbits(64))
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=_zones(settings),
+        outlooks={},
+        # Midnight's tasks stop about three minutes later.
+        launches=launches(
+            random,
+            settings,
+            number,
+            reason=ENI_TIMEOUT,
+            is_start=True,
+            times=lambda: 3 * MINUTE + random.uniform(0, MINUTE),
+        ),
+        starts=starts,
+    )
+
+
+def _lost_answers(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = random.uniform(2 * MINUTE, 12 * MINUTE)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        launches=launches(random, settings, number),
+        lost_share=0.1,
+    )
+
+
+def _misconfigured(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, INSTANCES, Outlook(gaps=(Gap(-MINUTE, 10 * _DAY),))),
+        launches=launches(random, settings, number, provider=INSTANCES, reason=PERMANENT),
+        reason=PERMANENT,
+    )
+
+
+SCENARIOS = (
+    Scenario(
+        name="zone-outage",
+        title="An outage of every zone",
+        model="No zone has Fargate capacity from before midnight; each gets it back at once, 20 to 90 minutes later.",
+        make=_zone_outage,
+    ),
+    Scenario(
+        name="rush",
+        title="The rush at midnight or 9:00",
+        model="No capacity for 2 to 6 minutes, then it comes back slot by slot, and other customers take a slot that "
+        "is free after 20 s on average. After 35 to 50 minutes there is enough for everybody.",
+        make=_rush,
+    ),
+    Scenario(
+        name="brownout",
+        title="A brownout",
+        model="For 45 to 90 minutes one second in ten has capacity, so a call succeeds with a chance of 10 %.",
+        make=_brownout,
+    ),
+    Scenario(
+        name="spot-drought",
+        title="A Spot drought",
+        model="The schedules ask for FARGATE_SPOT, of which there is none for 2 to 5 hours.",
+        make=_spot_drought,
+    ),
+    Scenario(
+        name="throttling",
+        title="Throttling after an outage",
+        model="Capacity is back after 5 to 10 minutes, and for 20 minutes more the account's other calls take up the "
+        "rate limit most of the time: then 80 % of the calls are throttled.",
+        make=_throttling,
+    ),
+    Scenario(
+        name="agent",
+        title="A flapping agent",
+        model="EC2 instances whose agent is away for 1 to 5 minutes at a time, and back for 10 to 90 s, for half an "
+        "hour. ECS says AGENT.",
+        make=_agent,
+    ),
+    Scenario(
+        name="eni",
+        title="Network interfaces that do not come",
+        model="ECS accepts the tasks; for 10 to 30 minutes 60 % of them stop after three minutes, before they run.",
+        make=_eni,
+    ),
+    Scenario(
+        name="lost-answers",
+        title="Answers that get lost",
+        model="An outage of 2 to 12 minutes, and one answer in ten gets lost on its way back, after ECS has acted.",
+        make=_lost_answers,
+    ),
+    Scenario(
+        name="misconfigured",
+        title="A failure that no waiting mends",
+        model="ECS says ATTRIBUTE: no instance has what the task asks for. What counts is how often a policy calls.",
+        make=_misconfigured,
+    ),
+)

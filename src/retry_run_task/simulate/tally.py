@@ -1,0 +1,96 @@
+"""What is kept of millions of launches: counts, and a histogram of the times. Its size does not grow with them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retry_run_task.simulate.contestants import Met
+    from retry_run_task.simulate.night import Night
+
+# Times are kept in tenths of a second.
+TENTHS = 10
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """Sums over the launches of one policy in one scenario. Whole numbers, so that any order gives the same.
+
+    Attributes:
+        launches: How many failed.
+        recovered: How many got all their tasks.
+        expired: How many the policy took up and left without them.
+        unseen: How many it never took up.
+        calls: RunTask calls.
+        throttled: Those of them that were throttled.
+        duplicates: Tasks that run beside those that were asked for.
+        peak_calls_per_s: The most calls within one second.
+        operations: Durable operations.
+        invocations: Lambda invocations.
+        tenths: How many launches were recovered so many tenths of a second after the return of capacity.
+    """
+
+    launches: int = 0
+    recovered: int = 0
+    expired: int = 0
+    unseen: int = 0
+    calls: int = 0
+    throttled: int = 0
+    duplicates: int = 0
+    peak_calls_per_s: int = 0
+    operations: int = 0
+    invocations: int = 0
+    tenths: Counter[int] = field(default_factory=Counter)
+
+    def add(self, night: Night, met: Met) -> None:
+        """Count one night."""
+        for track in met.tracks:
+            self.launches += 1
+            self.calls += track.calls
+            self.throttled += track.throttled
+            self.duplicates += track.duplicates
+            if track.recovered_at is not None:
+                self.recovered += 1
+                self.tenths[round((track.recovered_at - night.returned_at(track.spec)) * TENTHS)] += 1
+            elif track.is_taken_up:
+                self.expired += 1
+            else:
+                self.unseen += 1
+        self.operations += met.operations
+        self.invocations += met.invocations
+        self.peak_calls_per_s = max(self.peak_calls_per_s, *met.calls_in.values(), 0)
+
+    def merge(self, other: Tally) -> None:
+        """Count what another process has counted."""
+        for each in fields(self):
+            mine, theirs = getattr(self, each.name), getattr(other, each.name)
+            if each.name == "peak_calls_per_s":
+                self.peak_calls_per_s = max(mine, theirs)
+            elif each.name == "tenths":
+                self.tenths.update(theirs)
+            else:
+                setattr(self, each.name, mine + theirs)
+
+    def quantile(self, share: float) -> float | None:
+        """Return the time within which this share of *all* launches was recovered, in seconds.
+
+        None if fewer were. So a policy that recovers a third of the launches quickly has no median.
+        """
+        rank, seen = max(1, -(-round(share * 1000) * self.launches // 1000)), 0
+        for tenth in sorted(self.tenths):
+            seen += self.tenths[tenth]
+            if seen >= rank:
+                return tenth / TENTHS
+        return None
+
+    def within(self, seconds: float) -> float:
+        """Return the share of all launches that were recovered within a time after the return of capacity."""
+        limit = seconds * TENTHS
+        return sum(n for tenth, n in self.tenths.items() if tenth <= limit) / max(1, self.launches)
+
+    @property
+    def calls_per_recovery(self) -> float | None:
+        """RunTask calls for each launch that was recovered; None if none was."""
+        return self.calls / self.recovered if self.recovered else None

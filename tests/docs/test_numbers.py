@@ -1,0 +1,54 @@
+"""Numbers that pages say in words are those of the code: each row is what a page says, made from where it is set."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from docs.markdown_pages import ROOT, Page
+from retry_run_task.cli import retry_run_task
+from retry_run_task.core import recovery, request
+from retry_run_task.core.policy import DEADLINE_S, DEFAULT, Facts
+from retry_run_task.core.values import Category
+from retry_run_task.sources import cloudwatch_logs, reading, tasks
+
+WORDS = {1: "a", 2: "two", 3: "three", 5: "five", 6: "six", 7: "seven"}
+HOURS = round(DEADLINE_S / 3600)
+LOOK_S = recovery._WATCH_FIRST_WAIT_S
+MESSAGES_S = sum(recovery._NOTIFY_FIRST_WAIT_S * 2**nth for nth in range(recovery._NOTIFY_TRIES - 1))
+(SPEED,) = (p.default for p in retry_run_task.commands["demo"].params if p.name == "speed")
+TRIES = WORDS[recovery._NOTIFY_TRIES]
+# Where a number is a link, the page names its source; the text is compared without links.
+CLAIMS = [
+    ("README.md", f"{SPEED:.0f} times faster than life"),
+    ("README.md", f"later than {WORDS[HOURS]} hours after the failed call"),
+    (
+        "docs/concepts.md",
+        f"{WORDS[DEFAULT.treatment(Facts(), Category.UNKNOWN).attempts or 0]} careful attempts",
+    ),
+    ("docs/concepts.md", f"no later than {WORDS[HOURS]} hours after the failed call"),
+    ("docs/concepts.md", f"{WORDS[int(tasks._CLOCKS_DIFFER.total_seconds())]} seconds are allowed"),
+    ("docs/concepts.md", f"after {LOOK_S} s, {2 * LOOK_S} s more, and then every minute"),
+    ("docs/concepts.md", "After an hour of looking"),
+    ("docs/concepts.md", f"is tried {TRIES} times in about an hour"),
+    ("docs/runbook.md", f"is tried {TRIES} times, within about an hour"),
+    ("docs/security.md", f"unpacked up to {cloudwatch_logs.UNPACKED_MAX // 2**20} MiB"),
+    ("docs/security.md", f"a record is read up to {reading.MESSAGE_MAX // 2**20} MiB"),
+    ("docs/security.md", f"requests up to {request.DEPTH_MAX} levels deep"),
+    ("docs/security.md", f"at most {request.COUNT_MAX} tasks"),
+    ("docs/security.md", f"up to {WORDS[HOURS]} hours after it was taken from them"),
+]
+
+
+@pytest.mark.parametrize(("name", "claim"), CLAIMS, ids=lambda text: text[:60])
+def test_a_number_in_a_page_is_that_of_the_code(name: str, claim: str) -> None:
+    text = re.sub(r"\[([^\[\]]*)\]\([^()\s]+\)", r"\1", Page(ROOT / name).text)
+    assert claim in text, f"{name} does not say «{claim}», which is what the code does"
+
+
+def test_what_is_said_in_hours_and_minutes_is_about_that() -> None:
+    """The words an hour and a minute in the claims above."""
+    assert DEFAULT.watch_s == 3600
+    assert recovery._WATCH_LONGEST_WAIT_S == 60
+    assert 0.9 < MESSAGES_S / 3600 < 1.1

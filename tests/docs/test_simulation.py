@@ -1,0 +1,98 @@
+"""What README and docs say of the comparison is the committed result, and the code still gives that result."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from retry_run_task.simulate.peers import PEERS
+from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def comparison() -> Iterator[ModuleType]:
+    """The script of the benchmark, which is no package."""
+    sys.path.insert(0, str(ROOT / "bench"))
+    yield importlib.import_module("comparison")
+    sys.path.remove(str(ROOT / "bench"))
+    del sys.modules["comparison"]
+
+
+@pytest.fixture(scope="module")
+def result(comparison: ModuleType) -> Any:
+    return json.loads((ROOT / comparison.RESULT).read_text(encoding="utf-8"))
+
+
+def test_the_readme_the_page_and_the_picture_are_made_of_the_committed_result(
+    comparison: ModuleType, result: Any
+) -> None:
+    for path, text in comparison.pages(result).items():
+        again = "write it again with: .venv/bin/python bench/comparison.py --pages"
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; {again}"
+
+
+def test_the_code_still_gives_the_committed_result(comparison: ModuleType, result: Any) -> None:
+    """A part of it that takes a moment, with everything in it: the loop, the policy, the model, the other tools."""
+    assert comparison.probe() == result["probe"], "simulate again, and write the pages, with: make bench"
+
+
+def test_the_result_is_of_every_scenario_and_every_policy(result: Any) -> None:
+    assert [scenario["name"] for scenario in result["scenarios"]] == [scenario.name for scenario in SCENARIOS]
+    for scenario in result["scenarios"]:
+        names = [policy["name"] for policy in scenario["policies"]]
+        assert names[2:-1] == [peer.name for peer in PEERS]
+        assert {policy["launches"] for policy in scenario["policies"]} == {1000}
+
+
+def test_in_the_result_ours_starts_nothing_too_much_and_nobody_beats_the_oracle(result: Any) -> None:
+    for scenario in result["scenarios"]:
+        *others, oracle = scenario["policies"]
+        assert [policy["duplicates"] for policy in others[:2]] == [0, 0]
+        for policy in others:
+            assert policy["recovered"] <= oracle["recovered"]
+            for name in ("p50_s", "p95_s", "max_s"):
+                assert policy[name] is None or oracle[name] <= policy[name]
+
+
+def test_every_number_of_the_readmes_table_is_in_the_result(comparison: ModuleType, result: Any) -> None:
+    lines = comparison.readme_table(result).splitlines()
+    ours = next(line for line in lines if line.startswith("| **retry-run-task, EventBridge**"))
+    cells = [cell.strip() for cell in ours.split("|")[2:-1]]
+    for name, cell in zip(comparison.SHOWN, cells, strict=False):
+        scenario = next(s for s in result["scenarios"] if s["name"] == name)
+        policy = scenario["policies"][0]
+        share = round(100 * policy["recovered"] / policy["launches"])
+        assert cell.startswith(f"{share}\N{NO-BREAK SPACE}%, ")
+    assert cells[-1] == "0"
+    named = "".join(lines)
+    assert all(peer.name in named for peer in PEERS)
+
+
+def test_the_picture_is_well_formed_and_holds_everything_it_needs(comparison: ModuleType) -> None:
+    text = (ROOT / comparison.PICTURE).read_text(encoding="utf-8")
+    ET.fromstring(text)
+    assert "prefers-color-scheme" in text
+    assert re.findall(r'(?:href|src)="', text) == []
+
+
+def test_the_page_on_the_simulator_has_the_numbers_of_the_code() -> None:
+    page = (ROOT / "docs/simulator.md").read_text(encoding="utf-8")
+    for lateness in LATENESS.values():
+        assert f"| {lateness.mean_s:g} s | {lateness.sigma:g} |" in page
+        assert lateness.source in page
+
+
+def test_a_readme_without_its_marks_is_refused(comparison: ModuleType, result: Any) -> None:
+    with pytest.raises(ValueError, match="each once"):
+        comparison.with_table("# A readme that lost its table", result)

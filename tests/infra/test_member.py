@@ -1,0 +1,165 @@
+"""The role of another account: it lets one role in, and may there what recover may at home, in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import pytest
+
+from retry_run_task import __version__
+from retry_run_task.core.identity import member_role
+from support.infra import MEMBER, MODULE, NOT_OWN, Stack, module, template, tool
+
+IN_TERRAFORM = MODULE / "modules" / "member"
+GIVEN = {
+    "TaskDefinitions": "nightly,report-*",
+    "Clusters": "batch,default",
+    "Regions": "ap-northeast-1,eu-west-1",
+}
+HOME, ROLES = "123456789012", "batch,service/batch-execution"
+FULL = {"HubAccount": HOME, "ExternalId": "night-shift-7f3a", "PassRoles": ROLES, **GIVEN}
+AWAY = {"AWS::AccountId": "210987654321"}
+
+
+def member(**given: str) -> Stack:
+    return Stack(where=AWAY, path=MEMBER, **{**FULL, **given})
+
+
+def statements(stack: Stack, policy: str) -> dict[str, dict[str, Any]]:
+    document = stack.of_type("AWS::IAM::ManagedPolicy")[policy]["PolicyDocument"]
+    return {s["Sid"]: s for s in document["Statement"]}
+
+
+def test_recover_may_do_there_what_it_may_do_at_home_and_nothing_else() -> None:
+    arns = ",".join(f"arn:aws:iam::{HOME}:role/{name}" for name in ROLES.split(","))
+    home = statements(Stack(PassRoleArns=arns, **GIVEN), "RecoverPolicy")
+    away = statements(member(), "MemberPolicy")
+    assert away.keys() == NOT_OWN - {"EnterOtherAccounts"}
+    # Where an account is in an ARN, it is the account's own; and roles are told by name, for many accounts at once.
+    assert away.pop("PassTheRolesOfTheTasks") == home["PassTheRolesOfTheTasks"] | {
+        "Resource": [f"arn:*:iam::*:role/{name}" for name in ROLES.split(",")]
+    }
+    assert away == {
+        sid: json.loads(json.dumps(home[sid]).replace(HOME, AWAY["AWS::AccountId"])) for sid in away
+    }
+
+
+def test_only_the_hubs_recover_is_let_in_and_only_with_the_external_id() -> None:
+    (role,) = member(HubName="night").of_type("AWS::IAM::Role").values()
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"AWS": f"arn:aws:iam::{HOME}:root"}
+    assert statement["Action"] == "sts:AssumeRole"
+    hubs = Stack(name="night", TaskDefinitions="x").of_type("AWS::IAM::Role")["RecoverRole"]["RoleName"]
+    assert statement["Condition"] == {
+        "StringEquals": {"sts:ExternalId": "night-shift-7f3a"},
+        "ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HOME}:role/{hubs}"},
+    }
+    assert role["RoleName"] == member_role("night")
+    assert role["ManagedPolicyArns"] == ["<MemberPolicy>"]
+
+
+def test_without_roles_none_can_be_passed_and_without_regions_it_is_the_stacks_own() -> None:
+    found = statements(member(PassRoles="", Regions=""), "MemberPolicy")
+    assert "PassTheRolesOfTheTasks" not in found
+    assert found["MakeFailedCallsAgain"]["Condition"]["StringEquals"] == {
+        "aws:RequestedRegion": "ap-northeast-1"
+    }
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "cn-north-1", "us-gov-west-1"])
+def test_nothing_is_bound_to_one_partition(region: str) -> None:
+    where = {"AWS::Partition": "aws-cn", "AWS::Region": region}
+    text = json.dumps(Stack(where=where, path=MEMBER, **FULL).resources)
+    assert re.findall(r"arn:aws[^*\"]{0,9}", text.replace("arn:aws-cn:", "")) == []
+
+
+def test_a_name_of_50_characters_fits() -> None:
+    (role,) = member(HubName="n" * 50).of_type("AWS::IAM::Role").values()
+    assert len(role["RoleName"]) <= 64
+
+
+def test_the_same_parameters_take_the_same() -> None:
+    home, away = template()["Parameters"], template(MEMBER)["Parameters"]
+    for name in ("TaskDefinitions", "Clusters", "Regions"):
+        assert [away[name].get(k) for k in ("Type", "AllowedPattern", "Default")] == [
+            home[name].get(k) for k in ("Type", "AllowedPattern", "Default")
+        ]
+    assert re.fullmatch(away["ExternalId"]["AllowedPattern"], "night-shift-7f3a")
+    assert not re.fullmatch(away["ExternalId"]["AllowedPattern"], "")
+    for good in ("", "batch", "service-role/batch", "a@b"):
+        assert re.fullmatch(away["PassRoles"]["AllowedPattern"], good)
+    for bad in ("arn:aws:iam::123456789012:role/batch", "*", "/batch", "batch*"):
+        assert not re.fullmatch(away["PassRoles"]["AllowedPattern"], bad)
+    interface = template(MEMBER)["Metadata"]["AWS::CloudFormation::Interface"]
+    grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]
+    assert sorted(grouped) == sorted(interface["ParameterLabels"]) == sorted(away)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    assert member().outputs["Version"] == __version__
+    assert f"retry-run-task {__version__}:" in template(MEMBER)["Description"]
+    assert __version__ in (IN_TERRAFORM / "outputs.tf").read_text()
+
+
+def test_cfn_lint_finds_nothing_in_any_partition() -> None:
+    regions = ["us-east-1", "ap-northeast-1", "cn-north-1", "us-gov-west-1"]
+    command = [tool("cfn-lint"), "-r", *regions, "--", MEMBER]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert not done.stdout + done.stderr
+
+
+def test_checkov_finds_nothing() -> None:
+    command = [
+        tool("checkov"),
+        "-f",
+        MEMBER,
+        "--framework",
+        "cloudformation",
+        "--skip-download",
+        "-o",
+        "json",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    report = json.loads(done.stdout)
+    assert [f"{c['check_id']} {c['resource']}" for c in report["results"]["failed_checks"]] == []
+    assert report["summary"]["passed"] >= 5
+
+
+# The Terraform module.
+
+
+def _block(kind: str, of_type: str, name: str) -> dict[str, Any]:
+    return next(b[of_type][name] for b in module(IN_TERRAFORM)[kind] if of_type in b and name in b[of_type])
+
+
+def test_the_module_takes_the_same_parameters() -> None:
+    variables = {name: body for block in module(IN_TERRAFORM)["variable"] for name, body in block.items()}
+    parameters = template(MEMBER)["Parameters"]
+    assert list(variables) == [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in parameters]
+    for variable, parameter in zip(variables.values(), parameters.values(), strict=True):
+        assert parameter["AllowedPattern"] in variable["validation"][0]["condition"]
+        default = variable.get("default")
+        assert (",".join(default) if isinstance(default, list) else default) == parameter.get("Default")
+
+
+def test_the_module_allows_the_same() -> None:
+    document = _block("data", "aws_iam_policy_document", "member")
+    blocks = [*document["statement"], *(d["statement"]["content"] for d in document["dynamic"])]
+    blocks = [s for block in blocks for s in (block if isinstance(block, list) else [block])]
+    theirs = statements(member(), "MemberPolicy")
+    assert {s["sid"]: set(s["actions"]) for s in blocks} == {
+        sid: set(s["Action"] if isinstance(s["Action"], list) else [s["Action"]]) for sid, s in theirs.items()
+    }
+    assert {s["sid"]: {(c["test"], c["variable"]) for c in s["condition"]} for s in blocks} == {
+        sid: {(test, key) for test, wanted in s["Condition"].items() for key in wanted}
+        for sid, s in theirs.items()
+    }
+    (trust,) = _block("data", "aws_iam_policy_document", "trust")["statement"]
+    assert {(c["test"], c["variable"]) for c in trust["condition"]} == {
+        ("StringEquals", "sts:ExternalId"),
+        ("ArnEquals", "aws:PrincipalArn"),
+    }
+    assert _block("resource", "aws_iam_role", "member")["name"] == "${var.hub_name}-member"

@@ -1,0 +1,304 @@
+"""A plan says for each past failure whether it is started again, under which name, and if not, why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from retry_run_task.account.inventory import Launcher, Launchers
+from retry_run_task.account.operations.calls import Call
+from retry_run_task.account.operations.installation import Installation
+from retry_run_task.account.operations.replaying import Facts, Step, again_call, again_name, plan
+from retry_run_task.account.operations.view import Execution, RecoveryView, State
+from retry_run_task.core import identity, wire
+from retry_run_task.core.scope import Scope
+from retry_run_task.core.values import (
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    IncompleteRequest,
+    Origin,
+    Request,
+)
+from retry_run_task.local.ecs import Ecs
+from support.records import ACCOUNT, CLUSTER, EVENT_ID, REGION, RULE_ROLE, TASK_DEFINITION, launch, parameters
+
+FAILED_AT = datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)
+NOW = FAILED_AT + timedelta(hours=1)
+NAME = f"retry-run-task-{EVENT_ID}"
+CALLER = Caller(kind=CallerKind.RULE, role_arn=RULE_ROLE)
+INSTALLATION = Installation(
+    stack="retry-run-task",
+    recover="retry-run-task-recover:live",
+    scope=Scope(account=ACCOUNT, regions=(REGION,)),
+    recover_errors=False,
+)
+
+
+def nightly(**changes: Any) -> Launcher:
+    values: dict[str, Any] = {
+        "kind": CallerKind.RULE,
+        "name": "nightly",
+        "expression": "cron(0 0 * * ? *)",
+        "cluster": CLUSTER,
+        "task_definition": TASK_DEFINITION,
+        "role_arn": RULE_ROLE,
+    }
+    return Launcher(**(values | changes))
+
+
+def call(minutes: float = 30, **changes: Any) -> Call:
+    values: dict[str, Any] = {
+        "event_id": "later",
+        "time": FAILED_AT + timedelta(minutes=minutes),
+        "caller": CALLER,
+        "parameters": {name: parameters()[name] for name in ("cluster", "taskDefinition", "startedBy")},
+        "placed": ("arn:task/later",),
+    }
+    return Call(**(values | changes))
+
+
+def planned(one: FailedLaunch | None = None, **facts: Any) -> Step:
+    (step,) = plans(one or launch(), **facts)
+    return step
+
+
+def plans(*launches: FailedLaunch, **facts: Any) -> tuple[Step, ...]:
+    values: dict[str, Any] = {
+        "installation": INSTALLATION,
+        "executions": {},
+        "views": {},
+        "calls": (),
+        "launchers": Launchers(found=(nightly(),)),
+        "now": NOW,
+    }
+    return plan(launches, Facts(**(values | facts)))
+
+
+def execution(status: str, name: str = NAME) -> dict[str, Execution]:
+    return {name: Execution(arn=f"arn:{name}", name=name, status=status, started=FAILED_AT)}
+
+
+def view(name: str = NAME, **changes: Any) -> dict[str, RecoveryView]:
+    values: dict[str, Any] = {"state": State.GAVE_UP, "outcome": "expired"}
+    return {name: RecoveryView(execution=execution("FAILED", name)[name], **(values | changes))}
+
+
+def test_a_failure_without_a_recovery_is_started_as_intake_would_have_started_it() -> None:
+    """The same name and the same payload, so that intake may still come, and it may be done twice."""
+    step = planned()
+    assert (step.why_not, step.note, step.schedule) == ("", "", "nightly")
+    assert step.name == identity.recovery_name_of("retry-run-task", launch()) == NAME
+    assert step.payload == wire.canonical(wire.launch_to_json(launch()))
+
+
+def test_the_oldest_is_first() -> None:
+    young = launch(event_id="young-event", call_id="2" * 32, event_time=FAILED_AT + timedelta(minutes=1))
+    assert [step.launch.event_id for step in plans(young, launch())] == [EVENT_ID, "young-event"]
+
+
+@pytest.mark.parametrize(
+    ("one", "facts", "why_not"),
+    [
+        # Who is not looked after.
+        (launch(caller=Caller(kind=CallerKind.BATCH)), {}, "AWS Batch made this call"),
+        (launch(caller=Caller(kind=CallerKind.OTHER)), {}, "not among the callers to recover"),
+        (launch(region="eu-west-1"), {}, "it happened in eu-west-1"),
+        (
+            launch(
+                failures=(Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded"),)
+            ),
+            {},
+            "saw and retries itself",
+        ),
+        # What is in hand.
+        (launch(), {"executions": execution("RUNNING")}, "its recovery is under way"),
+        (launch(), {"executions": execution("PAUSED")}, "its recovery is under way"),
+        (launch(), {"executions": execution("SUCCEEDED")}, "its recovery ended well"),
+        (launch(), {"executions": execution("FAILED")}, "cannot be read"),
+        (
+            launch(),
+            {"executions": execution("FAILED"), "views": view()},
+            "gave up (expired); --again 1 starts",
+        ),
+        # What would end at once.
+        (
+            launch(failures=(Failure(origin=Origin.ANSWER, reason="TaskDefinition is inactive"),)),
+            {},
+            "configuration",
+        ),
+        # What was done since.
+        (launch(), {"calls": (call(),)}, "its schedule has run since, at 2026-11-24 00:30:03 UTC"),
+        (launch(), {"calls": (call(minutes=-1),)}, ""),
+        (launch(), {"calls": (call(placed=()),)}, ""),
+        (launch(), {"calls": (call(failed=launch()),)}, ""),
+        (launch(), {"calls": (call(caller=replace(CALLER, role_arn="arn:other")),)}, ""),
+        (launch(), {"calls": (call(caller=replace(CALLER, kind=CallerKind.OTHER)),)}, ""),
+        (launch(), {"calls": (call(parameters={**call().parameters, "startedBy": "events-rule/x"}),)}, ""),
+        (launch(), {"calls": (call(parameters={**call().parameters, "cluster": "other"}),)}, ""),
+        (launch(), {"calls": (call(parameters={**call().parameters, "taskDefinition": "day:7"}),)}, ""),
+        # A rule on events has a run for each of them.
+        (launch(), {"calls": (call(),), "launchers": Launchers(found=(nightly(expression=None),))}, ""),
+        # What is too late.
+        (
+            launch(),
+            {"now": FAILED_AT + timedelta(hours=7)},
+            "no run later than 6 h after the failed call; --even-late",
+        ),
+        (
+            launch(),
+            {"launchers": Launchers(found=(nightly(expression="rate(30 minutes)"),))},
+            "its next run was due",
+        ),
+        (launch(), {"launchers": Launchers(found=(nightly(expression="rate(2 hours)"),))}, ""),
+        (launch(caller=Caller(kind=CallerKind.HAND_MADE)), {"now": FAILED_AT + timedelta(days=7)}, ""),
+    ],
+)
+def test_what_is_not_started_has_a_reason(one: FailedLaunch, facts: dict[str, Any], why_not: str) -> None:
+    found = planned(one, **facts).why_not
+    assert why_not in found
+    assert bool(found) is bool(why_not)
+
+
+def test_a_task_that_a_recovery_started_is_seen_by_its_mark() -> None:
+    mark = identity.mark_started_by(parameters()["startedBy"], launch().call_id)
+    own = call(caller=Caller(kind=CallerKind.OWN), parameters={"startedBy": mark})
+    assert "a recovery has started its task" in planned(calls=(own,)).why_not
+    assert planned(calls=(replace(own, placed=()),)).why_not == ""
+
+
+def test_records_of_one_call_are_started_once() -> None:
+    """An SDK that repeats its call leaves several records, with one client token."""
+    first, second = plans(launch(), launch(event_id="another-record"))
+    assert (first.why_not, "another record" in second.why_not) == ("", True)
+
+
+def test_what_is_hidden_is_left_to_recover_with_a_note() -> None:
+    hidden = replace(launch(), request=IncompleteRequest(parameters=parameters(), missing=("overrides",)))
+    assert "CloudTrail hides a part" in planned(hidden).note
+    by_hand = replace(hidden, caller=Caller(kind=CallerKind.HAND_MADE))
+    assert "a recovery would end at once" in planned(by_hand).why_not
+
+
+# Late.
+
+
+def test_a_late_run_is_asked_for_as_a_person_asks_for_one_now() -> None:
+    """Its age then begins at the first look. Name, client tokens and mark stay, so a late record is harmless."""
+    step = planned(now=FAILED_AT + timedelta(hours=7), is_late_wanted=True)
+    assert (step.why_not, step.name) == ("", NAME)
+    assert step.launch == replace(launch(), caller=Caller(kind=CallerKind.HAND_MADE, role_arn=RULE_ROLE))
+    assert "no run later than" in step.note
+
+
+def test_one_that_is_not_late_stays_as_it_is() -> None:
+    assert planned(is_late_wanted=True).launch == launch()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"request": IncompleteRequest(parameters=parameters(), missing=("overrides",))}, "is hidden"),
+        (
+            {"failures": (Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded"),)},
+            "raised an error",
+        ),
+    ],
+)
+def test_what_cannot_be_run_late_is_refused(change: dict[str, Any], words: str) -> None:
+    installation = replace(
+        INSTALLATION, recover_errors=True, scope=replace(INSTALLATION.scope, recover_errors=True)
+    )
+    late = replace(launch(), **change)
+    found = planned(late, now=FAILED_AT + timedelta(hours=7), is_late_wanted=True, installation=installation)
+    assert words in found.why_not
+    assert "start it by hand" in found.why_not
+
+
+# Again.
+
+
+def test_one_that_gave_up_gets_a_name_and_tokens_of_its_own() -> None:
+    step = planned(executions=execution("FAILED"), views=view(), again=1)
+    assert (step.why_not, step.name) == ("", f"{NAME}-again-1")
+    assert step.launch == again_call(launch(), 1)
+    assert step.launch.call_id not in (launch().call_id, again_call(launch(), 2).call_id)
+    assert step == planned(executions=execution("FAILED"), views=view(), again=1), "twice is once"
+
+
+def test_an_again_that_gave_up_as_well_needs_another_number() -> None:
+    again = f"{NAME}-again-1"
+    executions = execution("FAILED") | execution("STOPPED", again)
+    views = view() | view(again)
+    assert "--again 2 starts another" in planned(executions=executions, views=views, again=1).why_not
+    assert planned(executions=executions, views=views, again=2).name == f"{NAME}-again-2"
+    under_way = execution("FAILED") | execution("RUNNING", again)
+    assert "under way" in planned(executions=under_way, views=views, again=2).why_not
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"task_arns": ("arn:aws:ecs:x:1:task/batch/0f9c",)}, "had placed the task 0f9c"),
+        ({"is_unsure": True}, "may have run"),
+    ],
+)
+def test_one_that_may_have_started_something_is_never_started_again(
+    change: dict[str, Any], words: str
+) -> None:
+    """Its tokens would be new, so ECS would not see that it is the same work."""
+    assert words in planned(executions=execution("STOPPED"), views=view(**change), again=1).why_not
+
+
+@pytest.mark.parametrize("stack", ["s", "retry-run-task", "a-stack-with-quite-a-long-name", "x" * 100])
+def test_names_of_further_tries_fit_and_differ(stack: str) -> None:
+    reported = launch(failures=(Failure(origin=Origin.ERROR, code="ServerException"),))
+    names = [again_name(stack, one, number) for one in (launch(), reported) for number in (1, 20)]
+    names += [identity.recovery_name_of(stack, launch())]
+    assert len(set(names)) == len(names)
+    assert all(len(name) <= identity.NAME_MAX for name in names)
+
+
+def test_with_the_old_tokens_ecs_would_give_the_old_failures() -> None:
+    """Why another try has tokens of its own: measured with the model of ECS, which follows AWS's page.
+
+    Capacity is back, and for a day each old token still gives its old answer; after an hour without a word.
+    """
+    now = [NOW]
+    ecs = Ecs(account=ACCOUNT, region=REGION, now=lambda: now[0], seed=0)
+    ecs.create_cluster("batch")
+    ecs.add_subnet("subnet-a", f"{REGION}a")
+    ecs.register_task_definition("nightly", revision=7)
+
+    def attempt(call_id: str, number: int) -> tuple[int, list[str]]:
+        body = dict(parameters(startedBy="x", clientToken=identity.client_token(call_id, number)))
+        body["networkConfiguration"] = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
+        answer = ecs.run_task(body)
+        return len(answer["tasks"]), [one.get("reason", "") for one in answer["failures"]]
+
+    ecs.capacity.set(f"{REGION}a", "FARGATE", 0)
+    tried = 5
+    for number in range(1, tried + 1):
+        assert attempt(launch().call_id, number)[0] == 0
+    ecs.capacity.set(f"{REGION}a", "FARGATE", None)
+    now[0] += timedelta(minutes=30)
+    assert [attempt(launch().call_id, n)[0] for n in range(1, tried + 1)] == [0] * tried
+    now[0] += timedelta(hours=1)
+    assert attempt(launch().call_id, 1) == (0, [""]), "an answer without its reason: of kind unknown"
+    assert attempt(again_call(launch(), 1).call_id, 1)[0] == 1
+    now[0] += timedelta(hours=23)
+    assert attempt(launch().call_id, 1)[0] == 1, "after a day the old token is free"
+
+
+def test_a_step_shows_no_value() -> None:
+    """A request that a person put into the log group may hold values."""
+    overrides = {
+        "containerOverrides": [{"name": "app", "environment": [{"name": "KEY", "value": "hunter2"}]}]
+    }
+    step = planned(replace(launch(), request=Request(parameters=parameters(overrides=overrides))))
+    assert "hunter2" not in repr(step)
+    assert "hunter2" in step.payload

@@ -1,0 +1,208 @@
+"""What must hold of any policy in any outage, and that a seed gives the same numbers anywhere."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from retry_run_task.core.policy import DEFAULT
+from retry_run_task.simulate.contest import Contest, Result, run
+from retry_run_task.simulate.contestants import Contestant, Met, Oracle, Ours, Theirs
+from retry_run_task.simulate.night import HORIZON_S, Night
+from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
+from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, Settings
+from retry_run_task.simulate.tally import Tally
+from support.policies import changed
+
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+OURS = Ours(name="ours", policy=DEFAULT)
+LOGS = Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS)
+EVERYBODY: tuple[Contestant, ...] = (OURS, LOGS, *map(Theirs, PEERS), Oracle())
+SETTINGS = Settings(schedules=15, seed=11)
+EACH = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+
+
+@functools.cache
+def result() -> Result:
+    """Everybody in every scenario, once for all tests."""
+    return run(Contest(scenarios=SCENARIOS, contestants=EVERYBODY, settings=SETTINGS, nights=2))
+
+
+@functools.cache
+def met(scenario: Scenario, contestant: Contestant) -> tuple[Night, Met]:
+    night = scenario.night(SETTINGS, 0)
+    return night, contestant.meet(night, keeps_log=True)
+
+
+def tallies(scenario: Scenario) -> dict[str, Tally]:
+    return result().tallies[scenario.name]
+
+
+@EACH
+def test_the_oracle_is_never_beaten(scenario: Scenario) -> None:
+    oracle = tallies(scenario)["the oracle"]
+    for name, tally in tallies(scenario).items():
+        assert tally.recovered <= oracle.recovered, name
+        for share in (0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1):
+            theirs, best = tally.quantile(share), oracle.quantile(share)
+            assert theirs is None or (best is not None and best <= theirs), (name, share)
+
+
+@EACH
+def test_nobody_starts_a_task_before_there_is_room(scenario: Scenario) -> None:
+    """So a time that counts from the return of capacity is never negative if the request stays as it was."""
+    for name, tally in tallies(scenario).items():
+        assert min(tally.tenths, default=0) >= 0, name
+
+
+@EACH
+def test_ours_never_starts_a_task_too_many(scenario: Scenario) -> None:
+    assert tallies(scenario)["ours"].duplicates == tallies(scenario)["ours, Logs"].duplicates == 0
+
+
+@EACH
+def test_every_launch_is_recovered_expired_or_unseen(scenario: Scenario) -> None:
+    for tally in tallies(scenario).values():
+        assert tally.launches == 30 == tally.recovered + tally.expired + tally.unseen
+        assert sum(tally.tenths.values()) == tally.recovered
+
+
+@pytest.mark.parametrize("name", sorted(set(BY_NAME) - {"misconfigured"}))
+def test_ours_recovers_every_launch_of_an_outage_that_ends(name: str) -> None:
+    assert tallies(BY_NAME[name])["ours"].recovered == 30
+
+
+@EACH
+@pytest.mark.parametrize(
+    "peer", [peer for peer in PEERS if peer.waits.limit is not None], ids=lambda p: p.name
+)
+def test_a_policy_with_a_limit_makes_no_more_calls(scenario: Scenario, peer: object) -> None:
+    limit = peer.waits.limit + (peer.start_waits.limit if peer.start_waits else 0)
+    # One that is told by an event makes a first call without a wait.
+    limit += peer.way is not Way.IN_BAND
+    assert max(track.calls for track in met(scenario, Theirs(peer))[1].tracks) <= limit
+
+
+def test_the_original_way_calls_for_ever_about_every_five_minutes() -> None:
+    night, done = met(BY_NAME["misconfigured"], Theirs(ORIGINAL))
+    calls = [track.calls for track in done.tracks if track.calls]
+    laps = HORIZON_S / LATENESS[Way.LOGS].mean_s
+    # It does not see the answers that have a task in them.
+    assert len(calls) == sum(spec.missing == spec.count for spec in night.launches)
+    assert all(0.5 * laps < n < 2 * laps for n in calls)
+    last = max(track.log[-1][0] for track in done.tracks if track.log)
+    assert last > 0.95 * HORIZON_S
+
+
+def test_ours_makes_no_call_where_no_waiting_helps() -> None:
+    tally = tallies(BY_NAME["misconfigured"])["ours"]
+    assert (tally.calls, tally.expired) == (0, 30)
+
+
+def test_who_repeats_a_lost_answer_with_a_new_token_starts_a_task_twice() -> None:
+    lost = tallies(BY_NAME["lost-answers"])
+    assert lost["Step Functions, voyagegroup"].duplicates > 0
+    assert lost["ours"].duplicates == 0
+
+
+def test_who_asks_for_all_tasks_again_after_a_partial_answer_starts_tasks_too_many() -> None:
+    outage = tallies(BY_NAME["zone-outage"])
+    assert outage["cdk-github-runners"].duplicates > 0
+    # It asks for what is missing, as ours does.
+    assert outage["an ECS service"].duplicates == 0
+
+
+def test_who_cannot_see_partial_answers_leaves_them() -> None:
+    night, done = met(BY_NAME["zone-outage"], Theirs(ORIGINAL))
+    partial = sum(spec.missing < spec.count for spec in night.launches)
+    assert partial > 0
+    assert sum(not track.is_taken_up for track in done.tracks) == partial
+
+
+def test_a_policy_with_less_patience_gives_up_and_that_is_counted_as_expired() -> None:
+    hasty = Ours(name="hasty", policy=changed(DEFAULT, deadline_s=300))
+    done = run(
+        Contest(
+            scenarios=(BY_NAME["zone-outage"],),
+            contestants=(hasty,),
+            settings=Settings(schedules=10),
+            nights=1,
+        )
+    )
+    tally = done.tallies["zone-outage"]["hasty"]
+    assert (tally.recovered, tally.expired, tally.unseen) == (0, 10, 0)
+    assert tally.quantile(0.5) is None
+    assert tally.calls_per_recovery is None
+
+
+def test_ours_stays_within_the_reserved_concurrency() -> None:
+    slow = Ours(name="slow", policy=DEFAULT, concurrency=1, invocation_s=2.0)
+    night = BY_NAME["rush"].night(Settings(schedules=30), 0)
+    assert max(slow.meet(night).calls_in.values()) == 1
+    assert max(Ours(name="free", policy=DEFAULT, concurrency=None).meet(night).calls_in.values()) > 1
+
+
+def test_the_log_way_is_later_by_about_four_minutes_where_that_shows() -> None:
+    brownout = tallies(BY_NAME["brownout"])
+    early, late = brownout["ours"].quantile(0.1), brownout["ours, Logs"].quantile(0.1)
+    assert 60 < late - early < 400
+
+
+def test_blocks_of_nights_add_up_and_are_told_one_by_one() -> None:
+    """That the number of processes changes nothing is for tests/functional, where no thread is in the way of a fork."""
+    contest = Contest(
+        scenarios=(BY_NAME["agent"], BY_NAME["eni"]),
+        contestants=(OURS, Theirs(ORIGINAL), Oracle()),
+        settings=Settings(schedules=100),
+        nights=5,
+    )
+    told: list[int] = []
+    done = run(contest, progress=told.append)
+    assert (sum(told), len(told)) == (contest.launches, 6)
+    for tallies_ in done.tallies.values():
+        assert {tally.launches for tally in tallies_.values()} == {500}
+        # Nights differ from each other, and none is counted twice.
+    one = run(
+        Contest(
+            scenarios=contest.scenarios, contestants=contest.contestants, settings=contest.settings, nights=1
+        )
+    )
+    assert done.tallies["agent"]["ours"].calls != 5 * one.tallies["agent"]["ours"].calls
+
+
+def test_another_seed_is_another_night() -> None:
+    scenario = BY_NAME["rush"]
+    assert scenario.night(SETTINGS, 0) == scenario.night(SETTINGS, 0)
+    assert scenario.night(SETTINGS, 0) != scenario.night(SETTINGS, 1)
+    assert scenario.night(SETTINGS, 0) != scenario.night(Settings(schedules=15, seed=12), 0)
+
+
+def test_launches_of_a_night_have_call_ids_of_their_own() -> None:
+    ids = [spec.call_id for n in range(3) for spec in BY_NAME["rush"].night(SETTINGS, n).launches]
+    assert len(set(ids)) == 45
+    assert all(len(each) == 32 for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0.01, 1.0), (0.5, 2.0), (0.6, 3.0), (0.75, 3.0), (0.76, None), (1, None)],
+)
+def test_quantiles_are_of_all_launches_also_of_those_that_were_not_recovered(
+    share: float, expected: float | None
+) -> None:
+    tally = Tally(launches=4, recovered=3)
+    tally.tenths.update({10: 1, 20: 1, 30: 1})
+    assert tally.quantile(share) == expected
+
+
+def test_tallies_add_up_in_any_order() -> None:
+    one, two = Tally(launches=1, calls=3, peak_calls_per_s=4), Tally(launches=2, calls=5, peak_calls_per_s=2)
+    one.tenths[7] = two.tenths[7] = 1
+    first, second = Tally(), Tally()
+    for each in (one, two):
+        first.merge(each)
+    for each in (two, one):
+        second.merge(each)
+    assert first == second
+    assert (first.launches, first.calls, first.peak_calls_per_s, first.tenths[7]) == (3, 8, 4, 2)

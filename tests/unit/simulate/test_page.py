@@ -1,0 +1,206 @@
+"""The page: whole in itself, well-formed, escaped, and readable in a real browser."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from retry_run_task.core.policy import DEFAULT
+from retry_run_task.simulate import charts, report
+from retry_run_task.simulate.charts import Curve
+from retry_run_task.simulate.contest import Contest, Result, run
+from retry_run_task.simulate.contestants import Oracle, Ours, Theirs
+from retry_run_task.simulate.page import HEADINGS, render
+from retry_run_task.simulate.peers import PEERS, Way
+from retry_run_task.simulate.scenarios import SCENARIOS, Settings
+from support.browser import dom_of
+
+OURS = (Ours(name="ours, EventBridge", policy=DEFAULT), Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS))
+EVERYBODY = (*OURS, *map(Theirs, PEERS), Oracle())
+SETTINGS = Settings(schedules=20, seed=2)
+
+
+@functools.cache
+def result() -> Result:
+    return run(Contest(scenarios=SCENARIOS, contestants=EVERYBODY, settings=SETTINGS, nights=2))
+
+
+@functools.cache
+def page() -> str:
+    return render(result(), notes=("A note with <angles> & so on.",))
+
+
+class Reader(HTMLParser):
+    """Reads a page and complains of what a browser would forgive."""
+
+    VOID = frozenset({"meta", "br"})
+    # Written as <rect .../>: HTMLParser tells of them at once.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def test_every_tag_is_closed_and_ids_are_unique() -> None:
+    ids = [attributes["id"] for _, attributes in read(page()).tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    assert {scenario.name for scenario in SCENARIOS} <= set(ids)
+
+
+def test_nothing_is_fetched_and_nothing_runs() -> None:
+    reader = read(page())
+    assert {tag for tag, _ in reader.tags}.isdisjoint(
+        {"script", "link", "img", "iframe", "object", "base", "form"}
+    )
+    for tag, attributes in reader.tags:
+        assert not any(name.startswith("on") or name in ("src", "srcset") for name in attributes), tag
+        if "href" in attributes:
+            assert tag == "a"
+    assert "url(" not in page()
+    assert "@import" not in page()
+
+
+def test_it_is_small() -> None:
+    assert len(page()) < 600_000
+
+
+def test_it_says_what_was_found_and_on_what_assumptions() -> None:
+    text = "".join(read(page()).text)
+    for scenario in SCENARIOS:
+        assert report.finding(scenario, result()) in text
+        assert scenario.model in text
+    for contestant in EVERYBODY:
+        assert contestant.reading in text
+    assert "A note with <angles> & so on." in text
+    assert "the spread is assumed" in text
+    assert all(heading in text for heading in HEADINGS)
+
+
+def test_names_are_escaped_wherever_they_stand() -> None:
+    name = "<script>alert(1)</script>\"'&"
+    policies = (Ours(name=name, policy=DEFAULT),)
+    scenario = replace(SCENARIOS[5], title=name, model=name)
+    shown = render(
+        run(Contest(scenarios=(scenario,), contestants=policies, settings=SETTINGS, nights=1)), notes=(name,)
+    )
+    assert "<script" not in shown
+    assert "".join(read(shown).text).count(name) > 5
+
+
+def test_each_picture_is_well_formed_and_says_what_it_shows() -> None:
+    pictures = re.findall(r"<svg.*?</svg>", page(), re.DOTALL)
+    assert len(pictures) == 2 * len(SCENARIOS) - 1  # nobody recovers anything of what is misconfigured
+    for picture in pictures:
+        assert ET.fromstring(picture).get("aria-label")
+
+
+@pytest.mark.parametrize("missing", ["light", "dark"])
+def test_colours_are_there_for_light_and_dark(missing: str) -> None:
+    light, dark = charts.STYLE.split("@media")
+    used = set(re.findall(r"var\(--(\w+)\)", page()))
+    assert used <= set(re.findall(r"--(\w+):", light if missing == "light" else dark))
+
+
+def test_a_curve_without_any_recovery_is_not_drawn_and_names_do_not_lie_on_each_other() -> None:
+    drawn = charts.curves(
+        [
+            *(
+                Curve(name=f"policy {n}", points=[(1.0, 0.5), (60.0 + n, 1.0)], kind="other")
+                for n in range(12)
+            ),
+            Curve(name="nobody", points=[], kind="other"),
+        ]
+    )
+    assert "nobody" not in drawn
+    heights = [float(y) for y in re.findall(r'y="([\d.]+)"[^>]*>policy', drawn)]
+    assert len(heights) == 12
+    assert all(b - a >= 14 for a, b in zip(sorted(heights), sorted(heights)[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [
+        (0, "0"),
+        (0.00001, "0.1"),
+        (0.005, "0.5"),
+        (0.25, "25"),
+        (0.994, "99.4"),
+        (0.99999, "99.9"),
+        (1, "100"),
+    ],
+)
+def test_a_share_is_never_rounded_to_all_or_nothing(share: float, expected: str) -> None:
+    assert charts.percent(share) == f"{expected}\N{NO-BREAK SPACE}%"
+
+
+# Puts what it finds into the document's title, from where the test reads it.
+INSPECTION = """<script>
+const found = [];
+for (const svg of document.querySelectorAll("svg")) {
+  const frame = svg.getBoundingClientRect();
+  const texts = [...svg.querySelectorAll("text")].map(t => [t.textContent, t.getBoundingClientRect()]);
+  for (const [words, box] of texts)
+    if (box.left < frame.left - 1 || box.right > frame.right + 1 || box.top < frame.top - 1
+        || box.bottom > frame.bottom + 1) found.push("outside: " + words);
+  texts.forEach(([words, a], i) => texts.slice(i + 1).forEach(([others, b]) => {
+    if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2)
+      found.push("overlap: " + words + " / " + others);
+  }));
+}
+const root = document.documentElement;
+if (root.scrollWidth > root.clientWidth) found.push("the page is wider than its window");
+const blank = [...document.querySelectorAll("svg")].filter(s => s.getBoundingClientRect().height < 60).length;
+document.title = JSON.stringify({pictures: document.querySelectorAll("svg").length, blank, found,
+  dark: matchMedia("(prefers-color-scheme:dark)").matches, ground: getComputedStyle(document.body).backgroundColor});
+</script>"""
+
+
+def inspect(tmp_path: Path, *flags: str, size: str = "1100,2000") -> str:
+    """Open the page in a real browser and return what the inspection found."""
+    path = tmp_path / "page.html"
+    path.write_text(page().replace("</body>", f"{INSPECTION}</body>"), encoding="utf-8")
+    found = re.search(r"<title>(.*?)</title>", dom_of(path, tmp_path / "profile", *flags, size=size))
+    assert found is not None
+    return found.group(1)
+
+
+@pytest.mark.parametrize("size", ["1100,2000", "700,2000", "1920,1080"])
+def test_in_a_browser_no_label_lies_on_another_or_leaves_its_picture(tmp_path: Path, size: str) -> None:
+    seen = inspect(tmp_path, size=size)
+    assert f'"pictures":{2 * len(SCENARIOS) - 1},"blank":0,"found":[]' in seen
+    assert '"dark":false,"ground":"rgb(255, 255, 255)"' in seen
+
+
+def test_in_a_browser_it_is_dark_for_those_who_like_it_dark(tmp_path: Path) -> None:
+    seen = inspect(tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert '"dark":true,"ground":"rgb(20, 23, 28)"' in seen
