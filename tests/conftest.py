@@ -6,6 +6,10 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import Phase, settings
+
+# For ``make mutants``: what breaks there is meant to, and nobody reads how small it can get.
+settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None, derandomize=True)
 
 
 @pytest.fixture(autouse=True)

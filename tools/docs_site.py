@@ -42,7 +42,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
     ),
     "Reference": ("docs/reference/*.md",),
     "Decisions": ("docs/decisions/README.md", "docs/decisions/*.md"),
-    "Project": ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "bench/README.md"),
+    "Project": ("CHANGELOG.md", "CONTRIBUTING.md", "docs/testing.md", "SECURITY.md", "bench/README.md"),
 }
 # Titles that say more than the page's first line does, beside the others.
 TITLES = {"README.md": "retry-run-task", "README.ja.md": "日本語", "bench/README.md": "Benchmarks"}

@@ -29,6 +29,8 @@ def copy(tmp_path: Path, reference: ModuleType) -> Path:
     """A folder with pages that are up to date."""
     shutil.copy(ROOT / "README.md", tmp_path)
     shutil.copy(ROOT / "README.ja.md", tmp_path)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "docs" / "notifications.md", tmp_path / "docs")
     assert reference.main([], tmp_path) == 0
     return tmp_path
 

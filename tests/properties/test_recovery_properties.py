@@ -1,19 +1,6 @@
-"""What must hold whatever happens: any failures, refusals, lost answers, duplicates and crashes, in any order.
+"""What must hold whatever happens, in stories that were once wrong, or would be if one line were another.
 
-``System`` checks at every moment, for every launch and every recovery:
-
-- there are never more tasks than the call asked for, those that failed to start aside;
-- RunTask is called with the recorded request, but for token, mark, the number that is still missing, and what one
-  rung of the policy changes;
-- a token never stands for two requests unless the first was refused, and is left only when it is certain what
-  became of it;
-- a change of the request that was denied, or answered with what nothing can mend, is never made again;
-- nothing is sent for a request that is not whole, after an answer that nothing can mend, after the deadline, or
-  once the schedule's next run is due;
-- our own calls start nothing, and an event that comes again starts nothing new;
-
-and when time has run dry that each recovery has ended within the policy, that a person was told of each end that
-is not well, and that the value of an overridden variable is in no log, message or checkpoint.
+The rules, by name, are in ``support.invariants``; ``test_seasons.py`` looks at them in thousands of other stories.
 """
 
 from __future__ import annotations
@@ -21,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retry_run_task.core import identity
@@ -30,9 +17,11 @@ from retry_run_task.core.values import CallerKind, FailedLaunch, Outcome
 from retry_run_task.intake import take_in
 from retry_run_task.local.cloudtrail import sdk_caller
 from retry_run_task.sources import parse
+from support.invariants import CANARY, DENIED, PERMANENT
 from support.records import HAND_MADE, RULE_ROLE, awslogs, eventbridge, parameters, record
-from support.simulation import CANARY, DENIED, LADDER, PERMANENT, Conditions, Delivery, System, Told, request
+from support.simulation import Conditions, Delivery, System, Told, request
 from support.stories import (
+    ON_SPOT,
     VARIABLE,
     BrokenConnection,
     Call,
@@ -43,7 +32,6 @@ from support.stories import (
     Refusals,
     Story,
     outages,
-    stories,
 )
 
 # What once went wrong, or would if one line were another.
@@ -64,27 +52,26 @@ MANY_FAILURES_FOR_FEW_TASKS = Story(
 )
 
 
-ON_SPOT = {
-    "launchType": None,
-    "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
-}
-
-
-@settings(max_examples=120, deadline=None, print_blob=True)
-@given(story=stories())
-@example(story=ACTED_UPON_AND_LOST)
-@example(story=LOST_INSIDE_THE_SDK)
-@example(story=MANY_FAILURES_FOR_FEW_TASKS)
-@example(story=Story(changes=(Refusals(at_s=1, code=DENIED, message="not authorized"),)))
-@example(story=Story(changes=(FailedPlacements(at_s=0, reason=PERMANENT[0]),)))
-@example(story=Story(calls=(Call(), Call())))
-@example(story=Story(calls=(Call(changes={"overrides": VARIABLE}),), knows_schedules=False))
-@example(story=Story(deliveries=((Delivery(after_s=300),),)))
-@example(story=Story(next_due_s=100))
-@example(story=Story(policy=LADDER, calls=(Call(changes=ON_SPOT),), changes=(Capacity(at_s=200, slots=1),)))
-@example(story=Story(policy=LADDER, changes=(Refusals(at_s=66, code=DENIED, calls=3),)))
-@example(story=Story(policy=LADDER, changes=(FailedPlacements(at_s=66, reason=PERMANENT[0], calls=2),)))
-def test_whatever_happens_every_launch_has_what_it_asked_for_or_a_person_is_told(story: Story) -> None:
+@pytest.mark.parametrize(
+    "story",
+    [
+        ACTED_UPON_AND_LOST,
+        LOST_INSIDE_THE_SDK,
+        MANY_FAILURES_FOR_FEW_TASKS,
+        Story(changes=(Refusals(at_s=1, code=DENIED, message="not authorized"),)),
+        Story(changes=(FailedPlacements(at_s=0, reason=PERMANENT[0]),)),
+        Story(calls=(Call(), Call())),
+        Story(calls=(Call(changes={"overrides": VARIABLE}),), knows_schedules=False),
+        Story(deliveries=((Delivery(after_s=300),),)),
+        Story(next_due_s=100),
+        Story(policy="ladder", calls=(Call(changes=ON_SPOT),), changes=(Capacity(at_s=200, slots=1),)),
+        Story(policy="ladder", changes=(Refusals(at_s=66, code=DENIED, calls=3),)),
+        Story(policy="ladder", changes=(FailedPlacements(at_s=66, reason=PERMANENT[0], calls=2),)),
+        Story(changes=(Capacity(at_s=90, slots=None),), clocks=(-3, 3), record_clocks=(3, -3)),
+    ],
+    ids=Story.written,
+)
+def test_every_launch_has_what_it_asked_for_or_a_person_is_told(story: Story) -> None:
     story.play()
 
 
@@ -99,14 +86,34 @@ def test_when_capacity_is_back_in_time_every_task_runs_whatever_dies_and_comes_t
     assert {*stirred.outcomes(), *calm.outcomes()} <= {Outcome.RECOVERED, Outcome.ALREADY_RUNNING}
 
 
-@settings(max_examples=30, deadline=None, print_blob=True)
-@given(number=st.integers(1, 12), restart_s=st.sampled_from([1.0, 60.0]))
-def test_a_crash_at_any_moment_of_the_first_attempt_changes_nothing(number: int, restart_s: float) -> None:
-    story = Story(changes=(Capacity(at_s=1, slots=None),), crashes=frozenset({number}), restart_s=restart_s)
-    system = story.play()
-    assert system.crashed == 1
-    assert system.started() == {"job-0": 1}
-    assert len({sent.token for sent in system.sent}) == 1
+CRASHED = {
+    "recovered at the first attempt": Story(changes=(Capacity(at_s=1, slots=None),)),
+    "recovered after some, with a part placed": Story(
+        calls=(Call(changes={"count": 3}),),
+        changes=(Capacity(at_s=1, slots=1, zone="subnet-a"), Capacity(at_s=90, slots=None)),
+    ),
+    "a task that does not start": Story(changes=(Capacity(at_s=1, slots=None), FailedStarts(at_s=1))),
+    "an answer that is lost": Story(
+        changes=(Capacity(at_s=1, slots=None), LostAnswers(at_s=1, calls=3)), unseen_for_s=20
+    ),
+    "a person has to be told, and the topic does not answer": Story(
+        changes=(FailedPlacements(at_s=1, reason=PERMANENT[0]),), notify_errors=2
+    ),
+}
+
+
+@pytest.mark.parametrize("restart_s", [1.0, 45.0])
+@pytest.mark.parametrize("name", CRASHED)
+def test_a_crash_between_any_two_operations_changes_nothing(name: str, restart_s: float) -> None:
+    """At every moment there is: before a step's action, after it, and after its result is recorded."""
+    story = replace(CRASHED[name], restart_s=restart_s)
+    calm = story.play()
+    assert calm.moments >= 6
+    for number in range(1, calm.moments + 1):
+        system = replace(story, crashes=frozenset({number})).play()
+        assert system.crashed == 1
+        assert system.started() == calm.started()
+        assert system.outcomes() == calm.outcomes()
 
 
 def test_a_call_that_a_dead_process_made_and_that_is_refused_when_it_is_repeated() -> None:
@@ -151,12 +158,12 @@ def test_a_person_who_starts_a_part_meanwhile_leaves_the_rest_to_us() -> None:
 
     def by_hand() -> None:
         system.capacity(None)
-        system.ecs.run_task(request("job-0"), sdk_caller("arn:aws:iam::123456789012:user/on-call"))
+        system.start_by_hand("job-0", is_alike=True)
 
     # A lost answer is repeated two seconds after it, at the earliest.
     system.after(61, by_hand)
     system.run()
-    assert system.started() == {"job-0": 3}
+    assert system.started() == {"job-0": 2, "person-0": 1}
     assert system.outcomes() == [Outcome.RECOVERED]
 
 
@@ -170,10 +177,12 @@ def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
     (launch,) = parse(eventbridge(event))
     assert isinstance(launch, FailedLaunch)
     token = identity.client_token(launch.call_id, 1)
-    system.asked["before"] = 1
-    system.ecs.run_task(request("before", clientToken=token), sdk_caller(RULE_ROLE))
+    system.own(launch, "job-0")
+    mark = identity.mark_started_by("events-rule/job-0", launch.call_id)
+    before = request("before", clientToken=token, startedBy=mark)
+    system.ask("recovery", before, sdk_caller(RULE_ROLE))
     system.run()
-    assert system.started() == {"job-0": 0, "before": 1}
+    assert system.started() == {"job-0": 1}
     assert system.outcomes() == [Outcome.RECOVERED]
 
 

@@ -4,17 +4,17 @@ Everything between the wire and the wire is the product's own: ``intake.take_in`
 ``aws.ecs.run_task`` and ``aws.tasks``. What stands in is what AWS does: ECS is the local model, durable executions
 are the virtual ones, and a record goes from the call to intake as often, as late and in such order as a test says.
 
-What must hold at every moment is looked at at every moment (``Watch``), and the rest when time has run dry.
+What must hold is looked at after every operation, delivery and crash, and when time has run dry (``invariants``).
+What happens is written down for a person to read, and every fault that happens is counted (``chronicle``).
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,10 +24,10 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.core import identity, recovery, schedules, wire
+from retry_run_task.core import recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
-from retry_run_task.core.ladder import RungKind
+from retry_run_task.core.ladder import MEMBERS, RungKind
 from retry_run_task.core.messages import Ending, Message
 from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
@@ -49,14 +49,22 @@ from retry_run_task.core.values import (
 from retry_run_task.intake import take_in
 from retry_run_task.local import cloudtrail
 from retry_run_task.local.ecs import Ecs, EcsError, TokenBucket
-from retry_run_task.simulate.virtual import Execution, Executions, Moment, Timeline
+from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
-from support.policies import by_category, treatment
-from support.policies import changed as changed_policy
+from support.chronicle import Chronicle, Fault
+from support.invariants import CANARY, DENIED, Checks, needs_recovery
+from support.policies import by_category, changed
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c"}
+# Where there is always room: for people, and for tasks that are there although their call failed.
+ROOMY = {"subnet-d": f"{REGION}d"}
+ELSEWHERE = {"awsvpcConfiguration": {"subnets": list(ROOMY), "assignPublicIp": "DISABLED"}}
+TASK_ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/batch/"
+PERSON = f"arn:aws:iam::{ACCOUNT}:user/on-call"
+# A record later than this is late: about half of the time that the stories' policy has.
+DELAYED_S = 150
 
 # As the shipped policy, with less patience, so that a story is over after a dozen attempts.
 POLICY = by_category(
@@ -74,9 +82,20 @@ POLICY = by_category(
     deadline_s=240,
     watch_s=120,
 )
-
+# So patient that tasks end, and that ECS forgets tasks and tokens, while a recovery still tries; and with all the
+# rungs that cost something.
+PATIENT = replace(
+    changed(
+        changed(POLICY, deadline_s=3 * 3600),
+        category=Category.CAPACITY,
+        wait=Backoff(base_s=60, cap_s=900),
+        rungs=(RungKind.AS_ASKED, RungKind.EACH_SUBNET, RungKind.ON_DEMAND, RungKind.SIZES, RungKind.SPOT),
+        sizes=((512, 1024),),
+    ),
+    spread_s=10,
+)
 # With every kind of rung, one of which names a provider that the cluster does not have.
-LADDER = changed_policy(
+LADDER = changed(
     POLICY,
     category=Category.CAPACITY,
     rungs=(
@@ -89,23 +108,16 @@ LADDER = changed_policy(
     capacity_providers=("gone",),
     sizes=((512, 1024),),
 )
+# Leaves every launch alone.
+IGNORING = changed(POLICY, ignore=True)
+# Stories name their policies, since a policy written out hides the story.
+POLICIES = {"plain": POLICY, "patient": PATIENT, "ladder": LADDER, "ignoring": IGNORING}
 
-# Texts of answers that no waiting can mend, and errors that must never be met with another call.
-PERMANENT = (
-    "ATTRIBUTE",
-    "LOCATION",
-    "The requested CPU configuration is above your limit",
-    "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/x' that was provided for this task.",
-)
-DENIED = "AccessDeniedException"
-
-# The value of every variable that is overridden. It is a secret.
-CANARY = "canary-5d1f7c"
-
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (durable functions)
-OPERATIONS_MAX = 3000
-OURS = frozenset({"clientToken", "startedBy", "count"})
-NOT_SENT_AGAIN = frozenset({"dryrun", "referenceId"})
+# How long after the caller has given up a call arrives that was on its way.
+LATE_S = 20
+# Lambda makes an asynchronous call at most three times, a minute and then two after the one before.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+RETRY_S = (60, 120)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,18 +129,33 @@ class Delivery:
         way: ``logs`` or ``eventbridge``.
         beside: Messages before it in the same payload; ``eventbridge`` has no room for them.
         copies: How often it stands in the payload; likewise.
+        with_last: Whether the record before this one stands in the same payload, after it; likewise.
+        is_lost: Whether it gets lost on the way.
     """
 
     after_s: float = 60
     way: str = "logs"
     beside: tuple[str, ...] = ()
     copies: int = 1
+    with_last: bool = False
+    is_lost: bool = False
 
-    def event(self, record: JsonObject) -> JsonObject:
+    def parcel(self, record: JsonObject, last: JsonObject | None) -> Parcel:
         """Wrap a record as AWS does."""
         if self.way == "eventbridge":
-            return eventbridge(record)
-        return awslogs(*self.beside, *(record for _ in range(self.copies)))
+            return Parcel(event=eventbridge(record), way=self.way, records=(record["eventID"],))
+        records = [record] * self.copies + ([last] if last is not None and self.with_last else [])
+        names = tuple(one["eventID"] for one in records)
+        return Parcel(event=awslogs(*self.beside, *records), way=self.way, records=names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parcel:
+    """An event on its way to intake, and the event ids of the records in it."""
+
+    event: JsonObject
+    way: str
+    records: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +175,28 @@ class Sent:
     def may_have_placed(self) -> bool:
         """Whether it may have started tasks; an answer that says so may have died with the process."""
         return not isinstance(self.answer, Refused) or self.answer.is_unsure
+
+
+@dataclass(kw_only=True)
+class Task:
+    """A task as the events of ECS tell of it.
+
+    Attributes:
+        who: ``rule``, ``person``, ``ghost`` or ``recovery``: who made the call that started it.
+        by: Name of the recovery that made it; empty if none did.
+        is_on_a_rung: Whether that call was not for what the launch had asked for, but for what a rung made of it.
+        group: The launch that it was started for. A task that a person started with a rule's mark and that did
+            not start is recovered with the rule's request, and so with the rule's group, but it is the person's.
+    """
+
+    who: str
+    group: str
+    started_by: str | None
+    created_at: str
+    overrides: JsonObject
+    by: str = ""
+    is_on_a_rung: bool = False
+    status: str = ""
 
 
 class Watch(Timeline):
@@ -208,22 +257,41 @@ class Client:
             retries += 1
 
     def _send(self, body: JsonObject) -> JsonObject:
-        lost = self._system.network.popleft() if self._system.network else None
-        if lost == "on the way there":
-            raise ConnectionClosedError(endpoint_url="https://ecs")
-        answer = self._system.ecs.run_task(body, self.caller)
-        if lost == "on the way back":
-            raise ReadTimeoutError(endpoint_url="https://ecs")
-        return answer
+        system = self._system
+        match system.network.popleft() if system.network else None:
+            case "on the way there":
+                system.happened(Fault.CALL_LOST)
+                raise ConnectionClosedError(endpoint_url="https://ecs")
+            case "on the way back":
+                system.ask("recovery", body, self.caller, by=system.calling)
+                system.happened(Fault.ANSWER_LOST)
+                raise ReadTimeoutError(endpoint_url="https://ecs")
+            case "late":
+                system.timeline.after(LATE_S, partial(self._arrive_late, body, system.calling))
+                raise ReadTimeoutError(endpoint_url="https://ecs")
+            case _:
+                return system.ask("recovery", body, self.caller, by=system.calling)
+
+    def _arrive_late(self, body: JsonObject, by: str) -> None:
+        with contextlib.suppress(EcsError):
+            self._system.ask("recovery", body, self.caller, by=by)
+            self._system.happened(Fault.CALL_LATE)
 
     def get_paginator(self, _operation: str) -> Any:
         return self
 
     def paginate(self, **call: Any) -> Any:
-        if self._system.blind_looks > 0:
-            self._system.blind_looks -= 1
+        system = self._system
+        if system.blind_looks > 0:
+            system.blind_looks -= 1
+            system.happened(Fault.BLIND)
             raise ReadTimeoutError(endpoint_url="https://ecs")
-        yield self._system.ecs.list_tasks(call)
+        answer = system.ecs.list_tasks(call)
+        if any(
+            t.started_by == call["startedBy"] and not system.is_listed(a) for a, t in system.all_tasks.items()
+        ):
+            system.happened(Fault.UNSEEN)
+        yield answer
 
     def describe_tasks(self, **call: Any) -> Any:
         answer = self._system.ecs.describe_tasks(call)
@@ -243,43 +311,73 @@ def _client_error(error: EcsError, retries: int) -> ClientError:
 
 
 class Stack:
-    """One installation: its scope, its recoveries' role, what it told the log and the people."""
+    """One installation: its scope, its recoveries' role, what it told the log and the people.
+
+    Attributes:
+        arrived: By event id, the ways by which its record has come.
+        dead_letters: Event ids of records whose event was not taken in three times.
+        latest: Number of the latest record that has come.
+    """
 
     def __init__(self, system: System, name: str) -> None:
         role = f"arn:aws:iam::{ACCOUNT}:role/{name}-recover"
         self.name = name
         self.scope = Scope(
-            callers=system.conditions.callers,
+            callers=DEFAULT_CALLERS | ({CallerKind.OTHER} if system.conditions.recovers_others else set()),
             account=ACCOUNT,
             regions=(REGION,),
             role_arn=role if system.conditions.knows_its_role else None,
         )
         self.client: Any = Client(system, cloudtrail.lambda_caller(role))
         self.telemetry: Any = Told()
+        self.arrived: dict[str, set[str]] = {}
+        self.dead_letters: set[str] = set()
+        self.latest = -1
 
 
 @dataclass
 class World:
-    """What one recovery can do, with everything checked that must hold of what it does."""
+    """What one recovery can do, with everything checked that must hold of what it does.
+
+    Attributes:
+        policy: The rules that it began with; an execution stays at the version that it was started with.
+        operation: The step that is being carried out; empty outside of steps.
+        clock: The time that it was told last.
+        looks: By step, what its look saw last: tasks, or why it saw none.
+        bodies: By step, what it called RunTask with last.
+        crashed: Whether its process died since its last call.
+        died_after_a_call: Whether its process ever died after a call, before the answer was recorded.
+        struck: How many rungs had been struck off at its last call.
+    """
 
     system: System
     stack: Stack
     name: str
+    policy: Policy
     messages: list[Message] = field(default_factory=list)
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    bodies: dict[str, JsonObject] = field(default_factory=dict)
     operation: str = ""
-
-    @property
-    def is_in_step(self) -> bool:
-        return bool(self.operation)
+    clock: float = 0.0
+    looks: dict[str, tuple[TaskState, ...] | str] = field(default_factory=dict)
+    bodies: dict[str, JsonObject] = field(default_factory=dict)
+    crashed: bool = False
+    died_after_a_call: bool = False
+    struck: int = 0
 
     def now(self) -> float:
-        assert self.is_in_step
-        return self.system.timeline.now
+        self.system.checks.in_step(self, "it asks for the time")
+        clocks = self.system.conditions.clocks
+        skew_s = clocks[self.system.executions.by_name[self.name].invocations % len(clocks)]
+        now = self.system.timeline.now + skew_s
+        if skew_s:
+            self.system.happened(Fault.CLOCKS_DIFFER)
+        if now < self.clock:
+            self.system.happened(Fault.CLOCK_WENT_BACK)
+        self.clock = now
+        return now
 
     def find_schedule(self, launch: FailedLaunch) -> recovery.Background | NoMatch:
-        assert self.is_in_step
+        self.system.checks.in_step(self, "it asks for the schedule")
         found = schedules.match(launch, self.system.schedules)
         if isinstance(found, NoMatch):
             return found
@@ -292,38 +390,63 @@ class World:
         )
 
     def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
-        assert self.is_in_step
+        self.system.checks.in_step(self, "it looks at tasks")
+        seen: tuple[TaskState, ...] | str
         try:
-            return tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
+            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
         except aws_tasks.CannotLookError as error:
-            return str(error)
+            seen = str(error)
+        self.looks[self.operation] = seen
+        return seen
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
-        assert self.is_in_step
+        self.system.checks.in_step(self, "it reads the schedule")
         found = schedules.match(launch, self.system.schedules)
         if isinstance(found, NoMatch):
             return found
         return schedules.complete(launch, found, scheduled_time=None)
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
-        assert self.is_in_step, "RunTask was called outside of a step"
-        self.system.check_body(self, launch, body)
+        self.system.checks.before_call(self, launch, body)
         self.bodies[self.operation] = body
+        self.system.calling = self.name
         answer = aws_ecs.run_task(self.stack.client, body)
+        self.crashed = False
         self.system.sent.append(Sent(name=self.name, time=self.system.timeline.now, body=body, answer=answer))
+        self.system.note(self.name, f"RunTask {body['group']} {_brief(body)}: {_said(answer)}")
         return answer
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
-        assert self.is_in_step
+        self.system.checks.in_step(self, "it watches tasks")
         return tuple(aws_tasks.states(self.stack.client, launch, arns))
 
     def notify(self, message: Message) -> str | None:
-        assert self.is_in_step, "a message was sent outside of a step"
+        self.system.checks.in_step(self, "it sends a message")
         if self.system.notify_errors > 0:
             self.system.notify_errors -= 1
+            self.system.happened(Fault.TOPIC_FAILED)
             return "the topic does not answer"
         self.messages.append(message)
+        self.system.note(self.name, f"tells a person: {message.subject}")
         return None
+
+
+def _brief(body: JsonObject) -> str:
+    return f"count {body.get('count') or 1} token {body['clientToken'][4:10]}..{body['clientToken'][36:]}"
+
+
+def _said(answer: Answer) -> str:
+    match answer:
+        case Placed(task_arns=arns, failures=failures, is_conflict=is_conflict):
+            reasons = ", ".join(sorted({failure.reason for failure in failures}))
+            tasks = " ".join(arn[-6:] for arn in arns)
+            return f"{'conflict with' if is_conflict else 'placed'} {len(arns)} [{tasks}] {reasons}"
+        case Refused(failure=failure, is_unsure=is_unsure):
+            return f"refused, {failure.code}{' (unsure)' if is_unsure else ''}"
+        case Lost(failure=failure):
+            return f"no answer, {failure.code}"
+        case Unbuildable(why=why):
+            return why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -332,35 +455,41 @@ class Conditions:
 
     Attributes:
         stacks: Names of the installations; all look after the same tasks.
-        policy: The rules.
+        policy: The rules, by their name in ``POLICIES``.
         deliveries: For each record in turn, how it arrives at intake; used again from the beginning.
         crashes: At which moments of which steps, counted from 1, a function's process dies.
         restart_s: How long after that Lambda invokes it again.
         sdk_tries: How often the SDK sends one call.
-        start_errors: What becomes of the first wishes to start a recovery: ``on the way there`` or ``back``.
+        start_errors: What becomes of the first wishes to start a recovery: ``on the way there`` or ``back``, or
+            ``intake dies``; None for nothing.
         notify_errors: How many messages the topic does not take at first.
         knows_its_role: Whether intake knows the role that recoveries have.
         knows_schedules: Whether the rules are still there to be read.
         tells_of_tasks: Whether the third way in is on: the changes of tasks.
         next_due_s: When the rules' next run is due.
         unseen_for_s: How long ECS does not list a new task.
-        callers: Whose failed calls are recovered. With ``other`` in it, only marks and roles keep out our own.
+        recovers_others: Whether anybody's failed calls are recovered; then only marks and roles keep out our own.
+        clocks: By how many seconds a function's clock is ahead, for each invocation in turn.
+        record_clocks: By how many seconds the clock is ahead that a record has its time from, in turn; ECS's own
+            may differ from it by five, by the product's measure.
     """
 
     stacks: tuple[str, ...] = ("one",)
-    policy: Policy = POLICY
+    policy: str = "plain"
     deliveries: tuple[tuple[Delivery, ...], ...] = ((Delivery(),),)
     crashes: frozenset[int] = frozenset()
     restart_s: float = 1.0
     sdk_tries: int = 3
-    start_errors: tuple[str, ...] = ()
+    start_errors: tuple[str | None, ...] = ()
     notify_errors: int = 0
     knows_its_role: bool = True
     knows_schedules: bool = True
     tells_of_tasks: bool = False
     next_due_s: int | None = None
     unseen_for_s: int = 0
-    callers: frozenset[CallerKind] = DEFAULT_CALLERS | {CallerKind.OTHER}
+    recovers_others: bool = True
+    clocks: tuple[int, ...] = (0,)
+    record_clocks: tuple[int, ...] = (0,)
 
 
 class System:
@@ -369,23 +498,31 @@ class System:
     A launch goes by its ``group``, which only a test sets and which recoveries have to keep.
 
     Attributes:
+        has_secrets: Whether anything holds the value that must not be seen.
         asked: By launch, how many tasks it asked for.
-        tasks: By launch, every task that was started for it by anybody, less those that failed to start.
-        failed_to_start: Those.
-        originals: By event id, the records of rules' calls.
+        asked_for: By launch, its request.
+        tasks: By launch, the tasks that it or a recovery started, less those that failed to start.
+        all_tasks: By ARN, every task that anybody started.
+        failed_to_start: Those that did not run.
+        originals: By event id, the records of rules' and people's calls.
         ours: By event id, the records of recoveries' calls.
         by_hand: Event ids of records that a person wrote.
         sent: RunTask calls of recoveries, in order.
         network: What becomes of the next calls of recoveries on the wire; None for nothing.
         blind_looks: How many of the next looks at tasks fail.
         notify_errors: How many of the next messages the topic does not take.
+        calling: Name of the recovery that calls RunTask.
         crashed: How often a process died.
+        moments: How many moments there were at which one could.
+        version: Of the code and the policy that recoveries are started with now; the first is 1.
     """
 
     def __init__(self, conditions: Conditions | None = None) -> None:
         self.conditions = given = conditions or Conditions()
-        self.policy = given.policy
-        self.timeline = Watch(START, self._look)
+        self.policy, self.version = POLICIES[given.policy], 1
+        self.chronicle = Chronicle()
+        self.checks = Checks(self)
+        self.timeline = Watch(START, self.checks.at_every_moment)
         self.ecs = Ecs(
             account=ACCOUNT, region=REGION, now=lambda: datetime.fromtimestamp(self.timeline.now, UTC)
         )
@@ -393,14 +530,17 @@ class System:
         self.ecs.visibility_delay = timedelta(seconds=given.unseen_for_s)
         self.ecs.create_cluster("batch")
         self.ecs.register_task_definition("nightly", revision=7)
-        for subnet, zone in ZONES.items():
+        for subnet, zone in (ZONES | ROOMY).items():
             self.ecs.add_subnet(subnet, zone)
         self.ecs.on_call.append(self._called)
         self.ecs.on_task_state_change.append(self._changed)
         self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=given.restart_s)
         self.stacks = [Stack(self, name) for name in given.stacks]
+        self.has_secrets = False
         self.asked: dict[str, int] = {}
+        self.asked_for: dict[str, JsonObject] = {}
         self.tasks: dict[str, set[str]] = {}
+        self.all_tasks: dict[str, Task] = {}
         self.failed_to_start: set[str] = set()
         self.originals: dict[str, JsonObject] = {}
         self.ours: dict[str, JsonObject] = {}
@@ -411,19 +551,26 @@ class System:
         self.network: deque[str | None] = deque()
         self.blind_looks = 0
         self.notify_errors = given.notify_errors
+        self.calling = ""
+        self.crashed = 0
+        self.moments = 0
         self._start_errors = deque(given.start_errors)
         self._delivered = 0
-        self._moments = 0
-        self.crashed = 0
-        self._asked_for: dict[str, JsonObject] = {}
-        self._by_mark: dict[str, set[str]] = {}
-        self._bodies: set[str] = set()
-        self._broken: list[str] = []
+        self._records: list[JsonObject] = []
+        self._numbers: dict[str, int] = {}
+        self._acting = ""
+        self._acting_for = ""
+        self._acting_rung = False
+        self._tokens_acted_upon: set[str] = set()
+        self._names: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+        self._stops: dict[str, deque[float]] = {}
 
     # What a test does.
 
     def capacity(self, slots: int | None, *, zone: str | None = None) -> None:
         """Let this many more tasks start in a zone, or in both."""
+        self.note("AWS", f"capacity {'without limit' if slots is None else slots} in {zone or 'both zones'}")
         for name in ZONES.values() if zone is None else (ZONES[zone],):
             for provider in ("FARGATE", "FARGATE_SPOT"):
                 self.ecs.capacity.set(name, provider, slots)
@@ -434,8 +581,7 @@ class System:
 
     def call(self, group: str, *, times: int = 1, **changes: Any) -> None:
         """Let a rule ask for a launch now; ``times`` for an SDK that repeats the call with its token."""
-        body = self._asked_for[group] = request(group, **changes)
-        self.asked[group] = body.get("count") or 1
+        body = self._remember_request(group, request(group, **changes))
         if self.conditions.knows_schedules:
             self.schedules.append(
                 Schedule(
@@ -446,25 +592,70 @@ class System:
                     request={k: v for k, v in body.items() if k != "clientToken"},
                 )
             )
+        before = len(self.originals)
         for _ in range(times):
             # What was thrown EventBridge tries again by itself; here only the record is of interest.
             with contextlib.suppress(EcsError):
-                self.ecs.run_task(body, cloudtrail.rule_caller(RULE_ROLE))
+                self.ask("rule", body, cloudtrail.rule_caller(RULE_ROLE))
+        if sum(needs_recovery(record) for record in list(self.originals.values())[before:]) > 1:
+            self.happened(Fault.TWO_RECORDS)
+
+    def start_by_hand(self, group: str, *, is_alike: bool, count: int = 1) -> None:
+        """Let a person start tasks of the same definition, with the mark of a launch's rule or without."""
+        asked = self.asked_for.get(group, {})
+        name = f"person-{sum(g.startswith('person-') for g in self.asked)}"
+        changes = {
+            "startedBy": asked.get("startedBy") if is_alike else None,
+            "overrides": asked.get("overrides"),
+        }
+        body = self._remember_request(name, request(name, count=count, **changes))
+        with contextlib.suppress(EcsError):
+            if self.ask("person", body, cloudtrail.sdk_caller(PERSON))["tasks"]:
+                self.happened(Fault.STARTED_ALIKE if body.get("startedBy") else Fault.STARTED_OTHERWISE)
+
+    def stop_by_hand(self, group: str, *, after_s: float) -> None:
+        """Let a person stop the next task that is started for a launch, so long after it is accepted."""
+        self._stops.setdefault(group, deque()).append(after_s)
+
+    def _stop(self, arn: str) -> None:
+        self.note("person", f"stops {arn[-6:]}")
+        self.ecs.stop_task({"cluster": "batch", "task": arn})
+
+    def ghost(self, group: str) -> None:
+        """Let one task of a launch's failed call be there after all. No call is made, so no record tells of it."""
+        asked = self.asked_for.get(group)
+        if asked is None or len(self.tasks.get(group, ())) >= self.asked[group]:
+            return
+        body = {**asked, "count": 1, "networkConfiguration": ELSEWHERE}
+        body.pop("clientToken", None)
+        with contextlib.suppress(EcsError):
+            if self.ask("ghost", body, cloudtrail.rule_caller(RULE_ROLE))["tasks"]:
+                self.happened(Fault.GHOST)
+
+    def redeploy(self, policy: str) -> None:
+        """Install the next version: whatever is started from now on has it, whatever runs stays as it is."""
+        self.version += 1
+        self.policy = POLICIES[policy]
+        self.note("person", f"deploys version {self.version}, with policy {policy}")
+        if any(not execution.is_over for execution in self.executions.by_name.values()):
+            self.happened(Fault.REDEPLOYED)
 
     def put(self, record: JsonObject, *, group: str, times: int) -> None:
         """Put a record into the log group by hand; its log event is delivered this often, to the first stack."""
         event = awslogs(record)
-        self._asked_for[group], self.asked[group] = record["requestParameters"], 1
+        self._remember_request(group, record["requestParameters"])
         (launch,) = parse(event)
         assert isinstance(launch, FailedLaunch)
         self.by_hand.add(launch.event_id)
+        parcel = Parcel(event=event, way="logs", records=(launch.event_id,))
         for number in range(times):
-            self.timeline.after(60 * number, partial(self._arrive, self.stacks[0], event))
+            self.timeline.after(60 * number, partial(self._arrive, self.stacks[0], parcel))
 
     def run(self) -> None:
         """Let all time pass, and look at how everything ended."""
         self.timeline.run()
-        self._look_at_the_end()
+        self._count_what_never_came()
+        self.checks.at_the_end()
 
     # What it looks at.
 
@@ -484,55 +675,222 @@ class System:
         """Return what people were told, by all recoveries."""
         return [message for world in self.worlds.values() for message in world.messages]
 
+    def written(self) -> Iterator[tuple[str, list[Any]]]:
+        """Yield whatever is kept or shown: the log, messages, and what durable executions remember."""
+        for stack in self.stacks:
+            yield f"the log of {stack.name}", stack.telemetry.lines
+        for name, world in self.worlds.items():
+            yield f"the log of {name}", world.told
+            yield f"the messages of {name}", world.messages
+            yield f"the operations of {name}", self.executions.by_name[name].operations
+
+    def is_listed(self, arn: str) -> bool:
+        """Say whether ECS lists a task by now."""
+        age = datetime.fromtimestamp(self.timeline.now, UTC) - datetime.fromisoformat(
+            self.all_tasks[arn].created_at
+        )
+        # Times in events have milliseconds, as the stories' own have at the most.
+        return age >= self.ecs.visibility_delay
+
+    def is_in_scope(self, event_id: str) -> bool:
+        """Say whether a call of a rule or a person is to be recovered."""
+        parameters = self.originals[event_id]["requestParameters"] or {}
+        is_of_rule = self.originals[event_id]["userIdentity"].get("invokedBy") == "events.amazonaws.com"
+        looks_like_one = str(parameters.get("startedBy") or "").startswith("events-rule/")
+        return is_of_rule or looks_like_one or self.conditions.recovers_others
+
+    def note(self, who: str, what: str) -> None:
+        """Write down what happens."""
+        self.chronicle.lines.append((self.timeline.now - START, self._names.get(who, who), what))
+
+    def happened(self, fault: Fault) -> None:
+        """Count a fault, which has happened."""
+        self.chronicle.faults[fault] += 1
+        self.note("fault", fault.value)
+
+    def own(self, launch: FailedLaunch, group: str) -> None:
+        """Count the tasks of a launch's recoveries as those of a group."""
+        self._owners[launch.call_id[:12]] = group
+
     # AWS.
 
+    def ask(self, who: str, body: JsonObject, caller: cloudtrail.Caller, *, by: str = "") -> JsonObject:
+        """Call RunTask, and remember who did, and which recovery."""
+        token = body.get("clientToken")
+        was_known = token in self._tokens_acted_upon
+        before = self._acting, self._acting_for, self._acting_rung
+        asked = self.asked_for.get(body["group"], {})
+        is_on_a_rung = any(body.get(name) != asked.get(name) for name in (*MEMBERS, "overrides"))
+        self._acting, self._acting_for, self._acting_rung = who, by, is_on_a_rung
+        try:
+            answer = self.ecs.run_task(body, caller)
+        except EcsError as error:
+            self._count_error(error)
+            raise
+        finally:
+            self._acting, self._acting_for, self._acting_rung = before
+        if who == "recovery" and was_known:
+            self.happened(Fault.REPLAYED)
+        if answer["tasks"] and answer["failures"]:
+            self.happened(Fault.PLACED_IN_PART)
+        if token is not None:
+            self._tokens_acted_upon.add(token)
+        if who != "recovery":
+            self.note(
+                who, f"RunTask {body['group']} count {body.get('count') or 1}: {len(answer['tasks'])} placed"
+            )
+        return answer
+
+    def _count_error(self, error: EcsError) -> None:
+        kinds = {
+            "ThrottlingException": Fault.THROTTLED,
+            "ServerException": Fault.ANSWERED_5XX,
+            "ConflictException": Fault.CONFLICT,
+            DENIED: Fault.DENIED,
+        }
+        self.happened(kinds.get(error.code, Fault.REFUSED))
+
+    def _remember_request(self, group: str, body: JsonObject) -> JsonObject:
+        self.asked_for[group], self.asked[group] = body, body.get("count") or 1
+        self.has_secrets = self.has_secrets or CANARY in repr(body)
+        return body
+
     def _called(self, call: cloudtrail.Call) -> None:
+        if self._acting == "ghost":
+            return
         record = cloudtrail.record(call)
-        is_ours = call.caller in [stack.client.caller for stack in self.stacks]
-        (self.ours if is_ours else self.originals)[record["eventID"]] = record
+        ahead_s = self.conditions.record_clocks[len(self._records) % len(self.conditions.record_clocks)]
+        if ahead_s:
+            told = datetime.fromisoformat(record["eventTime"]) + timedelta(seconds=ahead_s)
+            record["eventTime"] = wire.iso(told)
+            self.happened(Fault.CLOCKS_DIFFER)
+        (self.ours if self._acting == "recovery" else self.originals)[record["eventID"]] = record
+        last = self._records[-1] if self._records else None
+        self._numbers[record["eventID"]] = len(self._records)
+        self._records.append(record)
+        self._names[record["eventID"]] = f"record {len(self._records)}"
         # Everything is delivered, as if there were no filter: intake has to know what is not for it.
-        self._deliver(lambda delivery: delivery.event(record))
+        self._deliver(lambda delivery: delivery.parcel(record, last), is_ours=self._acting == "recovery")
 
     def _changed(self, detail: JsonObject) -> None:
-        arn, group = detail["taskArn"], detail["group"]
-        self.tasks.setdefault(group, set()).add(arn)
-        self._by_mark.setdefault(detail.get("startedBy") or "", set()).add(arn)
-        if detail["lastStatus"] == "STOPPED" and "startedAt" not in detail:
-            self.failed_to_start.add(arn)
-            self.tasks[group].discard(arn)
+        arn = detail["taskArn"]
+        task = self.all_tasks.get(arn)
+        if task is None:
+            task = self.all_tasks[arn] = Task(
+                who=self._acting,
+                group=detail["group"],
+                started_by=detail.get("startedBy"),
+                created_at=detail["createdAt"],
+                overrides=detail["overrides"],
+                by=self._acting_for,
+                is_on_a_rung=self._acting_rung,
+            )
+            if self._acting == "recovery":
+                task.group = self._owners[str(task.started_by)[-12:]]
+            if self._acting in ("rule", "recovery", "person"):
+                self.tasks.setdefault(task.group, set()).add(arn)
+            if self._stops.get(task.group):
+                self.timeline.after(self._stops[task.group].popleft(), partial(self._stop, arn))
+        task.status = detail["lastStatus"]
+        if task.status == "STOPPED":
+            has_run, by_hand = "startedAt" in detail, detail["stopCode"] == "UserInitiated"
+            if by_hand:
+                self.happened(Fault.STOPPED_WHILE_IT_RAN if has_run else Fault.STOPPED_BEFORE_IT_RAN)
+            elif not has_run:
+                self.happened(Fault.FAILED_START)
+            if not has_run:
+                self.failed_to_start.add(arn)
+                self.tasks.get(task.group, set()).discard(arn)
         if self.conditions.tells_of_tasks:
-            self._deliver(lambda _: task_event(detail))
+            self._deliver(lambda _: Parcel(event=task_event(detail), way="task-state-change"))
 
-    def _deliver(self, wrap: Callable[[Delivery], JsonObject]) -> None:
+    def _deliver(self, wrap: Callable[[Delivery], Parcel], *, is_ours: bool = False) -> None:
         for stack in self.stacks:
-            for delivery in self.conditions.deliveries[self._delivered % len(self.conditions.deliveries)]:
-                self.timeline.after(delivery.after_s, partial(self._arrive, stack, wrap(delivery)))
+            deliveries = self.conditions.deliveries[self._delivered % len(self.conditions.deliveries)]
             self._delivered += 1
+            # Most records are of recoveries' own calls. Once is enough to see that they start nothing.
+            deliveries = deliveries[:1] if is_ours else deliveries
+            for delivery in deliveries:
+                if not delivery.is_lost:
+                    self.timeline.after(delivery.after_s, partial(self._arrive, stack, wrap(delivery)))
+            if len({delivery.is_lost for delivery in deliveries}) > 1:
+                self.happened(Fault.LOST_ON_ONE_WAY)
 
-    def _arrive(self, stack: Stack, event: JsonObject) -> None:
+    def _arrive(self, stack: Stack, parcel: Parcel, tries: int = 0) -> None:
+        if tries == 0:
+            self._count_arrival(stack, parcel)
         try:
             take_in(
-                event,
+                parcel.event,
                 stack=stack.name,
                 scope=stack.scope,
-                start=partial(self._start, stack),
+                start=partial(self._start, stack, parcel.way),
                 telemetry=stack.telemetry,
             )
-        except StartError:
-            # Lambda delivers the event again.
-            self.timeline.after(60, partial(self._arrive, stack, event))
+        except (StartError, CutOff):
+            if tries < len(RETRY_S):
+                self.timeline.after(RETRY_S[tries], partial(self._arrive, stack, parcel, tries + 1))
+            else:
+                stack.dead_letters |= set(parcel.records)
+                self.happened(Fault.DEAD_LETTER)
 
-    def _start(self, stack: Stack, name: str, payload: str) -> Started:
+    def _count_arrival(self, stack: Stack, parcel: Parcel) -> None:
+        if len(set(parcel.records)) > 1:
+            self.happened(Fault.BESIDE_OTHERS)
+        for event_id in parcel.records:
+            ways = stack.arrived.setdefault(event_id, set())
+            if ways:
+                self.happened(Fault.DUPLICATED)
+            if ways - {parcel.way}:
+                self.happened(Fault.BOTH_WAYS)
+            ways.add(parcel.way)
+            number = self._numbers.get(event_id)
+            if number is None:
+                continue  # made by hand
+            if number < stack.latest:
+                self.happened(Fault.REORDERED)
+            stack.latest = max(stack.latest, number)
+            made = datetime.fromisoformat(self._records[number]["eventTime"]).timestamp()
+            if self.timeline.now - made >= DELAYED_S:
+                self.happened(Fault.DELAYED)
+
+    def _count_what_never_came(self) -> None:
+        for stack in self.stacks:
+            if self.originals.keys() - stack.arrived.keys():
+                self.happened(Fault.NEVER_CAME)
+        launches = [json.loads(execution.payload)["event_id"] for execution in self.recoveries()]
+        if len(set(launches)) < len(launches):
+            self.happened(Fault.TWO_STACKS)
+
+    def _start(self, stack: Stack, way: str, name: str, payload: str) -> Started:
         """Start a recovery by AWS's rule of names, over a connection that may break."""
         error = self._start_errors.popleft() if self._start_errors else None
+        if error == "intake dies":
+            self.happened(Fault.INTAKE_DIED)
+            raise CutOff
         if error == "on the way there":
+            self.happened(Fault.NOT_STARTED)
             raise ConnectionClosedError(endpoint_url="https://lambda")
-        self._check_start(json.loads(payload)["event_id"])
+        launch = wire.launch_from_json(json.loads(payload))
+        event_id = launch.event_id
+        self.checks.at_start(event_id, payload)
+        failed = self.all_tasks.get(f"{TASK_ARN}{event_id.removeprefix('t-')}")
+        self.own(launch, failed.group if failed else launch.request.parameters.get("group", ""))
+        if self.version > 1:
+            # What another version sends differs, so that Lambda refuses the name.
+            payload = wire.canonical(json.loads(payload) | {"version": self.version})
         known = self.executions.by_name.get(name)
         if known is None:
-            world = self.worlds[name] = World(self, stack, name)
+            self._names[name] = f"recovery {len(self.worlds) + 1}"
+            self.note(
+                stack.name, f"starts {self._names[name]} of {self._names.get(event_id, event_id)} by {way}"
+            )
+            if way == "task-state-change":
+                self.happened(Fault.THIRD_WAY)
+            world = self.worlds[name] = World(self, stack, name, self.policy)
             self.executions.start(name, payload, partial(self._recover, world, payload))
         if error == "on the way back":
+            self.happened(Fault.START_UNSEEN)
             raise ReadTimeoutError(endpoint_url="https://lambda")
         return Started.ACCEPTED if known is None or known.payload == payload else Started.BEFORE
 
@@ -553,209 +911,34 @@ class System:
         def tell(event: recovery.Event, /, **fields: Any) -> None:
             if not is_replaying():
                 world.told.append((event.value, fields))
+                if event is recovery.Event.WAITING:
+                    self.note(world.name, f"waits {fields['delay_s']} s: {fields['why']}")
+                elif "outcome" in fields:
+                    self.note(world.name, f"ends: {fields['outcome']}, {fields['why']}")
 
         launch = wire.launch_from_json(json.loads(payload))
-        tools = recovery.Tools(policy=self.policy, world=world, step=step_in, wait=wait, tell=tell)
+        tools = recovery.Tools(policy=world.policy, world=world, step=step_in, wait=wait, tell=tell)
         return recovery.recover(launch, tools)
 
-    def _cut_off(self, _execution: Execution, _name: str, _moment: Moment) -> bool:
-        self._moments += 1
-        is_cut_off = self._moments in self.conditions.crashes
-        self.crashed += is_cut_off
-        return is_cut_off
-
-    # What must hold.
-
-    def _look(self) -> None:
-        """At every moment: nobody has more tasks than asked for, no recovery failed or outgrew Lambda's limits."""
-        assert self._broken == []
-        for group, arns in self.tasks.items():
-            assert len(arns) <= self.asked[group], (
-                f"{group} asked for {self.asked[group]} and has {len(arns)}"
-            )
-        for execution in self.executions.by_name.values():
-            if execution.error is not None:
-                raise execution.error
-            assert len(execution.operations) + execution.invocations <= OPERATIONS_MAX
-
-    def _check_start(self, event_id: str) -> None:
-        """Our own calls start nothing. Whoever starts is told nothing here: intake would take it for an answer.
-
-        One kind of our calls cannot be told from anybody else's while the role is not known: of a denied call
-        CloudTrail records no request. It may be reported, since a report calls nothing.
-        """
-        record = self.ours.get(event_id)
-        if record is not None and record["requestParameters"] is not None:
-            self._broken.append(f"our own call {event_id} started a recovery")
-        is_of_task = event_id.removeprefix("t-") in {arn.rsplit("/", 1)[-1] for arn in self.failed_to_start}
-        is_known = event_id in self.originals or event_id in self.by_hand or is_of_task
-        if record is None and not is_known:
-            self._broken.append(f"a recovery was started for {event_id}, which is no call's")
-
-    def check_body(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
-        """Check a RunTask call before it is made."""
-        group = body["group"]
-        asked_for = self._asked_for[group] | dict.fromkeys(cloudtrail.FALSE_UNLESS_SENT, False)
-        record = self.originals.get(launch.event_id)
-        if record is None:
-            # Made by hand, or known only from a task that did not start: nothing was added to it on the way.
-            asked_for = self._asked_for[group]
-        else:
-            self._check_admission(record)
-        kept = {k: v for k, v in asked_for.items() if k not in OURS | NOT_SENT_AGAIN}
-        assert {k: v for k, v in body.items() if k not in OURS} in changed(kept, self.policy)
-        assert body["startedBy"] == identity.mark_started_by(asked_for.get("startedBy"), launch.call_id)
-        assert identity.is_our_token(body["clientToken"])
-        if body["clientToken"] not in self._bodies:
-            self._check_count(launch, body)
-        self._bodies.add(body["clientToken"])
-        self._check_time(world, launch)
-        self._check_token(world, body)
-        self._check_nothing_permanent(world, body, kept)
-
-    def _check_admission(self, record: JsonObject) -> None:
-        """What was thrown, failed for good or is not whole is not sent."""
-        assert needs_recovery(record)
-        assert not any(f.get("reason") in PERMANENT for f in record["responseElements"]["failures"])
-        is_whole = cloudtrail.HIDDEN not in json.dumps(record["requestParameters"])
-        assert is_whole or self.conditions.knows_schedules
-
-    def _check_count(self, launch: FailedLaunch, body: JsonObject) -> None:
-        """A new attempt asks for what is missing. A task that has just failed to start may not be known yet."""
-        asked = launch.request.parameters.get("count") or 1
-        if self.failed_to_start:
-            there = self._by_mark.get(str(body["startedBy"]), set()) - self.failed_to_start
-            missing = asked - len(launch.placed) - len(there)
-            assert (body.get("count") or 1) <= missing, "more than what is missing was asked for"
-            return
-        missing = asked - len(self.tasks.get(body["group"], ()))
-        count = launch.request.parameters.get("count") if missing == asked else missing
-        assert body.get("count") == count, "not what is missing was asked for"
-
-    def _check_time(self, world: World, launch: FailedLaunch) -> None:
-        """No call after the deadline, or once the next run is due."""
-        since = START if launch.event_id in self.by_hand else launch.event_time.timestamp()
-        assert self.timeline.now - since <= treatment(self.policy, Category.CAPACITY).deadline_s
-        due = dict(self.executions.by_name[world.name].operations).get("find-schedule", {}).get("next_due")
-        assert due is None or self.timeline.now < due, "a run was made that the next one has overtaken"
-
-    def _check_token(self, world: World, body: JsonObject) -> None:
-        """A token is left only when it is certain what became of it, and stands for one request until it is refused.
-
-        Less may be asked for again after tasks were found that are there already; ECS answers with a conflict.
-        """
-        sent = [one for one in self.sent if one.name == world.name]
-        if not sent:
-            return
-        last = sent[-1]
-        if body["clientToken"] == last.token:
-            is_same = body == last.body | {"count": body.get("count")} or body == last.body
-            assert is_same or isinstance(last.answer, Refused), "a token stands for two requests"
-            return
-        if isinstance(last.answer, Placed):
-            return
-        tries = [one for one in sent if one.token == last.token]
-        assert not any(one.may_have_placed for one in tries), "a token was left that may have started tasks"
-
-    def _check_nothing_permanent(self, world: World, body: JsonObject, kept: JsonObject) -> None:
-        """What nothing can mend ends it if the request was as it was asked; else that change is never made again."""
-        for operation, result in self.executions.by_name[world.name].operations:
-            if isinstance(result, dict) and "call" in result and is_permanent(_answer(result)):
-                before = {k: v for k, v in world.bodies[operation].items() if k not in OURS}
-                assert before != kept, "RunTask was called after an answer nothing can mend"
-                assert before != {k: v for k, v in body.items() if k not in OURS}, "a change was made again"
-
-    def _answers(self, name: str) -> list[Answer]:
-        """Return the answers that a recovery remembers."""
-        operations = self.executions.by_name[name].operations
-        answers = [
-            _answer(result) for _, result in operations if isinstance(result, dict) and "call" in result
-        ]
-        return [answer for answer in answers if not isinstance(answer, Unbuildable)]
-
-    def leaks(self) -> list[str]:
-        """Return where the canary is seen: in the log, in messages, or in what durable executions keep."""
-        seen = {f"the log of {stack.name}": stack.telemetry.lines for stack in self.stacks}
-        for name, world in self.worlds.items():
-            seen[f"the log of {name}"] = world.told
-            seen[f"the messages of {name}"] = world.messages
-            seen[f"the operations of {name}"] = self.executions.by_name[name].operations
-        return [where for where, what in seen.items() if CANARY in repr(what)]
-
-    def _look_at_the_end(self) -> None:
-        assert self.leaks() == []
-        for record in self.originals.values():
-            recovered_by = [
-                world.stack.name
-                for world in self.worlds.values()
-                if json.loads(self.executions.by_name[world.name].payload)["event_id"] == record["eventID"]
-            ]
-            if needs_recovery(record):
-                assert sorted(recovered_by) == sorted(s.name for s in self.stacks), "lost, or done twice"
-            elif "errorCode" not in record:
-                assert recovered_by == [], "there was nothing to recover"
-        for name, execution in self.executions.by_name.items():
-            assert execution.is_over, "a recovery neither ended nor is anything due that would end it"
-            self._check_end(self.worlds[name], execution)
-
-    def _check_end(self, world: World, execution: Execution) -> None:
-        ending: Ending = execution.result
-        if ending.is_well:
-            assert world.messages == []
-            assert len(set(ending.task_arns)) == len(ending.task_arns) == ending.wanted
-        else:
-            assert world.messages, "a recovery ended without its tasks, and nobody was told"
-        answers = self._answers(world.name)
-        assert ending.calls == len(answers)
-        self._check_patience(world, answers)
-        if not ending.is_well and ends_unseen(answers):
-            assert "--started-by" in world.messages[0].text, "tasks may be there, and nobody was told to look"
-
-    def _check_patience(self, world: World, answers: Sequence[Answer]) -> None:
-        """Waits are those of the policy: for each category the nth between half of and its whole length."""
-        seen: dict[str, int] = {}
-        for event, fields in world.told:
-            if event != recovery.Event.WAITING:
-                continue
-            nth = seen[fields["category"]] = seen.get(fields["category"], 0) + 1
-            rule = treatment(self.policy, Category(fields["category"]))
-            assert rule.wait is not None
-            longest = rule.wait.longest(nth)
-            assert max(1, round(longest / 2)) <= fields["delay_s"] <= max(1, round(longest))
-            assert rule.attempts is None or nth < rule.attempts
-        struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
-        assert len(answers) <= sum(seen.values()) + struck + 1
+    def _cut_off(self, execution: Execution, name: str, moment: Moment) -> bool:
+        self.checks.at_every_moment()
+        self.moments += 1
+        if self.moments not in self.conditions.crashes:
+            return False
+        self.crashed += 1
+        world = self.worlds[execution.name]
+        world.crashed = True
+        world.died_after_a_call |= moment is Moment.AFTER and name in world.bodies
+        self.note(execution.name, f"dies at moment {self.moments}: {name}, {moment}")
+        self.happened(_DEATHS[moment])
+        return True
 
 
-def _answer(result: JsonObject) -> Answer:
-    return wire.answer_from_json(result["call"])
-
-
-def changed(asked: JsonObject, policy: Policy) -> list[JsonObject]:
-    """Return the bodies that a policy allows for a request: written down here once more, and not asked of the code."""
-    whole = treatment(policy, Category.CAPACITY)
-    network = asked.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
-    spot = any(i["capacityProvider"] == "FARGATE_SPOT" for i in asked.get("capacityProviderStrategy", ()))
-    plain = {k: v for k, v in asked.items() if k not in ("launchType", "capacityProviderStrategy")}
-    bodies = [asked]
-    if RungKind.EACH_SUBNET in whole.rungs:
-        bodies += [
-            asked | {"networkConfiguration": {"awsvpcConfiguration": network | {"subnets": [subnet]}}}
-            for subnet in network.get("subnets", ())
-        ]
-    if RungKind.ON_DEMAND in whole.rungs and spot:
-        bodies.append(plain | {"launchType": "FARGATE"})
-    if RungKind.SIZES in whole.rungs:
-        bodies += [
-            asked | {"overrides": asked.get("overrides", {}) | {"cpu": str(cpu), "memory": str(memory)}}
-            for cpu, memory in whole.sizes
-        ]
-    if RungKind.CAPACITY_PROVIDERS in whole.rungs:
-        bodies += [
-            plain | {"capacityProviderStrategy": [{"capacityProvider": name, "weight": 1}]}
-            for name in whole.capacity_providers
-        ]
-    return bodies
+_DEATHS = {
+    Moment.BEFORE: Fault.DIED_BEFORE,
+    Moment.AFTER: Fault.DIED_AFTER,
+    Moment.RECORDED: Fault.DIED_BETWEEN,
+}
 
 
 def request(group: str, **changes: Any) -> JsonObject:
@@ -786,28 +969,3 @@ def task_event(detail: JsonObject) -> JsonObject:
         "resources": [detail["taskArn"]],
         "detail": detail,
     }
-
-
-def needs_recovery(record: JsonObject) -> bool:
-    """Say whether a rule's call went wrong in a way that intake has to act on, from its record alone."""
-    answer = record.get("responseElements")
-    return answer is not None and len(answer["tasks"]) < (record["requestParameters"].get("count") or 1)
-
-
-def is_permanent(answer: Answer) -> bool:
-    """Say whether nothing may follow an answer."""
-    match answer:
-        case Placed(failures=failures):
-            return any(failure.reason in PERMANENT for failure in failures)
-        case Refused(failure=failure):
-            return failure.code == DENIED
-        case Lost() | Unbuildable():
-            return False
-
-
-def ends_unseen(answers: Sequence[Answer]) -> bool:
-    """Say whether a recovery ended with an attempt that may have started tasks that it has not seen."""
-    since = list(itertools.takewhile(lambda answer: not isinstance(answer, Placed), reversed(answers)))
-    return any(
-        isinstance(answer, Lost) or (isinstance(answer, Refused) and answer.is_unsure) for answer in since
-    )

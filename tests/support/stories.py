@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from retry_run_task.local.ecs import NO_CAPACITY
-from support.simulation import CANARY, DENIED, LADDER, PERMANENT, POLICY, ZONES, Conditions, Delivery, System
+from support.invariants import CANARY, DENIED, PERMANENT
+from support.simulation import ZONES, Conditions, Delivery, System
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +92,65 @@ class Refusals:
 
 @dataclass(frozen=True, kw_only=True)
 class BrokenConnection:
-    """The connection of a recovery's next call breaks: on the way there, or on the way back."""
+    """The connection of a recovery's next call breaks: on the way there, or back; or it is ``late``, and acted upon."""
 
     at_s: int
     where: str
 
     def begin(self, system: System) -> None:
         system.after(self.at_s, lambda: system.network.append(self.where))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ghost:
+    """A task of a rule's failed call is there after all."""
+
+    at_s: int
+    launch: int = 0
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.ghost(f"job-{self.launch}"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartedByHand:
+    """A person starts tasks, with the mark of a launch's rule or without."""
+
+    at_s: int
+    launch: int = 0
+    is_alike: bool = True
+    count: int = 1
+
+    def begin(self, system: System) -> None:
+        group, count = f"job-{self.launch}", self.count
+        system.after(self.at_s, lambda: system.start_by_hand(group, is_alike=self.is_alike, count=count))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoppedByHand:
+    """A person stops the next task of a launch, whoever starts it, so long after it is accepted.
+
+    A task runs half a minute after that.
+    """
+
+    at_s: int
+    launch: int = 0
+    after_s: int = 5
+
+    def begin(self, system: System) -> None:
+        group, after_s = f"job-{self.launch}", self.after_s
+        system.after(self.at_s, lambda: system.stop_by_hand(group, after_s=after_s))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redeployment:
+    """The next version is installed, with a policy of its own."""
+
+    at_s: int
+    policy: str = "patient"
+
+    def begin(self, system: System) -> None:
+        system.after(self.at_s, lambda: system.redeploy(self.policy))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,30 +176,78 @@ class BlindLooks:
         system.after(self.at_s, lambda: setattr(system, "blind_looks", self.looks))
 
 
-Change = Capacity | LostAnswers | FailedPlacements | Refusals | BrokenConnection | FailedStarts | BlindLooks
+Change = (
+    Capacity
+    | LostAnswers
+    | FailedPlacements
+    | Refusals
+    | BrokenConnection
+    | FailedStarts
+    | BlindLooks
+    | Ghost
+    | StartedByHand
+    | StoppedByHand
+    | Redeployment
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Story(Conditions):
-    """A run of the system: what is asked for, and what changes. In the beginning there is no room at all."""
+    """A run of the system: what is asked for, and what changes.
 
+    Attributes:
+        slots: How many tasks there is room for in each zone in the beginning.
+        calls: What rules ask for.
+        changes: What happens beside.
+    """
+
+    slots: int = 0
     calls: tuple[Call, ...] = (Call(),)
     changes: tuple[Change, ...] = ()
 
     def play(self) -> System:
-        """Let it happen, from beginning to end, with everything checked on the way."""
+        """Let it happen, from beginning to end, with everything checked on the way.
+
+        What goes wrong carries the story as lines for a person to read.
+        """
         system = System(self)
-        system.capacity(0)
-        for change in self.changes:
-            change.begin(system)
-        for number, call in enumerate(self.calls):
-            call.begin(system, number)
-        system.run()
+        try:
+            system.capacity(self.slots)
+            for change in self.changes:
+                change.begin(system)
+            for number, call in enumerate(self.calls):
+                call.begin(system, number)
+            system.run()
+        except Exception as error:
+            error.add_note(f"The story:\n{self.written()}\nWhat happened:\n{system.chronicle.told()}")
+            raise
         return system
 
+    def written(self) -> str:
+        """Write it as a line for a test: only what it says."""
+        return _written(self)
 
-# Faults wait for the next call, so that a few moments are enough to have them in any order.
-moments = st.sampled_from([1, 40, 90, 150, 220, 300])
+
+def _written(value: Any) -> str:
+    """Write a value as Python, of a dataclass only what is not as usual."""
+    if isinstance(value, tuple):
+        return f"({''.join(f'{_written(item)}, ' for item in value).rstrip()})"
+    if not is_dataclass(value):
+        return repr(value)
+    said = [
+        f"{one.name}={_written(getattr(value, one.name))}"
+        for one in fields(value)
+        if getattr(value, one.name) != _usual(one)
+    ]
+    return f"{type(value).__name__}({', '.join(said)})"
+
+
+def _usual(one: Field[Any]) -> Any:
+    return one.default if one.default_factory is MISSING else one.default_factory()
+
+
+# Faults wait for the next call, so that a few moments are enough to have them in any order. At 0 it is the rule's.
+moments = st.sampled_from([0, 1, 40, 90, 150, 220])
 few = st.integers(1, 3)
 
 capacities = st.builds(
@@ -161,9 +262,11 @@ failed_placements = st.builds(
     FailedPlacements, at_s=moments, reason=reasons, calls=few, entries=st.none() | st.integers(0, 7)
 )
 lost_answers = st.builds(LostAnswers, at_s=moments, calls=st.integers(1, 5))
-broken_connections = st.builds(
-    BrokenConnection, at_s=moments, where=st.sampled_from(["on the way there", "on the way back"])
-)
+# Each of these is a branch of its own below: what is one of several values of one branch is rare in a season.
+lost_on_the_way = [
+    st.builds(BrokenConnection, at_s=moments, where=st.just(where))
+    for where in ("on the way there", "on the way back", "late")
+]
 refusals = st.builds(
     lambda at_s, calls, said: Refusals(at_s=at_s, calls=calls, code=said[0], message=said[1], status=said[2]),
     at_s=moments,
@@ -174,14 +277,42 @@ refusals = st.builds(
             ("InvalidParameterException", "No Container Instances were found in your cluster.", 400),
             ("StrangeException", "?", 400),
             ("ServiceUnavailableException", "", 503),
-            (DENIED, "not authorized", 400),
         ]
     ),
 )
-failed_starts = st.builds(FailedStarts, at_s=moments, tasks=few)
+denials = st.builds(Refusals, at_s=moments, code=st.just(DENIED), message=st.just("not authorized"))
+failed_starts = [
+    st.builds(FailedStarts, at_s=st.just(0), tasks=few),
+    st.builds(FailedStarts, at_s=st.sampled_from([1, 40, 90]), tasks=few),
+]
 blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
+launches = st.integers(0, 1)
+ghosts = st.builds(Ghost, at_s=moments, launch=launches)
+started_by_hand = [
+    st.builds(
+        StartedByHand, at_s=moments, launch=launches, is_alike=st.just(is_alike), count=st.integers(1, 2)
+    )
+    for is_alike in (True, False)
+]
+stopped_by_hand = [
+    st.builds(StoppedByHand, at_s=moments, launch=launches, after_s=st.just(after_s)) for after_s in (5, 60)
+]
+redeployments = st.builds(
+    Redeployment, at_s=moments, policy=st.sampled_from(["patient", "plain", "ignoring"])
+)
 changes = st.one_of(
-    failed_starts, blind_looks, capacities, refusals, lost_answers, broken_connections, failed_placements
+    capacities,
+    blind_looks,
+    refusals,
+    denials,
+    lost_answers,
+    failed_placements,
+    ghosts,
+    *started_by_hand,
+    redeployments,
+    *lost_on_the_way,
+    *failed_starts,
+    *stopped_by_hand,
 )
 
 requests = st.fixed_dictionaries(
@@ -199,13 +330,11 @@ requests = st.fixed_dictionaries(
         ),
     },
 )
-on_spot = st.fixed_dictionaries(
-    {
-        "launchType": st.none(),
-        "capacityProviderStrategy": st.just([{"capacityProvider": "FARGATE_SPOT", "weight": 1}]),
-        "count": st.sampled_from([None, 2]),
-    }
-)
+ON_SPOT: dict[str, Any] = {
+    "launchType": None,
+    "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+}
+on_spot = st.builds(lambda count: {**ON_SPOT, "count": count}, st.sampled_from([None, 2]))
 # CloudTrail hides the variable, so that what it records is not whole.
 VARIABLE = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]}
 begins = st.sampled_from([0, 0, 30])
@@ -222,33 +351,54 @@ arrivals = st.builds(
     way=st.sampled_from(["logs", "eventbridge"]),
     beside=st.sampled_from([(), ("not JSON", '{"eventName": "ListTasks"}')]),
     copies=st.integers(1, 2),
+    with_last=st.booleans(),
+    is_lost=st.sampled_from([False, False, False, True]),
 )
 deliveries = st.lists(st.lists(arrivals, min_size=1, max_size=3).map(tuple), min_size=1, max_size=3).map(
     tuple
 )
-policies = st.sampled_from([POLICY, LADDER])
-errors_of_start = st.lists(st.sampled_from(["on the way there", "on the way back"]), max_size=3).map(tuple)
+errors_of_start = st.lists(
+    st.sampled_from([None, "on the way there", "on the way back", "intake dies"]), max_size=5
+).map(tuple)
+clocks = st.lists(st.integers(-3, 3), min_size=2, max_size=3).map(tuple)
 
 
-def stories(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
+# In most stories there is room again at some time, or tasks would be rare, and with them whatever happens to them.
+ENDS: tuple[tuple[Capacity, ...], ...] = (
+    (),
+    *((Capacity(at_s=at_s, slots=None),) for at_s in (1, 20, 65, 90, 150)),
+    (Capacity(at_s=35, slots=2), Capacity(at_s=150, slots=None)),
+)
+ONE, BOTH = ("one",), ("one", "two")
+
+
+def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrategy[Story]:
     """Draw stories: some calls meet an outage, and anything may change after it."""
     return st.builds(
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
-        changes=st.lists(changes, max_size=6).map(tuple),
+        policy=st.sampled_from(["plain", "plain", "ladder", "patient"]),
+        slots=st.sampled_from([0, 1]),
+        changes=st.builds(
+            lambda end, meanwhile: (*meanwhile, *end),
+            st.sampled_from(ENDS),
+            st.lists(changes, max_size=6),
+        ),
         deliveries=deliveries,
-        crashes=st.frozensets(st.integers(1, 40), max_size=4),
+        crashes=st.frozensets(st.integers(1, 60), max_size=4),
         restart_s=st.sampled_from([1.0, 45.0]),
         sdk_tries=st.sampled_from([1, 3]),
         start_errors=errors_of_start,
         notify_errors=st.integers(0, 4),
         knows_its_role=st.booleans(),
         knows_schedules=st.booleans(),
-        tells_of_tasks=st.booleans(),
+        tells_of_tasks=st.sampled_from([False, True, True]),
         next_due_s=st.sampled_from([None, None, 200]),
         unseen_for_s=st.sampled_from([0, 20]),
-        stacks=st.just(stacks),
-        policy=policies,
+        recovers_others=st.booleans(),
+        clocks=st.just((0,)) | clocks,
+        record_clocks=st.just((0,)) | clocks,
+        stacks=st.sampled_from(stacks),
     )
 
 
@@ -276,7 +426,7 @@ soon = st.builds(
 )
 
 
-def outages(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
+def outages(*, stacks: tuple[str, ...] = ONE) -> st.SearchStrategy[Story]:
     """Draw stories that must end well: the capacity comes back in time, and nothing else is wrong for long."""
     return st.builds(
         Story,
@@ -290,5 +440,5 @@ def outages(*, stacks: tuple[str, ...] = ("one",)) -> st.SearchStrategy[Story]:
         crashes=st.frozensets(st.integers(1, 40), min_size=1, max_size=4),
         notify_errors=st.integers(0, 2),
         stacks=st.just(stacks),
-        policy=policies,
+        policy=st.sampled_from(["plain", "ladder"]),
     )

@@ -106,6 +106,15 @@ def test_every_attempt_has_a_token_of_its_own_that_ecs_takes_and_we_recognise(
     assert (token == identity.client_token(call_id, other)) == (attempt == other)
 
 
+@given(
+    one=st.from_regex(r"\A[0-9a-f]{32}\Z"), two=st.from_regex(r"\A[0-9a-f]{32}\Z"), attempt=st.integers(1, 9)
+)
+def test_two_calls_have_no_token_in_common(one: str, two: str, attempt: int) -> None:
+    """ECS would give the one the other's tasks."""
+    tokens = {identity.client_token(call_id, attempt) for call_id in (one, two)}
+    assert len(tokens) == len({one, two})
+
+
 @pytest.mark.parametrize(
     "token", [None, "", UUID4, "rrt-", "rrt-xyz-1", f"rrt-{'0' * 32}", f"x-rrt-{'0' * 32}-1", 7]
 )

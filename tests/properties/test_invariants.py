@@ -1,0 +1,280 @@
+"""Each rule of the simulation can break: a product that is broken on purpose is found out, under the right name."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from retry_run_task.core import identity, ladder, recovery, request
+from retry_run_task.core.backoff import Backoff
+from retry_run_task.core.scope import Judgement, Scope, Treatment
+from retry_run_task.core.values import Category, Lost
+from support import simulation
+from support import stories as story_module
+from support.invariants import GAPS, PERMANENT, BrokenError, Gap, Invariant
+from support.records import HAND_MADE
+from support.seasons import play_season
+from support.simulation import Conditions, Delivery, System
+from support.stories import (
+    VARIABLE,
+    Call,
+    Capacity,
+    FailedPlacements,
+    FailedStarts,
+    Ghost,
+    LostAnswers,
+    StoppedByHand,
+    Story,
+    stories,
+)
+
+ROOM = Capacity(at_s=1, slots=None)
+LOST = Story(changes=(ROOM, LostAnswers(at_s=1)), sdk_tries=1)
+# The 5th moment: RunTask was called for the first time, and its answer is not written down yet.
+DIES_AFTER_THE_CALL = Story(changes=(ROOM,), crashes=frozenset({5}), unseen_for_s=20)
+
+
+def play_record_by_hand() -> None:
+    """Somebody writes a record with a value in clear."""
+    system = System(Conditions())
+    system.capacity(None)
+    wanted = simulation.request("job-0", overrides=VARIABLE, startedBy=None)
+    system.put(HAND_MADE | {"requestParameters": wanted}, group="job-0", times=1)
+    system.run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """A way to break the product.
+
+    Attributes:
+        invariant: The rule that does not hold then.
+        where: What is replaced.
+        by: Makes the replacement of what is there.
+        play: What shows it.
+    """
+
+    invariant: Invariant
+    where: tuple[Any, str]
+    by: Callable[[Any], Any]
+    play: Callable[[], object]
+
+
+def other_token(_there: Any) -> Any:
+    numbers = itertools.count(1)
+    return lambda call_id, _attempt: f"rrt-{call_id}-{next(numbers)}"
+
+
+def another_name(there: Any) -> Any:
+    numbers = itertools.count(1)
+    return lambda stack, launch: f"{there(stack, launch)}-{next(numbers)}"
+
+
+def after_a_lost_answer(do: Callable[[Any], None]) -> Callable[[Any], Any]:
+    def replaced(there: Any) -> Any:
+        def advance(progress: Any, answer: Any) -> None:
+            there(progress, answer)
+            if isinstance(answer, Lost):
+                do(progress)
+
+        return advance
+
+    return replaced
+
+
+def next_attempt(progress: Any) -> None:
+    progress.attempt, progress.repeat = progress.attempt + 1, 0
+
+
+def stopped_for_a_while(there: Any) -> Any:
+    def classify(failure: Any) -> Any:
+        verdict = there(failure)
+        return replace(verdict, category=Category.TRANSIENT) if failure.code == "UserInitiated" else verdict
+
+    return classify
+
+
+def fail(*_: object) -> None:
+    raise LookupError("broken on purpose")
+
+
+def ask_for_the_time(_launch: object, tools: Any) -> None:
+    tools.world.now()
+
+
+BREAKS = {
+    "a token is drawn anew for each call": Break(
+        invariant=Invariant.NO_MORE_THAN_ASKED,
+        where=(identity, "client_token"),
+        by=other_token,
+        play=DIES_AFTER_THE_CALL.play,
+    ),
+    "all tasks are asked for again": Break(
+        invariant=Invariant.ONLY_WHAT_IS_MISSING,
+        where=(request, "for_attempt"),
+        by=lambda there: lambda asked, **of: there(asked, **{**of, "missing": request.asked(asked)}),
+        play=Story(
+            calls=(Call(changes={"count": 3}),), changes=(Capacity(at_s=1, slots=1, zone="subnet-a"),)
+        ).play,
+    ),
+    "a rung changes something else beside": Break(
+        invariant=Invariant.THE_SAME_REQUEST,
+        where=(ladder, "apply"),
+        by=lambda there: lambda rung, body: {**there(rung, body), "enableExecuteCommand": True},
+        play=Story(changes=(ROOM,)).play,
+    ),
+    "the next rung is tried after a lost answer": Break(
+        invariant=Invariant.ONE_TOKEN_ONE_REQUEST,
+        where=(recovery, "_advance"),
+        by=after_a_lost_answer(lambda progress: progress.climb()),
+        play=replace(LOST, unseen_for_s=20).play,
+    ),
+    "the next token is taken after a lost answer": Break(
+        invariant=Invariant.A_TOKEN_IS_KEPT,
+        where=(recovery, "_advance"),
+        by=after_a_lost_answer(next_attempt),
+        play=LOST.play,
+    ),
+    "what failed for good is tried all the same": Break(
+        invariant=Invariant.NOTHING_REFUSED,
+        where=(recovery, "open_with"),
+        by=lambda _there: lambda *_: None,
+        play=Story(changes=(FailedPlacements(at_s=0, reason=PERMANENT[0]),)).play,
+    ),
+    "nobody looks at the deadline": Break(
+        invariant=Invariant.NOT_TOO_LATE,
+        where=(recovery, "past_deadline"),
+        by=lambda _there: lambda *_: None,
+        play=Story(deliveries=((Delivery(after_s=300),),)).play,
+    ),
+    "waits are a second": Break(
+        invariant=Invariant.WITHIN_THE_POLICY,
+        where=(Backoff, "delay"),
+        by=lambda _there: lambda *_: 1,
+        play=Story(changes=(Capacity(at_s=70, slots=None),)).play,
+    ),
+    "everything is in scope": Break(
+        invariant=Invariant.OUR_OWN_CALLS,
+        where=(Scope, "judge"),
+        by=lambda _there: lambda *_: Judgement(treatment=Treatment.RECOVER, why=""),
+        play=Story().play,
+    ),
+    "nothing is in scope": Break(
+        invariant=Invariant.EVERY_LAUNCH_ONCE,
+        where=(Scope, "judge"),
+        by=lambda _there: lambda *_: Judgement(treatment=Treatment.IGNORE, why=""),
+        play=Story().play,
+    ),
+    "a recovery has a new name each time": Break(
+        invariant=Invariant.EVERY_LAUNCH_ONCE,
+        where=(identity, "recovery_name_of"),
+        by=another_name,
+        play=Story(changes=(ROOM,), deliveries=((Delivery(), Delivery(after_s=70)),)).play,
+    ),
+    "nobody is told": Break(
+        invariant=Invariant.EVERY_END_IS_TOLD,
+        where=(recovery, "_notify"),
+        by=lambda _there: lambda *_: None,
+        play=Story().play,
+    ),
+    "nothing ever seems to be missing": Break(
+        invariant=Invariant.WELL_MEANS_THERE,
+        where=(recovery._Progress, "missing"),
+        by=lambda _there: property(lambda _: 0),
+        play=Story().play,
+    ),
+    "a task that was stopped by hand seems to have failed for a while": Break(
+        invariant=Invariant.WHAT_WAS_STOPPED,
+        where=(recovery, "classify"),
+        by=stopped_for_a_while,
+        play=Story(changes=(ROOM, StoppedByHand(at_s=0))).play,
+    ),
+    "values are not masked": Break(
+        invariant=Invariant.NO_SECRET,
+        where=(request, "masked"),
+        by=lambda _there: lambda parameters: parameters,
+        play=play_record_by_hand,
+    ),
+    "a decision raises": Break(
+        invariant=Invariant.NO_RECOVERY_FAILS,
+        where=(recovery, "_next"),
+        by=lambda _there: fail,
+        play=Story().play,
+    ),
+    "the time is asked for between two steps": Break(
+        invariant=Invariant.IN_STEPS_ONLY,
+        where=(recovery, "_spread"),
+        by=lambda _there: ask_for_the_time,
+        play=Story().play,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_product_that_is_broken_on_purpose_is_found_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And it was the break: the same story is fine without it."""
+    one = BREAKS[name]
+    one.play()
+    monkeypatch.setattr(*one.where, one.by(getattr(*one.where)))
+    with pytest.raises(BrokenError) as caught:
+        one.play()
+    assert caught.value.invariant is one.invariant
+
+
+def test_each_rule_has_a_break() -> None:
+    assert {one.invariant for one in BREAKS.values()} == set(Invariant)
+
+
+# What is known to be wrong. A gap that is closed makes its test fail: then it goes, here and in ``invariants.Gap``.
+OPEN = {
+    Gap.STOPPED_ON_A_RUNG: Story(
+        changes=(StoppedByHand(at_s=0), Capacity(at_s=65, slots=None)), policy="plain"
+    ),
+    Gap.DIED_AFTER_A_CALL: Story(
+        changes=(ROOM,),
+        deliveries=((Delivery(after_s=210),),),
+        crashes=frozenset({5}),
+        restart_s=45.0,
+        unseen_for_s=60,
+    ),
+    Gap.GHOST_THAT_FAILED: Story(
+        changes=(FailedStarts(at_s=1), Ghost(at_s=1), ROOM),
+        deliveries=((Delivery(after_s=0),),),
+        tells_of_tasks=True,
+    ),
+}
+
+
+@pytest.mark.xfail(raises=BrokenError, strict=True)
+@pytest.mark.parametrize("gap", Gap)
+def test_where_a_rule_is_known_not_to_hold(gap: Gap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support.invariants.GAPS", GAPS - {gap})
+    OPEN[gap].play()
+
+
+@settings(max_examples=30, deadline=None)
+@given(story=stories())
+def test_a_story_that_is_written_down_is_the_same_story(story: Story) -> None:
+    """So what ``make soak`` prints can be played again, and stand in a test."""
+    assert eval(story.written(), {**vars(simulation), **vars(story_module)}) == story
+
+
+def test_a_season_that_breaks_a_rule_tells_the_smallest_story_and_what_happened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recovery, "_notify", lambda *_: None)
+    with pytest.raises(BrokenError) as caught:
+        play_season(1, 20)
+    (note,) = [note for note in caught.value.__notes__ if note.startswith("The story")]
+    _, story, _, *happened = note.splitlines()
+    assert len(story) < 400
+    assert "ends: expired" in note
+    assert "INVARIANT" in happened[-1]
+    with pytest.raises(BrokenError) as again:
+        eval(story, {**vars(simulation), **vars(story_module)}).play()
+    assert again.value.invariant is caught.value.invariant is Invariant.EVERY_END_IS_TOLD
