@@ -159,12 +159,19 @@ def test_the_values_that_cloudtrail_hides_come_from_the_schedule_in_that_account
     overrides = {"containerOverrides": [{"name": "app", "environment": environment}]}
     due = site.aws.clock.now() + timedelta(hours=12)
     member.place.schedules.put_rule("nightly", expression=f"cron({due.minute} {due.hour} * * ? *)")
+    awsvpc = member.request()["networkConfiguration"]["awsvpcConfiguration"]
+    network = {name[0].upper() + name[1:]: value for name, value in awsvpc.items()}
     target = {
         "Id": "1",
         "Arn": member.request()["cluster"],
         "RoleArn": STARTER,
         "Input": json.dumps(overrides),
-        "EcsParameters": {"TaskDefinitionArn": "nightly:7", "TaskCount": 1, "LaunchType": "FARGATE"},
+        "EcsParameters": {
+            "TaskDefinitionArn": "nightly:7",
+            "TaskCount": 1,
+            "LaunchType": "FARGATE",
+            "NetworkConfiguration": {"awsvpcConfiguration": network},
+        },
     }
     member.place.schedules.put_targets("nightly", [target])
     member.fail(overrides=overrides)

@@ -70,7 +70,7 @@ MEMBERS: Mapping[str, tuple[Treatment, str]] = MappingProxyType(
     }
 )
 
-_DROPPED = frozenset(name for name, (treatment, _) in MEMBERS.items() if treatment is Treatment.DROPPED)
+DROPPED = frozenset(name for name, (treatment, _) in MEMBERS.items() if treatment is Treatment.DROPPED)
 
 
 class RequestError(ValueError):
@@ -83,7 +83,7 @@ def rebuild(recorded: Mapping[str, Any]) -> Request | IncompleteRequest:
     Raises:
         RequestError: No task definition, a count outside 1 to 10, or nested too deeply to be one.
     """
-    parameters = {k: v for k, v in recorded.items() if k not in _DROPPED and k != "clientToken"}
+    parameters = {k: v for k, v in recorded.items() if k not in DROPPED and k != "clientToken"}
     _check(parameters)
     if "tags" in parameters:
         parameters["tags"] = _without_aws_tags(parameters["tags"])

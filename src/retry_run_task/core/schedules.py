@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.request import HIDDEN, cluster_name, family
+from retry_run_task.core.request import DROPPED, HIDDEN, cluster_name, family, hidden_paths
 from retry_run_task.core.values import CallerKind, IncompleteRequest, Request
 
 if TYPE_CHECKING:
@@ -170,7 +170,11 @@ def _is_stamp_of(started_by: object, schedule: Schedule) -> bool:
 
 
 def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: datetime | None) -> Request:
-    """Return the whole request of a launch, with what CloudTrail hid taken from its schedule.
+    """Return the whole request of a launch of which CloudTrail hid a part: the schedule's own.
+
+    Nothing of it but ``startedBy``, the number of tasks and what stands in the place of keywords is taken from the
+    record. A record may be forged, and whoever could choose another role, network or revision, or ECS Exec, for a
+    task with a schedule's values would come to see them. What the record shows must be what the schedule has.
 
     Args:
         launch: What failed; its request has parts missing.
@@ -188,16 +192,61 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
     if scheduled_time is not None:
         known["scheduled-time"] = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
     recorded = launch.request.parameters
+    own = {name: recorded[name] for name in ("startedBy", "count") if name in recorded}
     if EVERYTHING_ELSE in _missing(launch):
-        body = _replaced(dict(schedule.request), known, "the request") | {
-            name: recorded[name] for name in ("startedBy", "count") if name in recorded
-        }
-        return Request(parameters=body)
-    return Request(
-        parameters={
-            name: _filled(value, schedule.request.get(name), known, name) for name, value in recorded.items()
-        }
-    )
+        return Request(parameters=_replaced(dict(schedule.request), known, "the request") | own)
+    _check_same(recorded, schedule.request)
+    whole = {
+        name: _filled(recorded.get(name), value, known, name) for name, value in schedule.request.items()
+    }
+    if left := list(hidden_paths(whole)):
+        raise CannotFillError(f"the schedule itself has CloudTrail's mark in {left[0]}")
+    return Request(parameters=whole | own)
+
+
+# Members that are not compared here: by the first two the schedule was found, the others are the call's own.
+_NOT_COMPARED = frozenset({"cluster", "taskDefinition", "startedBy", "clientToken", *DROPPED})
+
+# What ECS takes where a request says nothing, and CloudTrail may write.
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+_DEFAULTS = MappingProxyType({"count": 1, "assignPublicIp": "DISABLED", "platformVersion": "LATEST"})
+
+
+# These have to be the same also where one side says nothing: rungs are made of the subnets that the record shows.
+_STRICT = frozenset({"count", "networkConfiguration"})
+
+
+def _check_same(recorded: Mapping[str, Any], source: Mapping[str, Any]) -> None:
+    """Refuse a record that shows another request than the schedule's, where both say something."""
+    for name, value in recorded.items():
+        theirs = source.get(name)
+        if _hides(value):
+            if theirs is None:
+                raise CannotFillError(f"CloudTrail hides {name}, and the schedule does not set it")
+        elif name not in _NOT_COMPARED and not _has_keyword(theirs):
+            one, two = _plain(name, value), _plain(name, theirs)
+            is_said = name in _STRICT or (one is not None and two is not None)
+            if is_said and one != two:
+                raise CannotFillError(f"the schedule has another {name} than the call had; it was changed")
+
+
+def _has_keyword(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_keyword(v) for v in value.values())
+    if isinstance(value, list):
+        return any(_has_keyword(v) for v in value)
+    return isinstance(value, str) and KEYWORD.search(value) is not None
+
+
+def _plain(name: str, value: Any) -> Any:
+    """Return a value without what makes no difference: defaults, and members that are not set or empty."""
+    if isinstance(value, dict):
+        inner = {k: _plain(k, v) for k, v in value.items()}
+        return {k: v for k, v in inner.items() if v is not None} or None
+    if isinstance(value, list):
+        return [_plain(name, item) for item in value] or None
+    return None if value in ("", False, _DEFAULTS.get(name)) else value
 
 
 def _missing(launch: FailedLaunch) -> tuple[str, ...]:
@@ -205,36 +254,45 @@ def _missing(launch: FailedLaunch) -> tuple[str, ...]:
 
 
 def _filled(recorded: Any, source: Any, known: Mapping[str, str], path: str) -> Any:
-    """Return the recorded value with its hidden parts taken from the schedule's, which must agree with the rest."""
+    """Return the schedule's value, with what the record shows in the place of keywords; the rest must agree."""
     if isinstance(recorded, str) and HIDDEN in recorded.upper():
-        if source is None:
-            raise CannotFillError(f"CloudTrail hides {path}, and the schedule does not set it")
         return _replaced(source, known, path)
-    if not _hides(recorded):
+    if isinstance(source, dict) and isinstance(recorded, dict):
+        if more := sorted(k for k, v in recorded.items() if _plain(k, v) is not None and k not in source):
+            hides = _hides(recorded[more[0]])
+            why = "CloudTrail hides, and the schedule does not set" if hides else "the schedule does not have"
+            raise CannotFillError(f"the call had {path}.{more[0]}, which {why}")
+        return {k: _filled(recorded.get(k), v, known, f"{path}.{k}") for k, v in source.items()}
+    if isinstance(source, list) and isinstance(recorded, list):
+        if len(source) != len(recorded):
+            raise CannotFillError(
+                f"the schedule's {path} has another form than the call's; it may have been changed"
+            )
+        return [_filled(one, two, known, path) for one, two in zip(recorded, source, strict=True)]
+    if isinstance(source, str) and isinstance(recorded, str) and KEYWORD.search(source):
+        if _pattern(source).fullmatch(recorded) is None:
+            raise CannotFillError(f"the schedule has another {path} than the call had; it was changed")
         return recorded
-    if isinstance(recorded, dict) and isinstance(source, dict):
-        return {k: _filled(v, source.get(k), known, f"{path}.{k}") for k, v in recorded.items()}
-    if isinstance(recorded, list) and isinstance(source, list) and len(recorded) == len(source):
-        pairs = zip(recorded, source, strict=True)
-        _agree(recorded, source, path)
-        return [_filled(one, two, known, f"{path}[{n}]") for n, (one, two) in enumerate(pairs)]
-    raise CannotFillError(f"the schedule's {path} has another form than the call's; it may have been changed")
+    if recorded is not None and str(recorded) != str(source) and path.startswith("overrides"):
+        raise CannotFillError(f"the schedule has another {path} than the call had; it was changed")
+    return _replaced(source, known, path)
 
 
-def _agree(recorded: Sequence[Any], source: Sequence[Any], path: str) -> None:
-    """Refuse to fill container overrides from those of other containers, or with another command."""
-    for one, two in zip(recorded, source, strict=True):
-        if not isinstance(one, dict) or not isinstance(two, dict):
-            continue
-        for name, value in one.items():
-            theirs = two.get(name)
-            # Empty lists are how CloudTrail shows members that were not set.
-            if _hides(value) or (not value and not theirs) or _has_keyword(theirs):
-                continue
-            if value != theirs:
-                raise CannotFillError(
-                    f"the schedule's {path} has another {name} than the call had; it was changed"
-                )
+# What Scheduler may have put in the place of a keyword: an ARN, a time, an id, a number.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+_PUT = r"[A-Za-z0-9:/_.+-]{1,300}"
+
+
+def _pattern(source: str) -> re.Pattern[str]:
+    """Return what a text with keywords may have become.
+
+    >>> bool(_pattern("run <aws.scheduler.attempt-number>").fullmatch("run 1"))
+    True
+    >>> bool(_pattern("run <aws.scheduler.attempt-number>").fullmatch("run 1; env"))
+    False
+    """
+    parts = KEYWORD.split(source)[::2]
+    return re.compile(_PUT.join(re.escape(part) for part in parts))
 
 
 def _hides(value: Any) -> bool:
@@ -243,14 +301,6 @@ def _hides(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_hides(v) for v in value.values())
     return isinstance(value, list) and any(_hides(v) for v in value)
-
-
-def _has_keyword(value: Any) -> bool:
-    if isinstance(value, str):
-        return KEYWORD.search(value) is not None
-    if isinstance(value, dict):
-        return any(_has_keyword(v) for v in value.values())
-    return isinstance(value, list) and any(_has_keyword(v) for v in value)
 
 
 def _replaced(value: Any, known: Mapping[str, str], path: str) -> Any:

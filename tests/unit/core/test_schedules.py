@@ -30,9 +30,15 @@ def schedule(**changes: Any) -> Schedule:
         "name": "nightly",
         "arn": "arn:aws:events:ap-northeast-1:123456789012:rule/nightly",
         "role_arn": RULE_ROLE,
-        "request": {"cluster": CLUSTER, "taskDefinition": TASK_DEFINITION, "overrides": overrides()},
+        "request": asks(),
     }
     return Schedule(**(values | changes))
+
+
+def asks(**changes: Any) -> dict[str, Any]:
+    """Return what the schedule asks for: what the record shows, and the values that it does not show."""
+    shown = parameters(clientToken=None, dryrun=None, startedBy=None, overrides=overrides()) | changes
+    return {name: value for name, value in shown.items() if value is not None}
 
 
 def overrides(value: str = CANARY, **changes: Any) -> dict[str, Any]:
@@ -100,10 +106,85 @@ def test_two_that_could_have_made_it_are_none_and_are_named() -> None:
     assert LONG + "-us" in found.why
 
 
-def test_hidden_values_come_from_the_schedule_and_everything_else_from_the_record() -> None:
-    asked = incomplete()
-    whole = complete(asked, schedule(), scheduled_time=None)
-    assert dict(whole.parameters) == dict(asked.request.parameters) | {"overrides": overrides()}
+def test_the_request_is_the_schedules_own_with_the_calls_mark() -> None:
+    whole = complete(incomplete(), schedule(), scheduled_time=None)
+    assert dict(whole.parameters) == asks(startedBy="events-rule/nightly")
+
+
+NETWORK = parameters()["networkConfiguration"]["awsvpcConfiguration"]
+
+
+def network(**changes: Any) -> dict[str, Any]:
+    return {"networkConfiguration": {"awsvpcConfiguration": NETWORK | changes}}
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"enableExecuteCommand": True},
+        {"taskDefinition": "nightly:1"},
+        {"propagateTags": "TASK_DEFINITION"},
+        {"volumeConfigurations": [{"name": "loot"}]},
+        {"tags": [{"key": "a", "value": "b"}]},
+        {"group": "other"},
+    ],
+)
+def test_what_only_a_record_says_does_not_get_to_a_task_with_hidden_values(forged: dict[str, Any]) -> None:
+    """Whoever may write into the log group could otherwise look into the task, or have it run an older image."""
+    family = schedule(request=asks(taskDefinition="nightly"))
+    whole = complete(incomplete(parameters(overrides=hidden()) | forged), family, scheduled_time=None)
+    assert dict(whole.parameters) == asks(taskDefinition="nightly", startedBy="events-rule/nightly")
+
+
+@pytest.mark.parametrize(
+    ("forged", "says"),
+    [
+        (network(subnets=["subnet-mine"]), "another networkConfiguration"),
+        (network(securityGroups=["sg-mine"]), "another networkConfiguration"),
+        (network(assignPublicIp="ENABLED"), "another networkConfiguration"),
+        ({"count": 10}, "another count"),
+        ({"launchType": "EXTERNAL"}, "another launchType"),
+        (
+            {"overrides": hidden() | {"taskRoleArn": "arn:aws:iam::123456789012:role/mine"}},
+            "overrides.taskRoleArn",
+        ),
+        ({"overrides": hidden(command=["env"])}, "another overrides.containerOverrides.command"),
+        (
+            {"overrides": hidden(environmentFiles=[{"value": "arn:aws:s3:::mine/x", "type": "s3"}])},
+            "environmentFiles",
+        ),
+    ],
+)
+def test_a_record_that_shows_another_request_gets_nothing(forged: dict[str, Any], says: str) -> None:
+    with pytest.raises(CannotFillError, match=says) as raised:
+        complete(incomplete(parameters(overrides=hidden()) | forged), schedule(), scheduled_time=None)
+    assert CANARY not in str(raised.value)
+
+
+def test_subnets_of_a_record_are_none_of_a_schedule_without_a_network() -> None:
+    """Rungs are made of the subnets that the record shows."""
+    bare = schedule(request={k: v for k, v in asks().items() if k != "networkConfiguration"})
+    with pytest.raises(CannotFillError, match="another networkConfiguration"):
+        complete(incomplete(), bare, scheduled_time=None)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"platformVersion": "LATEST"},
+        {"enableECSManagedTags": False, "tags": [], "placementStrategy": []},
+        {"count": None},
+        {
+            "networkConfiguration": {
+                "awsvpcConfiguration": {k: v for k, v in NETWORK.items() if k != "assignPublicIp"}
+            }
+        },
+    ],
+)
+def test_what_cloudtrail_fills_in_or_leaves_out_is_no_difference(shown: dict[str, Any]) -> None:
+    recorded = {k: v for k, v in (parameters(overrides=hidden()) | shown).items() if v is not None}
+    whole = complete(incomplete(recorded), schedule(), scheduled_time=None)
+    assert whole.parameters["overrides"] == overrides()
 
 
 @pytest.mark.parametrize(
@@ -113,12 +194,18 @@ def test_hidden_values_come_from_the_schedule_and_everything_else_from_the_recor
             schedule(unreadable="its input is made from the event that triggered it, which is gone"),
             "which is gone",
         ),
-        (schedule(request={"cluster": CLUSTER, "taskDefinition": "nightly"}), "another form"),
-        (schedule(request={"overrides": overrides(command=["other"])}), "another command"),
-        (schedule(request={"overrides": overrides(name="web")}), "another name"),
-        (schedule(request={"overrides": {"containerOverrides": []}}), "another form"),
+        (schedule(request=asks(overrides=None)), "does not set"),
         (
-            schedule(request={"overrides": {"containerOverrides": [{"name": "app", "command": ["run"]}]}}),
+            schedule(request=asks(overrides=overrides(command=["other"]))),
+            "another overrides.containerOverrides.command",
+        ),
+        (
+            schedule(request=asks(overrides=overrides(name="web"))),
+            "another overrides.containerOverrides.name",
+        ),
+        (schedule(request=asks(overrides={"containerOverrides": []})), "another form"),
+        (
+            schedule(request=asks(overrides={"containerOverrides": [{"name": "app", "command": ["run"]}]})),
             "does not set",
         ),
         (schedule(modified=launch().event_time + timedelta(seconds=1)), "was changed after"),
@@ -138,7 +225,7 @@ def test_a_schedule_changed_before_the_call_is_what_made_it() -> None:
 def test_keywords_are_replaced_where_the_value_is_known() -> None:
     """https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html."""
     text = "<aws.scheduler.schedule-arn> at <aws.scheduler.scheduled-time>"
-    source = schedule(request={"overrides": overrides(text)})
+    source = schedule(request=asks(overrides=overrides(text)))
     whole = complete(incomplete(), source, scheduled_time=launch().event_time)
     (container,) = whole.parameters["overrides"]["containerOverrides"]
     assert container["environment"][0]["value"] == f"{source.arn} at 2026-11-24T00:00:03Z"
@@ -146,16 +233,23 @@ def test_keywords_are_replaced_where_the_value_is_known() -> None:
 
 @pytest.mark.parametrize("keyword", ["execution-id", "attempt-number", "scheduled-time", "something-new"])
 def test_keywords_nobody_can_know_afterwards_are_refused(keyword: str) -> None:
-    source = schedule(request={"overrides": overrides(f"x<aws.scheduler.{keyword}>")})
+    source = schedule(request=asks(overrides=overrides(f"x<aws.scheduler.{keyword}>")))
     with pytest.raises(CannotFillError, match=keyword):
         complete(incomplete(), source, scheduled_time=None)
 
 
 def test_a_keyword_that_the_record_shows_replaced_is_no_difference() -> None:
-    source = schedule(request={"overrides": overrides(command=["run", "<aws.scheduler.execution-id>"])})
+    source = schedule(request=asks(overrides=overrides(command=["run", "<aws.scheduler.execution-id>"])))
     recorded = parameters(overrides=hidden(command=["run", "d32c5kddcf5bb8c3"]))
     whole = complete(incomplete(recorded), source, scheduled_time=None)
     assert whole.parameters["overrides"]["containerOverrides"][0]["command"] == ["run", "d32c5kddcf5bb8c3"]
+
+
+@pytest.mark.parametrize("put", ["d32c; env", "$(env)", "a b", ""])
+def test_what_stands_for_a_keyword_is_of_its_kind(put: str) -> None:
+    source = schedule(request=asks(overrides=overrides(command=["run", "<aws.scheduler.execution-id>"])))
+    with pytest.raises(CannotFillError, match="another overrides"):
+        complete(incomplete(parameters(overrides=hidden(command=["run", put]))), source, scheduled_time=None)
 
 
 def test_members_that_cloudtrail_shows_empty_are_no_difference() -> None:
@@ -169,7 +263,7 @@ def test_a_hidden_value_within_a_list_is_filled_in_its_place() -> None:
         "containerOverrides": [{"name": "a"}, {"name": "b", "environment": [{"name": "X", "value": "1"}]}]
     }
     whole = complete(
-        incomplete(parameters(overrides=two)), schedule(request={"overrides": source}), scheduled_time=None
+        incomplete(parameters(overrides=two)), schedule(request=asks(overrides=source)), scheduled_time=None
     )
     assert whole.parameters["overrides"] == source
 
@@ -181,7 +275,7 @@ def test_a_launch_known_from_its_task_takes_the_whole_request_from_the_schedule(
         "startedBy": "events-rule/nightly",
         "count": 1,
     }
-    source = schedule(request=schedule().request | {"count": 3, "launchType": "FARGATE"})
+    source = schedule(request=dict(schedule().request) | {"count": 3})
     whole = complete(incomplete(known), source, scheduled_time=None)
     assert dict(whole.parameters) == dict(source.request) | {"startedBy": "events-rule/nightly", "count": 1}
 
@@ -190,7 +284,7 @@ def test_names_of_variables_are_told_and_never_their_values() -> None:
     assert variable_names(schedule()) == ["app.PASSWORD"]
     assert CANARY not in json.dumps(variable_names(schedule()))
     strange = {"containerOverrides": [{"name": {"x": CANARY}, "environment": [{"name": {"value": CANARY}}]}]}
-    assert CANARY not in json.dumps(variable_names(schedule(request={"overrides": strange})))
+    assert CANARY not in json.dumps(variable_names(schedule(request=asks(overrides=strange))))
     for odd in (
         None,
         [],
@@ -198,7 +292,7 @@ def test_names_of_variables_are_told_and_never_their_values() -> None:
         {"containerOverrides": "x"},
         {"containerOverrides": [7, {"environment": "x"}]},
     ):
-        assert variable_names(schedule(request={"overrides": odd})) == []
+        assert variable_names(schedule(request=asks(overrides=odd))) == []
 
 
 def test_a_caller_without_a_role_is_matched_by_the_rest() -> None:
