@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import termios
+import zipfile
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib import resources
@@ -290,6 +291,72 @@ def test_an_update_does_not_widen_by_itself_what_may_be_started(aws: MiniStack) 
         aws, "--task-definitions", "nightly,report", "--pass-role-arns", f"{ROLE}/task,{ROLE}/report"
     )
     assert wider["status"] == "updated"
+
+
+# The policy.
+
+MINE = """
+[[rules]]
+name = "nightly"
+match = { schedule = "nightly" }
+deadline = "1 h"
+"""
+
+
+def own(tmp_path: Path) -> str:
+    path = tmp_path / "mine.toml"
+    usual = resources.files("retry_run_task").joinpath("policy.toml").read_text()
+    head, _, rules = usual.partition("\n[[rules]]\n")
+    path.write_text(f"{head}\n{MINE}\n[[rules]]\n{rules}")
+    return str(path)
+
+
+def deployed_policy(aws: MiniStack, result: Mapping[str, Any]) -> str:
+    body = aws.client("s3").get_object(Bucket=BUCKET, Key=result["code"])["Body"].read()
+    return zipfile.ZipFile(io.BytesIO(body)).read("retry_run_task/policy.toml").decode()
+
+
+def test_a_policy_of_ones_own_is_in_the_zip_and_stays_there_until_it_is_taken_back(
+    aws: MiniStack, tmp_path: Path
+) -> None:
+    first = deployed(aws, "--policy", own(tmp_path))
+    assert first["policy"] == {"name": str(tmp_path / "mine.toml"), "source": "flag"}
+    assert 'deadline = "1 h"' in deployed_policy(aws, first)
+    assert deployed(aws)["status"] == "no-change"
+    kept = deployed(aws, "--log-retention-days", "7")
+    assert (kept["policy"]["source"], kept["code"]) == ("installed", first["code"])
+    back = deployed(aws, "--policy", "default")
+    assert (back["status"], back["policy"]["source"]) == ("updated", "flag")
+    assert 'deadline = "1 h"' not in deployed_policy(aws, back)
+    assert deployed(aws)["policy"] == {"name": "built in", "source": "installed"}
+
+
+def test_a_policy_may_stand_in_the_settings_file(aws: MiniStack, tmp_path: Path) -> None:
+    own(tmp_path)
+    (tmp_path / "retry-run-task.toml").write_text('policy = "mine.toml"\n')
+    result = deployed(aws, cwd=tmp_path)
+    assert (result["policy"]["source"], 'deadline = "1 h"' in deployed_policy(aws, result)) == ("file", True)
+
+
+def test_a_bad_policy_fails_before_anything_is_looked_at(
+    aws: MiniStack, proxy: Proxy, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text('[[rules]]\nname = "a"\nwiat = "1 s"\n\n[[rules]]\nname = "a"\nattempts = -1\n')
+    ended = deploy(aws, "--policy", str(path), through=proxy)
+    assert ended.returncode == 2
+    assert "wiat is not a key" in ended.stderr
+    assert "attempts" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    refused(deploy(aws, "--policy", "/nix.toml", through=proxy), 2, "'/nix.toml' cannot be read", "'default'")
+    assert proxy.calls == []
+
+
+def test_a_policy_that_is_gone_from_the_bucket_has_to_be_given_again(aws: MiniStack, tmp_path: Path) -> None:
+    first = deployed(aws, "--policy", own(tmp_path))
+    aws.client("s3").delete_object(Bucket=BUCKET, Key=first["code"])
+    refused(deploy(aws), 2, "which is gone", "--policy FILE", "--policy default")
+    assert deployed(aws, "--policy", own(tmp_path))["status"] == "no-change"
 
 
 # Showing only.

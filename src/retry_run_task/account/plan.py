@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from retry_run_task.account import artifact, preview, states, template
+from retry_run_task.account import artifact, own_policy, preview, states, template
 from retry_run_task.account.choices import choose
+from retry_run_task.account.own_policy import OwnPolicy
 from retry_run_task.account.statements import Statement, statements
 from retry_run_task.core.errors import ConfigError
 
@@ -51,6 +52,7 @@ class Plan:
         is_update: Whether there is a stack to update.
         bucket: Where the code goes.
         makes_bucket: Whether the bucket has to be made.
+        policy: Which policy the code has.
         code: The zip.
         template: The template, with the code's place in it.
         parameters: What it is filled in with.
@@ -66,6 +68,7 @@ class Plan:
     is_update: bool
     bucket: Bucket
     makes_bucket: bool
+    policy: OwnPolicy
     code: Artifact
     template: Artifact
     parameters: tuple[Chosen, ...]
@@ -82,6 +85,7 @@ class Plan:
             "removes_first": self.removes_first or None,
             "update": self.is_update,
             "bucket": {"name": self.bucket.name, "new": self.makes_bucket},
+            "policy": {"name": self.policy.name, "source": self.policy.source},
             "code": self.code.key,
             "template": self.template.key,
             "parameters": [asdict(one) for one in self.parameters],
@@ -128,7 +132,7 @@ def s3_client(session: boto3.Session, region: str) -> S3Client:
     return session.client("s3", region_name=region, config=_S3)
 
 
-def make_plan(
+def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     session: boto3.Session,
     inventory: Inventory,
     *,
@@ -136,6 +140,7 @@ def make_plan(
     stack: Stack,
     state: State | None,
     bucket_name: str,
+    policy: OwnPolicy | None,
     flags: Mapping[str, str],
     file: Mapping[str, str],
 ) -> Plan:
@@ -148,6 +153,7 @@ def make_plan(
         stack: The stack to make or update.
         state: How it is.
         bucket_name: A bucket to use; empty for our own.
+        policy: The policy to deploy; None for the one that is installed, or the built-in one.
         flags: Parameters from the command line, by their names in the template.
         file: Parameters from the settings file.
 
@@ -160,20 +166,25 @@ def make_plan(
     installed = _installed(inventory) if is_update else {}
     choice = choose(inventory, reader, flags=flags, file=file, installed=installed)
     bucket = artifact.bucket_for(inventory.identity, inventory.region, bucket_name)
-    is_there = artifact.exists(s3_client(session, inventory.region), bucket)
+    s3 = s3_client(session, inventory.region)
+    is_there = artifact.exists(s3, bucket)
     if not is_there and not bucket.is_ours:
         raise ConfigError(
             f"There is no bucket {bucket.name!r}.", hint="Make it, or leave --bucket out to have one made."
         )
+    before = stack.template() if is_update else ""
+    if policy is None:
+        policy = own_policy.installed(s3, before, inventory.identity.account) if is_update else OwnPolicy()
     text = template.carried("template.yaml").decode()
-    code = artifact.artifact(stack.name, "lambda.zip", template.carried("lambda.zip"))
+    code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
     text = template.with_code(text, bucket.name, code.key)
     parsed = template.parse(text)
     new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, choice.values())
     old = None
     if is_update:
-        before = template.parse(stack.template())
-        old = template.Filled(before, stack.name, inventory.identity, inventory.region, installed)
+        old = template.Filled(
+            template.parse(before), stack.name, inventory.identity, inventory.region, installed
+        )
     return Plan(
         stack=stack.name,
         region=inventory.region,
@@ -182,6 +193,7 @@ def make_plan(
         is_update=is_update,
         bucket=bucket,
         makes_bucket=not is_there,
+        policy=policy,
         code=code,
         template=artifact.artifact(stack.name, "template.yaml", text.encode()),
         parameters=choice.parameters,

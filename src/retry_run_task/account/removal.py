@@ -143,7 +143,7 @@ class Removal:
             ConfigError: The bucket is somebody else's.
         """
         if state is not None:
-            bucket_name = bucket_name or _bucket_in(self.stack.template())
+            bucket_name = bucket_name or template.code_of(self.stack.template())[0]
             log_group = log_group or state.outputs.get("TrailLogGroup", "")
         bucket = artifact.bucket_for(self._identity, self._region, bucket_name)
         s3 = s3_client(self._session, self._region)
@@ -196,10 +196,3 @@ class Removal:
                     return False
                 raise refused(error, doing) from None
         return any(one.get("logStreamName") == STREAM for one in found["logStreams"])
-
-
-def _bucket_in(text: str) -> str:
-    """Return the bucket that a stack's template takes the code from; empty if it does not say."""
-    resources = template.parse(text).get("Resources", {})
-    code = resources.get("Recover", {}).get("Properties", {}).get("Code")
-    return str(code.get("S3Bucket", "")) if isinstance(code, dict) else ""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "retry-run-task.toml"
-_OPTIONS = ("stack", "region", "profile", "bucket")
+_OPTIONS = ("stack", "region", "profile", "bucket", "policy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,8 @@ class SettingsFile:
     """What a settings file says; empty where it says nothing.
 
     Attributes:
-        options: ``stack``, ``region``, ``profile`` and ``bucket``, those that it has.
+        options: ``stack``, ``region``, ``profile``, ``bucket`` and ``policy``, those that it has. A policy is a
+            path from where the settings file is.
         parameters: Parameters of the template that it has, by their names there, as text.
     """
 
@@ -67,8 +68,11 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     if problems:
         raise ConfigError(f"{path}: {'; '.join(problems)}.", hint="Correct the file.")
     by_key = {one.key: one for one in PARAMETERS}
+    options = {key: content[key] for key in _OPTIONS if key in content}
+    if options.get("policy", "default") != "default":
+        options["policy"] = str(path.parent / options["policy"])
     return SettingsFile(
-        options=MappingProxyType({key: content[key] for key in _OPTIONS if key in content}),
+        options=MappingProxyType(options),
         parameters=MappingProxyType({by_key[key].name: _text(value) for key, value in parameters.items()}),
     )
 

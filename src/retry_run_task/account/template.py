@@ -49,6 +49,14 @@ def with_code(text: str, bucket: str, key: str) -> str:
     return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"}}')
 
 
+def code_of(text: str) -> tuple[str, str]:
+    """Return bucket and key of the code in a stack's template; empty if it does not say."""
+    code = parse(text).get("Resources", {}).get("Recover", {}).get("Properties", {}).get("Code")
+    if not isinstance(code, dict):
+        return "", ""
+    return str(code.get("S3Bucket", "")), str(code.get("S3Key", ""))
+
+
 class _Loader(yaml.SafeLoader):
     """Reads CloudFormation's tags, and dates as the text that they are to it."""
 

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from retry_run_task.account.own_policy import OwnPolicy
     from retry_run_task.account.plan import Plan
     from retry_run_task.account.stack import Stack
     from retry_run_task.account.states import Change, State
     from retry_run_task.core.values import JsonObject
 
+FLAG, FILE = "flag", "file"
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
@@ -39,6 +41,11 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--stack", metavar="NAME", help="The stack's name.  [default: retry-run-task]")
 @click.option(
     "--bucket", metavar="NAME", help="A bucket of yours for the code.  [default: one that is made for it]"
+)
+@click.option(
+    "--policy",
+    metavar="FILE",
+    help="A policy.toml of yours; default for the built-in one.  [default: the one that is installed, or default]",
 )
 @click.option(
     "--region",
@@ -60,6 +67,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: str | None,
     bucket: str | None,
+    policy: str | None,
     region: str | None,
     profile: str | None,
     settings_path: Path | None,
@@ -78,7 +86,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task deploy --notification-email on-call@example.com
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import settings_file  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.account import own_policy, settings_file  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.account.faults import DeployError  # noqa: PLC0415
 
     file = settings_file.read_settings(
@@ -89,10 +97,13 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
         name: value or file.options.get(name, "")
         for name, value in (("stack", stack), ("bucket", bucket), ("region", region), ("profile", profile))
     }
+    chosen = None
+    if policy or "policy" in file.options:
+        chosen = own_policy.named(policy or file.options["policy"], FLAG if policy else FILE)
     if not dry_run:
         talk.check_can_ask(is_sure=yes)
     try:
-        run = _Run(options, flags, file.parameters, is_sure=yes, poll_s=poll_s, as_json=as_json)
+        run = _Run(options, flags, file.parameters, chosen, is_sure=yes, poll_s=poll_s, as_json=as_json)
         return run.dry() if dry_run else run.whole()
     except DeployError as error:
         return talk.fail(error)
@@ -106,6 +117,7 @@ class _Run:
         options: dict[str, str],
         flags: dict[str, str],
         file: Any,
+        policy: OwnPolicy | None,
         *,
         is_sure: bool,
         poll_s: float,
@@ -119,7 +131,7 @@ class _Run:
         self.region = options["region"] or access.region_of(self.session)
         access.identify(self.session, self.region)
         self.stack: Stack = stack.Stack(self.session, self.region, self.name, pause=talk.pauses(poll_s))
-        self._bucket, self._flags, self._file = options["bucket"], flags, file
+        self._bucket, self._flags, self._file, self._policy = options["bucket"], flags, file, policy
         self._is_sure, self._as_json = is_sure, as_json
 
     def dry(self) -> int:
@@ -200,6 +212,7 @@ class _Run:
             stack=self.stack,
             state=state,
             bucket_name=self._bucket,
+            policy=self._policy,
             flags=self._flags,
             file=self._file,
         )
@@ -219,6 +232,7 @@ class _Run:
         width = max(len(one.name) for one in plan.parameters)
         for one in plan.parameters:
             click.echo(f"  {one.name:<{width}}  {shown_value(one.value)}  ({one.source})")
+        click.echo(f"\nPolicy: {talk.shown(plan.policy.name)}  ({plan.policy.source})")
         click.echo("\nWhat its roles may do:")
         role = ""
         for statement in plan.statements:

@@ -55,6 +55,13 @@ def test_lists_numbers_and_flags_are_text_to_cloudformation(tmp_path: Path) -> N
     }
 
 
+@pytest.mark.parametrize(
+    ("said", "path"), [("mine.toml", "{}/mine.toml"), ("/a/b.toml", "/a/b.toml"), ("default",) * 2]
+)
+def test_a_policy_is_where_the_file_is(tmp_path: Path, said: str, path: str) -> None:
+    assert read(tmp_path, f'policy = "{said}"').options["policy"] == path.format(tmp_path)
+
+
 def test_the_usual_file_need_not_be_there(tmp_path: Path) -> None:
     absent = tmp_path / "nix.toml"
     assert settings_file.read_settings(absent, must_exist=False) == settings_file.SettingsFile()
@@ -68,7 +75,7 @@ def test_the_usual_file_need_not_be_there(tmp_path: Path) -> None:
         ("stack = ", "is not TOML"),
         (
             "stak = 'x'",
-            "stak is not a setting; expected one of stack, region, profile, bucket or [parameters]",
+            "stak is not a setting; expected one of stack, region, profile, bucket, policy or [parameters]",
         ),
         ("stack = 7", "stack is 7; expected a text"),
         ("stack = ''", "stack is ''; expected a text"),
