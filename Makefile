@@ -36,6 +36,7 @@ bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and com
 	$(BIN)/python bench/bench.py
 	$(BIN)/python bench/growth.py
 	$(BIN)/python bench/comparison.py
+	$(BIN)/python bench/costs.py
 
 browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
 	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \

@@ -1,0 +1,56 @@
+"""The page on costs is what bench/costs.py makes of the committed result, and its assumptions are measured."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from infra.test_template import full
+from retry_run_task.local.aws import LocalAws
+from retry_run_task.local.installation import install
+from support.records import HAND_MADE
+from support.site import Site
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def costs() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("costs", ROOT / "bench" / "costs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_is_what_the_result_says(costs: ModuleType) -> None:
+    result = json.loads((ROOT / costs.RESULT).read_text())
+    assert (ROOT / costs.PAGE).read_text(encoding="utf-8") == costs.page(result), "run bench/costs.py"
+
+
+def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:
+    """All but the one that is off unless it is asked for."""
+    alarms = full(TrailSilentHours="").of_type("AWS::CloudWatch::Alarm").values()
+    watched = [sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1 for alarm in alarms]
+    assert sum(watched) == costs.ALARM_METRICS
+
+
+def test_an_attempt_logs_no_more_than_is_counted(costs: ModuleType) -> None:
+    both = ("logs", "eventbridge")
+    with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), ways_in=both) as aws:
+        site = Site(aws)
+        install(aws)
+        aws.functions.warm()
+        site.capacity(0)
+        site.put(HAND_MADE)
+        site.wait_for(lambda: len(site.events("recovery.waiting")) >= 8)
+        site.capacity(None)
+        site.wait_for(lambda: site.events("recovery.recovered"))
+        attempts = len(site.events("recovery.attempted"))
+        logged = sum(len(line.encode()) for line in site.lines)
+    assert 0.5 * costs.LOG_BYTES_PER_ATTEMPT < logged / attempts <= 1.1 * costs.LOG_BYTES_PER_ATTEMPT
