@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retry_run_task.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,7 +30,7 @@ _STYLES = {"good": "green", "bad": "red", "wait": "yellow", "": ""}
     help="Virtual seconds per real second.",
 )
 @click.option("--all", "show_all", is_flag=True, help="Show every attempt, also the many that are alike.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.as_json
 def demo(speed: float, show_all: bool, as_json: bool) -> int:
     """Watch an outage being recovered, on this machine, without an AWS account.
 

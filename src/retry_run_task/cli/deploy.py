@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.account.parameters import PARAMETERS
+from retry_run_task.cli import options as common
 from retry_run_task.cli import talk
 
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Where all of this may stand instead.  [default: retry-run-task.toml]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@common.sure
+@common.as_json
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
 def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: str | None,

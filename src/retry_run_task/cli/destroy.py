@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import talk
+from retry_run_task.cli import options, talk
 
 if TYPE_CHECKING:
     from retry_run_task.account.removal import Leftovers, Removal
@@ -15,14 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--stack", default="retry-run-task", show_default=True, metavar="NAME", help="Which stack.")
-@click.option(
-    "--region",
-    metavar="REGION",
-    envvar="AWS_REGION",
-    help="Where.  [default: AWS_REGION, or the profile's]",
-)
-@click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")
+@options.one_region
 @click.option(
     "--bucket",
     default="",
@@ -33,8 +26,8 @@ if TYPE_CHECKING:
     "--log-group", default="", metavar="NAME", help="The trail's log group, if the stack is gone already."
 )
 @click.option("--now", is_flag=True, help="Stop recoveries that are under way, instead of waiting for them.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.sure
+@options.as_json
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
 def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     stack: str,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.cli import talk
+from retry_run_task.cli import options, talk
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,25 +20,8 @@ _STYLES = {"OK": "green", "NG": "red", "SKIP": "yellow"}
 
 
 @click.command()
-@click.option(
-    "--region",
-    "regions",
-    multiple=True,
-    metavar="REGION",
-    envvar="AWS_REGION",
-    help="Where to look; may be given several times.  [default: AWS_REGION, or the profile's]",
-)
-@click.option(
-    "--profile", metavar="PROFILE", help="Whose credentials to look with, of your AWS configuration."
-)
-@click.option(
-    "--stack",
-    default="retry-run-task",
-    show_default=True,
-    metavar="NAME",
-    help="The installation to look for.",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.several_regions
+@options.as_json
 def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: bool) -> int:
     """Look at an account: what can be recovered, and what stands in the way.
 

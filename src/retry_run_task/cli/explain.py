@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
+from retry_run_task.cli import options
 from retry_run_task.cli.talk import shown
 from retry_run_task.config import read_policy
 from retry_run_task.core import identity, ladder, patience, request, wire
@@ -79,7 +80,7 @@ _FILE_MAX = 256 * 1024 * 1024
     metavar="FILE",
     help="The policy to decide by.  [default: the one in this package]",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.as_json
 def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     file: IO[bytes] | None,
     reason: str | None,

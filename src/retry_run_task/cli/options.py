@@ -48,6 +48,11 @@ def _where(region: Callable[[_Command], _Command], command: _Command) -> _Comman
     return region(profile(stack(command)))
 
 
+def sure(command: _Command) -> _Command:
+    """Take whether a person has answered beforehand."""
+    return click.option("--yes", "yes", is_flag=True, help="Do not ask.")(command)
+
+
 def as_json(command: _Command) -> _Command:
     """Take whether a program reads the result."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(

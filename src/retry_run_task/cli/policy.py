@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.cli import talk
+from retry_run_task.cli import options, talk
 from retry_run_task.config import POLICY, policy_of
 from retry_run_task.core import ladder, patience
 from retry_run_task.core.durations import spoken
@@ -82,7 +82,7 @@ def _content(name: str | None) -> bytes:
 
 @policy.command()
 @_FILE
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.as_json
 def check(file: str | None, as_json: bool) -> int:
     """Name every problem of a policy, with its line. Ends with 3 if there is one.
 
@@ -127,7 +127,7 @@ def _notes(found: Policy) -> Iterator[str]:
 @click.option("--caller", type=click.Choice(CALLERS), help="For launches by this kind of caller.")
 @click.option("--tag", default="", metavar="VALUE", help="For launches tagged retry-run-task:policy = VALUE.")
 @click.option("--category", type=click.Choice(CATEGORIES), help="Only this kind of failure.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.as_json
 def show(
     file: str | None,
     schedule: str,
@@ -309,7 +309,7 @@ def _print_table(console: Console, heads: tuple[str, ...], rows: Iterable[tuple[
 @click.option(
     "--profile", metavar="PROFILE", help="Whose credentials to look with, of your AWS configuration."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.as_json
 def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_json: bool) -> int:
     """Show which rules each of your rules and schedules gets, if capacity is short.
 

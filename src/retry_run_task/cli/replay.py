@@ -89,7 +89,7 @@ class _Wish:
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be started, and end.")
 @options.one_region
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.sure
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
 def replay(  # noqa: PLR0913, PLR0917 - one parameter an option

@@ -10,6 +10,8 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from retry_run_task.cli import options
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -135,7 +137,7 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     metavar="FILE",
     help="Write a page with plots that a browser shows without network.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.as_json
 def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     names: tuple[str, ...],
     records: IO[bytes] | None,

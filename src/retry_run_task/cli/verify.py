@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.account.inventory import Stack
-from retry_run_task.cli import talk
+from retry_run_task.cli import options, talk
 from retry_run_task.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -58,19 +58,15 @@ _WORDS = {
     type=click.Choice(["FARGATE", "EC2", "EXTERNAL"]),
     help="[default: FARGATE with --subnet, else the cluster's strategy]",
 )
-@click.option("--stack", default="retry-run-task", show_default=True, metavar="NAME", help="Which stack.")
 @click.option(
     "--log-group", default="", metavar="NAME", help="The trail's log group.  [default: the stack's]"
 )
-@click.option(
-    "--region", metavar="REGION", envvar="AWS_REGION", help="Where.  [default: AWS_REGION, or the profile's]"
-)
-@click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")
+@options.one_region
 @click.option(
     "--timeout-s", type=click.FloatRange(min=0), default=600, show_default=True, help="How long to follow it."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.sure
+@options.as_json
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
 def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     task_definition: str,
