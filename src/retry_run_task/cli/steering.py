@@ -88,7 +88,7 @@ def wishes(command: _Command) -> _Command:
             click.option("--all", "is_all", is_flag=True, help="All that are under way."),
             click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept in the history."),
             options.one_region,
-            click.option("--yes", is_flag=True, help="Do not ask."),
+            options.sure,
             options.as_json,
         )
     ):
