@@ -60,7 +60,17 @@ RULES = {
                 "Arn": CLUSTER,
                 "RoleArn": RULE_ROLE,
                 "Input": json.dumps(OVERRIDES),
-                "EcsParameters": {"TaskDefinitionArn": TASK_DEFINITION, "TaskCount": 1},
+                "EcsParameters": {
+                    "TaskDefinitionArn": TASK_DEFINITION,
+                    "TaskCount": 1,
+                    "NetworkConfiguration": {
+                        "awsvpcConfiguration": {
+                            "Subnets": ["subnet-a", "subnet-c"],
+                            "SecurityGroups": ["sg-0123"],
+                            "AssignPublicIp": "DISABLED",
+                        }
+                    },
+                },
             }
         ]
     },

@@ -218,9 +218,8 @@ class Checks:
 
     def _check_request(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
         asked_for = self._system.asked_for[body["group"]]
-        if launch.event_id in self._system.originals:
-            # CloudTrail adds these to the record of a call.
-            asked_for = asked_for | dict.fromkeys(cloudtrail.FALSE_UNLESS_SENT, False)
+        # CloudTrail adds these to the record of a call, and a schedule need not have them.
+        asked_for = {k: False for k in cloudtrail.FALSE_UNLESS_SENT if body.get(k) is False} | asked_for
         kept = {k: v for k, v in asked_for.items() if k not in OURS | NOT_SENT_AGAIN}
         sent = {k: v for k, v in body.items() if k not in OURS}
         if sent not in allowed_bodies(kept, world.policy):
