@@ -59,7 +59,6 @@ CLOCKS_DIFFER = timedelta(seconds=5)
 class Gap(StrEnum):
     """Where a rule is known not to hold, and is not looked at. A test shows each; whoever closes it removes it here."""
 
-    STOPPED_ON_A_RUNG = "what a person stopped is started again if a rung other than the first had placed it"
     DIED_AFTER_A_CALL = (
         "a recovery that died after a call, and is too late when it comes back, forgets the call"
     )
@@ -304,10 +303,6 @@ class Checks:
             for task in result.get("tasks", ())
             if any(failure.get("code") == "UserInitiated" for failure in task["failures"])
         }
-        if Gap.STOPPED_ON_A_RUNG in GAPS:
-            # A task that another recovery placed counts as placed on the rung that this one happens to be on.
-            tasks = self._system.all_tasks
-            stopped = {arn for arn in stopped if tasks[arn].by == world.name and not tasks[arn].is_on_a_rung}
         return bool(stopped)
 
     def _check_time(self, world: World, launch: FailedLaunch) -> None:

@@ -27,7 +27,7 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.core import recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
-from retry_run_task.core.ladder import MEMBERS, RungKind
+from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.messages import Ending, Message
 from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
@@ -184,7 +184,6 @@ class Task:
     Attributes:
         who: ``rule``, ``person``, ``ghost`` or ``recovery``: who made the call that started it.
         by: Name of the recovery that made it; empty if none did.
-        is_on_a_rung: Whether that call was not for what the launch had asked for, but for what a rung made of it.
         group: The launch that it was started for. A task that a person started with a rule's mark and that did
             not start is recovered with the rule's request, and so with the rule's group, but it is the person's.
     """
@@ -195,7 +194,6 @@ class Task:
     created_at: str
     overrides: JsonObject
     by: str = ""
-    is_on_a_rung: bool = False
     status: str = ""
 
 
@@ -560,7 +558,6 @@ class System:
         self._numbers: dict[str, int] = {}
         self._acting = ""
         self._acting_for = ""
-        self._acting_rung = False
         self._tokens_acted_upon: set[str] = set()
         self._names: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -718,17 +715,15 @@ class System:
         """Call RunTask, and remember who did, and which recovery."""
         token = body.get("clientToken")
         was_known = token in self._tokens_acted_upon
-        before = self._acting, self._acting_for, self._acting_rung
-        asked = self.asked_for.get(body["group"], {})
-        is_on_a_rung = any(body.get(name) != asked.get(name) for name in (*MEMBERS, "overrides"))
-        self._acting, self._acting_for, self._acting_rung = who, by, is_on_a_rung
+        before = self._acting, self._acting_for
+        self._acting, self._acting_for = who, by
         try:
             answer = self.ecs.run_task(body, caller)
         except EcsError as error:
             self._count_error(error)
             raise
         finally:
-            self._acting, self._acting_for, self._acting_rung = before
+            self._acting, self._acting_for = before
         if who == "recovery" and was_known:
             self.happened(Fault.REPLAYED)
         if answer["tasks"] and answer["failures"]:
@@ -783,7 +778,6 @@ class System:
                 created_at=detail["createdAt"],
                 overrides=detail["overrides"],
                 by=self._acting_for,
-                is_on_a_rung=self._acting_rung,
             )
             if self._acting == "recovery":
                 task.group = self._owners[str(task.started_by)[-12:]]

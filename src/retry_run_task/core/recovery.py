@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from retry_run_task.core import backoff, identity, ladder, request, wire
 from retry_run_task.core.classification import classify, worst
+from retry_run_task.core.classification_table import HAD_STARTED
 from retry_run_task.core.decision import GiveUp, Retry, decide, ignored, open_with, past_deadline
 from retry_run_task.core.ladder import AS_ASKED, Rung
 from retry_run_task.core.messages import Ending, Style, message
@@ -706,7 +707,9 @@ def _called(
     if isinstance(answer, Placed):
         # A look may have seen some of them before this answer named them.
         progress.task_arns += tuple(arn for arn in answer.task_arns if arn not in progress.task_arns)
-        if not answer.is_conflict or len(progress.tried) == 1:
+        # Of a conflict nobody can say which rung it names tasks of: the body that ECS has kept for the token may be
+        # that of another recovery of the same call.
+        if not answer.is_conflict:
             progress.rung_of = {**dict.fromkeys(answer.task_arns, progress.rung), **progress.rung_of}
     _advance(progress, answer)
 
@@ -765,7 +768,8 @@ def _is_blamed(rung: Rung, answer: Placed | Refused | Lost, verdict: Verdict) ->
 def _strike_stopped(failures: _Failed, progress: _Progress, tools: Tools) -> tuple[Failure, ...]:
     """Strike off the rungs whose tasks did not start for a reason that waiting cannot help.
 
-    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked.
+    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked. A task that
+    somebody stopped, or that may have run, says nothing of its rung: no rung is to blame, and none may start it anew.
 
     Returns:
         The failures that are left to decide about.
@@ -773,7 +777,8 @@ def _strike_stopped(failures: _Failed, progress: _Progress, tools: Tools) -> tup
     left = []
     for failure, rung in failures:
         verdict = classify(failure)
-        if rung is None or rung == AS_ASKED or verdict.category in _PASSING | {Category.CAPACITY}:
+        is_blamed = verdict.category not in _PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
+        if rung is None or rung == AS_ASKED or not is_blamed:
             left.append(failure)
         elif rung not in progress.struck:
             _strike(rung, verdict, progress, tools)
