@@ -59,9 +59,6 @@ CLOCKS_DIFFER = timedelta(seconds=5)
 class Gap(StrEnum):
     """Where a rule is known not to hold, and is not looked at. A test shows each; whoever closes it removes it here."""
 
-    DIED_AFTER_A_CALL = (
-        "a recovery that died after a call, and is too late when it comes back, forgets the call"
-    )
     GHOST_THAT_FAILED = (
         "a task of the failed call itself, found and then not started, is replaced by two recoveries"
     )
@@ -402,8 +399,6 @@ class Checks:
 
     def _unnamed(self, world: World, ending: Ending) -> set[str]:
         """Return the tasks that a recovery started and that its end does not name."""
-        if Gap.DIED_AFTER_A_CALL in GAPS and world.died_after_a_call:
-            return set()
         started = {arn for arn, task in self._system.all_tasks.items() if task.by == world.name}
         return started - self._system.failed_to_start - set(ending.task_arns)
 

@@ -344,7 +344,6 @@ class World:
         looks: By step, what its look saw last: tasks, or why it saw none.
         bodies: By step, what it called RunTask with last.
         crashed: Whether its process died since its last call.
-        died_after_a_call: Whether its process ever died after a call, before the answer was recorded.
         struck: How many rungs had been struck off at its last call.
     """
 
@@ -359,7 +358,6 @@ class World:
     looks: dict[str, tuple[TaskState, ...] | str] = field(default_factory=dict)
     bodies: dict[str, JsonObject] = field(default_factory=dict)
     crashed: bool = False
-    died_after_a_call: bool = False
     struck: int = 0
 
     def now(self) -> float:
@@ -387,11 +385,11 @@ class World:
             event_age_s=found.event_age_s,
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
         self.system.checks.in_step(self, "it looks at tasks")
         seen: tuple[TaskState, ...] | str
         try:
-            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
+            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original))
         except aws_tasks.CannotLookError as error:
             seen = str(error)
         self.looks[self.operation] = seen
@@ -922,7 +920,6 @@ class System:
         self.crashed += 1
         world = self.worlds[execution.name]
         world.crashed = True
-        world.died_after_a_call |= moment is Moment.AFTER and name in world.bodies
         self.note(execution.name, f"dies at moment {self.moments}: {name}, {moment}")
         self.happened(_DEATHS[moment])
         return True

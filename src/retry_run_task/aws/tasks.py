@@ -30,22 +30,21 @@ class CannotLookError(Exception):
     """ECS does not say what tasks there are. The message says why."""
 
 
-def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool, ours: bool) -> list[TaskState]:
+def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool) -> list[TaskState]:
     """Return the tasks that do what the launch asked for and that it does not know of, running or having run.
+
+    Those with this launch's own mark, and, if asked for, those with the mark of whoever made the call.
 
     Args:
         ecs: A client for the launch's Region.
         launch: What failed.
         original: Whether to look for tasks with the mark of whoever made the call.
-        ours: Whether to look for tasks with this launch's own mark.
 
     Raises:
         CannotLookError: ECS refuses or does not answer.
     """
     mark = launch.request.parameters.get("startedBy")
-    marks = [mark] if original and mark else []
-    if ours:
-        marks += identity.marks(launch)
+    marks = [*([mark] if original and mark else []), *identity.marks(launch)]
     found: list[dict[str, Any]] = []
     try:
         for mark in marks:

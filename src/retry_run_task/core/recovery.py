@@ -140,13 +140,14 @@ class World(Protocol):
         """Return what made the call, if that is certain."""
         ...
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
         """Return tasks that already do what the launch asked for, starting or running; or why that cannot be seen.
+
+        Tasks with this launch's own mark are always looked for.
 
         Args:
             launch: What failed.
             original: Whether to look for tasks with the mark of whoever made the call.
-            ours: Whether to look for tasks with this launch's own mark.
         """
         ...
 
@@ -225,7 +226,8 @@ class _Progress:
         next_due_s: Seconds from the failed call to the schedule's next run; None if not known.
         has_one_run: Whether it is certain that tasks with the caller's mark do this launch's work: one schedule,
             found for certain, that runs by the clock.
-        first_look: When the recovery began, in seconds since 1970; None before it has looked.
+        first_look: When it looked first, in seconds since 1970; None before.
+        began: A time before its first look, in seconds since 1970; None if no step has asked for it.
         seen: How many failures of each category there have been.
         last: The failure that decided last.
         is_unsure: Whether the attempt under way may have started tasks that nobody has seen.
@@ -255,6 +257,7 @@ class _Progress:
     next_due_s: float | None = None
     has_one_run: bool = False
     first_look: float | None = None
+    began: float | None = None
     seen: Counter[Category] = field(default_factory=Counter)
     last: Verdict | None = None
     is_unsure: bool = False
@@ -390,7 +393,7 @@ def _begin(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Request |
     shut = _enter(launch, progress, tools)
     if shut is not None:
         return shut
-    background = _find_schedule(launch, tools)
+    background = _find_schedule(launch, progress, tools)
     progress.facts = facts_of(
         launch,
         schedule=background.name if isinstance(background, Background) else "",
@@ -498,14 +501,22 @@ def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
     )
 
 
-def _find_schedule(launch: FailedLaunch, tools: Tools) -> Background | NoMatch:
+def _find_schedule(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Background | NoMatch:
     """Find out once what made the call, and remember its name, its times and its tags."""
     if launch.caller.kind not in _SCHEDULED:
         return NoMatch(why="neither a rule nor a schedule made this call")
     if not launch.request.parameters:
         return NoMatch(why="AWS has recorded nothing of the request that it could be found by")
-    found = tools.step("find-schedule", lambda: _background_to_json(tools.world.find_schedule(launch)))
-    background = _background_from_json(found)
+
+    def action() -> JsonObject:
+        # The time first: what comes after it is no longer known to be before every call.
+        now = tools.world.now()
+        return {"now": now, **_background_to_json(tools.world.find_schedule(launch))}
+
+    found = tools.step("find-schedule", action)
+    background = _background_from_json({name: value for name, value in found.items() if name != "now"})
+    # Without it: an execution that an earlier version began.
+    progress.began = found.get("now")
     if isinstance(background, NoMatch):
         tools.tell(Event.MATCHED, schedule=None, why=background.why)
     else:
@@ -613,19 +624,20 @@ def _turn(
         The end, if it is too late or the request cannot be made whole; what RunTask answered; None if it was not
         called, since nothing is missing.
     """
-    ours = progress.turn == 1 or progress.repeat > 0
-    original = progress.has_one_run
-    is_looking = progress.missing > 0 and (ours or original)
 
     def action() -> JsonObject:
-        seen = tools.world.look(launch, original=original, ours=ours) if is_looking else ()
+        # Our own mark is looked for each time, not only where a call of ours may have been lost: an answer with
+        # failures has been seen to come with tasks all the same. https://github.com/apache/airflow/pull/16150
+        seen = tools.world.look(launch, original=progress.has_one_run)
         result: JsonObject = {"now": tools.world.now()}
         result |= {"blind": seen} if isinstance(seen, str) else {"tasks": wire.states_to_json(seen)}
         # A copy: this may be run twice, or end halfway, and only what is returned is remembered.
         then = replace(progress)
         _see(launch, result, then)
-        if then.missing <= 0 or _late(then, tools) is not None:
+        if then.missing <= 0:
             return result
+        if _late(then, tools) is not None:
+            return result | {"unsure": not _began_late(launch, then, tools)}
         whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
         if isinstance(whole, NoMatch):
             return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
@@ -641,6 +653,7 @@ def _turn(
         return None
     late = _late(progress, tools)
     if late is not None:
+        progress.is_unsure |= result.get("unsure", False)
         return late
     answer = wire.answer_from_json(result["call"])
     if isinstance(answer, Unbuildable):
@@ -651,7 +664,8 @@ def _turn(
 
 def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:
     """Remember what a look has shown: the time, and tasks. A ghost of a call, a person's, the next run's."""
-    now = result["now"]
+    # A clock that has gone back since it began makes nothing less late than it was: ``_began_late`` counts on that.
+    now = max(result["now"], progress.began or result["now"])
     progress.first_look = now if progress.first_look is None else progress.first_look
     progress.elapsed_s = _elapsed(launch, progress.first_look, now, progress.waited_s)
     progress.see(wire.states_from_json(result.get("tasks", ())))
@@ -660,6 +674,24 @@ def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:
 def _late(progress: _Progress, tools: Tools) -> GiveUp | None:
     late = past_deadline(_treatment(progress, tools), progress.elapsed_s, progress.next_due_s)
     return late or _forgotten(progress)
+
+
+def _began_late(launch: FailedLaunch, progress: _Progress, tools: Tools) -> bool:
+    """Tell whether it was too late for the first attempt already when the recovery began.
+
+    A step cannot know whether it was carried out before and cut off: its process may have died after RunTask had
+    placed a task, and have come back when it is too late. It may not call again then, which would tell, and what it
+    sees says little: ECS may not list the task yet, or may not answer. So the end must say that tasks may be there.
+    Only where every time that the step can have been carried out was too late is it certain that it never called:
+    a record that came too late, which for a job of every five minutes is the common case. Any other step of an
+    attempt begins in time, unless something has held it up.
+    """
+    if progress.turn > 1 or progress.began is None:
+        return False
+    return (
+        _late(replace(progress, elapsed_s=_elapsed(launch, progress.began, progress.began, 0)), tools)
+        is not None
+    )
 
 
 def _body(launch: FailedLaunch, asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject:
