@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.core import recovery, schedules, wire
+from retry_run_task.core import identity, recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
 from retry_run_task.core.ladder import RungKind
@@ -694,6 +694,12 @@ class System:
         looks_like_one = str(parameters.get("startedBy") or "").startswith("events-rule/")
         return is_of_rule or looks_like_one or self.conditions.recovers_others
 
+    @property
+    def has_been_calm(self) -> bool:
+        """Whether every call of a recovery has been answered, and every look has seen."""
+        unrest = (Fault.BLIND, Fault.ANSWERED_5XX, Fault.ANSWER_LOST, Fault.CALL_LOST, Fault.CALL_LATE)
+        return not any(self.chronicle.faults[fault] for fault in unrest)
+
     def note(self, who: str, what: str) -> None:
         """Write down what happens."""
         self.chronicle.lines.append((self.timeline.now - START, self._names.get(who, who), what))
@@ -777,6 +783,7 @@ class System:
                 overrides=detail["overrides"],
                 by=self._acting_for,
             )
+            self._owners[identity.task_identity(arn, account=ACCOUNT, region=REGION)[:12]] = task.group
             if self._acting == "recovery":
                 task.group = self._owners[str(task.started_by)[-12:]]
             if self._acting in ("rule", "recovery", "person"):

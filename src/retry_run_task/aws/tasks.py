@@ -31,7 +31,7 @@ class CannotLookError(Exception):
 
 
 def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool) -> list[TaskState]:
-    """Return the tasks that do what the launch asked for and that it does not know of, running or having run.
+    """Return the tasks that do what the launch asked for and that it does not know of.
 
     Those with this launch's own mark, and, if asked for, those with the mark of whoever made the call.
 
@@ -53,7 +53,8 @@ def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool) -> li
     except (BotoCoreError, ClientError) as error:
         raise CannotLookError(str(error)) from error
     states = [wire.state(task) for task in found if wire.is_of(launch, task)]
-    return [one for one in states if one.phase is not Phase.FAILED]
+    # What failed of ours its recovery has watched. What failed of others may have a recovery of its own.
+    return [one for one in states if one.phase is not Phase.FAILED or not one.is_ours]
 
 
 def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[TaskState]:

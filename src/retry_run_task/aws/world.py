@@ -18,7 +18,7 @@ from retry_run_task.core.schedules import (
     match,
     variable_names,
 )
-from retry_run_task.core.values import IncompleteRequest, Refused
+from retry_run_task.core.values import IncompleteRequest, Phase, Refused
 from retry_run_task.sources import expressions
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def survey(launch: FailedLaunch) -> Survey:
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), *identity.marks(launch)),
-        "there": () if isinstance(seen, str) else tuple(task.arn for task in seen),
+        "there": () if isinstance(seen, str) else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
         "blind": seen if isinstance(seen, str) else "",
     }
     if isinstance(found, NoMatch):

@@ -141,7 +141,7 @@ class World(Protocol):
         ...
 
     def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
-        """Return tasks that already do what the launch asked for, starting or running; or why that cannot be seen.
+        """Return tasks that already do what the launch asked for, and others' that failed to; or why none can be seen.
 
         Tasks with this launch's own mark are always looked for.
 
@@ -214,6 +214,9 @@ class _Progress:
 
     Attributes:
         wanted: How many tasks were missing when it began.
+        call_id: What tokens and marks are derived from: the launch's own, or that of a task's that did not start.
+        before: How many attempts were made before those that ``call_id`` is for.
+        failed: Tasks that no recovery started, and that did not start.
         attempt: Number of the attempt that comes next; the first is 1.
         repeat: How often this attempt has been made already without an answer.
         turn: How often the loop has looked; numbers its steps.
@@ -245,6 +248,9 @@ class _Progress:
     """
 
     wanted: int
+    call_id: str
+    before: int = 0
+    failed: frozenset[str] = frozenset()
     attempt: int = 1
     repeat: int = 0
     turn: int = 0
@@ -285,7 +291,7 @@ class _Progress:
     def see(self, states: Iterable[TaskState]) -> None:
         """Remember how tasks are that do the job, and which of them are new."""
         for task in states:
-            if task.arn not in self.task_arns:
+            if task.arn not in self.task_arns and task.phase is not Phase.FAILED:
                 self.task_arns += (task.arn,)
                 if not task.is_ours:
                     self.adopted |= {task.arn}
@@ -314,7 +320,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
     Returns:
         How it ended. A person has been told of every end that is not well, and of the others if asked for.
     """
-    progress = _Progress(wanted=request.asked(launch.request) - len(launch.placed))
+    progress = _Progress(wanted=request.asked(launch.request) - len(launch.placed), call_id=launch.call_id)
     progress.last = worst([classify(f) for f in launch.failures])
     tools.tell(
         Event.BEGAN,
@@ -341,7 +347,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         changed=list(ending.changed) or None,
     )
     if _is_to_be_told(ending, progress, tools):
-        _notify(message(launch, ending, tools.style), tools)
+        _notify(message(replace(launch, call_id=progress.call_id), ending, tools.style), tools)
     return ending
 
 
@@ -628,7 +634,7 @@ def _turn(
     def action() -> JsonObject:
         # Our own mark is looked for each time, not only where a call of ours may have been lost: an answer with
         # failures has been seen to come with tasks all the same. https://github.com/apache/airflow/pull/16150
-        seen = tools.world.look(launch, original=progress.has_one_run)
+        seen = tools.world.look(replace(launch, call_id=progress.call_id), original=progress.has_one_run)
         result: JsonObject = {"now": tools.world.now()}
         result |= {"blind": seen} if isinstance(seen, str) else {"tasks": wire.states_to_json(seen)}
         # A copy: this may be run twice, or end halfway, and only what is returned is remembered.
@@ -642,8 +648,9 @@ def _turn(
         if isinstance(whole, NoMatch):
             return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
         # This body may hold secrets. What leaves the step is the answer.
-        body = _body(launch, whole, then)
-        return result | {"call": wire.answer_to_json(tools.world.run_task(launch, body))}
+        body = _body(whole, then)
+        named = replace(launch, call_id=then.call_id)
+        return result | {"call": wire.answer_to_json(tools.world.run_task(named, body))}
 
     result = tools.step(f"run-task-{progress.label}", action)
     _see(launch, result, progress)
@@ -658,7 +665,7 @@ def _turn(
     answer = wire.answer_from_json(result["call"])
     if isinstance(answer, Unbuildable):
         return _incomplete(answer.why)
-    _called(launch, admitted, answer, progress, tools)
+    _called(admitted, answer, progress, tools)
     return answer
 
 
@@ -668,7 +675,26 @@ def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:
     now = max(result["now"], progress.began or result["now"])
     progress.first_look = now if progress.first_look is None else progress.first_look
     progress.elapsed_s = _elapsed(launch, progress.first_look, now, progress.waited_s)
-    progress.see(wire.states_from_json(result.get("tasks", ())))
+    states = wire.states_from_json(result.get("tasks", ()))
+    progress.see(states)
+    _share(launch, states, progress)
+
+
+def _share(launch: FailedLaunch, states: Iterable[TaskState], progress: _Progress) -> None:
+    """Go on as the recovery of a task that did this launch's work and did not start, if it is all that is missing.
+
+    Such a task, a ghost of the failed call or a person's, may have a recovery of its own, by ECS's event of it. Nobody
+    can know whether it has, nor which of the two acts first. Both would start a task for it. With the token and the
+    mark of that recovery it is the same call, whoever makes it, as for two records of one call. The launch's own
+    token is left for that only where nothing is in doubt that was asked with it.
+    """
+    for task in states:
+        if task.phase is not Phase.FAILED or task.is_ours or task.arn in progress.failed:
+            continue
+        progress.failed |= {task.arn}
+        theirs = identity.task_identity(task.arn, account=launch.account, region=launch.region)
+        if progress.missing == 1 and not progress.repeat and theirs != progress.call_id:
+            progress.call_id, progress.before = theirs, progress.attempt - 1
 
 
 def _late(progress: _Progress, tools: Tools) -> GiveUp | None:
@@ -694,13 +720,13 @@ def _began_late(launch: FailedLaunch, progress: _Progress, tools: Tools) -> bool
     )
 
 
-def _body(launch: FailedLaunch, asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject:
+def _body(asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject:
     """Return the body of an attempt: as asked, but for what its rung changes."""
     body = request.for_attempt(
         asked,
         missing=progress.missing,
-        token=identity.client_token(launch.call_id, progress.attempt),
-        started_by=identity.mark_started_by(asked.parameters.get("startedBy"), launch.call_id),
+        token=identity.client_token(progress.call_id, progress.attempt - progress.before),
+        started_by=identity.mark_started_by(asked.parameters.get("startedBy"), progress.call_id),
     )
     return ladder.apply(progress.rung, body)
 
@@ -715,7 +741,6 @@ def _elapsed(launch: FailedLaunch, first_look: float, now: float, waited_s: int)
 
 
 def _called(
-    launch: FailedLaunch,
     admitted: Request | IncompleteRequest,
     answer: Placed | Refused | Lost,
     progress: _Progress,
@@ -734,7 +759,7 @@ def _called(
         task_arns=list(answer.task_arns) if isinstance(answer, Placed) else [],
         failures=said["failures"],
         elapsed_s=round(progress.elapsed_s),
-        request=request.masked(_body(launch, admitted, progress)),
+        request=request.masked(_body(admitted, progress)),
     )
     if isinstance(answer, Placed):
         # A look may have seen some of them before this answer named them.
@@ -888,6 +913,7 @@ def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> _Failed:
             failures = tuple((s.failure or _NO_ANSWER, progress.rung_of.get(s.arn)) for s in failed)
             said = wire.failures_to_json(failure for failure, _ in failures)
             tools.tell(Event.START_FAILED, task_arns=sorted(gone), failures=said)
+            _share(launch, [s for s in failed if s.arn in progress.adopted], progress)
             return failures
         waiting = tuple(arn for arn in waiting if arn not in progress.running)
     return ()

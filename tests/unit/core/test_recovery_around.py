@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.values import (
     Caller,
     CallerKind,
+    Category,
     FailedLaunch,
     Failure,
     IncompleteRequest,
@@ -26,9 +28,10 @@ from retry_run_task.core.values import (
     TaskState,
 )
 from retry_run_task.simulate.virtual import Execution, Moment
+from retry_run_task.sources import task_state_change
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
-from support.worlds import run
+from support.worlds import Run, run
 
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
 LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
@@ -92,6 +95,73 @@ def test_a_ghost_that_does_not_come_to_run_is_replaced() -> None:
     done = run(launch(), placed("t1"), there={1: starting("ghost")}, states={1: (failed("ghost", NETWORK),)})
     assert done.ending.outcome is Outcome.RECOVERED
     assert done.ending.task_arns == ("t1",)
+
+
+GHOST = "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/0f9c"
+
+
+def shared_with_its_own_recovery() -> tuple[str, str]:
+    """Return token and mark as intake derives them from ECS's event of the ghost."""
+    detail = {
+        "taskArn": GHOST,
+        "taskDefinitionArn": "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/nightly:7",
+        "startedBy": "events-rule/nightly",
+        "lastStatus": "STOPPED",
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": NETWORK,
+        "stoppedAt": "2026-11-24T00:03:00Z",
+    }
+    of = {"account": launch().account, "region": launch().region}
+    (found,) = task_state_change.parse({"id": "x", "detail": detail, **of})
+    assert isinstance(found, FailedLaunch)
+    mark = identity.mark_started_by("events-rule/nightly", found.call_id)
+    return identity.client_token(found.call_id, 1), mark
+
+
+def own(attempt: int) -> tuple[str, str]:
+    call_id = launch().call_id
+    return identity.client_token(call_id, attempt), identity.mark_started_by("events-rule/nightly", call_id)
+
+
+def calls(done: Run) -> list[tuple[str, str]]:
+    return [(body["clientToken"], body["startedBy"]) for body in done.world.bodies]
+
+
+def test_what_stands_in_for_a_ghost_is_started_as_the_ghost_s_own_recovery_starts_it() -> None:
+    """So that ECS makes one call of both, whichever comes first, and whether there is another at all."""
+    watched = run(
+        launch(), SHORT, placed("t1"), there={2: starting(GHOST)}, states={1: (failed(GHOST, NETWORK),)}
+    )
+    before = run(launch(), placed("t1"), there={1: (failed(GHOST, NETWORK),)})
+    assert calls(watched) == [own(1), shared_with_its_own_recovery()]
+    assert calls(before) == [shared_with_its_own_recovery()]
+    assert watched.ending.outcome is before.ending.outcome is Outcome.RECOVERED
+
+
+def test_a_message_after_that_names_the_mark_that_the_tasks_would_have() -> None:
+    policy = changed(category=Category.TRANSIENT, attempts=2)
+    done = run(launch(), LOST, there={1: (failed(GHOST, NETWORK),)}, policy=policy)
+    assert calls(done) == [shared_with_its_own_recovery()] * 2
+    assert f"--started-by {shared_with_its_own_recovery()[1]}" in done.world.messages[0].text
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "script", "there"),
+    [
+        # Of two that are missing only one is the ghost's.
+        (2, (placed("t1", "t2"),), {1: (failed(GHOST, NETWORK),)}),
+        # The own token may have started something.
+        (1, (LOST, placed("t1")), {2: (failed(GHOST, NETWORK),)}),
+        # A task of ours is nobody else's.
+        (1, (placed("t1"),), {1: (replace(failed(GHOST, NETWORK), is_ours=True),)}),
+    ],
+)
+def test_the_launch_s_own_token_is_kept_where_it_must_be(
+    asked_for: int, script: tuple[Placed | Lost, ...], there: dict[int, Any]
+) -> None:
+    done = run(launch(request=parameters(count=asked_for)), *script, there=there)
+    assert calls(done) == [own(1)] * len(script)
+    assert done.ending.outcome is Outcome.RECOVERED
 
 
 def test_a_task_of_ours_whose_answer_was_lost_is_our_success() -> None:
