@@ -465,13 +465,13 @@ class _World:
     _now: float = AT.timestamp()
 
     def now(self) -> float:
-        self._now += 1800
+        self._now += 900
         return self._now
 
     def find_schedule(self, _launch: FailedLaunch) -> Background | NoMatch:
         return self.schedule
 
-    def look(self, _launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
+    def look(self, _launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
         return self.there
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
@@ -1012,9 +1012,9 @@ class _CountingEcs:
         yield {"taskArns": []}
 
 
-def _reads(launch: FailedLaunch, *, ours: bool) -> int:
+def _reads(launch: FailedLaunch) -> int:
     ecs = _CountingEcs()
-    tasks.already_there(ecs, launch, original=True, ours=ours)  # type: ignore[arg-type]  # as much of it as is asked
+    tasks.already_there(ecs, launch, original=True)  # type: ignore[arg-type]  # as much of it as is asked
     return ecs.reads
 
 
@@ -1052,13 +1052,8 @@ def limits() -> str:
             f"{differ_s:.0f} s",
             "sources/tasks.py",
         ),
-        ("`ListTasks` calls before an attempt", str(_reads(failed, ours=False)), "aws/tasks.py"),
-        (
-            "`ListTasks` calls before the first attempt, and before one that repeats a call",
-            str(_reads(failed, ours=True)),
-            "aws/tasks.py",
-        ),
-        ("the same, if the launch is a thrown error", str(_reads(thrown, ours=True)), "aws/tasks.py"),
+        ("`ListTasks` calls before an attempt", str(_reads(failed)), "aws/tasks.py"),
+        ("the same, if the launch is a thrown error", str(_reads(thrown)), "aws/tasks.py"),
         ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "core/recovery.py"),
     )
     return page(

@@ -227,7 +227,7 @@ def test_a_task_that_does_not_start_stops_with_the_same_words() -> None:
     assert state.failure is not None
     assert (state.failure.code, state.failure.reason) == (task["stopCode"], task["stoppedReason"])
     # What has failed does nobody's work, so it is not found by a look.
-    assert world.look(launch, original=True, ours=True) == ()
+    assert world.look(launch, original=True) == ()
 
 
 TIMES = st.floats(0, 20_000, allow_nan=False).map(lambda time: round(time, 1))

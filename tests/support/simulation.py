@@ -24,10 +24,10 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.core import recovery, schedules, wire
+from retry_run_task.core import identity, recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
 from retry_run_task.core.errors import StartError
-from retry_run_task.core.ladder import MEMBERS, RungKind
+from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.messages import Ending, Message
 from retry_run_task.core.policy import Policy
 from retry_run_task.core.schedules import NoMatch, Schedule
@@ -184,7 +184,6 @@ class Task:
     Attributes:
         who: ``rule``, ``person``, ``ghost`` or ``recovery``: who made the call that started it.
         by: Name of the recovery that made it; empty if none did.
-        is_on_a_rung: Whether that call was not for what the launch had asked for, but for what a rung made of it.
         group: The launch that it was started for. A task that a person started with a rule's mark and that did
             not start is recovered with the rule's request, and so with the rule's group, but it is the person's.
     """
@@ -195,7 +194,6 @@ class Task:
     created_at: str
     overrides: JsonObject
     by: str = ""
-    is_on_a_rung: bool = False
     status: str = ""
 
 
@@ -346,7 +344,6 @@ class World:
         looks: By step, what its look saw last: tasks, or why it saw none.
         bodies: By step, what it called RunTask with last.
         crashed: Whether its process died since its last call.
-        died_after_a_call: Whether its process ever died after a call, before the answer was recorded.
         struck: How many rungs had been struck off at its last call.
     """
 
@@ -361,7 +358,6 @@ class World:
     looks: dict[str, tuple[TaskState, ...] | str] = field(default_factory=dict)
     bodies: dict[str, JsonObject] = field(default_factory=dict)
     crashed: bool = False
-    died_after_a_call: bool = False
     struck: int = 0
 
     def now(self) -> float:
@@ -389,11 +385,11 @@ class World:
             event_age_s=found.event_age_s,
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
         self.system.checks.in_step(self, "it looks at tasks")
         seen: tuple[TaskState, ...] | str
         try:
-            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ours=ours))
+            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original))
         except aws_tasks.CannotLookError as error:
             seen = str(error)
         self.looks[self.operation] = seen
@@ -560,7 +556,6 @@ class System:
         self._numbers: dict[str, int] = {}
         self._acting = ""
         self._acting_for = ""
-        self._acting_rung = False
         self._tokens_acted_upon: set[str] = set()
         self._names: dict[str, str] = {}
         self._owners: dict[str, str] = {}
@@ -699,6 +694,12 @@ class System:
         looks_like_one = str(parameters.get("startedBy") or "").startswith("events-rule/")
         return is_of_rule or looks_like_one or self.conditions.recovers_others
 
+    @property
+    def has_been_calm(self) -> bool:
+        """Whether every call of a recovery has been answered, and every look has seen."""
+        unrest = (Fault.BLIND, Fault.ANSWERED_5XX, Fault.ANSWER_LOST, Fault.CALL_LOST, Fault.CALL_LATE)
+        return not any(self.chronicle.faults[fault] for fault in unrest)
+
     def note(self, who: str, what: str) -> None:
         """Write down what happens."""
         self.chronicle.lines.append((self.timeline.now - START, self._names.get(who, who), what))
@@ -718,17 +719,15 @@ class System:
         """Call RunTask, and remember who did, and which recovery."""
         token = body.get("clientToken")
         was_known = token in self._tokens_acted_upon
-        before = self._acting, self._acting_for, self._acting_rung
-        asked = self.asked_for.get(body["group"], {})
-        is_on_a_rung = any(body.get(name) != asked.get(name) for name in (*MEMBERS, "overrides"))
-        self._acting, self._acting_for, self._acting_rung = who, by, is_on_a_rung
+        before = self._acting, self._acting_for
+        self._acting, self._acting_for = who, by
         try:
             answer = self.ecs.run_task(body, caller)
         except EcsError as error:
             self._count_error(error)
             raise
         finally:
-            self._acting, self._acting_for, self._acting_rung = before
+            self._acting, self._acting_for = before
         if who == "recovery" and was_known:
             self.happened(Fault.REPLAYED)
         if answer["tasks"] and answer["failures"]:
@@ -783,8 +782,8 @@ class System:
                 created_at=detail["createdAt"],
                 overrides=detail["overrides"],
                 by=self._acting_for,
-                is_on_a_rung=self._acting_rung,
             )
+            self._owners[identity.task_identity(arn, account=ACCOUNT, region=REGION)[:12]] = task.group
             if self._acting == "recovery":
                 task.group = self._owners[str(task.started_by)[-12:]]
             if self._acting in ("rule", "recovery", "person"):
@@ -928,7 +927,6 @@ class System:
         self.crashed += 1
         world = self.worlds[execution.name]
         world.crashed = True
-        world.died_after_a_call |= moment is Moment.AFTER and name in world.bodies
         self.note(execution.name, f"dies at moment {self.moments}: {name}, {moment}")
         self.happened(_DEATHS[moment])
         return True

@@ -49,7 +49,7 @@ class ScriptedWorld:
     states: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
     forget_after: int | None = None
     looks: int = 0
-    looked_for: list[tuple[bool, bool]] = field(default_factory=list)
+    looked_for: list[bool] = field(default_factory=list)
     watches: int = 0
 
     def now(self) -> float:
@@ -63,9 +63,9 @@ class ScriptedWorld:
     def find_schedule(self, launch: FailedLaunch) -> recovery.Background | NoMatch:
         return self.background
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
         self.looks += 1
-        self.looked_for.append((original, ours))
+        self.looked_for.append(original)
         return self.there.get(self.looks, ())
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:

@@ -30,22 +30,21 @@ class CannotLookError(Exception):
     """ECS does not say what tasks there are. The message says why."""
 
 
-def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool, ours: bool) -> list[TaskState]:
-    """Return the tasks that do what the launch asked for and that it does not know of, running or having run.
+def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool) -> list[TaskState]:
+    """Return the tasks that do what the launch asked for and that it does not know of.
+
+    Those with this launch's own mark, and, if asked for, those with the mark of whoever made the call.
 
     Args:
         ecs: A client for the launch's Region.
         launch: What failed.
         original: Whether to look for tasks with the mark of whoever made the call.
-        ours: Whether to look for tasks with this launch's own mark.
 
     Raises:
         CannotLookError: ECS refuses or does not answer.
     """
     mark = launch.request.parameters.get("startedBy")
-    marks = [mark] if original and mark else []
-    if ours:
-        marks += identity.marks(launch)
+    marks = [*([mark] if original and mark else []), *identity.marks(launch)]
     found: list[dict[str, Any]] = []
     try:
         for mark in marks:
@@ -54,7 +53,8 @@ def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool, ours:
     except (BotoCoreError, ClientError) as error:
         raise CannotLookError(str(error)) from error
     states = [wire.state(task) for task in found if wire.is_of(launch, task)]
-    return [one for one in states if one.phase is not Phase.FAILED]
+    # What failed of ours its recovery has watched. What failed of others may have a recovery of its own.
+    return [one for one in states if one.phase is not Phase.FAILED or not one.is_ours]
 
 
 def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[TaskState]:

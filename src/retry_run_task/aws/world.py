@@ -18,7 +18,7 @@ from retry_run_task.core.schedules import (
     match,
     variable_names,
 )
-from retry_run_task.core.values import IncompleteRequest, Refused
+from retry_run_task.core.values import IncompleteRequest, Phase, Refused
 from retry_run_task.sources import expressions
 
 if TYPE_CHECKING:
@@ -63,11 +63,11 @@ class World:
             visible=_visible(launch, found),
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
         """Return tasks that already do what the launch asked for; or why that cannot be seen."""
         try:
             client = ecs.client(launch.region, self._role)
-            return tuple(tasks.already_there(client, launch, original=original, ours=ours))
+            return tuple(tasks.already_there(client, launch, original=original))
         except (tasks.CannotLookError, members.CannotAssumeError) as error:
             return str(error)
 
@@ -131,11 +131,11 @@ def survey(launch: FailedLaunch) -> Survey:
         _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
     )
     has_one_run = not isinstance(found, NoMatch) and found.expression is not None
-    seen = world.look(launch, original=has_one_run, ours=True)
+    seen = world.look(launch, original=has_one_run)
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), *identity.marks(launch)),
-        "there": () if isinstance(seen, str) else tuple(task.arn for task in seen),
+        "there": () if isinstance(seen, str) else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
         "blind": seen if isinstance(seen, str) else "",
     }
     if isinstance(found, NoMatch):

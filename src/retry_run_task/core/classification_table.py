@@ -230,6 +230,9 @@ _HAD_STARTED = (
     ),
 )
 
+HAD_STARTED = frozenset(row.name for row in _HAD_STARTED)
+"""Rows of tasks that were stopped on purpose or that may have run, whatever the request looked like."""
+
 # Whether a call was allowed is decided by its code alone, before any text is read: a call that AWS denied is
 # never made again in the caller's place, even if its message speaks of capacity or of a time-out.
 _DENIED_AND_EXPIRED = (

@@ -71,6 +71,16 @@ def call_identity(event_id: str, *, account: str, region: str, parameters: Mappi
     return _digest("event", event_id, size=32)
 
 
+def task_event_id(task_arn: str) -> str:
+    """Return what stands in for an event id in the launch of a task that was accepted and did not start."""
+    return event_identity(f"t-{task_arn.rsplit('/', 1)[-1]}", task_arn)
+
+
+def task_identity(task_arn: str, *, account: str, region: str) -> str:
+    """Return ``call_identity`` of the launch of a task that was accepted and did not start."""
+    return call_identity(task_event_id(task_arn), account=account, region=region, parameters={})
+
+
 _CAUSE = ("cluster", "taskDefinition", "startedBy")
 
 

@@ -127,7 +127,8 @@ class Ending:
         elapsed_s: Seconds from the failed call to the last attempt.
         last: The failure that decided last; None if there was none.
         hint: What a person can do.
-        is_unsure: Whether the last attempt may have started tasks that nobody has seen.
+        is_unsure: Whether a call may have started tasks that nobody has seen: its answer was lost, or the process
+            that made it may have died before the answer was written down.
         rungs: Names of the rungs that placed the tasks, without the request as it was asked.
         changed: What they changed, and where the tasks started: a clause for each, such as ``1 task on-demand
             in ap-northeast-1c instead of Spot``.

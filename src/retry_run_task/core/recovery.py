@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from retry_run_task.core import backoff, identity, ladder, request, wire
 from retry_run_task.core.classification import classify, worst
+from retry_run_task.core.classification_table import HAD_STARTED
 from retry_run_task.core.decision import GiveUp, Retry, decide, ignored, open_with, past_deadline
 from retry_run_task.core.ladder import AS_ASKED, Rung
 from retry_run_task.core.messages import Ending, Style, message
@@ -139,13 +140,14 @@ class World(Protocol):
         """Return what made the call, if that is certain."""
         ...
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:
-        """Return tasks that already do what the launch asked for, starting or running; or why that cannot be seen.
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
+        """Return tasks that already do what the launch asked for, and others' that failed to; or why none can be seen.
+
+        Tasks with this launch's own mark are always looked for.
 
         Args:
             launch: What failed.
             original: Whether to look for tasks with the mark of whoever made the call.
-            ours: Whether to look for tasks with this launch's own mark.
         """
         ...
 
@@ -212,6 +214,9 @@ class _Progress:
 
     Attributes:
         wanted: How many tasks were missing when it began.
+        call_id: What tokens and marks are derived from: the launch's own, or that of a task's that did not start.
+        before: How many attempts were made before those that ``call_id`` is for.
+        failed: Tasks that no recovery started, and that did not start.
         attempt: Number of the attempt that comes next; the first is 1.
         repeat: How often this attempt has been made already without an answer.
         turn: How often the loop has looked; numbers its steps.
@@ -224,7 +229,8 @@ class _Progress:
         next_due_s: Seconds from the failed call to the schedule's next run; None if not known.
         has_one_run: Whether it is certain that tasks with the caller's mark do this launch's work: one schedule,
             found for certain, that runs by the clock.
-        first_look: When the recovery began, in seconds since 1970; None before it has looked.
+        first_look: When it looked first, in seconds since 1970; None before.
+        began: A time before its first look, in seconds since 1970; None if no step has asked for it.
         seen: How many failures of each category there have been.
         last: The failure that decided last.
         is_unsure: Whether the attempt under way may have started tasks that nobody has seen.
@@ -242,6 +248,9 @@ class _Progress:
     """
 
     wanted: int
+    call_id: str
+    before: int = 0
+    failed: frozenset[str] = frozenset()
     attempt: int = 1
     repeat: int = 0
     turn: int = 0
@@ -254,6 +263,7 @@ class _Progress:
     next_due_s: float | None = None
     has_one_run: bool = False
     first_look: float | None = None
+    began: float | None = None
     seen: Counter[Category] = field(default_factory=Counter)
     last: Verdict | None = None
     is_unsure: bool = False
@@ -281,7 +291,7 @@ class _Progress:
     def see(self, states: Iterable[TaskState]) -> None:
         """Remember how tasks are that do the job, and which of them are new."""
         for task in states:
-            if task.arn not in self.task_arns:
+            if task.arn not in self.task_arns and task.phase is not Phase.FAILED:
                 self.task_arns += (task.arn,)
                 if not task.is_ours:
                     self.adopted |= {task.arn}
@@ -310,7 +320,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
     Returns:
         How it ended. A person has been told of every end that is not well, and of the others if asked for.
     """
-    progress = _Progress(wanted=request.asked(launch.request) - len(launch.placed))
+    progress = _Progress(wanted=request.asked(launch.request) - len(launch.placed), call_id=launch.call_id)
     progress.last = worst([classify(f) for f in launch.failures])
     tools.tell(
         Event.BEGAN,
@@ -337,7 +347,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         changed=list(ending.changed) or None,
     )
     if _is_to_be_told(ending, progress, tools):
-        _notify(message(launch, ending, tools.style), tools)
+        _notify(message(replace(launch, call_id=progress.call_id), ending, tools.style), tools)
     return ending
 
 
@@ -389,7 +399,7 @@ def _begin(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Request |
     shut = _enter(launch, progress, tools)
     if shut is not None:
         return shut
-    background = _find_schedule(launch, tools)
+    background = _find_schedule(launch, progress, tools)
     progress.facts = facts_of(
         launch,
         schedule=background.name if isinstance(background, Background) else "",
@@ -497,14 +507,22 @@ def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
     )
 
 
-def _find_schedule(launch: FailedLaunch, tools: Tools) -> Background | NoMatch:
+def _find_schedule(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Background | NoMatch:
     """Find out once what made the call, and remember its name, its times and its tags."""
     if launch.caller.kind not in _SCHEDULED:
         return NoMatch(why="neither a rule nor a schedule made this call")
     if not launch.request.parameters:
         return NoMatch(why="AWS has recorded nothing of the request that it could be found by")
-    found = tools.step("find-schedule", lambda: _background_to_json(tools.world.find_schedule(launch)))
-    background = _background_from_json(found)
+
+    def action() -> JsonObject:
+        # The time first: what comes after it is no longer known to be before every call.
+        now = tools.world.now()
+        return {"now": now, **_background_to_json(tools.world.find_schedule(launch))}
+
+    found = tools.step("find-schedule", action)
+    background = _background_from_json({name: value for name, value in found.items() if name != "now"})
+    # Without it: an execution that an earlier version began.
+    progress.began = found.get("now")
     if isinstance(background, NoMatch):
         tools.tell(Event.MATCHED, schedule=None, why=background.why)
     else:
@@ -612,25 +630,27 @@ def _turn(
         The end, if it is too late or the request cannot be made whole; what RunTask answered; None if it was not
         called, since nothing is missing.
     """
-    ours = progress.turn == 1 or progress.repeat > 0
-    original = progress.has_one_run
-    is_looking = progress.missing > 0 and (ours or original)
 
     def action() -> JsonObject:
-        seen = tools.world.look(launch, original=original, ours=ours) if is_looking else ()
+        # Our own mark is looked for each time, not only where a call of ours may have been lost: an answer with
+        # failures has been seen to come with tasks all the same. https://github.com/apache/airflow/pull/16150
+        seen = tools.world.look(replace(launch, call_id=progress.call_id), original=progress.has_one_run)
         result: JsonObject = {"now": tools.world.now()}
         result |= {"blind": seen} if isinstance(seen, str) else {"tasks": wire.states_to_json(seen)}
         # A copy: this may be run twice, or end halfway, and only what is returned is remembered.
         then = replace(progress)
         _see(launch, result, then)
-        if then.missing <= 0 or _late(then, tools) is not None:
+        if then.missing <= 0:
             return result
+        if _late(then, tools) is not None:
+            return result | {"unsure": not _began_late(launch, then, tools)}
         whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
         if isinstance(whole, NoMatch):
             return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
         # This body may hold secrets. What leaves the step is the answer.
-        body = _body(launch, whole, then)
-        return result | {"call": wire.answer_to_json(tools.world.run_task(launch, body))}
+        body = _body(whole, then)
+        named = replace(launch, call_id=then.call_id)
+        return result | {"call": wire.answer_to_json(tools.world.run_task(named, body))}
 
     result = tools.step(f"run-task-{progress.label}", action)
     _see(launch, result, progress)
@@ -640,20 +660,41 @@ def _turn(
         return None
     late = _late(progress, tools)
     if late is not None:
+        progress.is_unsure |= result.get("unsure", False)
         return late
     answer = wire.answer_from_json(result["call"])
     if isinstance(answer, Unbuildable):
         return _incomplete(answer.why)
-    _called(launch, admitted, answer, progress, tools)
+    _called(admitted, answer, progress, tools)
     return answer
 
 
 def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:
     """Remember what a look has shown: the time, and tasks. A ghost of a call, a person's, the next run's."""
-    now = result["now"]
+    # A clock that has gone back since it began makes nothing less late than it was: ``_began_late`` counts on that.
+    now = max(result["now"], progress.began or result["now"])
     progress.first_look = now if progress.first_look is None else progress.first_look
     progress.elapsed_s = _elapsed(launch, progress.first_look, now, progress.waited_s)
-    progress.see(wire.states_from_json(result.get("tasks", ())))
+    states = wire.states_from_json(result.get("tasks", ()))
+    progress.see(states)
+    _share(launch, states, progress)
+
+
+def _share(launch: FailedLaunch, states: Iterable[TaskState], progress: _Progress) -> None:
+    """Go on as the recovery of a task that did this launch's work and did not start, if it is all that is missing.
+
+    Such a task, a ghost of the failed call or a person's, may have a recovery of its own, by ECS's event of it. Nobody
+    can know whether it has, nor which of the two acts first. Both would start a task for it. With the token and the
+    mark of that recovery it is the same call, whoever makes it, as for two records of one call. The launch's own
+    token is left for that only where nothing is in doubt that was asked with it.
+    """
+    for task in states:
+        if task.phase is not Phase.FAILED or task.is_ours or task.arn in progress.failed:
+            continue
+        progress.failed |= {task.arn}
+        theirs = identity.task_identity(task.arn, account=launch.account, region=launch.region)
+        if progress.missing == 1 and not progress.repeat and theirs != progress.call_id:
+            progress.call_id, progress.before = theirs, progress.attempt - 1
 
 
 def _late(progress: _Progress, tools: Tools) -> GiveUp | None:
@@ -661,13 +702,31 @@ def _late(progress: _Progress, tools: Tools) -> GiveUp | None:
     return late or _forgotten(progress)
 
 
-def _body(launch: FailedLaunch, asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject:
+def _began_late(launch: FailedLaunch, progress: _Progress, tools: Tools) -> bool:
+    """Tell whether it was too late for the first attempt already when the recovery began.
+
+    A step cannot know whether it was carried out before and cut off: its process may have died after RunTask had
+    placed a task, and have come back when it is too late. It may not call again then, which would tell, and what it
+    sees says little: ECS may not list the task yet, or may not answer. So the end must say that tasks may be there.
+    Only where every time that the step can have been carried out was too late is it certain that it never called:
+    a record that came too late, which for a job of every five minutes is the common case. Any other step of an
+    attempt begins in time, unless something has held it up.
+    """
+    if progress.turn > 1 or progress.began is None:
+        return False
+    return (
+        _late(replace(progress, elapsed_s=_elapsed(launch, progress.began, progress.began, 0)), tools)
+        is not None
+    )
+
+
+def _body(asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject:
     """Return the body of an attempt: as asked, but for what its rung changes."""
     body = request.for_attempt(
         asked,
         missing=progress.missing,
-        token=identity.client_token(launch.call_id, progress.attempt),
-        started_by=identity.mark_started_by(asked.parameters.get("startedBy"), launch.call_id),
+        token=identity.client_token(progress.call_id, progress.attempt - progress.before),
+        started_by=identity.mark_started_by(asked.parameters.get("startedBy"), progress.call_id),
     )
     return ladder.apply(progress.rung, body)
 
@@ -682,7 +741,6 @@ def _elapsed(launch: FailedLaunch, first_look: float, now: float, waited_s: int)
 
 
 def _called(
-    launch: FailedLaunch,
     admitted: Request | IncompleteRequest,
     answer: Placed | Refused | Lost,
     progress: _Progress,
@@ -701,12 +759,14 @@ def _called(
         task_arns=list(answer.task_arns) if isinstance(answer, Placed) else [],
         failures=said["failures"],
         elapsed_s=round(progress.elapsed_s),
-        request=request.masked(_body(launch, admitted, progress)),
+        request=request.masked(_body(admitted, progress)),
     )
     if isinstance(answer, Placed):
         # A look may have seen some of them before this answer named them.
         progress.task_arns += tuple(arn for arn in answer.task_arns if arn not in progress.task_arns)
-        if not answer.is_conflict or len(progress.tried) == 1:
+        # Of a conflict nobody can say which rung it names tasks of: the body that ECS has kept for the token may be
+        # that of another recovery of the same call.
+        if not answer.is_conflict:
             progress.rung_of = {**dict.fromkeys(answer.task_arns, progress.rung), **progress.rung_of}
     _advance(progress, answer)
 
@@ -765,7 +825,8 @@ def _is_blamed(rung: Rung, answer: Placed | Refused | Lost, verdict: Verdict) ->
 def _strike_stopped(failures: _Failed, progress: _Progress, tools: Tools) -> tuple[Failure, ...]:
     """Strike off the rungs whose tasks did not start for a reason that waiting cannot help.
 
-    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked.
+    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked. A task that
+    somebody stopped, or that may have run, says nothing of its rung: no rung is to blame, and none may start it anew.
 
     Returns:
         The failures that are left to decide about.
@@ -773,7 +834,8 @@ def _strike_stopped(failures: _Failed, progress: _Progress, tools: Tools) -> tup
     left = []
     for failure, rung in failures:
         verdict = classify(failure)
-        if rung is None or rung == AS_ASKED or verdict.category in _PASSING | {Category.CAPACITY}:
+        is_blamed = verdict.category not in _PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
+        if rung is None or rung == AS_ASKED or not is_blamed:
             left.append(failure)
         elif rung not in progress.struck:
             _strike(rung, verdict, progress, tools)
@@ -851,6 +913,7 @@ def _watch(launch: FailedLaunch, progress: _Progress, tools: Tools) -> _Failed:
             failures = tuple((s.failure or _NO_ANSWER, progress.rung_of.get(s.arn)) for s in failed)
             said = wire.failures_to_json(failure for failure, _ in failures)
             tools.tell(Event.START_FAILED, task_arns=sorted(gone), failures=said)
+            _share(launch, [s for s in failed if s.arn in progress.adopted], progress)
             return failures
         waiting = tuple(arn for arn in waiting if arn not in progress.running)
     return ()

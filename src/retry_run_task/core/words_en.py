@@ -155,6 +155,6 @@ def more_tasks(count: int) -> str:
 def look_first(command: str) -> str:
     """Return the warning that tasks may be there, with the command that shows them."""
     return (
-        "The answer to the last call was lost: before you start the run, look whether it is there already: "
+        "A call may have started tasks that nobody has seen: before you start the run, look for them: "
         f"{command}"
     )

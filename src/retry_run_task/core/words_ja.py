@@ -300,6 +300,6 @@ def more_tasks(count: int) -> str:
 def look_first(command: str) -> str:
     """Return the warning that tasks may be there, with the command that shows them."""
     return (
-        "最後の呼び出しへの応答が得られていません。"
+        "応答を確認できていない呼び出しによって、タスクがすでに起動している可能性があります。"
         f"手動で起動する前に、タスクがすでに存在しないかを確認してください: {command}"
     )

@@ -250,9 +250,9 @@ class CloudWorld:
             event_age_s=24 * 3600,
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool, ours: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
+    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
         """Return the tasks of this launch that are starting or running."""
-        if not ours or not self._track.tasks:
+        if not self._track.tasks:
             return ()
         return self._states(self._track.tasks, but=Phase.FAILED)
 

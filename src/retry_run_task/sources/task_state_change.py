@@ -80,15 +80,13 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
     definition = text_at(detail, "taskDefinitionArn")
     if not definition:
         raise ReadError("its detail has no taskDefinitionArn")
-    event_id = f"t-{arn.rsplit('/', 1)[-1]}"
-    event_id = identity.event_identity(event_id, arn)
     stopped = text_at(detail, "stoppedAt") or text_at(event, "time")
     if stopped is None:
         raise ReadError("it does not say when the task stopped")
     account, region = text_at(event, "account") or "", text_at(event, "region") or ""
     return FailedLaunch(
-        event_id=event_id,
-        call_id=identity.call_identity(event_id, account=account, region=region, parameters={}),
+        event_id=identity.task_event_id(arn),
+        call_id=identity.task_identity(arn, account=account, region=region),
         event_time=time_of(stopped),
         account=account,
         region=region,

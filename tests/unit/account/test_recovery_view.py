@@ -125,6 +125,12 @@ def test_a_call_that_nobody_answered_leaves_it_unsure() -> None:
     assert not any(view(name).is_unsure for name in ("recovered", "expired", "permanent", "stopped"))
 
 
+@pytest.mark.parametrize("is_unsure", [True, False])
+def test_a_step_that_came_too_late_says_whether_it_may_have_called(is_unsure: bool) -> None:
+    result = {"now": 1.0, "tasks": [], "unsure": is_unsure}
+    assert read(EXECUTION, step("run-task-1", result)).is_unsure is is_unsure
+
+
 def test_a_task_that_did_not_start_is_told_and_is_none_of_its_tasks() -> None:
     found = view("start-failed")
     assert "1 task did not start: " in told("start-failed")

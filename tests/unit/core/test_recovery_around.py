@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from retry_run_task.core.schedules import NoMatch
 from retry_run_task.core.values import (
     Caller,
     CallerKind,
+    Category,
     FailedLaunch,
     Failure,
     IncompleteRequest,
@@ -25,9 +27,11 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
+from retry_run_task.simulate.virtual import Execution, Moment
+from retry_run_task.sources import task_state_change
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
-from support.worlds import run
+from support.worlds import Run, run
 
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
 LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
@@ -64,6 +68,14 @@ NETWORK = "Timeout waiting for network interface provisioning to complete."
 # --- Is it there already? ---
 
 
+def test_a_task_of_ours_that_an_answer_with_failures_has_started_all_the_same_is_found() -> None:
+    """Where nothing is known of the schedule, too: our mark needs nobody's."""
+    ours = TaskState(arn="t1", phase=Phase.RUNS, is_ours=True)
+    done = run(launch(), SHORT, there={2: (ours,)})
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert len(done.world.bodies) == 1
+
+
 def test_a_task_that_is_there_ends_it_before_anything_is_launched() -> None:
     """A ghost of the failed call, a person's re-run, the next run: whichever it is, the job is being done."""
     done = run(launch(), there={1: runs("ghost")})
@@ -83,6 +95,73 @@ def test_a_ghost_that_does_not_come_to_run_is_replaced() -> None:
     done = run(launch(), placed("t1"), there={1: starting("ghost")}, states={1: (failed("ghost", NETWORK),)})
     assert done.ending.outcome is Outcome.RECOVERED
     assert done.ending.task_arns == ("t1",)
+
+
+GHOST = "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/0f9c"
+
+
+def shared_with_its_own_recovery() -> tuple[str, str]:
+    """Return token and mark as intake derives them from ECS's event of the ghost."""
+    detail = {
+        "taskArn": GHOST,
+        "taskDefinitionArn": "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/nightly:7",
+        "startedBy": "events-rule/nightly",
+        "lastStatus": "STOPPED",
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": NETWORK,
+        "stoppedAt": "2026-11-24T00:03:00Z",
+    }
+    of = {"account": launch().account, "region": launch().region}
+    (found,) = task_state_change.parse({"id": "x", "detail": detail, **of})
+    assert isinstance(found, FailedLaunch)
+    mark = identity.mark_started_by("events-rule/nightly", found.call_id)
+    return identity.client_token(found.call_id, 1), mark
+
+
+def own(attempt: int) -> tuple[str, str]:
+    call_id = launch().call_id
+    return identity.client_token(call_id, attempt), identity.mark_started_by("events-rule/nightly", call_id)
+
+
+def calls(done: Run) -> list[tuple[str, str]]:
+    return [(body["clientToken"], body["startedBy"]) for body in done.world.bodies]
+
+
+def test_what_stands_in_for_a_ghost_is_started_as_the_ghost_s_own_recovery_starts_it() -> None:
+    """So that ECS makes one call of both, whichever comes first, and whether there is another at all."""
+    watched = run(
+        launch(), SHORT, placed("t1"), there={2: starting(GHOST)}, states={1: (failed(GHOST, NETWORK),)}
+    )
+    before = run(launch(), placed("t1"), there={1: (failed(GHOST, NETWORK),)})
+    assert calls(watched) == [own(1), shared_with_its_own_recovery()]
+    assert calls(before) == [shared_with_its_own_recovery()]
+    assert watched.ending.outcome is before.ending.outcome is Outcome.RECOVERED
+
+
+def test_a_message_after_that_names_the_mark_that_the_tasks_would_have() -> None:
+    policy = changed(category=Category.TRANSIENT, attempts=2)
+    done = run(launch(), LOST, there={1: (failed(GHOST, NETWORK),)}, policy=policy)
+    assert calls(done) == [shared_with_its_own_recovery()] * 2
+    assert f"--started-by {shared_with_its_own_recovery()[1]}" in done.world.messages[0].text
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "script", "there"),
+    [
+        # Of two that are missing only one is the ghost's.
+        (2, (placed("t1", "t2"),), {1: (failed(GHOST, NETWORK),)}),
+        # The own token may have started something.
+        (1, (LOST, placed("t1")), {2: (failed(GHOST, NETWORK),)}),
+        # A task of ours is nobody else's.
+        (1, (placed("t1"),), {1: (replace(failed(GHOST, NETWORK), is_ours=True),)}),
+    ],
+)
+def test_the_launch_s_own_token_is_kept_where_it_must_be(
+    asked_for: int, script: tuple[Placed | Lost, ...], there: dict[int, Any]
+) -> None:
+    done = run(launch(request=parameters(count=asked_for)), *script, there=there)
+    assert calls(done) == [own(1)] * len(script)
+    assert done.ending.outcome is Outcome.RECOVERED
 
 
 def test_a_task_of_ours_whose_answer_was_lost_is_our_success() -> None:
@@ -111,13 +190,13 @@ def test_a_task_that_was_counted_is_not_counted_again_when_it_is_seen() -> None:
 @pytest.mark.parametrize(
     ("background", "asked_for"),
     [
-        (due_in(86_400), [(True, True), (True, False), (True, False)]),
-        (due_in(86_400, next_due=None, is_scheduled=False), [(False, True)]),
-        (NoMatch(why="2 rules or schedules could have made this call"), [(False, True)]),
+        (due_in(86_400), [True] * 3),
+        (due_in(86_400, next_due=None, is_scheduled=False), [False] * 3),
+        (NoMatch(why="2 rules or schedules could have made this call"), [False] * 3),
     ],
 )
 def test_only_a_schedule_that_is_certain_makes_another_task_with_its_mark_this_runs(
-    background: Any, asked_for: list[tuple[bool, bool]]
+    background: Any, asked_for: list[bool]
 ) -> None:
     """Another event's task, or another target's, does another piece of work."""
     done = run(launch(), SHORT, SHORT, placed("t1"), background=background)
@@ -204,10 +283,69 @@ def test_a_run_is_dropped_when_its_successor_is_due_and_says_so() -> None:
 
 
 def test_a_record_that_arrives_after_the_next_run_was_due_starts_nothing() -> None:
-    """A five-minute job whose record took six minutes."""
+    """A five-minute job whose record took six minutes. It was too late from the beginning, so no call was lost."""
     done = run(launch(), placed("t1"), background=due_in(300), late_s=360)
     assert done.ending.outcome is Outcome.SUPERSEDED
     assert done.world.bodies == []
+    assert "--started-by" not in done.world.messages[0].text
+
+
+def dies_at(step: str, when: Moment) -> Any:
+    died: list[str] = []
+
+    def cut_off(_execution: Execution, name: str, moment: Moment) -> bool:
+        if (name, moment) != (step, when) or died:
+            return False
+        died.append(name)
+        return True
+
+    return cut_off
+
+
+@pytest.mark.parametrize(
+    ("step", "moment", "kind"),
+    [
+        ("run-task-1", Moment.AFTER, CallerKind.RULE),
+        ("run-task-2", Moment.AFTER, CallerKind.RULE),
+        # It has called nothing, and cannot know.
+        ("run-task-1", Moment.BEFORE, CallerKind.RULE),
+        ("run-task-1", Moment.AFTER, CallerKind.OTHER),
+    ],
+)
+@pytest.mark.parametrize("seen", [(), "throttled"])
+def test_who_comes_back_too_late_may_have_called_and_says_so(
+    step: str, moment: Moment, kind: CallerKind, seen: Any
+) -> None:
+    """ECS may not list a new task yet, or not answer, and the call may not be made once more."""
+    value = launch(caller=Caller(kind=kind))
+    done = run(
+        value,
+        *([SHORT] if step == "run-task-2" else []),
+        placed("t1"),
+        there=dict.fromkeys(range(1, 9), seen),
+        background=due_in(1200, is_scheduled=False),
+        policy=changed(deadline_s=1200),
+        cut_off=dies_at(step, moment),
+        restart_s=1800,
+    )
+    assert done.ending.outcome in (Outcome.SUPERSEDED, Outcome.EXPIRED)
+    assert done.ending.is_unsure
+    mark = identity.mark_started_by("events-rule/nightly", launch().call_id)
+    assert f"--started-by {mark}" in done.world.messages[0].text
+
+
+def test_who_comes_back_too_late_and_sees_its_task_has_its_task() -> None:
+    ours = TaskState(arn="t1", phase=Phase.RUNS, is_ours=True)
+    done = run(
+        launch(),
+        placed("t1"),
+        there={2: (ours,)},
+        background=due_in(1200),
+        cut_off=dies_at("run-task-1", Moment.AFTER),
+        restart_s=1800,
+    )
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.ending.task_arns == ("t1",)
 
 
 def test_a_monthly_job_is_fought_for_as_long_as_the_policy_says() -> None:

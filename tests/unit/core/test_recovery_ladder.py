@@ -208,11 +208,9 @@ NETWORK = "Timeout waiting for network interface provisioning to complete."
 PULL = "CannotPullContainerError: manifest unknown"
 
 
-def failed(name: str, reason: str) -> TaskState:
+def failed(name: str, reason: str, code: str = "TaskFailedToStart") -> TaskState:
     return TaskState(
-        arn=name,
-        phase=Phase.FAILED,
-        failure=Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=reason),
+        arn=name, phase=Phase.FAILED, failure=Failure(origin=Origin.STOPPED, code=code, reason=reason)
     )
 
 
@@ -227,6 +225,33 @@ def test_a_task_that_a_change_kept_from_starting_strikes_the_change_off() -> Non
 def test_a_task_that_did_not_start_as_it_was_asked_ends_it() -> None:
     done = climbed(placed("t1"), states={1: (failed("t1", PULL),)})
     assert done.ending.outcome is Outcome.PERMANENT
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("UserInitiated", "Task stopped by user"),
+        ("ServiceSchedulerInitiated", "Scaling activity initiated by deployment x"),
+        ("ACodeOfNextYear", ""),
+        ("SpotInterruption", "Your Spot Task was interrupted."),
+        ("TaskFailedToStart", "Essential container in task exited"),
+    ],
+)
+def test_what_was_stopped_on_purpose_or_may_have_run_blames_no_rung_and_ends_it(
+    code: str, reason: str
+) -> None:
+    done = climbed(SHORT, placed("t1"), placed("t2"), states={1: (failed("t1", reason, code),)})
+    assert done.ending.outcome is Outcome.PERMANENT
+    assert struck(done) == []
+    assert rungs(done) == [ASKED, SUBNET_A]
+
+
+def test_a_task_that_a_conflict_names_blames_no_rung_either() -> None:
+    """The body that ECS has kept for the token may be another recovery's, and as it was asked."""
+    conflict = Placed(task_arns=("t1",), is_conflict=True)
+    done = climbed(SHORT, conflict, placed("t2"), states={1: (failed("t1", PULL),)})
+    assert done.ending.outcome is Outcome.PERMANENT
+    assert struck(done) == []
 
 
 def test_a_start_that_failed_for_what_passes_comes_back_on_its_rung() -> None:

@@ -267,6 +267,9 @@ class _Reader:
         if answer is not None:
             has_told = True
             self._answered(event, name, answer, str(result.get("rung") or answer.get("rung") or ""))
+        elif result.get("unsure"):
+            # It came too late to call, or to call once more after its process had died.
+            self._view = replace(self._view, is_unsure=True)
         if not has_told:
             self._say(event, f"step {name} ended")
 
