@@ -185,6 +185,12 @@ class Run:
     outcome: str
 
 
+@pytest.fixture(autouse=True)
+def own_settings() -> None:
+    """A process reads its settings once, and those of another module may be there already."""
+    handlers._settings.forget()  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[Loopback]:
     with Loopback(lambda _: Reply(status=0)) as loopback:

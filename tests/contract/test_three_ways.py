@@ -298,6 +298,12 @@ class VirtualWorld:
         """Take it."""
 
 
+@pytest.fixture(autouse=True)
+def own_settings() -> None:
+    """A process reads its settings once, and those of another module may be there already."""
+    handlers._settings.forget()  # type: ignore[attr-defined]
+
+
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[tuple[LocalAws, Stage]]:
     """An ECS over HTTP, whose time is the real one."""

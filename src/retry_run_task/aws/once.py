@@ -31,4 +31,6 @@ def once(make: Callable[P, T]) -> Callable[P, T]:
         with _LOCK:
             return remembered(*args, **kwargs)
 
+    # For a process in which the environment changes, as that of tests does.
+    locked.forget = remembered.cache_clear  # type: ignore[attr-defined]
     return locked
