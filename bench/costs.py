@@ -65,6 +65,8 @@ def page(result: dict[str, Any]) -> str:
             ),
             "Nothing is polled, and nothing idles.",
             "",
+            (f"A failure that waits through an outage of 20 to 90 minutes costs {cents(result):.2f} cents."),
+            "",
             "US dollars a month, at list prices of us-east-1, without any free tier but that of e-mail:",
             "",
             *_table(result),
@@ -82,6 +84,11 @@ def page(result: dict[str, Any]) -> str:
             "",
         ]
     )
+
+
+def cents(result: dict[str, Any]) -> float:
+    """Return what a failure in an outage of 20 to 90 minutes costs, in cents."""
+    return 100 * _of_one(result, "zone-outage")
 
 
 def _table(result: dict[str, Any]) -> list[str]:

@@ -33,6 +33,12 @@ def test_the_page_is_what_the_result_says(costs: ModuleType) -> None:
     assert (ROOT / costs.PAGE).read_text(encoding="utf-8") == costs.page(result), "run bench/costs.py"
 
 
+def test_the_readmes_say_what_the_page_says(costs: ModuleType) -> None:
+    assert costs.cents(json.loads((ROOT / costs.RESULT).read_text())) == pytest.approx(0.2, abs=0.03)
+    assert "about a fifth of a cent" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "約 0.2 セント" in (ROOT / "README.ja.md").read_text(encoding="utf-8")
+
+
 def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:
     """All but the one that is off unless it is asked for."""
     alarms = full(TrailSilentHours="").of_type("AWS::CloudWatch::Alarm").values()

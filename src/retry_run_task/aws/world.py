@@ -20,6 +20,7 @@ from retry_run_task.core.schedules import (
 )
 from retry_run_task.core.values import IncompleteRequest, Phase, Refused
 from retry_run_task.sources import expressions
+from retry_run_task.sources.schedules import next_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +53,7 @@ class World:
         found = _match(launch, self._role)
         if isinstance(found, NoMatch):
             return replace(found, tags=tags.of(launch, None, self._role))
-        due = _next_due(found, launch.event_time)
+        due = next_due(found, launch.event_time)
         return Background(
             name=found.name,
             arn=found.arn,
@@ -164,22 +165,6 @@ def _visible(launch: FailedLaunch, schedule: Schedule) -> JsonObject:
     request = launch.request
     is_recorded = not isinstance(request, IncompleteRequest) or EVERYTHING_ELSE not in request.missing
     return {} if is_recorded else ladder.visible(schedule.request)
-
-
-def _next_due(schedule: Schedule, after: datetime) -> datetime | None:
-    """Return when the next run is due; None for a rule on events, a run of its own, or an odd expression."""
-    if schedule.expression is None or not schedule.is_enabled:
-        return None
-    try:
-        return expressions.next_due(
-            schedule.expression,
-            after=after,
-            timezone=schedule.timezone,
-            start=schedule.start,
-            end=schedule.end,
-        )
-    except ValueError:
-        return None
 
 
 def _previous_due(schedule: Schedule, before: datetime) -> datetime | None:

@@ -22,10 +22,12 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.core.schedules import Schedule
 from retry_run_task.core.values import CallerKind
+from retry_run_task.sources import expressions
 from retry_run_task.sources.reading import ReadError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 UNIVERSAL = "aws-sdk:ecs:runTask"
 
@@ -35,6 +37,25 @@ _RENAMED = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count"}
 # EventBridge repeats a call that raised an error for this long, unless the target says otherwise.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 _EVENT_AGE_S = 24 * 3600
+
+
+def next_due(schedule: Schedule, after: datetime) -> datetime | None:
+    """Return when the next run after a time is due.
+
+    None if there is none, or it is not known: a rule on events, a schedule that is off, an odd expression.
+    """
+    if schedule.expression is None or not schedule.is_enabled:
+        return None
+    try:
+        return expressions.next_due(
+            schedule.expression,
+            after=after,
+            timezone=schedule.timezone,
+            start=schedule.start,
+            end=schedule.end,
+        )
+    except ValueError:
+        return None
 
 
 def of_rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Schedule:

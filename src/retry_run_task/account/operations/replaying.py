@@ -18,7 +18,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retry_run_task.account.operations.history import known_schedule
-from retry_run_task.account.operations.timetable import as_schedule, next_due
+from retry_run_task.account.operations.timetable import as_schedule
 from retry_run_task.core import identity, wire
 from retry_run_task.core.classification import classify, worst
 from retry_run_task.core.decision import GiveUp
@@ -29,6 +29,7 @@ from retry_run_task.core.request import cluster_name, family
 from retry_run_task.core.schedules import NoMatch, Schedule, match
 from retry_run_task.core.scope import Treatment
 from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin
+from retry_run_task.sources.schedules import next_due
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -36,22 +36,6 @@ def as_schedule(launcher: Launcher) -> Schedule:
     )
 
 
-def next_due(schedule: Schedule, after: datetime) -> datetime | None:
-    """Return when the next run after a time is due; None if there is none, or it is not known."""
-    if schedule.expression is None or not schedule.is_enabled:
-        return None
-    try:
-        return expressions.next_due(
-            schedule.expression,
-            after=after,
-            timezone=schedule.timezone,
-            start=schedule.start,
-            end=schedule.end,
-        )
-    except ValueError:
-        return None
-
-
 def due_times(schedule: Schedule, since: datetime, until: datetime) -> Iterator[datetime]:
     """Yield the due times in a window, both ends included.
 
