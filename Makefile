@@ -24,7 +24,8 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 	$(BIN)/lint-imports --no-logo
 
 unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed ## run the tests against the installed wheel and the built zip
-	$(BIN)/pytest -q -n auto
+	@# Twice as many workers as cores: many tests wait for other processes.
+	$(BIN)/pytest -q -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 soak: $(VENV)/.developed ## play simulated stories with fresh numbers for TIME seconds; SEASON=n plays those of one again
 	$(BIN)/python tools/soak.py $(if $(SEASON),--season $(SEASON),--time $(or $(TIME),60))

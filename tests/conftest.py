@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import Phase, settings
 
+# A test says whether the code is right. How fast it is, on a busy machine too, is for ``make bench``.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
 # For ``make mutants``: what breaks there is meant to, and nobody reads how small it can get.
 settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None, derandomize=True)
 

@@ -349,7 +349,7 @@ calls = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(story=st.lists(calls, max_size=12), slots=st.integers(0, 8))
 def test_a_token_never_starts_twice_while_it_is_known(
     story: list[tuple[str, str, int, bool, int]], slots: int

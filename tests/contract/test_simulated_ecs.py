@@ -255,7 +255,7 @@ def nights(draw: st.DrawFn) -> Night:
 
 
 @given(night=nights(), calls=CALLS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_calls_in_any_outage_are_answered_alike(night: Night, calls: list[Any]) -> None:
     both(
         night,

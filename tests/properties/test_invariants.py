@@ -287,7 +287,7 @@ def test_where_a_rule_is_known_not_to_hold(gap: Gap, monkeypatch: pytest.MonkeyP
     OPEN[gap].play()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(story=stories())
 def test_a_story_that_is_written_down_is_the_same_story(story: Story) -> None:
     """So what ``make soak`` prints can be played again, and stand in a test."""

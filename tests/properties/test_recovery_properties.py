@@ -75,7 +75,7 @@ def test_every_launch_has_what_it_asked_for_or_a_person_is_told(story: Story) ->
     story.play()
 
 
-@settings(max_examples=40, deadline=None, print_blob=True)
+@settings(max_examples=40, print_blob=True)
 @given(story=outages())
 def test_when_capacity_is_back_in_time_every_task_runs_whatever_dies_and_comes_twice(story: Story) -> None:
     """Crashes and duplicates change nothing: the tasks are those of the same story without them."""
@@ -216,7 +216,7 @@ def test_what_cloudtrail_hides_comes_from_the_schedule_or_nothing_is_sent(knows_
     assert len(system.messages()) == (0 if knows_schedules else 1)
 
 
-@settings(max_examples=20, deadline=None, print_blob=True)
+@settings(max_examples=20, print_blob=True)
 @given(crashes=st.frozensets(st.integers(1, 20), max_size=3), times=st.integers(1, 3))
 def test_a_value_in_a_record_made_by_hand_reaches_run_task_and_nothing_else(
     crashes: frozenset[int], times: int
@@ -253,7 +253,7 @@ ours = st.one_of(
 )
 
 
-@settings(max_examples=60, deadline=None, print_blob=True)
+@settings(max_examples=60, print_blob=True)
 @given(marks=ours, way=st.sampled_from([awslogs, eventbridge]))
 def test_a_call_with_our_token_or_our_mark_starts_nothing_whoever_seems_to_have_made_it(
     marks: dict[str, str], way: object

@@ -32,7 +32,7 @@ def test_two_stacks_that_find_room_at_once_start_one_task() -> None:
     assert len(system.recoveries()) == 2
 
 
-@settings(max_examples=25, deadline=None, print_blob=True)
+@settings(max_examples=25, print_blob=True)
 @given(story=outages(stacks=BOTH))
 def test_when_capacity_is_back_in_time_both_stacks_end_well_with_the_same_tasks(story: Story) -> None:
     system = story.play()

@@ -449,7 +449,7 @@ ANSWERS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     script=st.lists(ANSWERS, min_size=1, max_size=12),
     crashes=st.frozensets(st.integers(1, 60), max_size=5),
