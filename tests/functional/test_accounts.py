@@ -25,7 +25,6 @@ MEMBER_ROLE = f"arn:aws:iam::{MEMBER}:role/retry-run-task-member"
 EXTERNAL_ID = "night-shift-7f3a"
 STARTER = f"arn:aws:iam::{MEMBER}:role/ecsEventsRole"
 CANARY = "canary-5e5d"
-ENDS = ("recovered", "already_running", "gave_up")
 
 
 class Elsewhere:
@@ -88,15 +87,11 @@ def hub(site: Site, **settings: str) -> None:
     install(site.aws, settings={f"RETRY_RUN_TASK_{name}": value for name, value in given.items()})
 
 
-def outcomes(site: Site) -> list[str]:
-    return [r["outcome"] for end in ENDS for r in site.events(f"recovery.{end}")]
-
-
 def test_a_launch_of_another_account_is_made_again_there_and_not_here(site: Site, member: Elsewhere) -> None:
     hub(site)
     member.fail()
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert [arn.split(":")[4] for arn in member.tasks()] == [MEMBER]
     assert site.tasks() == []
     assert site.recoveries() == []
@@ -112,7 +107,7 @@ def test_credentials_are_written_nowhere(site: Site, member: Elsewhere) -> None:
     """Neither into a log, nor into what Lambda keeps of an execution for weeks."""
     hub(site)
     member.fail()
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     (session,) = site.aws.roles.sessions
     written = "\n".join(site.lines)
     lambda_ = site.client("lambda")
@@ -130,8 +125,8 @@ def test_a_record_made_by_hand_says_by_its_cluster_where_it_belongs(site: Site, 
     """How the way into an account is tried out."""
     hub(site)
     site.put({**HAND_MADE, "requestParameters": member.request(startedBy=None)})
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert len(member.tasks()) == 1
     assert site.tasks() == []
 
@@ -145,8 +140,8 @@ def test_our_own_calls_in_another_account_are_left_to_the_recovery_that_made_the
     site.wait_for(lambda: len(site.events("recovery.attempted")) >= 3)
     site.wait_for(lambda: len(site.events("intake.ignored", caller="own", account=MEMBER)) >= 2)
     member.capacity(5)
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert len(site.events("recovery.began")) == 1
     assert len(member.tasks()) == 1
 
@@ -175,8 +170,8 @@ def test_the_values_that_cloudtrail_hides_come_from_the_schedule_in_that_account
     }
     member.place.schedules.put_targets("nightly", [target])
     member.fail(overrides=overrides)
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     (call,) = member.recoveries()
     assert call.body["overrides"]["containerOverrides"][0]["environment"] == environment
     assert not [line for line in site.lines if CANARY in line]
@@ -186,8 +181,8 @@ def test_a_launch_of_another_region_is_made_again_in_that_region(site: Site) -> 
     osaka = Elsewhere(site.aws.place(region="ap-northeast-3"))
     install(site.aws, settings={"RETRY_RUN_TASK_REGIONS": f"{REGION},ap-northeast-3"})
     osaka.fail()
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert [arn.split(":")[3] for arn in osaka.tasks()] == ["ap-northeast-3"]
     assert site.tasks() == []
     assert site.aws.roles.sessions == []
@@ -197,8 +192,8 @@ def test_another_account_in_another_region(site: Site, member: Elsewhere) -> Non
     hub(site, REGIONS=f"{REGION},eu-west-1")
     far = Elsewhere(site.aws.place(account=MEMBER, region="eu-west-1"))
     far.fail()
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert len(far.tasks()) == 1
     assert site.tasks() == member.tasks() == []
 
@@ -223,8 +218,8 @@ def test_an_account_that_does_not_let_recover_in_is_reported_and_nothing_is_trie
         site.aws.roles.create(Role(arn=MEMBER_ROLE, **trust))
     hub(site, **settings)
     member.fail()
-    site.wait_for(lambda: site.aws.published)
-    assert outcomes(site) == ["permanent"]
+    site.wait_for(lambda: site.aws.published and site.outcomes())
+    assert site.outcomes() == ["permanent"]
     (gave_up,) = site.events("recovery.gave_up")
     assert gave_up["rule"] == "member-role"
     (message,) = site.aws.published
@@ -259,8 +254,8 @@ def test_two_accounts_with_the_same_names_are_two_recoveries(site: Site, member:
         place.run_task(request, rule_caller(STARTER))
     site.capacity(5)
     member.capacity(5)
-    site.wait_for(lambda: len(outcomes(site)) == 2)
-    assert outcomes(site) == ["recovered"] * 2
+    site.wait_for(lambda: len(site.outcomes()) == 2)
+    assert site.outcomes() == ["recovered"] * 2
     assert len(member.tasks()) == len(site.tasks()) == 1
     tokens = {c.body["clientToken"].rsplit("-", 1)[0] for c in [*member.recoveries(), *site.recoveries()]}
     assert len(tokens) == 2

@@ -21,7 +21,6 @@ from support.site import Site
 CANARY = "canary-5e5d"
 ROLE = "arn:aws:iam::123456789012:role/nightly-starter"
 NETWORK = "Timeout waiting for network interface provisioning to complete."
-ENDS = ("recovered", "already_running", "gave_up")
 
 
 @pytest.fixture
@@ -35,10 +34,6 @@ def site() -> Any:
 @pytest.fixture
 def installed(site: Site) -> Installation:
     return install(site.aws, settings={"RETRY_RUN_TASK_MESSAGES": "text,en,recovered"})
-
-
-def outcomes(site: Site) -> list[str]:
-    return [r["outcome"] for end in ENDS for r in site.events(f"recovery.{end}")]
 
 
 def soon(site: Site) -> str:
@@ -115,11 +110,11 @@ def test_hidden_values_come_back_and_are_seen_by_nobody_but_ecs(site: Site, kind
         site.aws.schedules.create_schedule("nightly", expression=soon(site), target=universal)
     site.wait_for(lambda: len(site.events("recovery.attempted")) >= 2)
     site.capacity(5)
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert {secret_of(call) for call in site.recoveries()} == {CANARY}
     assert len(site.tasks()) == 1
-    site.wait_for(lambda: site.aws.published)
+    site.wait_for(lambda: site.aws.published and site.outcomes())
     assert_canary_is_nowhere(site)
 
 
@@ -147,8 +142,8 @@ def test_values_that_are_gone_are_refused_with_the_reason(
     changed = {k: v for k, v in target(**change).items() if v is not None}
     site.aws.schedules.put_rule("nightly", expression=soon(site))
     site.aws.schedules.put_targets("nightly", [{"Id": "1", **changed}])
-    site.wait_for(lambda: site.aws.published)
-    assert outcomes(site) == ["refused"]
+    site.wait_for(lambda: site.aws.published and site.outcomes())
+    assert site.outcomes() == ["refused"]
     assert why in site.aws.published[0].message
     assert "aws events list-rules" in site.aws.published[0].message
     assert site.recoveries() == []
@@ -161,8 +156,8 @@ def test_a_schedule_that_was_changed_since_is_not_trusted(site: Site) -> None:
     site.aws.schedules.create_schedule("nightly", expression=soon(site), target=target())
     site.wait_for(lambda: site.calls)
     site.aws.schedules.update_schedule("nightly", expression=soon(site), target=target())
-    site.wait_for(lambda: site.aws.published)
-    assert outcomes(site) == ["refused"]
+    site.wait_for(lambda: site.aws.published and site.outcomes())
+    assert site.outcomes() == ["refused"]
     assert "was changed" in site.aws.published[0].message
 
 
@@ -172,8 +167,8 @@ def test_a_task_that_did_not_start_is_started_from_its_schedule(site: Site) -> N
     site.aws.ecs.faults.fail_to_start(1, "TaskFailedToStart", NETWORK)
     site.aws.schedules.put_rule("nightly", expression=soon(site))
     site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     (call,) = site.recoveries()
     assert secret_of(call) == CANARY
     assert call.body["networkConfiguration"]["awsvpcConfiguration"]["subnets"] == ["subnet-a"]
@@ -188,8 +183,8 @@ def test_a_recoverys_task_that_does_not_start_is_that_recoverys_own_business(sit
     site.wait_for(lambda: site.events("recovery.attempted"))
     site.aws.ecs.faults.fail_to_start(2, "TaskFailedToStart", NETWORK)
     site.capacity(5)
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
     assert len(site.events("recovery.start_failed")) == 2
     assert len(site.events("recovery.began")) == 1
     assert len(site.tasks()) == 1
@@ -209,7 +204,7 @@ def test_a_person_who_starts_the_job_meanwhile_is_seen(site: Site) -> None:
     network = {"awsvpcConfiguration": {"subnets": ["subnet-z"]}}
     body = {k: v for k, v in original.body.items() if k != "clientToken"} | {"networkConfiguration": network}
     by_hand = site.aws.ecs.run_task(body, rule_caller(ROLE))["tasks"][0]["taskArn"]
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     (ending,) = site.events("recovery.already_running")
     assert ending["task_arns"] == [by_hand]
     assert site.tasks() == [by_hand]
@@ -337,8 +332,8 @@ def test_the_tag_of_the_rule_counts_before_that_of_the_task_definition(site: Sit
     assert (tagged["tag"], tagged["ignore"], tagged["level"]) == ("mine", False, "WARNING")
     assert tagged["why"] == "no rule of the policy is for the tag 'mine'"
     site.capacity(1)
-    site.wait_for(lambda: outcomes(site))
-    assert outcomes(site) == ["recovered"]
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
 
 
 def test_tags_of_a_group_count_for_its_schedules_and_what_may_not_be_read_is_said() -> None:

@@ -17,7 +17,6 @@ from retry_run_task.local.installation import Installation, install
 from support.records import CLUSTER, HAND_MADE, REGION, TASK_DEFINITION, parameters, record
 from support.site import Site
 
-ENDS = ("recovered", "already_running", "gave_up")
 ROLE = "arn:aws:iam::123456789012:role/ecsEventsRole"
 
 
@@ -25,15 +24,11 @@ def request(**changes: Any) -> dict[str, Any]:
     return parameters(dryrun=None, clientToken=None, **changes)
 
 
-def outcomes(site: Site) -> list[str]:
-    return [r["outcome"] for end in ENDS for r in site.events(f"recovery.{end}")]
-
-
 @pytest.mark.usefixtures("installed")
 def test_the_original_way_of_verifying_it(site: Site) -> None:
     """The record put into the log group by hand leads to a RunTask with exactly its parameters, seen in the log."""
     site.put(HAND_MADE)
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     (call,) = site.recoveries()
     ours = {"startedBy", "clientToken"}
     assert {k: v for k, v in call.body.items() if k not in ours} == HAND_MADE["requestParameters"]
@@ -53,9 +48,9 @@ def test_a_failed_call_of_a_rule_is_recovered_once_although_it_arrives_both_ways
     site.aws.ecs.run_task(request(), rule_caller(ROLE))
     site.wait_for(lambda: len(site.events("recovery.attempted")) >= 3)
     site.capacity(5)
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     site.wait_for(lambda: len(site.events("intake.started")) >= 4)
-    assert outcomes(site) == ["recovered"]
+    assert site.outcomes() == ["recovered"]
     assert len(site.events("recovery.began")) == 1
     assert len(site.tasks()) == 1
     tokens = [c.body["clientToken"] for c in site.recoveries()]
@@ -79,7 +74,7 @@ def test_two_stacks_share_the_work_by_their_patterns(site: Site) -> None:
         HAND_MADE,
         HAND_MADE | {"requestParameters": HAND_MADE["requestParameters"] | {"taskDefinition": "weekly"}},
     )
-    site.wait_for(lambda: len(outcomes(site)) == 2)
+    site.wait_for(lambda: len(site.outcomes()) == 2)
     site.wait_for(lambda: len(site.events("intake.ignored")) >= 2)
     assert sorted(e["service"] for e in site.events("recovery.recovered")) == ["one", "two"]
     assert {e["service"]: e["task_definition"] for e in site.events("recovery.recovered")} == {
@@ -100,8 +95,8 @@ def test_two_stacks_that_overlap_start_one_task(site: Site) -> None:
         "two-intake",
     )
     site.put(HAND_MADE)
-    site.wait_for(lambda: len(outcomes(site)) == 2)
-    assert set(outcomes(site)) <= {"recovered", "already running"}
+    site.wait_for(lambda: len(site.outcomes()) == 2)
+    assert set(site.outcomes()) <= {"recovered", "already running"}
     assert len({c.body["clientToken"] for c in site.recoveries()}) == 1
     assert len(site.tasks()) == 1
 
@@ -121,9 +116,9 @@ def test_a_function_that_is_killed_in_the_middle_starts_nothing_twice(
 
     site.aws.ecs.on_call.append(kill)
     site.put(HAND_MADE)
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     assert killed
-    assert outcomes(site) == ["recovered"]
+    assert site.outcomes() == ["recovered"]
     assert len(site.recoveries()) == calls
     assert len({c.body["clientToken"] for c in site.recoveries()}) == 1
     assert len(site.events("recovery.recovered")[0]["task_arns"]) == 1
@@ -133,7 +128,7 @@ def test_intake_is_patient_when_lambda_is_throttled(site: Site, installed: Insta
     """Lambda starts 300 durable executions a second, and answers 429 beyond that."""
     site.aws.functions.throttle_next(2, installed.recover)
     site.put(HAND_MADE)
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     assert site.events("intake.not_started") == []
     assert len(site.tasks()) == 1
 
@@ -149,9 +144,9 @@ def test_bad_records_cost_their_neighbours_nothing(site: Site) -> None:
         HAND_MADE,
         json.dumps(HAND_MADE | {"padding": "x" * 900_000}),
     )
-    site.wait_for(lambda: len(outcomes(site)) >= 3)
+    site.wait_for(lambda: len(site.outcomes()) >= 3)
     site.wait_for(lambda: len(site.events("intake.unparsed")) >= 2)
-    assert outcomes(site).count("recovered") >= 2
+    assert site.outcomes().count("recovered") >= 2
     metrics = [r for _, r in site.log if "Unparsed" in r]
     assert sum(sum(m["Unparsed"]) for m in metrics) >= 2
 
@@ -164,11 +159,11 @@ def test_hidden_values_are_refused_with_a_message_that_names_them(site: Site) ->
         "containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": canary}]}]
     }
     site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
-    site.wait_for(lambda: site.aws.published)
+    site.wait_for(lambda: site.aws.published and site.outcomes())
     (message,) = site.aws.published
     assert "overrides.containerOverrides[app].environment" in message.message
     assert "nightly" in (message.subject or "")
-    assert outcomes(site) == ["refused"]
+    assert site.outcomes() == ["refused"]
     assert site.recoveries() == []
 
 
@@ -183,7 +178,7 @@ def test_a_clear_override_reaches_run_task_and_nothing_that_is_written(site: Sit
     site.put(HAND_MADE | {"requestParameters": HAND_MADE["requestParameters"] | {"overrides": overrides}})
     site.wait_for(lambda: site.events("recovery.waiting"))
     site.capacity(5)
-    site.wait_for(lambda: outcomes(site))
+    site.wait_for(site.outcomes)
     assert site.recoveries()[-1].body["overrides"] == overrides
     assert not [line for line in site.lines if canary in line]
     assert not [m for m in site.aws.published if canary in m.message]
@@ -203,7 +198,7 @@ def test_a_message_for_chat_in_japanese_leads_to_the_recovery_that_wrote_it(site
     site.capacity(0)
     overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": "x"}]}]}
     site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
-    site.wait_for(lambda: site.aws.published)
+    site.wait_for(lambda: site.aws.published and site.outcomes())
     (message,) = site.aws.published
     assert message.subject == "【未実行】nightly (再実行不可) - ap-northeast-1"
     assert message.attributes == {"severity": "error", "outcome": "refused"}
@@ -230,8 +225,8 @@ def test_a_denied_call_is_reported_once_a_day_and_never_made_again(site: Site) -
         with pytest.raises(EcsError):
             site.aws.ecs.run_task(request(), rule_caller(ROLE))
     site.wait_for(lambda: len(site.events("intake.started") + site.events("intake.already_started")) >= 6)
-    site.wait_for(lambda: site.aws.published)
-    assert outcomes(site) == ["permanent"]
+    site.wait_for(lambda: site.aws.published and site.outcomes())
+    assert site.outcomes() == ["permanent"]
     assert len(site.aws.published) == 1
     assert site.recoveries() == []
 
@@ -332,7 +327,7 @@ notify = "always"
     spot = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
     asked = {k: v for k, v in HAND_MADE["requestParameters"].items() if k != "launchType"} | spot
     site.put(HAND_MADE | {"requestParameters": asked})
-    site.wait_for(lambda: site.aws.published)
+    site.wait_for(lambda: site.aws.published and site.outcomes())
     first, second = site.recoveries()
     assert "launchType" not in first.body
     assert second.body["launchType"] == "FARGATE"

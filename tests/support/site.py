@@ -14,6 +14,8 @@ from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail import Call
 from retry_run_task.local.ecs_tasks import Lifecycle
 
+_ENDS = ("recovered", "already_running", "gave_up")
+
 REGION = "ap-northeast-1"
 
 
@@ -87,6 +89,10 @@ class Site:
             for _, record in self.log
             if record.get("message") == message and all(record.get(k) == v for k, v in fields.items())
         ]
+
+    def outcomes(self) -> list[str]:
+        """Return how recoveries ended, by the log. The line comes after the message that a person gets."""
+        return [r["outcome"] for end in _ENDS for r in self.events(f"recovery.{end}")]
 
     def recoveries(self) -> list[Call]:
         """Return the RunTask calls that recoveries made."""
