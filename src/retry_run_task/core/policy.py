@@ -240,7 +240,7 @@ DEFAULT = Policy(
             name="capacity",
             match=Match(category=frozenset({Category.CAPACITY})),
             sets={
-                "wait": Backoff(base_s=15, cap_s=60),
+                "wait": Backoff(base_s=15, cap_s=45),
                 "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
             },
         ),
