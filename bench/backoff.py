@@ -25,7 +25,7 @@ from unittest import mock
 
 from retry_run_task.core import ladder
 from retry_run_task.core.backoff import Backoff, spread
-from retry_run_task.core.ladder import AS_ASKED, Rung, RungKind
+from retry_run_task.core.ladder import Rung, RungKind
 from retry_run_task.core.policy import DEFAULT, Policy
 from retry_run_task.core.values import Category
 from retry_run_task.simulate import report
@@ -398,7 +398,22 @@ def measure() -> Json:
             found[what].append(result)
             print(f"bench: backoff, {done} of {len(jobs)} ...", file=sys.stderr, flush=True)
     print(f"bench: backoff took {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return found | {"front": front(found["rows"]), "chosen": chosen(found["rows"])}
+    return found | {"front": front(found["rows"]), "chosen": chosen(found["rows"]), "probe": probe()}
+
+
+def shipped() -> Shape:
+    """Return the row that the shipped policy is."""
+    wait = DEFAULT.rules[0].sets["wait"]
+    return Shape(order=AT_ONCE, base_s=int(wait.base_s), cap_s=int(wait.cap_s))
+
+
+# Quick enough for a test, and it changes with the loop, the policy and the model.
+PROBE = (("zone-outage", 2, 1),)
+
+
+def probe() -> Json:
+    """Return a small result of the shipped policy that a test can have again in a moment."""
+    return measured(shipped(), PROBE, schedules=10)
 
 
 def tables(found: Json) -> dict[str, str]:
