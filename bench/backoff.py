@@ -17,24 +17,25 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from retry_run_task.core import ladder
 from retry_run_task.core.backoff import Backoff, spread
 from retry_run_task.core.ladder import Rung, RungKind
-from retry_run_task.core.policy import DEFAULT, Policy
+from retry_run_task.core.policy import DEFAULT, Facts, Policy
 from retry_run_task.core.values import Category
 from retry_run_task.simulate import report
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Met, Ours
 from retry_run_task.simulate.night import Night, Placement
 from retry_run_task.simulate.outlook import Gap, Outlook
-from retry_run_task.simulate.peers import Way
 from retry_run_task.simulate.scenarios import SCENARIOS, Settings
 from retry_run_task.simulate.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Json = dict[str, Any]
 
@@ -161,7 +162,7 @@ class Shape:
 
     def wait(self, zones: int) -> Backoff:
         """Return the waits, for requests with a subnet in each of so many zones."""
-        if self.order is LAP:
+        if self.order == LAP:
             return Laps(base_s=self.base_s, cap_s=self.cap_s, rungs=zones + 1)
         if self.jitter == 0.5:  # noqa: PLR2004 - the family of the core
             return Backoff(base_s=self.base_s, cap_s=self.cap_s)
@@ -286,7 +287,9 @@ def objectives(row: Json) -> tuple[float, ...]:
             if title.startswith(name) and title.endswith(f" {placement}")
         )
 
-    rush = sum(worst("rush", placement, "p50_s") for placement in Placement) / 2 if "rush 2 any" in row else 0.0
+    rush = (
+        sum(worst("rush", placement, "p50_s") for placement in Placement) / 2 if "rush 2 any" in row else 0.0
+    )
     return (
         worst("zone-outage", Placement.ANY, "p95_s"),
         worst("zone-outage", Placement.ONE, "p95_s"),
@@ -304,9 +307,7 @@ def front(rows: Sequence[Json]) -> list[str]:
     """Return the names of the rows that no other row beats: none is as good in everything and better in something."""
     points = {row["name"]: objectives(row) for row in rows}
     return [
-        name
-        for name, mine in points.items()
-        if not any(dominates(other, mine) for other in points.values())
+        name for name, mine in points.items() if not any(dominates(other, mine) for other in points.values())
     ]
 
 
@@ -423,20 +424,32 @@ def tables(found: Json) -> dict[str, str]:
 
 def _search(found: Json) -> Iterator[str]:
     yield from (
-        f"p95 with {CROWD} failures at the same moment, in seconds from the return of capacity, seed {found['seed']}; "
-        "A: a call looks into every zone of its subnets, B: into one.",
-        "The cost is of an hour of waiting, in hundredths of a US dollar. *Front*: no other row is as good in every "
-        "column that counts (the two worst p95, the rush, the cost) and better in one.",
+        (
+            f"p95 with {CROWD} failures at the same moment, in seconds from the return of capacity, "
+            f"seed {found['seed']}; A: a call looks into every zone of its subnets, B: into one."
+        ),
+        (
+            "The cost is of an hour of waiting, in hundredths of a US dollar.\n*Front*: no other row is as good in "
+            "everything that counts (the worse p95 of A, that of B, the rush, the cost) and better in one."
+        ),
         "",
-        "| rungs | waits, longest first and longest | jitter | A, 2 zones | A, 3 | B, 2 | B, 3 | rush p50, A and B "
-        "| calls an hour | operations an hour | cents an hour | front |",
+        (
+            "| rungs | waits, longest first and longest | jitter | A, 2 zones | A, 3 | B, 2 | B, 3 | rush p50, A and B "
+            "| calls an hour | operations an hour | cents an hour | front |"
+        ),
         "| --- | --- | ---: |" + " ---: |" * 8 + " --- |",
     )
     for row in found["rows"]:
         cells = [row[f"zone-outage {zones} {p}"]["p95_s"] for p in Placement for zones in (2, 3)]
         rush = " / ".join(_whole(row[f"rush 2 {p}"]["p50_s"]) for p in Placement)
         hour = row["an_hour"]
-        mark = "**chosen**" if row["name"] == found["chosen"] else "front" if row["name"] in found["front"] else ""
+        mark = (
+            "**chosen**"
+            if row["name"] == found["chosen"]
+            else "front"
+            if row["name"] in found["front"]
+            else ""
+        )
         yield (
             f"| {row['order']} | {row['base_s']} s, {row['cap_s']} s | {row['jitter']:g} | "
             f"{' | '.join(map(_whole, cells))} | {rush} | {hour['calls']:.0f} | {hour['operations']:.0f} | "
@@ -450,25 +463,31 @@ def _search(found: Json) -> Iterator[str]:
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
     )
     for row in found["others"]:
-        wait = DEFAULT.rules[list(Category).index(Category(row["category"]))].sets["wait"]
-        mark = " **(shipped)**" if (row["base_s"], row["cap_s"]) == (wait.base_s, wait.cap_s) else ""
+        wait = DEFAULT.treatment(Facts(), Category(row["category"])).wait
+        mark = " **(shipped)**" if wait == Backoff(base_s=row["base_s"], cap_s=row["cap_s"]) else ""
         yield (
             f"| {row['category']} | {row['scenario']} | {row['base_s']} s, {row['cap_s']} s{mark} | "
-            f"{_whole(row['p50_s'])} | {_whole(row['p95_s'])} | {row['calls_per_recovery']:.1f} | {row['throttled']:,} |"
+            f"{_whole(row['p50_s'])} | {_whole(row['p95_s'])} | {row['calls_per_recovery']:.1f} | "
+            f"{row['throttled']:,} |"
         )
+
+
+_LOOKS = {"any": "every zone", "one": "one zone"}
 
 
 def _crowds(found: Json) -> Iterator[str]:
     yield from (
-        "| failures at the same moment | a call looks into | an invocation takes | recovered | p50 | p95 | max | "
-        "most calls in a second | throttled |",
+        (
+            "| failures at the same moment | a call looks into | an invocation takes | recovered | p50 | p95 | max | "
+            "most calls in a second | throttled |"
+        ),
         "| ---: | --- | ---: |" + " ---: |" * 6,
     )
     for row in found["crowds"]:
         share = "all" if row["recovered"] == row["launches"] else f"{row['recovered']} of {row['launches']}"
         times = " | ".join(report.brief(row[key]) for key in ("p50_s", "p95_s", "max_s"))
         yield (
-            f"| {row['schedules']:,} | {row['placement']} zone{'s' if row['placement'] == 'any' else ''} | "
+            f"| {row['schedules']:,} | {_LOOKS[row['placement']]} | "
             f"{row['invocation_s']:g} s | {share} | {times} | {row['peak_calls_per_s']} | {row['throttled']:,} |"
         )
 
@@ -479,7 +498,10 @@ def _whole(seconds: float | None) -> str:
 
 def pages(found: Json, root: Path = ROOT) -> Mapping[Path, str]:
     """Return what each page should hold, by its path."""
-    return {root / name: within((root / name).read_text(encoding="utf-8"), text) for name, text in tables(found).items()}
+    return {
+        root / name: within((root / name).read_text(encoding="utf-8"), text)
+        for name, text in tables(found).items()
+    }
 
 
 def within(text: str, generated: str) -> str:

@@ -55,7 +55,9 @@ def test_the_shipped_default_is_the_row_that_the_rule_chooses_and_it_is_on_the_f
     assert bench.front(result["rows"]) == result["front"]
     assert bench.chosen(result["rows"]) == result["chosen"]
     assert result["chosen"] in result["front"]
-    assert bench.shipped().name == result["chosen"], "ship the chosen row, or search again with: make evidence"
+    assert bench.shipped().name == result["chosen"], (
+        "ship the chosen row, or search again with: make evidence"
+    )
     treatment = DEFAULT.treatment(Facts(), Category.CAPACITY)
     assert treatment.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
 

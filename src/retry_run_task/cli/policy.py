@@ -255,12 +255,11 @@ def _print_policy(result: JsonObject) -> None:
             told.append(f"until {_until(one)}")
         console.print(talk.shown("; ".join(told)), markup=False)
         if one["attempts"]:
-            rows = [
-                (str(a["attempt"]), _before(a), spoken(a["total_s"]), a["rung"])
-                for a in one["attempts"]
-            ]
+            rows = [(str(a["attempt"]), _before(a), spoken(a["total_s"]), a["rung"]) for a in one["attempts"]]
             if one["goes_on"]:
-                rows.append(("and so on", f"up to {spoken(max(a['wait_s'] for a in one['attempts']))}", "", ""))
+                rows.append(
+                    ("and so on", f"up to {spoken(max(a['wait_s'] for a in one['attempts']))}", "", "")
+                )
             _print_table(console, ("attempt", "wait before it", "by then", "rung"), rows)
     if any(len(one["rungs"]) > 1 for one in result["treatments"]):
         console.print()

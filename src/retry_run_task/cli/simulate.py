@@ -191,7 +191,12 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         contest = Contest(
             scenarios=(past.scenario,),
             contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
-            settings=Settings(schedules=-(-past.launches // past.nights), zones=past.zones, seed=seed, placement=Placement(placement)),
+            settings=Settings(
+                schedules=-(-past.launches // past.nights),
+                zones=past.zones,
+                seed=seed,
+                placement=Placement(placement),
+            ),
             nights=past.nights,
         )
     else:

@@ -277,7 +277,7 @@ class _Progress:
 
     @property
     def _next_place(self) -> int:
-        places = [*range(self.place + 1, len(self.rungs)), *range(self.place + 1)]
+        places: list[int] = [*range(self.place + 1, len(self.rungs)), *range(self.place + 1)]
         return next(place for place in places if self.rungs[place] not in self.struck)
 
     @property
@@ -637,7 +637,7 @@ def _turn(
         # The bodies may hold secrets. What leaves the step is the answers.
         answer = tools.world.run_task(launch, _body(launch, whole, then))
         result |= {"call": wire.answer_to_json(answer)}
-        if _is_full(answer) and then.is_followed_at_once:
+        if isinstance(answer, Placed) and _is_full(answer) and then.is_followed_at_once:
             # Should the step be cut off and done again, ECS gives both tokens the answers that it gave before.
             _advance(then, answer)
             then.climb()
@@ -666,13 +666,11 @@ def _turn(
     return answer
 
 
-def _is_full(answer: Answer) -> bool:
+def _is_full(answer: Placed) -> bool:
     """Tell whether a call has placed nothing, for lack of capacity alone."""
-    match answer:
-        case Placed(task_arns=(), failures=failures, is_conflict=False) if failures:
-            return worst([classify(failure) for failure in failures]).category is Category.CAPACITY
-        case _:
-            return False
+    if answer.task_arns or answer.is_conflict or not answer.failures:
+        return False
+    return worst([classify(failure) for failure in answer.failures]).category is Category.CAPACITY
 
 
 def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:

@@ -191,7 +191,12 @@ class Night:
 
 
 _OPEN = Outlook()
-_SALTS = {"busy": 0x1F83D9ABFB41BD6B, "lost": 0x5BE0CD19137E2179, "wait": 0x9B05688C2B3E6C1F, "zone": 0x510E527FADE682D1}
+_SALTS = {
+    "busy": 0x1F83D9ABFB41BD6B,
+    "lost": 0x5BE0CD19137E2179,
+    "wait": 0x9B05688C2B3E6C1F,
+    "zone": 0x510E527FADE682D1,
+}
 
 
 @dataclass(slots=True, eq=False)

@@ -103,7 +103,10 @@ ASKED, SUBNET_A, SUBNET_C, ON_DEMAND = "as-asked", "each-subnet subnet-a", "each
         ([THROTTLED], [ASKED, ASKED]),
         ([STRANGE], [ASKED, ASKED]),
         # What ECS does not take of a change is struck off, and its place on the ladder is skipped from then on.
-        ([SHORT, INVALID, *[SHORT] * 5], [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND, ASKED, ASKED, SUBNET_C]),
+        (
+            [SHORT, INVALID, *[SHORT] * 5],
+            [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND, ASKED, ASKED, SUBNET_C],
+        ),
         ([SHORT, DENIED, SHORT, DENIED, DENIED], [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND, ASKED]),
         ([SHORT, ATTRIBUTE, SHORT, SHORT], [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND]),
         ([SHORT, STRANGE, SHORT], [ASKED, SUBNET_A, ASKED, SUBNET_C]),

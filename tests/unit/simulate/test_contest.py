@@ -166,13 +166,19 @@ def test_where_a_call_looks_is_an_option_of_the_night() -> None:
     assert found[Placement.ANY] == 400
     assert 160 < found[Placement.ONE] < 240
     # The launches, their times and the outage are the same.
-    one, any_ = (outage.night(Settings(placement=placement), 3) for placement in (Placement.ONE, Placement.ANY))
+    one, any_ = (
+        outage.night(Settings(placement=placement), 3) for placement in (Placement.ONE, Placement.ANY)
+    )
     assert replace(one, placement=Placement.ANY) == any_
 
 
 def test_with_one_zone_a_call_everything_is_recovered_and_the_oracle_is_not_beaten() -> None:
     settings = Settings(schedules=15, seed=11, placement=Placement.ONE)
-    done = run(Contest(scenarios=(BY_NAME["zone-outage"],), contestants=(OURS, Oracle()), settings=settings, nights=2))
+    done = run(
+        Contest(
+            scenarios=(BY_NAME["zone-outage"],), contestants=(OURS, Oracle()), settings=settings, nights=2
+        )
+    )
     tally = done.tallies["zone-outage"]
     assert tally["the oracle"].quantile(1) == 0
     assert tally["ours"].recovered == tally["ours"].launches == 30
