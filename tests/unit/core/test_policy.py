@@ -33,7 +33,7 @@ def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> 
     )
     changed = policy.treatment(FACTS, Category.CAPACITY)
     assert (changed.rule, changed.deadline_s, changed.attempts) == ("month-end", 86_400, 9)
-    assert changed.wait == Backoff(base_s=15, cap_s=60)
+    assert changed.wait == Backoff(base_s=15, cap_s=50)
     assert changed.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
     assert dict(changed.origins) == {
         "deadline_s": "month-end",
