@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit soak mutants bench browser bundle docs site audit dist distcheck reproducible lock clean
+.PHONY: help demo test check unit soak mutants bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -38,6 +38,9 @@ bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and com
 	$(BIN)/python bench/growth.py
 	$(BIN)/python bench/comparison.py
 	$(BIN)/python bench/costs.py
+
+evidence: $(VENV)/.developed ## search waits and orders of rungs in the simulator, and write the result (some minutes)
+	$(BIN)/python bench/backoff.py
 
 browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
 	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \

@@ -247,7 +247,11 @@ def treatment(category: Category) -> str:
     first, last = span(patience.bounds(whole, 1)), span(patience.longest_bounds(whole))
     if whole.attempts is not None:
         return f"{whole.attempts} more attempts, {first} to {last} apart; then a person is told"
-    places = ", in each subnet alone in turn" if RungKind.EACH_SUBNET in whole.rungs else ""
+    places = (
+        ", each time as asked and at once in one subnet alone, in turn"
+        if RungKind.EACH_SUBNET in whole.rungs
+        else ""
+    )
     return (
         f"again within {spoken(DEFAULT.spread_s)}, then with waits from {first} up to {last}{places}, until the next "
         f"run is due, or {spoken(whole.deadline_s)} after the failed call"

@@ -238,10 +238,10 @@ class Checks:
     def _check_nothing_permanent(self, world: World, sent: JsonObject, kept: JsonObject) -> None:
         """What nothing can mend ends it if the request was as it was asked; else that change is never made again."""
         for operation, result in self._system.executions.by_name[world.name].operations:
-            if isinstance(result, dict) and "call" in result and is_permanent(_answer(result)):
+            if isinstance(result, dict) and "call" in result and any(map(is_permanent, _called(result))):
                 before = {k: v for k, v in world.bodies[operation].items() if k not in OURS}
                 if before in (kept, sent):
-                    self.broken(Invariant.NOTHING_REFUSED, f"RunTask is called after {_answer(result)}")
+                    self.broken(Invariant.NOTHING_REFUSED, f"RunTask is called after {_called(result)}")
 
     def _check_count(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
         """A new attempt asks for what is missing by all that the recovery was told and could see when it looked."""
@@ -300,6 +300,12 @@ class Checks:
                 detail = f"{last.token} stands for {last.body} and for {body}"
                 self.broken(Invariant.ONE_TOKEN_ONE_REQUEST, detail)
             return
+        if earlier := [one for one in sent if one.token == body["clientToken"]]:
+            # A step with two calls that was cut off is done again from its first, which must be the same.
+            if {**body, "count": None} != {**earlier[-1].body, "count": None}:
+                detail = f"{body['clientToken']} stands for {earlier[-1].body} and for {body}"
+                self.broken(Invariant.ONE_TOKEN_ONE_REQUEST, detail)
+            return
         if isinstance(last.answer, Placed):
             return
         if any(one.may_have_placed for one in sent if one.token == last.token):
@@ -336,13 +342,15 @@ class Checks:
     def _check_rate(self, world: World, body: JsonObject) -> None:
         """Between two calls lies at least the shortest first wait, unless a rung was struck off.
 
-        A step that was cut off is made again at once.
+        A step that was cut off is made again at once, and one step may hold two calls.
         """
         struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
         was_struck, world.struck = struck > world.struck, struck
         sent = [one for one in self._system.sent if one.name == world.name]
         if not sent or world.crashed or was_struck:
             return
+        if sent[-1].operation == world.operation and body != sent[-1].body:
+            return  # one subnet is asked in the same step where there was no room
         waits = [treatment(world.policy, category).wait for category in Category]
         shortest = max(1, round(min(wait.longest(1) for wait in waits if wait is not None) / 2))
         gap = self._system.timeline.now - sent[-1].time
@@ -467,7 +475,9 @@ class Checks:
                     f"wait {nth} after {fields['category']}: {fields['delay_s']} s",
                 )
         struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
-        if len(answers) > sum(seen.values()) + struck + 1:
+        operations = self._system.executions.by_name[world.name].operations
+        at_once = sum(isinstance(result, dict) and "at_once" in result for _, result in operations)
+        if len(answers) > sum(seen.values()) + struck + at_once + 1:
             self.broken(Invariant.WITHIN_THE_POLICY, f"{len(answers)} calls, {seen} waits")
 
     # What a recovery remembers.
@@ -476,13 +486,17 @@ class Checks:
         """Return the answers that a recovery remembers."""
         operations = self._system.executions.by_name[world.name].operations
         answers = [
-            _answer(result) for _, result in operations if isinstance(result, dict) and "call" in result
+            answer
+            for _, result in operations
+            if isinstance(result, dict) and "call" in result
+            for answer in _called(result)
         ]
         return [answer for answer in answers if not isinstance(answer, Unbuildable)]
 
 
-def _answer(result: JsonObject) -> Answer:
-    return wire.answer_from_json(result["call"])
+def _called(result: JsonObject) -> list[Answer]:
+    """Return what ECS answered in a step: twice, if a subnet was asked at once where there was no room."""
+    return [wire.answer_from_json(result[name]) for name in ("call", "at_once") if name in result]
 
 
 def allowed_bodies(asked: JsonObject, policy: Policy) -> list[JsonObject]:

@@ -163,6 +163,7 @@ class Sent:
     """One RunTask call of a recovery, and what the client made of the answer."""
 
     name: str
+    operation: str
     time: float
     body: JsonObject
     answer: Answer
@@ -408,7 +409,15 @@ class World:
         self.system.calling = self.name
         answer = aws_ecs.run_task(self.stack.client, body)
         self.crashed = False
-        self.system.sent.append(Sent(name=self.name, time=self.system.timeline.now, body=body, answer=answer))
+        self.system.sent.append(
+            Sent(
+                name=self.name,
+                operation=self.operation,
+                time=self.system.timeline.now,
+                body=body,
+                answer=answer,
+            )
+        )
         self.system.note(self.name, f"RunTask {body['group']} {_brief(body)}: {_said(answer)}")
         return answer
 

@@ -219,17 +219,22 @@ def _treatment(found: Policy, facts: Facts, category: Category) -> JsonObject:
 def _attempts(treatment: Treatment, spread_s: float, category: Category) -> Iterator[JsonObject]:
     rungs: tuple[ladder.Rung, ...] = (ladder.AS_ASKED,)
     if category is Category.CAPACITY:
-        rungs = ladder.rungs_for(treatment.allowed, _EXAMPLE)
+        rungs = ladder.round_of(ladder.rungs_for(treatment.allowed, _EXAMPLE))
     known = list(patience.attempts(treatment))
-    total_s = spread_s
     goes_on = treatment.attempts is None
-    number = max(len(known), min(len(rungs) + 1, _ROWS_MAX)) if goes_on else len(known)
-    for nth in range(1, number + 1):
-        wait_s = known[min(nth, len(known)) - 1].longest_s if nth > 1 else spread_s
-        total_s += wait_s if nth > 1 else 0
+    total_s, waits, nth = spread_s, 0, 0
+    while nth < _ROWS_MAX:
+        rung, before = rungs[nth % len(rungs)], rungs[(nth - 1) % len(rungs)]
+        is_at_once = nth > 0 and ladder.is_at_once(before, rung)
+        if nth > 0 and not is_at_once:
+            waits += 1
+            if waits >= len(known) and (not goes_on or nth > len(rungs)):
+                return
+        wait_s = spread_s if nth == 0 else 0 if is_at_once else known[min(waits, len(known) - 1)].longest_s
+        total_s += wait_s if nth > 0 else 0
         if total_s > treatment.deadline_s:
             return
-        rung = rungs[(nth - 1) % len(rungs)]
+        nth += 1
         yield {"attempt": nth, "wait_s": wait_s, "total_s": total_s, "rung": rung.name}
 
 
@@ -250,16 +255,20 @@ def _print_policy(result: JsonObject) -> None:
             told.append(f"until {_until(one)}")
         console.print(talk.shown("; ".join(told)), markup=False)
         if one["attempts"]:
-            rows = [
-                (str(a["attempt"]), f"up to {spoken(a['wait_s'])}", spoken(a["total_s"]), a["rung"])
-                for a in one["attempts"]
-            ]
+            rows = [(str(a["attempt"]), _before(a), spoken(a["total_s"]), a["rung"]) for a in one["attempts"]]
             if one["goes_on"]:
-                rows.append(("and so on", f"up to {spoken(one['attempts'][-1]['wait_s'])}", "", ""))
+                rows.append(
+                    ("and so on", f"up to {spoken(max(a['wait_s'] for a in one['attempts']))}", "", "")
+                )
             _print_table(console, ("attempt", "wait before it", "by then", "rung"), rows)
     if any(len(one["rungs"]) > 1 for one in result["treatments"]):
         console.print()
         console.print("Rungs are shown for a request on Fargate Spot with two subnets.")
+
+
+def _before(attempt: JsonObject) -> str:
+    is_at_once = attempt["attempt"] > 1 and not attempt["wait_s"]
+    return "at once" if is_at_once else f"up to {spoken(attempt['wait_s'])}"
 
 
 def _until(one: JsonObject) -> str:

@@ -91,6 +91,13 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     help="In how many zones each schedule has a subnet.",
 )
 @click.option(
+    "--placement",
+    type=click.Choice(["any", "one"]),
+    default="any",
+    show_default=True,
+    help="Where one call looks for room: in all zones of its subnets, or in one of them. AWS does not say.",
+)
+@click.option(
     "--path",
     "path",
     type=click.Choice(["eventbridge", "logs", "both"]),
@@ -146,6 +153,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     launches: int,
     schedules: int,
     zones: int,
+    placement: str,
     path: str,
     concurrency: int,
     invocation_s: float,
@@ -168,6 +176,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task simulate --records past.json
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415 - the other commands start without it
+    from retry_run_task.simulate.night import Placement  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
     from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
 
@@ -184,7 +193,12 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         contest = Contest(
             scenarios=(past.scenario,),
             contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
-            settings=Settings(schedules=-(-past.launches // past.nights), zones=past.zones, seed=seed),
+            settings=Settings(
+                schedules=-(-past.launches // past.nights),
+                zones=past.zones,
+                seed=seed,
+                placement=Placement(placement),
+            ),
             nights=past.nights,
         )
     else:
@@ -197,7 +211,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         contest = Contest(
             scenarios=tuple(known[name] for name in dict.fromkeys(names)) or SCENARIOS,
             contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
-            settings=Settings(schedules=schedules, zones=zones, seed=seed),
+            settings=Settings(schedules=schedules, zones=zones, seed=seed, placement=Placement(placement)),
             nights=-(-launches // schedules),
         )
     with _progress(contest) as progress:

@@ -104,13 +104,33 @@ class Allowed:
 
 
 def rungs_for(allowed: Allowed, parameters: Mapping[str, Any]) -> tuple[Rung, ...]:
-    """Return the rungs of a request, in order; the first is the request as it was asked.
+    """Return the rungs of a request, each once and in order; the first is the request as it was asked.
 
     A kind that would change nothing of it has no rung: a request has to have two subnets for each of them to be
     tried alone.
     """
     found = [rung for kind in allowed.kinds for rung in _MAKERS[kind](allowed, parameters)]
     return tuple(dict.fromkeys((AS_ASKED, *found)))
+
+
+def is_at_once(rung: Rung, following: Rung) -> bool:
+    """Tell whether a rung is tried without a wait after another that found no room."""
+    return rung == AS_ASKED and following.kind is RungKind.EACH_SUBNET
+
+
+def round_of(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
+    """Return a round of the ladder as it is climbed: before each of its own subnets the request as it was asked.
+
+    If a call looks into every zone, only the request as it was asked finds all the room there is, and it should not
+    wait for a round of zones that are short. If a call looks into one, the subnets in turn find every zone.
+    AWS does not say which it is. https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
+    """
+    climbed: list[Rung] = []
+    for rung in rungs:
+        if rung.kind is RungKind.EACH_SUBNET and climbed[-1:] != [AS_ASKED]:
+            climbed.append(AS_ASKED)
+        climbed.append(rung)
+    return tuple(climbed)
 
 
 def _as_asked(_allowed: Allowed, _parameters: Mapping[str, Any]) -> Iterator[Rung]:

@@ -240,7 +240,7 @@ DEFAULT = Policy(
             name="capacity",
             match=Match(category=frozenset({Category.CAPACITY})),
             sets={
-                "wait": Backoff(base_s=15, cap_s=60),
+                "wait": Backoff(base_s=15, cap_s=50),
                 "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
             },
         ),
@@ -252,7 +252,7 @@ DEFAULT = Policy(
         Rule(
             name="transient",
             match=Match(category=frozenset({Category.TRANSIENT})),
-            sets={"wait": Backoff(base_s=10, cap_s=120)},
+            sets={"wait": Backoff(base_s=10, cap_s=60)},
         ),
         Rule(
             name="unknown",

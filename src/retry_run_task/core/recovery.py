@@ -239,7 +239,7 @@ class _Progress:
         treatments: What the policy says about each category for these facts, once asked; each attempt asks, and a
             resumed recovery asks for all of its attempts again.
         shown: What is known of the request, for the ladder.
-        rungs: The ladder; the first is the request as it was asked.
+        rungs: The ladder, round by round; the request as it was asked is in it before each of its subnets.
         place: Where on it the next attempt is.
         struck: Rungs that are not tried again.
         tried: Rungs that the attempt under way has been made on.
@@ -285,8 +285,17 @@ class _Progress:
 
     def climb(self) -> None:
         """Go on to the next rung that is not struck off; after the last comes the first, which never is."""
-        places = [*range(self.place + 1, len(self.rungs)), *range(self.place + 1)]
-        self.place = next(place for place in places if self.rungs[place] not in self.struck)
+        self.place = self._next_place
+
+    @property
+    def _next_place(self) -> int:
+        places: list[int] = [*range(self.place + 1, len(self.rungs)), *range(self.place + 1)]
+        return next(place for place in places if self.rungs[place] not in self.struck)
+
+    @property
+    def is_followed_at_once(self) -> bool:
+        """Whether the next rung is tried without a wait if there is no room on this one."""
+        return ladder.is_at_once(self.rung, self.rungs[self._next_place])
 
     def see(self, states: Iterable[TaskState]) -> None:
         """Remember how tasks are that do the job, and which of them are new."""
@@ -568,7 +577,7 @@ def _prepare(
     """Set what the schedule says, and hold back while EventBridge itself may still make the call again."""
     allowed = tools.policy.treatment(progress.facts, Category.CAPACITY).allowed
     progress.shown = _shown(admitted, background)
-    progress.rungs = ladder.rungs_for(allowed, progress.shown)
+    progress.rungs = ladder.round_of(ladder.rungs_for(allowed, progress.shown))
     if isinstance(background, NoMatch):
         if isinstance(admitted, IncompleteRequest):
             missing = ", ".join(admitted.missing)
@@ -626,8 +635,12 @@ def _turn(
     from its beginning: it looks again, and what an earlier RunTask of it started is seen, or ECS says it when it
     is asked with the same token.
 
+    Where there is no room for the request as it was asked, one of its subnets is asked alone in the same step: that
+    costs no operation more, and finds room also if a call looks into one zone only. Two calls, not one for each
+    subnet, since recover's reserved concurrency of five then makes ten calls a second at most: half of what ECS takes.
+
     Returns:
-        The end, if it is too late or the request cannot be made whole; what RunTask answered; None if it was not
+        The end, if it is too late or the request cannot be made whole; what RunTask answered last; None if it was not
         called, since nothing is missing.
     """
 
@@ -647,10 +660,17 @@ def _turn(
         whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
         if isinstance(whole, NoMatch):
             return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
-        # This body may hold secrets. What leaves the step is the answer.
-        body = _body(whole, then)
+        # The bodies may hold secrets. What leaves the step is the answers.
         named = replace(launch, call_id=then.call_id)
-        return result | {"call": wire.answer_to_json(tools.world.run_task(named, body))}
+        answer = tools.world.run_task(named, _body(whole, then))
+        result |= {"call": wire.answer_to_json(answer)}
+        if isinstance(answer, Placed) and _is_full(answer) and then.is_followed_at_once:
+            # Should the step be cut off and done again, ECS gives both tokens the answers that it gave before.
+            _advance(then, answer)
+            then.climb()
+            second = tools.world.run_task(named, _body(whole, then))
+            result |= {"at_once": wire.answer_to_json(second)}
+        return result
 
     result = tools.step(f"run-task-{progress.label}", action)
     _see(launch, result, progress)
@@ -666,7 +686,19 @@ def _turn(
     if isinstance(answer, Unbuildable):
         return _incomplete(answer.why)
     _called(admitted, answer, progress, tools)
+    if "at_once" in result:
+        progress.climb()
+        answer = wire.answer_from_json(result["at_once"])
+        assert not isinstance(answer, Unbuildable)  # noqa: S101 - the request was whole a moment before
+        _called(admitted, answer, progress, tools)
     return answer
+
+
+def _is_full(answer: Placed) -> bool:
+    """Tell whether a call has placed nothing, for lack of capacity alone."""
+    if answer.task_arns or answer.is_conflict or not answer.failures:
+        return False
+    return worst([classify(failure) for failure in answer.failures]).category is Category.CAPACITY
 
 
 def _see(launch: FailedLaunch, result: JsonObject, progress: _Progress) -> None:

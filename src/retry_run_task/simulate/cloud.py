@@ -3,9 +3,8 @@
 It answers as ``local.ecs`` does, which a test shows with the same script of calls to both; what that model checks
 of a request (types, clusters, task definitions, limits) is left out, since only whole requests come here.
 
-One call looks for room in all zones of its subnets. AWS recommends several subnets, "because Amazon ECS manages
-capacity by Availability Zone", and does not say whether one call tries them all.
-https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
+AWS does not say whether one call looks for room in all zones of its subnets or in one of them; ``night.Placement``
+has both.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from retry_run_task.core.values import (
     TaskState,
 )
 from retry_run_task.local.capacity import FARGATE, Share, TokenBucket, providers_for
-from retry_run_task.simulate.night import ACCOUNT, CLUSTER, ENI_TIMEOUT, REGION, START, Task
+from retry_run_task.simulate.night import ACCOUNT, CLUSTER, ENI_TIMEOUT, REGION, START, Placement, Task
 from retry_run_task.simulate.outlook import Room
 
 if TYPE_CHECKING:
@@ -183,6 +182,8 @@ class Cloud:
     def _take(self, zones: list[str], provider: str, now: float) -> bool:
         # Begins with another zone each time, as the local model does.
         self._turn += 1
+        if zones and self.night.placement is Placement.ONE:
+            zones = [self.night.zone_for(self._turn, zones)]
         for step in range(len(zones)):
             room = self._rooms.get((zones[(self._turn + step) % len(zones)], provider))
             if room is None or room.take(now):

@@ -19,7 +19,7 @@ from retry_run_task.local.ecs_placement import NO_CAPACITY
 from retry_run_task.simulate.outlook import Gap, Outlook, chance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # Midnight of the simulated night. Times of a night are seconds from here, and may be negative.
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -49,6 +49,20 @@ class Sight(StrEnum):
     SERVER = "ServerException"
     START = "failed start"
     """The task was accepted and stopped before it ran."""
+
+
+class Placement(StrEnum):
+    """Where one call looks for room. AWS does not say which it is.
+
+    AWS recommends several subnets, "because Amazon ECS manages capacity by Availability Zone".
+    https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
+    Somebody says that one of them is picked. https://repost.aws/questions/QUMM1Oh5d4Q6qaYcL_-EV4jg
+    """
+
+    ANY = "any"
+    """In every zone of its subnets: it fails only if all of them are short."""
+    ONE = "one"
+    """In one of them, drawn anew for each task: it fails if that one is short."""
 
 
 AGENT = "AGENT"
@@ -120,6 +134,7 @@ class Night:
         busy: When the account's other calls take up the rate limit of RunTask.
         busy_share: The chance that a call is throttled then.
         lost_share: The chance that the answer to a call that was acted upon gets lost.
+        placement: Where one call looks for room.
     """
 
     number: int
@@ -132,6 +147,7 @@ class Night:
     busy: tuple[Gap, ...] = ()
     busy_share: float = 0.0
     lost_share: float = 0.0
+    placement: Placement = Placement.ANY
 
     def places(self, spec: Spec) -> list[str]:
         """Return the subnets of a launch."""
@@ -166,12 +182,21 @@ class Night:
         """Return a number in [0, 1) for another tool's nth wait for a launch."""
         return self._draw("wait", index, nth)
 
+    def zone_for(self, nth: int, zones: Sequence[str]) -> str:
+        """Return the zone that the nth task is tried in, where a call looks into one alone."""
+        return zones[int(self._draw("zone", 0, nth) * len(zones))]
+
     def _draw(self, what: str, index: int, nth: int) -> float:
         return chance(self.seed ^ _SALTS[what], index * 100_003 + nth)
 
 
 _OPEN = Outlook()
-_SALTS = {"busy": 0x1F83D9ABFB41BD6B, "lost": 0x5BE0CD19137E2179, "wait": 0x9B05688C2B3E6C1F}
+_SALTS = {
+    "busy": 0x1F83D9ABFB41BD6B,
+    "lost": 0x5BE0CD19137E2179,
+    "wait": 0x9B05688C2B3E6C1F,
+    "zone": 0x510E527FADE682D1,
+}
 
 
 @dataclass(slots=True, eq=False)

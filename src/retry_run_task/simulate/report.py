@@ -39,6 +39,7 @@ def as_json(result: Result) -> JsonObject:
         "seed": result.contest.settings.seed,
         "schedules": result.contest.settings.schedules,
         "zones": result.contest.settings.zones,
+        "placement": result.contest.settings.placement.value,
         "nights": result.contest.nights,
         "scenarios": [
             {

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from retry_run_task.local.ecs_placement import NO_CAPACITY
-from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night, Spec
+from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night, Placement, Spec
 from retry_run_task.simulate.outlook import Gap, Offer, Outlook
 from retry_run_task.simulate.peers import Way
 
@@ -34,11 +34,14 @@ class Settings:
         schedules: How many schedules fail in a night.
         zones: In how many zones each of them has a subnet.
         seed: What everything by chance is derived from.
+        placement: Where one call looks for room. In all zones by default, which favours the policies that only
+            repeat a request, and so the other tools.
     """
 
     schedules: int = 100
     zones: int = 2
     seed: int = 1
+    placement: Placement = Placement.ANY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,8 @@ class Scenario:
     def night(self, settings: Settings, number: int) -> Night:
         """Return a night: the same for the same settings and number, in any process."""
         # A string, since a tuple is hashed differently in each process.
-        return self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
+        night = self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
+        return replace(night, placement=settings.placement)
 
 
 def launches(

@@ -33,7 +33,7 @@ def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> 
     )
     changed = policy.treatment(FACTS, Category.CAPACITY)
     assert (changed.rule, changed.deadline_s, changed.attempts) == ("month-end", 86_400, 9)
-    assert changed.wait == Backoff(base_s=15, cap_s=60)
+    assert changed.wait == Backoff(base_s=15, cap_s=50)
     assert changed.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
     assert dict(changed.origins) == {
         "deadline_s": "month-end",
@@ -131,7 +131,7 @@ def test_two_hundred_launches_of_one_second_come_back_over_ten() -> None:
 @pytest.mark.parametrize(
     ("sets", "words"),
     [
-        ({}, "tries for 6 h, about 482 times (362 to 722), at most 1 min apart"),
+        ({}, "tries for 6 h, about 578 times (434 to 866), at most 50 s apart"),
         (
             {"deadline_s": 3600, "wait": Backoff(base_s=600, cap_s=600)},
             "tries for 1 h, about 9 times (7 to 13), at most 10 min apart",

@@ -95,19 +95,22 @@ ASKED, SUBNET_A, SUBNET_C, ON_DEMAND = "as-asked", "each-subnet subnet-a", "each
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
-        # Capacity moves along, and after the last comes the first.
-        ([SHORT] * 5, [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, SUBNET_A]),
+        # Capacity moves along, as asked before each subnet, and after the last comes the first.
+        ([SHORT] * 6, [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND, ASKED, SUBNET_A]),
         # What is not about capacity comes back where it is.
-        ([SHORT, THROTTLED, THROTTLED, SHORT], [ASKED, SUBNET_A, SUBNET_A, SUBNET_A, SUBNET_C]),
-        ([SHORT, AGENT, SHORT], [ASKED, SUBNET_A, SUBNET_A, SUBNET_C]),
+        ([SHORT, THROTTLED, THROTTLED, SHORT], [ASKED, SUBNET_A, SUBNET_A, SUBNET_A, ASKED]),
+        ([SHORT, AGENT, SHORT], [ASKED, SUBNET_A, SUBNET_A, ASKED]),
         ([SHORT, LOST, LOST], [ASKED, SUBNET_A, SUBNET_A, SUBNET_A]),
         ([THROTTLED], [ASKED, ASKED]),
         ([STRANGE], [ASKED, ASKED]),
         # What ECS does not take of a change is struck off, and its place on the ladder is skipped from then on.
-        ([SHORT, INVALID, SHORT, SHORT, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, SUBNET_C]),
-        ([SHORT, DENIED, DENIED, DENIED, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, ASKED]),
-        ([SHORT, ATTRIBUTE, SHORT, SHORT, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND, ASKED, SUBNET_C]),
-        ([SHORT, STRANGE, SHORT], [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND]),
+        (
+            [SHORT, INVALID, *[SHORT] * 5],
+            [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND, ASKED, ASKED, SUBNET_C],
+        ),
+        ([SHORT, DENIED, SHORT, DENIED, DENIED], [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND, ASKED]),
+        ([SHORT, ATTRIBUTE, SHORT, SHORT], [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND]),
+        ([SHORT, STRANGE, SHORT], [ASKED, SUBNET_A, ASKED, SUBNET_C]),
     ],
 )
 def test_the_next_rung_is_chosen_from_what_ecs_said(script: Sequence[Answer], expected: list[str]) -> None:
@@ -122,7 +125,7 @@ def test_the_next_rung_is_chosen_from_what_ecs_said(script: Sequence[Answer], ex
         ([SHORT, SHORT], [1, 2, 3]),
         ([SHORT, LOST, THROTTLED], [1, 2, 2, 2]),
         # A refused call has done nothing, so the next rung has its token; an answer has ended the attempt.
-        ([SHORT, INVALID, DENIED], [1, 2, 2, 2]),
+        ([SHORT, INVALID], [1, 2, 2]),
         ([SHORT, ATTRIBUTE], [1, 2, 3]),
     ],
 )
@@ -135,7 +138,7 @@ def test_a_token_is_left_only_after_an_answer_whatever_the_rung(
 @pytest.mark.parametrize("end", [DENIED, ATTRIBUTE])
 def test_what_is_denied_as_it_was_asked_still_ends_it(end: Answer) -> None:
     assert climbed(end).ending.outcome is Outcome.PERMANENT
-    late = climbed(SHORT, SHORT, SHORT, SHORT, end)
+    late = climbed(SHORT, SHORT, SHORT, SHORT, SHORT, end)
     assert rungs(late)[-1] == ASKED
     assert late.ending.outcome is Outcome.PERMANENT
 
@@ -147,7 +150,45 @@ def test_a_rung_that_is_struck_off_is_tried_no_more_and_the_next_one_follows_at_
     assert done.world.times[1] == done.world.times[2]
     (told,) = (fields for event, fields in done.told if event == "recovery.struck")
     assert (told["category"], told["reason"]) == ("permission", "not authorized")
-    assert len(done.waits) == 6, "a struck rung uses up no patience"
+    # As asked and a subnet; as asked and the other subnet; on-demand; as asked; and as asked, which places it.
+    assert rungs(done)[2:] == [ASKED, SUBNET_C, ON_DEMAND, ASKED, ASKED, SUBNET_C]
+    assert len(done.waits) == 3, "a struck rung uses up no patience"
+
+
+def test_where_there_is_no_room_a_subnet_is_asked_alone_in_the_same_step() -> None:
+    """Nothing is waited for and no operation is paid for; each call has a token of its own."""
+    done = climbed(SHORT, SHORT, SHORT, placed("t1"))
+    assert rungs(done) == [ASKED, SUBNET_A, ASKED, SUBNET_C]
+    assert attempts(done) == [1, 2, 3, 4]
+    names = [name for name, _ in done.execution.operations if name.startswith("run-task")]
+    assert names == ["run-task-1", "run-task-3"]
+    assert done.world.times[0] == done.world.times[1] < done.world.times[2] == done.world.times[3]
+    assert len(done.waits) == 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    [THROTTLED, LOST, STRANGE, AGENT, placed("t0", missing=1), Placed(task_arns=("t0",), is_conflict=True)],
+)
+def test_after_any_other_answer_no_subnet_is_asked_in_the_same_step(first: Answer) -> None:
+    done = climbed(first, *[placed("t1")] * 2, value=on_spot(count=2))
+    assert done.world.times[0] < done.world.times[1]
+
+
+@pytest.mark.parametrize("died", range(1, 4))
+def test_a_step_with_two_calls_that_dies_starts_nothing_twice(died: int) -> None:
+    """ECS remembers the answers of both tokens, so the step that is done again makes the same two calls."""
+    moments = 0
+
+    def cut_off(_execution: Execution, name: str, _moment: Moment) -> bool:
+        nonlocal moments
+        moments += name.startswith("run-task")
+        return name.startswith("run-task") and moments == died
+
+    again = [SHORT, placed("t1")] * 2
+    done = climbed(*again, cut_off=cut_off, restart_s=0)
+    assert done.ending.task_arns == ("t1",)
+    assert set(attempts(done)) == {1, 2}
 
 
 def test_a_repeat_after_a_lost_answer_sends_the_same_body() -> None:
@@ -164,12 +205,13 @@ def test_a_conflict_says_nothing_of_the_rung_it_comes_for() -> None:
     assert [body["count"] for body in done.world.bodies] == [2, 2, 2, 1]
     assert done.ending.task_arns == ("t1", "t2")
     # Of t1 nobody knows which body started it.
-    assert done.ending.changed == ("1 task on-demand instead of Spot",)
+    assert done.ending.changed == ("1 task in subnet-c alone instead of any of its 2 subnets",)
 
 
 def test_tasks_of_several_rungs_are_counted_together() -> None:
-    done = climbed(placed("t1", missing=2), placed("t2", missing=1), placed("t3"), value=on_spot(count=3))
-    assert [body["count"] for body in done.world.bodies] == [3, 2, 1]
+    script = (placed("t1", missing=2), placed("t2", missing=1), SHORT, placed("t3"))
+    done = climbed(*script, value=on_spot(count=3))
+    assert [body["count"] for body in done.world.bodies] == [3, 2, 1, 1]
     assert done.ending.changed == (
         "1 task in subnet-a alone instead of any of its 2 subnets",
         "1 task in subnet-c alone instead of any of its 2 subnets",
@@ -179,7 +221,7 @@ def test_tasks_of_several_rungs_are_counted_together() -> None:
 
 def test_the_message_says_what_was_changed_and_where_it_started() -> None:
     states = {1: (TaskState(arn="t1", phase=Phase.RUNS, zone="ap-northeast-1c"),)}
-    done = climbed(SHORT, SHORT, SHORT, placed("t1"), states=states, notify_recovered=True)
+    done = climbed(*[SHORT] * 4, placed("t1"), states=states, notify_recovered=True)
     (message,) = done.world.messages
     assert message.text.startswith(
         "nightly failed to start at first, and runs now: "
@@ -218,7 +260,7 @@ def test_a_task_that_a_change_kept_from_starting_strikes_the_change_off() -> Non
     """An extra subnet without a way to the registry says nothing of the request as it was asked."""
     done = climbed(SHORT, placed("t1"), placed("t2"), states={1: (failed("t1", PULL),)})
     assert struck(done) == [SUBNET_A]
-    assert rungs(done) == [ASKED, SUBNET_A, SUBNET_C]
+    assert rungs(done) == [ASKED, SUBNET_A, ASKED]
     assert done.ending.outcome is Outcome.RECOVERED
 
 
@@ -288,8 +330,8 @@ def test_the_ladder_of_a_task_that_did_not_start_is_computed_from_what_its_sched
             "networkConfiguration": parameters()["networkConfiguration"],
         },
     )
-    done = climbed(SHORT, SHORT, SHORT, placed("t1"), value=unrecorded(), background=background, whole=whole)
-    assert rungs(done) == [ASKED, SUBNET_A, SUBNET_C, ON_DEMAND]
+    done = climbed(*[SHORT] * 4, placed("t1"), value=unrecorded(), background=background, whole=whole)
+    assert rungs(done) == [ASKED, SUBNET_A, ASKED, SUBNET_C, ON_DEMAND]
     last = done.world.bodies[-1]
     assert last["overrides"] == SECRET
     assert (last["launchType"], "capacityProviderStrategy" in last) == ("FARGATE", False)
@@ -480,9 +522,11 @@ def test_whatever_ecs_says_and_whenever_it_dies_the_ladder_is_climbed_the_same_w
     value = on_spot(count=2)
     stirred = run(value, *script, policy=policy, cut_off=cut_off, restart_s=0, late_s=1)
     remembered = [
-        wire.answer_from_json(result["call"])
+        wire.answer_from_json(result[call])
         for _, result in stirred.execution.operations
-        if isinstance(result, dict) and "call" in result
+        if isinstance(result, dict)
+        for call in ("call", "at_once")
+        if call in result
     ]
     calm = run(value, *remembered, policy=policy, late_s=1)
     assert stirred.execution.operations == calm.execution.operations
@@ -495,10 +539,13 @@ def test_whatever_ecs_says_and_whenever_it_dies_the_ladder_is_climbed_the_same_w
 
 
 def test_an_attempt_costs_two_durable_operations() -> None:
-    """Itself, with the look before it, and the wait after it. AWS takes 8 dollars for a million of them."""
+    """Itself, with the look before it, and the wait after it. AWS takes 8 dollars for a million of them.
+
+    Two attempts that follow each other at once cost no more than one.
+    """
     done = run(launch(), SHORT, policy=changed(DEFAULT, deadline_s=1800))
     assert done.ending.outcome is Outcome.EXPIRED
-    assert len(done.execution.operations) <= 2 * len(done.world.bodies) + 10
+    assert len(done.execution.operations) <= len(done.world.bodies) + 10
 
 
 def test_a_caller_without_a_schedule_has_its_rules_too() -> None:

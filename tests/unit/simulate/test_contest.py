@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import pytest
 
 from retry_run_task.core.policy import DEFAULT
+from retry_run_task.core.values import Placed
+from retry_run_task.simulate.cloud import Cloud
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import Contestant, Met, Oracle, Ours, Theirs
-from retry_run_task.simulate.night import HORIZON_S, Night
+from retry_run_task.simulate.night import HORIZON_S, START, Night, Placement, Track, request
+from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
 from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, Settings
 from retry_run_task.simulate.tally import Tally
+from retry_run_task.simulate.virtual import Timeline
 from support.policies import changed
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -139,8 +144,45 @@ def test_a_policy_with_less_patience_gives_up_and_that_is_counted_as_expired() -
 def test_ours_stays_within_the_reserved_concurrency() -> None:
     slow = Ours(name="slow", policy=DEFAULT, concurrency=1, invocation_s=2.0)
     night = BY_NAME["rush"].night(Settings(schedules=30), 0)
-    assert max(slow.meet(night).calls_in.values()) == 1
-    assert max(Ours(name="free", policy=DEFAULT, concurrency=None).meet(night).calls_in.values()) > 1
+    # As it was asked, and one subnet at once.
+    assert max(slow.meet(night).calls_in.values()) == 2
+    assert max(Ours(name="free", policy=DEFAULT, concurrency=None).meet(night).calls_in.values()) > 2
+
+
+def test_where_a_call_looks_is_an_option_of_the_night() -> None:
+    """With one zone of two short, a call into any zone always finds room, and one into one zone every other time."""
+    outage = BY_NAME["zone-outage"]
+    found = {}
+    for placement in Placement:
+        night = outage.night(Settings(schedules=400, placement=placement), 0)
+        assert night.placement is placement
+        short = {("zone-1", "FARGATE"): Outlook(gaps=(Gap(-60, 7200),))}
+        cloud = Cloud(replace(night, outlooks=short), Timeline(START))
+        answers = []
+        for spec in night.launches:
+            cloud._timeline.now += 1
+            answers.append(cloud.run_task(request(night, spec) | {"count": 1}, Track(spec)))
+        found[placement] = sum(isinstance(a, Placed) and bool(a.task_arns) for a in answers)
+    assert found[Placement.ANY] == 400
+    assert 160 < found[Placement.ONE] < 240
+    # The launches, their times and the outage are the same.
+    one, any_ = (
+        outage.night(Settings(placement=placement), 3) for placement in (Placement.ONE, Placement.ANY)
+    )
+    assert replace(one, placement=Placement.ANY) == any_
+
+
+def test_with_one_zone_a_call_everything_is_recovered_and_the_oracle_is_not_beaten() -> None:
+    settings = Settings(schedules=15, seed=11, placement=Placement.ONE)
+    done = run(
+        Contest(
+            scenarios=(BY_NAME["zone-outage"],), contestants=(OURS, Oracle()), settings=settings, nights=2
+        )
+    )
+    tally = done.tallies["zone-outage"]
+    assert tally["the oracle"].quantile(1) == 0
+    assert tally["ours"].recovered == tally["ours"].launches == 30
+    assert tally["ours"].duplicates == 0
 
 
 def test_the_log_way_is_later_by_about_four_minutes_where_that_shows() -> None:

@@ -1,0 +1,533 @@
+"""Chooses how long to wait, and in which order to climb, by letting many policies meet the outages.
+
+    .venv/bin/python bench/backoff.py            search (some minutes), and write result and page
+    .venv/bin/python bench/backoff.py --pages    write the page again from the result that is there
+
+Every row is the real loop of ``core.recovery`` with other waits, and where it says so with another order of rungs:
+the two functions of ``core.ladder`` that decide the order are exchanged for that row. The result is
+bench/backoff.json; the tables in docs/decisions/0016-backoff-by-evidence.md are made of it. A test compares the
+policy that is shipped with the row that is chosen here, and has a small part of the search again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from retry_run_task.core import ladder
+from retry_run_task.core.backoff import Backoff, spread
+from retry_run_task.core.ladder import Rung, RungKind
+from retry_run_task.core.policy import DEFAULT, Facts, Policy
+from retry_run_task.core.values import Category
+from retry_run_task.simulate import report
+from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Met, Ours
+from retry_run_task.simulate.night import Night, Placement
+from retry_run_task.simulate.outlook import Gap, Outlook
+from retry_run_task.simulate.scenarios import SCENARIOS, Settings
+from retry_run_task.simulate.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+Json = dict[str, Any]
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULT = "bench/backoff.json"
+PAGE = "docs/decisions/0016-backoff-by-evidence.md"
+BEGIN, END = "<!-- backoff: written by `make evidence` -->", "<!-- end of backoff -->"
+CROWDS_PAGE = "docs/simulator.md"
+
+SEED = 1
+# What the issue of shared patience asks for: within a minute, with up to so many failures at the same moment.
+CROWD, WITHIN_S = 200, 60.0
+# What may be added to that if a call looks into one zone only, with two zones.
+WITHIN_ONE_S = 2 * WITHIN_S
+# Half of the 20 RunTask calls a second that an account has.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
+CALLS_A_S = 10
+# A second call in the same invocation needs no start, no look and no wait; how long ECS takes for it is assumed.
+SECOND_CALL_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jittered(Backoff):
+    """Waits of which another part is the launch's own than the half that the core has.
+
+    Attributes:
+        jitter: That part: 1 is called full jitter, 0 none.
+    """
+
+    jitter: float
+
+    def delay(self, nth: int, seed: str) -> int:
+        """Return the nth wait in whole seconds."""
+        longest = self.longest(nth)
+        part = spread(9999, f"{seed}/{nth}") / 10_000
+        return max(1, round(longest * (1 - self.jitter) + part * longest * self.jitter))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laps(Backoff):
+    """Two seconds between the rungs of a round, and the long wait after it.
+
+    Attributes:
+        rungs: How many rungs a round has.
+    """
+
+    rungs: int
+
+    def delay(self, nth: int, seed: str) -> int:
+        """Return the nth wait in whole seconds."""
+        if nth % self.rungs:
+            return 2
+        # Explicit: a dataclass with slots is made anew, and super() would look for the old one.
+        return Backoff.delay(self, nth // self.rungs, seed)
+
+
+def _is_subnet(rung: Rung) -> bool:
+    return rung.kind is RungKind.EACH_SUBNET
+
+
+def _subnets_alone(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
+    return tuple(filter(_is_subnet, rungs)) or tuple(rungs)
+
+
+def _in_turn(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
+    return tuple(rungs)
+
+
+def _never(_rung: Rung, _following: Rung) -> bool:
+    return False
+
+
+def _after_the_first(rung: Rung, following: Rung) -> bool:
+    return rung.value == ("subnet-1",) and _is_subnet(following)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """In which order the rungs of a request are climbed.
+
+    Attributes:
+        name: As the table has it.
+        round_of: Takes the place of ``ladder.round_of``.
+        is_at_once: Takes the place of ``ladder.is_at_once``.
+        kinds: What the policy allows.
+    """
+
+    name: str
+    round_of: Callable[[Sequence[Rung]], tuple[Rung, ...]] = ladder.round_of
+    is_at_once: Callable[[Rung, Rung], bool] = ladder.is_at_once
+    kinds: tuple[RungKind, ...] = (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
+
+
+AT_ONCE = Order(name="as asked, a subnet at once")
+ASKED = Order(name="as asked only", kinds=(RungKind.AS_ASKED,))
+IN_TURN = Order(name="as asked, then each subnet", round_of=_in_turn, is_at_once=_never)
+BETWEEN = Order(name="as asked before each subnet", is_at_once=_never)
+SUBNETS = Order(name="each subnet, never as asked", round_of=_subnets_alone, is_at_once=_never)
+PAIR = Order(name="two subnets at once, never as asked", round_of=_subnets_alone, is_at_once=_after_the_first)
+LAP = Order(name="a round with 2 s between, then the wait", round_of=_in_turn, is_at_once=_never)
+ORDERS = (ASKED, IN_TURN, BETWEEN, SUBNETS, LAP, PAIR, AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A row of the search.
+
+    Attributes:
+        order: How the ladder is climbed.
+        base_s: Longest first wait.
+        cap_s: Longest wait.
+        jitter: The part of a wait that is the launch's own.
+    """
+
+    order: Order
+    base_s: int
+    cap_s: int
+    jitter: float = 0.5
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other row has."""
+        return f"{self.order.name}; {self.base_s} to {self.cap_s} s; jitter {self.jitter:g}"
+
+    def wait(self, zones: int) -> Backoff:
+        """Return the waits, for requests with a subnet in each of so many zones."""
+        if self.order == LAP:
+            return Laps(base_s=self.base_s, cap_s=self.cap_s, rungs=zones + 1)
+        if self.jitter == 0.5:  # noqa: PLR2004 - the family of the core
+            return Backoff(base_s=self.base_s, cap_s=self.cap_s)
+        return Jittered(base_s=self.base_s, cap_s=self.cap_s, jitter=self.jitter)
+
+    def policy(self, zones: int) -> Policy:
+        """Return the default policy with this row's treatment of missing capacity."""
+        return treating(Category.CAPACITY, wait=self.wait(zones), rungs=self.order.kinds)
+
+    def meet(self, night: Night) -> Met:
+        """Let a night pass."""
+        ours = Ours(name=self.name, policy=self.policy(len(night.zones)))
+        with (
+            mock.patch.object(ladder, "round_of", self.order.round_of),
+            mock.patch.object(ladder, "is_at_once", self.order.is_at_once),
+        ):
+            return ours.meet(night)
+
+
+def treating(category: Category, **sets: Any) -> Policy:
+    """Return the default policy with other settings for one category."""
+    return replace(
+        DEFAULT,
+        rules=tuple(
+            replace(rule, sets={**rule.sets, **sets}) if rule.match.category == {category} else rule
+            for rule in DEFAULT.rules
+        ),
+    )
+
+
+def shapes() -> list[Shape]:
+    """Return everything that is tried."""
+    grid = [Shape(order=order, base_s=15, cap_s=cap_s) for order in ORDERS[:-1] for cap_s in (30, 45, 60, 90)]
+    finer = [Shape(order=AT_ONCE, base_s=15, cap_s=cap_s) for cap_s in (30, 36, 40, 45, 50, 60, 90, 120)]
+    families = [
+        Shape(order=AT_ONCE, base_s=15, cap_s=cap_s, jitter=jitter)
+        for jitter, cap_s in ((0.0, 40), (0.0, 50), (0.25, 45), (0.25, 50), (1.0, 60), (1.0, 75))
+    ]
+    bases = [Shape(order=AT_ONCE, base_s=base_s, cap_s=45) for base_s in (5, 30, 45)]
+    return [*grid, *finer, *families, *bases]
+
+
+def numbers(tally: Tally) -> Json:
+    """Return what is kept of an outage."""
+    return {
+        "recovered": tally.recovered,
+        "launches": tally.launches,
+        "p50_s": tally.quantile(0.5),
+        "p95_s": tally.quantile(0.95),
+        "peak_calls_per_s": tally.peak_calls_per_s,
+        "calls_per_recovery": round(tally.calls_per_recovery or 0, 1),
+        "throttled": tally.throttled,
+    }
+
+
+# Waiting costs what three hours without capacity cost more than one.
+_HOURS = (1, 3)
+_WAITING = 20
+
+
+def an_hour(shape: Shape) -> Json:
+    """Return what an hour of waiting costs a launch, beyond the growth of the waits and all that is done once."""
+    tallies = []
+    for hours in _HOURS:
+        night = _BY_NAME["zone-outage"].night(Settings(schedules=_WAITING, zones=2, seed=SEED), 0)
+        gone = Outlook(gaps=(Gap(-60, hours * 3600),))
+        tally = Tally()
+        night = replace(night, outlooks=dict.fromkeys(night.outlooks, gone))
+        tally.add(night, shape.meet(night))
+        tallies.append(tally)
+    one, three = tallies
+    of = (_HOURS[1] - _HOURS[0]) * _WAITING
+    calls, operations = three.calls - one.calls, three.operations - one.operations
+    invocations = three.invocations - one.invocations
+    usd_operations = operations * report.USD_PER_OPERATION
+    # A second call in an invocation takes a part of one.
+    usd_lambda = invocations * report.usd_per_invocation(INVOCATION_S) + max(0, calls - invocations) * (
+        SECOND_CALL_S * report.FUNCTION_GB * report.USD_PER_GB_SECOND
+    )
+    return {
+        "calls": round(calls / of, 1),
+        "operations": round(operations / of, 1),
+        "invocations": round(invocations / of, 1),
+        "cents_operations": round(100 * usd_operations / of, 4),
+        "cents": round(100 * (usd_operations + usd_lambda) / of, 4),
+    }
+
+
+# Name, zones, nights of so many schedules.
+OUTAGES = (("zone-outage", 2, 2), ("zone-outage", 3, 1), ("rush", 2, 1), ("brownout", 2, 1))
+_BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+def met(meet: Callable[[Night], Met], name: str, settings: Settings, nights: Iterable[int]) -> Tally:
+    """Return what is counted of some nights."""
+    tally = Tally()
+    for number in nights:
+        night = _BY_NAME[name].night(settings, number)
+        tally.add(night, meet(night))
+    return tally
+
+
+def measured(shape: Shape, outages: Sequence[tuple[str, int, int]] = OUTAGES, schedules: int = CROWD) -> Json:
+    """Return a row of the result."""
+    found: Json = {"name": shape.name, "order": shape.order.name}
+    found |= {"base_s": shape.base_s, "cap_s": shape.cap_s, "jitter": shape.jitter}
+    for placement in Placement:
+        for name, zones, nights in outages:
+            settings = Settings(schedules=schedules, zones=zones, seed=SEED, placement=placement)
+            found[f"{name} {zones} {placement}"] = numbers(met(shape.meet, name, settings, range(nights)))
+    return found | {"an_hour": an_hour(shape)}
+
+
+def objectives(row: Json) -> tuple[float, ...]:
+    """Return what should be small: the 95th percentiles under both hypotheses, the rush, and the cost."""
+    never = float("inf")
+
+    def worst(name: str, placement: Placement, key: str) -> float:
+        return max(
+            never if cell[key] is None else cell[key]
+            for title, cell in row.items()
+            if title.startswith(name) and title.endswith(f" {placement}")
+        )
+
+    rush = (
+        sum(worst("rush", placement, "p50_s") for placement in Placement) / 2 if "rush 2 any" in row else 0.0
+    )
+    return (
+        worst("zone-outage", Placement.ANY, "p95_s"),
+        worst("zone-outage", Placement.ONE, "p95_s"),
+        rush,
+        cost(row),
+    )
+
+
+def cost(row: Json) -> float:
+    """Return the cents for an hour of waiting, where nothing but waiting is done."""
+    return float(row["an_hour"]["cents"])
+
+
+def front(rows: Sequence[Json]) -> list[str]:
+    """Return the names of the rows that no other row beats: none is as good in everything and better in something."""
+    points = {row["name"]: objectives(row) for row in rows}
+    return [
+        name for name, mine in points.items() if not any(dominates(other, mine) for other in points.values())
+    ]
+
+
+def dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    """Tell whether one row beats another."""
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def chosen(rows: Sequence[Json]) -> str | None:
+    """Return the name of the row that the rule of the decision takes; None if none keeps the limits.
+
+    Of those on the front that wait as the core does, recover everything, keep to a minute if a call looks into every
+    zone, to two if it looks into one of two, and to half of the account's calls: the cheapest.
+    """
+    on_front = set(front(rows))
+    good = [row for row in rows if row["name"] in on_front and is_good(row)]
+    return min(good, key=cost)["name"] if good else None
+
+
+def is_good(row: Json) -> bool:
+    """Tell whether a row keeps the limits."""
+    cells = [row[key] for key in row if key.endswith((" any", " one"))]
+    return (
+        row["jitter"] == 0.5  # noqa: PLR2004 - the family of the core
+        and objectives(row)[0] <= WITHIN_S
+        and row["zone-outage 2 one"]["p95_s"] <= WITHIN_ONE_S
+        and all(cell["recovered"] == cell["launches"] for cell in cells)
+        and all(cell["peak_calls_per_s"] <= CALLS_A_S for cell in cells)
+    )
+
+
+CROWDS = ((200, 4), (1000, 2), (10_000, 1))
+
+
+def crowd(schedules: int, nights: int, placement: Placement, invocation_s: float = INVOCATION_S) -> Json:
+    """Return how the shipped policy does with so many failures at the same moment."""
+    ours = Ours(name="ours", policy=DEFAULT, invocation_s=invocation_s)
+    settings = Settings(schedules=schedules, zones=2, seed=SEED, placement=placement)
+    tally = met(ours.meet, "zone-outage", settings, range(nights))
+    return {
+        "schedules": schedules,
+        "nights": nights,
+        "placement": placement.value,
+        "invocation_s": invocation_s,
+        "max_s": tally.quantile(1),
+        **numbers(tally),
+    }
+
+
+# Category, outage, and waits that are tried for it; the shipped one is among them.
+OTHERS = (
+    (Category.THROTTLE, "throttling", ((2, 30), (5, 30), (5, 60), (15, 60), (5, 120), (30, 300))),
+    (Category.TRANSIENT, "lost-answers", ((5, 60), (10, 60), (10, 120), (30, 120), (30, 300))),
+    (Category.TRANSIENT, "agent", ((5, 60), (10, 60), (10, 120), (30, 120), (30, 300))),
+)
+
+
+def other(category: Category, name: str, base_s: int, cap_s: int) -> Json:
+    """Return how another wait does for another category of failures."""
+    policy = treating(category, wait=Backoff(base_s=base_s, cap_s=cap_s))
+    settings = Settings(schedules=100, zones=2, seed=SEED)
+    tally = met(Ours(name="ours", policy=policy).meet, name, settings, range(3))
+    about = {"category": category.value, "scenario": name, "base_s": base_s, "cap_s": cap_s}
+    return about | numbers(tally)
+
+
+def _do(job: tuple[str, Any]) -> tuple[str, Json]:
+    what, arguments = job
+    match what:
+        case "rows":
+            return what, measured(arguments)
+        case "crowds":
+            return what, crowd(*arguments)
+        case _:
+            return what, other(*arguments)
+
+
+def measure() -> Json:
+    """Search, and return what is kept of it."""
+    began = time.monotonic()
+    jobs: list[tuple[str, Any]] = [("rows", shape) for shape in shapes()]
+    jobs += [("crowds", (*size, placement)) for size in CROWDS for placement in Placement]
+    # Quicker than assumed: the fewer seconds an invocation takes, the more calls fit into one.
+    jobs += [("crowds", (1000, 1, Placement.ANY, seconds)) for seconds in (0.5, 0.25)]
+    jobs += [("others", (category, name, *wait)) for category, name, waits in OTHERS for wait in waits]
+    found: Json = {"seed": SEED, "concurrency": CONCURRENCY, "rows": [], "crowds": [], "others": []}
+    with multiprocessing.get_context("fork").Pool(os.cpu_count() or 1) as pool:
+        for done, (what, result) in enumerate(pool.imap(_do, jobs), 1):
+            found[what].append(result)
+            print(f"bench: backoff, {done} of {len(jobs)} ...", file=sys.stderr, flush=True)
+    print(f"bench: backoff took {time.monotonic() - began:.0f} s", file=sys.stderr)
+    return found | {"front": front(found["rows"]), "chosen": chosen(found["rows"]), "probe": probe()}
+
+
+def shipped() -> Shape:
+    """Return the row that the shipped policy is."""
+    wait = DEFAULT.rules[0].sets["wait"]
+    return Shape(order=AT_ONCE, base_s=int(wait.base_s), cap_s=int(wait.cap_s))
+
+
+# Quick enough for a test, and it changes with the loop, the policy and the model.
+PROBE = (("zone-outage", 2, 1),)
+
+
+def probe() -> Json:
+    """Return a small result of the shipped policy that a test can have again in a moment."""
+    return measured(shipped(), PROBE, schedules=10)
+
+
+def tables(found: Json) -> dict[str, str]:
+    """Return what is generated of each page."""
+    return {PAGE: "\n".join(_search(found)), CROWDS_PAGE: "\n".join(_crowds(found))}
+
+
+def _search(found: Json) -> Iterator[str]:
+    yield from (
+        (
+            f"p95 with {CROWD} failures at the same moment, in seconds from the return of capacity, "
+            f"seed {found['seed']}; A: a call looks into every zone of its subnets, B: into one."
+        ),
+        (
+            "The cost is of an hour of waiting, in hundredths of a US dollar.\n*Front*: no other row is as good in "
+            "everything that counts (the worse p95 of A, that of B, the rush, the cost) and better in one."
+        ),
+        "",
+        (
+            "| rungs | waits, longest first and longest | jitter | A, 2 zones | A, 3 | B, 2 | B, 3 | rush p50, A and B "
+            "| calls an hour | operations an hour | cents an hour | front |"
+        ),
+        "| --- | --- | ---: |" + " ---: |" * 8 + " --- |",
+    )
+    for row in found["rows"]:
+        cells = [row[f"zone-outage {zones} {p}"]["p95_s"] for p in Placement for zones in (2, 3)]
+        rush = " / ".join(_whole(row[f"rush 2 {p}"]["p50_s"]) for p in Placement)
+        hour = row["an_hour"]
+        mark = (
+            "**chosen**"
+            if row["name"] == found["chosen"]
+            else "front"
+            if row["name"] in found["front"]
+            else ""
+        )
+        yield (
+            f"| {row['order']} | {row['base_s']} s, {row['cap_s']} s | {row['jitter']:g} | "
+            f"{' | '.join(map(_whole, cells))} | {rush} | {hour['calls']:.0f} | {hour['operations']:.0f} | "
+            f"{hour['cents']:.3f} | {mark} |"
+        )
+    yield from (
+        "",
+        "The other categories, with the waits that were tried for them:",
+        "",
+        "| category | outage | waits | p50 | p95 | calls per recovery | throttled |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+    )
+    for row in found["others"]:
+        wait = DEFAULT.treatment(Facts(), Category(row["category"])).wait
+        mark = " **(shipped)**" if wait == Backoff(base_s=row["base_s"], cap_s=row["cap_s"]) else ""
+        yield (
+            f"| {row['category']} | {row['scenario']} | {row['base_s']} s, {row['cap_s']} s{mark} | "
+            f"{_whole(row['p50_s'])} | {_whole(row['p95_s'])} | {row['calls_per_recovery']:.1f} | "
+            f"{row['throttled']:,} |"
+        )
+
+
+_LOOKS = {"any": "every zone", "one": "one zone"}
+
+
+def _crowds(found: Json) -> Iterator[str]:
+    yield from (
+        (
+            "| failures at the same moment | a call looks into | an invocation takes | recovered | p50 | p95 | max | "
+            "most calls in a second | throttled |"
+        ),
+        "| ---: | --- | ---: |" + " ---: |" * 6,
+    )
+    for row in found["crowds"]:
+        share = "all" if row["recovered"] == row["launches"] else f"{row['recovered']} of {row['launches']}"
+        times = " | ".join(report.brief(row[key]) for key in ("p50_s", "p95_s", "max_s"))
+        yield (
+            f"| {row['schedules']:,} | {_LOOKS[row['placement']]} | "
+            f"{row['invocation_s']:g} s | {share} | {times} | {row['peak_calls_per_s']} | {row['throttled']:,} |"
+        )
+
+
+def _whole(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds:.0f}"
+
+
+def pages(found: Json, root: Path = ROOT) -> Mapping[Path, str]:
+    """Return what each page should hold, by its path."""
+    return {
+        root / name: within((root / name).read_text(encoding="utf-8"), text)
+        for name, text in tables(found).items()
+    }
+
+
+def within(text: str, generated: str) -> str:
+    """Return a page with what is generated between its marks."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"the page needs {BEGIN!r} and {END!r}, each once")
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n\n{generated}\n\n{END}{after}"
+
+
+def main() -> None:
+    """Search, unless only the page is asked for, and write."""
+    parser = argparse.ArgumentParser(description="Try many waits and orders, and write which is chosen.")
+    parser.add_argument("--pages", action="store_true", help="write the page from the result that is there")
+    if parser.parse_args().pages:
+        found: Json = json.loads((ROOT / RESULT).read_text(encoding="utf-8"))
+    else:
+        found = measure()
+        (ROOT / RESULT).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(tables(found)[PAGE])
+    print()
+    print(tables(found)[CROWDS_PAGE])
+    for path, text in pages(found).items():
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
