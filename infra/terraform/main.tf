@@ -290,11 +290,12 @@ resource "aws_lambda_function" "recover" {
 
   environment {
     variables = {
-      RETRY_RUN_TASK_STACK          = var.name
-      RETRY_RUN_TASK_TOPIC_ARN      = aws_sns_topic.notifications.arn
-      RETRY_RUN_TASK_MESSAGES       = var.messages
-      RETRY_RUN_TASK_EXTERNAL_ID    = var.member_external_id
-      RETRY_RUN_TASK_RECOVER_ERRORS = tostring(local.recovers_errors)
+      RETRY_RUN_TASK_STACK            = var.name
+      RETRY_RUN_TASK_TOPIC_ARN        = aws_sns_topic.notifications.arn
+      RETRY_RUN_TASK_MESSAGES         = var.messages
+      RETRY_RUN_TASK_EXTERNAL_ID      = var.member_external_id
+      RETRY_RUN_TASK_RECOVER_ERRORS   = tostring(local.recovers_errors)
+      RETRY_RUN_TASK_CALLS_PER_SECOND = "2" # of each; recover_concurrency has the sum
     }
   }
 

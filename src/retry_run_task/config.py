@@ -5,6 +5,7 @@ Each setting has its name, default and meaning in one place; the reference page 
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field, fields
 from importlib.resources import files
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from retry_run_task.core.policy import Policy
 
 PREFIX = "RETRY_RUN_TASK_"
+
+CALLS_PER_SECOND = 2.0
 
 
 class _BadValueError(ValueError):
@@ -81,6 +84,16 @@ def _messages(text: str) -> tuple[str, ...]:
         if set(words) >= set(pair):
             raise _BadValueError(f"expected {pair[0]} or {pair[1]}, not both")
     return words
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise _BadValueError("expected a number greater than 0, such as 2 or 0.5")
+    return rate
 
 
 def _text(text: str) -> str:
@@ -153,6 +166,13 @@ class Settings:
         False,
         _flag,
         "Whether tasks that Spot took away are started again, also if they had begun to work: `true` or `false`.",
+    )
+    calls_per_second: float = _setting(
+        CALLS_PER_SECOND,
+        _rate,
+        "How many RunTask calls one running `recover` makes in a second at most: it stays for as long as they take. "
+        "With five at a time, [recover's reserved concurrency](../../infra/template.yaml), that is half of the 20 "
+        "that [ECS takes on Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).",
     )
     role_arn: str = _setting(
         "", _text, "ARN of the role that recover runs under, by which its own failed calls are recognised."

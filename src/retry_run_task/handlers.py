@@ -112,9 +112,14 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     from aws_durable_execution_sdk_python.retries import RetryPresets  # noqa: PLC0415
     from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
 
+    from retry_run_task.aws.pace import Pace  # noqa: PLC0415
     from retry_run_task.aws.world import World  # noqa: PLC0415
 
     settings = _settings()
+    # Of this invocation, from here on, so that the time in which it looks counts. One call ahead: five of these never
+    # make more than ten calls at once and ten a second, half of what ECS takes on Fargate.
+    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+    pace = Pace(settings.calls_per_second, ahead=1)
     launch = wire.launch_from_json(event)
     # A step that raises is a fault, never what ECS said; it fails the execution instead of being retried blindly.
     once = StepConfig(retry_strategy=RetryPresets.none(), serdes=JsonSerDes())
@@ -138,7 +143,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         launch,
         recovery.Tools(
             policy=_policy(),
-            world=World(settings.topic_arn, time.time, role),
+            world=World(settings.topic_arn, time.time, pace, role),
             step=step,
             wait=wait,
             tell=tell,

@@ -26,6 +26,7 @@ from retry_run_task.core.request import HIDDEN, hidden_paths
 from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
 from retry_run_task.simulate.virtual import Executions, Timeline
 from support.loopback import Asked, Loopback, Reply, error
+from support.paces import no_wait
 from support.records import ACCOUNT, CAPACITY, CLUSTER, RULE_ROLE, TASK_DEFINITION, parameters
 from support.records import launch as make_launch
 
@@ -201,6 +202,7 @@ def endpoint() -> Iterator[Loopback]:
 def play(endpoint: Loopback, monkeypatch: pytest.MonkeyPatch) -> Callable[[Scenario, Any], Run]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint.url)
     monkeypatch.setenv("RETRY_RUN_TASK_TOPIC_ARN", TOPIC)
+    monkeypatch.setenv("RETRY_RUN_TASK_CALLS_PER_SECOND", "1000")
 
     def play(scenario: Scenario, engine: Callable[[FailedLaunch, Aws], Run]) -> Run:
         endpoint.answer = aws = Aws(scenario)
@@ -257,7 +259,7 @@ def under_virtual_time(value: FailedLaunch, aws: Aws) -> Run:
     executions = Executions(timeline)
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
-        world = World(TOPIC, lambda: timeline.now)
+        world = World(TOPIC, lambda: timeline.now, no_wait())
         tools = recovery.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
         return recovery.recover(value, tools)
 

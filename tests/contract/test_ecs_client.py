@@ -21,6 +21,7 @@ from retry_run_task.aws import ecs, recoveries, topic
 from retry_run_task.core.messages import Message, Severity
 from retry_run_task.core.values import Answer, Lost, Origin, Outcome, Placed, Refused
 from support.loopback import Asked, Loopback, Reply, error
+from support.paces import FakeTime, no_wait
 from support.records import CAPACITY, parameters
 
 # Regions of this module's own: clients are made once, and keep the endpoint they were made with.
@@ -66,7 +67,7 @@ class Ecs:
     def run(self, sent: dict[str, Any], reply: Reply = PLACED) -> tuple[Answer, Asked]:
         """Call RunTask once; return the answer, and what came over the wire."""
         self.reply = reply
-        answer = ecs.run_task(self.client, sent)
+        answer = ecs.run_task(self.client, sent, no_wait())
         return answer, self.endpoint.asked[-1]
 
     def _answer(self, asked: Asked) -> Reply:
@@ -86,10 +87,20 @@ def loopback() -> Iterator[Ecs]:
 
 
 @pytest.fixture(scope="module")
-def repeated(loopback: Ecs) -> dict[str, tuple[Answer, list[Asked]]]:
+def times() -> dict[str, FakeTime]:
+    """The clock by which each call that botocore repeats is paced."""
+    return {name: FakeTime() for name in REPEATED}
+
+
+@pytest.fixture(scope="module")
+def repeated(loopback: Ecs, times: dict[str, FakeTime]) -> dict[str, tuple[Answer, list[Asked]]]:
     """What became of each call that botocore repeats, and all that it sent."""
+
+    def run(name: str) -> Answer:
+        return ecs.run_task(loopback.client, body(name), times[name].pace(2))
+
     with ThreadPoolExecutor(len(REPEATED)) as threads:
-        answers = list(threads.map(lambda name: ecs.run_task(loopback.client, body(name)), REPEATED))
+        answers = list(threads.map(run, REPEATED))
     return {
         name: (answer, [a for a in list(loopback.endpoint.asked) if a.json.get("taskDefinition") == name])
         for name, answer in zip(REPEATED, answers, strict=True)
@@ -163,12 +174,28 @@ def test_threads_that_share_the_client_do_not_mix_their_bodies(loopback: Ecs) ->
     first = len(loopback.endpoint.asked)
     sent = [body(f"job:{n}", mark="x" * n) for n in range(40)]
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda one: ecs.run_task(loopback.client, one), sent))
+        list(threads.map(lambda one: ecs.run_task(loopback.client, one, no_wait()), sent))
     asked = loopback.endpoint.asked[first:]
     assert sorted(a.body for a in asked) == sorted(json.dumps(one).encode() for one in sent)
     for one in asked:
         given, expected = signature(one, secret="dummy")
         assert given == expected
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_every_try_waits_for_its_turn_and_the_call_is_not_over_before_the_next_might_begin(
+    repeated: dict[str, tuple[Answer, list[Asked]]], times: dict[str, FakeTime], name: str
+) -> None:
+    """Also those that botocore makes by itself. Whoever gets the place then calls no sooner than this one might."""
+    assert times[name].slept == [0.5] * len(repeated[name][1])
+
+
+def test_a_call_right_after_another_has_waited_already(loopback: Ecs) -> None:
+    time = FakeTime()
+    pace = time.pace(2)
+    for n in range(3):
+        ecs.run_task(loopback.client, body(f"paced:{n}"), pace)
+    assert time.slept == [0.5] * 3
 
 
 @pytest.mark.parametrize("name", REPEATED)
@@ -296,7 +323,7 @@ def test_where_nobody_listens_an_earlier_try_may_have_been_heard(monkeypatch: py
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECS", f"http://127.0.0.1:{port}")
-    assert isinstance(ecs.run_task(ecs.client(NOBODY_THERE), body()), Lost)
+    assert isinstance(ecs.run_task(ecs.client(NOBODY_THERE), body(), no_wait()), Lost)
 
 
 def test_without_credentials_nothing_is_sent(loopback: Ecs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,7 +333,7 @@ def test_without_credentials_nothing_is_sent(loopback: Ecs, monkeypatch: pytest.
     before = len(loopback.endpoint.asked)
     # A session of its own: the default one keeps the credentials that it has seen.
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-    answer = ecs.run_task(ecs.client(NO_CREDENTIALS), body())
+    answer = ecs.run_task(ecs.client(NO_CREDENTIALS), body(), no_wait())
     assert isinstance(answer, Refused)
     assert (answer.failure.code, answer.is_unsure) == ("NoCredentialsError", False)
     assert len(loopback.endpoint.asked) == before

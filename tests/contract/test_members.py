@@ -13,6 +13,7 @@ from retry_run_task.core.values import Placed, Refused
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.installation import install
 from retry_run_task.local.roles import Role
+from support.paces import no_wait
 from support.records import parameters
 
 HOME, EXTERNAL_ID = "123456789012", "night-shift-7f3a"
@@ -71,7 +72,7 @@ def test_a_role_is_taken_once_for_all_calls_and_regions_while_it_lasts(aws: Loca
     assert members.enter(role) is None
     for region in (REGION, OTHER):
         for number in range(3):
-            answer = ecs.run_task(ecs.client(region, role), body(number))
+            answer = ecs.run_task(ecs.client(region, role), body(number), no_wait())
             assert isinstance(answer, Placed)
             assert [arn.split(":")[3:5] for arn in answer.task_arns] == [[region, "210000000001"]]
     assert taken(aws, role) == ["retry-run-task"]
@@ -82,7 +83,7 @@ def test_credentials_that_end_soon_are_renewed_before_they_are_used(aws: LocalAw
     aws.roles.lifetime_s = 300
     try:
         for number in range(2):
-            assert isinstance(ecs.run_task(ecs.client(REGION, role), body(number)), Placed)
+            assert isinstance(ecs.run_task(ecs.client(REGION, role), body(number), no_wait()), Placed)
     finally:
         aws.roles.lifetime_s = 3600
     assert len(taken(aws, role)) > 1
@@ -97,7 +98,7 @@ def test_a_role_that_is_gone_when_credentials_are_renewed_is_an_answer_that_leav
     try:
         client = ecs.client(REGION, role)
         aws.roles.delete(role.arn)
-        answer = ecs.run_task(client, body())
+        answer = ecs.run_task(client, body(), no_wait())
     finally:
         aws.roles.lifetime_s = 3600
     assert isinstance(answer, Refused)

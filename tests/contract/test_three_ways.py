@@ -37,6 +37,7 @@ from retry_run_task.simulate.virtual import Executions, Timeline
 from retry_run_task.sources import parse
 from support.local_aws import Seen as Happened
 from support.local_aws import client
+from support.paces import no_wait
 from support.records import ACCOUNT, RULE_ROLE, eventbridge, parameters, record
 from support.simulation import Client, Conditions
 
@@ -289,7 +290,7 @@ class VirtualWorld:
         return tuple(aws_tasks.already_there(self.client, launch, original=original))
 
     def run_task(self, _launch: FailedLaunch, body: Any) -> Any:
-        return aws_ecs.run_task(self.client, body)
+        return aws_ecs.run_task(self.client, body, no_wait())
 
     def watch(self, launch: FailedLaunch, arns: Any) -> Any:
         return tuple(aws_tasks.states(self.client, launch, arns))
@@ -386,6 +387,7 @@ def test_ecs_sees_the_same_calls_and_they_come_after_the_same_waits(
 ) -> None:
     for variable, value in endpoint[0].environment().items():
         monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("RETRY_RUN_TASK_CALLS_PER_SECOND", "1000")
     scenario = SCENARIOS[name]
     virtual = under_virtual_time(name, scenario)
     assert virtual.outcome == scenario.ends

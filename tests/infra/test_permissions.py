@@ -41,7 +41,7 @@ CALLED_BY = {
     "members": "RecoverPolicy",
 }
 # Modules of aws/ that call nothing.
-CALL_NOTHING = {"__init__", "once", "telemetry", "world"}
+CALL_NOTHING = {"__init__", "once", "pace", "telemetry", "world"}
 
 # Operations that IAM knows under another name.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html

@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
+from retry_run_task.aws.pace import Pace
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.core import identity, recovery, schedules, wire
 from retry_run_task.core.backoff import Backoff
@@ -53,6 +54,7 @@ from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Momen
 from retry_run_task.sources import parse
 from support.chronicle import Chronicle, Fault
 from support.invariants import CANARY, DENIED, Checks, needs_recovery
+from support.paces import no_wait
 from support.policies import by_category, changed
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
 
@@ -237,11 +239,12 @@ class Client:
     def __init__(self, system: System, caller: cloudtrail.Caller) -> None:
         self._system, self.caller = system, caller
 
-    def run_task(self, *, taskDefinition: str, clientToken: str, rawBody: bytes) -> Any:  # noqa: N803 - boto3's
+    def run_task(self, *, taskDefinition: str, clientToken: str, rawBody: bytes, pace: Pace) -> Any:  # noqa: N803
         body = json.loads(rawBody)
         assert (body["taskDefinition"], body["clientToken"]) == (taskDefinition, clientToken)
         retries = 0
         while True:
+            pace.wait()
             try:
                 answer = self._send(body)
             except (ConnectionClosedError, ReadTimeoutError):
@@ -407,7 +410,7 @@ class World:
         self.system.checks.before_call(self, launch, body)
         self.bodies[self.operation] = body
         self.system.calling = self.name
-        answer = aws_ecs.run_task(self.stack.client, body)
+        answer = aws_ecs.run_task(self.stack.client, body, no_wait())
         self.crashed = False
         self.system.sent.append(
             Sent(

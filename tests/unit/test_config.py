@@ -26,6 +26,7 @@ def test_every_setting_is_read() -> None:
         "ROLE_ARN": "arn:aws:iam::1:role/r",
         "ACCOUNTS": "210987654321, 333333333333",
         "EXTERNAL_ID": "night-shift",
+        "CALLS_PER_SECOND": "0.5",
     }
     assert Settings.from_environment({PREFIX + k: v for k, v in environment.items()}) == Settings(
         stack="night",
@@ -39,6 +40,7 @@ def test_every_setting_is_read() -> None:
         role_arn="arn:aws:iam::1:role/r",
         accounts=("210987654321", "333333333333"),
         external_id="night-shift",
+        calls_per_second=0.5,
     )
 
 
@@ -62,6 +64,12 @@ def test_every_setting_is_read() -> None:
         ("ACCOUNTS", "arn:aws:iam::210987654321:role/x", "12 digits"),
         ("EXTERNAL_ID", "x", "2 to 1224"),
         ("EXTERNAL_ID", "a b", "2 to 1224"),
+        ("CALLS_PER_SECOND", "", "a number greater than 0"),
+        ("CALLS_PER_SECOND", "two", "a number greater than 0"),
+        ("CALLS_PER_SECOND", "0", "a number greater than 0"),
+        ("CALLS_PER_SECOND", "-2", "a number greater than 0"),
+        ("CALLS_PER_SECOND", "inf", "a number greater than 0"),
+        ("CALLS_PER_SECOND", "nan", "a number greater than 0"),
     ],
 )
 def test_a_value_that_is_not_understood_is_named_with_what_was_expected(

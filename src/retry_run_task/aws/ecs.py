@@ -20,7 +20,10 @@ from retry_run_task.core.values import Answer, Failure, JsonObject, Lost, Origin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from botocore.awsrequest import AWSRequest
     from mypy_boto3_ecs import ECSClient
+
+    from retry_run_task.aws.pace import Pace
 
 _SERVER_ERROR = 500
 
@@ -39,22 +42,36 @@ def client(region: str, role: members.Role | None = None) -> ECSClient:
     ecs: ECSClient = members.client("ecs", region, role, _CONFIG)
     ecs.meta.events.register("before-parameter-build.ecs.RunTask", _keep_body)
     ecs.meta.events.register("before-call.ecs.RunTask", _put_body)
+    # Once for each try, also for those that botocore makes by itself.
+    ecs.meta.events.register("request-created.ecs.RunTask", _keep_pace)
     return ecs
 
 
 def _keep_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     context["rawBody"] = params.pop("rawBody")
+    context["pace"] = params.pop("pace")
 
 
 def _put_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     params["body"] = context["rawBody"]
 
 
-def run_task(ecs: ECSClient, body: JsonObject) -> Answer:
-    """Call RunTask with exactly this body, and return what ECS said.
+def _keep_pace(request: AWSRequest, **_: Any) -> None:
+    request.context["pace"].wait()
+
+
+def run_task(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
+    """Call RunTask with exactly this body, and return what ECS said, when the next call might be made.
 
     Raises nothing for what ECS, the network or the credentials say: every such thing is an answer.
     """
+    try:
+        return _answer(ecs, body, pace)
+    finally:
+        pace.rest()
+
+
+def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
     # The typed parameters are what the model requires; the body replaces them.
     call: Any = ecs.run_task
     try:
@@ -62,6 +79,7 @@ def run_task(ecs: ECSClient, body: JsonObject) -> Answer:
             taskDefinition=body["taskDefinition"],
             clientToken=body["clientToken"],
             rawBody=json.dumps(body, allow_nan=False).encode(),
+            pace=pace,
         )
         return _placed(response)
     except ClientError as error:

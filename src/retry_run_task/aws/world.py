@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, members, schedules, tags, tasks, topic
+from retry_run_task.aws.pace import Pace
 from retry_run_task.core import identity, ladder
 from retry_run_task.core.recovery import Background
 from retry_run_task.core.schedules import (
@@ -36,12 +37,16 @@ class World:
     Args:
         topic_arn: Where messages go; empty if nowhere.
         clock: Tells the time as seconds since 1970.
+        pace: Keeps RunTask calls apart, and holds the function for as long after the last.
         role: The role to act with in the launch's account; None where that is the function's own.
     """
 
-    def __init__(self, topic_arn: str, clock: Callable[[], float], role: members.Role | None = None) -> None:
+    def __init__(
+        self, topic_arn: str, clock: Callable[[], float], pace: Pace, role: members.Role | None = None
+    ) -> None:
         self._topic_arn = topic_arn
         self._clock = clock
+        self._pace = pace
         self._role = role
 
     def now(self) -> float:
@@ -88,7 +93,7 @@ class World:
             client = ecs.client(launch.region, self._role)
         except members.CannotAssumeError as error:
             return Refused(failure=error.failure)
-        return ecs.run_task(client, body)
+        return ecs.run_task(client, body, self._pace)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
         """Return how tasks are, those that ECS knows; or why that cannot be seen."""
@@ -127,7 +132,7 @@ class Survey:
 
 def survey(launch: FailedLaunch) -> Survey:
     """Look at everything that a recovery looks at, and change nothing."""
-    world = World("", lambda: 0.0)
+    world = World("", lambda: 0.0, Pace(1))
     found = (
         _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.local.functions import DurableConfig
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
@@ -63,6 +64,7 @@ def install(
         "RETRY_RUN_TASK_STACK": stack,
         "RETRY_RUN_TASK_TOPIC_ARN": made.topic_arn,
         "RETRY_RUN_TASK_ROLE_ARN": role_arn,
+        "RETRY_RUN_TASK_CALLS_PER_SECOND": f"{CALLS_PER_SECOND * aws.clock.speed:g}",
         **(settings or {}),
     }
     recover = aws.functions.create(

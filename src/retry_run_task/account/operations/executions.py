@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from retry_run_task.account.faults import calling, code_of, refused
 from retry_run_task.account.operations import history
-from retry_run_task.account.operations.pace import Pace
 from retry_run_task.account.operations.view import OPEN, Execution
+from retry_run_task.aws.pace import Pace
 from retry_run_task.core.errors import ConfigError
 
 if TYPE_CHECKING:

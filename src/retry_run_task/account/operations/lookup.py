@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from retry_run_task.account.faults import calling
-from retry_run_task.account.operations.pace import Pace
+from retry_run_task.aws.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

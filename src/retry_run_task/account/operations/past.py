@@ -11,9 +11,9 @@ from retry_run_task.account.inventory import Launchers
 from retry_run_task.account.launchers import read_launchers
 from retry_run_task.account.operations import calls, lookup
 from retry_run_task.account.operations.executions import Executions
-from retry_run_task.account.operations.pace import Pace
 from retry_run_task.account.operations.replaying import Facts
 from retry_run_task.account.reader import Reader
+from retry_run_task.aws.pace import Pace
 from retry_run_task.core.errors import ConfigError
 from retry_run_task.core.values import CallerKind
 from retry_run_task.sources.reading import ReadError

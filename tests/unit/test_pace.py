@@ -1,0 +1,80 @@
+"""Calls come evenly, and the places in which they are made add up to a bucket of tokens that is never overdrawn."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retry_run_task.local.capacity import TokenBucket
+from support.paces import FakeTime
+
+
+def test_calls_come_evenly_and_the_first_at_once() -> None:
+    time = FakeTime()
+    pace = time.pace(2)
+    calls = []
+    for _ in range(3):
+        pace.wait()
+        calls.append(time.now)
+    assert calls == [0, 0.5, 1.0]
+
+
+def test_a_pause_gives_no_credit_unless_it_is_asked_for() -> None:
+    for ahead, calls in ((0, [5, 5.5, 6.0]), (1, [5, 5, 5.5])):
+        time = FakeTime()
+        pace = time.pace(2, ahead=ahead)
+        time.now = 5
+        made = []
+        for _ in range(3):
+            pace.wait()
+            made.append(time.now)
+        assert made == calls
+
+
+def test_it_rests_until_the_next_call_might_be_made_and_that_may_be_now() -> None:
+    time = FakeTime()
+    pace = time.pace(2)
+    pace.wait()
+    assert pace.rest() == 0.5
+    assert pace.rest() == 0.5
+    time.now = 3
+    assert pace.rest() == 3
+    assert time.slept == [0.5]
+
+
+START = datetime(2026, 11, 24, tzinfo=UTC)
+
+# A function that is invoked again and again: how long it looks, and how long each of its calls takes.
+invocations = st.lists(
+    st.tuples(
+        st.sampled_from([0, 0, 0.25, 0.5, 0.75, 5]),
+        st.lists(st.sampled_from([0, 0.25, 0.5, 0.75, 2]), max_size=4),
+    ),
+    max_size=12,
+)
+
+
+@given(places=st.lists(invocations, min_size=1, max_size=5))
+def test_whatever_runs_in_the_places_their_calls_fit_into_the_bucket_they_add_up_to(
+    places: list[list[tuple[float, list[float]]]],
+) -> None:
+    """Five places with two calls a second each fit into ten a second and ten at once: half of what Fargate takes.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+    """
+    calls = []
+    for place in places:
+        time = FakeTime()
+        for looks_s, calls_s in place:
+            pace = time.pace(2, ahead=1)
+            time.now += looks_s
+            for call_s in calls_s:
+                pace.wait()
+                calls.append(time.now)
+                time.now += call_s
+            pace.rest()
+    bucket = TokenBucket(rate=2 * len(places), burst=2 * len(places))
+    for number, call in enumerate(sorted(calls), 1):
+        assert bucket.take(START + timedelta(seconds=call)), f"call {number} of {sorted(calls)}"
