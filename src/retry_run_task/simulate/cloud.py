@@ -84,11 +84,13 @@ class Cloud:
     """ECS in one account and Region, for one night and one policy.
 
     Attributes:
+        called: RunTask calls until now.
         calls_in: RunTask calls in each second of the night.
     """
 
     def __init__(self, night: Night, timeline: Timeline) -> None:
         self.night = night
+        self.called = 0
         self.calls_in: Counter[int] = Counter()
         self._timeline = timeline
         self._rooms = {key: Room(outlook) for key, outlook in night.outlooks.items()}
@@ -110,6 +112,7 @@ class Cloud:
         """RunTask for a launch."""
         now = self.now
         track.calls += 1
+        self.called += 1
         self.calls_in[int(now)] += 1
         answer, how = self._answer(body, track, now)
         if how == "throttled":

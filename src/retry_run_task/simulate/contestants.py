@@ -8,6 +8,7 @@ from functools import partial
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol
 
+from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.core import recovery
 from retry_run_task.core.values import Answer, Lost, Placed, Refused
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
@@ -89,7 +90,7 @@ class Ours:
         policy: The rules.
         way: By which of the two ways a failed call is known; a failed start has a way of its own.
         concurrency: How many invocations there may be at a time; None for no limit.
-        invocation_s: How long one takes, in seconds.
+        invocation_s: How long one takes, in seconds; longer if it makes more calls than a running one may.
     """
 
     name: str
@@ -106,7 +107,12 @@ class Ours:
         """Let the night pass."""
         timeline = Timeline(START)
         cloud = Cloud(night, timeline)
-        runs = Runs(timeline, concurrency=self.concurrency, duration_s=self.invocation_s)
+        runs = Runs(
+            timeline,
+            concurrency=self.concurrency,
+            duration_s=self.invocation_s,
+            held_s=lambda: cloud.called / CALLS_PER_SECOND,
+        )
         tracks = _tracks(night, keeps_log=keeps_log)
         started: list[Running] = []
         for track in tracks:

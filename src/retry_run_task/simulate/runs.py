@@ -69,18 +69,25 @@ class Runs:
     """Runs executions on a timeline, within what Lambda's concurrency allows.
 
     An invocation takes a place for its duration, and what it does happens at the end of it: so a simulated call
-    never comes sooner than a real one would.
+    never comes sooner than a real one would. It keeps the place for longer if its calls hold it.
 
     Args:
         timeline: Where waits take their time.
         concurrency: How many invocations there may be at a time; None for no limit. Those beyond it queue.
         duration_s: How long an invocation takes, in seconds.
+        held_s: Tells for how many seconds the calls that were made until now hold their invocations, all together.
     """
 
     def __init__(
-        self, timeline: Timeline, *, concurrency: int | None = None, duration_s: float = 0.0
+        self,
+        timeline: Timeline,
+        *,
+        concurrency: int | None = None,
+        duration_s: float = 0.0,
+        held_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.timeline = timeline
+        self._held_s = held_s
         self._free = concurrency
         self._duration_s = duration_s
         self._queue: deque[Running] = deque()
@@ -100,7 +107,15 @@ class Runs:
         self.timeline.after(self._duration_s, lambda: self._resume(running))
 
     def _resume(self, running: Running) -> None:
+        before = self._held_s()
         seconds = running.resume()
+        rest_s = self._held_s() - before - self._duration_s
+        if rest_s > 0:
+            self.timeline.after(rest_s, lambda: self._leave(running, seconds))
+        else:
+            self._leave(running, seconds)
+
+    def _leave(self, running: Running, seconds: int | None) -> None:
         if self._free is not None:
             self._free += 1
             if self._queue:

@@ -112,6 +112,15 @@ class Bodies:
         return self.runs.start(body)
 
 
+def test_an_invocation_keeps_its_place_for_as_long_as_its_calls_hold_it_and_waits_after_that() -> None:
+    bodies = Bodies(concurrency=1, duration_s=0.5, held_s=lambda: len(bodies.ran) * 0.75)
+    bodies.start("a", 2)
+    bodies.start("b")
+    bodies.timeline.run()
+    # The first is there from 0 to 0.75, the second until 1.5; the first comes back at 2.75.
+    assert bodies.ran == [(0.5, "a"), (1.25, "b"), (3.25, "a")]
+
+
 def test_no_more_invocations_than_the_concurrency_at_a_time_and_the_others_in_their_order() -> None:
     bodies = Bodies(concurrency=2, duration_s=1.0)
     for name in "abcde":
