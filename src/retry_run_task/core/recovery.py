@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from retry_run_task.core import backoff, identity, ladder, request, wire
 from retry_run_task.core.classification import classify, worst
@@ -635,10 +635,6 @@ def _turn(
     from its beginning: it looks again, and what an earlier RunTask of it started is seen, or ECS says it when it
     is asked with the same token.
 
-    Where there is no room for the request as it was asked, one of its subnets is asked alone in the same step: that
-    costs no operation more, and finds room also if a call looks into one zone only. Two calls, not one for each
-    subnet, since recover's reserved concurrency of five then makes ten calls a second at most: half of what ECS takes.
-
     Returns:
         The end, if it is too late or the request cannot be made whole; what RunTask answered last; None if it was not
         called, since nothing is missing.
@@ -660,17 +656,7 @@ def _turn(
         whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
         if isinstance(whole, NoMatch):
             return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
-        # The bodies may hold secrets. What leaves the step is the answers.
-        named = replace(launch, call_id=then.call_id)
-        answer = tools.world.run_task(named, _body(whole, then))
-        result |= {"call": wire.answer_to_json(answer)}
-        if isinstance(answer, Placed) and _is_full(answer) and then.is_followed_at_once:
-            # Should the step be cut off and done again, ECS gives both tokens the answers that it gave before.
-            _advance(then, answer)
-            then.climb()
-            second = tools.world.run_task(named, _body(whole, then))
-            result |= {"at_once": wire.answer_to_json(second)}
-        return result
+        return result | _call(replace(launch, call_id=then.call_id), whole, then, tools)
 
     result = tools.step(f"run-task-{progress.label}", action)
     _see(launch, result, progress)
@@ -686,17 +672,40 @@ def _turn(
     if isinstance(answer, Unbuildable):
         return _incomplete(answer.why)
     _called(admitted, answer, progress, tools)
-    if "at_once" in result:
-        progress.climb()
-        answer = wire.answer_from_json(result["at_once"])
-        assert not isinstance(answer, Unbuildable)  # noqa: S101 - the request was whole a moment before
-        _called(admitted, answer, progress, tools)
-    return answer
+    if _AT_ONCE not in result:
+        return answer
+    progress.climb()
+    second = wire.answer_from_json(result[_AT_ONCE])
+    assert not isinstance(second, Unbuildable)  # noqa: S101 - the request was whole a moment before
+    _called(admitted, second, progress, tools)
+    return second
 
 
-def _is_full(answer: Placed) -> bool:
-    """Tell whether a call has placed nothing, for lack of capacity alone."""
-    if answer.task_arns or answer.is_conflict or not answer.failures:
+_AT_ONCE = "at_once"
+"""The second answer of a step, in its result."""
+
+
+def _call(launch: FailedLaunch, whole: Request, then: _Progress, tools: Tools) -> JsonObject:
+    """Call RunTask, and where there is no room for the request as it was asked, in one of its subnets alone.
+
+    Both are one step: the second costs no operation more, and finds room also if a call looks into one zone only. Two
+    calls, not one for each subnet, since each holds its place among the few that recover has.
+
+    Should the step be cut off and done again, ECS gives both tokens the answers that it gave before.
+    """
+    # The bodies may hold secrets. What leaves the step is the answers.
+    answer = tools.world.run_task(launch, _body(whole, then))
+    called: JsonObject = {"call": wire.answer_to_json(answer)}
+    if not _is_full(answer) or not then.is_followed_at_once:
+        return called
+    _advance(then, answer)
+    then.climb()
+    return called | {_AT_ONCE: wire.answer_to_json(tools.world.run_task(launch, _body(whole, then)))}
+
+
+def _is_full(answer: Answer) -> TypeGuard[Placed]:
+    """Tell whether a call has placed nothing, for lack of capacity alone. A conflict says nothing of capacity."""
+    if not isinstance(answer, Placed) or answer.task_arns or not answer.failures:
         return False
     return worst([classify(failure) for failure in answer.failures]).category is Category.CAPACITY
 
