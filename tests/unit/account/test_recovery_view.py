@@ -199,6 +199,17 @@ def test_a_step_of_another_version_is_read_by_what_it_holds(
     assert text in found.lines[-1].text
 
 
+def test_a_step_in_which_a_subnet_was_asked_at_once_has_two_attempts() -> None:
+    found = read(EXECUTION, step("run-task-3-repeat-1", {"now": 1.0, "call": REFUSED, "at_once": PLACED}))
+    assert (found.attempts, found.task_arns) == (2, ("arn:task/1",))
+    assert [line.text for line in found.lines] == [
+        f"attempt 3, repeated (1): {CAPACITY} [capacity]",
+        "attempt 4: 1 task started",
+    ]
+    lost = {"answer": "lost", "failures": []}
+    assert read(EXECUTION, step("run-task-1", {"call": REFUSED, "at_once": lost})).is_unsure
+
+
 @pytest.mark.parametrize(
     ("name", "is_unsure"),
     [

@@ -263,10 +263,12 @@ class _Reader:
         if isinstance(tasks, list):
             has_told = True
             self._saw(event, tasks)
-        answer = _answer_in(result)
-        if answer is not None:
+        answers = _answers_in(result)
+        for nth, answer in enumerate(answers):
+            rung = str(result.get("rung") or answer.get("rung") or "")
+            self._answered(event, _label(name, nth), answer, rung)
+        if answers:
             has_told = True
-            self._answered(event, name, answer, str(result.get("rung") or answer.get("rung") or ""))
         elif result.get("unsure"):
             # It came too late to call, or to call once more after its process had died.
             self._view = replace(self._view, is_unsure=True)
@@ -291,7 +293,7 @@ class _Reader:
         elif running := [t["arn"] for t in seen if t.get("phase") == Phase.RUNS.value]:
             self._say(event, f"{_counted(len(running), 'task')} running", same="running")
 
-    def _answered(self, event: Mapping[str, Any], name: str, answer: JsonObject, rung: str) -> None:
+    def _answered(self, event: Mapping[str, Any], label: str, answer: JsonObject, rung: str) -> None:
         kind = answer["answer"]
         if kind == "unbuildable":
             self._say(event, f"the request cannot be made whole: {answer.get('why')}")
@@ -312,13 +314,8 @@ class _Reader:
         started = f"{_counted(len(arns), 'task')} started" if arns else ""
         words = "; ".join(part for part in (started, said) if part) or "no task, and no reason"
         with_rung = f" ({rung})" if rung else ""
-        self._say(event, f"{self._label(name)}{with_rung}: {words}", same=f"{rung}/{words}")
-
-    def _label(self, name: str) -> str:
-        found = _ATTEMPT.fullmatch(name)
-        if found is None:
-            return f"call {self._view.attempts}"
-        return f"attempt {found[1]}" + (f", repeated ({found[2]})" if found[2] else "")
+        called = label or f"call {self._view.attempts}"
+        self._say(event, f"{called}{with_rung}: {words}", same=f"{rung}/{words}")
 
     def _learn(self, failures: tuple[Failure, ...]) -> str:
         """Take what ECS said as the last word, and return it as a person reads it."""
@@ -347,12 +344,24 @@ class _Reader:
         self._waits.pop(str(event.get("Id")), None)
 
 
-def _answer_in(result: JsonObject) -> JsonObject | None:
-    """Return the answer of RunTask in a step's result: the result itself, or a member of it."""
-    for one in (result, *result.values()):
-        if isinstance(one, dict) and isinstance(one.get("answer"), str) and one["answer"] in _ANSWERS:
-            return one
-    return None
+def _answers_in(result: JsonObject) -> list[JsonObject]:
+    """Return the answers of RunTask in a step's result, in their order: the result itself, or members of it."""
+    if _is_answer(result):
+        return [result]
+    return [one for one in result.values() if _is_answer(one)]
+
+
+def _is_answer(one: Any) -> bool:
+    return isinstance(one, dict) and isinstance(one.get("answer"), str) and one["answer"] in _ANSWERS
+
+
+def _label(step: str, nth: int) -> str:
+    """Return what an answer is of; empty if the step's name does not tell. A step's second is of the next attempt."""
+    found = _ATTEMPT.fullmatch(step)
+    if found is None:
+        return ""
+    repeated = f", repeated ({found[2]})" if found[2] and nth == 0 else ""
+    return f"attempt {int(found[1]) + nth}{repeated}"
 
 
 def _failures(items: Iterable[Any]) -> tuple[Failure, ...]:
