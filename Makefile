@@ -39,7 +39,7 @@ bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and com
 	$(BIN)/python bench/comparison.py
 	$(BIN)/python bench/costs.py
 
-evidence: $(VENV)/.developed ## search waits and orders of rungs in the simulator, and write the result (some minutes)
+evidence: $(VENV)/.developed ## search waits and orders of rungs in the simulator, and write the result (ten minutes on two cores)
 	$(BIN)/python bench/backoff.py
 
 browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page

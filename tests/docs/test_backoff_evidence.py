@@ -71,12 +71,23 @@ def test_the_rule_refuses_what_is_too_slow_too_loud_or_loses_a_launch(bench: Mod
     one = "zone-outage 2 one"
     assert not bench.is_good({**good, one: {**good[one], "p95_s": 120.1}})
     assert not bench.is_good({**good, "jitter": 0.25})
+    assert not bench.is_good({**good, "growth": "decorrelated"})
 
 
 def test_a_row_is_on_the_front_unless_another_is_as_good_in_all_and_better_in_one(bench: ModuleType) -> None:
     assert bench.dominates((1, 2), (1, 3))
     assert not bench.dominates((1, 2), (1, 2))
     assert not bench.dominates((1, 4), (2, 3))
+
+
+def test_however_quick_an_invocation_is_half_of_the_accounts_calls_are_left(
+    bench: ModuleType, result: Any
+) -> None:
+    assert min(crowd["invocation_s"] for crowd in result["crowds"]) <= 0.25
+    assert all(crowd["peak_calls_per_s"] <= bench.CALLS_A_S for crowd in result["crowds"])
+    assert all(crowd["throttled"] == 0 for crowd in result["crowds"])
+    quick = bench.crowd(300, 1, bench.Placement.ANY, 0.1)
+    assert quick["peak_calls_per_s"] <= bench.CALLS_A_S
 
 
 @pytest.mark.parametrize("schedules", [200, 1000, 10_000])
@@ -109,7 +120,7 @@ def test_the_chosen_row_is_not_beaten_by_its_rivals_today(bench: ModuleType) -> 
         bench.Shape(order=bench.AT_ONCE, base_s=ours.base_s, cap_s=2 * ours.cap_s),
     )
     mine, in_turn, lap, slower = (
-        bench.objectives(bench.measured(shape, bench.PROBE, schedules=40)) for shape in (ours, *rivals)
+        bench.objectives(bench.probed(shape, schedules=30)) for shape in (ours, *rivals)
     )
     assert not any(bench.dominates(theirs, mine) for theirs in (in_turn, lap, slower))
     # And each rival is worse in what it is there for: the time under both hypotheses, the cost, the time.
@@ -119,9 +130,53 @@ def test_the_chosen_row_is_not_beaten_by_its_rivals_today(bench: ModuleType) -> 
     assert mine[0] < slower[0]
 
 
+def test_other_families_wait_as_their_names_say(bench: ModuleType) -> None:
+    def waits(growth: str, base_s: int, cap_s: int) -> list[int]:
+        family = bench.GROWTHS[growth](base_s, cap_s)
+        return [round(family.longest(nth)) for nth in (1, 2, 11, 1000)]
+
+    assert waits("a twentieth longer each", 15, 60) == [15, 16, 24, 60]
+    assert waits("a second longer each", 15, 60) == [15, 16, 25, 60]
+    drawn = bench.Decorrelated(base_s=15, cap_s=75)
+    delays = [drawn.delay(nth, "a") for nth in range(1, 200)]
+    assert min(delays) >= 15
+    assert max(delays) == 75
+    assert len(set(delays)) > 20
+    assert [drawn.delay(nth, "a") for nth in range(1, 200)] == delays, "the same again, from the beginning"
+
+
 def test_the_search_gives_back_the_order_that_it_exchanges(bench: ModuleType) -> None:
     from retry_run_task.core import ladder  # noqa: PLC0415 - what the script changes for a row
 
     before = (ladder.round_of, ladder.is_at_once)
-    bench.measured(bench.Shape(order=bench.PAIR, base_s=15, cap_s=60), bench.PROBE, schedules=2)
+    bench.probed(bench.Shape(order=bench.PAIR, base_s=15, cap_s=60), schedules=2)
     assert (ladder.round_of, ladder.is_at_once) == before
+
+
+def test_an_outage_of_a_length_lets_the_first_zone_come_back_then_and_the_others_as_much_later(
+    bench: ModuleType,
+) -> None:
+    night = bench.SCENARIOS[0].night(bench.Settings(schedules=1, zones=3, seed=5), 0)
+    before = sorted(outlook.gaps[-1].end for outlook in night.outlooks.values())
+    after = sorted(outlook.gaps[-1].end for outlook in bench.lasting(night, 20).outlooks.values())
+    assert after == pytest.approx([end - before[0] + 1200 for end in before])
+
+
+def test_the_worst_of_several_outages_counts_and_nothing_of_the_others_is_lost(bench: ModuleType) -> None:
+    cell = {
+        "recovered": 2,
+        "launches": 2,
+        "p95_s": 30.0,
+        "p50_s": 9.0,
+        "peak_calls_per_s": 10,
+        "throttled": 1,
+    }
+    other = {**cell, "p95_s": 40.0, "p50_s": 8.0, "peak_calls_per_s": 3}
+    assert bench.the_worst([cell, other]) == {
+        **other,
+        "recovered": 4,
+        "launches": 4,
+        "peak_calls_per_s": 10,
+        "throttled": 2,
+    }
+    assert bench.the_worst([cell, {**other, "p95_s": None, "recovered": 0}])["p95_s"] is None
