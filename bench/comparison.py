@@ -3,7 +3,7 @@
     .venv/bin/python bench/comparison.py            simulate (about a minute), and write result and pages
     .venv/bin/python bench/comparison.py --pages    write the pages again from the result that is there
 
-The result is bench/comparison.json. The table in the README, docs/comparison.md and the picture are made of it
+The result is bench/comparison.json. The table in both READMEs, docs/comparison.md and the picture are made of it
 and of nothing else; tests compare them, and look whether the code still gives the result.
 """
 
@@ -39,6 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = "bench/comparison.json"
 TABLE = "docs/comparison.md"
 PICTURE = "docs/images/comparison.svg"
+READMES = ("README.md", "README.ja.md")
 BEGIN, END = "<!-- comparison: written by `make bench` -->", "<!-- end of comparison -->"
 
 SETTINGS = Settings(schedules=100, zones=2, seed=1)
@@ -64,11 +65,13 @@ def contestants() -> list[Contestant]:
 def measure() -> Json:
     """Simulate everything and return what is kept of it."""
     contest = Contest(scenarios=SCENARIOS, contestants=contestants(), settings=SETTINGS, nights=NIGHTS)
-    done = itertools.count(1)
+    done = 0
     began = time.monotonic()
 
-    def progress(_: int) -> None:
-        print(f"bench: comparison, block {next(done)} of {len(SCENARIOS)} ...", file=sys.stderr, flush=True)
+    def progress(launches: int) -> None:
+        nonlocal done
+        done += launches
+        print(f"bench: comparison, {done:,} of {contest.launches:,} ...", file=sys.stderr, flush=True)
 
     result = run(contest, processes=os.cpu_count() or 1, progress=progress)
     print(f"bench: comparison took {time.monotonic() - began:.0f} s", file=sys.stderr)
@@ -109,18 +112,15 @@ def probe() -> Json:
 
 def pages(found: Json, root: Path = ROOT) -> dict[Path, str]:
     """Return what each file should hold, by its path."""
-    readme = root / "README.md"
-    return {
-        root / TABLE: page(found),
-        root / PICTURE: picture(found),
-        readme: with_table(readme.read_text(encoding="utf-8"), found),
+    return {root / TABLE: page(found), root / PICTURE: picture(found)} | {
+        root / name: with_table((root / name).read_text(encoding="utf-8"), found) for name in READMES
     }
 
 
 def with_table(text: str, found: Json) -> str:
-    """Return the README with the comparison between its marks."""
+    """Return a README with the comparison between its marks."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise ValueError(f"README.md needs {BEGIN!r} and {END!r}, each once")
+        raise ValueError(f"a README needs {BEGIN!r} and {END!r}, each once")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return f"{before}{BEGIN}\n{readme_table(found)}\n{END}{after}"

@@ -26,10 +26,10 @@ SCENARIOS = (
 POLICY = "retry-run-task, EventBridge"
 
 MEMORY_GB = 0.5
-# Every failed attempt of ours is a record, too; intake gets it by both ways in, and leaves it alone.
-INTAKE_CALLS_PER_ATTEMPT, INTAKE_S = 2, 0.1
+# Every failed call of ours is a record, too; intake gets it by both ways in, and leaves it alone.
+INTAKE_RUNS_PER_CALL, INTAKE_S = 2, 0.1
 # Log lines of both functions and of Lambda itself; measured in the local AWS (test_costs.py), which has the first two.
-LOG_BYTES_PER_ATTEMPT = 4_500
+LOG_BYTES_PER_CALL = 3_700
 # A record of a RunTask call, which the trail writes to its log group.
 RECORD_BYTES = 2_900
 # https://aws.amazon.com/cloudwatch/pricing/
@@ -112,10 +112,10 @@ def _of_one(result: dict[str, Any], scenario: str) -> float:
     (found,) = (one for one in result["scenarios"] if one["name"] == scenario)
     (ours,) = (one for one in found["policies"] if one["name"] == POLICY)
     recoveries = ours["recovered"]
-    attempts, operations = ours["calls"] / recoveries, ours["operations"] / recoveries
+    calls, operations = ours["calls"] / recoveries, ours["operations"] / recoveries
     invocations = ours["invocations"] / recoveries
-    intake = INTAKE_CALLS_PER_ATTEMPT * attempts
-    logged_gb = attempts * (LOG_BYTES_PER_ATTEMPT + RECORD_BYTES) / 1e9
+    intake = INTAKE_RUNS_PER_CALL * calls
+    logged_gb = calls * (LOG_BYTES_PER_CALL + RECORD_BYTES) / 1e9
     return (
         operations * USD_PER_OPERATION
         + (invocations + intake) * USD_PER_REQUEST
@@ -129,22 +129,22 @@ def _counted() -> list[str]:
         "| what | how much | price |",
         "| --- | --- | --- |",
         (
-            f"| durable operations | as simulated; two an attempt | [{USD_PER_OPERATION * 1e6:.2f} a million]"
-            "(https://aws.amazon.com/lambda/pricing/) |"
+            "| durable operations | as simulated; two a step, which makes one or two calls | "
+            f"[{USD_PER_OPERATION * 1e6:.2f} a million](https://aws.amazon.com/lambda/pricing/) |"
         ),
         (
             f"| recover | {INVOCATION_S:g} s an invocation with {MEMORY_GB:g} GB on arm64, {CONCURRENCY} at a time | "
             f"{USD_PER_GB_SECOND:.10f} a GB-second, {USD_PER_REQUEST * 1e6:.2f} a million requests |"
         ),
         (
-            f"| intake | {INTAKE_CALLS_PER_ATTEMPT} invocations an attempt of {INTAKE_S:g} s: our own failed calls are "
+            f"| intake | {INTAKE_RUNS_PER_CALL} invocations a call, of {INTAKE_S:g} s: our own failed calls are "
             "records, too, which it leaves alone | the same |"
         ),
         (
-            f"| logs of both functions | {LOG_BYTES_PER_ATTEMPT / 1000:g} KB an attempt | "
+            f"| logs of both functions | {LOG_BYTES_PER_CALL / 1000:g} KB a call | "
             f"[{USD_PER_LOG_GB:.2f} a GB](https://aws.amazon.com/cloudwatch/pricing/) |"
         ),
-        f"| the trail's records of our calls | {RECORD_BYTES / 1000:g} KB an attempt, in its log group | the same |",
+        f"| the trail's records of our calls | {RECORD_BYTES / 1000:g} KB a call, in its log group | the same |",
         (
             f"| metrics of ours | {METRICS}, for each hour in which they are written | "
             f"{USD_PER_METRIC:.2f} a month each |"

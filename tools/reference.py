@@ -1172,7 +1172,11 @@ def _treatment_ja(category: Category) -> str:
     if whole.attempts is not None:
         span = f"{first.lstrip()}から{last}の間隔で"
         return f"{span}、あと {whole.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
-    places = "、サブネットを 1 つずつ順に変えて、" if RungKind.EACH_SUBNET in whole.rungs else "、"
+    places = (
+        "、元のままのリクエストを送り、空きがなければすぐにサブネットを 1 つ(毎回交代)に絞って送ることを、"
+        if RungKind.EACH_SUBNET in whole.rungs
+        else "、"
+    )
     return (
         f"{DEFAULT.spread_s:g} 秒以内に再試行し、その後は{first}から{last}まで間隔を広げながら{places}"
         f"次回の実行時刻まで、または失敗した呼び出しの {_hours_ja(whole.deadline_s)}後まで繰り返します"

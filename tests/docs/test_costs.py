@@ -34,9 +34,9 @@ def test_the_page_is_what_the_result_says(costs: ModuleType) -> None:
 
 
 def test_the_readmes_say_what_the_page_says(costs: ModuleType) -> None:
-    assert costs.cents(json.loads((ROOT / costs.RESULT).read_text())) == pytest.approx(0.2, abs=0.03)
-    assert "about a fifth of a cent" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "約 0.2 セント" in (ROOT / "README.ja.md").read_text(encoding="utf-8")
+    assert costs.cents(json.loads((ROOT / costs.RESULT).read_text())) == pytest.approx(0.25, abs=0.02)
+    assert "about a quarter of a cent" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "約 0.25 セント" in (ROOT / "README.ja.md").read_text(encoding="utf-8")
 
 
 def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:
@@ -46,7 +46,7 @@ def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:
     assert sum(watched) == costs.ALARM_METRICS
 
 
-def test_an_attempt_logs_no_more_than_is_counted(costs: ModuleType) -> None:
+def test_a_call_logs_no_more_than_is_counted(costs: ModuleType) -> None:
     both = ("logs", "eventbridge")
     with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), ways_in=both) as aws:
         site = Site(aws)
@@ -57,6 +57,6 @@ def test_an_attempt_logs_no_more_than_is_counted(costs: ModuleType) -> None:
         site.wait_for(lambda: len(site.events("recovery.waiting")) >= 8)
         site.capacity(None)
         site.wait_for(lambda: site.events("recovery.recovered"))
-        attempts = len(site.events("recovery.attempted"))
+        calls = len(site.events("recovery.attempted"))
         logged = sum(len(line.encode()) for line in site.lines)
-    assert 0.5 * costs.LOG_BYTES_PER_ATTEMPT < logged / attempts <= 1.1 * costs.LOG_BYTES_PER_ATTEMPT
+    assert 0.5 * costs.LOG_BYTES_PER_CALL < logged / calls <= 1.1 * costs.LOG_BYTES_PER_CALL
