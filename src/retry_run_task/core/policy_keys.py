@@ -234,8 +234,8 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         ),
         "attempts": Key(
             read=_attempts,
-            meaning='How many answers of this category a recovery takes; the last of them ends it. `"any"` for any '
-            "number, as if it were not set.",
+            meaning="How many answers of this category a recovery takes; the last of them ends it. Where a subnet is "
+            'asked at once, the two count as one. `"any"` for any number, as if it were not set.',
             schema={"anyOf": [{"type": "integer", "minimum": 1}, {"const": "any"}]},
             attribute="attempts",
         ),

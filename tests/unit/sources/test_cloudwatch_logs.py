@@ -150,11 +150,16 @@ def test_no_bytes_raise_anything_but_a_read_error(packed: bytes) -> None:
         assert all(isinstance(item, Unparsed | Ignored) for item in sources.parse(event))
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=10,
-)
+def values(floats: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | floats | st.text(),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+        max_leaves=10,
+    )
+
+
+# What JSON has no spelling for cannot come by EventBridge; a message in the log group with it is refused, as above.
+JSON = values(st.floats(allow_nan=False, allow_infinity=False))
 
 
 def _damaged(path: tuple[str, ...], value: Any) -> dict[str, Any]:
@@ -204,6 +209,6 @@ def test_whatever_stands_in_a_record_it_is_read_or_refused_and_its_neighbour_is_
     assert type(alone) is type(first) or isinstance(alone, Unparsed | FailedLaunch)
 
 
-@given(JSON)
+@given(values(st.floats()))
 def test_no_event_of_any_shape_raises(event: Any) -> None:
     assert list(sources.parse(event))
