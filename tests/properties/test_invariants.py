@@ -22,6 +22,7 @@ from support.seasons import play_season
 from support.simulation import Conditions, Delivery, System
 from support.stories import (
     VARIABLE,
+    BrokenConnection,
     Call,
     Capacity,
     FailedPlacements,
@@ -276,6 +277,17 @@ OPEN = {
         changes=(FailedStarts(at_s=1, tasks=2), Ghost(at_s=1), Ghost(at_s=1), ROOM),
         deliveries=((Delivery(after_s=0),),),
         tells_of_tasks=True,
+    ),
+    Gap.REFUSED_AFTER_A_DEATH: Story(
+        changes=(
+            BrokenConnection(at_s=0, where="late"),
+            Refusals(at_s=1, code="AccessDeniedException", message="not authorized"),
+            ROOM,
+        ),
+        deliveries=((Delivery(after_s=0),),),
+        crashes=frozenset({5}),
+        sdk_tries=1,
+        knows_its_role=False,
     ),
 }
 

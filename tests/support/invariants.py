@@ -65,6 +65,9 @@ class Gap(StrEnum):
     GHOST_THAT_FAILED = (
         "a ghost that did not start is replaced by two recoveries if it was not all that was missing"
     )
+    REFUSED_AFTER_A_DEATH = (
+        "a call that a dead process had made is not told of if it is refused when it is made again"
+    )
 
 
 GAPS = set(Gap)
@@ -441,8 +444,21 @@ class Checks:
 
     def _unnamed(self, world: World, ending: Ending) -> set[str]:
         """Return the tasks that a recovery started and that its end does not name."""
+        if Gap.REFUSED_AFTER_A_DEATH in GAPS and self._has_forgotten_a_call(world):
+            return set()
         started = {arn for arn, task in self._system.all_tasks.items() if task.by == world.name}
         return started - self._system.failed_to_start - set(ending.task_arns)
+
+    def _has_forgotten_a_call(self, world: World) -> bool:
+        """Tell whether a step was cut off after a call that may have acted, and was refused when it was done again."""
+        results = dict(self._system.executions.by_name[world.name].operations)
+        for one in self._system.sent:
+            if one.name == world.name and one.may_have_placed:
+                result = results.get(one.operation)
+                answers = _called(result) if isinstance(result, dict) else []
+                if one.answer not in answers and any(isinstance(answer, Refused) for answer in answers):
+                    return True
+        return False
 
     def _check_ignored(self, world: World) -> None:
         """What the policy leaves alone has a line in the log, and calls nothing."""
