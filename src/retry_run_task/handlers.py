@@ -119,7 +119,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     # Of this invocation, from here on, so that the time in which it looks counts. One call ahead: five of these never
     # make more than ten calls at once and ten a second, half of what ECS takes on Fargate.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
-    pace = Pace(settings.calls_per_second, ahead=1)
+    pace = Pace(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
     launch = wire.launch_from_json(event)
     # A step that raises is a fault, never what ECS said; it fails the execution instead of being retried blindly.
     once = StepConfig(retry_strategy=RetryPresets.none(), serdes=JsonSerDes())

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from retry_run_task.core.messages import Language
 from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
 from retry_run_task.core.values import CallerKind, Category, Outcome
 from retry_run_task.intake import take_in
+from retry_run_task.local import installation
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN, SCHEDULED_CALLS_PATTERN
 from support.infra import TEMPLATE, Stack, template, tool
@@ -406,6 +408,16 @@ def test_what_else_is_recovered(also: str, errors: bool, spot: bool) -> None:
         spot,
         errors,
     )
+
+
+def test_the_pace_of_calls_is_the_same_in_the_template_the_module_the_code_and_the_local_installation() -> (
+    None
+):
+    rate = Settings().calls_per_second
+    assert Settings.from_environment(_environment(bare(), "Recover")).calls_per_second == rate
+    assert rate == installation.CALLS_PER_SECOND
+    module = (Path(__file__).parents[2] / "infra" / "terraform" / "main.tf").read_text(encoding="utf-8")
+    assert f'RETRY_RUN_TASK_CALLS_PER_SECOND = "{rate:g}"' in module
 
 
 def test_every_setting_is_given_to_a_function() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,8 +16,8 @@ class Pace:
         per_s: float,
         *,
         ahead: int = 0,
-        now: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], object] = time.sleep,
+        now: Callable[[], float],
+        sleep: Callable[[float], object],
     ) -> None:
         """Allow so many calls a second, evenly.
 

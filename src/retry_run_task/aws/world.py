@@ -132,7 +132,7 @@ class Survey:
 
 def survey(launch: FailedLaunch) -> Survey:
     """Look at everything that a recovery looks at, and change nothing."""
-    world = World("", lambda: 0.0, Pace(1))
+    world = World("", lambda: 0.0, Pace(1, now=lambda: 0.0, sleep=lambda _: None))
     found = (
         _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
     )

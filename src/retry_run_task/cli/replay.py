@@ -188,11 +188,11 @@ def _start(
     chosen: Sequence[Step],
 ) -> int:
     from retry_run_task.account.faults import DeployError, calling  # noqa: PLC0415
+    from retry_run_task.account.operations.pace import paced  # noqa: PLC0415
     from retry_run_task.aws import recoveries  # noqa: PLC0415
-    from retry_run_task.aws.pace import Pace  # noqa: PLC0415
 
     functions = session.client("lambda", region_name=region, config=recoveries.CONFIG)
-    pace = Pace(wish.rate)
+    pace = paced(wish.rate)
     done: dict[str, str] = {}
     try:
         for step in chosen:

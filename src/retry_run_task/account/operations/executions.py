@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from retry_run_task.account.faults import calling, code_of, refused
 from retry_run_task.account.operations import history
+from retry_run_task.account.operations.pace import paced
 from retry_run_task.account.operations.view import OPEN, Execution
-from retry_run_task.aws.pace import Pace
 from retry_run_task.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Executions:
         self.function = f"{stack}-recover"
         # The type of the client is older than the pausing of executions.
         self._client: Any = session.client("lambda", region_name=region, config=_CONFIG)
-        self._reads, self._stops = Pace(_READS_PER_S), Pace(_STOPS_PER_S)
+        self._reads, self._stops = paced(_READS_PER_S), paced(_STOPS_PER_S)
         self._over: dict[str, RecoveryView] = {}
 
     def open(self) -> list[Execution]:

@@ -13,9 +13,9 @@ from retry_run_task.account.operations import calls, lookup
 from retry_run_task.account.operations.auditing import audit, is_of_a_task, key_of, names_to_read
 from retry_run_task.account.operations.executions import Executions
 from retry_run_task.account.operations.installation import NotInstalledError, read_installation
+from retry_run_task.account.operations.pace import paced
 from retry_run_task.account.operations.runs import Evidence, Result, SeenTask
 from retry_run_task.account.reader import Reader
-from retry_run_task.aws.pace import Pace
 from retry_run_task.core.errors import ConfigError
 from retry_run_task.core.request import cluster_name, family
 from retry_run_task.core.values import Unparsed
@@ -118,7 +118,7 @@ def _calls(
             since=window.since - timedelta(seconds=5),
             until=datetime.now(UTC),
             tell=tell,
-            pace=Pace(lookups_per_s),
+            pace=paced(lookups_per_s),
         )
         read = list(calls.read_texts(texts))
     found = tuple(one for one in read if isinstance(one, calls.Call))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 
 from retry_run_task.account.faults import calling
-from retry_run_task.aws.pace import Pace
+from retry_run_task.account.operations.pace import paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import boto3
     from mypy_boto3_cloudtrail import CloudTrailClient
+
+    from retry_run_task.aws.pace import Pace
 
 CALLS_PER_S = 2.0
 
@@ -41,7 +43,7 @@ def run_task_records(
         DeployError: AWS does not say.
     """
     client: CloudTrailClient = session.client("cloudtrail", region_name=region, config=_CONFIG)
-    pace = pace or Pace(CALLS_PER_S)
+    pace = pace or paced(CALLS_PER_S)
     asked: dict[str, Any] = {
         "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}],
         "StartTime": since,

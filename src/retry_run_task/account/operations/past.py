@@ -11,9 +11,9 @@ from retry_run_task.account.inventory import Launchers
 from retry_run_task.account.launchers import read_launchers
 from retry_run_task.account.operations import calls, lookup
 from retry_run_task.account.operations.executions import Executions
+from retry_run_task.account.operations.pace import paced
 from retry_run_task.account.operations.replaying import Facts
 from retry_run_task.account.reader import Reader
-from retry_run_task.aws.pace import Pace
 from retry_run_task.core.errors import ConfigError
 from retry_run_task.core.values import CallerKind
 from retry_run_task.sources.reading import ReadError
@@ -151,7 +151,7 @@ def _calls(
             since=search.since,
             until=datetime.now(UTC),
             tell=tell,
-            pace=Pace(search.lookups_per_s),
+            pace=paced(search.lookups_per_s),
         )
         read = list(calls.read_texts(texts))
     found = [one for one in read if isinstance(one, calls.Call)]
