@@ -265,7 +265,7 @@ resource "aws_lambda_function" "recover" {
   runtime          = "python3.13"
   architectures    = ["arm64"]
   role             = aws_iam_role.recover.arn
-  timeout          = 300
+  timeout          = 600
   memory_size      = 512
 
   # A version for every change. Old ones stay, as they must: a recovery ends on the version that it began with.

@@ -123,10 +123,10 @@ def _longest_s(config: Any) -> int:
     return tries * (config.connect_timeout + config.read_timeout)
 
 
-def test_recover_has_time_for_a_call_and_a_message_with_all_their_tries() -> None:
-    needed = sum(_longest_s(config) for config in (ecs._CONFIG, topic._CONFIG, members._CONFIG))
+def test_recover_has_time_for_two_calls_and_a_message_with_all_their_tries() -> None:
+    needed = sum(_longest_s(config) for config in (ecs._CONFIG, ecs._CONFIG, topic._CONFIG, members._CONFIG))
     # botocore waits up to 20 s between tries. https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html
-    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 5 * 20
+    assert full().of_type("AWS::Lambda::Function")["Recover"]["Timeout"] >= needed + 7 * 20
 
 
 def test_recover_is_durable_and_remembers_names_longer_than_events_come_again() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SERVER_ERROR = 500
 
 # Three tries of one call share its client token, which the body carries. Recover's own time-out has to hold
-# all of them: 3 * (5 + 30) seconds and the waits between.
+# all of them, twice where a subnet is asked at once: 3 * (5 + 30) seconds and the waits between.
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 
 

@@ -74,7 +74,7 @@ def install(
         made.recover,
         "retry_run_task.handlers.recover",
         environment=common,
-        timeout_s=300,
+        timeout_s=600,
         durable=DurableConfig(execution_timeout=timedelta(days=7), retention_days=30),
         role_arn=role_arn,
         python_path=python_path,
