@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from typing import Any
 
@@ -14,6 +15,10 @@ settings.load_profile("unhurried")
 
 # For ``make mutants``: what breaks there is meant to, and nobody reads how small it can get.
 settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None, derandomize=True)
+
+# A shell that starts something in the background lets it ignore Ctrl-C, and so would every command that is tried here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
