@@ -53,8 +53,6 @@ WITHIN_ONE_S = 2 * WITHIN_S
 # Half of the 20 RunTask calls a second that an account has.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
 CALLS_A_S = 10
-# A second call in the same invocation needs no start, no look and no wait; how long ECS takes for it is assumed.
-SECOND_CALL_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,17 +304,13 @@ def waiting(shape: Shape, hours: float) -> Json:
     none, all_of_it = tallies
     calls, operations = all_of_it.calls - none.calls, all_of_it.operations - none.operations
     invocations = all_of_it.invocations - none.invocations
-    usd_operations = operations * report.USD_PER_OPERATION
-    # A second call in an invocation takes a part of one.
-    usd_lambda = invocations * report.usd_per_invocation(INVOCATION_S) + max(0, calls - invocations) * (
-        SECOND_CALL_S * report.FUNCTION_GB * report.USD_PER_GB_SECOND
-    )
+    usd = report.usd(operations, invocations, report.lambda_s(invocations, calls, INVOCATION_S))
     return {
         "calls": round(calls / _WAITING, 1),
         "operations": round(operations / _WAITING, 1),
         "invocations": round(invocations / _WAITING, 1),
-        "cents_operations": round(100 * usd_operations / _WAITING, 4),
-        "cents": round(100 * (usd_operations + usd_lambda) / _WAITING, 4),
+        "cents_operations": round(100 * operations * report.USD_PER_OPERATION / _WAITING, 4),
+        "cents": round(100 * usd / _WAITING, 4),
     }
 
 

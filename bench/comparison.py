@@ -277,8 +277,9 @@ def _costs(found: Json) -> Iterator[str]:
             f"{report.USD_PER_GB_SECOND:.10f} USD for a GB-second on arm64."
         ),
         (
-            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, and {CONCURRENCY} run "
-            "at a time; what CloudTrail, logs and the data of checkpoints cost is not in it."
+            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, a second call in it as "
+            f"{report.SECOND_CALL_S * 1000:.0f} ms more, and {CONCURRENCY} run at a time; "
+            "what CloudTrail, logs and the data of checkpoints cost is not in it."
         ),
         "",
         "| scenario | way | durable operations | invocations | Lambda ms | USD for 1,000 recoveries |",
@@ -290,13 +291,13 @@ def _costs(found: Json) -> Iterator[str]:
                 continue
             operations = policy["operations"] / policy["recovered"]
             invocations = policy["invocations"] / policy["recovered"]
-            usd = operations * report.USD_PER_OPERATION + invocations * report.usd_per_invocation(
-                INVOCATION_S
-            )
+            calls = policy["calls"] / policy["recovered"]
+            seconds = report.lambda_s(invocations, calls, INVOCATION_S)
+            usd = report.usd(operations, invocations, seconds)
             way = policy["name"].partition(", ")[2]
             yield (
                 f"| {scenario['title']} | {way} | {operations:.1f} | {invocations:.1f} | "
-                f"{invocations * INVOCATION_S * 1000:,.0f} | {usd * 1000:.2f} |"
+                f"{seconds * 1000:,.0f} | {usd * 1000:.2f} |"
             )
     yield ""
 

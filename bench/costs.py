@@ -13,7 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S
-from retry_run_task.simulate.report import USD_PER_GB_SECOND, USD_PER_OPERATION, USD_PER_REQUEST
+from retry_run_task.simulate.report import (
+    FUNCTION_GB,
+    SECOND_CALL_S,
+    USD_PER_GB_SECOND,
+    USD_PER_OPERATION,
+    USD_PER_REQUEST,
+    lambda_s,
+    usd,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT, PAGE = "bench/comparison.json", "docs/costs.md"
@@ -25,7 +33,6 @@ SCENARIOS = (
 )
 POLICY = "retry-run-task, EventBridge"
 
-MEMORY_GB = 0.5
 # Every failed call of ours is a record, too; intake gets it by both ways in, and leaves it alone.
 INTAKE_RUNS_PER_CALL, INTAKE_S = 2, 0.1
 # Log lines of both functions and of Lambda itself; measured in the local AWS (test_costs.py), which has the first two.
@@ -116,12 +123,8 @@ def _of_one(result: dict[str, Any], scenario: str) -> float:
     invocations = ours["invocations"] / recoveries
     intake = INTAKE_RUNS_PER_CALL * calls
     logged_gb = calls * (LOG_BYTES_PER_CALL + RECORD_BYTES) / 1e9
-    return (
-        operations * USD_PER_OPERATION
-        + (invocations + intake) * USD_PER_REQUEST
-        + (invocations * INVOCATION_S + intake * INTAKE_S) * MEMORY_GB * USD_PER_GB_SECOND
-        + logged_gb * USD_PER_LOG_GB
-    )
+    seconds = lambda_s(invocations, calls, INVOCATION_S) + intake * INTAKE_S
+    return usd(operations, invocations + intake, seconds) + logged_gb * USD_PER_LOG_GB
 
 
 def _counted() -> list[str]:
@@ -133,7 +136,8 @@ def _counted() -> list[str]:
             f"[{USD_PER_OPERATION * 1e6:.2f} a million](https://aws.amazon.com/lambda/pricing/) |"
         ),
         (
-            f"| recover | {INVOCATION_S:g} s an invocation with {MEMORY_GB:g} GB on arm64, {CONCURRENCY} at a time | "
+            f"| recover | {INVOCATION_S:g} s an invocation, {SECOND_CALL_S:g} s more for a second call, with "
+            f"{FUNCTION_GB:g} GB on arm64, {CONCURRENCY} at a time | "
             f"{USD_PER_GB_SECOND:.10f} a GB-second, {USD_PER_REQUEST * 1e6:.2f} a million requests |"
         ),
         (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,17 +13,15 @@ import pytest
 from retry_run_task.core.ladder import RungKind
 from retry_run_task.core.policy import DEFAULT, Facts
 from retry_run_task.core.values import Category
+from support.scripts import script
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[ModuleType]:
-    """The script of the search, which is no package."""
-    sys.path.insert(0, str(ROOT / "bench"))
-    yield importlib.import_module("backoff")
-    sys.path.remove(str(ROOT / "bench"))
-    del sys.modules["backoff"]
+    with script("backoff") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

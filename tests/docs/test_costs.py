@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -13,19 +13,16 @@ from infra.test_template import full
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.installation import install
 from support.records import HAND_MADE
+from support.scripts import script
 from support.site import Site
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def costs() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("costs", ROOT / "bench" / "costs.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def costs() -> Iterator[ModuleType]:
+    with script("costs") as module:
+        yield module
 
 
 def test_the_page_is_what_the_result_says(costs: ModuleType) -> None:

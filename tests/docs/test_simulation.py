@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,17 +14,15 @@ import pytest
 
 from retry_run_task.simulate.peers import PEERS
 from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS
+from support.scripts import script
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def comparison() -> Iterator[ModuleType]:
-    """The script of the benchmark, which is no package."""
-    sys.path.insert(0, str(ROOT / "bench"))
-    yield importlib.import_module("comparison")
-    sys.path.remove(str(ROOT / "bench"))
-    del sys.modules["comparison"]
+    with script("comparison") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -120,7 +120,7 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long Lambda takes for one attempt.",
+    help="How long Lambda takes for one attempt; half a second for each call at the least.",
 )
 @click.option(
     "--seed",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import percent
+from retry_run_task.simulate.night import Placement
 from retry_run_task.simulate.scenarios import LATENESS
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def render(result: Result, notes: Sequence[str] = ()) -> str:
         f"{contest.settings.zones} zones; every policy meets the same nights. "
         f"Seed {contest.settings.seed}. Times count from the moment at which capacity came back: the first at which "
         "a slot existed that the launch could have used, whoever got it.</p>"
-        f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.contestants)}{_assumptions()}"
+        f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.contestants)}{_assumptions(contest.settings.placement)}"
         "</main></body></html>\n"
     )
 
@@ -167,7 +168,10 @@ def _link(address: str) -> str:
     return f'<a href="{escape(address)}">{escape(address.split("/")[2])}</a>'
 
 
-def _assumptions() -> str:
+_LOOKS = {Placement.ANY: "all zones", Placement.ONE: "one zone, drawn anew for each task, out of those"}
+
+
+def _assumptions(placement: Placement) -> str:
     late = "".join(
         f"<li>A failure is known by {escape(way)} after {lateness.mean_s:g} s on average, log-normal with sigma "
         f"{lateness.sigma:g}. {_link(lateness.source)} names the mean; the spread is assumed.</li>"
@@ -179,9 +183,10 @@ def _assumptions() -> str:
         f"{late}"
         "<li>How long outages last, how capacity comes back and what other customers take is not published; it is "
         "drawn anew for each night, as written above.</li>"
-        "<li>One call looks for room in all zones of its subnets.</li>"
+        f"<li>One call looks for room in {_LOOKS[placement]} of its subnets; AWS does not say.</li>"
         "<li>Other tools that make the call themselves react at once; ours waits until it is told.</li>"
-        "<li>Our calls come at the end of a Lambda invocation, of which so many run at a time as are reserved.</li>"
+        "<li>Our calls come at the end of a Lambda invocation, of which so many run at a time as are reserved; each "
+        "stays for half a second for every call.</li>"
         "<li>RunTask takes 20 calls a second, and each provider 20 launches a second after a burst of 100. "
         f"{_link('https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html')}</li>"
         "</ul></section>"

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 USD_PER_OPERATION = 8.0 / 1e6
 USD_PER_REQUEST = 0.20 / 1e6
 USD_PER_GB_SECOND = 0.0000133334
+# A second call in the same invocation needs no start, no look and no wait; how long ECS takes for it is assumed.
+SECOND_CALL_S = 0.25
 FUNCTION_GB = 0.5
 
 _MINUTE, _HOUR = 60, 3600
@@ -74,9 +76,18 @@ def _numbers(tally: Tally) -> JsonObject:
     }
 
 
-def usd_per_invocation(seconds: float) -> float:
-    """Return what an invocation of so many seconds costs at list prices."""
-    return USD_PER_REQUEST + seconds * FUNCTION_GB * USD_PER_GB_SECOND
+def lambda_s(invocations: float, calls: float, invocation_s: float) -> float:
+    """Return for how many seconds recover is billed. A call more than there are invocations is the second of a step."""
+    return invocations * invocation_s + max(0.0, calls - invocations) * SECOND_CALL_S
+
+
+def usd(operations: float, invocations: float, seconds: float) -> float:
+    """Return what operations, invocations and their seconds cost at list prices."""
+    return (
+        operations * USD_PER_OPERATION
+        + invocations * USD_PER_REQUEST
+        + seconds * FUNCTION_GB * USD_PER_GB_SECOND
+    )
 
 
 def time(seconds: float | None) -> str:

@@ -16,6 +16,7 @@ from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import Curve
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import Oracle, Ours, Theirs
+from retry_run_task.simulate.night import Placement
 from retry_run_task.simulate.page import HEADINGS, render
 from retry_run_task.simulate.peers import PEERS, Way
 from retry_run_task.simulate.scenarios import SCENARIOS, Settings
@@ -88,6 +89,15 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
             assert tag == "a"
     assert "url(" not in page()
     assert "@import" not in page()
+
+
+@pytest.mark.parametrize(
+    ("placement", "said"), [(Placement.ANY, "all zones of its subnets"), (Placement.ONE, "one zone")]
+)
+def test_it_says_where_a_call_was_taken_to_look(placement: Placement, said: str) -> None:
+    settings = replace(SETTINGS, schedules=1, placement=placement)
+    contest = Contest(scenarios=SCENARIOS[:1], contestants=EVERYBODY[:1], settings=settings, nights=1)
+    assert f"One call looks for room in {said}" in render(run(contest))
 
 
 def test_it_is_small() -> None:

@@ -26,7 +26,7 @@ module "retry_run_task" {
   topic_key_arn      = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
 
-  recover_concurrency = 10
+  recover_concurrency = 4
   log_retention_days  = 90
 }
 
