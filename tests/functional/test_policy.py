@@ -72,7 +72,8 @@ def test_every_problem_is_a_line_that_editors_jump_to_and_the_answer_is_no(tmp_p
     number = SHIPPED[: SHIPPED.index('spread = "')].count("\n") + 1
     assert first == f"{path}:{number}: spred is not a key at the top. Did you mean spread?"
     as_json = json.loads(run("check", str(path), "--json").stdout)
-    assert [problem["line"] for problem in as_json["problems"]] == [number]
+    deadline = SHIPPED[: SHIPPED.index('deadline = "6 h"\n')].count("\n") + 1
+    assert [problem["line"] for problem in as_json["problems"]] == [number, deadline]
 
 
 def test_what_costs_something_is_said_when_it_is_checked(mine: str) -> None:

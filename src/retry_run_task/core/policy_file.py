@@ -52,6 +52,8 @@ class Problem:
 
 _DEFAULTS: Mapping[str, int] = {"spread_s": 0, "watch_s": 3600}
 
+_DEADLINE_MAX_S = EXECUTION_S - AFTER_THE_LAST_ATTEMPT_S
+
 # Longer than this nobody means: it delays every first attempt.
 _SPREAD_MAX_S = 300
 
@@ -78,11 +80,25 @@ def parse(text: str) -> Policy | tuple[Problem, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """A rule that was read, and the keys of the file that it sets, less those that were wrong."""
+    """A rule that was read, less what was wrong.
+
+    Attributes:
+        nth: Its place in the file, from 0.
+        rule: The rule.
+        keys: The keys of the file that it sets.
+        is_sound: Whether nothing was wrong. What is not there may be what another problem would be about.
+        has_sound_match: Whether its match is all that was written; else it is for fewer launches than it seems.
+    """
 
     nth: int
     rule: Rule
     keys: tuple[str, ...]
+    is_sound: bool = True
+    has_sound_match: bool = True
+
+    def may_treat(self, match: Match, category: Category) -> bool:
+        """Tell whether what was wrong in it may have been a setting for all that a match fits."""
+        return not self.is_sound and (not self.has_sound_match or _covers(self.rule.match, match, category))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,13 +119,12 @@ class _Reading:
             return
         for nth, raw in enumerate(rules):
             self._read_rule(nth, raw)
-        if not self.problems:
-            # What follows compares rules with each other, and one that was not understood would be in the way.
-            self._check_names()
-            self._check_reach()
-            self._check_categories()
-            for one in self.rules:
-                self._check_sense(one)
+        # What follows compares rules with each other. It says nothing that depends on what was not understood.
+        self._check_names()
+        self._check_reach()
+        self._check_categories()
+        for one in self.rules:
+            self._check_sense(one)
 
     def _problem(self, nth: int | None, key: str, what: str, hint: str) -> None:
         problem = Problem(line=self.lines.of(nth, key), what=what, hint=hint)
@@ -161,10 +176,20 @@ class _Reading:
                 keys.append(key)
             except BadValueError as error:
                 self._problem(nth, key, f"{key} of rule {name!r} is {_shown(value)}", f"{_capital(error)}.")
+        before_match = len(self.problems)
         match = self._read_match(nth, name, raw.get("match", {}))
+        has_sound_match = len(self.problems) == before_match
         if not sets and len(self.problems) == before:
             self._problem(nth, "name", f"rule {name!r} sets nothing", "Give it a setting, or take it out.")
-        self.rules.append(_Read(nth=nth, rule=Rule(name=name, match=match, sets=sets), keys=tuple(keys)))
+        self.rules.append(
+            _Read(
+                nth=nth,
+                rule=Rule(name=name, match=match, sets=sets),
+                keys=tuple(keys),
+                is_sound=len(self.problems) == before,
+                has_sound_match=has_sound_match,
+            )
+        )
 
     def _read_match(self, nth: int, name: str, raw: Any) -> Match:
         if not isinstance(raw, dict):
@@ -197,7 +222,9 @@ class _Reading:
     def _check_reach(self) -> None:
         """Find rules, and settings of rules, that nothing ever gets, since rules above have them all."""
         for place, one in enumerate(self.rules):
-            above = self.rules[:place]
+            if not one.is_sound:
+                continue
+            above = [rule for rule in self.rules[:place] if rule.has_sound_match]
             hidden = {key: by for key in one.keys if (by := _hidden_by(above, one, SETTINGS[key].attribute))}
             names = _quoted(by for key in hidden for by in hidden[key])
             if hidden and len(hidden) == len(one.keys):
@@ -210,6 +237,8 @@ class _Reading:
 
     def _check_categories(self) -> None:
         for category in Category:
+            if any(one.may_treat(Match(), category) for one in self.rules):
+                continue
             for caller in (CallerKind(name) for name in CALLERS):
                 general = (
                     one.rule
@@ -227,12 +256,19 @@ class _Reading:
 
     def _check_sense(self, one: _Read) -> None:
         """See whether what a rule adds up to, with those that stand beside it, can be done."""
-        if one.rule.sets.get("retry") and Category.PERMISSION in one.rule.match.category:
+        if (
+            one.rule.sets.get("retry")
+            and one.has_sound_match
+            and Category.PERMISSION in one.rule.match.category
+        ):
             hint = "Take it out: what was denied is never sent again."
             self._problem(
                 one.nth, "retry", f"rule {one.rule.name!r} retries failures of kind permission", hint
             )
+        self._check_length(one)
         for category in one.rule.match.category or frozenset(Category):
+            if any(other.may_treat(one.rule.match, category) for other in self.rules):
+                continue
             whole = combined(
                 (r.rule for r in self.rules if _covers(r.rule.match, one.rule.match, category)), category
             )
@@ -244,33 +280,37 @@ class _Reading:
                     "Add wait to it, or retry = false, or a category to its match.",
                 )
             elif not whole.ignore and whole.retry:
-                self._check_deadline(one, whole, category)
+                self._check_attempts(one, whole, category)
             if category is Category.CAPACITY:
                 self._check_rungs(one, whole)
 
-    def _check_deadline(self, one: _Read, whole: Any, category: Category) -> None:
-        key = "deadline" if "deadline" in one.keys else "wait" if "wait" in one.keys else "name"
-        if whole.deadline_s + AFTER_THE_LAST_ATTEMPT_S > EXECUTION_S:
-            may = EXECUTION_S - AFTER_THE_LAST_ATTEMPT_S
-            self._problem(
-                one.nth,
-                key,
-                f"rule {one.rule.name!r} has a deadline of {spoken(whole.deadline_s)}, and an execution may live "
-                f"{spoken(EXECUTION_S)}",
-                f"Give at most {spoken(may)}: after the last attempt there is still a task to watch.",
-            )
+    def _check_attempts(self, one: _Read, whole: Any, category: Category) -> None:
+        if whole.deadline_s > _DEADLINE_MAX_S:
             return
         most = patience.most_attempts(whole)
         if most > ATTEMPTS_MAX:
             self._problem(
                 one.nth,
-                key,
+                next((key for key in ("deadline", "wait") if key in one.keys), "name"),
                 f"rule {one.rule.name!r} makes up to {most} attempts at failures of kind {category}, and Lambda lets "
                 f"an execution make about {ATTEMPTS_MAX}",
                 "Give a longer longest wait, an earlier deadline, or a number of attempts.",
             )
 
+    def _check_length(self, one: _Read) -> None:
+        """See whether an execution can live for as long as a rule's own deadline."""
+        deadline_s = one.rule.sets.get("deadline_s", 0)
+        if deadline_s > _DEADLINE_MAX_S:
+            self._problem(
+                one.nth,
+                "deadline",
+                f"rule {one.rule.name!r} has a deadline of {spoken(deadline_s)}, and an execution may live "
+                f"{spoken(EXECUTION_S)}",
+                f"Give at most {spoken(_DEADLINE_MAX_S)}: after the last attempt there is still a task to watch.",
+            )
+
     def _check_rungs(self, one: _Read, whole: Any) -> None:
+        is_all_understood = all(rule.is_sound for rule in self.rules)
         for kind in LISTS:
             attribute = SETTINGS[kind.value].attribute
             # Said once, for the rule that brings the rung or the list.
@@ -281,7 +321,8 @@ class _Reading:
                     f"rung {kind} of rule {one.rule.name!r} needs a list, and no rule sets {kind}",
                     f"Add {kind} = [...] to the rule.",
                 )
-            if kind.value in one.keys and not any(kind in r.rule.sets.get("rungs", ()) for r in self.rules):
+            is_named = any(kind in rule.rule.sets.get("rungs", ()) for rule in self.rules)
+            if kind.value in one.keys and is_all_understood and not is_named:
                 self._problem(
                     one.nth,
                     kind.value,

@@ -309,6 +309,61 @@ colour = "red"
     assert all(problem.hint for problem in found)
 
 
+def test_a_mistake_in_one_rule_hides_nothing_that_is_wrong_with_the_others() -> None:
+    text = with_first(
+        """[[rules]]
+name = "typo"
+match = { schedule = "z", categry = "capacity" }
+deadline = "30 d"
+
+[[rules]]
+name = "first"
+match = { schedule = "x" }
+deadline = "1 h"
+
+[[rules]]
+name = "second"
+match = { schedule = "x" }
+deadline = "2 h"
+
+[[rules]]
+name = "list"
+match = { schedule = "y" }
+rungs = ["as-asked", "sizes"]
+"""
+    )
+    found = [problem.what for problem in problems(text)]
+    for what in (
+        "categry is not a key",
+        "rule 'typo' has a deadline of 30 d",
+        "rule 'second' cannot be reached: rule 'first'",
+    ):
+        assert any(one.startswith(what) for one in found), (what, found)
+    # The rule with the typo may be the one that has the list, and is for nobody knows which launches.
+    assert len(found) == 3
+    repaired = [problem.what for problem in problems(text.replace("categry", "category"))]
+    assert {*found[1:], "rung sizes of rule 'list' needs a list, and no rule sets sizes"} == set(repaired)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        # What is wrong in a rule may be the very thing that another problem would be about.
+        ('wait = { first = "15 s"', 'wait = { first = "15 parsecs"'),
+        ('match = { category = "capacity" }', 'match = { categry = "capacity" }'),
+        ('deadline = "6 h"', 'deadline = "soon"'),
+        ("retry = false", 'retry = "never"'),
+        ('rungs = ["as-asked", "each-subnet"]', 'rungs = ["as-asked", "sizes"]\nsizes = ["huge"]'),
+        ('rungs = ["as-asked", "each-subnet"]', 'rungs = ["sises"]\nsizes = ["1 vCPU, 2 GB"]'),
+    ],
+)
+def test_beside_a_mistake_nothing_is_reported_that_its_repair_would_mend(damage: tuple[str, str]) -> None:
+    """Nothing else is wrong with this policy."""
+    damaged = BASE.replace(*damage, 1)
+    assert damaged != BASE
+    assert len(problems(damaged)) == 1
+
+
 @pytest.mark.parametrize(
     "text",
     [
