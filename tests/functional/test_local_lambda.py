@@ -196,6 +196,8 @@ def test_an_event_that_fails_is_tried_twice_more_and_then_given_up(aws, lambda_)
     assert (letter.function, letter.payload, letter.attempts) == ("hopeless", b'{"a": 1}', 3)
     assert "no such thing" in letter.error
     assert aws.functions.dead_letters[-1] is letter
+    # What a process writes is read beside what it answers.
+    aws.logs.wait_for("/aws/lambda/hopeless", "START", times=3)
     starts = [e.timestamp for e in aws.logs.events("/aws/lambda/hopeless") if e.message.startswith("START")]
     first, second = (timedelta(milliseconds=after - before) for before, after in pairwise(starts))
     assert first >= timedelta(seconds=60)

@@ -157,16 +157,22 @@ class Logs:
             found = list(self._groups[group].events) if group in self._groups else []
         return [event for event in found if matches(event.message)]
 
-    def wait_for(self, group: str, text: str, timeout_s: float = 10.0) -> LogEvent:
-        """Wait, in real seconds, for an event that contains a text; `TimeoutError` if none comes."""
+    def wait_for(self, group: str, text: str, timeout_s: float = 10.0, *, times: int = 1) -> LogEvent:
+        """Wait, in real seconds, for so many events that contain a text, and return the last of them.
+
+        Raises:
+            TimeoutError: Fewer came.
+        """
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
             while True:
-                for event in self.events(group):
-                    if text in event.message:
-                        return event
+                found = [event for event in self.events(group) if text in event.message]
+                if len(found) >= times:
+                    return found[times - 1]
                 if not self._changed.wait(deadline_s - time.monotonic()):
-                    raise TimeoutError(f"no event with {text!r} came into {group!r} within {timeout_s} s")
+                    raise TimeoutError(
+                        f"{len(found)} of {times} events with {text!r} came into {group!r} within {timeout_s} s"
+                    )
 
     def put_subscription_filter(self, group: str, name: str, pattern: str, function_arn: str) -> None:
         """Send what matches the pattern to a function; replaces the filter of that name."""
