@@ -1,1 +1,0 @@
-"""What the commands know and read of an account. Nothing here runs in Lambda, and nothing here changes anything."""

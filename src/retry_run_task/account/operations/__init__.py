@@ -1,1 +1,0 @@
-"""What the commands that look after an installation do: status, stop, pause, resume, replay and audit."""
