@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from retry_run_task.core import ladder
-from retry_run_task.core.backoff import Backoff, spread
-from retry_run_task.core.ladder import Rung, RungKind
-from retry_run_task.core.policy import DEFAULT, Facts, Policy
-from retry_run_task.core.values import Category
+from retry_run_task.launch.values import Category
+from retry_run_task.policy import ladder
+from retry_run_task.policy.backoff import Backoff, spread
+from retry_run_task.policy.ladder import Rung, RungKind
+from retry_run_task.policy.rules import DEFAULT, Facts, Policy
 from retry_run_task.simulate import report
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Met, Ours
 from retry_run_task.simulate.night import Night, Placement

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.policy import DEFAULT
+from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Oracle, Ours, Theirs

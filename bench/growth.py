@@ -25,7 +25,7 @@ SCENARIO = "brownout"
 
 def one(launches: int) -> Json:
     """Simulate so many launches here, and return what it took."""
-    from retry_run_task.core.policy import DEFAULT  # noqa: PLC0415 - the parent does without
+    from retry_run_task.policy.rules import DEFAULT  # noqa: PLC0415 - the parent does without
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415
     from retry_run_task.simulate.contestants import Ours  # noqa: PLC0415
     from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415

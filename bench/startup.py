@@ -25,11 +25,11 @@ import boto3
 import payloads
 from botocore.exceptions import ClientError
 
-from retry_run_task.core import wire
-from retry_run_task.core.values import FailedLaunch
+from retry_run_task.launch import wire
+from retry_run_task.launch.values import FailedLaunch
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.ecs import TokenBucket
-from retry_run_task.local.functions import DurableConfig
+from retry_run_task.local.ecs.service import TokenBucket
+from retry_run_task.local.lambda_.functions import DurableConfig
 from retry_run_task.sources import parse
 
 if TYPE_CHECKING:

@@ -22,8 +22,8 @@ import payloads
 
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import Telemetry
-from retry_run_task.core.scope import Scope
 from retry_run_task.intake import take_in
+from retry_run_task.policy.scope import Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

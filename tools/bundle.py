@@ -27,9 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # The wheel carries the zip, so the zip is built before the package is installed.
 sys.path.insert(0, str(ROOT / "src"))
 
-from retry_run_task.account.package import with_policy  # noqa: E402
+from retry_run_task.commands.deploy.package import with_policy  # noqa: E402
 from retry_run_task.config import policy_of  # noqa: E402
-from retry_run_task.core.errors import RetryRunTaskError  # noqa: E402
+from retry_run_task.errors import RetryRunTaskError  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,8 +49,13 @@ OWN = (
     "handlers.py",
     "intake.py",
     "config.py",
+    "errors.py",
     "aws",
-    "core",
+    "failures",
+    "launch",
+    "messages",
+    "policy",
+    "recovery",
     "sources",
 )
 

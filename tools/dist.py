@@ -30,7 +30,7 @@ ZIP, TEMPLATE = ROOT / "build" / "lambda.zip", ROOT / "infra" / "template.yaml"
 SUMS, SBOM = "SHA256SUMS", "sbom.cdx.json"
 # Where the template says that the code is: in a checkout, and beside the released template.
 CODE_HERE, CODE_THERE = "../build/lambda.zip", "lambda.zip"
-DATA = "retry_run_task/account/data"
+DATA = "retry_run_task/commands/deploy/data"
 
 
 class DistError(Exception):

@@ -1,6 +1,6 @@
 """Record what Lambda keeps of recoveries, from the local AWS: the histories that tests of `status` read.
 
-.venv/bin/python tools/histories.py tests/unit/account/histories
+.venv/bin/python tools/histories.py tests/unit/commands/histories
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import rule_caller, scheduler_caller
-from retry_run_task.local.ecs_tasks import Lifecycle
+from retry_run_task.local.cloudtrail.records import rule_caller, scheduler_caller
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.installation import install
 
 if TYPE_CHECKING:

@@ -32,21 +32,16 @@ from retry_run_task import handlers
 from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
-from retry_run_task.cli import retry_run_task
+from retry_run_task.commands.main import retry_run_task
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core import console, identity, patience, recovery, request, wire
-from retry_run_task.core.classification import TABLE, Row
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.errors import StartError
-from retry_run_task.core.ladder import COSTS, FREE, RungKind
-from retry_run_task.core.messages import SEVERITIES, Language, Message, Severity, Style
-from retry_run_task.core.policy import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
-from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP, Key
-from retry_run_task.core.policy_schema import schema
-from retry_run_task.core.recovery import Background
-from retry_run_task.core.schedules import NoMatch, Tags
-from retry_run_task.core.scope import Scope
-from retry_run_task.core.values import (
+from retry_run_task.errors import StartError
+from retry_run_task.failures.classify import TABLE, Row
+from retry_run_task.intake import Event as IntakeEvent
+from retry_run_task.intake import take_in
+from retry_run_task.launch import names as identity
+from retry_run_task.launch import request, wire
+from retry_run_task.launch.schedule import NoMatch, Tags
+from retry_run_task.launch.values import (
     Answer,
     Caller,
     CallerKind,
@@ -62,8 +57,17 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
-from retry_run_task.intake import Event as IntakeEvent
-from retry_run_task.intake import take_in
+from retry_run_task.messages import console
+from retry_run_task.messages.message import SEVERITIES, Language, Message, Severity, Style
+from retry_run_task.policy import attempt_times
+from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, Key
+from retry_run_task.policy.ladder import COSTS, FREE, RungKind
+from retry_run_task.policy.rules import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
+from retry_run_task.policy.schema import schema
+from retry_run_task.policy.scope import Scope
+from retry_run_task.recovery import loop
+from retry_run_task.recovery.loop import Background
 from retry_run_task.sources import cloudwatch_logs, reading
 from retry_run_task.sources import tasks as tasks_wire
 
@@ -203,7 +207,7 @@ def classification() -> str:
     """Return the table of failures."""
     return page(
         "What ECS says, and what kind of failure it is",
-        "core/classification_table.py",
+        "failures/table.py",
         "The first row that fits decides, so a row that names one cause stands above a family of causes.\n"
         "The number in front is the row's place in that order.\n"
         "The name is what logs and `explain` print.",
@@ -244,7 +248,7 @@ def treatment(category: Category) -> str:
     whole = default(category)
     if not whole.retry:
         return "a person is told at once, and RunTask is not called again"
-    first, last = span(patience.bounds(whole, 1)), span(patience.longest_bounds(whole))
+    first, last = span(attempt_times.bounds(whole, 1)), span(attempt_times.longest_bounds(whole))
     if whole.attempts is not None:
         return f"{whole.attempts} more attempts, {first} to {last} apart; then a person is told"
     places = (
@@ -276,7 +280,7 @@ def request_members() -> str:
     """Return what becomes of each member of a recorded request."""
     return page(
         "What of a recorded request is sent again",
-        "core/request.py",
+        "launch/request.py",
         "Every member of RunTask's request that this version knows:",
         table(
             ("member", "treatment", "why"),
@@ -380,7 +384,7 @@ def look() -> Seen:
             seen.fields[event] |= dict.fromkeys(record)
             seen.rules |= {record["rule"]} if "rule" in record else set()
             seen.outcomes |= {record["outcome"]} if "outcome" in record else set()
-    _nothing_missing("event", {e.value for e in (*IntakeEvent, *recovery.Event)}, set(seen.levels))
+    _nothing_missing("event", {e.value for e in (*IntakeEvent, *loop.Event)}, set(seen.levels))
     _nothing_missing("metric", {m.value for m in Metric}, set(seen.metrics))
     return seen
 
@@ -555,7 +559,7 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
     tagged = replace(MATCHED, tags=Tags(policy="patient", ignore=True, unread=("the tags cannot be read",)))
     _recover(_launch(), _World(schedule=tagged), telemetry)
-    shut = recovery.Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
+    shut = loop.Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
     _recover(_launch(), _World(), telemetry, entrance=shut)
 
 
@@ -566,17 +570,17 @@ def _recover(
     *,
     recover_errors: bool = False,
     policy: Policy = DEFAULT,
-    entrance: recovery.Entrance | None = None,
+    entrance: loop.Entrance | None = None,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
-    def tell(happened: recovery.Event, /, **more: Any) -> None:
+    def tell(happened: loop.Event, /, **more: Any) -> None:
         # As handlers.recover does, without the durable execution around it.
         handlers._tell(telemetry, happened, recovery=name, **wire.about(launch), **more)  # noqa: SLF001
 
-    recovery.recover(
+    loop.recover(
         launch,
-        recovery.Tools(
+        loop.Tools(
             policy=policy,
             world=world,
             step=lambda _, do: do(),
@@ -597,22 +601,22 @@ EVENTS = {
     IntakeEvent.NOT_STARTED: "The recovery could not be started; the event is delivered again.",
     IntakeEvent.IGNORED: "A record is nobody's failed launch, or not this stack's; `why` says which.",
     IntakeEvent.UNPARSED: "A record or a payload could not be read; `why` says what was found.",
-    recovery.Event.BEGAN: "A recovery began.",
-    recovery.Event.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
+    loop.Event.BEGAN: "A recovery began.",
+    loop.Event.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
     "not certain, and `why` says so.",
-    recovery.Event.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
+    loop.Event.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
     "be read; `WARNING` if there is a `why`.",
-    recovery.Event.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
-    recovery.Event.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
-    recovery.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
-    recovery.Event.WAITING: "Another attempt follows after a wait.",
-    recovery.Event.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
-    recovery.Event.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
-    recovery.Event.RECOVERED: "Every task that was asked for is there.",
-    recovery.Event.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
-    recovery.Event.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
-    recovery.Event.GAVE_UP: "The recovery ended without its tasks; a person is told.",
-    recovery.Event.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
+    loop.Event.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
+    loop.Event.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
+    loop.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
+    loop.Event.WAITING: "Another attempt follows after a wait.",
+    loop.Event.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
+    loop.Event.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
+    loop.Event.RECOVERED: "Every task that was asked for is there.",
+    loop.Event.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
+    loop.Event.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
+    loop.Event.GAVE_UP: "The recovery ended without its tasks; a person is told.",
+    loop.Event.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
 }
 
 ALWAYS = {
@@ -677,7 +681,7 @@ def log_events() -> str:
     return page(
         "Log events",
         "intake.py",
-        f"The recovery's events are in [`core/recovery.py`]({SOURCE}/core/recovery.py).\n"
+        f"The recovery's events are in [`recovery/loop.py`]({SOURCE}/recovery/loop.py).\n"
         "The functions write one JSON object a line, and `message` is the event.\n"
         "A field without a value is left out.",
         "## Events",
@@ -776,9 +780,9 @@ def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Messa
     name = identity.recovery_name_of(STACK, launch)
     execution = f"{FUNCTION}:7/durable-execution/{name}/0b1c4f0e-9f0e-3c1d-8f3a-4b5c9d9f0b5e"
     place = console.place(FUNCTION, log_group=f"/aws/lambda/{STACK}-recover", execution_arn=execution)
-    recovery.recover(
+    loop.recover(
         launch,
-        recovery.Tools(
+        loop.Tools(
             policy=DEFAULT,
             world=world,
             step=lambda _, do: do(),
@@ -820,10 +824,11 @@ def messages() -> str:
     }
     return page(
         "Messages",
-        "core/messages.py",
+        "messages/message.py",
         "What a person is told at the end of a recovery; [notifications](../notifications.md) has how and when.\n"
-        f"The sentences are in [`core/words_en.py`]({SOURCE}/core/words_en.py), "
-        f"[`core/words_ja.py`]({SOURCE}/core/words_ja.py) and [`core/hints_ja.py`]({SOURCE}/core/hints_ja.py).",
+        f"The sentences are in [`messages/english.py`]({SOURCE}/messages/english.py), "
+        f"[`messages/japanese.py`]({SOURCE}/messages/japanese.py) and "
+        f"[`failures/hints_ja.py`]({SOURCE}/failures/hints_ja.py).",
         "## Severities",
         table(
             ("severity", "what it wants of its reader", "outcomes"),
@@ -910,10 +915,10 @@ def policy() -> str:
             (
                 (
                     code(category.value),
-                    span(patience.bounds(one, 1)) if one.retry else "none",
-                    span(patience.longest_bounds(one)) if one.retry else "none",
+                    span(attempt_times.bounds(one, 1)) if one.retry else "none",
+                    span(attempt_times.longest_bounds(one)) if one.retry else "none",
                     "none" if not one.retry else str(one.attempts or "any number"),
-                    patience.in_words(one),
+                    attempt_times.in_words(one),
                 )
                 for category in CATEGORIES
                 for one in (default(category),)
@@ -988,11 +993,15 @@ def _waits(category: Category) -> str:
         )
         if one.nth > 1
         else ("1", f"0-{spread}", "at once")
-        for one in patience.attempts(whole)
+        for one in attempt_times.attempts(whole)
     ]
     if whole.attempts is None:
         rows.append(
-            ("and so on", span(patience.longest_bounds(whole)), f"no later than {spoken(whole.deadline_s)}")
+            (
+                "and so on",
+                span(attempt_times.longest_bounds(whole)),
+                f"no later than {spoken(whole.deadline_s)}",
+            )
         )
     return f"## {category.value}\n\n{MEANINGS[category]}\n\n" + table(
         ("attempt", "wait before it", "time since the first attempt"), rows
@@ -1025,8 +1034,8 @@ def _reads(launch: FailedLaunch) -> int:
 def limits() -> str:
     """Return the numbers of ours that other pages speak of, each with the module that has it."""
     # Private names, since nothing but this page has to know them.
-    tries, first_s = recovery._NOTIFY_TRIES, recovery._NOTIFY_FIRST_WAIT_S  # noqa: SLF001
-    watch_s, longest_s = recovery._WATCH_FIRST_WAIT_S, recovery._WATCH_LONGEST_WAIT_S  # noqa: SLF001
+    tries, first_s = loop._NOTIFY_TRIES, loop._NOTIFY_FIRST_WAIT_S  # noqa: SLF001
+    watch_s, longest_s = loop._WATCH_FIRST_WAIT_S, loop._WATCH_LONGEST_WAIT_S  # noqa: SLF001
     waits_s = [first_s * 2**nth for nth in range(tries - 1)]
     differ_s = tasks_wire._CLOCKS_DIFFER.total_seconds()  # noqa: SLF001
     failed, thrown = _launch(), _launch(Failure(origin=Origin.ERROR, code="ServerException", reason="x"))
@@ -1037,20 +1046,20 @@ def limits() -> str:
             "sources/cloudwatch_logs.py",
         ),
         ("a record, at most", _mib(reading.MESSAGE_MAX), "sources/reading.py"),
-        ("levels of a request, at most", str(request.DEPTH_MAX), "core/request.py"),
-        ("tasks of one call, at most", str(request.COUNT_MAX), "core/request.py"),
-        ("no attempt is made later than", f"{spoken(DEADLINE_S)} after the failed call", "core/policy.py"),
+        ("levels of a request, at most", str(request.DEPTH_MAX), "launch/request.py"),
+        ("tasks of one call, at most", str(request.COUNT_MAX), "launch/request.py"),
+        ("no attempt is made later than", f"{spoken(DEADLINE_S)} after the failed call", "policy/rules.py"),
         (
             "attempts after an unknown failure",
             str(default(Category.UNKNOWN).attempts),
-            "core/policy.py",
+            "policy/rules.py",
         ),
         (
             "a placed task is looked at after",
             f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",
-            "core/recovery.py",
+            "recovery/loop.py",
         ),
-        ("and is watched for, at most", spoken(DEFAULT.watch_s), "core/policy.py"),
+        ("and is watched for, at most", spoken(DEFAULT.watch_s), "policy/rules.py"),
         (
             "clocks may differ, when a task counts as made after the call, by",
             f"{differ_s:.0f} s",
@@ -1058,11 +1067,11 @@ def limits() -> str:
         ),
         ("`ListTasks` calls before an attempt", str(_reads(failed)), "aws/tasks.py"),
         ("the same, if the launch is a thrown error", str(_reads(thrown)), "aws/tasks.py"),
-        ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "core/recovery.py"),
+        ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "recovery/loop.py"),
     )
     return page(
         "Limits and times",
-        "core/recovery.py",
+        "recovery/loop.py",
         "The numbers of ours that other pages speak of, read from the code, or counted while it runs.\n"
         "Waits and deadlines of each category are in [the policy](policy.md).\n"
         "What belongs to a machine is not here: `make bench` measures it.",
@@ -1097,7 +1106,7 @@ def cli() -> str:
     """Return the help of every command."""
     return page(
         "Commands",
-        "cli/__init__.py",
+        "commands/main.py",
         *(f"## {name}\n\n```text\n{text}\n```" for name, text in helps()),
         "## Exit codes\n\n"
         + table(("code", "meaning"), ((str(number), text) for number, text in EXIT_CODES)),
@@ -1168,7 +1177,7 @@ def _treatment_ja(category: Category) -> str:
     whole = default(category)
     if not whole.retry:
         return "すぐに担当者へ通知し、RunTask は呼び出しません"
-    first, last = _span_ja(patience.bounds(whole, 1)), _span_ja(patience.longest_bounds(whole))
+    first, last = _span_ja(attempt_times.bounds(whole, 1)), _span_ja(attempt_times.longest_bounds(whole))
     if whole.attempts is not None:
         span = f"{first.lstrip()}から{last}の間隔で"
         return f"{span}、あと {whole.attempts} 回試行し、それでも起動しなければ担当者へ通知します"

@@ -11,7 +11,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-DATA = "retry_run_task/account/data"
+DATA = "retry_run_task/commands/deploy/data"
 CARRIED = ("infra/template.yaml", "build/lambda.zip")
 
 

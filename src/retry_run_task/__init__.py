@@ -1,3 +1,3 @@
-"""Recovers Amazon ECS tasks whose RunTask call failed. Start with ``core/recovery.py``."""
+"""Recovers Amazon ECS tasks whose RunTask call failed. Start with ``recovery/loop.py``."""
 
 __version__ = "0.1.0"

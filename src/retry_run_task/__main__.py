@@ -1,5 +1,5 @@
 """``python -m retry_run_task``, the same as the command."""
 
-from retry_run_task.cli import main
+from retry_run_task.commands.main import main
 
 main()

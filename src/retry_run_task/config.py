@@ -11,17 +11,17 @@ from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.identity import member_role
-from retry_run_task.core.messages import Language
-from retry_run_task.core.policy_file import Problem, parse
-from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope
-from retry_run_task.core.values import CallerKind
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.names import member_role
+from retry_run_task.launch.values import CallerKind
+from retry_run_task.messages.message import Language
+from retry_run_task.policy.file import Problem, parse
+from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from retry_run_task.core.policy import Policy
+    from retry_run_task.policy.rules import Policy
 
 PREFIX = "RETRY_RUN_TASK_"
 

@@ -15,19 +15,21 @@ from retry_run_task.aws import members, recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
-from retry_run_task.core import console, identity, recovery, wire
-from retry_run_task.core.errors import ConfigError, GaveUpError
-from retry_run_task.core.messages import Style
-from retry_run_task.core.values import Category, JsonObject
+from retry_run_task.errors import ConfigError, GaveUpError
 from retry_run_task.intake import take_in
+from retry_run_task.launch import names, wire
+from retry_run_task.launch.values import Category, JsonObject
+from retry_run_task.messages import console
+from retry_run_task.messages.message import Style
+from retry_run_task.recovery import loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from aws_durable_execution_sdk_python import DurableContext
 
-    from retry_run_task.core.policy import Policy
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.policy.rules import Policy
 
 
 def intake(event: Any, context: Any) -> JsonObject:
@@ -93,7 +95,7 @@ def _role_elsewhere(
     if launch.account == account:
         return None
     return members.Role(
-        arn=f"arn:{partition}:iam::{launch.account}:role/{identity.member_role(settings.stack)}",
+        arn=f"arn:{partition}:iam::{launch.account}:role/{names.member_role(settings.stack)}",
         external_id=settings.external_id,
         session=settings.stack,
     )
@@ -113,7 +115,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
 
     from retry_run_task.aws.pace import Pace  # noqa: PLC0415
-    from retry_run_task.aws.world import World  # noqa: PLC0415
+    from retry_run_task.aws.port import World  # noqa: PLC0415
 
     settings = _settings()
     # Of this invocation, from here on, so that the time in which it looks counts. One call ahead: five of these never
@@ -125,7 +127,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     once = StepConfig(retry_strategy=RetryPresets.none(), serdes=JsonSerDes())
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
-    name = identity.recovery_name_of(settings.stack, launch)
+    name = names.recovery_name_of(settings.stack, launch)
     role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
     def step(label: str, action: Callable[[], JsonObject]) -> JsonObject:
@@ -134,14 +136,14 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     def wait(label: str, seconds: int) -> None:
         context.wait(Duration.from_seconds(seconds), name=label)
 
-    def tell(happened: recovery.Event, /, **fields: Any) -> None:
+    def tell(happened: loop.Event, /, **fields: Any) -> None:
         # Resuming runs the finished part again; what it had to say has been said.
         if not context.is_replaying():
             _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
 
-    ending = recovery.recover(
+    ending = loop.recover(
         launch,
-        recovery.Tools(
+        loop.Tools(
             policy=_policy(),
             world=World(settings.topic_arn, time.time, pace, role),
             step=step,
@@ -149,9 +151,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
             tell=tell,
             notify_recovered=settings.notify_recovered,
             recover_errors=settings.recover_errors,
-            entrance=recovery.Entrance(role_arn=role.arn, enter=lambda: members.enter(role))
-            if role
-            else None,
+            entrance=loop.Entrance(role_arn=role.arn, enter=lambda: members.enter(role)) if role else None,
             style=Style(
                 language=settings.language,
                 for_chat=settings.for_chat,
@@ -178,33 +178,33 @@ def _place(context: DurableContext) -> console.Place | None:
 
 # What is counted when a recovery tells something, and whether with its category.
 _COUNTED = {
-    recovery.Event.ATTEMPTED: (Metric.ATTEMPTS, False),
-    recovery.Event.BEGAN: (Metric.LAUNCHES, True),
-    recovery.Event.START_FAILED: (Metric.START_FAILED, False),
-    recovery.Event.RECOVERED: (Metric.RECOVERED, False),
-    recovery.Event.ALREADY_RUNNING: (Metric.ALREADY_RUNNING, False),
-    recovery.Event.IGNORED: (Metric.IGNORED, False),
-    recovery.Event.GAVE_UP: (Metric.GAVE_UP, True),
-    recovery.Event.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
+    loop.Event.ATTEMPTED: (Metric.ATTEMPTS, False),
+    loop.Event.BEGAN: (Metric.LAUNCHES, True),
+    loop.Event.START_FAILED: (Metric.START_FAILED, False),
+    loop.Event.RECOVERED: (Metric.RECOVERED, False),
+    loop.Event.ALREADY_RUNNING: (Metric.ALREADY_RUNNING, False),
+    loop.Event.IGNORED: (Metric.IGNORED, False),
+    loop.Event.GAVE_UP: (Metric.GAVE_UP, True),
+    loop.Event.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
 }
-_ERRORS = frozenset({recovery.Event.GAVE_UP, recovery.Event.NOT_NOTIFIED})
-_WARNINGS = frozenset({recovery.Event.BLIND, recovery.Event.STRUCK})
+_ERRORS = frozenset({loop.Event.GAVE_UP, loop.Event.NOT_NOTIFIED})
+_WARNINGS = frozenset({loop.Event.BLIND, loop.Event.STRUCK})
 
 
-def _tell(telemetry: Telemetry, happened: recovery.Event, **fields: Any) -> None:
+def _tell(telemetry: Telemetry, happened: loop.Event, **fields: Any) -> None:
     category = fields.get("category")
     if happened in _COUNTED:
         metric, by_category = _COUNTED[happened]
         telemetry.count(metric, category=category if by_category else None)
-    if happened is recovery.Event.GAVE_UP:
+    if happened is loop.Event.GAVE_UP:
         telemetry.count(Metric.GAVE_UP_OUTCOMES, outcome=fields["outcome"])
-    if happened is recovery.Event.BEGAN and category == Category.UNKNOWN:
+    if happened is loop.Event.BEGAN and category == Category.UNKNOWN:
         telemetry.count(Metric.UNKNOWN_REASONS)
-    if happened is recovery.Event.RECOVERED:
+    if happened is loop.Event.RECOVERED:
         telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
     if happened in _ERRORS:
         telemetry.error(happened, **fields)
-    elif happened in _WARNINGS or (happened is recovery.Event.TAGGED and fields.get("why")):
+    elif happened in _WARNINGS or (happened is loop.Event.TAGGED and fields.get("why")):
         telemetry.warning(happened, **fields)
     else:
         telemetry.info(happened, **fields)

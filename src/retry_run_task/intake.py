@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task import sources
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import Metric
-from retry_run_task.core import identity, wire
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.errors import StartError
-from retry_run_task.core.scope import Treatment
-from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.errors import StartError
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import names, wire
+from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.policy.scope import Treatment
 
 if TYPE_CHECKING:
     from retry_run_task.aws.telemetry import Telemetry
-    from retry_run_task.core.scope import Judgement, Scope
+    from retry_run_task.policy.scope import Judgement, Scope
 
 
 class Event(StrEnum):
@@ -93,7 +93,7 @@ def _start(
     """Start one recovery. Returns whether it is started, now or before."""
     verdict = worst([classify(f) for f in launch.failures])
     about = wire.about(launch) | {"category": verdict.category.value, "reason": verdict.failure.reason}
-    about["recovery"] = name = identity.recovery_name_of(stack, launch)
+    about["recovery"] = name = names.recovery_name_of(stack, launch)
     try:
         outcome = start(name, wire.canonical(wire.launch_to_json(launch)))
     except Exception as error:  # noqa: BLE001 - one launch must not keep the others from being started

@@ -19,11 +19,12 @@ import pytest
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestRunner
 
 from retry_run_task import handlers
-from retry_run_task.aws.world import World
-from retry_run_task.core import recovery, wire
-from retry_run_task.core.policy import DEFAULT
-from retry_run_task.core.request import HIDDEN, hidden_paths
-from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
+from retry_run_task.aws.port import World
+from retry_run_task.launch import wire
+from retry_run_task.launch.request import HIDDEN, hidden_paths
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
+from retry_run_task.policy.rules import DEFAULT
+from retry_run_task.recovery import loop
 from retry_run_task.simulate.virtual import Executions, Timeline
 from support.loopback import Asked, Loopback, Reply, error
 from support.paces import no_wait
@@ -260,8 +261,8 @@ def under_virtual_time(value: FailedLaunch, aws: Aws) -> Run:
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world = World(TOPIC, lambda: timeline.now, no_wait())
-        tools = recovery.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
-        return recovery.recover(value, tools)
+        tools = loop.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
+        return loop.recover(value, tools)
 
     executions.start("recovery", "", run)
     timeline.run()

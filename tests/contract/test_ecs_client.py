@@ -18,8 +18,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retry_run_task.aws import ecs, recoveries, topic
-from retry_run_task.core.messages import Message, Severity
-from retry_run_task.core.values import Answer, Lost, Origin, Outcome, Placed, Refused
+from retry_run_task.launch.values import Answer, Lost, Origin, Outcome, Placed, Refused
+from retry_run_task.messages.message import Message, Severity
 from support.loopback import Asked, Loopback, Reply, error
 from support.paces import FakeTime, no_wait
 from support.records import CAPACITY, parameters

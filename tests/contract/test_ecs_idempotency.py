@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.local.ecs import NO_CAPACITY, Ecs, EcsError, Lifecycle, TokenBucket
+from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, EcsError, Lifecycle, TokenBucket
 
 Json = dict[str, Any]
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 
 from retry_run_task.aws import ecs, members
-from retry_run_task.core.values import Placed, Refused
+from retry_run_task.launch.values import Placed, Refused
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.installation import install
 from retry_run_task.local.roles import Role

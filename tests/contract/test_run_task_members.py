@@ -10,8 +10,8 @@ from typing import Any
 import botocore.session
 import pytest
 
-from retry_run_task.core.request import MEMBERS, Treatment, rebuild
-from retry_run_task.core.values import Request
+from retry_run_task.launch.request import MEMBERS, Treatment, rebuild
+from retry_run_task.launch.values import Request
 
 # Seen in real records, and no parameter of the API.
 # https://github.com/aws-samples/sample-auto-map-tagger/blob/main/tests/fixtures/runtask-cloudtrail-event.json

@@ -14,8 +14,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.core.values import Lost, Phase, Placed, Refused
-from retry_run_task.local.ecs import NO_CAPACITY, Ecs, EcsError, Lifecycle
+from retry_run_task.launch.values import Lost, Phase, Placed, Refused
+from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, EcsError, Lifecycle
 from retry_run_task.simulate.cloud import ENI_TIMEOUT_S, START_FAILED, Cloud, CloudWorld
 from retry_run_task.simulate.night import START, Night, Spec, Track
 from retry_run_task.simulate.outlook import Gap, Outlook

@@ -24,15 +24,16 @@ from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestR
 from retry_run_task import handlers
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
-from retry_run_task.core import identity, recovery, wire
-from retry_run_task.core.policy import DEFAULT
-from retry_run_task.core.schedules import NoMatch
-from retry_run_task.core.values import FailedLaunch, Outcome
+from retry_run_task.launch import names, wire
+from retry_run_task.launch.schedule import NoMatch
+from retry_run_task.launch.values import FailedLaunch, Outcome
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import Call, lambda_caller
-from retry_run_task.local.ecs import NO_CAPACITY, Ecs, TokenBucket
-from retry_run_task.local.ecs_tasks import Lifecycle
+from retry_run_task.local.cloudtrail.records import Call, lambda_caller
+from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, TokenBucket
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.installation import install
+from retry_run_task.policy.rules import DEFAULT
+from retry_run_task.recovery import loop
 from retry_run_task.simulate.virtual import Executions, Timeline
 from retry_run_task.sources import parse
 from support.local_aws import Seen as Happened
@@ -91,7 +92,7 @@ def token_known(ecs: Ecs, name: str) -> None:
     """An earlier version has used the token of the first attempt, for a request that was another."""
     (launch,) = parse(eventbridge(failed_call(name, Scenario(ends=Outcome.RECOVERED), datetime.now(UTC))))
     assert isinstance(launch, FailedLaunch)
-    body = request_of(name) | {"clientToken": identity.client_token(launch.call_id, 1), "group": "earlier"}
+    body = request_of(name) | {"clientToken": names.client_token(launch.call_id, 1), "group": "earlier"}
     ecs.run_task(body | {"startedBy": "earlier"})
 
 
@@ -249,8 +250,8 @@ def under_virtual_time(name: str, scenario: Scenario) -> Seen:
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world: Any = VirtualWorld(stage.ecs, timeline, overtaking_run(now) if scenario.is_overtaken else None)
-        tools = recovery.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
-        return recovery.recover(launch, tools)
+        tools = loop.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
+        return loop.recover(launch, tools)
 
     executions.start("recovery", "", run)
     timeline.run()
@@ -280,11 +281,11 @@ class VirtualWorld:
     def now(self) -> float:
         return self.timeline.now
 
-    def find_schedule(self, _launch: FailedLaunch) -> recovery.Background | NoMatch:
+    def find_schedule(self, _launch: FailedLaunch) -> loop.Background | NoMatch:
         if self.next_due is None:
             return NoMatch(why="there is none")
         due = self.next_due.timestamp()
-        return recovery.Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
+        return loop.Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
 
     def look(self, launch: FailedLaunch, *, original: bool) -> Any:
         return tuple(aws_tasks.already_there(self.client, launch, original=original))

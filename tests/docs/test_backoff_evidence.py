@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.policy import DEFAULT, Facts
-from retry_run_task.core.values import Category
+from retry_run_task.launch.values import Category
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import DEFAULT, Facts
 from support.scripts import script
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +142,7 @@ def test_other_families_wait_as_their_names_say(bench: ModuleType) -> None:
 
 
 def test_the_search_gives_back_the_order_that_it_exchanges(bench: ModuleType) -> None:
-    from retry_run_task.core import ladder  # noqa: PLC0415 - what the script changes for a row
+    from retry_run_task.policy import ladder  # noqa: PLC0415 - what the script changes for a row
 
     before = (ladder.round_of, ladder.is_at_once)
     bench.probed(bench.Shape(order=bench.PAIR, base_s=15, cap_s=60), schedules=2)

@@ -42,10 +42,10 @@ def test_every_page_is_in_the_navigation_once_and_is_copied(tool: Any, tmp_path:
 def test_links_lead_to_the_same_things_within_the_site(tool: Any, tmp_path: Path) -> None:
     tool.copy_pages()
     tour = (tmp_path / "pages" / "tour.md").read_text(encoding="utf-8")
-    assert "](source/src/retry_run_task/core/values.py.md)" in tour
+    assert "](source/src/retry_run_task/launch/values.py.md)" in tour
     assert "](../src/" not in tour
-    shown = (tmp_path / "pages" / "source/src/retry_run_task/core/values.py.md").read_text(encoding="utf-8")
-    assert (ROOT / "src/retry_run_task/core/values.py").read_text(encoding="utf-8").rstrip() in shown
+    shown = (tmp_path / "pages" / "source/src/retry_run_task/launch/values.py.md").read_text(encoding="utf-8")
+    assert (ROOT / "src/retry_run_task/launch/values.py").read_text(encoding="utf-8").rstrip() in shown
     contributing = (tmp_path / "pages" / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert "](reference/index.md)" in contributing, "a folder has a page that lists its pages"
 

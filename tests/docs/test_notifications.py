@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from docs.markdown_pages import ROOT, Page
-from retry_run_task.core.messages import SEVERITIES, Severity
+from retry_run_task.messages.message import SEVERITIES, Severity
 
 PAGE = Page(ROOT / "docs" / "notifications.md")
 WRITTEN = Page(ROOT / "docs" / "reference" / "messages.md")

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.policy_file import parse
-from retry_run_task.core.policy_keys import MATCH, SETTINGS
+from retry_run_task.policy.file import parse
+from retry_run_task.policy.keys import MATCH, SETTINGS
+from retry_run_task.policy.ladder import RungKind
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "docs/reference/policy.schema.json").read_text(encoding="utf-8"))

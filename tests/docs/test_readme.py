@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 
 from docs.markdown_pages import ROOT, Page
-from retry_run_task import cli
-from retry_run_task.core.values import Category, Outcome
-from retry_run_task.local.midnight import JOBS, RETIRED, RETURNS
+from retry_run_task import commands
+from retry_run_task.commands.demo.midnight import JOBS, RETIRED, RETURNS
+from retry_run_task.launch.values import Category, Outcome
 
 README = Page(ROOT / "README.md")
 # Every job of the night fails in one way or another. Those that no waiting can help: a task definition
@@ -60,7 +60,8 @@ def test_each_line_of_the_demo_is_one_that_the_demo_can_print() -> None:
 
 def test_the_words_of_the_demo_are_those_of_its_source() -> None:
     source = "".join(
-        (Path(cli.__file__).parents[1] / name).read_text() for name in ("local/midnight.py", "cli/demo.py")
+        (Path(commands.__file__).parents[1] / name).read_text()
+        for name in ("commands/demo/midnight.py", "commands/demo/command.py")
     )
     for words in (
         "zones a and c run out of Fargate capacity; zone d has room for 2 tasks",

@@ -11,8 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import Call, lambda_caller, rule_caller
-from retry_run_task.local.ecs_tasks import Lifecycle
+from retry_run_task.local.cloudtrail.records import Call, lambda_caller, rule_caller
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.installation import install
 from retry_run_task.local.places import Place
 from retry_run_task.local.roles import Role

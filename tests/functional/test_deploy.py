@@ -23,7 +23,7 @@ from unittest import mock
 
 import pytest
 
-from retry_run_task.cli import main
+from retry_run_task.commands.main import main
 from support.ministack import ACCOUNT, REGION, MiniStack, running
 from support.proxy import Proxy
 
@@ -205,7 +205,7 @@ def test_it_makes_the_stack_of_what_it_finds(aws: MiniStack) -> None:
 
 def test_the_code_is_the_zip_that_the_wheel_carries_under_its_digest(aws: MiniStack) -> None:
     result = deployed(aws)
-    zipped = resources.files("retry_run_task.account").joinpath("data", "lambda.zip").read_bytes()
+    zipped = resources.files("retry_run_task.commands.deploy").joinpath("data", "lambda.zip").read_bytes()
     assert result["code"] == f"retry-run-task/{STACK}/lambda-{sha256(zipped).hexdigest()}.zip"
     s3 = aws.client("s3")
     assert s3.get_object(Bucket=BUCKET, Key=result["code"])["Body"].read() == zipped

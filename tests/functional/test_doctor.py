@@ -18,10 +18,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from retry_run_task import __version__, account
-from retry_run_task.account.check import Check, Status
-from retry_run_task.account.checks import examine
-from retry_run_task.account.discovery import discover
-from retry_run_task.cli import retry_run_task
+from retry_run_task.commands.doctor.check import Check, Status
+from retry_run_task.commands.doctor.checks import examine
+from retry_run_task.commands.main import retry_run_task
+from retry_run_task.commands.shared.discovery import discover
 from retry_run_task.local.server import AwsError
 from support.canned import Canned, denied
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from retry_run_task.cli import retry_run_task
+from retry_run_task.commands.main import retry_run_task
 from support.records import (
     CAPACITY,
     EVENT_ID,

@@ -21,7 +21,7 @@ import pytest
 from functional.test_deploy import ECS, GROUP, ROLE, define, deployed, destroy, run, trails
 from infra.test_bundle import RUNTIMES_OWN
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.functions import DurableConfig
+from retry_run_task.local.lambda_.functions import DurableConfig
 from support.ministack import ACCOUNT, MiniStack, running
 from support.proxy import Proxy
 from support.site import Site

@@ -12,10 +12,10 @@ import pytest
 
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import Telemetry
-from retry_run_task.core import wire
-from retry_run_task.core.errors import StartError
-from retry_run_task.core.scope import Scope
+from retry_run_task.errors import StartError
 from retry_run_task.intake import Counts, take_in
+from retry_run_task.launch import wire
+from retry_run_task.policy.scope import Scope
 from support.records import EVENT_ID, HAND_MADE, awslogs, error_record, eventbridge, parameters, record
 
 

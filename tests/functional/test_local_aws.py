@@ -16,8 +16,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import rule_caller
-from retry_run_task.local.functions import DurableConfig
+from retry_run_task.local.cloudtrail.records import rule_caller
+from retry_run_task.local.lambda_.functions import DurableConfig
 from retry_run_task.local.server import Server
 from support.local_aws import HANDLERS, SPEED, Seen, client
 

@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.ecs import Lifecycle
-from retry_run_task.local.functions import DurableConfig
+from retry_run_task.local.ecs.service import Lifecycle
+from retry_run_task.local.lambda_.functions import DurableConfig
 from support.local_aws import HANDLERS, SPEED, Seen, client
 
 NETWORK = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}

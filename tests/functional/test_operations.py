@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from retry_run_task.cli import retry_run_task
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.main import retry_run_task
+from retry_run_task.errors import ConfigError
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import rule_caller
+from retry_run_task.local.cloudtrail.records import rule_caller
 from retry_run_task.local.installation import install
 from support.canned import Canned, denied
 from support.site import REGION, Site

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from retry_run_task.cli import retry_run_task
-from retry_run_task.cli.explain import explain_launch
+from retry_run_task.commands.explain.command import explain_launch
+from retry_run_task.commands.main import retry_run_task
 from retry_run_task.config import policy_of
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.policy import DEFAULT
-from retry_run_task.core.scope import Scope
+from retry_run_task.errors import ConfigError
+from retry_run_task.policy.rules import DEFAULT
+from retry_run_task.policy.scope import Scope
 from support.canned import Canned, denied
 from support.records import launch, parameters, record
 

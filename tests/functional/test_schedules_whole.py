@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import rule_caller
+from retry_run_task.local.cloudtrail.records import rule_caller
 from retry_run_task.local.installation import Installation, install
 from support.canned import Canned, denied
 from support.records import record

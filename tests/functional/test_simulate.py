@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from retry_run_task.cli import retry_run_task
+from retry_run_task.commands.main import retry_run_task
 from retry_run_task.simulate.peers import PEERS
 from retry_run_task.simulate.scenarios import SCENARIOS
 from support.records import record

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import retry_run_task
-from retry_run_task.local.cloudtrail import rule_caller, sdk_caller
-from retry_run_task.local.ecs import EcsError
+from retry_run_task.local.cloudtrail.records import rule_caller, sdk_caller
+from retry_run_task.local.ecs.service import EcsError
 from retry_run_task.local.installation import Installation, install
 from support.records import CLUSTER, HAND_MADE, REGION, TASK_DEFINITION, parameters, record
 from support.site import Site

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.account.trial import make_trial
-from retry_run_task.core import wire
-from retry_run_task.core.scope import Scope, Treatment
-from retry_run_task.local.filter_pattern import matches
+from retry_run_task.commands.verify.trial import make_trial
+from retry_run_task.launch import wire
 from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.logs.filter_pattern import matches
 from retry_run_task.local.server import AwsError
+from retry_run_task.policy.scope import Scope, Treatment
 from retry_run_task.sources.cloudtrail import FILTER_PATTERN
 from support.canned import Canned
 from support.site import REGION, Site

@@ -33,7 +33,7 @@ NOT_IN_IT = frozenset(
 # Intake is started for every burst of failures: what only recover or a person needs must not slow it.
 NOT_FOR_INTAKE = (
     *("aws_durable_execution_sdk_python", "aws_durable_execution_sdk_python_testing"),
-    *("click", "rich", "lark", f"{OWN}.cli", f"{OWN}.local", f"{OWN}.simulate"),
+    *("click", "rich", "lark", f"{OWN}.commands", f"{OWN}.local", f"{OWN}.simulate"),
 )
 
 # What the Lambda runtime brings along, and the zip therefore does not.
@@ -91,13 +91,24 @@ def tool() -> Any:
     return module
 
 
+PARTS = ("aws", "failures", "launch", "messages", "policy", "recovery", "sources")
+
+
 def own_modules(folder: Path) -> set[str]:
     """Return the files of the package that belong into the zip."""
     parts = [
         folder / name
-        for name in ("__init__.py", "py.typed", "policy.toml", "handlers.py", "intake.py", "config.py")
+        for name in (
+            "__init__.py",
+            "py.typed",
+            "policy.toml",
+            "handlers.py",
+            "intake.py",
+            "config.py",
+            "errors.py",
+        )
     ]
-    parts += [path for part in ("aws", "core", "sources") for path in (folder / part).rglob("*.py")]
+    parts += [path for part in PARTS for path in (folder / part).rglob("*.py")]
     return {path.relative_to(folder.parent).as_posix() for path in parts}
 
 
@@ -226,7 +237,7 @@ def test_everything_that_is_imported_is_in_the_zip_or_in_the_runtime(unpacked: P
     for path in (unpacked / OWN).rglob("*.py"):
         for module, names in imports(ast.parse(path.read_text(encoding="utf-8"))):
             wanted.setdefault(module, []).extend(names)
-    assert "recovery" in wanted[f"{OWN}.core"]
+    assert "loop" in wanted[f"{OWN}.recovery"]
     assert "RetryPresets" in wanted["aws_durable_execution_sdk_python.retries"]
     loaded = imported(unpacked, runtime, wanted)
     assert wanted.keys() <= loaded.keys()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from retry_run_task import __version__
-from retry_run_task.core.identity import member_role
+from retry_run_task.launch.names import member_role
 from support.infra import MEMBER, MODULE, NOT_OWN, Stack, module, template, tool
 
 IN_TERRAFORM = MODULE / "modules" / "member"

@@ -15,7 +15,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from retry_run_task.core.identity import member_role
+from retry_run_task.launch.names import member_role
 from support.infra import NOT_OWN, ROOT, Stack, tool
 
 SOURCE = ROOT / "src" / "retry_run_task"
@@ -41,7 +41,7 @@ CALLED_BY = {
     "members": "RecoverPolicy",
 }
 # Modules of aws/ that call nothing.
-CALL_NOTHING = {"__init__", "once", "pace", "telemetry", "world"}
+CALL_NOTHING = {"__init__", "once", "pace", "telemetry", "port"}
 
 # Operations that IAM knows under another name.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html

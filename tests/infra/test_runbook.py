@@ -10,9 +10,9 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
-from retry_run_task.core.recovery import Event
-from retry_run_task.core.values import Outcome
 from retry_run_task.intake import Event as IntakeEvent
+from retry_run_task.launch.values import Outcome
+from retry_run_task.recovery.loop import Event
 from support.infra import ROOT, Stack
 
 RUNBOOK = ROOT / "docs" / "runbook.md"

@@ -20,13 +20,14 @@ from retry_run_task.aws import ecs, members, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core import console, recovery
-from retry_run_task.core.errors import StartError
-from retry_run_task.core.messages import Language
-from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
-from retry_run_task.core.values import CallerKind, Category, Outcome
+from retry_run_task.errors import StartError
 from retry_run_task.intake import take_in
+from retry_run_task.launch.values import CallerKind, Category, Outcome
 from retry_run_task.local import installation
+from retry_run_task.messages import console
+from retry_run_task.messages.message import Language
+from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
+from retry_run_task.recovery import loop
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN, SCHEDULED_CALLS_PATTERN
 from support.infra import TEMPLATE, Stack, template, tool
@@ -521,7 +522,7 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
         raise OSError("out of reach")
 
     with contextlib.redirect_stdout(out):
-        for happened in recovery.Event:
+        for happened in loop.Event:
             handlers._tell(
                 telemetry,
                 happened,

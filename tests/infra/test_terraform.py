@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from retry_run_task import __version__
-from retry_run_task.core.values import Category
+from retry_run_task.launch.values import Category
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN, SCHEDULED_CALLS_PATTERN
 from support.infra import MODULE, Stack, module, template, tool

@@ -37,8 +37,8 @@ def test_it_is_all_of_the_source_tree_and_as_it_is_now() -> None:
         if path.is_file() and "__pycache__" not in path.parts
     } | {
         # What `deploy` deploys is made elsewhere, and carried.
-        "retry_run_task/account/data/template.yaml": ROOT / "infra" / "template.yaml",
-        "retry_run_task/account/data/lambda.zip": ROOT / "build" / "lambda.zip",
+        "retry_run_task/commands/deploy/data/template.yaml": ROOT / "infra" / "template.yaml",
+        "retry_run_task/commands/deploy/data/lambda.zip": ROOT / "build" / "lambda.zip",
     }
     installed = {name: path for name, path in installed_files().items() if name.startswith("retry_run_task/")}
     assert installed.keys() == expected.keys()
@@ -49,7 +49,7 @@ def test_it_is_all_of_the_source_tree_and_as_it_is_now() -> None:
 def test_it_carries_what_is_not_python() -> None:
     package = resources.files("retry_run_task")
     assert package.joinpath("py.typed").is_file()
-    assert package.joinpath("local", "filter_pattern.lark").read_text(encoding="utf-8")
+    assert package.joinpath("local", "logs", "filter_pattern.lark").read_text(encoding="utf-8")
 
 
 def test_its_metadata() -> None:
@@ -70,7 +70,7 @@ def test_its_metadata() -> None:
 
 def test_it_brings_one_command_which_runs() -> None:
     (script,) = metadata.entry_points(group="console_scripts", name="retry-run-task")
-    assert script.value == "retry_run_task.cli:main"
+    assert script.value == "retry_run_task.commands.main:main"
     assert callable(script.load())
     own = metadata.distribution("retry-run-task").entry_points
     assert [entry.name for entry in own] == ["retry-run-task"]

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from retry_run_task.core import identity, ladder, recovery, request
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.scope import Judgement, Scope, Treatment
-from retry_run_task.core.values import Category, Lost
+from retry_run_task.launch import names, request
+from retry_run_task.launch.values import Category, Lost
+from retry_run_task.policy import ladder
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.scope import Judgement, Scope, Treatment
+from retry_run_task.recovery import loop
 from support import simulation
 from support import stories as story_module
 from support.invariants import GAPS, PERMANENT, BrokenError, Gap, Invariant
@@ -112,7 +114,7 @@ def ask_for_the_time(_launch: object, tools: Any) -> None:
 BREAKS = {
     "a token is drawn anew for each call": Break(
         invariant=Invariant.NO_MORE_THAN_ASKED,
-        where=(identity, "client_token"),
+        where=(names, "client_token"),
         by=other_token,
         play=DIES_AFTER_THE_CALL.play,
     ),
@@ -132,25 +134,25 @@ BREAKS = {
     ),
     "the next rung is tried after a lost answer": Break(
         invariant=Invariant.ONE_TOKEN_ONE_REQUEST,
-        where=(recovery, "_advance"),
+        where=(loop, "_advance"),
         by=after_a_lost_answer(lambda progress: progress.climb()),
         play=replace(LOST, unseen_for_s=20).play,
     ),
     "the next token is taken after a lost answer": Break(
         invariant=Invariant.A_TOKEN_IS_KEPT,
-        where=(recovery, "_advance"),
+        where=(loop, "_advance"),
         by=after_a_lost_answer(next_attempt),
         play=replace(LOST, unseen_for_s=20).play,
     ),
     "what failed for good is tried all the same": Break(
         invariant=Invariant.NOTHING_REFUSED,
-        where=(recovery, "open_with"),
+        where=(loop, "open_with"),
         by=lambda _there: lambda *_: None,
         play=Story(changes=(FailedPlacements(at_s=0, reason=PERMANENT[0]),)).play,
     ),
     "nobody looks at the deadline": Break(
         invariant=Invariant.NOT_TOO_LATE,
-        where=(recovery, "past_deadline"),
+        where=(loop, "past_deadline"),
         by=lambda _there: lambda *_: None,
         play=Story(deliveries=((Delivery(after_s=300),),)).play,
     ),
@@ -174,25 +176,25 @@ BREAKS = {
     ),
     "a recovery has a new name each time": Break(
         invariant=Invariant.EVERY_LAUNCH_ONCE,
-        where=(identity, "recovery_name_of"),
+        where=(names, "recovery_name_of"),
         by=another_name,
         play=Story(changes=(ROOM,), deliveries=((Delivery(), Delivery(after_s=70)),)).play,
     ),
     "nobody is told": Break(
         invariant=Invariant.EVERY_END_IS_TOLD,
-        where=(recovery, "_notify"),
+        where=(loop, "_notify"),
         by=lambda _there: lambda *_: None,
         play=Story().play,
     ),
     "nothing ever seems to be missing": Break(
         invariant=Invariant.WELL_MEANS_THERE,
-        where=(recovery._Progress, "missing"),
+        where=(loop._Progress, "missing"),
         by=lambda _there: property(lambda _: 0),
         play=Story().play,
     ),
     "a task that was stopped by hand seems to have failed for a while": Break(
         invariant=Invariant.WHAT_WAS_STOPPED,
-        where=(recovery, "classify"),
+        where=(loop, "classify"),
         by=stopped_for_a_while,
         play=Story(changes=(ROOM, StoppedByHand(at_s=0))).play,
     ),
@@ -204,13 +206,13 @@ BREAKS = {
     ),
     "a decision raises": Break(
         invariant=Invariant.NO_RECOVERY_FAILS,
-        where=(recovery, "_next"),
+        where=(loop, "_next"),
         by=lambda _there: fail,
         play=Story().play,
     ),
     "the time is asked for between two steps": Break(
         invariant=Invariant.IN_STEPS_ONLY,
-        where=(recovery, "_spread"),
+        where=(loop, "_spread"),
         by=lambda _there: ask_for_the_time,
         play=Story().play,
     ),
@@ -309,7 +311,7 @@ def test_a_story_that_is_written_down_is_the_same_story(story: Story) -> None:
 def test_a_season_that_breaks_a_rule_tells_the_smallest_story_and_what_happened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recovery, "_notify", lambda *_: None)
+    monkeypatch.setattr(loop, "_notify", lambda *_: None)
     with pytest.raises(BrokenError) as caught:
         play_season(1, 20)
     (note,) = [note for note in caught.value.__notes__ if note.startswith("The story")]

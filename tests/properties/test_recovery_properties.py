@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.core import identity
-from retry_run_task.core.scope import Scope
-from retry_run_task.core.values import CallerKind, FailedLaunch, Outcome
 from retry_run_task.intake import take_in
-from retry_run_task.local.cloudtrail import sdk_caller
+from retry_run_task.launch import names
+from retry_run_task.launch.values import CallerKind, FailedLaunch, Outcome
+from retry_run_task.local.cloudtrail.records import sdk_caller
+from retry_run_task.policy.scope import Scope
 from retry_run_task.sources import parse
 from support.invariants import CANARY, DENIED, PERMANENT
 from support.records import HAND_MADE, RULE_ROLE, awslogs, eventbridge, parameters, record
@@ -176,9 +176,9 @@ def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
     (event,) = system.originals.values()
     (launch,) = parse(eventbridge(event))
     assert isinstance(launch, FailedLaunch)
-    token = identity.client_token(launch.call_id, 1)
+    token = names.client_token(launch.call_id, 1)
     system.own(launch, "job-0")
-    mark = identity.mark_started_by("events-rule/job-0", launch.call_id)
+    mark = names.mark_started_by("events-rule/job-0", launch.call_id)
     before = request("before", clientToken=token, startedBy=mark)
     system.ask("recovery", before, sdk_caller(RULE_ROLE))
     system.run()
@@ -238,7 +238,7 @@ started_by = st.none() | st.text(max_size=40) | st.just("events-rule/nightly")
 ours = st.one_of(
     st.builds(
         lambda digits, attempt, by: {
-            "clientToken": identity.client_token(f"{digits:032x}", attempt),
+            "clientToken": names.client_token(f"{digits:032x}", attempt),
             "startedBy": by,
         },
         st.integers(0, 2**128 - 1),
@@ -246,7 +246,7 @@ ours = st.one_of(
         started_by,
     ),
     st.builds(
-        lambda original, digits: {"startedBy": identity.mark_started_by(original, f"{digits:032x}")},
+        lambda original, digits: {"startedBy": names.mark_started_by(original, f"{digits:032x}")},
         started_by,
         st.integers(0, 2**128 - 1),
     ),

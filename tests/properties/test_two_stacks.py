@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 
-from retry_run_task.core.values import Outcome
+from retry_run_task.launch.values import Outcome
 from support.simulation import Delivery
 from support.stories import BOTH, Call, Capacity, Refusals, Story, outages
 

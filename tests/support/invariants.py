@@ -15,9 +15,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from retry_run_task.core import identity, recovery, wire
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.values import (
+from retry_run_task.launch import names, wire
+from retry_run_task.launch.values import (
     Answer,
     Category,
     FailedLaunch,
@@ -30,13 +29,15 @@ from retry_run_task.core.values import (
     Refused,
     Unbuildable,
 )
-from retry_run_task.local import cloudtrail
+from retry_run_task.local.cloudtrail import records
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.recovery import loop
 from support.policies import treatment
 from support.records import ACCOUNT, REGION
 
 if TYPE_CHECKING:
-    from retry_run_task.core.messages import Ending
-    from retry_run_task.core.policy import Policy
+    from retry_run_task.messages.message import Ending
+    from retry_run_task.policy.rules import Policy
     from retry_run_task.simulate.virtual import Execution
     from support.simulation import System, World
 
@@ -236,20 +237,20 @@ class Checks:
         reasons = [failure.get("reason") for failure in record["responseElements"]["failures"]]
         if any(reason in PERMANENT for reason in reasons):
             self.broken(Invariant.NOTHING_REFUSED, f"{launch.event_id} had failed for good: {reasons}")
-        is_whole = cloudtrail.HIDDEN not in json.dumps(record["requestParameters"])
+        is_whole = records.HIDDEN not in json.dumps(record["requestParameters"])
         if not is_whole and not self._system.conditions.knows_schedules:
             self.broken(Invariant.NOTHING_REFUSED, f"a part of {launch.event_id} is hidden")
 
     def _check_request(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
         asked_for = self._system.asked_for[body["group"]]
         # CloudTrail adds these to the record of a call, and a schedule need not have them.
-        asked_for = {k: False for k in cloudtrail.FALSE_UNLESS_SENT if body.get(k) is False} | asked_for
+        asked_for = {k: False for k in records.FALSE_UNLESS_SENT if body.get(k) is False} | asked_for
         kept = {k: v for k, v in asked_for.items() if k not in OURS | NOT_SENT_AGAIN}
         sent = {k: v for k, v in body.items() if k not in OURS}
         if sent not in allowed_bodies(kept, world.policy):
             self.broken(Invariant.THE_SAME_REQUEST, f"{kept} was asked for, and {sent} was to be sent")
-        mark = identity.mark_started_by(asked_for.get("startedBy"), launch.call_id)
-        if body["startedBy"] != mark or not identity.is_our_token(body["clientToken"]):
+        mark = names.mark_started_by(asked_for.get("startedBy"), launch.call_id)
+        if body["startedBy"] != mark or not names.is_our_token(body["clientToken"]):
             self.broken(Invariant.THE_SAME_REQUEST, f"startedBy or clientToken is not ours: {body}")
         self._check_nothing_permanent(world, sent, kept)
 
@@ -366,7 +367,7 @@ class Checks:
 
         A step that was cut off is made again at once, and one step may hold two calls.
         """
-        struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
+        struck = [event for event, _ in world.told].count(loop.Event.STRUCK)
         was_struck, world.struck = struck > world.struck, struck
         sent = [one for one in self._system.sent if one.name == world.name]
         if not sent or world.crashed or was_struck:
@@ -464,7 +465,7 @@ class Checks:
         """What the policy leaves alone has a line in the log, and calls nothing."""
         told = [event for event, _ in world.told]
         is_wanted = all(treatment(world.policy, category).ignore for category in Category)
-        if recovery.Event.IGNORED not in told or not is_wanted or self.answers(world):
+        if loop.Event.IGNORED not in told or not is_wanted or self.answers(world):
             self.broken(Invariant.EVERY_END_IS_TOLD, f"{world.name} was ignored: {told}")
 
     def _check_well(self, world: World, ending: Ending) -> None:
@@ -480,11 +481,10 @@ class Checks:
         original = launch.request.parameters.get("startedBy")
         # A task that did not start may have a recovery of its own, whose mark is then shared.
         failed = [
-            identity.task_identity(arn, account=ACCOUNT, region=REGION)
-            for arn in self._system.failed_to_start
+            names.task_identity(arn, account=ACCOUNT, region=REGION) for arn in self._system.failed_to_start
         ]
-        shared = [identity.mark_started_by(original, call_id) for call_id in failed]
-        marks = {original, *identity.marks(launch), *shared}
+        shared = [names.mark_started_by(original, call_id) for call_id in failed]
+        marks = {original, *names.marks(launch), *shared}
         for arn in arns:
             task = self._system.all_tasks.get(arn)
             if task is None or task.started_by not in marks or arn in launch.placed:
@@ -496,7 +496,7 @@ class Checks:
         """Waits are those of the policy: for each category the nth between half of and its whole length."""
         seen: Counter[str] = Counter()
         for event, fields in world.told:
-            if event != recovery.Event.WAITING:
+            if event != loop.Event.WAITING:
                 continue
             seen[fields["category"]] += 1
             nth = seen[fields["category"]]
@@ -509,7 +509,7 @@ class Checks:
                     Invariant.WITHIN_THE_POLICY,
                     f"wait {nth} after {fields['category']}: {fields['delay_s']} s",
                 )
-        struck = [event for event, _ in world.told].count(recovery.Event.STRUCK)
+        struck = [event for event, _ in world.told].count(loop.Event.STRUCK)
         operations = self._system.executions.by_name[world.name].operations
         at_once = sum(isinstance(result, dict) and "at_once" in result for _, result in operations)
         if len(answers) > sum(seen.values()) + struck + at_once + 1:

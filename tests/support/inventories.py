@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from retry_run_task import __version__
-from retry_run_task.account.inventory import (
+from retry_run_task.commands.shared.inventory import (
     Alarm,
     Concurrency,
     Filter,
@@ -21,7 +21,7 @@ from retry_run_task.account.inventory import (
     Trail,
     Unknown,
 )
-from retry_run_task.core.values import CallerKind
+from retry_run_task.launch.values import CallerKind
 
 REGION = "ap-northeast-1"
 ACCOUNT = "123456789012"

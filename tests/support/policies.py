@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from retry_run_task.core.policy import DEFAULT, Facts, Match, Policy, Rule, Treatment
-from retry_run_task.core.values import Category
+from retry_run_task.launch.values import Category
+from retry_run_task.policy.rules import DEFAULT, Facts, Match, Policy, Rule, Treatment
 
 # The shipped policy, sending the request as it was asked, and at once: for tests of everything but that.
 PLAIN = replace(

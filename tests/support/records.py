@@ -8,7 +8,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, Failure, Origin, Request
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, Origin, Request
 
 CAPACITY = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 ACCOUNT = "123456789012"

@@ -25,15 +25,12 @@ from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.aws.pace import Pace
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.core import identity, recovery, schedules, wire
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.errors import StartError
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.messages import Ending, Message
-from retry_run_task.core.policy import Policy
-from retry_run_task.core.schedules import NoMatch, Schedule
-from retry_run_task.core.scope import DEFAULT_CALLERS, Scope
-from retry_run_task.core.values import (
+from retry_run_task.errors import StartError
+from retry_run_task.intake import take_in
+from retry_run_task.launch import names as identity
+from retry_run_task.launch import schedule, wire
+from retry_run_task.launch.schedule import NoMatch, Schedule
+from retry_run_task.launch.values import (
     Answer,
     CallerKind,
     Category,
@@ -47,9 +44,14 @@ from retry_run_task.core.values import (
     TaskState,
     Unbuildable,
 )
-from retry_run_task.intake import take_in
-from retry_run_task.local import cloudtrail
-from retry_run_task.local.ecs import Ecs, EcsError, TokenBucket
+from retry_run_task.local.cloudtrail import records as cloudtrail
+from retry_run_task.local.ecs.service import Ecs, EcsError, TokenBucket
+from retry_run_task.messages.message import Ending, Message
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import Policy
+from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
+from retry_run_task.recovery import loop
 from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
 from support.chronicle import Chronicle, Fault
@@ -376,13 +378,13 @@ class World:
         self.clock = now
         return now
 
-    def find_schedule(self, launch: FailedLaunch) -> recovery.Background | NoMatch:
+    def find_schedule(self, launch: FailedLaunch) -> loop.Background | NoMatch:
         self.system.checks.in_step(self, "it asks for the schedule")
-        found = schedules.match(launch, self.system.schedules)
+        found = schedule.match(launch, self.system.schedules)
         if isinstance(found, NoMatch):
             return found
         after = self.system.conditions.next_due_s
-        return recovery.Background(
+        return loop.Background(
             name=found.name,
             arn=found.arn,
             next_due=None if after is None else START + after,
@@ -401,10 +403,10 @@ class World:
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
         self.system.checks.in_step(self, "it reads the schedule")
-        found = schedules.match(launch, self.system.schedules)
+        found = schedule.match(launch, self.system.schedules)
         if isinstance(found, NoMatch):
             return found
-        return schedules.complete(launch, found, scheduled_time=None)
+        return schedule.complete(launch, found, scheduled_time=None)
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
         self.system.checks.before_call(self, launch, body)
@@ -919,17 +921,17 @@ class System:
             result: JsonObject = step(name, act)
             return result
 
-        def tell(event: recovery.Event, /, **fields: Any) -> None:
+        def tell(event: loop.Event, /, **fields: Any) -> None:
             if not is_replaying():
                 world.told.append((event.value, fields))
-                if event is recovery.Event.WAITING:
+                if event is loop.Event.WAITING:
                     self.note(world.name, f"waits {fields['delay_s']} s: {fields['why']}")
                 elif "outcome" in fields:
                     self.note(world.name, f"ends: {fields['outcome']}, {fields['why']}")
 
         launch = wire.launch_from_json(json.loads(payload))
-        tools = recovery.Tools(policy=world.policy, world=world, step=step_in, wait=wait, tell=tell)
-        return recovery.recover(launch, tools)
+        tools = loop.Tools(policy=world.policy, world=world, step=step_in, wait=wait, tell=tell)
+        return loop.recover(launch, tools)
 
     def _cut_off(self, execution: Execution, name: str, moment: Moment) -> bool:
         self.checks.at_every_moment()

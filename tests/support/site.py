@@ -11,8 +11,8 @@ from typing import Any
 import boto3
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail import Call
-from retry_run_task.local.ecs_tasks import Lifecycle
+from retry_run_task.local.cloudtrail.records import Call
+from retry_run_task.local.ecs.tasks import Lifecycle
 
 _ENDS = ("recovered", "already_running", "gave_up")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from retry_run_task.local.ecs import NO_CAPACITY
+from retry_run_task.local.ecs.service import NO_CAPACITY
 from support.invariants import CANARY, DENIED, PERMANENT
 from support.simulation import ZONES, Conditions, Delivery, System
 

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from retry_run_task.core import recovery, wire
-from retry_run_task.core.messages import Ending, Message, Style
-from retry_run_task.core.policy import Policy
-from retry_run_task.core.schedules import NoMatch
-from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
+from retry_run_task.launch import wire
+from retry_run_task.launch.schedule import NoMatch
+from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
+from retry_run_task.messages.message import Ending, Message, Style
+from retry_run_task.policy.rules import Policy
+from retry_run_task.recovery import loop
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
 from support.policies import PLAIN
 
@@ -43,7 +44,7 @@ class ScriptedWorld:
     bodies: list[JsonObject] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    background: recovery.Background | NoMatch = _NO_SCHEDULE
+    background: loop.Background | NoMatch = _NO_SCHEDULE
     whole: Request | NoMatch = _NO_VALUES
     there: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
     states: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
@@ -60,7 +61,7 @@ class ScriptedWorld:
         self.times.append(self.timeline.now)
         return self.script[min(len(self.bodies), len(self.script)) - 1]
 
-    def find_schedule(self, launch: FailedLaunch) -> recovery.Background | NoMatch:
+    def find_schedule(self, launch: FailedLaunch) -> loop.Background | NoMatch:
         return self.background
 
     def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
@@ -120,7 +121,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
     recover_errors: bool = False,
-    entrance: recovery.Entrance | None = None,
+    entrance: loop.Entrance | None = None,
     **world_: Any,
 ) -> Run:
     """Recover a launch under virtual time, beginning ``late_s`` seconds after it failed."""
@@ -149,7 +150,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
 def start(  # noqa: PLR0913 - likewise
     executions: Executions,
     launch: FailedLaunch,
-    world: recovery.World,
+    world: loop.World,
     told: list[Told],
     *,
     name: str = "recovery",
@@ -157,19 +158,19 @@ def start(  # noqa: PLR0913 - likewise
     notify_recovered: bool = False,
     style: Style = IN_ENGLISH,
     recover_errors: bool = False,
-    entrance: recovery.Entrance | None = None,
+    entrance: loop.Entrance | None = None,
 ) -> bool:
     """Start a recovery as intake would: by name, with the launch as its payload."""
     payload = wire.canonical(wire.launch_to_json(launch))
 
     def body(step: Any, wait: Any, is_replaying: Callable[[], bool]) -> Ending:
-        def tell(event: recovery.Event, /, **fields: Any) -> None:
+        def tell(event: loop.Event, /, **fields: Any) -> None:
             if not is_replaying():
                 told.append((event.value, fields))
 
-        return recovery.recover(
+        return loop.recover(
             launch,
-            recovery.Tools(
+            loop.Tools(
                 policy=policy,
                 world=world,
                 step=step,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.values import CallerKind
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.values import CallerKind
 
 
 def test_nothing_set_is_the_default() -> None:

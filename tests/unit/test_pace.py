@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.local.capacity import TokenBucket
+from retry_run_task.local.ecs.capacity import TokenBucket
 from support.paces import FakeTime
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 
 from retry_run_task.aws import members
 from retry_run_task.aws.once import once
-from retry_run_task.core.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
+from retry_run_task.launch.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

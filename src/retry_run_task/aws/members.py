@@ -17,7 +17,7 @@ from botocore.credentials import CredentialProvider, CredentialResolver, Refresh
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.aws.once import once
-from retry_run_task.core.values import Failure, Origin
+from retry_run_task.launch.values import Failure, Origin
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, members, schedules, tags, tasks, topic
 from retry_run_task.aws.pace import Pace
-from retry_run_task.core import identity, ladder
-from retry_run_task.core.recovery import Background
-from retry_run_task.core.schedules import (
+from retry_run_task.launch import names
+from retry_run_task.launch.schedule import (
     EVERYTHING_ELSE,
     STAMPS,
     CannotFillError,
@@ -19,16 +18,18 @@ from retry_run_task.core.schedules import (
     match,
     variable_names,
 )
-from retry_run_task.core.values import IncompleteRequest, Phase, Refused
+from retry_run_task.launch.values import IncompleteRequest, Phase, Refused
+from retry_run_task.policy import ladder
+from retry_run_task.recovery.loop import Background
 from retry_run_task.sources import expressions
 from retry_run_task.sources.schedules import next_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retry_run_task.core.messages import Message
-    from retry_run_task.core.schedules import Schedule
-    from retry_run_task.core.values import Answer, FailedLaunch, JsonObject, Request, TaskState
+    from retry_run_task.launch.schedule import Schedule
+    from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Request, TaskState
+    from retry_run_task.messages.message import Message
 
 
 class World:
@@ -140,7 +141,7 @@ def survey(launch: FailedLaunch) -> Survey:
     seen = world.look(launch, original=has_one_run)
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
-        "looked_for": (*([original] if original else []), *identity.marks(launch)),
+        "looked_for": (*([original] if original else []), *names.marks(launch)),
         "there": () if isinstance(seen, str) else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
         "blind": seen if isinstance(seen, str) else "",
     }

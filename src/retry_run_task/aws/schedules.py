@@ -10,8 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.aws import members
 from retry_run_task.aws.once import once
-from retry_run_task.core.schedules import STAMP_MAX, STAMPS
-from retry_run_task.core.values import CallerKind
+from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
+from retry_run_task.launch.values import CallerKind
 from retry_run_task.sources import schedules as wire
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
-    from retry_run_task.core.schedules import Schedule
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.schedule import Schedule
+    from retry_run_task.launch.values import FailedLaunch
 
 # A universal target sets no name on its task, so every schedule may be the one. Beyond this many, finding it
 # would take longer than it is worth, and hold up the account's own calls.

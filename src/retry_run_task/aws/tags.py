@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.aws import ecs, schedules
-from retry_run_task.core.schedules import Tags, read_tags
-from retry_run_task.core.values import CallerKind
+from retry_run_task.launch.schedule import Tags, read_tags
+from retry_run_task.launch.values import CallerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
     from retry_run_task.aws import members
-    from retry_run_task.core.schedules import Schedule
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.schedule import Schedule
+    from retry_run_task.launch.values import FailedLaunch
 
 
 def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from retry_run_task.core import identity
-from retry_run_task.core.values import Phase
+from retry_run_task.launch import names
+from retry_run_task.launch.values import Phase
 from retry_run_task.sources import tasks as wire
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_ecs import ECSClient
 
-    from retry_run_task.core.values import FailedLaunch, TaskState
+    from retry_run_task.launch.values import FailedLaunch, TaskState
 
 # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 _DESCRIBED_AT_ONCE = 100
@@ -44,7 +44,7 @@ def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool) -> li
         CannotLookError: ECS refuses or does not answer.
     """
     mark = launch.request.parameters.get("startedBy")
-    marks = [*([mark] if original and mark else []), *identity.marks(launch)]
+    marks = [*([mark] if original and mark else []), *names.marks(launch)]
     found: list[dict[str, Any]] = []
     try:
         for mark in marks:

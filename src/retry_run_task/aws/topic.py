@@ -14,7 +14,7 @@ from retry_run_task.aws.once import once
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
-    from retry_run_task.core.messages import Message
+    from retry_run_task.messages.message import Message
 
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 3})
 # arn:<partition>:sns:<region>:<account>:<name>

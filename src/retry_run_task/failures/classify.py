@@ -11,8 +11,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.classification_table import TABLE, Row
-from retry_run_task.core.values import Category, Failure, Origin, Verdict
+from retry_run_task.failures.table import TABLE, Row
+from retry_run_task.launch.values import Category, Failure, Origin, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

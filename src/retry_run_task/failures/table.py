@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from retry_run_task.core.values import Category, Origin
+from retry_run_task.launch.values import Category, Origin
 
 _PERMISSION, _CONFIGURATION = Category.PERMISSION, Category.CONFIGURATION
 _CAPACITY, _TRANSIENT, _THROTTLE = Category.CAPACITY, Category.TRANSIENT, Category.THROTTLE

@@ -11,13 +11,13 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.values import Origin
+from retry_run_task.launch.values import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch
 
 TOKEN_PREFIX = "rrt-"  # noqa: S105 - not a secret: the public mark of our client tokens
 MARK = "retry-run-task"

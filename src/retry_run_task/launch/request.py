@@ -12,7 +12,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.values import IncompleteRequest, Request
+from retry_run_task.launch.values import IncompleteRequest, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

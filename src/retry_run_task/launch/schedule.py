@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.request import DROPPED, HIDDEN, cluster_name, family, hidden_paths
-from retry_run_task.core.values import CallerKind, IncompleteRequest, Request
+from retry_run_task.launch.request import DROPPED, HIDDEN, cluster_name, family, hidden_paths
+from retry_run_task.launch.values import CallerKind, IncompleteRequest, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.core.values import Caller, FailedLaunch, JsonObject
+    from retry_run_task.launch.values import Caller, FailedLaunch, JsonObject
 
 # EventBridge cuts what it stamps on a task at 36 characters.
 # https://github.com/aws/containers-roadmap/issues/1705

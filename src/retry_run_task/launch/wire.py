@@ -11,9 +11,9 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.errors import PayloadError
-from retry_run_task.core.request import cluster_name
-from retry_run_task.core.values import (
+from retry_run_task.errors import PayloadError
+from retry_run_task.launch.request import cluster_name
+from retry_run_task.launch.values import (
     Answer,
     Caller,
     CallerKind,

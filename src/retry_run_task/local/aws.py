@@ -25,19 +25,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 from retry_run_task.local import topics
 from retry_run_task.local.clock import Clock
-from retry_run_task.local.cloudtrail import lambda_caller, sdk_caller
-from retry_run_task.local.durable import DurableExecutions
-from retry_run_task.local.ecs import EcsError
-from retry_run_task.local.events import Events
-from retry_run_task.local.functions import Functions, client_environment
-from retry_run_task.local.lambda_api import LambdaApi
-from retry_run_task.local.logs import Logs
-from retry_run_task.local.logs_api import LogsApi
-from retry_run_task.local.lookup_api import LookupApi
+from retry_run_task.local.cloudtrail.delivery import Delay, Trail, message
+from retry_run_task.local.cloudtrail.lookup_api import LookupApi
+from retry_run_task.local.cloudtrail.records import lambda_caller, sdk_caller
+from retry_run_task.local.ecs.service import EcsError
+from retry_run_task.local.eventbridge.api import PATHS as SCHEDULER_PATHS
+from retry_run_task.local.eventbridge.api import EventsApi
+from retry_run_task.local.eventbridge.events import Events
+from retry_run_task.local.lambda_.api import LambdaApi
+from retry_run_task.local.lambda_.durable import DurableExecutions
+from retry_run_task.local.lambda_.functions import Functions, client_environment
+from retry_run_task.local.logs.api import LogsApi
+from retry_run_task.local.logs.service import Logs
 from retry_run_task.local.places import Place
 from retry_run_task.local.roles import Roles
-from retry_run_task.local.schedules_api import PATHS as SCHEDULER_PATHS
-from retry_run_task.local.schedules_api import EventsApi
 from retry_run_task.local.server import (
     AwsError,
     Request,
@@ -48,7 +49,6 @@ from retry_run_task.local.server import (
     rest_error,
 )
 from retry_run_task.local.topics import Published, Topics
-from retry_run_task.local.trail import Delay, Trail, message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
     from aws_durable_execution_sdk_python_testing.execution import Execution
 
-    from retry_run_task.local.cloudtrail import Caller
+    from retry_run_task.local.cloudtrail.records import Caller
 
 __all__ = ["LocalAws", "Published"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.local.functions import DurableConfig
+from retry_run_task.local.lambda_.functions import DurableConfig
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
 

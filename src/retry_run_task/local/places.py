@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from retry_run_task.local.ecs import Ecs
-from retry_run_task.local.schedules import Schedules
-from retry_run_task.local.schedules_api import SchedulerApi
+from retry_run_task.local.ecs.service import Ecs
+from retry_run_task.local.eventbridge.api import SchedulerApi
+from retry_run_task.local.eventbridge.schedules import Schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

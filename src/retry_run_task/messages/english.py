@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.values import CallerKind, Outcome
+from retry_run_task.launch.values import CallerKind, Outcome
+from retry_run_task.policy.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from retry_run_task.core.messages import Ending
-    from retry_run_task.core.values import Verdict
+    from retry_run_task.launch.values import Verdict
+    from retry_run_task.messages.message import Ending
 
 LABELS: Mapping[str, str] = {
     "when": "When",

@@ -8,15 +8,15 @@ from __future__ import annotations
 from datetime import timedelta, timezone
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.hints_ja import HINTS
-from retry_run_task.core.values import CallerKind, Category, Outcome
+from retry_run_task.failures.hints_ja import HINTS
+from retry_run_task.launch.values import CallerKind, Category, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from retry_run_task.core.messages import Ending
-    from retry_run_task.core.values import Verdict
+    from retry_run_task.launch.values import Verdict
+    from retry_run_task.messages.message import Ending
 
 LABELS: Mapping[str, str] = {
     "when": "発生日時",

@@ -13,16 +13,16 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from retry_run_task.core import console, words_en, words_ja
-from retry_run_task.core.identity import mark_started_by
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.values import CallerKind, Origin, Outcome
+from retry_run_task.launch.names import mark_started_by
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.values import CallerKind, Origin, Outcome
+from retry_run_task.messages import console, english, japanese
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from retry_run_task.core.values import FailedLaunch, Verdict
+    from retry_run_task.launch.values import FailedLaunch, Verdict
 
 # SNS: "less than 100 characters", no line breaks or control characters.
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -228,7 +228,7 @@ class Words(Protocol):
         ...
 
 
-_WORDS: Mapping[Language, Words] = {Language.ENGLISH: words_en, Language.JAPANESE: words_ja}
+_WORDS: Mapping[Language, Words] = {Language.ENGLISH: english, Language.JAPANESE: japanese}
 _SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 # What stands at the head of a chat message; as characters, since Slack and Teams name them differently.
@@ -281,9 +281,9 @@ def schedule_name(launch: FailedLaunch) -> str | None:
 
 def _report(launch: FailedLaunch, ending: Ending, style: Style, words: Words) -> _Report:
     name = family(launch.request.parameters) or words.unnamed()
-    plain = words_en.subject(
-        words_en.HEADLINES[ending.outcome],
-        family(launch.request.parameters) or words_en.unnamed(),
+    plain = english.subject(
+        english.HEADLINES[ending.outcome],
+        family(launch.request.parameters) or english.unnamed(),
         ending.outcome,
         launch.region,
     )

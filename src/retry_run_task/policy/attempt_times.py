@@ -6,12 +6,12 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.durations import spoken
+from retry_run_task.policy.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from retry_run_task.core.policy import Treatment
+    from retry_run_task.policy.rules import Treatment
 
 # A wait that is as long as waits become: the thousandth.
 _LAST = 1000

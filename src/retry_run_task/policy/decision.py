@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.values import Category, Outcome
+from retry_run_task.launch.values import Category, Outcome
+from retry_run_task.policy.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retry_run_task.core.policy import Treatment
-    from retry_run_task.core.values import Verdict
+    from retry_run_task.launch.values import Verdict
+    from retry_run_task.policy.rules import Treatment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

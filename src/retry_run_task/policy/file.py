@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core import patience
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.policy import (
+from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.policy import attempt_times
+from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.keys import CALLERS, LISTS, MATCH, SETTINGS, TOP, BadValueError, near
+from retry_run_task.policy.rules import (
     AFTER_THE_LAST_ATTEMPT_S,
     ATTEMPTS_MAX,
     EXECUTION_S,
@@ -25,8 +27,6 @@ from retry_run_task.core.policy import (
     combined,
     is_whole,
 )
-from retry_run_task.core.policy_keys import CALLERS, LISTS, MATCH, SETTINGS, TOP, BadValueError, near
-from retry_run_task.core.values import CallerKind, Category
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -287,7 +287,7 @@ class _Reading:
     def _check_attempts(self, one: _Read, whole: Any, category: Category) -> None:
         if whole.deadline_s > _DEADLINE_MAX_S:
             return
-        most = patience.most_attempts(whole)
+        most = attempt_times.most_attempts(whole)
         if most > ATTEMPTS_MAX:
             self._problem(
                 one.nth,

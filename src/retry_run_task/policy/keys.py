@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core import durations, fargate
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.policy import Notify
-from retry_run_task.core.scope import NEVER
-from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.policy import durations, fargate
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import Notify
+from retry_run_task.policy.scope import NEVER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

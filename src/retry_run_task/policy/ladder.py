@@ -12,12 +12,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.fargate import spoken_size
+from retry_run_task.policy.fargate import spoken_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
 
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 _FARGATE = frozenset({SPOT, ON_DEMAND})

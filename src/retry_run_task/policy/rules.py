@@ -12,15 +12,15 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.ladder import Allowed, RungKind
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.ladder import Allowed, RungKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch
 
 # How long recover's durable execution may last, in infra/. A test compares the two.
 EXECUTION_S = 7 * 86_400

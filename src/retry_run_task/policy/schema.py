@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.ladder import COSTS, RungKind
-from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP
+from retry_run_task.policy.keys import MATCH, SETTINGS, TOP
+from retry_run_task.policy.ladder import COSTS, RungKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retry_run_task.core.policy_keys import Key
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.policy.keys import Key
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -18,15 +18,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from retry_run_task.core import backoff, identity, ladder, request, wire
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.classification_table import HAD_STARTED
-from retry_run_task.core.decision import GiveUp, Retry, decide, ignored, open_with, past_deadline
-from retry_run_task.core.ladder import AS_ASKED, Rung
-from retry_run_task.core.messages import Ending, Style, message
-from retry_run_task.core.policy import Facts, Notify, facts_of
-from retry_run_task.core.schedules import EVERYTHING_ELSE, NO_TAGS, SPOT_INTERRUPTION, NoMatch, Tags
-from retry_run_task.core.values import (
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.failures.table import HAD_STARTED
+from retry_run_task.launch import names, request, wire
+from retry_run_task.launch.schedule import EVERYTHING_ELSE, NO_TAGS, SPOT_INTERRUPTION, NoMatch, Tags
+from retry_run_task.launch.values import (
     CallerKind,
     Category,
     FailedLaunch,
@@ -42,13 +38,18 @@ from retry_run_task.core.values import (
     Request,
     Unbuildable,
 )
+from retry_run_task.messages.message import Ending, Style, message
+from retry_run_task.policy import backoff, ladder
+from retry_run_task.policy.decision import GiveUp, Retry, decide, ignored, open_with, past_deadline
+from retry_run_task.policy.ladder import AS_ASKED, Rung
+from retry_run_task.policy.rules import Facts, Notify, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from retry_run_task.core.messages import Message
-    from retry_run_task.core.policy import Policy, Treatment
-    from retry_run_task.core.values import Answer, TaskState, Verdict
+    from retry_run_task.launch.values import Answer, TaskState, Verdict
+    from retry_run_task.messages.message import Message
+    from retry_run_task.policy.rules import Policy, Treatment
 
 # A message that could not be sent is tried again: 1, 2, 4, ... minutes apart, about an hour in all.
 _NOTIFY_TRIES = 7
@@ -733,7 +734,7 @@ def _share(launch: FailedLaunch, states: Iterable[TaskState], progress: _Progres
         if task.phase is not Phase.FAILED or task.is_ours or task.arn in progress.failed:
             continue
         progress.failed |= {task.arn}
-        theirs = identity.task_identity(task.arn, account=launch.account, region=launch.region)
+        theirs = names.task_identity(task.arn, account=launch.account, region=launch.region)
         if progress.missing == 1 and not progress.repeat and theirs != progress.call_id:
             progress.call_id, progress.before = theirs, progress.attempt - 1
 
@@ -766,8 +767,8 @@ def _body(asked: Request | IncompleteRequest, progress: _Progress) -> JsonObject
     body = request.for_attempt(
         asked,
         missing=progress.missing,
-        token=identity.client_token(progress.call_id, progress.attempt - progress.before),
-        started_by=identity.mark_started_by(asked.parameters.get("startedBy"), progress.call_id),
+        token=names.client_token(progress.call_id, progress.attempt - progress.before),
+        started_by=names.mark_started_by(asked.parameters.get("startedBy"), progress.call_id),
     )
     return ladder.apply(progress.rung, body)
 

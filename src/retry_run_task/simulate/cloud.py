@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.recovery import Background
-from retry_run_task.core.schedules import NoMatch
-from retry_run_task.core.values import (
+from retry_run_task.launch.schedule import NoMatch
+from retry_run_task.launch.values import (
     Answer,
     FailedLaunch,
     Failure,
@@ -29,14 +28,15 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
-from retry_run_task.local.capacity import FARGATE, Share, TokenBucket, providers_for
+from retry_run_task.local.ecs.capacity import FARGATE, Share, TokenBucket, providers_for
+from retry_run_task.recovery.loop import Background
 from retry_run_task.simulate.night import ACCOUNT, CLUSTER, ENI_TIMEOUT, REGION, START, Placement, Task
 from retry_run_task.simulate.outlook import Room
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retry_run_task.core.messages import Message
+    from retry_run_task.messages.message import Message
     from retry_run_task.simulate.night import Night, Track
     from retry_run_task.simulate.virtual import Timeline
 

@@ -9,8 +9,8 @@ from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Any, Protocol
 
 from retry_run_task.config import CALLS_PER_SECOND
-from retry_run_task.core import recovery
-from retry_run_task.core.values import Answer, Lost, Placed, Refused
+from retry_run_task.launch.values import Answer, Lost, Placed, Refused
+from retry_run_task.recovery import loop
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
 from retry_run_task.simulate.night import (
     HORIZON_S,
@@ -29,8 +29,8 @@ from retry_run_task.simulate.runs import Running, Runs
 from retry_run_task.simulate.virtual import Timeline
 
 if TYPE_CHECKING:
-    from retry_run_task.core.messages import Ending
-    from retry_run_task.core.policy import Policy
+    from retry_run_task.messages.message import Ending
+    from retry_run_task.policy.rules import Policy
     from retry_run_task.simulate.virtual import IsReplaying
 
 # What the template reserves, and what an invocation that looks and calls RunTask takes, imports included.
@@ -133,17 +133,17 @@ class Ours:
         started.append(runs.start(partial(self._recover, track, cloud)))
 
     def _recover(
-        self, track: Track, cloud: Cloud, step: recovery.Step, wait: recovery.Wait, _: IsReplaying
+        self, track: Track, cloud: Cloud, step: loop.Step, wait: loop.Wait, _: IsReplaying
     ) -> Ending:
-        return recovery.recover(
+        return loop.recover(
             failed_launch(cloud.night, track.spec),
-            recovery.Tools(
+            loop.Tools(
                 policy=self.policy, world=CloudWorld(cloud, track), step=step, wait=wait, tell=_say_nothing
             ),
         )
 
 
-def _say_nothing(_event: recovery.Event, /, **_fields: Any) -> None:
+def _say_nothing(_event: loop.Event, /, **_fields: Any) -> None:
     pass
 
 

@@ -7,15 +7,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.values import (
-    Caller,
-    CallerKind,
-    FailedLaunch,
-    Failure,
-    Origin,
-    Request,
-)
-from retry_run_task.local.ecs_placement import NO_CAPACITY
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, Origin, Request
+from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.outlook import Gap, Outlook, chance
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.request import asked, cluster_name
-from retry_run_task.core.scope import NEVER
-from retry_run_task.core.values import Category, FailedLaunch, Ignored, IncompleteRequest, Origin, Unparsed
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch.request import asked, cluster_name
+from retry_run_task.launch.values import Category, FailedLaunch, Ignored, IncompleteRequest, Origin, Unparsed
+from retry_run_task.policy.scope import NEVER
 from retry_run_task.simulate.night import Night, Spec
 from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.scenarios import LATENESS, Scenario, Settings

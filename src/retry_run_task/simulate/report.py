@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.durations import spoken
+from retry_run_task.policy.durations import spoken
 from retry_run_task.simulate.charts import Curve, Lanes, Strip, percent
 from retry_run_task.simulate.contestants import Oracle, Ours
 from retry_run_task.simulate.night import HORIZON_S
 from retry_run_task.simulate.tally import TENTHS
 
 if TYPE_CHECKING:
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
     from retry_run_task.simulate.contest import Result
     from retry_run_task.simulate.contestants import Contestant, Met
     from retry_run_task.simulate.night import Night

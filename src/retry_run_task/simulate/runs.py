@@ -15,7 +15,7 @@ from greenlet import getcurrent, greenlet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
     from retry_run_task.simulate.virtual import Run, Timeline
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from retry_run_task.local.ecs_placement import NO_CAPACITY
+from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night, Placement, Spec
 from retry_run_task.simulate.outlook import Gap, Offer, Outlook
 from retry_run_task.simulate.peers import Way

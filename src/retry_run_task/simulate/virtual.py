@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.recovery import Step, Wait
+from retry_run_task.recovery.loop import Step, Wait
 
 if TYPE_CHECKING:
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
 
 
 class Moment(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudwatch_logs, eventbridge, task_state_change
 
 if TYPE_CHECKING:

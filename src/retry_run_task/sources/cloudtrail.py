@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core import identity, request
-from retry_run_task.core.values import (
+from retry_run_task.launch import names, request
+from retry_run_task.launch.values import (
     Caller,
     CallerKind,
     FailedLaunch,
@@ -35,7 +35,7 @@ from retry_run_task.core.values import (
     Origin,
     Request,
 )
-from retry_run_task.core.wire import canonical
+from retry_run_task.launch.wire import canonical
 from retry_run_task.sources.reading import ReadError, object_at, objects_at, text_at, time_of
 
 if TYPE_CHECKING:
@@ -111,14 +111,14 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     arn = _cluster_arn(parameters)
     account = text_at(record, "recipientAccountId") or arn.account or envelope.account
     region = text_at(record, "awsRegion") or arn.region or envelope.region
-    name = identity.event_identity(_original_id(record) or event_id, envelope.id or canonical(record))
+    name = names.event_identity(_original_id(record) or event_id, envelope.id or canonical(record))
     caller, time = caller_of(record, parameters), _time(record, envelope)
     if any(f.origin is Origin.ERROR for f in failures):
-        call_id = identity.error_identity(
+        call_id = names.error_identity(
             time.date(), account=account, region=region, role_arn=caller.role_arn, parameters=parameters
         )
     else:
-        call_id = identity.call_identity(name, account=account, region=region, parameters=parameters)
+        call_id = names.call_identity(name, account=account, region=region, parameters=parameters)
     return FailedLaunch(
         event_id=name,
         call_id=call_id,
@@ -205,7 +205,7 @@ def _caller_kind(
     record: dict[str, Any], user: dict[str, Any] | None, parameters: Mapping[str, Any]
 ) -> CallerKind:
     started_by = parameters.get("startedBy") or ""
-    if identity.is_our_token(parameters.get("clientToken")) or identity.is_ours(started_by):
+    if names.is_our_token(parameters.get("clientToken")) or names.is_ours(started_by):
         return CallerKind.OWN
     if user is None:
         return CallerKind.HAND_MADE

@@ -19,7 +19,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudtrail
 from retry_run_task.sources.reading import ReadError, read_object, text_at
 

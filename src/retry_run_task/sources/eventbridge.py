@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudtrail
 from retry_run_task.sources.reading import ReadError, object_at, text_at, time_of
 

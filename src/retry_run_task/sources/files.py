@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudtrail, parse
 from retry_run_task.sources.reading import ReadError, read_json, read_object
 

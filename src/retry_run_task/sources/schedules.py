@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.schedules import Schedule
-from retry_run_task.core.values import CallerKind
+from retry_run_task.launch.schedule import Schedule
+from retry_run_task.launch.values import CallerKind
 from retry_run_task.sources import expressions
 from retry_run_task.sources.reading import ReadError, read_json
 

@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core import identity
-from retry_run_task.core.schedules import EVERYTHING_ELSE, SPOT_INTERRUPTION, STAMPS
-from retry_run_task.core.values import (
+from retry_run_task.launch import names
+from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, STAMPS
+from retry_run_task.launch.values import (
     Caller,
     FailedLaunch,
     Failure,
@@ -69,7 +69,7 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
     started_by = text_at(detail, "startedBy") or ""
     if not arn:
         raise ReadError("its detail has no taskArn")
-    if identity.is_ours(started_by):
+    if names.is_ours(started_by):
         return Ignored(why="a recovery started this task and is watching it")
     kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
     if kind is None:
@@ -85,8 +85,8 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
         raise ReadError("it does not say when the task stopped")
     account, region = text_at(event, "account") or "", text_at(event, "region") or ""
     return FailedLaunch(
-        event_id=identity.task_event_id(arn),
-        call_id=identity.task_identity(arn, account=account, region=region),
+        event_id=names.task_event_id(arn),
+        call_id=names.task_identity(arn, account=account, region=region),
         event_time=time_of(stopped),
         account=account,
         region=region,

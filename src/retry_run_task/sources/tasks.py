@@ -19,14 +19,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.identity import is_ours
-from retry_run_task.core.request import HIDDEN, family
-from retry_run_task.core.values import Failure, Origin, Phase, TaskState
+from retry_run_task.launch.names import is_ours
+from retry_run_task.launch.request import HIDDEN, family
+from retry_run_task.launch.values import Failure, Origin, Phase, TaskState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch
 
 # CloudTrail's time has whole seconds and is taken at the API's door; a task's creation comes after it, but
 # on another clock.

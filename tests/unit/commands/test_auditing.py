@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.account.inventory import Launcher
-from retry_run_task.account.operations.auditing import audit, is_of_a_task, key_of, names_to_read
-from retry_run_task.account.operations.calls import Call
-from retry_run_task.account.operations.installation import Installation
-from retry_run_task.account.operations.runs import Audited, Evidence, Result, SeenTask, Window
-from retry_run_task.account.operations.view import Execution, RecoveryView, State
-from retry_run_task.core import identity
-from retry_run_task.core.scope import Scope
-from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, Failure, Origin
+from retry_run_task.commands.audit.auditing import audit, is_of_a_task, key_of, names_to_read
+from retry_run_task.commands.audit.runs import Audited, Evidence, Result, SeenTask, Window
+from retry_run_task.commands.shared.calls import Call
+from retry_run_task.commands.shared.installation import Installation
+from retry_run_task.commands.shared.inventory import Launcher
+from retry_run_task.commands.shared.view import Execution, RecoveryView, State
+from retry_run_task.launch import names as identity
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, Origin
+from retry_run_task.policy.scope import Scope
 from support.records import (
     ACCOUNT,
     CAPACITY,

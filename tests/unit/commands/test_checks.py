@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.account.check import Check, Status, listed
-from retry_run_task.account.checks import examine
-from retry_run_task.account.inventory import Concurrency, Filter, Inventory, Launchers, Missing, Topic
+from retry_run_task.commands.doctor.check import Check, Status, listed
+from retry_run_task.commands.doctor.checks import examine
+from retry_run_task.commands.shared.inventory import Concurrency, Filter, Inventory, Launchers, Missing, Topic
 from support import inventories as world
 
 OK, NG, SKIP = Status.OK, Status.NG, Status.SKIP

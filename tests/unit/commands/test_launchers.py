@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.account.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
-from retry_run_task.account.launchers import read_launchers, read_task_definitions
-from retry_run_task.account.trails import read_trails
+from retry_run_task.commands.shared.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
+from retry_run_task.commands.shared.launchers import read_launchers, read_task_definitions
+from retry_run_task.commands.shared.trails import read_trails
 
 CLUSTER = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/batch"
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:ecs:runTask"

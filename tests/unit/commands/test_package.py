@@ -8,8 +8,8 @@ from importlib.resources import files
 
 import pytest
 
-from retry_run_task.account.package import ENTRY, PackageError, with_policy
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.deploy.package import ENTRY, PackageError, with_policy
+from retry_run_task.errors import ConfigError
 
 SHIPPED = files("retry_run_task").joinpath("policy.toml").read_bytes()
 OWN = SHIPPED.replace(b'deadline = "6 h"', b'deadline = "3 h"')

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from retry_run_task.account.inventory import Concurrency, Inventory, Launchers, Missing
-from retry_run_task.account.proposal import EVENTBRIDGE, LOGS, Proposal, propose
+from retry_run_task.commands.deploy.proposal import EVENTBRIDGE, LOGS, Proposal, propose
+from retry_run_task.commands.shared.inventory import Concurrency, Inventory, Launchers, Missing
 from support import inventories as world
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.account.operations.history import known_schedule, read
-from retry_run_task.account.operations.view import Execution, Line, RecoveryView, State, shortened
-from retry_run_task.core.values import Caller, CallerKind
+from retry_run_task.commands.shared.view import Execution, Line, RecoveryView, State, shortened
+from retry_run_task.commands.status.history import known_schedule, read
+from retry_run_task.launch.values import Caller, CallerKind
 from support.records import CAPACITY, launch, parameters
 
 FOLDER = Path(__file__).parent / "histories"

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.account.inventory import Launcher, Launchers
-from retry_run_task.account.operations.calls import Call
-from retry_run_task.account.operations.installation import Installation
-from retry_run_task.account.operations.replaying import Facts, Step, again_call, again_name, plan
-from retry_run_task.account.operations.view import Execution, RecoveryView, State
-from retry_run_task.core import identity, wire
-from retry_run_task.core.scope import Scope
-from retry_run_task.core.values import (
+from retry_run_task.commands.replay.replaying import Facts, Step, again_call, again_name, plan
+from retry_run_task.commands.shared.calls import Call
+from retry_run_task.commands.shared.installation import Installation
+from retry_run_task.commands.shared.inventory import Launcher, Launchers
+from retry_run_task.commands.shared.view import Execution, RecoveryView, State
+from retry_run_task.launch import names as identity
+from retry_run_task.launch import wire
+from retry_run_task.launch.values import (
     Caller,
     CallerKind,
     FailedLaunch,
@@ -24,7 +24,8 @@ from retry_run_task.core.values import (
     Origin,
     Request,
 )
-from retry_run_task.local.ecs import Ecs
+from retry_run_task.local.ecs.service import Ecs
+from retry_run_task.policy.scope import Scope
 from support.records import ACCOUNT, CLUSTER, EVENT_ID, REGION, RULE_ROLE, TASK_DEFINITION, launch, parameters
 
 FAILED_AT = datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)

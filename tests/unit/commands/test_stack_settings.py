@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.account import settings_file
-from retry_run_task.account.choices import Choice, choose
-from retry_run_task.account.inventory import (
+from retry_run_task.commands.deploy import settings_file
+from retry_run_task.commands.deploy.choices import Choice, choose
+from retry_run_task.commands.shared.inventory import (
     Concurrency,
     Filter,
     Identity,
@@ -23,8 +23,8 @@ from retry_run_task.account.inventory import (
     Trail,
     Unknown,
 )
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.values import CallerKind
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.values import CallerKind
 
 ACCOUNT, REGION = "123456789012", "ap-northeast-1"
 ARN = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group"

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.account import plan, preview, template
-from retry_run_task.account.inventory import Identity
-from retry_run_task.account.parameters import PARAMETERS
-from retry_run_task.account.statements import statements, words_for
-from retry_run_task.account.states import Change
-from retry_run_task.account.template import Filled
+from retry_run_task.commands.deploy import plan, preview, template
+from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.deploy.statements import statements, words_for
+from retry_run_task.commands.deploy.template import Filled
+from retry_run_task.commands.shared.inventory import Identity
+from retry_run_task.commands.shared.stack_states import Change
 
 IDENTITY = Identity(account="123456789012", arn="arn:aws:iam::123456789012:user/me", partition="aws")
 TEXT = template.carried("template.yaml").decode()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.account.trails import records_run_task
+from retry_run_task.commands.shared.trails import records_run_task
 
 MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retry_run_task.core.classification import TABLE, Row, classify, normalise, worst
-from retry_run_task.core.values import Category, Failure, Origin, Verdict
+from retry_run_task.failures.classify import TABLE, Row, classify, normalise, worst
+from retry_run_task.launch.values import Category, Failure, Origin, Verdict
 
 ANSWER, ERROR, STOPPED = Origin.ANSWER, Origin.ERROR, Origin.STOPPED
 NOT_STARTED = "TaskFailedToStart"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core import identity
-from retry_run_task.core.values import Caller, CallerKind, Failure, Origin
+from retry_run_task.launch import names as identity
+from retry_run_task.launch.values import Caller, CallerKind, Failure, Origin
 from support.records import ACCOUNT, EVENT_ID, REGION, launch
 
 UUID4 = "0b0e7a1c-1d2e-4f3a-8b4c-5d6e7f8a9b0c"

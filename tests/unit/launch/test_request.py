@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core import request
-from retry_run_task.core.values import IncompleteRequest, Request
+from retry_run_task.launch import request
+from retry_run_task.launch.values import IncompleteRequest, Request
 from support.records import CLUSTER, TASK_DEFINITION, parameters
 
 EVERYTHING: dict[str, Any] = {

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core.request import HIDDEN, hidden_paths
-from retry_run_task.core.schedules import (
+from retry_run_task.launch.request import HIDDEN, hidden_paths
+from retry_run_task.launch.schedule import (
     EVERYTHING_ELSE,
     CannotFillError,
     NoMatch,
@@ -18,7 +18,7 @@ from retry_run_task.core.schedules import (
     match,
     variable_names,
 )
-from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest
 from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION, launch, parameters
 
 CANARY = "canary-5e5d"

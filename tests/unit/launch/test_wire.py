@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core import wire
-from retry_run_task.core.errors import PayloadError
-from retry_run_task.core.values import (
+from retry_run_task.errors import PayloadError
+from retry_run_task.launch import wire
+from retry_run_task.launch.values import (
     Answer,
     Caller,
     CallerKind,

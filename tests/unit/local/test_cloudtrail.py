@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.local.cloudtrail import (
+from retry_run_task.local.cloudtrail.records import (
     HIDDEN,
     Call,
     Caller,
@@ -27,7 +27,7 @@ from retry_run_task.local.cloudtrail import (
     sdk_caller,
     step_functions_caller,
 )
-from retry_run_task.local.ecs import NO_CAPACITY, Ecs, EcsError
+from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, EcsError
 
 Json = dict[str, Any]
 

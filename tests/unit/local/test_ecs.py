@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from retry_run_task.local.capacity import Capacity, Share, TokenBucket, providers_for
-from retry_run_task.local.cloudtrail import Call, rule_caller
-from retry_run_task.local.ecs import NO_CAPACITY, NO_VCPUS, Ecs, EcsError, Lifecycle
+from retry_run_task.local.cloudtrail.records import Call, rule_caller
+from retry_run_task.local.ecs.capacity import Capacity, Share, TokenBucket, providers_for
+from retry_run_task.local.ecs.service import NO_CAPACITY, NO_VCPUS, Ecs, EcsError, Lifecycle
 
 Json = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from retry_run_task.local.events import Events, is_match
+from retry_run_task.local.eventbridge.events import Events, is_match
 
 FAILED = {"responseElements": {"failures": [{"reason": "none left"}], "tasks": []}, "errorCode": None}
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.local.filter_pattern import PatternError, compile_pattern, matches
+from retry_run_task.local.logs.filter_pattern import PatternError, compile_pattern, matches
 
 # The event that most of AWS's JSON examples are about, with what its numeric examples need.
 EVENT = json.dumps(

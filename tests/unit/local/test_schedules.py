@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retry_run_task.local.ecs_validation import EcsError
-from retry_run_task.local.schedules import Schedules
+from retry_run_task.local.ecs.validation import EcsError
+from retry_run_task.local.eventbridge.schedules import Schedules
 from retry_run_task.local.server import AwsError
 
 # A Monday.

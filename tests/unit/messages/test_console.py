@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core.console import Place, execution_url, log_url, place, task_url
+from retry_run_task.messages.console import Place, execution_url, log_url, place, task_url
 
 
 def at(partition: str = "aws", region: str = "ap-northeast-1", **changes: str) -> Place:

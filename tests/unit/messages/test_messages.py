@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core import console
-from retry_run_task.core.classification import classify
-from retry_run_task.core.messages import SEVERITIES, Ending, Language, Message, Severity, Style, message
-from retry_run_task.core.values import Caller, CallerKind, Failure, IncompleteRequest, Origin, Outcome
+from retry_run_task.failures.classify import classify
+from retry_run_task.launch.values import Caller, CallerKind, Failure, IncompleteRequest, Origin, Outcome
+from retry_run_task.messages import console
+from retry_run_task.messages.message import SEVERITIES, Ending, Language, Message, Severity, Style, message
 from support.records import CAPACITY, EVENT_ID, launch, parameters
 
 CAPACITY_VERDICT = classify(Failure(origin=Origin.ANSWER, reason=CAPACITY))

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core import decision, recovery, words_en, words_ja
-from retry_run_task.core.classification import TABLE, classify
-from retry_run_task.core.decision import GiveUp, decide, open_with, past_deadline
-from retry_run_task.core.hints_ja import HINTS
-from retry_run_task.core.messages import Ending, Language, Style, message
-from retry_run_task.core.policy import DEFAULT
-from retry_run_task.core.values import CallerKind, Category, Failure, Origin, Outcome, Placed, Verdict
+from retry_run_task.failures.classify import TABLE, classify
+from retry_run_task.failures.hints_ja import HINTS
+from retry_run_task.launch.values import CallerKind, Category, Failure, Origin, Outcome, Placed, Verdict
+from retry_run_task.messages import english as words_en
+from retry_run_task.messages import japanese
+from retry_run_task.messages.message import Ending, Language, Style, message
+from retry_run_task.policy import decision
+from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadline
+from retry_run_task.policy.rules import DEFAULT
+from retry_run_task.recovery import loop
 from support.policies import changed, treatment
 from support.records import launch
 from support.worlds import Run, run
@@ -90,13 +93,13 @@ def test_what_is_to_be_typed_is_in_both_languages(row: Any) -> None:
 
 
 def test_both_languages_have_the_same_labels() -> None:
-    assert words_en.LABELS.keys() == words_ja.LABELS.keys()
-    assert words_en.HEADLINES.keys() == words_ja.HEADLINES.keys() == set(Outcome)
+    assert words_en.LABELS.keys() == japanese.LABELS.keys()
+    assert words_en.HEADLINES.keys() == japanese.HEADLINES.keys() == set(Outcome)
 
 
 def test_every_kind_of_failure_and_caller_has_a_word_in_japanese() -> None:
-    assert len({words_ja.kind(verdict(category)) for category in Category}) == len(Category)
-    assert {kind for kind in CallerKind if words_ja.caller(kind, None, None) != "その他の呼び出し元"} == {
+    assert len({japanese.kind(verdict(category)) for category in Category}) == len(Category)
+    assert {kind for kind in CallerKind if japanese.caller(kind, None, None) != "その他の呼び出し元"} == {
         CallerKind.RULE,
         CallerKind.SCHEDULER,
         CallerKind.HAND_MADE,
@@ -131,17 +134,17 @@ def give_ups() -> dict[str, tuple[GiveUp | None, Verdict]]:
 def test_a_decision_that_ends_a_recovery_is_told_in_japanese(name: str) -> None:
     end, last = give_ups()[name]
     assert end is not None
-    said = words_ja.why(ending(end, last))
+    said = japanese.why(ending(end, last))
     assert not ENGLISH.search(said), said
     assert said.endswith("。")
-    assert not ENGLISH.search(words_ja.hint(ending(end, last)))
+    assert not ENGLISH.search(japanese.hint(ending(end, last)))
 
 
 def test_the_numbers_of_a_decision_are_told() -> None:
     def why(name: str) -> str:
         end, last = give_ups()[name]
         assert end is not None
-        return words_ja.why(ending(end, last))
+        return japanese.why(ending(end, last))
 
     assert "6時間1分後" in why("deadline")
     assert "6時間を超える" in why("deadline")
@@ -159,7 +162,7 @@ def hints_in(module: Any) -> set[str]:
 
 def test_every_hint_beside_the_tables_has_one_in_japanese_and_no_other() -> None:
     unknown = {verdict(Category.UNKNOWN).hint}
-    assert hints_in(decision) | hints_in(recovery) | unknown == words_ja.OTHER_HINTS.keys()
+    assert hints_in(decision) | hints_in(loop) | unknown == japanese.OTHER_HINTS.keys()
 
 
 def test_what_no_words_are_known_for_is_told_as_the_decision_says_it() -> None:
@@ -211,4 +214,4 @@ def test_a_recovery_tells_nothing_in_english_but_what_aws_said(told: dict[str, s
 def test_a_refusal_says_in_english_what_only_the_schedule_knows() -> None:
     why = "no rule or schedule has this name"
     end = GiveUp(outcome=Outcome.REFUSED, rule="whole-requests-only", why=why, hint="")
-    assert words_ja.why(ending(end, None)).endswith(f"。 詳細: {why}")
+    assert japanese.why(ending(end, None)).endswith(f"。 詳細: {why}")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core.backoff import Backoff
+from retry_run_task.policy.backoff import Backoff
 
 SHAPES = st.tuples(st.integers(1, 3600), st.integers(0, 86_400)).map(
     lambda pair: Backoff(base_s=pair[0], cap_s=pair[0] + pair[1])

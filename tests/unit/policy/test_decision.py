@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.decision import GiveUp, Retry, decide, open_with, past_deadline
-from retry_run_task.core.policy import DEFAULT, Policy
-from retry_run_task.core.values import Category, Failure, Origin, Outcome, Verdict
+from retry_run_task.launch.values import Category, Failure, Origin, Outcome, Verdict
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.decision import GiveUp, Retry, decide, open_with, past_deadline
+from retry_run_task.policy.rules import DEFAULT, Policy
 from support.policies import PLAIN, changed, treatment
 
 RETRIED = (Category.CAPACITY, Category.THROTTLE, Category.TRANSIENT, Category.UNKNOWN)

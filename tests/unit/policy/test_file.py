@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.policy import DEFAULT, Facts, Notify, Policy
-from retry_run_task.core.policy_file import Problem, _glob_covers, parse
-from retry_run_task.core.policy_keys import MATCH, SETTINGS, TOP, BadValueError
-from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.file import Problem, _glob_covers, parse
+from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import DEFAULT, Facts, Notify, Policy
 
 SHIPPED = files("retry_run_task").joinpath("policy.toml").read_text(encoding="utf-8")
 # The shipped rules without comments, of which line 1 is empty and line 2 is `spread`.

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core import fargate, ladder
-from retry_run_task.core.ladder import AS_ASKED, COSTS, FREE, Allowed, Rung, RungKind
-from retry_run_task.local import fargate_sizes
+from retry_run_task.local.ecs import fargate_sizes
+from retry_run_task.policy import fargate, ladder
+from retry_run_task.policy.ladder import AS_ASKED, COSTS, FREE, Allowed, Rung, RungKind
 from support.records import parameters
 
 SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]

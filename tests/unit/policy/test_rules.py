@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.core import patience
-from retry_run_task.core.backoff import Backoff, spread
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.policy import DEFAULT, EXECUTION_S, Match, Policy, Rule, facts_of
-from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.policy import attempt_times
+from retry_run_task.policy.backoff import Backoff, spread
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import DEFAULT, EXECUTION_S, Match, Policy, Rule, facts_of
 from support.infra import ROOT
 from support.policies import treatment
 from support.records import CLUSTER, TASK_DEFINITION, launch, parameters
@@ -149,7 +149,7 @@ def test_two_hundred_launches_of_one_second_come_back_over_ten() -> None:
 )
 def test_a_treatment_in_words(sets: dict[str, Any], words: str) -> None:
     policy = first(Rule(name="first", sets=sets)) if sets else DEFAULT
-    assert patience.in_words(policy.treatment(FACTS, Category.CAPACITY)) == words
+    assert attempt_times.in_words(policy.treatment(FACTS, Category.CAPACITY)) == words
 
 
 SHAPES = st.tuples(st.integers(1, 600), st.integers(0, 600)).map(
@@ -163,8 +163,8 @@ def test_the_attempts_of_a_treatment_are_in_time_and_no_more_than_counted(
 ) -> None:
     sets = {"wait": wait, "deadline_s": deadline_s, "attempts": attempts}
     whole = first(Rule(name="first", sets=sets)).treatment(FACTS, Category.CAPACITY)
-    listed = list(patience.attempts(whole))
+    listed = list(attempt_times.attempts(whole))
     assert [one.nth for one in listed] == list(range(1, len(listed) + 1))
     assert all(one.earliest_s <= deadline_s for one in listed)
-    assert len(listed) <= patience.most_attempts(whole)
-    assert attempts is None or patience.most_attempts(whole) <= attempts
+    assert len(listed) <= attempt_times.most_attempts(whole)
+    assert attempts is None or attempt_times.most_attempts(whole) <= attempts

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from retry_run_task.core.recovery import Entrance
-from retry_run_task.core.values import Failure, Origin, Outcome, Placed
+from retry_run_task.launch.values import Failure, Origin, Outcome, Placed
+from retry_run_task.recovery.loop import Entrance
 from support.records import launch
 from support.worlds import run
 

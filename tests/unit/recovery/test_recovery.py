@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core import identity
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.values import (
+from retry_run_task.launch import names as identity
+from retry_run_task.launch.values import (
     Caller,
     CallerKind,
     Category,
@@ -20,6 +19,7 @@ from retry_run_task.core.values import (
     Placed,
     Refused,
 )
+from retry_run_task.policy.backoff import Backoff
 from retry_run_task.simulate.virtual import Execution, Moment
 from support.policies import PLAIN, changed, treatment
 from support.records import CAPACITY, launch, parameters

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core import identity
-from retry_run_task.core.recovery import Background
-from retry_run_task.core.request import HIDDEN, hidden_paths
-from retry_run_task.core.schedules import NoMatch
-from retry_run_task.core.values import (
+from retry_run_task.launch import names as identity
+from retry_run_task.launch.request import HIDDEN, hidden_paths
+from retry_run_task.launch.schedule import NoMatch
+from retry_run_task.launch.values import (
     Caller,
     CallerKind,
     Category,
@@ -27,6 +26,7 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
+from retry_run_task.recovery.loop import Background
 from retry_run_task.simulate.virtual import Execution, Moment
 from retry_run_task.sources import task_state_change
 from support.policies import PLAIN, changed

@@ -12,13 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.core import identity, wire
-from retry_run_task.core.backoff import Backoff
-from retry_run_task.core.ladder import RungKind
-from retry_run_task.core.policy import DEFAULT, Match, Notify, Policy, Rule
-from retry_run_task.core.recovery import Background
-from retry_run_task.core.schedules import EVERYTHING_ELSE, NoMatch, Tags
-from retry_run_task.core.values import (
+from retry_run_task.launch import names as identity
+from retry_run_task.launch import wire
+from retry_run_task.launch.schedule import EVERYTHING_ELSE, NoMatch, Tags
+from retry_run_task.launch.values import (
     Answer,
     Caller,
     CallerKind,
@@ -35,6 +32,10 @@ from retry_run_task.core.values import (
     Request,
     TaskState,
 )
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import DEFAULT, Match, Notify, Policy, Rule
+from retry_run_task.recovery.loop import Background
 from retry_run_task.simulate.virtual import Execution, Moment
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters

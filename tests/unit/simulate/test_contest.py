@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from retry_run_task.core.policy import DEFAULT
-from retry_run_task.core.values import Placed
+from retry_run_task.launch.values import Placed
+from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate.cloud import Cloud
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import Contestant, Met, Oracle, Ours, Theirs

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from retry_run_task.core.policy import DEFAULT
+from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import Curve
 from retry_run_task.simulate.contest import Contest, Result, run

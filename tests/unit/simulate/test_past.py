@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core.policy import DEFAULT
+from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate.contest import Contest, run
 from retry_run_task.simulate.contestants import Oracle, Ours
 from retry_run_task.simulate.night import Night

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core import identity
-from retry_run_task.core.values import (
+from retry_run_task.launch import names
+from retry_run_task.launch.values import (
     Caller,
     CallerKind,
     FailedLaunch,
@@ -20,7 +20,7 @@ from retry_run_task.core.values import (
     Origin,
     Request,
 )
-from retry_run_task.local.filter_pattern import matches
+from retry_run_task.local.logs.filter_pattern import matches
 from retry_run_task.sources.cloudtrail import SCHEDULED_CALLS_PATTERN, Envelope, parse
 from retry_run_task.sources.reading import ReadError
 from support.records import (
@@ -67,7 +67,7 @@ def test_a_hand_made_record_has_its_identity_from_its_log_event() -> None:
     assert parsed.caller.kind is CallerKind.HAND_MADE
     assert parsed.request == Request(parameters=HAND_MADE["requestParameters"])
     assert (parsed.account, parsed.region) == (ACCOUNT, REGION), "taken from the cluster's ARN"
-    assert parsed.event_id == identity.event_identity(None, LOG_EVENT.id)
+    assert parsed.event_id == names.event_identity(None, LOG_EVENT.id)
     assert parsed.event_id != failed(HAND_MADE, replace(LOG_EVENT, id="1" * 56)).event_id
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retry_run_task import sources
-from retry_run_task.core.values import FailedLaunch, Ignored, Unparsed
+from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudwatch_logs
 from retry_run_task.sources.reading import ReadError
 from support.records import HAND_MADE, awslogs, eventbridge, pack, record

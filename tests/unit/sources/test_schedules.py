@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.core.values import CallerKind
+from retry_run_task.launch.values import CallerKind
 from retry_run_task.sources import schedules
 from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from retry_run_task import sources
-from retry_run_task.core.identity import mark_started_by
-from retry_run_task.core.schedules import EVERYTHING_ELSE
-from retry_run_task.core.values import (
+from retry_run_task.launch.names import mark_started_by
+from retry_run_task.launch.schedule import EVERYTHING_ELSE
+from retry_run_task.launch.values import (
     CallerKind,
     FailedLaunch,
     Failure,
@@ -21,7 +21,7 @@ from retry_run_task.core.values import (
     Phase,
     Unparsed,
 )
-from retry_run_task.core.wire import canonical, launch_to_json
+from retry_run_task.launch.wire import canonical, launch_to_json
 from retry_run_task.sources.tasks import is_of, state, time_of
 from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
 

@@ -15,27 +15,27 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.operations.replaying import again_name
-from retry_run_task.account.operations.runs import Audited, Result, Run
-from retry_run_task.account.operations.timetable import as_schedule, due_times, interval_of, is_floating
-from retry_run_task.account.operations.view import State
-from retry_run_task.core import identity
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.schedules import STAMP_MAX, STAMPS, could_make
-from retry_run_task.core.scope import Treatment
-from retry_run_task.core.values import Origin
+from retry_run_task.commands.audit.runs import Audited, Result, Run
+from retry_run_task.commands.audit.timetable import as_schedule, due_times, interval_of, is_floating
+from retry_run_task.commands.replay.replaying import again_name
+from retry_run_task.commands.shared.view import State
+from retry_run_task.launch import names
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, could_make
+from retry_run_task.launch.values import Origin
+from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.scope import Treatment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from retry_run_task.account.inventory import Launcher
-    from retry_run_task.account.operations.calls import Call
-    from retry_run_task.account.operations.runs import Evidence, Key, Window
-    from retry_run_task.account.operations.view import RecoveryView
-    from retry_run_task.core.schedules import Schedule
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.commands.audit.runs import Evidence, Key, Window
+    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.commands.shared.view import RecoveryView
+    from retry_run_task.launch.schedule import Schedule
+    from retry_run_task.launch.values import FailedLaunch
 
 
 # CloudTrail delivers "within an average of about 5 minutes", which is not guaranteed; three times that are waited
@@ -95,7 +95,7 @@ _AGAIN = 5
 
 def _names(launch: FailedLaunch, stack: str) -> list[str]:
     again = [again_name(stack, launch, number) for number in range(1, _AGAIN + 1)]
-    return [*reversed(again), identity.recovery_name_of(stack, launch)]
+    return [*reversed(again), names.recovery_name_of(stack, launch)]
 
 
 def _group(key: Key, group: list[Launcher], window: Window, evidence: Evidence) -> Iterator[Audited]:
@@ -246,7 +246,7 @@ class _Judge:
             for name in _names(launch, installation.stack):
                 if (view := self.evidence.views.get(name)) is not None:
                     return replace(run, result=_result(view), why=_ending(view))
-        own = set(identity.marks(launch))
+        own = set(names.marks(launch))
         made = next((c for c in self.evidence.calls if c.is_ours and c.placed and c.started_by in own), None)
         if made is not None:
             return replace(run, result=Result.RECOVERED, time=made.time)

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import options, talk
-from retry_run_task.cli.moments import Moment
-from retry_run_task.core.errors import ConfigError, RetryRunTaskError
+from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.moments import Moment
+from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
-    from retry_run_task.account.operations.inspection import Inspection
-    from retry_run_task.account.operations.runs import Audited, Result, Run
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.audit.inspection import Inspection
+    from retry_run_task.commands.audit.runs import Audited, Result, Run
+    from retry_run_task.launch.values import JsonObject
 
 # So many runs of one schedule are told one by one.
 _MOST_TOLD = 5
@@ -70,9 +70,9 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task audit --since 7d
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.operations.inspection import inspect  # noqa: PLC0415
-    from retry_run_task.account.operations.runs import Window  # noqa: PLC0415
+    from retry_run_task.commands.audit.inspection import inspect  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import Window  # noqa: PLC0415
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
 
     window = Window(since=since, until=until or datetime.now(UTC), tolerance=timedelta(minutes=tolerance_min))
     if window.since > window.until:
@@ -113,7 +113,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _as_json(one: Inspection) -> JsonObject:
-    from retry_run_task.core.wire import iso  # noqa: PLC0415
+    from retry_run_task.launch.wire import iso  # noqa: PLC0415
 
     return {
         "region": one.region,
@@ -145,7 +145,7 @@ def _as_json(one: Inspection) -> JsonObject:
 
 
 def _counts(found: Sequence[Audited]) -> Mapping[Result, int]:
-    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
 
     runs = [run.result for audited in found for run in audited.runs]
     return {result: runs.count(result) for result in Result}
@@ -154,8 +154,8 @@ def _counts(found: Sequence[Audited]) -> Mapping[Result, int]:
 def _print(one: Inspection) -> None:
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
-    from retry_run_task.cli.recoveries import console  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.shared.recoveries import console  # noqa: PLC0415
 
     out = console()
     counts = _counts(one.found)
@@ -197,8 +197,8 @@ def _print_table(out: Console, found: Sequence[Audited]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
-    from retry_run_task.cli.recoveries import WIDE  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.shared.recoveries import WIDE  # noqa: PLC0415
 
     is_wide = out.width >= WIDE
     table = Table(
@@ -230,7 +230,7 @@ def _print_runs(out: Console, audited: Audited) -> None:
     """Print the runs of a schedule that were not well, or are not known; each with the reason."""
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.account.operations.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
 
     told: list[Run] = [run for run in audited.runs if run.result not in (Result.RAN, Result.RECOVERED)]
     if not told:

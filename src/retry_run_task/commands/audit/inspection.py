@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.account.faults import DeployError
-from retry_run_task.account.inventory import Unknown
-from retry_run_task.account.launchers import read_launchers
-from retry_run_task.account.operations import calls, lookup
-from retry_run_task.account.operations.auditing import audit, is_of_a_task, key_of, names_to_read
-from retry_run_task.account.operations.executions import Executions
-from retry_run_task.account.operations.installation import NotInstalledError, read_installation
-from retry_run_task.account.operations.pace import paced
-from retry_run_task.account.operations.runs import Evidence, Result, SeenTask
-from retry_run_task.account.reader import Reader
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.values import Unparsed
+from retry_run_task.commands.audit.auditing import audit, is_of_a_task, key_of, names_to_read
+from retry_run_task.commands.audit.runs import Evidence, Result, SeenTask
+from retry_run_task.commands.shared import calls, lookup
+from retry_run_task.commands.shared.executions import Executions
+from retry_run_task.commands.shared.faults import DeployError
+from retry_run_task.commands.shared.installation import NotInstalledError, read_installation
+from retry_run_task.commands.shared.inventory import Unknown
+from retry_run_task.commands.shared.launchers import read_launchers
+from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.values import Unparsed
 from retry_run_task.sources.reading import ReadError
 from retry_run_task.sources.tasks import time_of
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.account.inventory import Launcher, Launchers
-    from retry_run_task.account.operations.installation import Installation
-    from retry_run_task.account.operations.runs import Audited, Key, Window
-    from retry_run_task.account.operations.view import RecoveryView
+    from retry_run_task.commands.audit.runs import Audited, Key, Window
+    from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.commands.shared.inventory import Launcher, Launchers
+    from retry_run_task.commands.shared.view import RecoveryView
 
 # A recovery begins some minutes after its call, and a repeated call comes later than its run was due.
 _BEFORE = timedelta(minutes=10)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.account.inventory import Launcher
-    from retry_run_task.account.operations.calls import Call
-    from retry_run_task.account.operations.installation import Installation
-    from retry_run_task.account.operations.view import RecoveryView
+    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.commands.shared.view import RecoveryView
 
 
 class Result(StrEnum):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.schedules import Schedule
+from retry_run_task.launch.schedule import Schedule
 from retry_run_task.sources import expressions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from retry_run_task.account.inventory import Launcher
+    from retry_run_task.commands.shared.inventory import Launcher
 
 
 def as_schedule(launcher: Launcher) -> Schedule:

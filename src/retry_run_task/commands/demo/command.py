@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import options
+from retry_run_task.commands.shared import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rich.console import Console
 
-    from retry_run_task.core.values import JsonObject
-    from retry_run_task.local.midnight import Line, Night
+    from retry_run_task.commands.demo.midnight import Line, Night
+    from retry_run_task.launch.values import JsonObject
 
 _STYLES = {"good": "green", "bad": "red", "wait": "yellow", "": ""}
 
@@ -39,7 +39,7 @@ def demo(speed: float, show_all: bool, as_json: bool) -> int:
     """
     from rich.console import Console  # noqa: PLC0415 - the other commands start without it
 
-    from retry_run_task.local.midnight import JOBS, Night  # noqa: PLC0415
+    from retry_run_task.commands.demo.midnight import JOBS, Night  # noqa: PLC0415
 
     console = Console(highlight=False, soft_wrap=True)
     began = time.monotonic()
@@ -86,7 +86,7 @@ def _print_summary(console: Console, night: Night, result: JsonObject) -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from retry_run_task.core.durations import spoken  # noqa: PLC0415
+    from retry_run_task.policy.durations import spoken  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD if console.is_terminal else box.ASCII2)
     for column in ("failed launch", "outcome", "attempts", "after"):

@@ -13,17 +13,17 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core import identity
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.request import family
+from retry_run_task.launch import names
+from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.installation import Installation, install
+from retry_run_task.policy.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from retry_run_task.core.values import JsonObject
-    from retry_run_task.local.cloudtrail import Call
+    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.local.cloudtrail.records import Call
     from retry_run_task.local.topics import Published
 
 REGION = "ap-northeast-1"
@@ -266,7 +266,7 @@ class Night:
         job = family(call.body)
         placed = len(call.response["tasks"]) if call.response else 0
         asked = call.body.get("count", 1)
-        by_recovery = identity.is_ours(call.body.get("startedBy"))
+        by_recovery = names.is_ours(call.body.get("startedBy"))
         with self._change:
             if by_recovery:
                 self.recovery_calls += 1

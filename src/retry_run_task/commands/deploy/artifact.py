@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from retry_run_task.account.faults import DeployError, calling, code_of, refused
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.shared.faults import DeployError, calling, code_of, refused
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
-    from retry_run_task.account.inventory import Identity
+    from retry_run_task.commands.shared.inventory import Identity
 
 _ONLY_OVER_TLS = """{
   "Version": "2012-10-17",

@@ -9,20 +9,20 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
-from retry_run_task.account.launchers import read_task_definitions
-from retry_run_task.account.parameters import PARAMETERS
-from retry_run_task.account.proposal import MOST_FILTERS, family_of, free_slots, our_filter, propose
-from retry_run_task.account.trails import read_log_groups
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.values import CallerKind
+from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.deploy.proposal import MOST_FILTERS, family_of, free_slots, our_filter, propose
+from retry_run_task.commands.shared.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
+from retry_run_task.commands.shared.launchers import read_task_definitions
+from retry_run_task.commands.shared.trails import read_log_groups
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.values import CallerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from retry_run_task.account.inventory import Inventory
-    from retry_run_task.account.proposal import Proposal
-    from retry_run_task.account.reader import Reader
+    from retry_run_task.commands.deploy.proposal import Proposal
+    from retry_run_task.commands.shared.inventory import Inventory
+    from retry_run_task.commands.shared.reader import Reader
 
     Definitions = Mapping[str, TaskDefinition | Missing | Unknown]
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.account.parameters import PARAMETERS
-from retry_run_task.cli import options as common
-from retry_run_task.cli import talk
+from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.shared import options as common
+from retry_run_task.commands.shared import talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import boto3
 
-    from retry_run_task.account.own_policy import OwnPolicy
-    from retry_run_task.account.plan import Plan
-    from retry_run_task.account.stack import Stack
-    from retry_run_task.account.states import Change, State
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.deploy.own_policy import OwnPolicy
+    from retry_run_task.commands.deploy.plan import Plan
+    from retry_run_task.commands.shared.stack import Stack
+    from retry_run_task.commands.shared.stack_states import Change, State
+    from retry_run_task.launch.values import JsonObject
 
 FLAG, FILE = "flag", "file"
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
@@ -87,8 +87,8 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task deploy --notification-email on-call@example.com
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import own_policy, settings_file  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.deploy import own_policy, settings_file  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
     file = settings_file.read_settings(
         settings_path or Path(settings_file.FILE), must_exist=settings_path is not None
@@ -124,7 +124,8 @@ class _Run:
         poll_s: float,
         as_json: bool,
     ) -> None:
-        from retry_run_task.account import access, plan, stack  # noqa: PLC0415
+        from retry_run_task.commands.deploy import plan  # noqa: PLC0415
+        from retry_run_task.commands.shared import access, stack  # noqa: PLC0415 - as above
 
         self.name = options["stack"] or "retry-run-task"
         plan.check_name(self.name)
@@ -151,7 +152,7 @@ class _Run:
 
     def whole(self) -> int:
         """Plan, show, ask and do."""
-        from retry_run_task.account import deployment  # noqa: PLC0415
+        from retry_run_task.commands.deploy import deployment  # noqa: PLC0415
 
         plan = self._plan(self._settled())
         self._show(plan, with_changes=False)
@@ -186,7 +187,7 @@ class _Run:
 
     def _settled(self) -> State | None:
         """Wait for what an earlier run, or somebody else, has begun."""
-        from retry_run_task.account import plan  # noqa: PLC0415
+        from retry_run_task.commands.deploy import plan  # noqa: PLC0415
 
         state = self.stack.state()
         if state is not None and state.is_moving:
@@ -200,8 +201,9 @@ class _Run:
         return state
 
     def _plan(self, state: State | None) -> Plan:
-        from retry_run_task.account import discovery, plan  # noqa: PLC0415
-        from retry_run_task.account.reader import Reader  # noqa: PLC0415
+        from retry_run_task.commands.deploy import plan  # noqa: PLC0415
+        from retry_run_task.commands.shared import discovery  # noqa: PLC0415 - as above
+        from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
         plan.check_state(state, self.name)
         with talk.looking(f"Looking at {self.region}") as tell:

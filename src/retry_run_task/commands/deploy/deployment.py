@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retry_run_task.account import artifact
-from retry_run_task.account.plan import s3_client
+from retry_run_task.commands.deploy import artifact
+from retry_run_task.commands.deploy.plan import s3_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import boto3
 
-    from retry_run_task.account.plan import Plan
-    from retry_run_task.account.stack import Stack
-    from retry_run_task.account.states import ChangeSet, Happening
+    from retry_run_task.commands.deploy.plan import Plan
+    from retry_run_task.commands.shared.stack import Stack
+    from retry_run_task.commands.shared.stack_states import ChangeSet, Happening
 
 
 @dataclass(slots=True, kw_only=True)

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from retry_run_task.account import template
-from retry_run_task.account.faults import calling, code_of
-from retry_run_task.account.package import ENTRY, with_policy
+from retry_run_task.commands.deploy import template
+from retry_run_task.commands.deploy.package import ENTRY, with_policy
+from retry_run_task.commands.shared.faults import calling, code_of
 from retry_run_task.config import policy_of
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -6,7 +6,7 @@ import io
 import zipfile
 
 from retry_run_task.config import POLICY, policy_of
-from retry_run_task.core.errors import RetryRunTaskError
+from retry_run_task.errors import RetryRunTaskError
 
 ENTRY = f"retry_run_task/{POLICY}"
 

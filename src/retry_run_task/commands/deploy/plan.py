@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from retry_run_task.account import artifact, own_policy, preview, states, template
-from retry_run_task.account.choices import choose
-from retry_run_task.account.own_policy import OwnPolicy
-from retry_run_task.account.statements import Statement, statements
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.deploy import artifact, own_policy, preview, template
+from retry_run_task.commands.deploy.choices import choose
+from retry_run_task.commands.deploy.own_policy import OwnPolicy
+from retry_run_task.commands.deploy.statements import Statement, statements
+from retry_run_task.commands.shared import stack_states
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_s3 import S3Client
 
-    from retry_run_task.account.artifact import Artifact, Bucket
-    from retry_run_task.account.choices import Choice, Chosen
-    from retry_run_task.account.inventory import Identity, Inventory
-    from retry_run_task.account.reader import Reader
-    from retry_run_task.account.stack import Stack
-    from retry_run_task.account.states import Change, State
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.deploy.artifact import Artifact, Bucket
+    from retry_run_task.commands.deploy.choices import Choice, Chosen
+    from retry_run_task.commands.shared.inventory import Identity, Inventory
+    from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.commands.shared.stack import Stack
+    from retry_run_task.commands.shared.stack_states import Change, State
+    from retry_run_task.launch.values import JsonObject
 
 # A rule's name may have 64 characters, and the longest that the template gives is "<stack>-failed-starts".
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
@@ -118,7 +119,7 @@ def check_state(state: State | None, name: str) -> None:
     Raises:
         ConfigError: It cannot be updated now, with what to do.
     """
-    if state is not None and state.status == states.STUCK:
+    if state is not None and state.status == stack_states.STUCK:
         raise ConfigError(
             f"The stack {name} is {state.status}: an update failed, and so did taking it back"
             f"{f' ({state.reason})' if state.reason else ''}.",
@@ -162,7 +163,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         DeployError: AWS does not tell what has to be known.
     """
     status = state.status if state else ""
-    is_update = bool(status) and status not in states.NEW | states.BROKEN
+    is_update = bool(status) and status not in stack_states.NEW | stack_states.BROKEN
     installed = _installed(inventory) if is_update else {}
     choice = choose(inventory, reader, flags=flags, file=file, installed=installed)
     bucket = artifact.bucket_for(inventory.identity, inventory.region, bucket_name)
@@ -189,7 +190,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         stack=stack.name,
         region=inventory.region,
         identity=inventory.identity,
-        removes_first=status if status in states.BROKEN else "",
+        removes_first=status if status in stack_states.BROKEN else "",
         is_update=is_update,
         bucket=bucket,
         makes_bucket=not is_there,
@@ -209,6 +210,6 @@ def _installed(inventory: Inventory) -> dict[str, str]:
 
 
 def _notes(choice: Choice, status: str) -> tuple[str, ...]:
-    if status in states.NEW:
+    if status in stack_states.NEW:
         return ("a run that was interrupted left an empty stack, which is used", *choice.notes)
     return choice.notes

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.account.states import Change
+from retry_run_task.commands.shared.stack_states import Change
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retry_run_task.account.template import Filled
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.deploy.template import Filled
+    from retry_run_task.launch.values import JsonObject
 
 # Any change of these makes a new one, with another number or ARN.
 _NEVER_CHANGED = frozenset({"AWS::Lambda::LayerVersion", "AWS::Lambda::Version"})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.inventory import Concurrency, LogGroup, TaskDefinition, Unknown
-from retry_run_task.account.launchers import is_named
+from retry_run_task.commands.shared.inventory import Concurrency, LogGroup, TaskDefinition, Unknown
+from retry_run_task.commands.shared.launchers import is_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from retry_run_task.account.inventory import Inventory, Launcher, Trail
+    from retry_run_task.commands.shared.inventory import Inventory, Launcher, Trail
 
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 MOST_FILTERS = 2

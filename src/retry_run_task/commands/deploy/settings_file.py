@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.account.parameters import PARAMETERS, Parameter
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.deploy.parameters import PARAMETERS, Parameter
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

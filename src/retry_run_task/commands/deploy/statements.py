@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retry_run_task.account.template import Filled
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.deploy.template import Filled
+    from retry_run_task.launch.values import JsonObject
 
 # Written with the service and the operation apart, because here they are looked up and not called.
 _WORDS: dict[str, dict[str, str]] = {

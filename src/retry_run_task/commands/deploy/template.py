@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retry_run_task.account.inventory import Identity
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.inventory import Identity
+    from retry_run_task.launch.values import JsonObject
 
 # What stands in the template where the code's place in a bucket belongs; `aws cloudformation package` knows it too.
 CODE = "../build/lambda.zip"
@@ -36,7 +36,7 @@ def carried(name: str) -> bytes:
         ConfigError: It does not carry it, as a source tree does not that nothing was built from.
     """
     try:
-        return resources.files("retry_run_task.account").joinpath("data", name).read_bytes()
+        return resources.files("retry_run_task.commands.deploy").joinpath("data", name).read_bytes()
     except FileNotFoundError:
         raise ConfigError(
             f"This installation of retry-run-task carries no {name}, so there is nothing to deploy.",

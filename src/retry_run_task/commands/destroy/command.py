@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import options, talk
+from retry_run_task.commands.shared import options, talk
 
 if TYPE_CHECKING:
-    from retry_run_task.account.removal import Leftovers, Removal
-    from retry_run_task.account.states import State
+    from retry_run_task.commands.destroy.removal import Leftovers, Removal
+    from retry_run_task.commands.shared.stack_states import State
 
 
 @click.command()
@@ -49,9 +49,11 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task destroy --region eu-west-1
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import access, plan, removal  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
-    from retry_run_task.account.stack import Stack  # noqa: PLC0415
+    from retry_run_task.commands.deploy import plan  # noqa: PLC0415 - as above
+    from retry_run_task.commands.destroy import removal  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared.stack import Stack  # noqa: PLC0415
 
     plan.check_name(stack)
     talk.check_can_ask(is_sure=yes)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from retry_run_task.account import artifact, template
-from retry_run_task.account.faults import calling, code_of, refused
-from retry_run_task.account.plan import s3_client
+from retry_run_task.commands.deploy import artifact, template
+from retry_run_task.commands.deploy.plan import s3_client
+from retry_run_task.commands.shared.faults import calling, code_of, refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from retry_run_task.account.artifact import Bucket
-    from retry_run_task.account.inventory import Identity
-    from retry_run_task.account.stack import Stack
-    from retry_run_task.account.states import State
+    from retry_run_task.commands.deploy.artifact import Bucket
+    from retry_run_task.commands.shared.inventory import Identity
+    from retry_run_task.commands.shared.stack import Stack
+    from retry_run_task.commands.shared.stack_states import State
 
 # Where `verify` writes its records, in the trail's log group.
 STREAM = "retry-run-task-verify"

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retry_run_task.account.inventory import Unknown
+    from retry_run_task.commands.shared.inventory import Unknown
 
 
 class Status(StrEnum):

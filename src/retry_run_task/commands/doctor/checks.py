@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.check import ok
-from retry_run_task.account.checks_installation import check_installation
-from retry_run_task.account.checks_launches import check_launches
-from retry_run_task.account.checks_ways_in import check_ways_in
+from retry_run_task.commands.doctor.check import ok
+from retry_run_task.commands.doctor.checks_installation import check_installation
+from retry_run_task.commands.doctor.checks_launches import check_launches
+from retry_run_task.commands.doctor.checks_ways_in import check_ways_in
 
 if TYPE_CHECKING:
-    from retry_run_task.account.check import Check
-    from retry_run_task.account.inventory import Inventory
+    from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.inventory import Inventory
 
 
 def examine(inventory: Inventory) -> tuple[Check, ...]:

@@ -6,9 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from retry_run_task import __version__
-from retry_run_task.account.check import listed, ng, ok, skip, unread
-from retry_run_task.account.inventory import Stack, Topic, Unknown
-from retry_run_task.account.proposal import (
+from retry_run_task.commands.deploy.proposal import (
     LEFT_UNRESERVED,
     RESERVED,
     cluster_of,
@@ -16,13 +14,15 @@ from retry_run_task.account.proposal import (
     propose,
     roles_of,
 )
-from retry_run_task.core.identity import member_role
+from retry_run_task.commands.doctor.check import listed, ng, ok, skip, unread
+from retry_run_task.commands.shared.inventory import Stack, Topic, Unknown
+from retry_run_task.launch.names import member_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retry_run_task.account.check import Check
-    from retry_run_task.account.inventory import Alarm, Inventory, Launcher
+    from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.inventory import Alarm, Inventory, Launcher
 
 DURABLE = "durable functions"
 STACK = "stack"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.check import listed, ng, ok, skip, unread
-from retry_run_task.account.inventory import Missing, TaskDefinition, Unknown
-from retry_run_task.account.launchers import is_named
-from retry_run_task.account.proposal import propose
-from retry_run_task.account.reader import error_code
-from retry_run_task.core.values import CallerKind
+from retry_run_task.commands.deploy.proposal import propose
+from retry_run_task.commands.doctor.check import listed, ng, ok, skip, unread
+from retry_run_task.commands.shared.inventory import Missing, TaskDefinition, Unknown
+from retry_run_task.commands.shared.launchers import is_named
+from retry_run_task.commands.shared.reader import error_code
+from retry_run_task.launch.values import CallerKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retry_run_task.account.check import Check
-    from retry_run_task.account.inventory import Inventory, Launcher
+    from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.inventory import Inventory, Launcher
 
 SCHEDULES = "schedules"
 HIDDEN = "hidden values"

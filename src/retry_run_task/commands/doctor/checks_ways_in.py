@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.check import listed, ng, ok, skip, unread
-from retry_run_task.account.inventory import Unknown
-from retry_run_task.account.proposal import MOST_FILTERS, free_slots, may_record, our_filter
+from retry_run_task.commands.deploy.proposal import MOST_FILTERS, free_slots, may_record, our_filter
+from retry_run_task.commands.doctor.check import listed, ng, ok, skip, unread
+from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retry_run_task.account.check import Check
-    from retry_run_task.account.inventory import Inventory, LogGroup, Stack, Trail
+    from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.inventory import Inventory, LogGroup, Stack, Trail
 
 TRAIL = "trail"
 LOG_GROUP = "log group"

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.cli import options, talk
+from retry_run_task.commands.shared import options, talk
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from retry_run_task.account.check import Check
-    from retry_run_task.account.inventory import Inventory, Launcher
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.inventory import Inventory, Launcher
+    from retry_run_task.launch.values import JsonObject
 
 _STYLES = {"OK": "green", "NG": "red", "SKIP": "yellow"}
 
@@ -32,7 +32,8 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
     Example:
       retry-run-task doctor --region eu-west-1 --region us-east-1
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import access, checks, discovery  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.doctor import checks  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared import access, discovery  # noqa: PLC0415 - as above
 
     session = access.open_session(profile)
     looked = []

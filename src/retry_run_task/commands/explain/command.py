@@ -9,16 +9,12 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.cli import options
-from retry_run_task.cli.talk import shown
+from retry_run_task.commands.shared import options
+from retry_run_task.commands.shared.talk import shown
 from retry_run_task.config import read_policy
-from retry_run_task.core import identity, ladder, patience, request, wire
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.decision import GiveUp, Retry, decide
-from retry_run_task.core.policy import Facts, facts_of
-from retry_run_task.core.recovery import admit
-from retry_run_task.core.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
-from retry_run_task.core.values import (
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import names, request, wire
+from retry_run_task.launch.values import (
     CallerKind,
     Category,
     FailedLaunch,
@@ -29,13 +25,18 @@ from retry_run_task.core.values import (
     Outcome,
     Unparsed,
 )
+from retry_run_task.policy import attempt_times, ladder
+from retry_run_task.policy.decision import GiveUp, Retry, decide
+from retry_run_task.policy.rules import Facts, facts_of
+from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
+from retry_run_task.recovery.loop import admit
 
 if TYPE_CHECKING:
-    from retry_run_task.aws.world import Survey
-    from retry_run_task.core import policy as policies
-    from retry_run_task.core.policy import Policy
-    from retry_run_task.core.scope import Judgement
-    from retry_run_task.core.values import JsonObject, Request, Verdict
+    from retry_run_task.aws.port import Survey
+    from retry_run_task.launch.values import JsonObject, Request, Verdict
+    from retry_run_task.policy import rules as policies
+    from retry_run_task.policy.rules import Policy
+    from retry_run_task.policy.scope import Judgement
 
 Look = Callable[[FailedLaunch], "Survey"]
 
@@ -132,13 +133,13 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 def _survey() -> Look:
     # The offline explanation starts without an SDK.
-    from retry_run_task.aws.world import survey  # noqa: PLC0415
+    from retry_run_task.aws.port import survey  # noqa: PLC0415
 
     return survey
 
 
 def _read_policy(name: str) -> Policy:
-    from retry_run_task.cli.policy import read_file  # noqa: PLC0415 - not needed for the default
+    from retry_run_task.commands.policy.command import read_file  # noqa: PLC0415 - not needed for the default
 
     return read_file(name)
 
@@ -206,7 +207,7 @@ def explain_launch(
         "rungs": rungs,
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
-        "recovery": identity.recovery_name_of("retry-run-task", launch),
+        "recovery": names.recovery_name_of("retry-run-task", launch),
         "missing": list(getattr(launch.request, "missing", ())),
         "schedule": _schedule(launch, survey, treatment) if survey else None,
         "there": _there(survey) if survey else None,
@@ -268,7 +269,7 @@ def _decide_admitted(
     is_there = survey is not None and len(survey.there) >= request.asked(admitted) - len(launch.placed)
     if survey is not None and is_there:
         return "ignore", "looked", f"nothing: it is there already, {', '.join(survey.there)}"
-    return "retry", treatment.rule, f"RunTask, soon; it {patience.in_words(treatment)}"
+    return "retry", treatment.rule, f"RunTask, soon; it {attempt_times.in_words(treatment)}"
 
 
 def _body(launch: FailedLaunch) -> JsonObject:
@@ -277,8 +278,8 @@ def _body(launch: FailedLaunch) -> JsonObject:
         request.for_attempt(
             launch.request,
             missing=request.asked(launch.request) - len(launch.placed),
-            token=identity.client_token(launch.call_id, 1),
-            started_by=identity.mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id),
+            token=names.client_token(launch.call_id, 1),
+            started_by=names.mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id),
         )
     )
 
@@ -315,7 +316,7 @@ def _explain_text(reason: str, code: str | None, policy: Policy, *, stopped: boo
     words: tuple[str, str]
     match decision:
         case Retry():
-            words = "retry", f"RunTask, soon; it {patience.in_words(treatment)}"
+            words = "retry", f"RunTask, soon; it {attempt_times.in_words(treatment)}"
         case GiveUp(outcome=Outcome.IGNORED):
             words = "ignore", "nothing: the policy wants such launches to be left alone"
         case GiveUp(why=why):

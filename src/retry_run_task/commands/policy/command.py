@@ -9,26 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.cli import options, talk
+from retry_run_task.commands.shared import options, talk
 from retry_run_task.config import POLICY, policy_of
-from retry_run_task.core import ladder, patience
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.ladder import COSTS, FREE
-from retry_run_task.core.policy import Facts
-from retry_run_task.core.policy_file import parse
-from retry_run_task.core.policy_keys import CALLERS, CATEGORIES, MATCH, SETTINGS
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.values import CallerKind, Category
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.policy import attempt_times, ladder
+from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.file import parse
+from retry_run_task.policy.keys import CALLERS, CATEGORIES, MATCH, SETTINGS
+from retry_run_task.policy.ladder import COSTS, FREE
+from retry_run_task.policy.rules import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rich.console import Console
 
-    from retry_run_task.account.inventory import Inventory, Launcher
-    from retry_run_task.core.policy import Match, Policy, Rule, Treatment
-    from retry_run_task.core.schedules import Tags
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.inventory import Inventory, Launcher
+    from retry_run_task.launch.schedule import Tags
+    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.policy.rules import Match, Policy, Rule, Treatment
 
 # What is waited out first: the order in which a reader wants them.
 _ORDER = (
@@ -206,7 +206,7 @@ def _treatment(found: Policy, facts: Facts, category: Category) -> JsonObject:
     return {
         "category": category.value,
         "rules": list(dict.fromkeys(rule.name for rule in found.matching(facts, category))),
-        "in_words": patience.in_words(treatment),
+        "in_words": attempt_times.in_words(treatment),
         "deadline_s": treatment.deadline_s,
         "interval_share": treatment.interval_share,
         "notify": treatment.notify,
@@ -220,7 +220,7 @@ def _attempts(treatment: Treatment, spread_s: float, category: Category) -> Iter
     rungs: tuple[ladder.Rung, ...] = (ladder.AS_ASKED,)
     if category is Category.CAPACITY:
         rungs = ladder.round_of(ladder.rungs_for(treatment.allowed, _EXAMPLE))
-    known = list(patience.attempts(treatment))
+    known = list(attempt_times.attempts(treatment))
     goes_on = treatment.attempts is None
     total_s, waits, nth = spread_s, 0, 0
     while nth < _ROWS_MAX:
@@ -329,7 +329,7 @@ def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_jso
       retry-run-task policy try policy.toml --region eu-west-1
     """  # noqa: D301 - click's mark for text that keeps its lines
     found = read_file(file)
-    from retry_run_task.account import access, tags  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared import access, tags  # noqa: PLC0415 - boto3 takes half a second
 
     session = access.open_session(profile)
     result = []
@@ -373,7 +373,7 @@ def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> Json
         "rules": ["tag"]
         if said.ignore and not treatment.ignore
         else [rule.name for rule in found.matching(facts, Category.CAPACITY)],
-        "in_words": "is left alone" if is_ignored else patience.in_words(treatment),
+        "in_words": "is left alone" if is_ignored else attempt_times.in_words(treatment),
         "rungs": [] if is_ignored else [kind.value for kind in treatment.rungs],
         "tag": said.policy or None,
         "ignored": is_ignored,

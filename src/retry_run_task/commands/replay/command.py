@@ -11,21 +11,21 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import options, talk
-from retry_run_task.cli.moments import Moment
+from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.moments import Moment
 from retry_run_task.config import policy_of, read_policy
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import boto3
 
-    from retry_run_task.account.operations.installation import Installation
-    from retry_run_task.account.operations.past import Search
-    from retry_run_task.account.operations.replaying import Step
-    from retry_run_task.core.policy import Policy
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.replay.past import Search
+    from retry_run_task.commands.replay.replaying import Step
+    from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.policy.rules import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +121,9 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task replay --since 3h --dry-run
       retry-run-task replay --gave-up --even-late
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
-    from retry_run_task.account.operations.past import Search  # noqa: PLC0415
+    from retry_run_task.commands.replay.past import Search  # noqa: PLC0415
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
     search = Search(
         file=file,
@@ -152,10 +152,10 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
 def _replay(
     session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy: Policy
 ) -> int:
-    from retry_run_task.account.operations.installation import read_installation  # noqa: PLC0415
-    from retry_run_task.account.operations.past import look_back  # noqa: PLC0415
-    from retry_run_task.account.operations.replaying import plan  # noqa: PLC0415
-    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+    from retry_run_task.commands.replay.past import look_back  # noqa: PLC0415
+    from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
+    from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     installation = read_installation(Reader(session, region), stack)
     with talk.looking(f"Looking at {region}") as tell:
@@ -187,9 +187,9 @@ def _start(
     steps: Sequence[Step],
     chosen: Sequence[Step],
 ) -> int:
-    from retry_run_task.account.faults import DeployError, calling  # noqa: PLC0415
-    from retry_run_task.account.operations.pace import paced  # noqa: PLC0415
     from retry_run_task.aws import recoveries  # noqa: PLC0415
+    from retry_run_task.commands.shared.faults import DeployError, calling  # noqa: PLC0415
+    from retry_run_task.commands.shared.pace import paced  # noqa: PLC0415
 
     functions = session.client("lambda", region_name=region, config=recoveries.CONFIG)
     pace = paced(wish.rate)
@@ -220,8 +220,8 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.cli.moments import ago  # noqa: PLC0415
-    from retry_run_task.cli.recoveries import console  # noqa: PLC0415
+    from retry_run_task.commands.shared.moments import ago  # noqa: PLC0415
+    from retry_run_task.commands.shared.recoveries import console  # noqa: PLC0415
 
     out = console() if is_result else Console(stderr=True, highlight=False)
     wanted = [step for step in steps if not step.why_not]
@@ -265,7 +265,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def _print_json(wish: _Wish, steps: Sequence[Step], done: Mapping[str, str]) -> None:
-    from retry_run_task.core.wire import iso  # noqa: PLC0415
+    from retry_run_task.launch.wire import iso  # noqa: PLC0415
 
     if not wish.as_json:
         return

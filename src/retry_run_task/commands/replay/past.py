@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.inventory import Launchers
-from retry_run_task.account.launchers import read_launchers
-from retry_run_task.account.operations import calls, lookup
-from retry_run_task.account.operations.executions import Executions
-from retry_run_task.account.operations.pace import paced
-from retry_run_task.account.operations.replaying import Facts
-from retry_run_task.account.reader import Reader
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.values import CallerKind
+from retry_run_task.commands.replay.replaying import Facts
+from retry_run_task.commands.shared import calls, lookup
+from retry_run_task.commands.shared.executions import Executions
+from retry_run_task.commands.shared.inventory import Launchers
+from retry_run_task.commands.shared.launchers import read_launchers
+from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.values import CallerKind
 from retry_run_task.sources.reading import ReadError
 
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.account.operations.calls import Call
-    from retry_run_task.account.operations.installation import Installation
-    from retry_run_task.account.operations.view import Execution, RecoveryView
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.commands.shared.view import Execution, RecoveryView
+    from retry_run_task.launch.values import FailedLaunch
 
 _AGAIN = re.compile(r"-again-\d+$")
 

@@ -17,29 +17,30 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.operations.history import known_schedule
-from retry_run_task.account.operations.timetable import as_schedule
-from retry_run_task.core import identity, wire
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.decision import GiveUp
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.policy import DEFAULT, Policy, facts_of
-from retry_run_task.core.recovery import admit
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.schedules import NoMatch, Schedule, match
-from retry_run_task.core.scope import Treatment
-from retry_run_task.core.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin
+from retry_run_task.commands.audit.timetable import as_schedule
+from retry_run_task.commands.status.history import known_schedule
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import names as identity
+from retry_run_task.launch import wire
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.schedule import NoMatch, Schedule, match
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin
+from retry_run_task.policy.decision import GiveUp
+from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.rules import DEFAULT, Policy, facts_of
+from retry_run_task.policy.scope import Treatment
+from retry_run_task.recovery.loop import admit
 from retry_run_task.sources.schedules import next_due
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.account.inventory import Launchers
-    from retry_run_task.account.operations.calls import Call
-    from retry_run_task.account.operations.installation import Installation
-    from retry_run_task.account.operations.view import Execution, RecoveryView
-    from retry_run_task.core.policy import Treatment as PolicyTreatment
+    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.commands.shared.inventory import Launchers
+    from retry_run_task.commands.shared.view import Execution, RecoveryView
+    from retry_run_task.policy.rules import Treatment as PolicyTreatment
 
 _SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 

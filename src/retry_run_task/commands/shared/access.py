@@ -23,8 +23,8 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from retry_run_task.account.inventory import Identity
-from retry_run_task.core.errors import RetryRunTaskError
+from retry_run_task.commands.shared.inventory import Identity
+from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.values import CallerKind, FailedLaunch, Unparsed
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.values import CallerKind, FailedLaunch, Unparsed
 from retry_run_task.sources import cloudtrail, files
 from retry_run_task.sources.reading import ReadError, object_at, read_object, text_at, time_of
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from retry_run_task.core.values import Caller
+    from retry_run_task.launch.values import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

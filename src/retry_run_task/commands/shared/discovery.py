@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.access import identify
-from retry_run_task.account.installed import read_alarms, read_concurrency, read_stack, read_topics
-from retry_run_task.account.inventory import DEFAULT_STACK, Inventory, Stack, Unknown
-from retry_run_task.account.launchers import read_launchers, read_task_definitions
-from retry_run_task.account.reader import Reader
-from retry_run_task.account.trails import read_log_groups, read_trails
+from retry_run_task.commands.shared.access import identify
+from retry_run_task.commands.shared.installed import read_alarms, read_concurrency, read_stack, read_topics
+from retry_run_task.commands.shared.inventory import DEFAULT_STACK, Inventory, Stack, Unknown
+from retry_run_task.commands.shared.launchers import read_launchers, read_task_definitions
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.commands.shared.trails import read_log_groups, read_trails
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from retry_run_task.account.faults import calling, code_of, refused
-from retry_run_task.account.operations import history
-from retry_run_task.account.operations.pace import paced
-from retry_run_task.account.operations.view import OPEN, Execution
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.view import OPEN, Execution
+from retry_run_task.commands.status import history
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.account.operations.view import RecoveryView
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.view import RecoveryView
+    from retry_run_task.launch.values import JsonObject
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
 _GONE = frozenset({"ResourceNotFoundException"})

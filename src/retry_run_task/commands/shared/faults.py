@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from retry_run_task.core.errors import RetryRunTaskError
+from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.faults import DeployError
-from retry_run_task.account.inventory import Unknown
-from retry_run_task.account.reader import error_code
+from retry_run_task.commands.shared.faults import DeployError
+from retry_run_task.commands.shared.inventory import Unknown
+from retry_run_task.commands.shared.reader import error_code
 from retry_run_task.config import PREFIX, Settings
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
-    from retry_run_task.account.reader import Reader
-    from retry_run_task.core.scope import Scope
+    from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.policy.scope import Scope
 
 
 class NotInstalledError(ConfigError):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.inventory import Alarm, Concurrency, Stack, Topic, Unknown
-from retry_run_task.account.reader import error_code
+from retry_run_task.commands.shared.inventory import Alarm, Concurrency, Stack, Topic, Unknown
+from retry_run_task.commands.shared.reader import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from retry_run_task.account.reader import Reader
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.launch.values import JsonObject
 
 # What a subscription has in the place of its ARN until somebody has confirmed it.
 # https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html

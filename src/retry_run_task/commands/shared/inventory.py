@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from retry_run_task.core.values import CallerKind
+    from retry_run_task.launch.values import CallerKind
 
 DEFAULT_STACK = "retry-run-task"
 

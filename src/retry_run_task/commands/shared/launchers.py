@@ -9,17 +9,17 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.account.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
-from retry_run_task.account.reader import error_code
-from retry_run_task.core.schedules import KEYWORD
+from retry_run_task.commands.shared.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
+from retry_run_task.commands.shared.reader import error_code
+from retry_run_task.launch.schedule import KEYWORD
 from retry_run_task.sources import schedules as wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from retry_run_task.account.reader import Reader
-    from retry_run_task.core.schedules import Schedule
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.launch.schedule import Schedule
+    from retry_run_task.launch.values import JsonObject
 
 # Keywords whose value can be told afterwards: the schedule's own ARN, and the time at which it was due.
 _TELLABLE = frozenset({"schedule-arn", "scheduled-time"})

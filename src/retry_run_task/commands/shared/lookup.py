@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 
-from retry_run_task.account.faults import calling
-from retry_run_task.account.operations.pace import paced
+from retry_run_task.commands.shared.faults import calling
+from retry_run_task.commands.shared.pace import paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,14 +13,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from retry_run_task.account.inventory import Unknown
+from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import boto3
 
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
 
 # A look at a large account is hundreds of calls, of which AWS throttles some.
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})

@@ -6,10 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.operations.view import State, shortened
-from retry_run_task.cli.moments import ago, ahead, brief, clock
-from retry_run_task.cli.talk import shown
-from retry_run_task.core.wire import iso
+from retry_run_task.commands.shared.moments import ago, ahead, brief, clock
+from retry_run_task.commands.shared.talk import shown
+from retry_run_task.commands.shared.view import State, shortened
+from retry_run_task.launch.wire import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from retry_run_task.account.operations.view import RecoveryView
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.view import RecoveryView
+    from retry_run_task.launch.values import JsonObject
 
 _STYLES = {
     State.GAVE_UP: "bold red",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from retry_run_task.account.operations.view import RecoveryView
+    from retry_run_task.commands.shared.view import RecoveryView
 
 # Enough to tell a night's recoveries apart, and short enough to be typed.
 _SHORTEST = 8

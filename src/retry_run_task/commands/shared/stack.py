@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from retry_run_task.account.faults import DeployError, calling, code_of, message_of, one_line, refused
-from retry_run_task.account.states import NEW, Change, ChangeSet, Happening, State
+from retry_run_task.commands.shared.faults import DeployError, calling, code_of, message_of, one_line, refused
+from retry_run_task.commands.shared.stack_states import NEW, Change, ChangeSet, Happening, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

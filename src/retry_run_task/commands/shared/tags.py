@@ -7,19 +7,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retry_run_task.account.access import identify
-from retry_run_task.account.inventory import Inventory, TaskDefinition, Unknown
-from retry_run_task.account.launchers import read_launchers, read_task_definitions
-from retry_run_task.account.reader import Reader
-from retry_run_task.core.schedules import Tags, read_tags
-from retry_run_task.core.values import CallerKind
+from retry_run_task.commands.shared.access import identify
+from retry_run_task.commands.shared.inventory import Inventory, TaskDefinition, Unknown
+from retry_run_task.commands.shared.launchers import read_launchers, read_task_definitions
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.launch.schedule import Tags, read_tags
+from retry_run_task.launch.values import CallerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import boto3
 
-    from retry_run_task.account.inventory import Launcher
+    from retry_run_task.commands.shared.inventory import Launcher
 
 
 Key = tuple[str, str, str]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.core.errors import ConfigError, RetryRunTaskError
+from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rich.progress import TaskID
 
-    from retry_run_task.account.states import Happening
+    from retry_run_task.commands.shared.stack_states import Happening
 
 Pause = Callable[[], None]
 """Waits a little between two looks."""

@@ -8,14 +8,14 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.account.inventory import Filter, LogGroup, Trail, Unknown
+from retry_run_task.commands.shared.inventory import Filter, LogGroup, Trail, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from retry_run_task.account.inventory import Identity
-    from retry_run_task.account.reader import Reader
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.inventory import Identity
+    from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.launch.values import JsonObject
 
 # The call that has to be recorded, in the words of event selectors.
 _RUN_TASK = MappingProxyType(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from retry_run_task.core.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch
 
 
 class State(StrEnum):

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import options
+from retry_run_task.commands.shared import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.cli import options, talk
-from retry_run_task.cli.moments import Moment
-from retry_run_task.core.errors import ConfigError, RetryRunTaskError
+from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.moments import Moment
+from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.console import Group
 
-    from retry_run_task.account.operations.executions import Executions
-    from retry_run_task.account.operations.view import Execution, RecoveryView
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.executions import Executions
+    from retry_run_task.commands.shared.view import Execution, RecoveryView
+    from retry_run_task.launch.values import JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +95,8 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task status --region eu-west-1 --region us-east-1
       retry-run-task status 9d9f0b5e
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.operations.executions import Executions  # noqa: PLC0415
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared.executions import Executions  # noqa: PLC0415
 
     if watch and as_json:
         raise ConfigError("--watch is for people and --json for programs.", hint="Give one of them.")
@@ -135,7 +135,7 @@ def _again(*, watch: bool, every_s: float, times: int) -> Callable[[], bool]:
 
 
 def _look(of: Executions, since: datetime, schedules: Sequence[str], limit: int) -> _Seen:
-    from retry_run_task.account.operations import selection  # noqa: PLC0415
+    from retry_run_task.commands.shared import selection  # noqa: PLC0415
 
     seen = _Seen(of=of)
     try:
@@ -154,7 +154,7 @@ def _look(of: Executions, since: datetime, schedules: Sequence[str], limit: int)
 
 def _follow(look: Callable[[], list[_Seen]], back: timedelta, again: Callable[[], bool]) -> int:
     """Print what is seen, and with --watch again and again."""
-    from retry_run_task.cli.recoveries import console  # noqa: PLC0415
+    from retry_run_task.commands.shared.recoveries import console  # noqa: PLC0415
 
     out = console()
     is_first = True
@@ -172,9 +172,11 @@ def _shown(found: Sequence[_Seen], back: timedelta, width: int) -> Group:
     from rich.console import Group  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.account.operations import selection  # noqa: PLC0415
-    from retry_run_task.cli import recoveries  # noqa: PLC0415
-    from retry_run_task.cli.moments import brief  # noqa: PLC0415
+    from retry_run_task.commands.shared import (  # noqa: PLC0415 - as above
+        recoveries,
+        selection,
+    )
+    from retry_run_task.commands.shared.moments import brief  # noqa: PLC0415
 
     now = datetime.now(UTC)
     parts: list[object] = []
@@ -204,7 +206,7 @@ def _code(found: Sequence[_Seen]) -> int:
 
 
 def _as_json(seen: _Seen) -> JsonObject:
-    from retry_run_task.cli import recoveries  # noqa: PLC0415
+    from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
 
     return {
         "region": seen.of.region,
@@ -217,8 +219,8 @@ def _as_json(seen: _Seen) -> JsonObject:
 
 def _one(places: Sequence[Executions], name: str, *, as_json: bool, again: Callable[[], bool]) -> int:
     """Print one recovery in full."""
-    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
-    from retry_run_task.cli import recoveries  # noqa: PLC0415
+    from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
     out = recoveries.console()
     try:
@@ -263,7 +265,7 @@ def find_in(of: Executions, name: str) -> RecoveryView | None:
         ConfigError: Several begin like this, or nothing is installed.
         DeployError: AWS does not say.
     """
-    from retry_run_task.account.operations import selection  # noqa: PLC0415
+    from retry_run_task.commands.shared import selection  # noqa: PLC0415
 
     # Most are asked for by the whole name, or are under way; the rest costs a look at all that Lambda remembers.
     for look in _LOOKS:

@@ -24,20 +24,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.account.operations.view import Line, RecoveryView, State
-from retry_run_task.core import wire
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.durations import spoken
-from retry_run_task.core.errors import PayloadError
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.schedules import STAMP_MAX, STAMPS
-from retry_run_task.core.values import CallerKind, FailedLaunch, Failure, Outcome, Phase
+from retry_run_task.commands.shared.view import Line, RecoveryView, State
+from retry_run_task.errors import PayloadError
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import wire
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
+from retry_run_task.launch.values import CallerKind, FailedLaunch, Failure, Outcome, Phase
+from retry_run_task.policy.durations import spoken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from retry_run_task.account.operations.view import Execution
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.view import Execution
+    from retry_run_task.launch.values import JsonObject
 
 
 # Steps that only look or tell. Any other that was begun and not ended may have called RunTask.

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from retry_run_task.cli import options, talk
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.shared import options, talk
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retry_run_task.account.operations.executions import Executions
-    from retry_run_task.account.operations.view import RecoveryView
+    from retry_run_task.commands.shared.executions import Executions
+    from retry_run_task.commands.shared.view import RecoveryView
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -98,9 +98,9 @@ def wishes(command: _Command) -> _Command:
 
 def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warning: str = "") -> int:
     """Do to recoveries what a person wishes, and print what became of each."""
-    from retry_run_task.account import access  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
-    from retry_run_task.account.operations.executions import Executions  # noqa: PLC0415
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared.executions import Executions  # noqa: PLC0415
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
     wish.check()
     session = access.open_session(profile)
@@ -142,8 +142,8 @@ def _chosen(
     Raises:
         ConfigError: A name is no recovery's.
     """
-    from retry_run_task.account.operations import selection  # noqa: PLC0415
-    from retry_run_task.cli.status import find_in  # noqa: PLC0415
+    from retry_run_task.commands.shared import selection  # noqa: PLC0415
+    from retry_run_task.commands.status.command import find_in  # noqa: PLC0415
 
     if not wish.names:
         views = of.look_at_all([one for one in of.open() if one.status in wish.statuses], tell)
@@ -179,8 +179,10 @@ def _preview(of: Executions, views: Sequence[RecoveryView], wish: Wish) -> None:
     """Show what will be acted upon, on stderr."""
     from rich.console import Console  # noqa: PLC0415
 
-    from retry_run_task.account.operations import selection  # noqa: PLC0415
-    from retry_run_task.cli import recoveries  # noqa: PLC0415
+    from retry_run_task.commands.shared import (  # noqa: PLC0415 - as above
+        recoveries,
+        selection,
+    )
 
     ids = selection.short_ids([view.execution.name for view in views], of.stack)
     talk.say(f"To {wish.action} in {of.region}: {_these(len(views))}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from retry_run_task.cli import steering
+from retry_run_task.commands.steer import steering
 
 
 @click.command()

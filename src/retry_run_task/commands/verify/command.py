@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.account.inventory import Stack
-from retry_run_task.cli import options, talk
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.inventory import Stack
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     import boto3
 
-    from retry_run_task.account.inventory import Unknown
-    from retry_run_task.account.verification import Installed, Verification
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.shared.inventory import Unknown
+    from retry_run_task.commands.verify.verification import Installed, Verification
+    from retry_run_task.launch.values import JsonObject
 
 _WORDS = {
     "matched": "the filter takes the record",
@@ -93,8 +93,9 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task verify --task-definition nightly
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.account import access, trial, verification  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.account.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.verify import trial, verification  # noqa: PLC0415 - boto3 takes half a second
 
     talk.check_can_ask(is_sure=yes)
     session = access.open_session(profile)
@@ -124,7 +125,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.Pause, as_json: bool) -> int:
     """Write the record, follow it, and print how far it came."""
-    from retry_run_task.account.verification import Reached, Stuck  # noqa: PLC0415
+    from retry_run_task.commands.verify.verification import Reached, Stuck  # noqa: PLC0415
 
     began = time.monotonic()
     stages: list[JsonObject] = []
@@ -167,15 +168,15 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
 
 
 def _stack(session: boto3.Session, region: str, name: str) -> Stack | Unknown | None:
-    from retry_run_task.account.installed import read_stack  # noqa: PLC0415
-    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import read_stack  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     return read_stack(Reader(session, region), name)
 
 
 def _installed(found: Stack | Unknown | None, region: str, name: str, log_group: str) -> Installed:
     """Return what is to be tried out; what the stack does not tell is known by its name."""
-    from retry_run_task.account.verification import Installed  # noqa: PLC0415
+    from retry_run_task.commands.verify.verification import Installed  # noqa: PLC0415
 
     if found is None:
         raise ConfigError(
@@ -200,8 +201,8 @@ def _installed(found: Stack | Unknown | None, region: str, name: str, log_group:
 
 def _as_scheduled(session: boto3.Session, region: str, task_definition: str, family: str) -> JsonObject:
     """Return a call like that of the rule or schedule that starts this task, less its overrides; or a bare one."""
-    from retry_run_task.account.launchers import is_named, read_launchers  # noqa: PLC0415
-    from retry_run_task.account.reader import Reader  # noqa: PLC0415
+    from retry_run_task.commands.shared.launchers import is_named, read_launchers  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     with talk.looking(f"Looking for schedules of {family} in {region}") as tell:
         launchers = read_launchers(Reader(session, region), tell).found

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from retry_run_task.account.faults import calling, code_of, message_of, one_line, refused
-from retry_run_task.core import identity
-from retry_run_task.core.errors import ConfigError
-from retry_run_task.core.values import FailedLaunch
+from retry_run_task.commands.shared.faults import calling, code_of, message_of, one_line, refused
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch import names
+from retry_run_task.launch.values import FailedLaunch
 from retry_run_task.sources import cloudtrail
 
 if TYPE_CHECKING:
     import boto3
     from mypy_boto3_ecs import ECSClient
 
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.launch.values import JsonObject
 
 REASON = "Capacity is unavailable at this time. Please try again later or in a different availability zone"
 
@@ -67,7 +67,7 @@ def make_trial(
     launch = cloudtrail.parse(record, cloudtrail.Envelope())
     if not isinstance(launch, FailedLaunch):
         raise ConfigError(f"Such a call cannot be tried out: {launch.why}.")
-    return Trial(record=record, launch=launch, recovery=identity.recovery_name_of(stack, launch))
+    return Trial(record=record, launch=launch, recovery=names.recovery_name_of(stack, launch))
 
 
 def check_task_definition(session: boto3.Session, region: str, name: str) -> str:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from retry_run_task.account.faults import calling, code_of, refused
-from retry_run_task.account.removal import STREAM
-from retry_run_task.core.errors import ConfigError
+from retry_run_task.commands.destroy.removal import STREAM
+from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_logs import CloudWatchLogsClient
 
-    from retry_run_task.account.trial import Trial
-    from retry_run_task.core.values import JsonObject
+    from retry_run_task.commands.verify.trial import Trial
+    from retry_run_task.launch.values import JsonObject
 
 STAGES = ("matched", "intake", "recovery", "run-task", "running")
 

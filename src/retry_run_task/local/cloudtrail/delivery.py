@@ -8,14 +8,14 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.cloudtrail import record
+from retry_run_task.local.cloudtrail.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail import Call
+    from retry_run_task.local.cloudtrail.records import Call
 
 Json = dict[str, Any]
 Delay = tuple[float, float]

@@ -12,14 +12,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.local.cloudtrail.delivery import message
 from retry_run_task.local.server import AwsError
-from retry_run_task.local.trail import message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.trail import Trail
+    from retry_run_task.local.cloudtrail.delivery import Trail
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retry_run_task.local.ecs_validation import EcsError
+    from retry_run_task.local.ecs.validation import EcsError
 
 Json = dict[str, Any]
 

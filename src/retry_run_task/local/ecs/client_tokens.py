@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.ecs_tasks import copy_json
-from retry_run_task.local.ecs_validation import EcsError
+from retry_run_task.local.ecs.tasks import copy_json
+from retry_run_task.local.ecs.validation import EcsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from retry_run_task.local.ecs_tasks import Task
+    from retry_run_task.local.ecs.tasks import Task
 
 LONGEST_LIFE = timedelta(hours=24)
 LIFE_AFTER_STOP = timedelta(hours=1)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from retry_run_task.local.ecs_tasks import Task
+    from retry_run_task.local.ecs.tasks import Task
 
 # Stopped tasks appear in the results "for at least one hour":
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html

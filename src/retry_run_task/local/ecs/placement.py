@@ -7,20 +7,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.capacity import FARGATE, providers_for
-from retry_run_task.local.ecs_tasks import Task, overrides_of
-from retry_run_task.local.ecs_validation import check_fit, check_request, compute_of, invalid, subnets_of
-from retry_run_task.local.fargate_sizes import UNITS_PER_VCPU, cpu_units
+from retry_run_task.local.ecs.capacity import FARGATE, providers_for
+from retry_run_task.local.ecs.fargate_sizes import UNITS_PER_VCPU, cpu_units
+from retry_run_task.local.ecs.tasks import Task, overrides_of
+from retry_run_task.local.ecs.validation import check_fit, check_request, compute_of, invalid, subnets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
     from random import Random
 
-    from retry_run_task.local.capacity import Capacity, Pool
-    from retry_run_task.local.ecs_faults import FailedPlacement, Faults
-    from retry_run_task.local.ecs_registry import Cluster
-    from retry_run_task.local.ecs_tasks import Lifecycle, TaskDefinition
+    from retry_run_task.local.ecs.capacity import Capacity, Pool
+    from retry_run_task.local.ecs.faults import FailedPlacement, Faults
+    from retry_run_task.local.ecs.registry import Cluster
+    from retry_run_task.local.ecs.tasks import Lifecycle, TaskDefinition
 
 Json = dict[str, Any]
 

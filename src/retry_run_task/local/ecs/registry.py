@@ -8,15 +8,15 @@ from operator import attrgetter
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.capacity import Share
-from retry_run_task.local.ecs_tasks import TaskDefinition
-from retry_run_task.local.ecs_validation import EcsError, invalid
+from retry_run_task.local.ecs.capacity import Share
+from retry_run_task.local.ecs.tasks import TaskDefinition
+from retry_run_task.local.ecs.validation import EcsError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
 
-    from retry_run_task.local.ecs_tasks import Task
+    from retry_run_task.local.ecs.tasks import Task
 
 Json = dict[str, Any]
 

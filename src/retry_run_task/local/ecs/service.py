@@ -27,22 +27,22 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.capacity import Capacity, TokenBucket
-from retry_run_task.local.client_tokens import ClientTokens, Remembered, parameters_of
-from retry_run_task.local.cloudtrail import Call, Caller, sdk_caller
-from retry_run_task.local.ecs_faults import Faults
-from retry_run_task.local.ecs_lifetimes import Lifetimes
-from retry_run_task.local.ecs_placement import NO_CAPACITY, NO_VCPUS, Placement, accept
-from retry_run_task.local.ecs_registry import Cluster, Registry
-from retry_run_task.local.ecs_shapes import check_types
-from retry_run_task.local.ecs_tasks import Lifecycle, TaskDefinition, copy_json, new_uuid
-from retry_run_task.local.ecs_validation import EcsError, check_client_token, invalid
+from retry_run_task.local.cloudtrail.records import Call, Caller, sdk_caller
+from retry_run_task.local.ecs.capacity import Capacity, TokenBucket
+from retry_run_task.local.ecs.client_tokens import ClientTokens, Remembered, parameters_of
+from retry_run_task.local.ecs.faults import Faults
+from retry_run_task.local.ecs.lifetimes import Lifetimes
+from retry_run_task.local.ecs.placement import NO_CAPACITY, NO_VCPUS, Placement, accept
+from retry_run_task.local.ecs.registry import Cluster, Registry
+from retry_run_task.local.ecs.shapes import check_types
+from retry_run_task.local.ecs.tasks import Lifecycle, TaskDefinition, copy_json, new_uuid
+from retry_run_task.local.ecs.validation import EcsError, check_client_token, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from retry_run_task.local.ecs_tasks import Task
+    from retry_run_task.local.ecs.tasks import Task
 
 __all__ = ["NO_CAPACITY", "NO_VCPUS", "Ecs", "EcsError", "Lifecycle", "TaskDefinition", "TokenBucket"]
 

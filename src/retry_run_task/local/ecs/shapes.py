@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.ecs_validation import EcsError
+from retry_run_task.local.ecs.validation import EcsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from random import Random
 
-    from retry_run_task.local.capacity import Pool
-    from retry_run_task.local.ecs_faults import FailedStart
+    from retry_run_task.local.ecs.capacity import Pool
+    from retry_run_task.local.ecs.faults import FailedStart
 
 Json = dict[str, Any]
 

@@ -10,13 +10,13 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.capacity import FARGATE, Share
-from retry_run_task.local.fargate_sizes import is_fargate_size
+from retry_run_task.local.ecs.capacity import FARGATE, Share
+from retry_run_task.local.ecs.fargate_sizes import is_fargate_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retry_run_task.local.ecs_tasks import TaskDefinition
+    from retry_run_task.local.ecs.tasks import TaskDefinition
 
 Json = dict[str, Any]
 

@@ -14,15 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-from retry_run_task.local.rules import Rule, check_bus
+from retry_run_task.local.eventbridge.rules import Rule, check_bus
+from retry_run_task.local.eventbridge.targets import invalid
 from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
-from retry_run_task.local.targets import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from retry_run_task.local.events import Events
-    from retry_run_task.local.schedules import Schedule, Schedules
+    from retry_run_task.local.eventbridge.events import Events
+    from retry_run_task.local.eventbridge.schedules import Schedule, Schedules
 
 Json = dict[str, Any]
 T = TypeVar("T")

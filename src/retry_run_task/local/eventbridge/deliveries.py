@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.ecs_validation import EcsError
+from retry_run_task.local.ecs.validation import EcsError
 from retry_run_task.local.observers import tell
 from retry_run_task.local.server import SERVER_ERROR, AwsError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail import Caller
+    from retry_run_task.local.cloudtrail.records import Caller
 
 Json = dict[str, Any]
 

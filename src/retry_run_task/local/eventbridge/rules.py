@@ -17,11 +17,17 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.cloudtrail import rule_caller
-from retry_run_task.local.deliveries import Call
-from retry_run_task.local.events import check_pattern, is_match
+from retry_run_task.local.cloudtrail.records import rule_caller
+from retry_run_task.local.eventbridge.deliveries import Call
+from retry_run_task.local.eventbridge.events import check_pattern, is_match
+from retry_run_task.local.eventbridge.targets import (
+    invalid,
+    is_cluster,
+    is_function,
+    rule_input,
+    rule_request,
+)
 from retry_run_task.local.server import AwsError
-from retry_run_task.local.targets import invalid, is_cluster, is_function, rule_input, rule_request
 from retry_run_task.sources.expressions import check_expression, next_due
 
 if TYPE_CHECKING:
@@ -29,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retry_run_task.local.clock import Clock, Timer
-    from retry_run_task.local.deliveries import Deliveries
+    from retry_run_task.local.eventbridge.deliveries import Deliveries
 
 Json = dict[str, Any]
 

@@ -16,11 +16,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.cloudtrail import scheduler_caller
-from retry_run_task.local.deliveries import RETRY_POLICY, Call, Deliveries
-from retry_run_task.local.rules import Rules
-from retry_run_task.local.server import AwsError
-from retry_run_task.local.targets import (
+from retry_run_task.local.cloudtrail.records import scheduler_caller
+from retry_run_task.local.eventbridge.deliveries import RETRY_POLICY, Call, Deliveries
+from retry_run_task.local.eventbridge.rules import Rules
+from retry_run_task.local.eventbridge.targets import (
     check_schedule_target,
     fill,
     invalid,
@@ -29,13 +28,14 @@ from retry_run_task.local.targets import (
     is_universal,
     schedule_request,
 )
+from retry_run_task.local.server import AwsError
 from retry_run_task.sources.expressions import check_expression, next_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail import Caller
+    from retry_run_task.local.cloudtrail.records import Caller
 
 Json = dict[str, Any]
 

@@ -7,13 +7,13 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from retry_run_task.local.lambda_.worker import RUNTIME_API
 from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
-from retry_run_task.local.worker import RUNTIME_API
 
 if TYPE_CHECKING:
-    from retry_run_task.local.durable import DurableExecutions
-    from retry_run_task.local.functions import Function, Functions
-    from retry_run_task.local.sandbox import Result
+    from retry_run_task.local.lambda_.durable import DurableExecutions
+    from retry_run_task.local.lambda_.functions import Function, Functions
+    from retry_run_task.local.lambda_.sandbox import Result
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_EVENT_BYTES = 1_048_576

@@ -22,10 +22,10 @@ from aws_durable_execution_sdk_python_testing.model import StartDurableExecution
 from aws_durable_execution_sdk_python_testing.web import handlers, routes
 from aws_durable_execution_sdk_python_testing.web.models import HTTPRequest
 
+from retry_run_task.local.lambda_.durable_api import OperatorsApi
+from retry_run_task.local.lambda_.runner import Runner
+from retry_run_task.local.lambda_.sandbox import Result
 from retry_run_task.local.observers import tell
-from retry_run_task.local.operators_api import OperatorsApi
-from retry_run_task.local.runner import Runner
-from retry_run_task.local.sandbox import Result
 from retry_run_task.local.server import AwsError, Request, Response, unknown_operation
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python_testing.execution import Execution
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.functions import Function
+    from retry_run_task.local.lambda_.functions import Function
 
 EXECUTION_NAME = re.compile(r"[a-zA-Z0-9-_]{1,64}")
 HTTP_ERROR = 400

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
-from retry_run_task.local.holds import Holds
+from retry_run_task.local.lambda_.holds import Holds
 from retry_run_task.local.server import AwsError, Request, Response, json_response
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python_testing.execution import Execution
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.functions import Function
-    from retry_run_task.local.runner import Runner
+    from retry_run_task.local.lambda_.functions import Function
+    from retry_run_task.local.lambda_.runner import Runner
 
 # A page of a listing or of a history: what it has when nobody asks, and what may be asked for.
 PAGE, LONGEST_PAGE = 100, 1000

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import retry_run_task
+from retry_run_task.local.lambda_.sandbox import Invocation, Result, Sandbox
 from retry_run_task.local.observers import tell
-from retry_run_task.local.sandbox import Invocation, Result, Sandbox
 from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python_testing.scheduler import Event
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.sandbox import Result
+    from retry_run_task.local.lambda_.sandbox import Result
 
 # The runner reports what it does as warnings and errors, also when a handler fails on purpose.
 # Without this, a program that has not set up logging would print them.

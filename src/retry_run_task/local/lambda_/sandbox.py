@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retry_run_task.local.worker import Process
+from retry_run_task.local.lambda_.worker import Process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

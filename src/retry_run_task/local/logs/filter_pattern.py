@@ -132,7 +132,7 @@ def _everything(_: object) -> bool:
 
 @cache
 def _parser() -> Lark:
-    grammar = files("retry_run_task.local").joinpath("filter_pattern.lark").read_text(encoding="utf-8")
+    grammar = files("retry_run_task.local.logs").joinpath("filter_pattern.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", start=["json", "fields", "terms"])
 
 

@@ -26,7 +26,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.filter_pattern import compile_pattern
+from retry_run_task.local.logs.filter_pattern import compile_pattern
 from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from retry_run_task.core.classification import classify, worst
-from retry_run_task.core.request import cluster_name, family
-from retry_run_task.core.schedules import SPOT_INTERRUPTION
-from retry_run_task.core.values import CallerKind, Category, FailedLaunch, IncompleteRequest, Origin
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.schedule import SPOT_INTERRUPTION
+from retry_run_task.launch.values import CallerKind, Category, FailedLaunch, IncompleteRequest, Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
