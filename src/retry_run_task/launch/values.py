@@ -228,8 +228,12 @@ class Phase(StrEnum):
 
     STARTING = "starting"
     RUNS = "runs"
-    """It runs, or has run: it is the job's own business from here on."""
+    RAN = "has run"
+    """It ran and is stopping or has stopped: how it ended is the job's own business."""
+    STOPPING = "stopping"
+    """It is torn down without having run. Not yet FAILED: stop code and reason may still change."""
     FAILED = "failed to start"
+    """It stopped without having run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +246,7 @@ class TaskState:
         failure: Why it did not start; None in the other phases.
         is_ours: Whether a recovery started it.
         zone: Its Availability Zone; empty while it is not known.
+        created: When it was created, in seconds since 1970; None if ECS did not say.
     """
 
     arn: str
@@ -249,6 +254,12 @@ class TaskState:
     failure: Failure | None = None
     is_ours: bool = False
     zone: str = ""
+    created: float | None = None
+
+    @property
+    def has_run(self) -> bool:
+        """Whether it runs or has run."""
+        return self.phase in (Phase.RUNS, Phase.RAN)
 
 
 class Outcome(StrEnum):

@@ -144,6 +144,7 @@ def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
             "failures": failures_to_json([s.failure] if s.failure else []),
             "ours": s.is_ours,
             **({"zone": s.zone} if s.zone else {}),
+            **({"created": s.created} if s.created is not None else {}),
         }
         for s in states
     ]
@@ -158,6 +159,7 @@ def states_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[TaskState, ...
             failure=next(iter(failures_from_json(item["failures"])), None),
             is_ours=item["ours"],
             zone=item.get("zone", ""),
+            created=item.get("created"),
         )
         for item in items
     )

@@ -311,7 +311,7 @@ class _Progress:
 
     def note(self, states: Iterable[TaskState]) -> None:
         """Remember which tasks run, and where."""
-        self.running |= {task.arn for task in states if task.phase is Phase.RUNS}
+        self.running |= {task.arn for task in states if task.has_run}
         self.zone_of = {**self.zone_of, **{task.arn: task.zone for task in states if task.zone}}
 
     @property

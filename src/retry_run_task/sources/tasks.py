@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 # on another clock.
 _CLOCKS_DIFFER = timedelta(seconds=5)
 
-_RUNNING = frozenset({"RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"})
+# What a task goes through on its way to STOPPED, whether it ran or not: one that failed to start is DEPROVISIONING
+# while its network interface is removed.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+_TORN_DOWN = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING"})
 
 
 def state(task: Mapping[str, Any]) -> TaskState:
     """Return how a task is."""
     phase = _phase(task)
+    created = time_of(task.get("createdAt"))
     failure = None
     if phase is Phase.FAILED:
         reason = str(task.get("stoppedReason") or "")
@@ -48,13 +52,20 @@ def state(task: Mapping[str, Any]) -> TaskState:
         failure=failure,
         is_ours=is_ours(task.get("startedBy")),
         zone=str(task.get("availabilityZone") or ""),
+        created=created.timestamp() if created else None,
     )
 
 
 def _phase(task: Mapping[str, Any]) -> Phase:
-    if task.get("startedAt") or task.get("lastStatus") in _RUNNING:
+    status = task.get("lastStatus")
+    if task.get("startedAt"):
+        return Phase.RAN if status in _TORN_DOWN or status == "STOPPED" else Phase.RUNS
+    if status == "RUNNING":
         return Phase.RUNS
-    return Phase.FAILED if task.get("lastStatus") == "STOPPED" else Phase.STARTING
+    if status == "STOPPED":
+        return Phase.FAILED
+    is_torn_down = status in _TORN_DOWN or task.get("desiredStatus") == "STOPPED"
+    return Phase.STOPPING if is_torn_down else Phase.STARTING
 
 
 def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:

@@ -58,9 +58,20 @@ STOPPED = {
         ({"lastStatus": "PENDING"}, Phase.STARTING),
         ({"lastStatus": "ACTIVATING"}, Phase.STARTING),
         ({"lastStatus": "SOMETHING_NEW"}, Phase.STARTING),
+        ({"lastStatus": "PROVISIONING", "desiredStatus": "STOPPED"}, Phase.STOPPING),
+        ({"lastStatus": "PENDING", "desiredStatus": "STOPPED"}, Phase.STOPPING),
+        ({"lastStatus": "ACTIVATING", "desiredStatus": "STOPPED"}, Phase.STOPPING),
+        ({"lastStatus": "DEACTIVATING", "desiredStatus": "STOPPED"}, Phase.STOPPING),
+        ({"lastStatus": "STOPPING", "desiredStatus": "STOPPED"}, Phase.STOPPING),
+        # 37 s of it were seen in a published describe-tasks of a Fargate task that failed to start.
+        (STOPPED | {"lastStatus": "DEPROVISIONING"}, Phase.STOPPING),
         ({"lastStatus": "RUNNING"}, Phase.RUNS),
-        ({"lastStatus": "DEPROVISIONING"}, Phase.RUNS),
-        (STOPPED | {"startedAt": AFTER}, Phase.RUNS),
+        ({"lastStatus": "RUNNING", "startedAt": AFTER}, Phase.RUNS),
+        ({"lastStatus": "RUNNING", "startedAt": AFTER, "desiredStatus": "STOPPED"}, Phase.RUNS),
+        ({"lastStatus": "DEACTIVATING", "startedAt": AFTER, "desiredStatus": "STOPPED"}, Phase.RAN),
+        ({"lastStatus": "STOPPING", "startedAt": AFTER, "desiredStatus": "STOPPED"}, Phase.RAN),
+        ({"lastStatus": "DEPROVISIONING", "startedAt": AFTER, "desiredStatus": "STOPPED"}, Phase.RAN),
+        (STOPPED | {"startedAt": AFTER}, Phase.RAN),
         (STOPPED, Phase.FAILED),
     ],
 )
@@ -69,6 +80,7 @@ def test_how_far_a_task_has_come(changes: dict[str, Any], phase: Phase) -> None:
     seen = state(task(**changes))
     assert seen.phase is phase
     assert (seen.failure is not None) == (phase is Phase.FAILED)
+    assert seen.has_run == (phase in (Phase.RUNS, Phase.RAN))
 
 
 def test_a_recoverys_task_is_told_apart() -> None:

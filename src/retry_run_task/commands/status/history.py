@@ -290,7 +290,7 @@ class _Reader:
                 event,
                 f"{_counted(len(new), 'task')} found that {_verb(len(new))} the job already: {_ids(new)}",
             )
-        elif running := [t["arn"] for t in seen if t.get("phase") == Phase.RUNS.value]:
+        elif running := [t["arn"] for t in seen if t.get("phase") in (Phase.RUNS.value, Phase.RAN.value)]:
             self._say(event, f"{_counted(len(running), 'task')} running", same="running")
 
     def _answered(self, event: Mapping[str, Any], label: str, answer: JsonObject, rung: str) -> None:
