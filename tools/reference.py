@@ -32,7 +32,7 @@ from retry_run_task import handlers
 from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
-from retry_run_task.commands.main import retry_run_task
+from retry_run_task.commands.main import EXIT_CODES, retry_run_task
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
 from retry_run_task.failures.classify import TABLE, Row
@@ -1086,20 +1086,6 @@ def _mib(size: int) -> str:
 
 
 # Commands.
-
-EXIT_CODES = (
-    (0, "done, or nothing to do"),
-    (1, "started, and it failed; `explain`: a record could not be read"),
-    (2, "never started: usage, settings, or a file that is not there or not readable"),
-    (
-        3,
-        (
-            "it ran, and the answer is no; `doctor`: something is wrong; `policy check`: the policy has a problem; "
-            "`audit`: a run is missing"
-        ),
-    ),
-    (130, "interrupted"),
-)
 
 
 def cli() -> str:

@@ -1,8 +1,4 @@
-"""The commands. One file for each; results go to stdout, talk goes to stderr.
-
-Exit codes: 0 done; 1 started and failed; 2 never started: usage, configuration, an unreadable file;
-3 the answer is no; 130 interrupted.
-"""
+"""The commands. One folder for each; results go to stdout, talk goes to stderr."""
 
 from __future__ import annotations
 
@@ -30,30 +26,75 @@ from retry_run_task.errors import RetryRunTaskError
 
 INTERRUPTED = 130
 
+EXIT_CODES = (
+    (0, "done"),
+    (1, "begun, and failed"),
+    (2, "not begun: a wrong option, a missing setting, a file that cannot be read"),
+    (3, "the answer is no: a check failed, a run is missing, or you said no"),
+    (INTERRUPTED, "interrupted"),
+)
+"""What every command ends with."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="retry-run-task")
+
+class _Commands(click.Group):
+    """The commands in the order of their use, each with its whole first sentence."""
+
+    groups: tuple[tuple[str, tuple[click.Command, ...]], ...] = ()
+
+    def add_groups(self, *groups: tuple[str, tuple[click.Command, ...]]) -> None:
+        """Take commands, under headings."""
+        self.groups = groups
+        for _, commands in groups:
+            for one in commands:
+                self.add_command(one)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in the order of their use, for completion."""
+        return list(self.commands)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write each group, and the exit codes that all have in common."""
+        for heading, commands in self.groups:
+            with formatter.section(heading):
+                formatter.write_dl([(one.name or "", one.get_short_help_str(limit=200)) for one in commands])
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXIT_CODES])
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, "-v", "--version", prog_name="retry-run-task")
 def retry_run_task() -> None:
     """Recover scheduled ECS tasks that did not start because AWS was short of capacity."""
 
 
-for command in (
-    demo,
-    explain,
-    policy,
-    simulate,
-    doctor,
-    deploy,
-    verify,
-    status,
-    stop,
-    pause,
-    resume,
-    replay,
-    audit,
-    destroy,
-):
-    retry_run_task.add_command(command)
+@click.command("help")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...")
+@click.pass_context
+def help_(context: click.Context, names: tuple[str, ...]) -> None:
+    """Show this, or the help of a command.
+
+    \b
+    To have the shell complete commands, options and choices (bash; zsh and fish have zsh_source and fish_source):
+      eval "$(_RETRY_RUN_TASK_COMPLETE=bash_source retry-run-task)"
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    above, command = context.find_root(), context.find_root().command
+    for name in names:
+        found = command.get_command(above, name) if isinstance(command, click.Group) else None
+        if found is None:
+            raise click.UsageError(f"There is no command {' '.join(names)!r}.", ctx=above)
+        command, above = found, click.Context(found, info_name=name, parent=above)
+    click.echo(command.get_help(above))
+
+
+GROUPS = (
+    ("Try it on this machine", (demo, explain, simulate)),
+    ("Install", (doctor, deploy, verify, policy, destroy)),
+    ("Operate", (status, stop, pause, resume, replay, audit)),
+    ("Help", (help_,)),
+)
+retry_run_task.add_groups(*GROUPS)
 
 
 def main() -> None:
