@@ -126,7 +126,7 @@ def _startup(found: Json, imports: Json) -> Iterator[str]:
         yield "  (build/lambda.zip is not there; make bundle makes it)"
     yield ""
     total = f"{imports['total_ms']} ms for {imports['modules']} modules"
-    yield f"Import of handlers: {total}, traced; of that, the heaviest packages and modules by themselves"
+    yield f"Import of intake: {total}, traced; of that, the heaviest packages and modules by themselves"
     packages, modules = imports["by_package_ms"].items(), imports["by_module_ms"].items()
     for (package, its), (module, own) in zip(packages, modules, strict=False):
         yield f"  {package:<26}{its:>6} ms    {module:<44}{own:>6} ms"

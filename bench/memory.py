@@ -61,10 +61,10 @@ def peak_bytes() -> int:
 def _child(way: str, path: Path) -> None:
     event = json.loads(path.read_text(encoding="ascii"))
     if way == "intake":
-        # handlers, too: what a function has loaded counts.
+        # Its handler, too: what a function has loaded counts.
         from throughput import logged  # noqa: PLC0415
 
-        from retry_run_task import handlers  # noqa: F401, PLC0415
+        from retry_run_task.handlers import intake  # noqa: F401, PLC0415
 
         logged(event)
     else:

@@ -1,4 +1,4 @@
-"""From the start of a process to its first call, on the local AWS, and what the handlers' import is made of.
+"""From the start of a process to its first call, on the local AWS, and what intake's import is made of.
 
 A function's process is started by the first event that it gets, so "first RunTask" is the time from the event
 to the call's arrival: for recover with the durable SDK and its runner between, for intake the call is Invoke.
@@ -211,9 +211,9 @@ _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\S+)")
 
 
 def imports(rounds: int, most: int = 10) -> Json:
-    """Return what takes longest while handlers are imported, in milliseconds of its own: modules, and packages."""
+    """Return what takes longest while intake is imported, in milliseconds of its own: modules, and packages."""
     own: dict[str, list[int]] = defaultdict(list)
-    command = [sys.executable, "-X", "importtime", "-c", f"import {HANDLERS}"]
+    command = [sys.executable, "-X", "importtime", "-c", f"from {HANDLERS} import intake"]
     for _ in range(rounds + 1):
         done = subprocess.run(command, check=True, stderr=subprocess.PIPE, text=True)
         for microseconds, module in _IMPORT.findall(done.stderr):

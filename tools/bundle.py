@@ -41,12 +41,12 @@ REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 # this, and takes only those that hold no machine code, so that the zip fits arm64 and x86_64 alike.
 TARGET = ("--python-version", "3.13", "--implementation", "py", "--abi", "none", "--platform", "any")
 
-# What handlers.py imports, directly or not. The commands, the local AWS and the simulator stay at home.
+# What the handlers import, directly or not. The commands, the local AWS and the simulator stay at home.
 OWN = (
     "__init__.py",
     "py.typed",
     "policy.toml",
-    "handlers.py",
+    "handlers",
     "intake.py",
     "config.py",
     "errors.py",

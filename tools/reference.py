@@ -28,7 +28,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task import handlers
 from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
@@ -36,6 +35,7 @@ from retry_run_task.commands.main import EXIT_CODES, retry_run_task
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
 from retry_run_task.failures.classify import TABLE, Row
+from retry_run_task.handlers import _recover as handlers
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
 from retry_run_task.launch import names as identity

@@ -67,10 +67,11 @@ def test_peaks_are_of_the_process_that_is_asked_for(load):
     assert found["intake_peak_mib"][0] < found["intake_peak_mib"][1]
 
 
-def test_imports_are_of_handlers(load):
+def test_imports_are_of_intake(load):
     found = load("startup").imports(rounds=0, most=1000)
     assert {"retry_run_task", "botocore", "(standard library)"} <= found["by_package_ms"].keys()
-    assert "retry_run_task.handlers" in found["by_module_ms"]
+    assert "retry_run_task.handlers._intake" in found["by_module_ms"]
+    assert "retry_run_task.handlers._recover" not in found["by_module_ms"]
     assert "aws_durable_execution_sdk_python" not in found["by_package_ms"]
 
 

@@ -20,6 +20,7 @@ from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestR
 
 from retry_run_task import handlers
 from retry_run_task.aws.port import World
+from retry_run_task.handlers import environment
 from retry_run_task.launch import wire
 from retry_run_task.launch.request import HIDDEN, hidden_paths
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
@@ -190,7 +191,7 @@ class Run:
 @pytest.fixture(autouse=True)
 def own_settings() -> None:
     """A process reads its settings once, and those of another module may be there already."""
-    handlers._settings.forget()  # type: ignore[attr-defined]
+    environment.settings.forget()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestR
 from retry_run_task import handlers
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
+from retry_run_task.handlers import environment
 from retry_run_task.launch import names, wire
 from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import FailedLaunch, Outcome
@@ -303,7 +304,7 @@ class VirtualWorld:
 @pytest.fixture(autouse=True)
 def own_settings() -> None:
     """A process reads its settings once, and those of another module may be there already."""
-    handlers._settings.forget()  # type: ignore[attr-defined]
+    environment.settings.forget()  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,7 @@ def tool() -> Any:
     return module
 
 
-PARTS = ("aws", "failures", "launch", "messages", "policy", "recovery", "sources")
+PARTS = ("aws", "failures", "handlers", "launch", "messages", "policy", "recovery", "sources")
 
 
 def own_modules(folder: Path) -> set[str]:
@@ -102,7 +102,6 @@ def own_modules(folder: Path) -> set[str]:
             "__init__.py",
             "py.typed",
             "policy.toml",
-            "handlers.py",
             "intake.py",
             "config.py",
             "errors.py",

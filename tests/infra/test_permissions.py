@@ -90,7 +90,7 @@ def _imported(path: Path) -> Iterator[str]:
 
 def _reachable() -> set[Path]:
     """Return the modules that the handlers need: what runs in Lambda, not what merely lies there."""
-    found, waiting = set(), [SOURCE / "handlers.py"]
+    found, waiting = set(), [SOURCE / "handlers" / "__init__.py"]
     while waiting:
         path = waiting.pop()
         if path not in found:

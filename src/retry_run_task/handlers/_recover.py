@@ -1,14 +1,8 @@
-"""The two Lambda entry points. Importing this module does nothing but import; clients are made on first use.
-
-``intake`` is subscribed to the trail's log group and to EventBridge. ``recover`` is a durable function that
-intake starts, once for each failed launch.
-"""
+"""The durable function that intake starts, once for each failed launch."""
 
 from __future__ import annotations
 
-import os
 import time
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import members, recoveries
@@ -16,7 +10,7 @@ from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
 from retry_run_task.errors import ConfigError, GaveUpError
-from retry_run_task.intake import take_in
+from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.launch import names, wire
 from retry_run_task.launch.values import Category, JsonObject
 from retry_run_task.messages import console
@@ -32,37 +26,6 @@ if TYPE_CHECKING:
     from retry_run_task.policy.rules import Policy
 
 
-def intake(event: Any, context: Any) -> JsonObject:
-    """Start a recovery for every failed launch in the event.
-
-    Raises:
-        StartError: A recovery could not be started; Lambda delivers the event again.
-        ConfigError: The function's environment or its policy is wrong; Lambda delivers the event again.
-    """
-    settings = _settings()
-    # intake decides nothing by it. But a recovery that cannot read it would fail, and its launch would be lost.
-    _policy()
-    if not settings.recover_function:
-        raise ConfigError(
-            "RETRY_RUN_TASK_RECOVER_FUNCTION is not set, so intake does not know what to start.",
-            hint="Set it to the recover function's ARN with its alias.",
-        )
-    telemetry = Telemetry(stack=settings.stack, request_id=context.aws_request_id)
-    try:
-        counts = take_in(
-            event,
-            stack=settings.stack,
-            scope=settings.scope(context.invoked_function_arn),
-            start=lambda name, payload: recoveries.start(
-                recoveries.client(), function=settings.recover_function, name=name, payload=payload
-            ),
-            telemetry=telemetry,
-        )
-    finally:
-        telemetry.flush()
-    return asdict(counts)
-
-
 def recover(event: Any, context: Any) -> Any:
     """Recover one failed launch, as a durable execution.
 
@@ -70,11 +33,6 @@ def recover(event: Any, context: Any) -> Any:
         GaveUpError: The tasks will not be there; the execution is FAILED.
     """
     return _durable()(event, context)
-
-
-@once
-def _settings() -> Settings:
-    return Settings.from_environment(os.environ)
 
 
 @once

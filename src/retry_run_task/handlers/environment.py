@@ -1,0 +1,18 @@
+"""The settings that Lambda gives a function in its environment, read once a process."""
+
+from __future__ import annotations
+
+import os
+
+from retry_run_task.aws.once import once
+from retry_run_task.config import Settings
+
+
+@once
+def settings() -> Settings:
+    """Return the settings of this process.
+
+    Raises:
+        ConfigError: The environment is wrong.
+    """
+    return Settings.from_environment(os.environ)
