@@ -32,7 +32,8 @@ class Account:
         self.events: list[Json] = []
         self.ecs = Ecs(account="123456789012", region="us-east-1", now=lambda: self.time)
         self.ecs.run_task_rate = TokenBucket(rate=None)
-        self.ecs.lifecycle = Lifecycle(run_for=None)
+        # A token's life is counted from STOPPED.
+        self.ecs.lifecycle = Lifecycle(run_for=None, stopping_for=timedelta(0))
         self.ecs.on_task_state_change.append(self.events.append)
         for cluster in ("X", "Y"):
             self.ecs.create_cluster(cluster)

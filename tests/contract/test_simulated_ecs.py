@@ -75,6 +75,7 @@ class Local:
             account="123456789012", region="us-east-1", now=lambda: datetime.fromtimestamp(self.now, UTC)
         )
         self.ecs.lifecycle = Lifecycle(
+            stopping_for=timedelta(0),
             provisioning_for=timedelta(seconds=BOOT_S),
             pending_for=timedelta(0),
             run_for=timedelta(seconds=RUN_S),

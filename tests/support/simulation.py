@@ -543,7 +543,7 @@ class System:
         for subnet, zone in (ZONES | ROOMY).items():
             self.ecs.add_subnet(subnet, zone)
         self.ecs.on_call.append(self._called)
-        self.ecs.on_task_state_change.append(self._changed)
+        self.ecs.on_task_state_change += [self._changed, self._change_again]
         self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=given.restart_s)
         self.stacks = [Stack(self, name) for name in given.stacks]
         self.has_secrets = False
@@ -784,6 +784,11 @@ class System:
         self._names[record["eventID"]] = f"record {len(self._records)}"
         # Everything is delivered, as if there were no filter: intake has to know what is not for it.
         self._deliver(lambda delivery: delivery.parcel(record, last), is_ours=self._acting == "recovery")
+
+    def _change_again(self, _detail: JsonObject) -> None:
+        """Let tasks change also when nobody calls."""
+        if (change := self.ecs.next_change()) is not None:
+            self.timeline.at(change.timestamp(), self.ecs.advance)
 
     def _changed(self, detail: JsonObject) -> None:
         arn = detail["taskArn"]

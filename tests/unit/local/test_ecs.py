@@ -955,6 +955,8 @@ def test_the_vcpu_quota_counts_tasks_until_they_have_stopped(world: World) -> No
     spot = [{"capacityProvider": "FARGATE_SPOT"}]
     assert len(world.run(launchType=None, capacityProviderStrategy=spot)["tasks"]) == 1
     world.ecs.stop_task({"cluster": "batch", "task": arns(answer)[0]})
+    assert world.run()["failures"] == [{"reason": NO_VCPUS}]
+    world.wait(seconds=20)
     assert len(world.run(count=2)["tasks"]) == 1
     world.ecs.capacity.set_vcpu_limit("FARGATE", 3)
     large = {"cpu": "2 vCPU", "memory": "4 GB"}
@@ -1159,22 +1161,95 @@ def test_an_event_has_the_documented_members_and_the_environment_in_clear(world:
     ]
 
 
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/failed-to-start-error.html and the pages beside it
-@pytest.mark.parametrize(("after", "stopped_at"), [(None, "00:00:10"), (timedelta(seconds=2), "00:00:02")])
-def test_a_task_can_fail_to_start(world: World, after: timedelta | None, stopped_at: str) -> None:
+def test_states_that_take_no_time_are_not_entered_and_the_others_are_in_their_order(world: World) -> None:
+    """https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html."""
+    events: list[Json] = []
+    world.ecs.on_task_state_change.append(events.append)
+    world.ecs.lifecycle = Lifecycle(
+        activating_for=timedelta(seconds=5),
+        stopping_for=timedelta(seconds=40),
+        deactivating_for=timedelta(seconds=10),
+        killing_for=timedelta(seconds=20),
+    )
+    world.run()
+    world.wait(minutes=10)
+    assert [(e["updatedAt"][14:19], e["lastStatus"], e["containers"][0]["lastStatus"]) for e in events] == [
+        ("00:00", "PROVISIONING", "PENDING"),
+        ("00:10", "PENDING", "PENDING"),
+        ("00:30", "ACTIVATING", "PENDING"),
+        ("00:35", "RUNNING", "RUNNING"),
+        ("05:35", "DEACTIVATING", "RUNNING"),
+        ("05:45", "STOPPING", "RUNNING"),
+        ("06:05", "DEPROVISIONING", "STOPPED"),
+        ("06:15", "STOPPED", "STOPPED"),
+    ]
+    assert ["exitCode" in event["containers"][0] for event in events[-2:]] == [True, True]
+    torn_down = {(e["desiredStatus"], e["stopCode"], e["stoppedReason"]) for e in events[4:]}
+    assert torn_down == {("STOPPED", "EssentialContainerExited", "Essential container in task exited")}
+
+
+def test_the_parts_of_a_tear_down_are_not_longer_than_all_of_it() -> None:
+    second = timedelta(seconds=1)
+    Lifecycle(stopping_for=2 * second, deactivating_for=second, killing_for=second)
+    with pytest.raises(ValueError, match="0:00:03 together; expected at most stopping_for, 0:00:02"):
+        Lifecycle(stopping_for=2 * second, deactivating_for=second, killing_for=2 * second)
+
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/failed-to-start-error.html and the pages beside it.
+# Stop code and reason are there before STOPPED, and the start is not.
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ({}, "00:00 PROVISIONING, 00:10 DEPROVISIONING, 00:30 STOPPED"),
+        ({"after": timedelta(seconds=2)}, "00:00 PROVISIONING, 00:02 DEPROVISIONING, 00:22 STOPPED"),
+        ({"after": timedelta(minutes=3)}, "00:00 PROVISIONING, 03:00 DEPROVISIONING, 03:20 STOPPED"),
+        (
+            {"status": "PENDING"},
+            "00:00 PROVISIONING, 00:10 PENDING, 00:30 STOPPING, 00:35 DEPROVISIONING, 00:50 STOPPED",
+        ),
+        (
+            {"status": "PENDING", "after": timedelta(minutes=1)},
+            "00:00 PROVISIONING, 00:10 PENDING, 01:00 STOPPING, 01:05 DEPROVISIONING, 01:20 STOPPED",
+        ),
+        (
+            {"status": "PENDING", "after": timedelta(seconds=1)},
+            "00:00 PROVISIONING, 00:10 PENDING, 00:10 STOPPING, 00:15 DEPROVISIONING, 00:30 STOPPED",
+        ),
+    ],
+)
+def test_a_task_can_fail_to_start(world: World, how: dict[str, Any], expected: str) -> None:
     events: list[Json] = []
     world.ecs.on_task_state_change.append(events.append)
     reason = "Timeout waiting for network interface provisioning to complete."
-    world.ecs.faults.fail_to_start(1, "TaskFailedToStart", reason, after=after)
+    world.ecs.lifecycle = Lifecycle(deactivating_for=timedelta(seconds=3), killing_for=timedelta(seconds=5))
+    world.ecs.faults.fail_to_start(1, "TaskFailedToStart", reason, **how)
     first, second = arns(world.run(count=2))
-    world.wait(minutes=1)
+    world.wait(minutes=4)
     assert (world.status(first), world.status(second)) == ("STOPPED", "RUNNING")
     mine = [event for event in events if event["taskArn"] == first]
-    assert [event["lastStatus"] for event in mine] == ["PROVISIONING", "STOPPED"]
-    assert mine[-1]["stoppedAt"] == f"2026-01-01T{stopped_at}.000Z"
-    assert (mine[-1]["stopCode"], mine[-1]["stoppedReason"]) == ("TaskFailedToStart", reason)
-    assert "startedAt" not in mine[-1]
-    assert "exitCode" not in mine[-1]["containers"][0]
+    assert ", ".join(f"{e['updatedAt'][14:19]} {e['lastStatus']}" for e in mine) == expected
+    for event in mine:
+        is_going_on = event["lastStatus"] in {"PROVISIONING", "PENDING"}
+        assert event["desiredStatus"] == ("RUNNING" if is_going_on else "STOPPED")
+        assert event.get("stopCode") == (None if is_going_on else "TaskFailedToStart")
+        assert event.get("stoppedReason") == (None if is_going_on else reason)
+        assert "startedAt" not in event
+        assert "exitCode" not in event["containers"][0]
+        assert ("stoppedAt" in event) is (event["lastStatus"] == "STOPPED")
+
+
+@pytest.mark.parametrize("seconds", [0, 20, 40, 300])
+def test_a_task_is_listed_as_stopped_while_it_is_torn_down(world: World, seconds: int) -> None:
+    world.ecs.lifecycle = Lifecycle(stopping_for=timedelta(seconds=seconds))
+    world.ecs.faults.fail_to_start(1, "TaskFailedToStart", "x")
+    arn = arns(world.run(startedBy="me"))[0]
+    world.wait(seconds=10)
+    assert world.status(arn) == ("DEPROVISIONING" if seconds else "STOPPED")
+    assert world.ecs.list_tasks({"cluster": "batch", "startedBy": "me"}) == {"taskArns": []}
+    stopped = {"cluster": "batch", "startedBy": "me", "desiredStatus": "STOPPED"}
+    assert world.ecs.list_tasks(stopped) == {"taskArns": [arn]}
+    world.wait(seconds=seconds)
+    assert world.status(arn) == "STOPPED"
 
 
 def test_a_person_can_stop_a_task(world: World) -> None:
@@ -1201,6 +1276,8 @@ def test_the_task_definition_may_say_how_long_its_tasks_work(world: World) -> No
     world.ecs.lifecycle = Lifecycle(run_for=None)
     short, endless = arns(world.run(taskDefinition="short"))[0], arns(world.run())[0]
     world.wait(seconds=31)
+    assert world.status(short) == "DEPROVISIONING"
+    world.wait(seconds=20)
     assert world.status(short) == "STOPPED"
     world.wait(days=30)
     assert world.status(endless) == "RUNNING"
@@ -1209,6 +1286,7 @@ def test_the_task_definition_may_say_how_long_its_tasks_work(world: World) -> No
 def test_a_stopped_task_is_forgotten_after_an_hour(world: World) -> None:
     arn = arns(world.run(startedBy="me"))[0]
     world.ecs.stop_task({"cluster": "batch", "task": arn})
+    world.wait(seconds=20)
     world.wait(minutes=59, seconds=59)
     assert world.status(arn) == "STOPPED"
     world.wait(seconds=1)
@@ -1221,7 +1299,10 @@ def test_a_stopped_task_is_forgotten_after_an_hour(world: World) -> None:
 def test_virtual_time_can_jump_from_change_to_change(world: World) -> None:
     assert world.ecs.next_change() is None
     world.ecs.lifecycle = Lifecycle(
-        provisioning_for=timedelta(seconds=1), pending_for=timedelta(seconds=2), run_for=timedelta(seconds=3)
+        provisioning_for=timedelta(seconds=1),
+        pending_for=timedelta(seconds=2),
+        run_for=timedelta(seconds=3),
+        stopping_for=timedelta(seconds=4),
     )
     first = arns(world.run())[0]
     world.time += timedelta(milliseconds=500)
@@ -1231,7 +1312,7 @@ def test_virtual_time_can_jump_from_change_to_change(world: World) -> None:
         world.time = change
         world.ecs.advance()
         times.append((change - START).total_seconds())
-    assert times == [1, 1.5, 3, 3.5, 6, 6.5]
+    assert times == [1, 1.5, 3, 3.5, 6, 6.5, 10, 10.5]
     assert world.status(first) == "STOPPED"
 
 
@@ -1239,6 +1320,8 @@ def test_a_stop_takes_the_pending_change_away(world: World) -> None:
     arn = arns(world.run())[0]
     assert world.ecs.next_change() == START + timedelta(seconds=10)
     world.ecs.stop_task({"cluster": "batch", "task": arn})
+    assert world.ecs.next_change() == START + timedelta(seconds=20)
+    world.wait(seconds=20)
     assert world.ecs.next_change() is None
 
 
@@ -1421,7 +1504,9 @@ letters = st.sampled_from("abc")
 class Lives(RuleBasedStateMachine):
     """Whatever is asked of it in whatever order, ECS keeps its books."""
 
-    ORDER = ("PROVISIONING", "PENDING", "RUNNING", "DEPROVISIONING", "STOPPED")
+    ORDER = (
+        "PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING", "STOPPED"
+    )  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -1449,9 +1534,20 @@ class Lives(RuleBasedStateMachine):
     def count_call(self, _: Call) -> None:
         self.calls += 1
 
-    @initialize(stopping_s=st.integers(0, 60))
-    def live(self, stopping_s: int) -> None:
-        self.world.ecs.lifecycle = Lifecycle(stopping_for=timedelta(seconds=stopping_s))
+    @initialize(parts_s=st.tuples(*[st.integers(0, 30)] * 4))
+    def live(self, parts_s: tuple[int, int, int, int]) -> None:
+        activating, deactivating, killing, rest = (timedelta(seconds=s) for s in parts_s)
+        self.world.ecs.lifecycle = Lifecycle(
+            activating_for=activating,
+            stopping_for=deactivating + killing + rest,
+            deactivating_for=deactivating,
+            killing_for=killing,
+        )
+
+    @rule(status=st.sampled_from(["PROVISIONING", "PENDING"]), after_s=st.none() | st.integers(0, 60))
+    def fail_to_start(self, status: str, after_s: int | None) -> None:
+        after = None if after_s is None else timedelta(seconds=after_s)
+        self.world.ecs.faults.fail_to_start(1, "TaskFailedToStart", "x", status=status, after=after)
 
     @rule(count=st.integers(1, 10), zones=st.lists(letters, min_size=1, max_size=3), token=st.integers(0, 3))
     def run(self, count: int, zones: list[str], token: int) -> None:

@@ -51,11 +51,14 @@ class FailedStart:
     """A task that is accepted and then stops before it runs.
 
     Attributes:
-        after: How long after its creation; None for the end of provisioning.
+        status: The state in which it fails: ``PROVISIONING``, as without a network interface, or ``PENDING``,
+            as without an image.
+        after: How long after its creation; None for the end of that state.
     """
 
     stop_code: str
     stopped_reason: str
+    status: str = "PROVISIONING"
     after: timedelta | None = None
 
 
@@ -128,10 +131,17 @@ class Faults:
         self._refusals.add(calls, Refusal(code=code, message=message, status=status, extra=extra))
 
     def fail_to_start(
-        self, tasks: int, stop_code: str, stopped_reason: str, *, after: timedelta | None = None
+        self,
+        tasks: int,
+        stop_code: str,
+        stopped_reason: str,
+        *,
+        status: str = "PROVISIONING",
+        after: timedelta | None = None,
     ) -> None:
-        """Stop the next tasks that are placed before they run."""
-        self._starts.add(tasks, FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, after=after))
+        """Stop the next tasks that are placed before they run (see ``FailedStart``)."""
+        failed = FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, status=status, after=after)
+        self._starts.add(tasks, failed)
 
     def clear(self) -> None:
         """Let nothing more go wrong."""

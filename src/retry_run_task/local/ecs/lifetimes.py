@@ -8,6 +8,8 @@ from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from retry_run_task.local.ecs.tasks import NO_TIME
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 # Stopped tasks appear in the results "for at least one hour":
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 STOPPED_FOR = timedelta(hours=1)
-NO_TIME = timedelta(0)
 
 
 class Lifetimes:
@@ -46,10 +47,8 @@ class Lifetimes:
 
     def begin(self, task: Task) -> None:
         """Take up a task that was just accepted."""
-        after = task.lifecycle.provisioning_for
-        if task.fate is not None and task.fate.after is not None:
-            after = task.fate.after
-        self._schedule(task, task.created_at + after)
+        after = _until_failure(task, "PROVISIONING")
+        self._schedule(task, task.created_at + (task.lifecycle.provisioning_for if after is None else after))
         self._on_change(task, task.created_at)
 
     def advance(self, now: datetime) -> None:
@@ -78,26 +77,37 @@ class Lifetimes:
             return
         task.desired_status, task.stopping_at = "STOPPED", when
         task.stop_code, task.stopped_reason, task.exit_code = code, reason, exit_code
-        if task.lifecycle.stopping_for <= NO_TIME:
+        task.still = task.lifecycle.tear_down(task.last_status, has_run=task.started_at is not None)
+        self._go_down(task, when)
+
+    def _go_down(self, task: Task, when: datetime) -> None:
+        """Let a task enter the next state on its way to STOPPED."""
+        if not task.still:
             self._finish(task, when)
-        else:
-            self._schedule(task, when + task.lifecycle.stopping_for)
-            self._enter(task, "DEPROVISIONING", when)
+            return
+        status = next(iter(task.still))
+        self._schedule(task, when + task.still.pop(status))
+        self._enter(task, status, when)
 
     def _step(self, task: Task, when: datetime) -> None:
         """Take the next step of a task's life."""
         life, status = task.lifecycle, task.last_status
         if task.desired_status == "STOPPED":
-            self._finish(task, when)
+            self._go_down(task, when)
         elif status == "RUNNING":
             self.stop(
                 task, when, "EssentialContainerExited", "Essential container in task exited", exit_code=0
             )
-        elif task.fate is not None:
+        elif task.fate is not None and task.fate.status == status:
             self.stop(task, when, task.fate.stop_code, task.fate.stopped_reason)
         elif status == "PROVISIONING":
-            self._schedule(task, when + life.pending_for)
+            failing = _until_failure(task, "PENDING")
+            pending_until = when + life.pending_for if failing is None else task.created_at + failing
+            self._schedule(task, max(when, pending_until))
             self._enter(task, "PENDING", when)
+        elif status == "PENDING" and life.activating_for > NO_TIME:
+            self._schedule(task, when + life.activating_for)
+            self._enter(task, "ACTIVATING", when)
         else:
             task.started_at = when
             run_for = life.run_for if task.definition.run_for is None else task.definition.run_for
@@ -121,3 +131,8 @@ class Lifetimes:
     def _schedule(self, task: Task, when: datetime) -> None:
         task.due = next(self._numbers)
         heapq.heappush(self._due, (when, task.due, task))
+
+
+def _until_failure(task: Task, status: str) -> timedelta | None:
+    """Return how long after its creation a task fails to start in this state, if that was said."""
+    return task.fate.after if task.fate is not None and task.fate.status == status else None

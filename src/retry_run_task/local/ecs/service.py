@@ -210,7 +210,7 @@ class Ecs(Registry):
         return answer
 
     def stop_task(self, body: Mapping[str, Any]) -> Json:
-        """StopTask: the task stops after ``lifecycle.stopping_for``; one that has stopped stays as it is."""
+        """StopTask: the task is torn down for ``lifecycle.stopping_for``; one that has stopped stays as it is."""
         check_types("StopTask", body)
         with self._lock:
             now = self._advanced()

@@ -15,26 +15,49 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 FARGATE_STORAGE_GIB = 20
+NO_TIME = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
-    """How long a task stays in each state; states that are not named here take no time.
+    """How long a task stays in each state. ACTIVATING, DEACTIVATING and STOPPING are skipped if they take no time.
 
+    Fargate tasks of no service were seen without those three: version 4 of one was DEPROVISIONING, with the stop
+    code and reason in it, and it was STOPPED within 30 s.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 
     Attributes:
-        provisioning_for: From acceptance to PENDING.
-        pending_for: From PENDING to RUNNING.
         run_for: From RUNNING to the end of its work; None for as long as nobody stops it. A task
             definition may say otherwise.
-        stopping_for: From the end of its work, or from StopTask, to STOPPED.
+        stopping_for: From the end of its work, from StopTask or from what keeps it from starting, to STOPPED.
+            What ``deactivating_for`` and ``killing_for`` leave of it is spent in DEPROVISIONING.
+        deactivating_for: Part of ``stopping_for`` that a task which ran is DEACTIVATING.
+        killing_for: Part of ``stopping_for`` that a task whose containers exist is STOPPING.
     """
 
     provisioning_for: timedelta = timedelta(seconds=10)
     pending_for: timedelta = timedelta(seconds=20)
+    activating_for: timedelta = NO_TIME
     run_for: timedelta | None = timedelta(minutes=5)
-    stopping_for: timedelta = timedelta(0)
+    stopping_for: timedelta = timedelta(seconds=20)
+    deactivating_for: timedelta = NO_TIME
+    killing_for: timedelta = NO_TIME
+
+    def __post_init__(self) -> None:
+        if self.deactivating_for + self.killing_for > self.stopping_for:
+            raise ValueError(
+                f"deactivating_for and killing_for are {self.deactivating_for + self.killing_for} together; "
+                f"expected at most stopping_for, {self.stopping_for}"
+            )
+
+    def tear_down(self, status: str, *, has_run: bool) -> dict[str, timedelta]:
+        """Return the states through which a task goes from ``status`` to STOPPED, with their durations."""
+        parts = {
+            "DEACTIVATING": self.deactivating_for if has_run else NO_TIME,
+            "STOPPING": NO_TIME if status == "PROVISIONING" else self.killing_for,
+        }
+        parts["DEPROVISIONING"] = self.stopping_for - sum(parts.values(), NO_TIME)
+        return {state: duration for state, duration in parts.items() if duration > NO_TIME}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +143,7 @@ class Task:
         pool: Where it occupies a slot until it is STOPPED.
         fate: How it fails to start; None for a task that runs.
         due: Number of its pending change; a change with another number is obsolete.
+        still: The states that it has still to go through on its way to STOPPED.
     """
 
     arn: str
@@ -145,6 +169,7 @@ class Task:
     number: int
     fate: FailedStart | None = None
     due: int = 0
+    still: dict[str, timedelta] = field(default_factory=dict)
     last_status: str = "PROVISIONING"
     desired_status: str = "RUNNING"
     version: int = 1
@@ -262,8 +287,7 @@ class Task:
         ]
 
     def _containers(self) -> list[Json]:
-        # A container is not provisioned: it is PENDING from the beginning.
-        status = "PENDING" if self.last_status == "PROVISIONING" else self.last_status
+        status = _CONTAINER_STATUS.get(self.last_status, self.last_status)
         family, _, task_id = self.arn.partition(":task/")
         containers = []
         for index, name in enumerate(self.definition.containers, 1):
@@ -276,7 +300,7 @@ class Task:
                 "networkInterfaces": [],
                 "cpu": "0",
             }
-            if self.stopped_at is not None and self.exit_code is not None:
+            if status == "STOPPED" and self.exit_code is not None:
                 container["exitCode"] = self.exit_code
             containers.append(container)
         return containers
@@ -284,6 +308,17 @@ class Task:
     def _part_id(self, index: int) -> str:
         # Worked out from the task's own id, because most tasks are never looked at again.
         return _uuid(int(self.arn[-32:], 16) ^ (index + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835)
+
+
+# A container is not provisioned: it is PENDING from the beginning, and STOPPED before its network interface is
+# removed.
+_CONTAINER_STATUS = {
+    "PROVISIONING": "PENDING",
+    "ACTIVATING": "PENDING",
+    "DEACTIVATING": "RUNNING",
+    "STOPPING": "RUNNING",
+    "DEPROVISIONING": "STOPPED",
+}
 
 
 def _eni(number: int) -> dict[str, str]:
