@@ -52,7 +52,7 @@ PURPOSES = {
     "RecoverPolicy": "what recover may do",
     "RecoverRole": "what recover runs under",
     "Recover": "makes failed calls again; a durable function",
-    "CodeNumber": "used by no function: its number tells CloudFormation that the code is new",
+    "CodeNumber": "used by no function: its number tells CloudFormation that recover's code or settings are new",
     "RecoverVersion": "the code that a recovery stays on; old ones are kept",
     "RecoverLive": "the version that new recoveries begin with",
     "RecoverInvocations": "how often the start of a recovery is tried",

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib
 import io
+import itertools
 import json
 import re
 import subprocess
@@ -15,15 +16,17 @@ from typing import Any
 
 import pytest
 
-from retry_run_task import __version__, handlers
+from retry_run_task import __version__
 from retry_run_task.aws import ecs, members, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
+from retry_run_task.handlers import _recover
 from retry_run_task.intake import take_in
 from retry_run_task.launch.values import CallerKind, Category, Outcome
 from retry_run_task.local import installation
+from retry_run_task.local.aws import LocalAws
 from retry_run_task.messages import console
 from retry_run_task.messages.message import Language
 from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
@@ -167,37 +170,84 @@ def test_old_versions_are_kept_for_recoveries_that_run_on_them() -> None:
     assert version["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
-def test_a_version_is_published_whenever_the_function_changes() -> None:
+# Two values of each parameter that are not its default, so that a change between any two of three can be seen.
+OTHER_VALUES = {
+    "TaskDefinitions": ("weekly", "weekly,report-*"),
+    "Clusters": ("batch", "batch,default"),
+    "PassRoleArns": (ROLE, f"{ROLE},{ROLE}-execution"),
+    "Callers": ("rule", "rule,scheduler,other"),
+    "AlsoRecover": ("errors", "spot-interruptions", "errors-and-spot-interruptions"),
+    "TrailLogGroupName": ("trail", "aws-cloudtrail-logs"),
+    "TrailSilentHours": ("26", "168"),
+    "Regions": ("ap-northeast-1", "ap-northeast-1,eu-west-1"),
+    "MemberAccounts": ("210987654321", "210987654321,333333333333"),
+    "MemberExternalId": ("night-shift-7f3a", "other"),
+    "NotificationEmail": ("a@example.com", "b@example.com"),
+    "Messages": ("chat,ja", "text,en,recovered"),
+    "TopicKeyArn": (FULL["TopicKeyArn"], FULL["TopicKeyArn"].replace("1234abcd", "9876fedc")),
+    "RunbookUrl": ("https://example.com/runbook", "https://example.com/other"),
+    "RecoverConcurrency": ("", "40"),
+    "LogRetentionDays": ("90", "365"),
+}
+
+
+def _changes_one_by_one_and_in_pairs() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    """Yield parameters before and after: each parameter changed alone, and with each other one."""
+    changes = [(name, value) for name, values in OTHER_VALUES.items() for value in values]
+    for (one, value), (other, also) in itertools.product(changes, repeat=2):
+        yield {}, {other: also, one: value}
+        yield {other: also}, {one: value}
+
+
+def test_every_update_changes_the_function_and_makes_a_version_or_neither() -> None:
+    """Lambda makes no version of a function that is as before, and CloudFormation then takes the update back.
+
+    https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html
+    """
+    assert OTHER_VALUES.keys() == template()["Parameters"].keys()
+    made: dict[tuple[tuple[str, str], ...], tuple[str, str]] = {}
+
+    def both(given: dict[str, str]) -> tuple[str, str]:
+        """Return what is published of recover, and the version's text."""
+        key = tuple(sorted(given.items()))
+        if key not in made:
+            stack = bare(only=("CodeNumber", "Recover", "RecoverVersion"), **given)
+            recover = stack.resources["Recover"]["Properties"]
+            # Reserved concurrency belongs to the function, and not to its versions.
+            recover.pop("ReservedConcurrentExecutions", None)
+            # A layer's properties cannot be changed: what changes one makes another, with the next number.
+            layer = json.dumps(stack.resources["CodeNumber"], sort_keys=True)
+            version = json.dumps(stack.resources["RecoverVersion"], sort_keys=True)
+            published = json.dumps(recover, sort_keys=True)
+            made[key] = tuple(text + layer if "<part 7 of" in text else text for text in (published, version))
+        return made[key]
+
+    for before, after in _changes_one_by_one_and_in_pairs():
+        (function, version), (function_then, version_then) = both(before), both(after)
+        assert (function != function_then) == (version != version_then), f"{before} -> {after}"
+
+
+def test_a_version_is_published_whenever_the_template_gives_the_function_other_settings() -> None:
     """A version is replaced when its text changes; so its text must hold whatever the function is made from."""
     properties = template()["Resources"]["Recover"]["Properties"]
-    # Reserved concurrency is no part of a version; and to publish one that is the same as the last is an error.
     settings = {k: v for k, v in properties.items() if k not in ("Code", "ReservedConcurrentExecutions")}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
-    text, parts = template()["Resources"]["RecoverVersion"]["Properties"]["Description"]["Fn::Sub"]
+    text, _ = template()["Resources"]["CodeNumber"]["Properties"]["Description"]["Fn::Sub"]
     assert f"settings {digest}," in text, (
-        f"recover's properties have changed: write settings {digest} in RecoverVersion"
+        f"recover's properties have changed: write settings {digest} in CodeNumber"
     )
-    used = set(_references(settings))
-    for condition in used & set(template()["Conditions"]):
-        used |= set(_references(template()["Conditions"][condition]))
-    parameters = used & set(template()["Parameters"])
-    assert {name for name in parameters if f"${{{name}}}" not in text} == set()
     number = {"Number": {"Fn::Select": [7, {"Fn::Split": [":", {"Ref": "CodeNumber"}]}]}}
-    for described in (text, parts), properties["Description"]["Fn::Sub"]:
+    version = template()["Resources"]["RecoverVersion"]["Properties"]
+    for described in (version["Description"]["Fn::Sub"], properties["Description"]["Fn::Sub"]):
         assert "${Number}" in described[0]
         assert described[1] == number
 
 
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(value.get("Ref"), str):
-            yield value["Ref"]
-        if "Fn::If" in value:
-            yield value["Fn::If"][0]
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            yield from _references(item)
+def test_the_text_of_the_number_is_as_long_as_lambda_allows_whatever_the_parameters_are() -> None:
+    """https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html."""
+    longest = {"MemberExternalId": "x" * 64, "Messages": "chat,en,recovered"}
+    properties = full(**longest).resources["CodeNumber"]["Properties"]
+    assert len(properties["Description"]) <= 256
 
 
 def test_new_recoveries_begin_with_the_version_behind_live() -> None:
@@ -421,6 +471,23 @@ def test_the_pace_of_calls_is_the_same_in_the_template_the_module_the_code_and_t
     assert f'RETRY_RUN_TASK_CALLS_PER_SECOND = "{rate:g}"' in module
 
 
+def test_the_local_installation_has_exactly_the_environment_that_the_template_gives() -> None:
+    """What the functional tests run with; a variable that only they had would hide what the template lacks."""
+    given = {f"{PREFIX}EXTERNAL_ID": "x", f"{PREFIX}REGIONS": "eu-west-1"}
+    with LocalAws() as aws:
+        made = installation.install(aws, settings=given)
+        local = {
+            "Intake": aws.functions.get(made.intake)[0].environment,
+            "Recover": aws.functions.get(made.recover)[0].environment,
+        }
+    for function, environment in local.items():
+        assert environment.keys() == _environment(full(), function).keys(), function
+    assert (local["Recover"][f"{PREFIX}EXTERNAL_ID"], local["Intake"][f"{PREFIX}REGIONS"]) == (
+        "x",
+        "eu-west-1",
+    )
+
+
 def test_every_setting_is_given_to_a_function() -> None:
     given = {name for function in ("Intake", "Recover") for name in _environment(full(), function)}
     known = {PREFIX + name.upper() for name in Settings.__dataclass_fields__}
@@ -523,7 +590,7 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
 
     with contextlib.redirect_stdout(out):
         for happened in loop.Event:
-            handlers._tell(
+            _recover._tell(
                 telemetry,
                 happened,
                 category=Category.UNKNOWN.value,
@@ -743,5 +810,5 @@ def test_the_outputs_tell_a_command_what_it_needs_to_know() -> None:
 def test_the_version_is_that_of_the_package() -> None:
     assert full().outputs["Version"] == __version__
     assert template()["Description"].startswith(f"retry-run-task {__version__}:")
-    text, _ = template()["Resources"]["RecoverVersion"]["Properties"]["Description"]["Fn::Sub"]
+    text, _ = template()["Resources"]["CodeNumber"]["Properties"]["Description"]["Fn::Sub"]
     assert text.endswith(f"stack version {__version__}")

@@ -6,7 +6,7 @@ import functools
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def module(path: Path = MODULE) -> dict[str, list[Any]]:
 
 
 class Stack:
-    """The template filled in: parameters, conditions and functions resolved, ARNs made up.
+    """The template filled in: parameters, conditions and functions resolved, ARNs made up; ``only`` some, for speed.
 
     Attributes:
         resources: Those whose condition holds, by logical id; references to them are ``<id>`` or ``<id.Attribute>``.
@@ -77,6 +77,7 @@ class Stack:
         name: str = "retry-run-task",
         where: Mapping[str, str] | None = None,
         path: Path = TEMPLATE,
+        only: Collection[str] = (),
         **given: str,
     ) -> None:
         self._template = template(path)
@@ -92,7 +93,7 @@ class Stack:
         self.resources = {
             key: self.fill({k: v for k, v in resource.items() if k != "Metadata"})
             for key, resource in self._template["Resources"].items()
-            if self._holds(resource.get("Condition"))
+            if (not only or key in only) and self._holds(resource.get("Condition"))
         }
         self.outputs = {
             key: self.fill(output["Value"])

@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 
 # As in infra/template.yaml, and more by as much as the clock is faster.
 CALLS_PER_SECOND = 2
+_PREFIX = "RETRY_RUN_TASK_"
+
+# What infra/template.yaml gives each function, without RETRY_RUN_TASK_, and nothing else. Everything here may be
+# started again, since the account has nothing else in it; the other values are the template's defaults.
+_INTAKE = {
+    "CALLERS": "rule,scheduler,hand-made",
+    "CLUSTERS": "*",
+    "TASK_DEFINITIONS": "*",
+    "REGIONS": "",
+    "ACCOUNTS": "",
+    "RECOVER_ERRORS": "false",
+    "SPOT_INTERRUPTIONS": "false",
+}
+_RECOVER = {"MESSAGES": "text,en", "EXTERNAL_ID": "", "RECOVER_ERRORS": "false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +65,8 @@ def install(
     Args:
         aws: Where.
         stack: Name of the installation; two with different names may live beside each other.
-        settings: Further settings of both functions, by their environment names.
+        settings: Settings by their environment names. Each function is given those that the template gives it; one
+            that the template gives neither is given to both.
         subscribe: Whether the log group and the event bus are connected to intake.
         python_path: Where the functions' modules are, such as the unpacked zip; None for where this package is.
     """
@@ -63,26 +78,22 @@ def install(
     )
     # recover's role cannot be asked for before the function is there, and intake knows it from its settings.
     role_arn = f"arn:aws:iam::{aws.account}:role/{stack}-role"
-    common = {
-        "RETRY_RUN_TASK_STACK": stack,
-        "RETRY_RUN_TASK_TOPIC_ARN": made.topic_arn,
-        "RETRY_RUN_TASK_ROLE_ARN": role_arn,
-        "RETRY_RUN_TASK_CALLS_PER_SECOND": f"{CALLS_PER_SECOND * aws.clock.speed:g}",
-        **(settings or {}),
-    }
+    rate = f"{CALLS_PER_SECOND * aws.clock.speed:g}"
+    for_recover = _RECOVER | {"STACK": stack, "TOPIC_ARN": made.topic_arn, "CALLS_PER_SECOND": rate}
     recover = aws.functions.create(
         made.recover,
         "retry_run_task.handlers.recover",
-        environment=common,
+        environment=_environment(for_recover, _INTAKE.keys() - _RECOVER.keys(), settings),
         timeout_s=600,
         durable=DurableConfig(execution_timeout=timedelta(days=7), retention_days=30),
         role_arn=role_arn,
         python_path=python_path,
     )
+    for_intake = _INTAKE | {"STACK": stack, "RECOVER_FUNCTION": f"{recover.arn}:live", "ROLE_ARN": role_arn}
     aws.functions.create(
         made.intake,
         "retry_run_task.handlers.intake",
-        environment={**common, "RETRY_RUN_TASK_RECOVER_FUNCTION": f"{recover.arn}:live"},
+        environment=_environment(for_intake, for_recover.keys() - for_intake.keys(), settings),
         timeout_s=300,
         python_path=python_path,
     )
@@ -91,3 +102,12 @@ def install(
         aws.events.put_rule(f"{stack}-failed-calls", eventbridge.EVENT_PATTERN, made.intake)
         aws.events.put_rule(f"{stack}-failed-starts", task_state_change.EVENT_PATTERN, made.intake)
     return made
+
+
+def _environment(
+    own: Mapping[str, str], of_the_other: Iterable[str], settings: Mapping[str, str] | None
+) -> dict[str, str]:
+    """Return a function's environment: its own variables, as the settings have them."""
+    others = {f"{_PREFIX}{name}" for name in of_the_other}
+    given = {name: value for name, value in (settings or {}).items() if name not in others}
+    return {f"{_PREFIX}{name}": value for name, value in own.items()} | given
