@@ -78,7 +78,7 @@ def test_the_words_of_the_demo_are_those_of_its_source() -> None:
 
 
 def test_the_demo_ends_with_the_numbers_that_its_jobs_give() -> None:
-    failed, total = demo_lines()[-2:]
+    failed, total, legend = demo_lines()[-3:]
     asked = sum(job.count for job in JOBS)
     assert failed == (
         f"{len(JOBS)} launches failed: {len(JOBS) - len(LOST)} recovered, "
@@ -88,4 +88,8 @@ def test_the_demo_ends_with_the_numbers_that_its_jobs_give() -> None:
         rf"\d+ RunTask calls by recoveries, {asked - sum(job.count for job in LOST)} of {asked} tasks running, "
         r"duplicates 0\. \(\d+ min( \d+ s)? in \d+\.\d s\)",
         total,
+    )
+    assert legend == (
+        f"{asked} tasks is what the jobs asked for, those given up included; "
+        "a duplicate is a task more than its job asked for."
     )

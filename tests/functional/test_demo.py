@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -14,9 +16,14 @@ import pytest
 COMMAND = [sys.executable, "-m", "retry_run_task", "demo"]
 
 
-def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+# What runs the tests may have said how wide its terminal is.
+FREE = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+
+
+def run(*arguments: str, width: int | None = None, **options: Any) -> subprocess.CompletedProcess[str]:
+    env = FREE | ({"COLUMNS": str(width)} if width else {})
     return subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60, **options
+        [*COMMAND, *arguments], capture_output=True, text=True, check=False, timeout=60, env=env, **options
     )
 
 
@@ -58,6 +65,34 @@ def test_in_a_file_it_is_plain_lines_in_order_of_time() -> None:
     ):
         assert words in done.stdout
     assert "not-for-your-eyes" not in done.stdout
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_it_fits_the_terminal_and_breaks_no_word(width: int) -> None:
+    done = run("--speed", "300", width=width)
+    assert done.returncode == 0, done.stderr
+    long = [line for line in done.stdout.splitlines() if len(line) > width]
+    # Addresses are for copying; the message has some.
+    assert all(len(line.split()) == 1 for line in long), long
+    # No line says as much about another as that would.
+    assert not re.search(r"\b1 lines? ", done.stdout)
+    assert "a duplicate is a task more than its job" in " ".join(done.stdout.split())
+
+
+def test_a_reader_that_has_gone_ends_it_at_once_and_in_silence() -> None:
+    began = time.monotonic()
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "EventBridge" in line:
+                break
+        children = _children(demo.pid)
+        demo.stdout.close()
+        assert demo.wait(timeout=20) == 0
+        assert demo.stderr is not None
+        assert demo.stderr.read() == ""
+    assert time.monotonic() - began < 15
+    assert not [child for child in children if _is_alive(child)]
 
 
 def test_interrupted_it_says_so_and_leaves_no_process_behind() -> None:

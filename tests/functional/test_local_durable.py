@@ -1,5 +1,6 @@
 """Durable executions of the local AWS, by boto3: AWS's rule for names, virtual time, and recovery from a crash."""
 
+import gc
 import json
 import threading
 from datetime import timedelta
@@ -8,7 +9,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from retry_run_task.local.aws import LocalAws
+from retry_run_task.local.clock import Clock
 from retry_run_task.local.ecs.service import Lifecycle
+from retry_run_task.local.lambda_ import runner
 from retry_run_task.local.lambda_.functions import DurableConfig
 from support.local_aws import HANDLERS, SPEED, Seen, client
 
@@ -203,6 +206,18 @@ def test_an_execution_times_out_in_virtual_time(aws, lambda_, start):
     assert found["Status"] == "TIMED_OUT"
     took = found["EndTimestamp"] - found["StartTimestamp"]
     assert timedelta(minutes=10) <= took < timedelta(hours=3)
+
+
+def test_what_a_handler_asks_for_after_the_end_is_not_done_and_python_does_not_warn():
+    """A demo that is interrupted has handlers that are just returning."""
+    scheduler = runner._Scheduler(Clock(SPEED))
+    scheduler.start()
+    done = []
+    assert scheduler.call_later(lambda: done.append(1)).result(timeout=5) is None
+    scheduler.stop()
+    assert scheduler.call_later(lambda: done.append(2)).cancelled()
+    gc.collect()
+    assert done == [1]
 
 
 def test_may_be_stopped(aws, lambda_, start):

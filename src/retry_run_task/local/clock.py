@@ -10,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import math
 import threading
 import time
 from dataclasses import dataclass, field
@@ -40,25 +41,36 @@ class Timer:
 
 
 class Clock:
-    """A clock that runs `speed` times faster than the real one, with timers on one thread.
+    """A clock that runs `speed` times faster than the real one, for good or until it has caught up with it.
+
+    Its timers are on one thread.
 
     Callbacks share that thread, so they must be short: what takes time, or waits, belongs elsewhere.
     """
 
-    def __init__(self, speed: float = 1.0, start: datetime | None = None) -> None:
+    def __init__(
+        self, speed: float = 1.0, start: datetime | None = None, *, until_present: bool = False
+    ) -> None:
         """Start the clock.
 
         Args:
             speed: Virtual seconds per real second.
             start: Virtual time now; None for the real time.
+            until_present: Whether it runs with the real time from the moment on when it has caught up with it.
         """
         if not speed > 0:
             raise ValueError(f"speed is {speed!r}; expected a number above 0")
         if start is not None and start.tzinfo is None:
             raise ValueError(f"start is {start!r}, which has no time zone; expected an aware datetime")
         self.speed = speed
-        self._start = (start or datetime.now(UTC)).astimezone(UTC)
+        now = datetime.now(UTC)
+        self._start = (start or now).astimezone(UTC)
         self._zero_s = time.monotonic()
+        # Real seconds until it has caught up; from then on both pass alike.
+        behind_s = (now - self._start).total_seconds()
+        if until_present and not (speed > 1 and behind_s >= 0):
+            raise ValueError(f"a clock that starts {behind_s:g} s behind at speed {speed:g} never catches up")
+        self._fast_s = behind_s / (speed - 1) if until_present else math.inf
         self._heap: list[Timer] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
@@ -68,6 +80,22 @@ class Clock:
     def now(self) -> datetime:
         """Return the virtual time, in UTC."""
         return self._start + timedelta(seconds=self._elapsed_s())
+
+    @property
+    def catches_up_at(self) -> datetime | None:
+        """The time at which it meets the real one; None if it goes its own way."""
+        if self._fast_s == math.inf:
+            return None
+        return self._start + timedelta(seconds=self._fast_s * self.speed)
+
+    def real_s(self, virtual_s: float) -> float:
+        """Return how many real seconds it takes from now until so many virtual ones have passed."""
+        return self._real_at(self._elapsed_s() + virtual_s) - (time.monotonic() - self._zero_s)
+
+    def virtual_s(self, real_s: float) -> float:
+        """Return how many virtual seconds pass from now on in so many real ones."""
+        now_s = time.monotonic() - self._zero_s
+        return self._virtual_at(now_s + real_s) - self._virtual_at(now_s)
 
     def call_at(self, when: datetime, call: Callable[[], object]) -> Timer:
         """Call once the virtual time is `when`; as soon as possible if that is past."""
@@ -88,7 +116,15 @@ class Clock:
             thread.join()
 
     def _elapsed_s(self) -> float:
-        return (time.monotonic() - self._zero_s) * self.speed
+        return self._virtual_at(time.monotonic() - self._zero_s)
+
+    def _virtual_at(self, real_s: float) -> float:
+        fast_s = min(real_s, self._fast_s)
+        return fast_s * self.speed + (real_s - fast_s)
+
+    def _real_at(self, virtual_s: float) -> float:
+        fast_s = min(virtual_s / self.speed, self._fast_s)
+        return fast_s + (virtual_s - fast_s * self.speed)
 
     def _arm(self, due_s: float, call: Callable[[], object]) -> Timer:
         timer = Timer(due_s, next(self._numbers), call)
@@ -119,7 +155,7 @@ class Clock:
                 if not self._heap:
                     self._changed.wait()
                     continue
-                wait_s = (self._heap[0].due_s - self._elapsed_s()) / self.speed
+                wait_s = self.real_s(self._heap[0].due_s - self._elapsed_s())
                 if wait_s > 0:
                     self._changed.wait(min(wait_s, LONGEST_REAL_WAIT_S))
                     continue

@@ -128,3 +128,41 @@ def test_may_be_stopped_by_a_callback_and_twice(clock):
 def test_refuses_what_is_no_time(speed, start):
     with pytest.raises(ValueError, match="expected"):
         Clock(speed, start)
+
+
+def test_one_that_catches_up_runs_with_the_real_time_from_then_on():
+    behind = datetime.now(UTC) - timedelta(seconds=200)
+    clock = Clock(1001, behind, until_present=True)
+    fired = SimpleQueue()
+    clock.call_at(clock.catches_up_at + timedelta(seconds=0.2), lambda: fired.put(clock.now()))
+    at = fired.get(timeout=5)
+    clock.stop()
+    assert clock.catches_up_at - behind == pytest.approx(
+        timedelta(seconds=200.2), abs=timedelta(seconds=0.01)
+    )
+    assert abs(datetime.now(UTC) - at) < timedelta(seconds=2)
+    assert at >= clock.catches_up_at + timedelta(seconds=0.2)
+    assert (clock.virtual_s(10), clock.real_s(10)) == (pytest.approx(10), pytest.approx(10))
+
+
+def test_before_that_it_is_fast_and_a_wait_may_reach_into_what_is_slow():
+    clock = Clock(11, datetime.now(UTC) - timedelta(hours=1), until_present=True)
+    assert clock.virtual_s(10) == pytest.approx(110)
+    assert clock.real_s(110) == pytest.approx(10)
+    # An hour behind, it meets the present in 360 s.
+    assert clock.real_s(3960 + 40) == pytest.approx(400, abs=0.5)
+    assert clock.virtual_s(400) == pytest.approx(4000, abs=6)
+
+
+def test_its_own_way_it_never_meets_the_present(clock):
+    assert clock.catches_up_at is None
+    assert (clock.virtual_s(3600), clock.real_s(3600)) == (
+        pytest.approx(3600 * FAST),
+        pytest.approx(3600 / FAST),
+    )
+
+
+@pytest.mark.parametrize(("speed", "behind_s"), [(1, 60), (0.5, 60), (60, -60)])
+def test_one_that_cannot_catch_up_is_refused(speed, behind_s):
+    with pytest.raises(ValueError, match="never catches up"):
+        Clock(speed, datetime.now(UTC) - timedelta(seconds=behind_s), until_present=True)

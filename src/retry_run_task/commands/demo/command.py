@@ -13,12 +13,12 @@ from retry_run_task.commands.shared import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rich.console import Console
-
     from retry_run_task.commands.demo.midnight import Line, Night
+    from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
-_STYLES = {"good": "green", "bad": "red", "wait": "yellow", "": ""}
+# So many lines in a row that repeat others are worth a line that says so.
+_MANY = 20
 
 
 @click.command()
@@ -32,38 +32,46 @@ _STYLES = {"good": "green", "bad": "red", "wait": "yellow", "": ""}
 @click.option("--all", "show_all", is_flag=True, help="Show every attempt, also the many that are alike.")
 @options.as_json
 def demo(speed: float, show_all: bool, as_json: bool) -> int:
-    """Watch an outage being recovered, on this machine, without an AWS account.
+    """Watch an outage being recovered, here and without an account.
 
     At midnight a batch of scheduled tasks meets two zones without capacity. EventBridge, ECS, CloudTrail, the log
     group and its subscription filter, and Lambda are local; the two functions are the ones that run in AWS.
     """
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
+    from retry_run_task.commands.demo.midnight import JOBS, Night  # noqa: PLC0415 - others start without it
+    from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415 - as above
 
-    from retry_run_task.commands.demo.midnight import JOBS, Night  # noqa: PLC0415
-
-    console = Console(highlight=False, soft_wrap=True)
+    out = screen()
     began = time.monotonic()
-    night = Night(speed=speed, show=(lambda _: None) if as_json else _printer(console, show_all))
+    night = Night(speed=speed, show=(lambda _: None) if as_json else _printer(out, show_all))
     if not as_json:
-        console.print(
-            f"{len(JOBS)} scheduled tasks around midnight, {speed:g} times faster than life. Times are virtual.\n"
-        )
+        _introduce(out, f"{len(JOBS)} scheduled jobs around midnight", speed)
     finished = night.run()
     result = night.result() | {"speed": speed, "seconds": round(time.monotonic() - began, 1)}
     if as_json:
         click.echo(json.dumps(result))
     else:
-        _print_summary(console, night, result)
+        _print_summary(out, night, result)
     if not finished:
+        waiting = ", ".join(one["job"] for one in result["outcomes"] if one["outcome"] == "waiting")
         click.echo(
-            "Some recoveries have not ended in time; this machine is too slow for this speed.", err=True
+            f"Nothing has happened for {night.patience_s:.0f} s, and this has not ended: {waiting or 'the night'}. "
+            f"If the machine is busy, try a lower --speed than {speed:g}.",
+            err=True,
         )
     return 0 if finished and not result["duplicates"] else 1
 
 
-def _printer(console: Console, show_all: bool) -> Callable[[Line], None]:
+def _introduce(out: Screen, what: str, speed: float) -> None:
+    out.print(f"{what}, {speed:g} times faster than life.")
+    out.print("Each line: the time there, who acts or speaks, for which job, and what happens.\n")
+
+
+def _printer(out: Screen, show_all: bool) -> Callable[[Line], None]:
     from rich.text import Text  # noqa: PLC0415
 
+    from retry_run_task.commands.shared.screen import BAD, GOOD, WAIT, hanging  # noqa: PLC0415
+
+    styles = {"good": GOOD, "bad": BAD, "wait": WAIT, "": ""}
     hidden = 0
 
     def show(line: Line) -> None:
@@ -71,42 +79,57 @@ def _printer(console: Console, show_all: bool) -> Callable[[Line], None]:
         if line.is_detail and not show_all:
             hidden += line.job != ""
             return
-        if hidden:
-            hidden, count = 0, hidden
-            lines = "1 line" if count == 1 else f"{count} lines"
-            console.print(Text(f"{'':10}({lines} not shown; --all shows them)", style="dim"))
-        text = Text(f"{line.at:%H:%M:%S}  {line.who:<12}{line.job:<16}")
-        text.append(line.text, style=_STYLES[line.tone])
-        console.print(text)
+        if hidden >= _MANY:
+            out.print(Text(f"{'':10}… {hidden} lines like these (--all shows them)", style="dim"))
+        hidden = 0
+        head = Text(f"{line.at:%H:%M:%S}  {line.who:<12}{line.job:<16}")
+        for one in hanging(head, Text(line.text, style=styles[line.tone]), out.width):
+            out.print(one)
 
     return show
 
 
-def _print_summary(console: Console, night: Night, result: JsonObject) -> None:
+def _print_summary(out: Screen, night: Night, result: JsonObject) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
+    from retry_run_task.policy.durations import spoken  # noqa: PLC0415
+
+    _print_table(out, result)
+    for message in night.messages[:1]:
+        out.print("The first of the messages that a person got:\n")
+        for text in (message.subject or "", "", *message.message.splitlines()):
+            for one in hanging(Text("    "), Text(text), out.width):
+                out.print(one)
+        out.print()
+    lines = (
+        f"{result['launches']} launches failed: {result['recovered']} recovered, "
+        f"{result['gave_up']} given up with a message to a person.\n"
+        f"{result['run_task_calls']} RunTask calls by recoveries, {result['tasks_running']} of "
+        f"{result['tasks_asked_for']} tasks running, duplicates {result['duplicates']}. "
+        f"({spoken(result['virtual_seconds'])} in {result['seconds']} s)\n"
+        f"{result['tasks_asked_for']} tasks is what the jobs asked for, those given up included; "
+        f"a duplicate is a task more than its job asked for."
+    )
+    for text in lines.splitlines():
+        for one in hanging(Text(), Text(text), out.width):
+            out.print(one)
+
+
+def _print_table(out: Screen, result: JsonObject) -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
+    from retry_run_task.commands.shared.screen import BAD, GOOD  # noqa: PLC0415
     from retry_run_task.policy.durations import spoken  # noqa: PLC0415
 
-    table = Table(box=box.SIMPLE_HEAD if console.is_terminal else box.ASCII2)
-    for column in ("failed launch", "outcome", "attempts", "after"):
-        table.add_column(column, justify="right" if column in ("attempts", "after") else "left")
+    table = Table(box=box.SIMPLE_HEAD if out.is_terminal else box.ASCII2)
+    for column in ("failed launch", "outcome", "attempts", "after midnight"):
+        table.add_column(column, justify="right" if column in ("attempts", "after midnight") else "left")
     for fate in result["outcomes"]:
-        style = "green" if fate["outcome"] in ("recovered", "already running") else "red"
+        style = GOOD if fate["outcome"] in ("recovered", "already running") else BAD
         table.add_row(
             fate["job"], f"[{style}]{fate['outcome']}[/]", str(fate["attempts"]), spoken(fate["seconds"])
         )
-    console.print()
-    console.print(table)
-    for message in night.messages[:1]:
-        console.print("The first of the messages that a person got:\n")
-        for text in (message.subject or "", "", *message.message.splitlines()):
-            console.print(f"    {text}", markup=False)
-        console.print()
-    console.print(
-        f"{result['launches']} launches failed: {result['recovered']} recovered, {result['gave_up']} given up "
-        f"with a message to a person.\n"
-        f"{result['run_task_calls']} RunTask calls by recoveries, {result['tasks_running']} of "
-        f"{result['tasks_asked_for']} tasks running, duplicates {result['duplicates']}. "
-        f"({spoken(result['virtual_seconds'])} in {result['seconds']} s)"
-    )
+    out.print()
+    out.print(table)

@@ -11,8 +11,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from queue import Empty, SimpleQueue
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.commands.shared.jobs import Job
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
@@ -30,63 +33,16 @@ REGION = "ap-northeast-1"
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c", "subnet-d": f"{REGION}d"}
 CLUSTER = "batch"
 
+# No wait of a recovery, of intake's delivery or of Lambda's retries is as long as this.
+_PATIENCE_VIRTUAL_S = 300
+_PATIENCE_S = 30
+
+# How many are shown before they are many alike: of the first two jobs, with the attempt in one subnet alone.
+_SHOWN = MappingProxyType({"recovery.attempted": 4, "recovery.waiting": 2})
+
 # Real seconds for the functions' processes to start before the first task is due; should they take longer,
 # what happens meanwhile waits for them.
 _WARM_UP_S = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """A scheduled task.
-
-    Attributes:
-        name: Of the rule or schedule and of the task definition's family.
-        subnets: Where it may run.
-        count: How many tasks each run is.
-        by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
-        environment: Override values, which CloudTrail hides.
-        from_event: Whether its overrides are made from the event that triggers it, which is gone afterwards.
-        minute: When it is due, in minutes from midnight: -1 or 0.
-    """
-
-    name: str
-    subnets: tuple[str, ...] = ("subnet-a", "subnet-c")
-    count: int = 1
-    by_scheduler: bool = False
-    environment: tuple[tuple[str, str], ...] = ()
-    from_event: bool = False
-    minute: int = 0
-
-    @property
-    def expression(self) -> str:
-        """When it is due."""
-        hour, minute = divmod(self.minute % (24 * 60), 60)
-        return f"cron({minute} {hour} * * ? *)"
-
-    def target(self, cluster_arn: str, role_arn: str) -> JsonObject:
-        """Return what EventBridge is told to run."""
-        overrides = {
-            "containerOverrides": [
-                {"name": "app", "environment": [{"name": n, "value": v} for n, v in self.environment]}
-            ]
-        }
-        inputs: JsonObject = {"Input": json.dumps(overrides)} if self.environment else {}
-        if self.from_event:
-            template = json.dumps(overrides).replace('"<time>"', "<time>")
-            inputs = {"InputTransformer": {"InputPathsMap": {"time": "$.time"}, "InputTemplate": template}}
-        return {
-            "Arn": cluster_arn,
-            "RoleArn": role_arn,
-            "EcsParameters": {
-                "TaskDefinitionArn": self.name,
-                "TaskCount": self.count,
-                "LaunchType": "FARGATE",
-                "NetworkConfiguration": {
-                    "awsvpcConfiguration": {"Subnets": list(self.subnets), "AssignPublicIp": "DISABLED"}
-                },
-            },
-            **inputs,
-        }
 
 
 UNLUCKY = Job(name="health-ping", subnets=("subnet-a", "subnet-d"), minute=-1)
@@ -154,7 +110,7 @@ class Night:
 
     Attributes:
         speed: Virtual seconds per real second.
-        show: Called with each line, in order of time, one at a time.
+        show: Called with each line, in order of time, by whoever calls ``run``.
         fates: What became of each failed launch, by job.
         messages: What a person was told.
         recovery_calls: RunTask calls that recoveries made.
@@ -170,11 +126,17 @@ class Night:
     _cluster_arn: str = field(init=False)
     _seen: Counter[str] = field(default_factory=Counter)
     _taken_in: set[str] = field(default_factory=set)
-    _change: threading.Condition = field(default_factory=threading.Condition)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _lines: SimpleQueue[Line] = field(default_factory=SimpleQueue)
     midnight: datetime = field(init=False)
 
-    def run(self, *, patience_s: float = 60) -> bool:
-        """Live through it. Returns whether every failed launch had its outcome within some real seconds."""
+    @property
+    def patience_s(self) -> float:
+        """For how many real seconds nothing may happen before something must be wrong."""
+        return _PATIENCE_S + _PATIENCE_VIRTUAL_S / self.speed
+
+    def run(self) -> bool:
+        """Live through it. Returns whether every failed launch had its outcome, before long."""
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         self.midnight = datetime.combine(tomorrow, datetime.min.time(), UTC)
         lead = timedelta(minutes=1, seconds=_WARM_UP_S * self.speed)
@@ -188,8 +150,18 @@ class Night:
             self._furnish()
             self._schedule()
             aws.functions.warm()
-            with self._change:
-                return self._change.wait_for(self._is_over, timeout=patience_s)
+            return self._follow()
+
+    def _follow(self) -> bool:
+        """Show what happens, in the thread of whoever looks on, so that a reader who has gone ends it at once."""
+        while not self._is_over():
+            try:
+                self.show(self._lines.get(timeout=self.patience_s))
+            except Empty:
+                return False
+        while not self._lines.empty():
+            self.show(self._lines.get())
+        return True
 
     def result(self) -> JsonObject:
         """Return the night in numbers."""
@@ -230,7 +202,7 @@ class Night:
     def _schedule(self) -> None:
         aws = self._aws
         for job in JOBS:
-            self._create(job)
+            job.schedule(aws, self._cluster_arn)
         # The first task that is placed is the one that is due a minute before midnight.
         aws.ecs.faults.fail_to_start(1, "TaskFailedToStart", _NETWORK)
         aws.clock.call_at(self.midnight - timedelta(seconds=1), self._take_capacity)
@@ -238,16 +210,6 @@ class Night:
             aws.clock.call_at(
                 self.midnight + timedelta(minutes=minutes), partial(self._give_back, zone, slots, words)
             )
-
-    def _create(self, job: Job) -> None:
-        schedules = self._aws.schedules
-        role = f"arn:aws:iam::{self._aws.account}:role/start-{job.name}"
-        target = job.target(self._cluster_arn, role)
-        if job.by_scheduler:
-            schedules.create_schedule(job.name, expression=job.expression, target=target)
-        else:
-            schedules.put_rule(job.name, expression=job.expression)
-            schedules.put_targets(job.name, [{"Id": "1", **target}])
 
     def _take_capacity(self) -> None:
         for zone in "ac":
@@ -267,7 +229,7 @@ class Night:
         placed = len(call.response["tasks"]) if call.response else 0
         asked = call.body.get("count", 1)
         by_recovery = names.is_ours(call.body.get("startedBy"))
-        with self._change:
+        with self._lock:
             if by_recovery:
                 self.recovery_calls += 1
         if by_recovery:
@@ -282,7 +244,7 @@ class Night:
         if placed == asked:
             self._say("EventBridge", job, f"RunTask: {placed} of {asked} started", "good")
             return
-        with self._change:
+        with self._lock:
             self.fates[job] = Fate(job)
         why = (
             call.error.message
@@ -301,7 +263,7 @@ class Night:
             )
 
     def _published(self, published: Published) -> None:
-        with self._change:
+        with self._lock:
             self.messages.append(published)
         self._say("message", "", published.subject or "", "bad")
 
@@ -321,7 +283,7 @@ class Night:
         job = family({"taskDefinition": record.get("task_definition")})
         match str(record["message"]):
             case "intake.started":
-                with self._change:
+                with self._lock:
                     again = record["event_id"] in self._taken_in
                     self._taken_in.add(record["event_id"])
                     self.fates.setdefault(job, Fate(job))
@@ -344,36 +306,36 @@ class Night:
                 pass
 
     def _recovery(self, record: dict[str, Any]) -> None:
-        with self._change:
+        with self._lock:
             job = family({"taskDefinition": record.get("task_definition")})
             fate = self.fates.setdefault(job, Fate(job))
-            self._seen[f"{job} {record['message']}"] += 1
-            nth = self._seen[f"{job} {record['message']}"]
+            self._seen[record["message"]] += not record.get("task_arns")
+            is_known = self._seen[record["message"]] > _SHOWN.get(record["message"], 0)
         match str(record["message"]):
             case "recovery.attempted":
-                with self._change:
+                with self._lock:
                     fate.attempts += 1
-                self._attempted(job, record, nth)
+                self._attempted(job, record, is_detail=is_known)
             case "recovery.waiting":
                 self._say(
                     "recover",
                     job,
                     f"next attempt in {spoken(record['delay_s'])} ({record['why']})",
                     "wait",
-                    nth > 1,
+                    is_known,
                 )
             case "recovery.start_failed":
                 self._say("recover", job, "a placed task did not start; it is placed again", "bad")
             case "recovery.recovered" | "recovery.already_running" | "recovery.gave_up":
-                with self._change:
+                # Together, so that whoever sees that it is over has its line.
+                with self._lock:
+                    self._ended(job, record)
                     fate.outcome = record["outcome"]
                     fate.seconds = (self._aws.clock.now() - self.midnight).total_seconds()
-                    self._change.notify_all()
-                self._ended(job, record)
             case _:
                 pass
 
-    def _attempted(self, job: str, record: dict[str, Any], nth: int) -> None:
+    def _attempted(self, job: str, record: dict[str, Any], *, is_detail: bool) -> None:
         said = "; ".join(
             dict.fromkeys(_short(f.get("reason") or f.get("code", "")) for f in record["failures"])
         )
@@ -388,7 +350,7 @@ class Night:
             case "lost":
                 self._say("recover", job, f"{label}: no answer", "bad")
             case _:
-                self._say("recover", job, f"{label}: {said}", "", nth > 1)
+                self._say("recover", job, f"{label}: {said}", "", is_detail)
 
     def _ended(self, job: str, record: dict[str, Any]) -> None:
         if record["message"] != "recovery.gave_up":
@@ -400,7 +362,8 @@ class Night:
 
     def _is_over(self) -> bool:
         # Every job of this night fails in one way or another.
-        return len(self.fates) == len(JOBS) and all(f.outcome != "waiting" for f in self.fates.values())
+        with self._lock:
+            return len(self.fates) == len(JOBS) and all(f.outcome != "waiting" for f in self.fates.values())
 
     def _running(self) -> Counter[str]:
         tasks: Counter[str] = Counter()
@@ -419,8 +382,8 @@ class Night:
         return tasks
 
     def _say(self, who: str, job: str, text: str, tone: str = "", is_detail: bool = False) -> None:
-        with self._change:
-            self.show(
+        with self._lock:
+            self._lines.put(
                 Line(at=self._aws.clock.now(), who=who, job=job, text=text, tone=tone, is_detail=is_detail)
             )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from aws_durable_execution_sdk_python.execution import DurableExecutionInvocationInput, InitialExecutionState
@@ -26,7 +27,6 @@ from aws_durable_execution_sdk_python_testing.worker.registry import ExecutionRe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from datetime import datetime
 
     from aws_durable_execution_sdk_python_testing.execution import Execution
@@ -70,7 +70,7 @@ class Runner:
             on_change: Called with an execution that has started or ended.
         """
         self.store = _Store(account, region, on_change)
-        self._scheduler = _Scheduler(clock.speed)
+        self._scheduler = _Scheduler(clock)
         self._registry = ExecutionRegistry(self.store, self._scheduler)
         virtual = _VirtualClock(clock)
         processor = CheckpointProcessor(self.store, self._scheduler, clock=virtual)
@@ -96,7 +96,7 @@ class Runner:
     def _nudge(self) -> None:
         if not self._stopped:
             self.executor.nudge()
-            self._clock.call_later(_NUDGE_EVERY_S * self._clock.speed, self._nudge)
+            self._clock.call_later(self._clock.virtual_s(_NUDGE_EVERY_S), self._nudge)
 
     def stop(self) -> None:
         """End it. A handler that is running is left to its end, which is then ignored."""
@@ -133,9 +133,11 @@ class _VirtualClock:
 class _Scheduler(Scheduler):
     """The runner's scheduler in virtual time: waits, execution time-outs, the backoff between invocations."""
 
-    def __init__(self, speed: float) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
-        self._speed = speed
+        self._clock = clock
+        self._gate = threading.Lock()
+        self._is_over = False
 
     def call_later(
         self,
@@ -144,9 +146,18 @@ class _Scheduler(Scheduler):
         count: int | None = 1,
         completion_event: Event | None = None,
     ) -> Future[Any]:
-        return super().call_later(func, delay / self._speed, count, completion_event)
+        # A handler may still be returning when the loop is gone. The parent would make a coroutine that nobody
+        # runs, of which Python warns on the terminal.
+        with self._gate:
+            if not self._is_over:
+                return super().call_later(func, self._clock.real_s(delay), count, completion_event)
+        never: Future[Any] = Future()
+        never.cancel()
+        return never
 
     def stop(self) -> None:
+        with self._gate:
+            self._is_over = True
         super().stop()  # type: ignore[no-untyped-call] # the runner leaves it untyped
         # The parent leaves its event loop open, and with it a socket pair.
         self._loop.close()

@@ -149,7 +149,7 @@ class Sandbox:
                     invocation.generation = generation
                     self._running[invocation.request_id] = invocation
                     invocation.timer = self._clock.call_later(
-                        self._timeout_s * self._clock.speed, partial(self._time_out, invocation)
+                        self._clock.virtual_s(self._timeout_s), partial(self._time_out, invocation)
                     )
                     return invocation
                 self._work.wait()

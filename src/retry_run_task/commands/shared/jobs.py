@@ -1,0 +1,74 @@
+"""Scheduled jobs, as a rule or a schedule of EventBridge starts them in the local AWS."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.local.aws import LocalAws
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A scheduled task.
+
+    Attributes:
+        name: Of the rule or schedule and of the task definition's family.
+        subnets: Where it may run.
+        count: How many tasks each run is.
+        by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
+        environment: Override values, which CloudTrail hides.
+        from_event: Whether its overrides are made from the event that triggers it, which is gone afterwards.
+        minute: When it is due, in minutes from midnight: -1 or 0.
+    """
+
+    name: str
+    subnets: tuple[str, ...] = ("subnet-a", "subnet-c")
+    count: int = 1
+    by_scheduler: bool = False
+    environment: tuple[tuple[str, str], ...] = ()
+    from_event: bool = False
+    minute: int = 0
+
+    @property
+    def expression(self) -> str:
+        """When it is due."""
+        hour, minute = divmod(self.minute % (24 * 60), 60)
+        return f"cron({minute} {hour} * * ? *)"
+
+    def target(self, cluster_arn: str, role_arn: str) -> JsonObject:
+        """Return what EventBridge is told to run."""
+        overrides = {
+            "containerOverrides": [
+                {"name": "app", "environment": [{"name": n, "value": v} for n, v in self.environment]}
+            ]
+        }
+        inputs: JsonObject = {"Input": json.dumps(overrides)} if self.environment else {}
+        if self.from_event:
+            template = json.dumps(overrides).replace('"<time>"', "<time>")
+            inputs = {"InputTransformer": {"InputPathsMap": {"time": "$.time"}, "InputTemplate": template}}
+        return {
+            "Arn": cluster_arn,
+            "RoleArn": role_arn,
+            "EcsParameters": {
+                "TaskDefinitionArn": self.name,
+                "TaskCount": self.count,
+                "LaunchType": "FARGATE",
+                "NetworkConfiguration": {
+                    "awsvpcConfiguration": {"Subnets": list(self.subnets), "AssignPublicIp": "DISABLED"}
+                },
+            },
+            **inputs,
+        }
+
+    def schedule(self, aws: LocalAws, cluster_arn: str) -> None:
+        """Have EventBridge start it."""
+        target = self.target(cluster_arn, f"arn:aws:iam::{aws.account}:role/start-{self.name}")
+        if self.by_scheduler:
+            aws.schedules.create_schedule(self.name, expression=self.expression, target=target)
+        else:
+            aws.schedules.put_rule(self.name, expression=self.expression)
+            aws.schedules.put_targets(self.name, [{"Id": "1", **target}])

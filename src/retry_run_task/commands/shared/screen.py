@@ -1,0 +1,72 @@
+"""Where results are printed: as wide as the terminal and wrapped at words; in a pipe plain, one line a fact."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# Of the 256 colours those that can be read on white and on black; the names of the first eight are as bright as
+# each terminal has them, and its yellow on white nobody can read. https://www.w3.org/TR/WCAG22/#contrast-minimum
+GOOD, BAD, WAIT, NOTE, HELD = "color(28)", "color(160)", "color(130)", "color(31)", "color(133)"
+
+COLOURS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
+    {GOOD: (0, 135, 0), BAD: (215, 0, 0), WAIT: (175, 95, 0), NOTE: (0, 135, 175), HELD: (175, 95, 175)}
+)
+"""What they are. https://en.wikipedia.org/wiki/ANSI_escape_code#8-bit"""
+
+_ENDLESS = 100_000
+# Below this, text beside a heading would be a column of single words.
+_LEAST_BESIDE = 24
+
+
+class Screen(Console):
+    """A console that leaves it to ``main`` to be quiet when its reader has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through; rich would end the process with 1."""
+        raise BrokenPipeError
+
+
+def screen(*, stderr: bool = False) -> Screen:
+    """Return where to print: the terminal at its width, or COLUMNS; what is neither has no width to fit into."""
+    stream = sys.stderr if stderr else sys.stdout
+    is_free = not stream.isatty() and not os.environ.get("COLUMNS")
+    return Screen(stderr=stderr, highlight=False, soft_wrap=True, width=_ENDLESS if is_free else None)
+
+
+def hanging(head: Text, body: Text, width: int) -> Iterator[Text]:
+    """Yield a text beside a heading, wrapped at words; its other lines begin where the first does.
+
+    A word that is longer than the line, such as an address, is left whole, so that it can be copied.
+    """
+    indent = head.cell_len
+    if indent + _LEAST_BESIDE > width:
+        yield head
+        head, indent = Text(" " * 4), 4
+    lines = _at_words(body, max(width - indent, _LEAST_BESIDE))
+    yield head + lines[0]
+    yield from (Text(" " * indent) + line for line in lines[1:])
+
+
+def _at_words(body: Text, width: int) -> list[Text]:
+    """Return a text as lines; rich's own wrapping cuts a word that is too long for one."""
+    ends, column = [], 0
+    for word in re.finditer(r"\S+\s*|^\s+", body.plain):
+        if column and column + cell_len(word[0].rstrip()) > width:
+            ends.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    lines = list(body.divide(ends))
+    for line in lines:
+        line.rstrip()
+    return lines
