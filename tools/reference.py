@@ -479,7 +479,13 @@ class _World:
     def find_schedule(self, _launch: FailedLaunch) -> Background | NoMatch:
         return self.schedule
 
-    def look(self, _launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
+    def look(
+        self,
+        _launch: FailedLaunch,
+        *,
+        original: bool,  # noqa: ARG002
+        ghosts: tuple[str, ...] = (),  # noqa: ARG002
+    ) -> tuple[TaskState, ...] | str:
         return self.there
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:

@@ -54,6 +54,8 @@ OVERRIDES = {"containerOverrides": [{"name": "app", "environment": [{"name": "PA
 # A rule on events, so that nothing depends on today's date.
 RULES = {
     "ListEventBuses": {"EventBuses": [{"Name": "default"}]},
+    # Of a rule, and of a task definition.
+    "ListTagsForResource": {"Tags": [], "tags": []},
     "ListRuleNamesByTarget": {"RuleNames": ["nightly"]},
     "DescribeRule": {"Name": "nightly", "Arn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/nightly"},
     "ListTargetsByRule": {

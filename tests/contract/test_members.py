@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from retry_run_task.aws import ecs, members
+from retry_run_task.aws.faults import CannotAssumeError
 from retry_run_task.launch.values import Placed, Refused
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.installation import install
@@ -114,7 +115,7 @@ def test_a_role_that_cannot_be_taken_is_asked_for_again_the_next_time(aws: Local
     assert failure is not None
     assert failure.code == "AccessDenied"
     assert "sts:AssumeRole" in failure.reason
-    with pytest.raises(members.CannotAssumeError) as raised:
+    with pytest.raises(CannotAssumeError) as raised:
         ecs.client(REGION, role)
     assert EXTERNAL_ID not in f"{raised.value}{failure}{role}"
     make(aws, "210000000004")

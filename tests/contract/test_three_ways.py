@@ -291,8 +291,8 @@ class VirtualWorld:
         due = self.next_due.timestamp()
         return loop.Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
 
-    def look(self, launch: FailedLaunch, *, original: bool) -> Any:
-        return tuple(aws_tasks.already_there(self.client, launch, original=original))
+    def look(self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()) -> Any:
+        return tuple(aws_tasks.already_there(self.client, launch, original=original, ghosts=ghosts))
 
     def run_task(self, _launch: FailedLaunch, body: Any) -> Any:
         return aws_ecs.run_task(self.client, body, no_wait())

@@ -25,7 +25,7 @@ from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.server import AwsError, Request, Response, Server, json_response, rest_error
 
 Json = dict[str, Any]
-Answer = Mapping[str, Any] | AwsError | Callable[[Json], Any]
+Answer = Mapping[str, Any] | AwsError | Response | Callable[[Json], Any]
 
 SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 # Services whose signing name is not the name that IAM knows them by.
@@ -44,7 +44,8 @@ class Canned:
 
     Attributes:
         local: The local AWS behind it: ECS, rules, schedules, log groups.
-        answers: What to answer, by IAM action; a function gets the parameters of the call.
+        answers: What to answer, by IAM action; a function gets the parameters of the call. A ``Response`` is sent as
+            it is, so that an answer may also be none.
         calls: The IAM actions of the calls that came, in order.
     """
 
@@ -81,6 +82,8 @@ class Canned:
             return self.local._serve(request)
         if callable(answer):
             answer = answer(_parameters(request, model))
+        if isinstance(answer, Response):
+            return answer
         if isinstance(answer, AwsError):
             return _refuse(answer, model)
         return _encode(answer, operation, model)

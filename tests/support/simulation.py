@@ -391,11 +391,13 @@ class World:
             event_age_s=found.event_age_s,
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
+    def look(
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+    ) -> tuple[TaskState, ...] | str:
         self.system.checks.in_step(self, "it looks at tasks")
         seen: tuple[TaskState, ...] | str
         try:
-            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original))
+            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ghosts=ghosts))
         except aws_tasks.CannotLookError as error:
             seen = str(error)
         self.looks[self.operation] = seen

@@ -64,7 +64,9 @@ class ScriptedWorld:
     def find_schedule(self, launch: FailedLaunch) -> loop.Background | NoMatch:
         return self.background
 
-    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
+    def look(
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+    ) -> tuple[TaskState, ...] | str:
         self.looks += 1
         self.looked_for.append(original)
         return self.there.get(self.looks, ())

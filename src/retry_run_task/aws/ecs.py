@@ -14,6 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
 from retry_run_task.aws import members
+from retry_run_task.aws.faults import CannotAssumeError, failure_of
 from retry_run_task.aws.once import once
 from retry_run_task.launch.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
 
@@ -86,15 +87,15 @@ def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
         return _refusal(error)
     except (ConnectionError, HTTPClientError) as error:
         # Time-outs and broken connections. Where the last try met nobody, an earlier one may have been heard.
-        return Lost(failure=_failure(type(error).__name__, str(error)))
-    except members.CannotAssumeError as error:
+        return Lost(failure=failure_of(error))
+    except CannotAssumeError as error:
         # Credentials are renewed between two tries as well, so the one before may have been heard.
         return Refused(failure=error.failure, is_unsure=True)
     except BotoCoreError as error:
         # Nothing was sent: no credentials, no Region, a bad endpoint.
-        return Refused(failure=_failure(type(error).__name__, str(error)))
+        return Refused(failure=failure_of(error))
     except Exception as error:  # noqa: BLE001 - whatever an unreadable answer does to a parser, ECS may have acted
-        return Lost(failure=_failure(type(error).__name__, "the answer cannot be read"))
+        return Lost(failure=failure_of(error))
 
 
 def _placed(response: Mapping[str, Any]) -> Placed | Lost:

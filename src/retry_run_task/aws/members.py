@@ -14,10 +14,10 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError
 
+from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of
 from retry_run_task.aws.once import once
-from retry_run_task.launch.values import Failure, Origin
+from retry_run_task.launch.values import Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
@@ -46,16 +46,6 @@ class Role:
     session: str
 
 
-class CannotAssumeError(BotoCoreError):
-    """A role cannot be taken. As botocore's error it counts, wherever it comes up, as a call that was not sent."""
-
-    fmt = "{role} cannot be taken: {code}: {said}"
-
-    def __init__(self, *, role: str, code: str, said: str) -> None:
-        super().__init__(role=role, code=code, said=said)
-        self.failure = Failure(origin=Origin.ERROR, code=code, reason=said)
-
-
 def client(service: str, region: str, role: Role | None, config: Config) -> Any:
     """Return a client for a Region that acts with a role; None for the function's own.
 
@@ -79,11 +69,8 @@ def _session(role: Role) -> boto3.Session:
 
 def enter(role: Role) -> Failure | None:
     """Take a role. Returns None if that is done, else what STS or the network said."""
-    try:
-        _session(role)
-    except CannotAssumeError as error:
-        return error.failure
-    return None
+    taken = attempt(lambda: _session(role))
+    return taken if isinstance(taken, Failure) else None
 
 
 class _Given(CredentialProvider):
@@ -113,20 +100,15 @@ def _assume(role: Role) -> dict[str, Any]:
             role=role.arn, code="ConfigError", said="RETRY_RUN_TASK_EXTERNAL_ID is not set for recover"
         )
     try:
-        answer = _sts().assume_role(
+        given = _sts().assume_role(
             RoleArn=role.arn, RoleSessionName=role.session[:_SESSION_MAX], ExternalId=role.external_id
-        )
-    except ClientError as error:
-        said = error.response["Error"]
-        raise CannotAssumeError(
-            role=role.arn, code=said.get("Code", ""), said=said.get("Message", "")
-        ) from error
-    except BotoCoreError as error:
-        raise CannotAssumeError(role=role.arn, code=type(error).__name__, said=str(error)) from error
-    given = answer["Credentials"]
-    return {
-        "access_key": given["AccessKeyId"],
-        "secret_key": given["SecretAccessKey"],
-        "token": given["SessionToken"],
-        "expiry_time": given["Expiration"].isoformat(),
-    }
+        )["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }
+    except Exception as error:
+        failure = failure_of(error)
+        raise CannotAssumeError(role=role.arn, code=failure.code or "", said=failure.reason) from error

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import ecs, members, schedules, tags, tasks, topic
+from retry_run_task.aws import ecs, schedules, tags, tasks, topic
+from retry_run_task.aws.faults import attempt, failure_of, sentence
 from retry_run_task.aws.pace import Pace
 from retry_run_task.launch import names
 from retry_run_task.launch.schedule import (
@@ -18,7 +19,7 @@ from retry_run_task.launch.schedule import (
     match,
     variable_names,
 )
-from retry_run_task.launch.values import IncompleteRequest, Phase, Refused
+from retry_run_task.launch.values import Failure, IncompleteRequest, Phase, Refused
 from retry_run_task.policy import ladder
 from retry_run_task.recovery.loop import Background
 from retry_run_task.sources import expressions
@@ -27,6 +28,7 @@ from retry_run_task.sources.schedules import next_due
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from retry_run_task.aws import members
     from retry_run_task.launch.schedule import Schedule
     from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Request, TaskState
     from retry_run_task.messages.message import Message
@@ -54,11 +56,18 @@ class World:
         """Return the time as seconds since 1970."""
         return self._clock()
 
-    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
-        """Return what made the call, if that is certain."""
+    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
+        """Return what made the call, if that is certain; or why that cannot be read."""
+        return attempt(lambda: self._find_schedule(launch))
+
+    def _find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
         found = _match(launch, self._role)
+        known = None if isinstance(found, NoMatch) else found
+        told = tags.of(launch, known, self._role)
+        if isinstance(told, Failure):
+            return told
         if isinstance(found, NoMatch):
-            return replace(found, tags=tags.of(launch, None, self._role))
+            return replace(found, tags=told)
         due = next_due(found, launch.event_time)
         return Background(
             name=found.name,
@@ -66,20 +75,25 @@ class World:
             next_due=due.timestamp() if due else None,
             event_age_s=found.event_age_s,
             is_scheduled=found.expression is not None,
-            tags=tags.of(launch, found, self._role),
+            tags=told,
             visible=_visible(launch, found),
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
-        """Return tasks that already do what the launch asked for; or why that cannot be seen."""
-        try:
-            client = ecs.client(launch.region, self._role)
-            return tuple(tasks.already_there(client, launch, original=original))
-        except (tasks.CannotLookError, members.CannotAssumeError) as error:
-            return str(error)
+    def look(
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+    ) -> tuple[TaskState, ...] | str:
+        """Return tasks that do, or failed to do, what the launch asked for; or why that cannot be seen."""
+        return _seen(
+            lambda: tasks.already_there(
+                ecs.client(launch.region, self._role), launch, original=original, ghosts=ghosts
+            )
+        )
 
-    def complete(self, launch: FailedLaunch) -> Request | NoMatch:
-        """Return the request with what CloudTrail hid, read from the schedule as it is now."""
+    def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
+        """Return the request with what CloudTrail hid, read from the schedule as it is now; or why it cannot be."""
+        return attempt(lambda: self._complete(launch))
+
+    def _complete(self, launch: FailedLaunch) -> Request | NoMatch:
         found = _match(launch, self._role)
         if isinstance(found, NoMatch):
             return found
@@ -90,22 +104,27 @@ class World:
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
         """Call RunTask with this body in the launch's account and Region."""
-        try:
-            client = ecs.client(launch.region, self._role)
-        except members.CannotAssumeError as error:
-            return Refused(failure=error.failure)
+        client = attempt(lambda: ecs.client(launch.region, self._role))
+        if isinstance(client, Failure):
+            return Refused(failure=client)
         return ecs.run_task(client, body, self._pace)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
         """Return how tasks are, those that ECS knows; or why that cannot be seen."""
-        try:
-            return tuple(tasks.states(ecs.client(launch.region, self._role), launch, arns))
-        except (tasks.CannotLookError, members.CannotAssumeError) as error:
-            return str(error)
+        return _seen(lambda: tasks.states(ecs.client(launch.region, self._role), launch, arns))
 
     def notify(self, message: Message) -> str | None:
         """Send a message to a person. Returns None if it was taken, else what went wrong."""
         return topic.publish(self._topic_arn, message) if self._topic_arn else None
+
+
+def _seen(look: Callable[[], list[TaskState]]) -> tuple[TaskState, ...] | str:
+    try:
+        return tuple(look())
+    except tasks.CannotLookError as error:
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - making a client reads files and asks STS
+        return sentence(failure_of(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +154,12 @@ def survey(launch: FailedLaunch) -> Survey:
     """Look at everything that a recovery looks at, and change nothing."""
     world = World("", lambda: 0.0, Pace(1, now=lambda: 0.0, sleep=lambda _: None))
     found = (
-        _match(launch) if launch.caller.kind in STAMPS else NoMatch(why="no rule or schedule made this call")
+        attempt(lambda: _match(launch, None))
+        if launch.caller.kind in STAMPS
+        else NoMatch(why="no rule or schedule made this call")
     )
+    if isinstance(found, Failure):
+        found = NoMatch(why=f"the rules and schedules cannot be read: {sentence(found)}")
     has_one_run = not isinstance(found, NoMatch) and found.expression is not None
     seen = world.look(launch, original=has_one_run)
     original = launch.request.parameters.get("startedBy") if has_one_run else None
@@ -154,16 +177,24 @@ def survey(launch: FailedLaunch) -> Survey:
         schedule=background if isinstance(background, Background) else None,
         why="its role, cluster, task definition and the beginning of its name are the call's, and no other's are",
         variables=tuple(variable_names(found)),
-        refused=whole.why if isinstance(whole, NoMatch) else "",
+        refused=_why_not(whole),
         **looked,
     )
 
 
-def _match(launch: FailedLaunch, role: members.Role | None = None) -> Schedule | NoMatch:
+def _why_not(whole: Request | NoMatch | Failure | None) -> str:
+    if isinstance(whole, Failure):
+        return f"the schedule cannot be read: {sentence(whole)}"
+    return whole.why if isinstance(whole, NoMatch) else ""
+
+
+def _match(launch: FailedLaunch, role: members.Role | None) -> Schedule | NoMatch:
+    """Return what made a call. Raises whatever reading the rules or schedules raises."""
     try:
-        return match(launch, schedules.candidates(launch, role))
-    except schedules.CannotReadError as error:
-        return NoMatch(why=f"the rules and schedules cannot be read: {error}")
+        found = schedules.candidates(launch, role)
+    except schedules.TooManyError as error:
+        return NoMatch(why=str(error))
+    return match(launch, found.schedules, found.unread)
 
 
 def _visible(launch: FailedLaunch, schedule: Schedule) -> JsonObject:

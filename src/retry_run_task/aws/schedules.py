@@ -1,27 +1,32 @@
-"""Reading the rules and schedules that start ECS tasks. What is read may hold secrets: see ``core.schedules``."""
+"""Reading the rules and schedules that start ECS tasks. What is read may hold secrets: see ``launch.schedule``."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import functools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.aws import members
+from retry_run_task.aws.faults import failure_of, sentence
 from retry_run_task.aws.once import once
+from retry_run_task.failures.classify import classify
 from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
-from retry_run_task.launch.values import CallerKind
+from retry_run_task.launch.values import CallerKind, Category, Failure
 from retry_run_task.sources import schedules as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
     from retry_run_task.launch.schedule import Schedule
     from retry_run_task.launch.values import FailedLaunch
+
+T = TypeVar("T")
 
 # A universal target sets no name on its task, so every schedule may be the one. Beyond this many, finding it
 # would take longer than it is worth, and hold up the account's own calls.
@@ -30,8 +35,8 @@ _SCHEDULES_MAX = 200
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 
 
-class CannotReadError(Exception):
-    """The schedules cannot be read: a permission is missing, or AWS does not answer. The message says which."""
+class TooManyError(Exception):
+    """More schedules than are looked at could have made a call. The message says how many."""
 
 
 @once
@@ -56,29 +61,35 @@ def scheduler_client(region: str, role: members.Role | None = None) -> EventBrid
     return scheduler
 
 
-def candidates(launch: FailedLaunch, role: members.Role | None = None) -> list[Schedule]:
-    """Return the rules' targets or schedules that may have made a call, by name and cluster.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidates:
+    """What may have made a call.
+
+    Attributes:
+        schedules: By name and cluster.
+        unread: What may not be read and could hold another; a sentence each.
+    """
+
+    schedules: tuple[Schedule, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+def candidates(launch: FailedLaunch, role: members.Role | None = None) -> Candidates:
+    """Return the rules' targets or schedules that may have made a call.
 
     Args:
         launch: The call.
         role: The role to look with in the launch's account; None for the function's own.
 
     Raises:
-        CannotReadError: They cannot be read.
+        TooManyError: There are too many to look at.
+        Exception: Whatever botocore or an odd answer raises.
     """
-    try:
-        if launch.caller.kind is CallerKind.RULE:
-            return list(_rules(launch, events_client(launch.region, role)))
-        if launch.caller.kind is CallerKind.SCHEDULER:
-            return list(_schedules(launch, scheduler_client(launch.region, role)))
-    except ClientError as error:
-        said = error.response["Error"]
-        raise CannotReadError(
-            f"{error.operation_name} failed: {said.get('Code')}: {said.get('Message')}"
-        ) from error
-    except BotoCoreError as error:
-        raise CannotReadError(str(error)) from error
-    return []
+    if launch.caller.kind is CallerKind.RULE:
+        return _rules(launch, events_client(launch.region, role))
+    if launch.caller.kind is CallerKind.SCHEDULER:
+        return Candidates(schedules=tuple(_schedules(launch, scheduler_client(launch.region, role))))
+    return Candidates()
 
 
 def _prefix(launch: FailedLaunch) -> str:
@@ -88,19 +99,59 @@ def _prefix(launch: FailedLaunch) -> str:
     return started_by[:STAMP_MAX].removeprefix(stamp) if started_by.startswith(stamp) else ""
 
 
-def _rules(launch: FailedLaunch, events: EventBridgeClient) -> Iterator[Schedule]:
+# Rules with a schedule expression exist on this bus only.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
+_DEFAULT_BUS = "default"
+
+
+def _rules(launch: FailedLaunch, events: EventBridgeClient) -> Candidates:
+    """Read bus by bus, so that one with a key of its own hides nothing but its own rules.
+
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
+    """
+    found: list[Schedule] = []
+    unread: list[str] = []
+    others = _read(lambda: [bus["Name"] for bus in _pages(events, "list_event_buses", "EventBuses")])
+    if isinstance(others, Failure):
+        unread.append(f"the event buses cannot be listed ({sentence(others)})")
+        others = []
+    for bus in (_DEFAULT_BUS, *(name for name in others if name != _DEFAULT_BUS)):
+        rules = _read(functools.partial(_rules_on, bus, launch, events))
+        if isinstance(rules, Failure):
+            unread.append(f"the rules of event bus {bus} cannot be read ({sentence(rules)})")
+        else:
+            found += rules
+    return Candidates(schedules=tuple(found), unread=tuple(unread))
+
+
+def _read(ask: Callable[[], list[T]]) -> list[T] | Failure:
+    """Return what was read, or why it may not be read.
+
+    Raises:
+        Exception: What passes by itself.
+    """
+    try:
+        return ask()
+    except Exception as error:
+        failure = failure_of(error)
+        if classify(failure).category in (Category.THROTTLE, Category.TRANSIENT):
+            raise
+        return failure
+
+
+def _rules_on(bus: str, launch: FailedLaunch, events: EventBridgeClient) -> list[Schedule]:
+    found: list[Schedule] = []
     prefix = _prefix(launch)
-    buses = [bus["Name"] for page in _pages(events, "list_event_buses", "EventBuses") for bus in page]
-    for bus in buses:
-        call = {"TargetArn": cluster_arn(launch), "EventBusName": bus}
-        for names in _pages(events, "list_rule_names_by_target", "RuleNames", **call):
-            for name in names:
-                if name.startswith(prefix):
-                    rule = events.describe_rule(Name=name, EventBusName=bus)
-                    for targets in _pages(
-                        events, "list_targets_by_rule", "Targets", Rule=name, EventBusName=bus
-                    ):
-                        yield from (wire.of_rule(rule, target) for target in targets if wire.is_ecs(target))
+    call = {"TargetArn": cluster_arn(launch), "EventBusName": bus}
+    for name in _pages(events, "list_rule_names_by_target", "RuleNames", **call):
+        if name.startswith(prefix):
+            try:
+                rule = events.describe_rule(Name=name, EventBusName=bus)
+                targets = [*_pages(events, "list_targets_by_rule", "Targets", Rule=name, EventBusName=bus)]
+            except events.exceptions.ResourceNotFoundException:
+                continue  # it was deleted after it was listed
+            found += [wire.of_rule(rule, target) for target in targets if wire.is_ecs(target)]
+    return found
 
 
 def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> Iterator[Schedule]:
@@ -113,18 +164,25 @@ def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> I
             if target == cluster_arn(launch) or target.endswith(wire.UNIVERSAL):
                 looked_at += 1
                 if looked_at > _SCHEDULES_MAX:
-                    raise CannotReadError(f"more than {_SCHEDULES_MAX} schedules could have made this call")
-                found = scheduler.get_schedule(Name=summary["Name"], GroupName=summary["GroupName"])
+                    raise TooManyError(f"more than {_SCHEDULES_MAX} schedules could have made this call")
+                try:
+                    found = scheduler.get_schedule(Name=summary["Name"], GroupName=summary["GroupName"])
+                except scheduler.exceptions.ResourceNotFoundException:
+                    continue  # it was deleted after it was listed, as one-time schedules delete themselves
                 if wire.is_ecs(found["Target"]):
                     yield wire.of_schedule(found)
 
 
-def _pages(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[list[Any]]:
-    """Yield the pages of a listing; EventBridge has no paginators for all of them."""
+def _pages(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[Any]:
+    """Yield the items of a listing; EventBridge has no paginators for all of them.
+
+    Raises:
+        KeyError: An answer has no list, not even an empty one: it was cut off.
+    """
     token: str | None = None
     while True:
         page = getattr(events, operation)(**call, **({"NextToken": token} if token else {}))
-        yield page.get(member, [])
+        yield from page[member]
         token = page.get("NextToken")
         if not token:
             return

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from retry_run_task.aws import ecs, schedules
+from retry_run_task.aws.faults import attempt, sentence
+from retry_run_task.failures.classify import classify
 from retry_run_task.launch.schedule import Tags, read_tags
-from retry_run_task.launch.values import CallerKind
+from retry_run_task.launch.values import CallerKind, Category, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_ecs import ECSClient
     from mypy_boto3_events import EventBridgeClient
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch
 
 
-def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags:
-    """Return what is said of a launch. What cannot be read is said too, and nothing is raised for it.
+# What a person has to change before tags can be read. A launch without this permission is recovered all the same.
+_DEFINITE = frozenset({Category.PERMISSION, Category.CONFIGURATION})
+
+
+def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags | Failure:
+    """Return what is said of a launch, or why that cannot be read now. What may not be read is in the tags.
 
     Args:
         launch: What failed.
@@ -35,25 +39,36 @@ def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | Non
     """
     found: list[dict[str, str]] = []
     unread: list[str] = []
+    for what, ask in _sources(launch, schedule, role):
+        read = attempt(ask)
+        if not isinstance(read, Failure):
+            found.append(read)
+        elif classify(read).category in _DEFINITE:
+            unread.append(f"the tags of {what} cannot be read: {sentence(read)}")
+        else:
+            return read
+    return read_tags(*found, unread=unread)
 
-    def read(what: str, ask: Callable[[], dict[str, str]]) -> None:
-        try:
-            found.append(ask())
-        except (BotoCoreError, ClientError) as error:
-            unread.append(f"the tags of {what} cannot be read: {error}")
 
+def _sources(
+    launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None
+) -> Iterator[tuple[str, Callable[[], dict[str, str]]]]:
     region = launch.region
     if schedule is not None and schedule.kind is CallerKind.RULE:
-        read(f"rule {schedule.name}", lambda: _of_rule(schedules.events_client(region, role), schedule.arn))
+        arn = schedule.arn
+        yield f"rule {schedule.name}", lambda: _of_rule(schedules.events_client(region, role), arn)
     if schedule is not None and schedule.kind is CallerKind.SCHEDULER:
-        read(
+        group = group_arn(schedule.arn)
+        yield (
             f"schedule group {schedule.group}",
-            lambda: _of_group(schedules.scheduler_client(region, role), group_arn(schedule.arn)),
+            lambda: _of_group(schedules.scheduler_client(region, role), group),
         )
     definition = str(launch.request.parameters.get("taskDefinition") or "")
     if is_revision_arn(definition):
-        read(definition.rsplit("/", 1)[-1], lambda: _of_definition(ecs.client(region, role), definition))
-    return read_tags(*found, unread=unread)
+        yield (
+            definition.rsplit("/", 1)[-1],
+            lambda: _of_definition(ecs.client(region, role), definition),
+        )
 
 
 def _of_rule(events: EventBridgeClient, arn: str) -> dict[str, str]:
@@ -61,14 +76,12 @@ def _of_rule(events: EventBridgeClient, arn: str) -> dict[str, str]:
 
 
 def _of_group(scheduler: EventBridgeSchedulerClient, arn: str) -> dict[str, str]:
-    return _pairs(scheduler.list_tags_for_resource(ResourceArn=arn).get("Tags", []))
+    return _pairs(scheduler.list_tags_for_resource(ResourceArn=arn)["Tags"])
 
 
 def _of_definition(client: ECSClient, arn: str) -> dict[str, str]:
-    return {
-        tag.get("key", ""): tag.get("value", "")
-        for tag in client.list_tags_for_resource(resourceArn=arn).get("tags", [])
-    }
+    tags = client.list_tags_for_resource(resourceArn=arn)["tags"]
+    return {tag.get("key", ""): tag.get("value", "") for tag in tags}
 
 
 def _pairs(tags: Any) -> dict[str, str]:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from retry_run_task.aws.faults import failure_of, sentence
 from retry_run_task.launch import names
-from retry_run_task.launch.values import Phase
 from retry_run_task.sources import tasks as wire
 
 if TYPE_CHECKING:
@@ -30,43 +28,49 @@ class CannotLookError(Exception):
     """ECS does not say what tasks there are. The message says why."""
 
 
-def already_there(ecs: ECSClient, launch: FailedLaunch, *, original: bool) -> list[TaskState]:
-    """Return the tasks that do what the launch asked for and that it does not know of.
+def already_there(
+    ecs: ECSClient, launch: FailedLaunch, *, original: bool, ghosts: Sequence[str] = ()
+) -> list[TaskState]:
+    """Return the tasks that do, or were to do, what the launch asked for and that it does not know of.
 
-    Those with this launch's own mark, and, if asked for, those with the mark of whoever made the call.
+    Those with this launch's own mark; with the marks of the recoveries of others' tasks that failed to start; and, if
+    asked for, with the mark of whoever made the call. Failed tasks are among them, ours as well.
 
     Args:
         ecs: A client for the launch's Region.
         launch: What failed.
         original: Whether to look for tasks with the mark of whoever made the call.
+        ghosts: Call ids of the recoveries that others' failed tasks have, or may have.
 
     Raises:
-        CannotLookError: ECS refuses or does not answer.
+        CannotLookError: ECS refuses, does not answer, or gives an answer that cannot be read.
     """
     mark = launch.request.parameters.get("startedBy")
-    marks = [*([mark] if original and mark else []), *names.marks(launch)]
+    marks = [
+        *([mark] if original and mark else []),
+        *names.marks(launch),
+        *(names.mark_started_by(mark, ghost) for ghost in ghosts),
+    ]
     found: list[dict[str, Any]] = []
     try:
-        for mark in marks:
+        for mark in dict.fromkeys(marks):
             arns = [arn for status in _STATUSES for arn in _list(ecs, launch, mark, status)]
             found += _describe(ecs, launch, arns)
-    except (BotoCoreError, ClientError) as error:
-        raise CannotLookError(str(error)) from error
-    states = [wire.state(task) for task in found if wire.is_of(launch, task)]
-    # What failed of ours its recovery has watched. What failed of others may have a recovery of its own.
-    return [one for one in states if one.phase is not Phase.FAILED or not one.is_ours]
+        return [wire.state(task) for task in found if wire.is_of(launch, task)]
+    except Exception as error:
+        raise CannotLookError(sentence(failure_of(error))) from error
 
 
 def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[TaskState]:
     """Return how tasks are, as far as ECS knows them; one that was just made may not be known yet.
 
     Raises:
-        CannotLookError: ECS refuses or does not answer.
+        CannotLookError: ECS refuses, does not answer, or gives an answer that cannot be read.
     """
     try:
         return [wire.state(task) for task in _describe(ecs, launch, arns)]
-    except (BotoCoreError, ClientError) as error:
-        raise CannotLookError(str(error)) from error
+    except Exception as error:
+        raise CannotLookError(sentence(failure_of(error))) from error
 
 
 _Status = Literal["RUNNING", "STOPPED"]

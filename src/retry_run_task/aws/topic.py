@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
+from retry_run_task.aws.faults import attempt, sentence
 from retry_run_task.aws.once import once
+from retry_run_task.launch.values import Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -41,20 +42,17 @@ def publish(topic_arn: str, message: Message) -> str | None:
         },
         **_body(message),
     }
-    try:
-        client(topic_arn).publish(Subject=message.subject, **arguments)
-    except (BotoCoreError, ClientError) as error:
-        # AWS's documentation has changed from ASCII to UTF-8. A message must not be lost for its subject.
-        is_refused = isinstance(error, ClientError) and error.response["Error"]["Code"] == "InvalidParameter"
-        if not is_refused or message.subject == message.plain_subject:
-            return str(error)
-    else:
-        return None
-    try:
-        client(topic_arn).publish(Subject=message.plain_subject, **arguments)
-    except (BotoCoreError, ClientError) as error:
-        return str(error)
-    return None
+    failure = _publish(topic_arn, message.subject, arguments)
+    # AWS's documentation has changed from ASCII to UTF-8. A message must not be lost for its subject.
+    if failure and failure.code == "InvalidParameter" and message.subject != message.plain_subject:
+        failure = _publish(topic_arn, message.plain_subject, arguments)
+    return sentence(failure) if failure else None
+
+
+def _publish(topic_arn: str, subject: str, arguments: dict[str, Any]) -> Failure | None:
+    # The id is in every whole answer: an empty one says nothing of the message, and twice is better than never.
+    taken = attempt(lambda: client(topic_arn).publish(Subject=subject, **arguments)["MessageId"])
+    return taken if isinstance(taken, Failure) else None
 
 
 def _body(message: Message) -> dict[str, str]:

@@ -1164,6 +1164,7 @@ _PASSING = (
                 "IncompleteReadError",
                 "ProxyConnectionError",
                 "ReadTimeoutError",
+                "ResponseParserError",
                 "ResponseStreamingError",
                 "SSLError",
                 "Timeout",

@@ -124,14 +124,26 @@ class CannotFillError(ValueError):
     """What CloudTrail hid cannot be had from the schedule. The message says why, and quotes no value."""
 
 
-def match(launch: FailedLaunch, schedules: Sequence[Schedule]) -> Schedule | NoMatch:
+def match(
+    launch: FailedLaunch, schedules: Sequence[Schedule], unread: Sequence[str] = ()
+) -> Schedule | NoMatch:
     """Find the one schedule that made the call.
 
     Role, cluster and task definition must be its own, and its name must begin as the task's ``startedBy`` does.
+
+    Args:
+        launch: The call.
+        schedules: What can be read.
+        unread: What may not be read and could hold another; a sentence each.
     """
     found = [one for one in schedules if could_make(one, launch.caller, launch.request.parameters)]
     if len(found) == 1:
         return found[0]
+    if not found and unread:
+        return NoMatch(
+            why="no rule or schedule that can be read has this role, cluster, task definition and name; "
+            + "; ".join(unread)
+        )
     if not found:
         return NoMatch(
             why="no rule or schedule with this role, cluster, task definition and name exists any more"

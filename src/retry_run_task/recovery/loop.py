@@ -137,22 +137,25 @@ class World(Protocol):
         """Return the time as seconds since 1970."""
         ...
 
-    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
-        """Return what made the call, if that is certain."""
+    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
+        """Return what made the call, if that is certain; or why that cannot be read."""
         ...
 
-    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:
-        """Return tasks that already do what the launch asked for, and others' that failed to; or why none can be seen.
+    def look(
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+    ) -> tuple[TaskState, ...] | str:
+        """Return tasks that do, or failed to do, what the launch asked for; or why none can be seen.
 
         Tasks with this launch's own mark are always looked for.
 
         Args:
             launch: What failed.
             original: Whether to look for tasks with the mark of whoever made the call.
+            ghosts: Call ids of the recoveries that others' failed tasks have, or may have.
         """
         ...
 
-    def complete(self, launch: FailedLaunch) -> Request | NoMatch:
+    def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
         """Return the request with what CloudTrail hid. It may hold secrets, and must not leave the step."""
         ...
 
@@ -527,7 +530,7 @@ def _find_schedule(launch: FailedLaunch, progress: _Progress, tools: Tools) -> B
     def action() -> JsonObject:
         # The time first: what comes after it is no longer known to be before every call.
         now = tools.world.now()
-        return {"now": now, **_background_to_json(tools.world.find_schedule(launch))}
+        return {"now": now, **_background_to_json(_known(tools.world.find_schedule(launch)))}
 
     found = tools.step("find-schedule", action)
     background = _background_from_json({name: value for name, value in found.items() if name != "now"})
@@ -544,6 +547,12 @@ def _find_schedule(launch: FailedLaunch, progress: _Progress, tools: Tools) -> B
     if tags != NO_TAGS:
         tools.tell(Event.TAGGED, tag=tags.policy or None, ignore=tags.ignore, why="; ".join(notes) or None)
     return background
+
+
+def _known(read: Any) -> Any:
+    if not isinstance(read, Failure):
+        return read
+    return NoMatch(why=f"the rules and schedules cannot be read: {read.code}: {read.reason}")
 
 
 def _background_to_json(found: Background | NoMatch) -> JsonObject:
@@ -654,7 +663,7 @@ def _turn(
             return result
         if _late(then, tools) is not None:
             return result | {"unsure": not _began_late(launch, then, tools)}
-        whole = admitted if isinstance(admitted, Request) else tools.world.complete(launch)
+        whole = admitted if isinstance(admitted, Request) else _known(tools.world.complete(launch))
         if isinstance(whole, NoMatch):
             return result | {"call": wire.answer_to_json(Unbuildable(why=whole.why))}
         return result | _call(replace(launch, call_id=then.call_id), whole, then, tools)

@@ -254,7 +254,13 @@ class CloudWorld:
             event_age_s=24 * 3600,
         )
 
-    def look(self, launch: FailedLaunch, *, original: bool) -> tuple[TaskState, ...] | str:  # noqa: ARG002
+    def look(
+        self,
+        launch: FailedLaunch,  # noqa: ARG002
+        *,
+        original: bool,  # noqa: ARG002
+        ghosts: tuple[str, ...] = (),  # noqa: ARG002
+    ) -> tuple[TaskState, ...] | str:
         """Return the tasks of this launch that are starting or running."""
         if not self._track.tasks:
             return ()

@@ -1,0 +1,545 @@
+"""What a recovery sees of AWS through the port, whatever AWS answers: real clients and prepared answers over HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+
+from retry_run_task.aws import members
+from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of, sentence
+from retry_run_task.aws.port import World
+from retry_run_task.failures.classify import classify
+from retry_run_task.launch import names
+from retry_run_task.launch.request import HIDDEN, rebuild
+from retry_run_task.launch.schedule import NoMatch
+from retry_run_task.launch.values import (
+    Caller,
+    CallerKind,
+    Category,
+    FailedLaunch,
+    Failure,
+    Lost,
+    Origin,
+    Outcome,
+    Phase,
+    Refused,
+    Request,
+)
+from retry_run_task.local.server import AwsError, Response
+from retry_run_task.messages.message import Message, Severity
+from retry_run_task.recovery.loop import Background
+from support.canned import Canned, denied
+from support.paces import no_wait
+from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION, launch, parameters
+
+TOPIC = "arn:aws:sns:eu-central-2:123456789012:port"
+# A Region of this module's own: clients are made once, and keep the endpoint they were made with.
+REGION = "eu-central-2"
+GROUP = "arn:aws:scheduler:eu-central-2:123456789012:schedule/batch/nightly"
+AT = datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)
+SECRET = "hunter2-canary"
+OVERRIDES = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": SECRET}]}]}
+
+# What an answer of HTTP 200 may hold instead of what it should.
+NO_ANSWERS = {
+    "empty": b"",
+    "an object with nothing in it": b"{}",
+    "cut off": b'{"taskArns": ["arn:aws:ecs:eu-cent',
+    "a page of a proxy": b"<html>sign in first</html>",
+    "another kind of value": json.dumps(
+        dict.fromkeys(
+            ("EventBuses", "RuleNames", "Targets", "Schedules", "taskArns", "tasks", "Tags", "tags"), 7
+        )
+    ).encode(),
+    "a list": b"[]",
+    "nothing known": b"null",
+}
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Canned]:
+    with Canned() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(endpoint: Canned, monkeypatch: pytest.MonkeyPatch) -> Canned:
+    """An AWS with one rule and one schedule, both untagged, and no task."""
+    for name, value in endpoint.environment().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
+    endpoint.calls.clear()
+    endpoint.answers = {
+        "events:ListEventBuses": {"EventBuses": [{"Name": "default"}]},
+        "events:ListRuleNamesByTarget": {"RuleNames": ["nightly"]},
+        "events:DescribeRule": rule(),
+        "events:ListTargetsByRule": {"Targets": [{"Id": "1", **target()}]},
+        "events:ListTagsForResource": {"Tags": []},
+        "scheduler:ListSchedules": {"Schedules": [summary("nightly")]},
+        "scheduler:GetSchedule": schedule(),
+        "scheduler:ListTagsForResource": {"Tags": []},
+        "ecs:ListTagsForResource": {"tags": []},
+        "ecs:ListTasks": {"taskArns": []},
+        "ecs:DescribeTasks": {"tasks": [], "failures": []},
+        "sns:Publish": {"MessageId": "1"},
+    }
+    return endpoint
+
+
+def rule(name: str = "nightly", **changes: Any) -> dict[str, Any]:
+    arn = f"arn:aws:events:{REGION}:123456789012:rule/{name}"
+    return {"Name": name, "Arn": arn, "ScheduleExpression": "cron(0 0 * * ? *)", "State": "ENABLED"} | changes
+
+
+def target(**changes: Any) -> dict[str, Any]:
+    asked = {
+        "TaskDefinitionArn": TASK_DEFINITION,
+        "TaskCount": 1,
+        "LaunchType": "FARGATE",
+        "NetworkConfiguration": {
+            "awsvpcConfiguration": {
+                "Subnets": ["subnet-a", "subnet-c"],
+                "SecurityGroups": ["sg-0123"],
+                "AssignPublicIp": "DISABLED",
+            }
+        },
+    }
+    return {
+        "Arn": CLUSTER,
+        "RoleArn": RULE_ROLE,
+        "Input": json.dumps(OVERRIDES),
+        "EcsParameters": asked,
+    } | changes
+
+
+def summary(name: str) -> dict[str, Any]:
+    return {"Name": name, "GroupName": "batch", "Target": {"Arn": CLUSTER}}
+
+
+def schedule(**changes: Any) -> dict[str, Any]:
+    timing = {"ScheduleExpression": "cron(0 0 * * ? *)", "State": "ENABLED"}
+    return {"Name": "nightly", "GroupName": "batch", "Arn": GROUP, "Target": target(), **timing} | changes
+
+
+def hidden(kind: CallerKind = CallerKind.RULE, **changes: Any) -> FailedLaunch:
+    """Return a launch of which CloudTrail hid the environment."""
+    stamp = {CallerKind.RULE: "events-rule/nightly", CallerKind.SCHEDULER: "chronos-schedule/nightly"}[kind]
+    over = {"containerOverrides": [{"name": "app", "environment": HIDDEN}]}
+    asked = rebuild(parameters(startedBy=stamp, overrides=over))
+    caller = Caller(kind=kind, role_arn=RULE_ROLE)
+    return replace(launch(), region=REGION, caller=caller, request=asked, **changes)
+
+
+def world(role: members.Role | None = None) -> World:
+    return World(TOPIC, lambda: 0.0, no_wait(), role)
+
+
+MESSAGE = Message(
+    subject="s",
+    plain_subject="s",
+    text="t",
+    chat=None,
+    severity=Severity.ERROR,
+    outcome=Outcome.EXPIRED,
+)
+RULE_READS = (
+    "events:ListEventBuses",
+    "events:ListRuleNamesByTarget",
+    "events:DescribeRule",
+    "events:ListTargetsByRule",
+)
+SCHEDULE_READS = ("scheduler:ListSchedules", "scheduler:GetSchedule")
+FIND = [
+    *((action, CallerKind.RULE) for action in (*RULE_READS, "events:ListTagsForResource")),
+    *((action, CallerKind.SCHEDULER) for action in (*SCHEDULE_READS, "scheduler:ListTagsForResource")),
+    ("ecs:ListTagsForResource", CallerKind.RULE),
+]
+
+
+def category(failure: object) -> Category:
+    assert isinstance(failure, Failure), failure
+    return classify(failure).category
+
+
+def test_what_can_be_read_is_found(aws: Canned) -> None:
+    """The control of everything below."""
+    for kind in (CallerKind.RULE, CallerKind.SCHEDULER):
+        found, whole = world().find_schedule(hidden(kind)), world().complete(hidden(kind))
+        assert isinstance(found, Background)
+        assert (found.name, found.is_scheduled) == ("nightly", True)
+        assert found.next_due == datetime(2026, 11, 25, tzinfo=UTC).timestamp()
+        assert isinstance(whole, Request)
+        assert whole.parameters["overrides"] == OVERRIDES
+    assert world().look(hidden(), original=True) == ()
+    assert world().watch(hidden(), ("arn",)) == ()
+    assert world().notify(MESSAGE) is None
+
+
+@pytest.mark.parametrize(("action", "kind"), FIND)
+@pytest.mark.parametrize("body", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer_is_no_schedule_that_is_gone_and_no_absent_tag(
+    aws: Canned, action: str, kind: CallerKind, body: bytes
+) -> None:
+    aws.answers[action] = Response(body=body)
+    found, whole = world().find_schedule(hidden(kind)), world().complete(hidden(kind))
+    assert category(found) is Category.TRANSIENT
+    if "Tags" not in action:
+        assert category(whole) is Category.TRANSIENT
+    assert SECRET not in f"{found}{whole if isinstance(whole, Failure) else ''}"
+
+
+@pytest.mark.parametrize("action", ["ecs:ListTasks", "ecs:DescribeTasks"])
+@pytest.mark.parametrize("body", NO_ANSWERS.values(), ids=NO_ANSWERS)
+def test_no_answer_is_no_sight_of_tasks(aws: Canned, action: str, body: bytes) -> None:
+    aws.answers["ecs:ListTasks"] = {"taskArns": ["arn"]}
+    aws.answers[action] = Response(body=body)
+    seen = [world().look(hidden(), original=True)]
+    if action == "ecs:DescribeTasks":
+        seen.append(world().watch(hidden(), ("arn",)))
+    assert all(isinstance(one, str) and "cannot be read" in one for one in seen)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html/>", b"<PublishResponse/>", b"{}", b"<Publish"])
+def test_a_message_counts_as_sent_only_if_sns_says_so(aws: Canned, body: bytes) -> None:
+    aws.answers["sns:Publish"] = Response(body=body)
+    said = world().notify(MESSAGE)
+    assert said is not None
+    assert "cannot be read" in said
+
+
+def test_a_role_that_sts_gives_no_credentials_of_cannot_be_taken(aws: Canned) -> None:
+    """Whatever is asked, nothing is raised, and it may be asked again."""
+    for body in (b"", b"<html/>", b"<AssumeRoleResponse/>"):
+        aws.answers["sts:AssumeRole"] = Response(body=body)
+        role = members.Role(arn="arn:aws:iam::210000000006:role/m", external_id="night", session="night")
+        assert category(members.enter(role)) is Category.TRANSIENT
+        there = world(role)
+        assert category(there.find_schedule(hidden())) is Category.TRANSIENT
+        assert category(there.complete(hidden())) is Category.TRANSIENT
+        assert isinstance(there.look(hidden(), original=True), str)
+        assert isinstance(there.watch(hidden(), ("arn",)), str)
+        answer = there.run_task(hidden(), {"taskDefinition": "nightly", "clientToken": "t"})
+        assert isinstance(answer, Refused)
+
+
+def test_an_answer_of_run_task_that_is_none_may_have_started_something(aws: Canned) -> None:
+    for body in NO_ANSWERS.values():
+        aws.answers["ecs:RunTask"] = Response(body=body)
+        answer = world().run_task(hidden(), {"taskDefinition": "nightly", "clientToken": "t"})
+        assert isinstance(answer, Lost)
+        assert category(answer.failure) is Category.TRANSIENT
+
+
+@pytest.mark.parametrize("action", [*SCHEDULE_READS, "events:ListRuleNamesByTarget", "events:DescribeRule"])
+def test_a_missing_permission_is_told_apart_from_what_passes(aws: Canned, action: str) -> None:
+    aws.answers[action] = denied(action)
+    kind = CallerKind.SCHEDULER if action.startswith("scheduler") else CallerKind.RULE
+    for read in (world().find_schedule(hidden(kind)), world().complete(hidden(kind))):
+        if isinstance(read, NoMatch):
+            assert "event bus default cannot be read" in read.why
+            assert action in read.why
+            assert "exists any more" not in read.why
+        else:
+            assert category(read) is Category.PERMISSION
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "what"),
+    [
+        ("events:ListTagsForResource", CallerKind.RULE, "rule nightly"),
+        ("scheduler:ListTagsForResource", CallerKind.SCHEDULER, "schedule group batch"),
+        ("ecs:ListTagsForResource", CallerKind.RULE, "nightly:7"),
+    ],
+)
+def test_tags_that_may_not_be_read_are_named_and_keep_nobody_waiting(
+    aws: Canned, action: str, kind: CallerKind, what: str
+) -> None:
+    aws.answers[action] = denied(action)
+    found = world().find_schedule(hidden(kind))
+    assert isinstance(found, Background)
+    (unread,) = found.tags.unread
+    assert unread.startswith(f"the tags of {what} cannot be read: ListTagsForResource failed: AccessDenied")
+
+
+def test_unread_tags_count_where_no_schedule_is_found_as_well(aws: Canned) -> None:
+    aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": []}
+    assert isinstance(world().find_schedule(hidden()), NoMatch)
+    aws.answers["ecs:ListTagsForResource"] = Response(body=b"")
+    assert category(world().find_schedule(hidden())) is Category.TRANSIENT
+
+
+# One bus hides nothing but its own rules.
+
+
+@pytest.fixture
+def buses(aws: Canned) -> Callable[..., None]:
+    """Say what each bus answers when it is asked for the names of its rules."""
+
+    def answer(**by_bus: Any) -> None:
+        aws.answers["events:ListEventBuses"] = {"EventBuses": [{"Name": name} for name in by_bus]}
+        aws.answers["events:ListRuleNamesByTarget"] = lambda call: by_bus[call["EventBusName"]]
+
+    return answer
+
+
+NAMES: dict[str, Any] = {"RuleNames": ["nightly"]}
+NONE: dict[str, Any] = {"RuleNames": []}
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_bus_that_may_not_be_read_hides_only_its_own_rules(buses: Callable[..., None]) -> None:
+    buses(default=NAMES, orders=denied("kms:Decrypt"))
+    assert isinstance(world().find_schedule(hidden()), Background)
+    assert isinstance(world().complete(hidden()), Request)
+    buses(orders=denied("kms:Decrypt"), default=NONE, others=NAMES)
+    found = world().find_schedule(hidden())
+    assert isinstance(found, Background), found
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_rule_that_is_not_found_may_be_on_a_bus_that_is_named(buses: Callable[..., None]) -> None:
+    buses(default=NONE, orders=denied("kms:Decrypt"))
+    found = world().find_schedule(hidden())
+    assert isinstance(found, NoMatch)
+    assert "the rules of event bus orders cannot be read (ListRuleNamesByTarget failed: Access" in found.why
+    assert "kms:Decrypt" in found.why
+    buses(default=NONE)
+    found = world().find_schedule(hidden())
+    assert isinstance(found, NoMatch)
+    assert "cannot be read" not in found.why
+
+
+@pytest.mark.usefixtures("aws")
+def test_a_bus_that_cannot_be_read_now_is_read_again_later(buses: Callable[..., None]) -> None:
+    """It may hold a second rule that could have made the call."""
+    buses(default=NAMES, orders=Response(body=b""))
+    assert category(world().find_schedule(hidden())) is Category.TRANSIENT
+
+
+@pytest.mark.usefixtures("aws")
+def test_two_rules_on_two_buses_are_not_one(buses: Callable[..., None]) -> None:
+    buses(default=NAMES, orders=NAMES)
+    found = world().find_schedule(hidden())
+    assert isinstance(found, NoMatch)
+    assert found.why.startswith("2 rules or schedules could have made this call")
+
+
+def test_without_the_list_of_buses_the_default_one_is_read(aws: Canned) -> None:
+    aws.answers["events:ListEventBuses"] = denied("events:ListEventBuses")
+    assert isinstance(world().find_schedule(hidden()), Background)
+    aws.answers["events:ListRuleNamesByTarget"] = NONE
+    found = world().find_schedule(hidden())
+    assert isinstance(found, NoMatch)
+    assert "the event buses cannot be listed (ListEventBuses failed: AccessDenied" in found.why
+
+
+# Listings are read to their end, and what is gone meanwhile is gone.
+
+
+def test_the_second_page_of_rules_targets_and_buses_is_read(aws: Canned) -> None:
+    pages: dict[str, tuple[str, list[Any]]] = {
+        "events:ListEventBuses": ("EventBuses", [{"Name": "orders"}, {"Name": "default"}]),
+        "events:ListRuleNamesByTarget": ("RuleNames", ["nightly-other", "nightly"]),
+        "events:ListTargetsByRule": (
+            "Targets",
+            [{"Id": "1", "Arn": "arn:aws:sqs:::q"}, {"Id": "2", **target()}],
+        ),
+    }
+
+    def paged(member: str, items: list[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
+        def page(call: dict[str, Any]) -> dict[str, Any]:
+            nth = int(call.get("NextToken", 0))
+            if member == "RuleNames" and call["EventBusName"] == "orders":
+                return {member: []}
+            return {member: items[nth : nth + 1], **({"NextToken": "1"} if nth == 0 else {})}
+
+        return page
+
+    aws.answers |= {action: paged(*page) for action, page in pages.items()}
+    aws.answers["events:DescribeRule"] = lambda call: rule(call["Name"])
+    found = world().find_schedule(hidden())
+    assert isinstance(found, Background)
+    assert found.name == "nightly"
+
+
+def test_a_rule_or_schedule_that_is_deleted_while_it_is_read_is_gone(aws: Canned) -> None:
+    aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": ["nightly", "nightly-2"]}
+    aws.answers["events:DescribeRule"] = lambda call: (
+        rule()
+        if call["Name"] == "nightly"
+        else AwsError("ResourceNotFoundException", "Rule nightly-2 does not exist")
+    )
+    assert isinstance(world().find_schedule(hidden()), Background)
+    aws.answers["scheduler:GetSchedule"] = AwsError(
+        "ResourceNotFoundException", "Schedule nightly does not exist", 404
+    )
+    found = world().find_schedule(hidden(CallerKind.SCHEDULER))
+    assert isinstance(found, NoMatch)
+    assert "exists any more" in found.why
+
+
+def test_too_many_schedules_are_no_match_for_good(aws: Canned) -> None:
+    aws.answers["scheduler:ListSchedules"] = {"Schedules": [summary(f"nightly{n}") for n in range(201)]}
+    found = world().find_schedule(hidden(CallerKind.SCHEDULER))
+    assert isinstance(found, NoMatch)
+    assert "more than 200 schedules" in found.why
+
+
+# What the schedule says of the run.
+
+
+@pytest.mark.parametrize("kind", [CallerKind.RULE, CallerKind.SCHEDULER])
+def test_a_schedule_that_is_off_has_no_next_run(aws: Canned, kind: CallerKind) -> None:
+    """Its last run is not overtaken by one that never comes."""
+    aws.answers["events:DescribeRule"] = rule(State="DISABLED")
+    aws.answers["scheduler:GetSchedule"] = schedule(State="DISABLED")
+    found = world().find_schedule(hidden(kind))
+    assert isinstance(found, Background)
+    assert (found.next_due, found.is_scheduled) == (None, True)
+
+
+def test_a_rule_on_events_does_not_run_by_the_clock(aws: Canned) -> None:
+    """Another event's task does not do the work of this one's."""
+    aws.answers["events:DescribeRule"] = rule(ScheduleExpression=None) | {"EventPattern": "{}"}
+    del aws.answers["events:DescribeRule"]["ScheduleExpression"]  # type: ignore[attr-defined]
+    found = world().find_schedule(hidden())
+    assert isinstance(found, Background)
+    assert (found.next_due, found.is_scheduled) == (None, False)
+
+
+def test_the_due_time_stands_in_for_schedulers_keyword(aws: Canned) -> None:
+    over = {
+        "containerOverrides": [
+            {"name": "app", "environment": [{"name": "AT", "value": "<aws.scheduler.scheduled-time>"}]}
+        ]
+    }
+    aws.answers["scheduler:GetSchedule"] = schedule(Target=target(Input=json.dumps(over)))
+    whole = world().complete(hidden(CallerKind.SCHEDULER))
+    assert isinstance(whole, Request)
+    (container,) = whole.parameters["overrides"]["containerOverrides"]
+    assert container["environment"] == [{"name": "AT", "value": "2026-11-24T00:00:00Z"}]
+
+
+# Tasks.
+
+
+def described(*, started_by: str, number: int = 1, **changes: Any) -> dict[str, Any]:
+    return {
+        "taskArn": f"arn:aws:ecs:{REGION}:123456789012:task/batch/{number:032x}",
+        "taskDefinitionArn": TASK_DEFINITION,
+        "startedBy": started_by,
+        "createdAt": AT.timestamp() + 60,
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+    } | changes
+
+
+def tasks_of(aws: Canned, *tasks: dict[str, Any]) -> None:
+    """Let ECS list and describe tasks, at most 100 at once, as it does."""
+    by_arn = {task["taskArn"]: task for task in tasks}
+
+    def listed(call: dict[str, Any]) -> dict[str, Any]:
+        arns = [
+            arn
+            for arn, task in by_arn.items()
+            if task["startedBy"] == call["startedBy"] and task["desiredStatus"] == call["desiredStatus"]
+        ]
+        start = int(call.get("nextToken", 0))
+        more = {"nextToken": str(start + 100)} if start + 100 < len(arns) else {}
+        return {"taskArns": arns[start : start + 100], **more}
+
+    def describe(call: dict[str, Any]) -> dict[str, Any]:
+        assert len(call["tasks"]) <= 100
+        return {"tasks": [by_arn[arn] for arn in call["tasks"]]}
+
+    aws.answers |= {"ecs:ListTasks": listed, "ecs:DescribeTasks": describe}
+
+
+def test_every_task_is_described_however_many_there_are(aws: Canned) -> None:
+    mark = names.mark_started_by("events-rule/nightly", launch().call_id)
+    tasks_of(aws, *(described(started_by=mark, number=n) for n in range(250)))
+    seen = world().look(hidden(), original=False)
+    assert isinstance(seen, tuple)
+    assert len({task.arn for task in seen}) == 250
+    watched = world().watch(hidden(), tuple(task.arn for task in seen))
+    assert len(watched) == 250
+
+
+def test_our_own_failed_tasks_are_seen(aws: Canned) -> None:
+    """They are the recovery's that started them: nobody else is told of them."""
+    mark = names.mark_started_by("events-rule/nightly", launch().call_id)
+    gone = {
+        "lastStatus": "STOPPED",
+        "desiredStatus": "STOPPED",
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": "x",
+    }
+    tasks_of(aws, described(started_by=mark, **gone))
+    (seen,) = world().look(hidden(), original=False)
+    assert isinstance(seen, object)
+    assert (seen.phase, seen.is_ours) == (Phase.FAILED, True)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("started_by", ["events-rule/nightly", None])
+def test_whoever_replaced_a_ghost_is_seen_by_its_mark(aws: Canned, started_by: str | None) -> None:
+    ghosts = ("a" * 32, "b" * 32)
+    marks = [names.mark_started_by(started_by, ghost) for ghost in ghosts]
+    tasks_of(aws, *(described(started_by=mark, number=n) for n, mark in enumerate(marks)))
+    asked = replace(hidden(), request=Request(parameters=parameters(startedBy=started_by)))
+    assert world().look(asked, original=True) == ()
+    seen = world().look(asked, original=True, ghosts=ghosts)
+    assert isinstance(seen, tuple)
+    assert len(seen) == 2
+    assert all(task.is_ours for task in seen)
+
+
+# The one place where an exception becomes a failure.
+
+
+def said(code: str, status: int = 400, message: str = "m") -> ClientError:
+    answer: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "ListRules")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (said("ThrottlingException"), Category.THROTTLE),
+        (said("TooManyRequestsException", 429), Category.THROTTLE),
+        (said("InternalException", 500), Category.TRANSIENT),
+        (said("NeverSeenException", 503), Category.TRANSIENT),
+        (said("", 502), Category.TRANSIENT),
+        (said("AccessDeniedException"), Category.PERMISSION),
+        (said("NeverSeenException", 400), Category.UNKNOWN),
+        (ReadTimeoutError(endpoint_url="https://e"), Category.TRANSIENT),
+        (NoCredentialsError(), Category.PERMISSION),
+        (CannotAssumeError(role="r", code="AccessDenied", said="no"), Category.PERMISSION),
+        (KeyError("taskArns"), Category.TRANSIENT),
+        (ClientError({}, "ListRules"), Category.UNKNOWN),
+        (RecursionError(), Category.TRANSIENT),
+    ],
+)
+def test_a_failed_read_has_the_category_of_its_cause(error: Exception, expected: Category) -> None:
+    failure = failure_of(error)
+    assert failure.origin is Origin.ERROR
+    assert classify(failure).category is expected
+    assert sentence(failure)
+
+    def read() -> None:
+        raise error
+
+    assert attempt(read) == failure
+
+
+def test_what_an_odd_answer_holds_is_not_told() -> None:
+    assert SECRET not in f"{failure_of(KeyError(SECRET))}"
