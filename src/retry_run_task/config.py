@@ -8,19 +8,18 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field, fields
-from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.names import member_role
 from retry_run_task.launch.values import CallerKind
-from retry_run_task.messages.message import Language
-from retry_run_task.policy.file import Problem, parse
 from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from retry_run_task.messages.message import Language
+    from retry_run_task.policy.file import Problem
     from retry_run_task.policy.rules import Policy
 
 PREFIX = "RETRY_RUN_TASK_"
@@ -72,8 +71,8 @@ def _callers(text: str) -> frozenset[CallerKind]:
 
 
 # At most one of each pair.
-_EITHER_OR = (("text", "chat"), (Language.ENGLISH.value, Language.JAPANESE.value))
-_MESSAGES = ("text", "chat", Language.ENGLISH.value, Language.JAPANESE.value, "recovered")
+_EITHER_OR = (("text", "chat"), ("en", "ja"))
+_MESSAGES = ("text", "chat", "en", "ja", "recovered")
 
 
 def _messages(text: str) -> tuple[str, ...]:
@@ -191,6 +190,8 @@ class Settings:
     @property
     def language(self) -> Language:
         """What messages are written in."""
+        from retry_run_task.messages.message import Language  # noqa: PLC0415 - intake writes no messages
+
         return Language.JAPANESE if Language.JAPANESE in self.messages else Language.ENGLISH
 
     @classmethod
@@ -250,6 +251,8 @@ def read_policy() -> Policy:
     Raises:
         ConfigError: It is not understood. Names every problem.
     """
+    from importlib.resources import files  # noqa: PLC0415 - intake reads no policy
+
     return policy_of(files("retry_run_task").joinpath(POLICY).read_bytes(), POLICY)
 
 
@@ -263,6 +266,8 @@ def policy_of(content: bytes, name: str) -> Policy:
     Raises:
         ConfigError: It is not understood. Names every problem, with its line.
     """
+    from retry_run_task.policy.file import parse  # noqa: PLC0415 - intake reads no policy
+
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

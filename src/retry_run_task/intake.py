@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task import sources
 from retry_run_task.aws.recoveries import Started
+from retry_run_task.aws.starts import Limits, start_all
 from retry_run_task.aws.telemetry import Metric
 from retry_run_task.errors import StartError
-from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names, wire
 from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.policy.scope import Treatment
 
 if TYPE_CHECKING:
     from retry_run_task.aws.telemetry import Telemetry
-    from retry_run_task.policy.scope import Judgement, Scope
+    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.policy.scope import Scope
 
 
 class Event(StrEnum):
@@ -39,32 +40,54 @@ class Event(StrEnum):
 Start = Callable[[str, str], Started]
 """Starts the recovery of a name with a payload. Raises whatever keeps it from being started."""
 
+_ONE_BY_ONE = Limits()
+
 
 @dataclass(slots=True)
 class Counts:
-    """What became of an event's records; returned by the function, and nothing but numbers.
-
-    Attributes:
-        started: Recoveries that Lambda accepted. It accepts the same one twice, and starts it once.
-        already_started: Recoveries that Lambda knew under another payload.
-        ignored: Records that are nobody's failed launch, or not this stack's.
-        unparsed: Records that could not be read.
-    """
+    """What became of an event's records; returned by the function, and nothing but numbers."""
 
     started: int = 0
+    """Recoveries that Lambda accepted. It accepts the same one twice, and starts it once."""
     already_started: int = 0
+    """Recoveries that Lambda knew under another payload."""
     ignored: int = 0
+    """Records that are nobody's failed launch, or not this stack's."""
     unparsed: int = 0
+    """Records that could not be read."""
 
 
-def take_in(event: Any, *, stack: str, scope: Scope, start: Start, telemetry: Telemetry) -> Counts:
+@dataclass(slots=True, kw_only=True)
+class _Job:
+    """One recovery to start: what it takes, and what the log says about it."""
+
+    event_id: str
+    name: str
+    payload: str
+    why: str
+    about: JsonObject
+    is_started: bool = False
+
+
+def take_in(
+    event: Any, *, stack: str, scope: Scope, start: Start, telemetry: Telemetry, limits: Limits = _ONE_BY_ONE
+) -> Counts:
     """Start a recovery for every failed launch in an event that is in scope.
+
+    Args:
+        event: What Lambda was invoked with.
+        stack: Name of the installation.
+        scope: What it looks after.
+        start: Starts one recovery; called in several threads if the limits allow more than one at once.
+        telemetry: Where each record's fate is told.
+        limits: How many starts at once, how fast, and for how long.
 
     Raises:
         StartError: At the end, if any recovery could not be started.
     """
     counts = Counts()
     not_started: list[str] = []
+    jobs: list[_Job] = []
     for item in sources.parse(event):
         match item:
             case Unparsed():
@@ -72,11 +95,23 @@ def take_in(event: Any, *, stack: str, scope: Scope, start: Start, telemetry: Te
             case Ignored():
                 _ignored(item.why, counts, telemetry, event_id=item.event_id)
             case FailedLaunch():
-                judgement = scope.judge(item)
-                if judgement.treatment is Treatment.IGNORE:
-                    _ignored(judgement.why, counts, telemetry, **wire.about(item))
-                elif not _start(item, judgement, stack, start, counts, telemetry):
+                try:
+                    job = _job(item, stack, scope, counts, telemetry)
+                except Exception as error:  # noqa: BLE001 - one launch must not keep the others from being started
+                    _not_started(error, telemetry, event_id=item.event_id)
                     not_started.append(item.event_id)
+                else:
+                    jobs += [job] if job else []
+
+    def tell(job: _Job, outcome: Started | Exception) -> None:
+        if isinstance(outcome, Exception):
+            _not_started(outcome, telemetry, **job.about)
+        else:
+            job.is_started = True
+            _started(job, outcome, counts, telemetry)
+
+    start_all(jobs, lambda job: start(job.name, job.payload), tell, limits)
+    not_started += [job.event_id for job in jobs if not job.is_started]
     if not_started:
         raise StartError(
             f"{len(not_started)} of the failed launches in this event have no recovery yet: "
@@ -87,27 +122,36 @@ def take_in(event: Any, *, stack: str, scope: Scope, start: Start, telemetry: Te
     return counts
 
 
-def _start(
-    launch: FailedLaunch, judgement: Judgement, stack: str, start: Start, counts: Counts, telemetry: Telemetry
-) -> bool:
-    """Start one recovery. Returns whether it is started, now or before."""
-    verdict = worst([classify(f) for f in launch.failures])
-    about = wire.about(launch) | {"category": verdict.category.value, "reason": verdict.failure.reason}
-    about["recovery"] = name = names.recovery_name_of(stack, launch)
-    try:
-        outcome = start(name, wire.canonical(wire.launch_to_json(launch)))
-    except Exception as error:  # noqa: BLE001 - one launch must not keep the others from being started
-        telemetry.count(Metric.NOT_STARTED)
-        telemetry.error(Event.NOT_STARTED, **about, error_type=type(error).__name__, error=str(error))
-        return False
+def _job(launch: FailedLaunch, stack: str, scope: Scope, counts: Counts, telemetry: Telemetry) -> _Job | None:
+    """Return what to start for a launch; None if it is to be left alone."""
+    judgement = scope.judge(launch)
+    about = wire.about(launch)
+    if judgement.treatment is Treatment.IGNORE:
+        _ignored(judgement.why, counts, telemetry, **about)
+        return None
+    name = names.recovery_name_of(stack, launch)
+    return _Job(
+        event_id=launch.event_id,
+        name=name,
+        payload=wire.canonical(wire.launch_to_json(launch)),
+        why=judgement.why,
+        about=about | {"reason": launch.failures[0].reason, "recovery": name},
+    )
+
+
+def _started(job: _Job, outcome: Started, counts: Counts, telemetry: Telemetry) -> None:
     if outcome is Started.BEFORE:
         counts.already_started += 1
-        telemetry.info(Event.ALREADY_STARTED, **about)
+        telemetry.info(Event.ALREADY_STARTED, **job.about)
     else:
         counts.started += 1
-        telemetry.info(Event.STARTED, **about, why=judgement.why)
+        telemetry.info(Event.STARTED, **job.about, why=job.why)
     telemetry.count(Metric.TAKEN_IN)
-    return True
+
+
+def _not_started(error: Exception, telemetry: Telemetry, **about: Any) -> None:
+    telemetry.count(Metric.NOT_STARTED)
+    telemetry.error(Event.NOT_STARTED, **about, error_type=type(error).__name__, error=str(error))
 
 
 def _unparsed(item: Unparsed, counts: Counts, telemetry: Telemetry) -> None:

@@ -11,12 +11,24 @@ from typing import Any
 import pytest
 
 from retry_run_task.aws.recoveries import Started
+from retry_run_task.aws.starts import Limits
 from retry_run_task.aws.telemetry import Telemetry
 from retry_run_task.errors import StartError
 from retry_run_task.intake import Counts, take_in
 from retry_run_task.launch import wire
-from retry_run_task.policy.scope import Scope
-from support.records import EVENT_ID, HAND_MADE, awslogs, error_record, eventbridge, parameters, record
+from retry_run_task.launch.values import FailedLaunch
+from retry_run_task.policy.scope import Judgement, Scope
+from support.paces import FakeTime
+from support.records import (
+    CAPACITY,
+    EVENT_ID,
+    HAND_MADE,
+    awslogs,
+    error_record,
+    eventbridge,
+    parameters,
+    record,
+)
 
 
 class Lambda:
@@ -35,7 +47,13 @@ class Lambda:
 
 
 def take(
-    event: Any, functions: Lambda, stack: str = "s", **scope: Any
+    event: Any,
+    functions: Lambda,
+    stack: str = "s",
+    start: Callable[[str, str], Started] | None = None,
+    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    judge: Scope | None = None,
+    **scope: Any,
 ) -> tuple[Counts, list[dict[str, Any]]]:
     """Run intake, and return its counts with everything it wrote."""
     out = io.StringIO()
@@ -43,7 +61,12 @@ def take(
         telemetry = Telemetry(stack=f"{stack}-{id(out)}", request_id="r")
         try:
             counts = take_in(
-                event, stack=stack, scope=Scope(**scope), start=functions.start, telemetry=telemetry
+                event,
+                stack=stack,
+                scope=judge or Scope(**scope),
+                start=start or functions.start,
+                telemetry=telemetry,
+                limits=limits,
             )
         finally:
             telemetry.flush()
@@ -64,7 +87,9 @@ def test_a_launch_is_started_by_the_name_of_its_stack_and_event_with_a_canonical
     assert counts == Counts(started=1)
     (line,) = [line for line in lines if line.get("message") == "intake.started"]
     assert line["recovery"] == name
-    assert line["category"] == "capacity"
+    assert line["reason"] == CAPACITY
+    # Recover says which category that is; intake does not even load the table.
+    assert "category" not in line
     assert line["started_by"] == "events-rule/nightly"
 
 
@@ -105,6 +130,54 @@ def test_delivered_again_only_the_missing_one_is_new() -> None:
     take(event, functions)
     assert {k: v for k, v in functions.started.items() if k in before} == before
     assert len(functions.started) == 3
+
+
+def test_a_launch_that_cannot_even_be_named_keeps_no_other_from_it() -> None:
+    class Odd(Scope):
+        def judge(self, launch: FailedLaunch) -> Judgement:
+            if launch.event_id.endswith("1"):
+                raise RecursionError("nobody thought of this")
+            return super().judge(launch)
+
+    ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(3)]
+    functions = Lambda()
+    with pytest.raises(StartError) as raised:
+        take(awslogs(*(record(eventID=i) for i in ids)), functions, judge=Odd())
+    assert raised.value.event_ids == (ids[1],)
+    assert sorted(functions.started) == [f"s-{ids[0]}", f"s-{ids[2]}"]
+
+
+def test_when_the_time_is_over_the_event_is_delivered_again_and_goes_on_further_on() -> None:
+    """Three deliveries as Lambda makes them, each with time for less than half of the launches."""
+    ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(100)]
+    event = awslogs(*(record(eventID=i) for i in ids))
+    functions = Lambda()
+    for turn in (0.9, 0.9 + 1 / 3 - 1, 0.9 + 2 / 3 - 1):
+        time = FakeTime()
+
+        def slow(name: str, payload: str, time: FakeTime = time) -> Started:
+            time.now += 7
+            return functions.start(name, payload)
+
+        limits = Limits(left_s=lambda time=time: 300 - time.now, turn=turn)  # type: ignore[misc]
+        with pytest.raises(StartError) as raised:
+            take(event, functions, start=slow, limits=limits)
+        assert len(raised.value.event_ids) == 60
+    assert len(functions.started) == 100
+
+
+def test_a_throttle_is_waited_out_without_a_word_of_alarm() -> None:
+    time = FakeTime()
+
+    def busy(name: str, payload: str) -> Started:
+        if time.now < 5:
+            raise ConnectionError("Rate exceeded")
+        return Started.ACCEPTED
+
+    limits = Limits(workers=4, passes=lambda _: True, sleep=time.sleep)
+    counts, lines = take(awslogs(record(), record(eventID="0" * 36)), Lambda(), start=busy, limits=limits)
+    assert counts == Counts(started=2)
+    assert {line.get("message") for line in lines} == {"intake.started", None}
 
 
 def test_bad_records_are_lines_and_numbers_and_nothing_else() -> None:

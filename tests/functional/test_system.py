@@ -262,7 +262,7 @@ def test_a_wrong_setting_fails_loudly_and_loses_nothing(site: Site, setting: str
 
 
 def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, tmp_path: Path) -> None:
-    """As if somebody had put it into the zip past every check: both functions name every problem with its line."""
+    """As if somebody had put it into the zip past every check. Intake reads no policy, so recover is what fails."""
     package = Path(retry_run_task.__file__).parent
     shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))
     policy = tmp_path / package.name / "policy.toml"
@@ -271,8 +271,11 @@ def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, 
     site.put(HAND_MADE)
     site.wait_for(lambda: site.aws.functions.dead_letters)
     (letter,) = site.aws.functions.dead_letters[:1]
-    assert letter.function == made.intake
-    assert "spred is not a key" in letter.error
+    assert letter.function == made.recover
+    (execution,) = site.aws.durable.executions()
+    found = site.client("lambda").get_durable_execution(DurableExecutionArn=execution.durable_execution_arn)
+    assert found["Status"] == "FAILED"
+    assert "policy.toml:19: spred is not a key" in found["Error"]["ErrorMessage"]
     assert site.recoveries() == []
 
 

@@ -34,6 +34,10 @@ NOT_IN_IT = frozenset(
 NOT_FOR_INTAKE = (
     *("aws_durable_execution_sdk_python", "aws_durable_execution_sdk_python_testing"),
     *("click", "rich", "lark", f"{OWN}.commands", f"{OWN}.local", f"{OWN}.simulate"),
+    # It decides nothing, tells no person, and its one client needs no resources, managers or transfers.
+    *(f"{OWN}.{part}" for part in ("failures", "messages", "recovery", "handlers._recover")),
+    *(f"{OWN}.policy.{part}" for part in ("decision", "file", "keys", "ladder", "rules")),
+    *("boto3", "s3transfer", "multiprocessing.managers", "asyncio", "tomllib"),
 )
 
 # What the Lambda runtime brings along, and the zip therefore does not.
@@ -222,12 +226,18 @@ def test_a_new_zip_takes_the_place_of_the_old_one_at_once(tool: Any, tmp_path: P
     assert out.read_bytes() == b"new"
 
 
-def test_handlers_import_nothing_that_intake_does_not_need(unpacked: Path, runtime: Path) -> None:
-    loaded = imported(unpacked, runtime, {f"{OWN}.handlers": []})
-    heavy = NOT_FOR_INTAKE
+def test_intake_imports_nothing_that_it_does_not_need(unpacked: Path, runtime: Path) -> None:
+    loaded = imported(unpacked, runtime, {f"{OWN}.handlers": ["intake"]})
+    assert f"{OWN}.handlers._intake" in loaded
     assert {
-        n for n in loaded if n in heavy or n.startswith(tuple(f"{package}." for package in heavy))
+        n for n in loaded if n in NOT_FOR_INTAKE or n.startswith(tuple(f"{p}." for p in NOT_FOR_INTAKE))
     } == set()
+
+
+def test_handlers_import_what_recover_needs_only_for_recover(unpacked: Path, runtime: Path) -> None:
+    loaded = imported(unpacked, runtime, {f"{OWN}.handlers": ["recover"]})
+    assert f"{OWN}.recovery.loop" in loaded
+    assert f"{OWN}.handlers._intake" not in loaded
 
 
 def test_everything_that_is_imported_is_in_the_zip_or_in_the_runtime(unpacked: Path, runtime: Path) -> None:

@@ -16,6 +16,7 @@ class Pace:
         per_s: float,
         *,
         ahead: int = 0,
+        is_rested: bool = False,
         now: Callable[[], float],
         sleep: Callable[[float], object],
     ) -> None:
@@ -24,12 +25,13 @@ class Pace:
         Args:
             per_s: How many.
             ahead: How many more may be made at once, if for as long before them none was.
+            is_rested: Whether none was made before now, so that these may be made at once from the beginning.
             now: The time in seconds.
             sleep: Waits for so many seconds.
         """
         self._apart_s, self._ahead_s = 1 / per_s, ahead / per_s
         self._now, self._sleep = now, sleep
-        self._free_at = now()
+        self._free_at = now() - (self._ahead_s if is_rested else 0)
 
     def wait(self) -> None:
         """Return when the next call may be made, and count it as made now."""

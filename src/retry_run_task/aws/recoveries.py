@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
 from retry_run_task.aws.once import once
+from retry_run_task.aws.pace import Pace
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mypy_boto3_lambda import LambdaClient
 
-# Lambda starts 300 durable executions a second in a Region and answers 429 beyond that, which botocore's
-# standard mode repeats, for some ten seconds; after that the event is better delivered again.
-# https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
+# Of replays, and of the durable SDK, which saves what recover did.
 CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
+
+# Lambda starts 300 durable executions a second in a Region and answers 429 beyond that. So many at once, and so many a
+# second from then on, are not more in any second.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+STARTS_AHEAD, STARTS_PER_S = 100, 200
+STARTS_AT_ONCE = 16
+
+# One try a call: what fails is tried again after the others, while intake has time (aws/starts.py).
+STARTS_CONFIG = Config(
+    connect_timeout=3,
+    read_timeout=10,
+    retries={"mode": "standard", "total_max_attempts": 1},
+    max_pool_connections=STARTS_AT_ONCE,
+)
 
 
 class Started(StrEnum):
@@ -32,7 +48,32 @@ class Started(StrEnum):
 @once
 def client() -> LambdaClient:
     """Return a Lambda client that is patient with 429."""
-    return boto3.client("lambda", config=CONFIG)
+    return _client(CONFIG)
+
+
+@once
+def starter() -> LambdaClient:
+    """Return a Lambda client for many starts at the same time."""
+    return _client(STARTS_CONFIG)
+
+
+def _client(config: Config) -> LambdaClient:
+    # Not boto3, whose import takes intake longer than its own code does.
+    client: Any = botocore.session.get_session().create_client("lambda", config=config)
+    return client  # type: ignore[no-any-return]
+
+
+def starts_pace(*, now: Callable[[], float], sleep: Callable[[float], object]) -> Pace:
+    """Return the pace at which one process starts recoveries."""
+    return Pace(STARTS_PER_S, ahead=STARTS_AHEAD - 1, is_rested=True, now=now, sleep=sleep)
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether a start that raised this may succeed soon: Lambda was busy, broken or out of reach."""
+    if isinstance(error, ClientError):
+        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return isinstance(error, ConnectionError | HTTPClientError)
 
 
 def start(functions: LambdaClient, *, function: str, name: str, payload: str) -> Started:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import random
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import recoveries
+from retry_run_task.aws.once import once
+from retry_run_task.aws.starts import Limits
 from retry_run_task.aws.telemetry import Telemetry
-from retry_run_task.config import read_policy
 from retry_run_task.errors import ConfigError
 from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.intake import take_in
 
 if TYPE_CHECKING:
+    from retry_run_task.aws.pace import Pace
     from retry_run_task.launch.values import JsonObject
 
 
@@ -21,11 +25,9 @@ def intake(event: Any, context: Any) -> JsonObject:
 
     Raises:
         StartError: A recovery could not be started; Lambda delivers the event again.
-        ConfigError: The function's environment or its policy is wrong; Lambda delivers the event again.
+        ConfigError: The function's environment is wrong; Lambda delivers the event again.
     """
     settings = _settings()
-    # intake decides nothing by it. But a recovery that cannot read it would fail, and its launch would be lost.
-    read_policy()
     if not settings.recover_function:
         raise ConfigError(
             "RETRY_RUN_TASK_RECOVER_FUNCTION is not set, so intake does not know what to start.",
@@ -38,10 +40,34 @@ def intake(event: Any, context: Any) -> JsonObject:
             stack=settings.stack,
             scope=settings.scope(context.invoked_function_arn),
             start=lambda name, payload: recoveries.start(
-                recoveries.client(), function=settings.recover_function, name=name, payload=payload
+                recoveries.starter(), function=settings.recover_function, name=name, payload=payload
             ),
             telemetry=telemetry,
+            limits=_limits(context),
         )
     finally:
         telemetry.flush()
     return asdict(counts)
+
+
+def _limits(context: Any) -> Limits:
+    return Limits(
+        workers=recoveries.STARTS_AT_ONCE,
+        wait=_pace().wait,
+        left_s=lambda: context.get_remaining_time_in_millis() / 1000,
+        passes=recoveries.passes,
+        # Not all at the same moment: other deliveries of the same burst are being tried again, too.
+        sleep=lambda seconds: time.sleep(seconds * random.uniform(0.5, 1)),  # noqa: S311 - no secret
+        turn=time.time() % _ROUND_S / _ROUND_S,
+    )
+
+
+# A delivery that runs out of time is repeated about 6 and 13 minutes after its first time: 5 minutes in the function,
+# then 1 and 2 of Lambda's. In so long a round each begins about a third further on, where the one before had ended.
+# https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
+_ROUND_S = 18 * 60
+
+
+@once
+def _pace() -> Pace:
+    return recoveries.starts_pace(now=time.monotonic, sleep=time.sleep)

@@ -7,7 +7,6 @@ from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import SPOT_INTERRUPTION
 from retry_run_task.launch.values import CallerKind, Category, FailedLaunch, IncompleteRequest, Origin
@@ -139,6 +138,9 @@ class Scope:
         return None
 
     def _judge_error(self, launch: FailedLaunch) -> Judgement:
+        # Only here: the table takes a tenth of intake's start, and few launches are thrown errors.
+        from retry_run_task.failures.classify import classify, worst  # noqa: PLC0415
+
         category = worst([classify(f) for f in launch.failures]).category
         if category in _REPORTED:
             return Judgement(

@@ -1,0 +1,131 @@
+"""Starting many recoveries: side by side, no faster than Lambda takes them, and no longer than there is time."""
+
+from __future__ import annotations
+
+import math
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from retry_run_task.aws.recoveries import Started
+
+Job = TypeVar("Job")
+
+# For a call that is under way, which STARTS_CONFIG ends after 13 s, for the log, and for the answer.
+_RESERVE_S = 20
+
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1, 20
+
+
+class NoTimeLeftError(Exception):
+    """The invocation ended before this start was tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many starts are made at once, how fast and for how long. By default one by one, each tried once.
+
+    Attributes:
+        workers: How many are under way at the same time.
+        wait: Returns when the next may be made. Never called by two threads at once.
+        left_s: Returns the seconds until the invocation is ended.
+        passes: Whether a start that raised this may succeed if it is tried again soon.
+        sleep: Waits for so many seconds before those that may succeed are tried again.
+        turn: Where to begin: 0 is the first, 0.5 the one in the middle. Those before it come last.
+    """
+
+    workers: int = 1
+    wait: Callable[[], object] = lambda: None
+    left_s: Callable[[], float] = lambda: math.inf
+    passes: Callable[[Exception], bool] = lambda _: False
+    sleep: Callable[[float], object] = lambda _: None
+    turn: float = 0.0
+
+
+def start_all(
+    jobs: Sequence[Job],
+    start: Callable[[Job], Started],
+    tell: Callable[[Job, Started | Exception], None],
+    limits: Limits,
+) -> None:
+    """Start every job, and tell once for each what became of it: started, or why not.
+
+    A start that fails with what passes is tried again, after the others, while there is time.
+
+    Args:
+        jobs: What to start.
+        start: Starts one, in any thread. What it raises is told.
+        tell: Never called by two threads at once. What it raises ends the run; not all is told then.
+        limits: How fast, and for how long.
+    """
+    reserve_s = min(_RESERVE_S, limits.left_s() / 2)
+    first = int(limits.turn * len(jobs))
+    waiting, pause_s = [*jobs[first:], *jobs[:first]], _FIRST_PAUSE_S
+    while waiting:
+        failed = _round(waiting, start, tell, limits, reserve_s)
+        if failed and limits.left_s() - pause_s <= reserve_s:
+            for job, error in failed:
+                tell(job, error)
+            return
+        waiting = [job for job, _ in failed]
+        if waiting:
+            limits.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+
+def _round(
+    jobs: Iterable[Job],
+    start: Callable[[Job], Started],
+    tell: Callable[[Job, Started | Exception], None],
+    limits: Limits,
+    reserve_s: float,
+) -> list[tuple[Job, Exception]]:
+    """Try each job once. Returns those that may succeed if they are tried again, with what they raised."""
+    failed: list[tuple[Job, Exception]] = []
+    waiting = list(jobs)
+    queue = iter(waiting)
+    lock = threading.Lock()
+
+    def take() -> Job | None:
+        for job in queue:
+            if limits.left_s() > reserve_s:
+                # Within the lock: whoever comes next waits for a time of its own.
+                limits.wait()
+                return job
+            tell(job, NoTimeLeftError("the function's time was over before it could be started"))
+        return None
+
+    def work() -> None:
+        while True:
+            with lock:
+                job = take()
+            if job is None:
+                return
+            outcome = _outcome(start, job)
+            with lock:
+                if isinstance(outcome, Exception) and limits.passes(outcome):
+                    failed.append((job, outcome))
+                else:
+                    tell(job, outcome)
+
+    workers = min(limits.workers, len(waiting))
+    if workers == 1:
+        # The usual delivery. It spares the import, and the thread.
+        work()
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415
+
+        with ThreadPoolExecutor(workers) as pool:
+            for done in [pool.submit(work) for _ in range(workers)]:
+                done.result()
+    return failed
+
+
+def _outcome(start: Callable[[Job], Started], job: Job) -> Started | Exception:
+    try:
+        return start(job)
+    except Exception as error:  # noqa: BLE001 - one start must not keep the others from being made
+        return error
