@@ -390,6 +390,26 @@ def test_too_many_schedules_are_no_match_for_good(aws: Canned) -> None:
     found = world().find_schedule(hidden(CallerKind.SCHEDULER))
     assert isinstance(found, NoMatch)
     assert "more than 200 schedules" in found.why
+    assert found.is_role_used
+
+
+def test_of_a_claimed_caller_it_is_told_whether_a_schedule_uses_its_role(aws: Canned) -> None:
+    """Several that could have made the call are as good as one for that; one with another role is none."""
+    claimed = hidden(CallerKind.SCHEDULER)
+    aws.answers["scheduler:ListSchedules"] = {"Schedules": [summary("nightly"), summary("nightly")]}
+    found = world().find_schedule(claimed)
+    assert isinstance(found, NoMatch)
+    assert found.is_role_used
+    other = target(RoleArn="arn:aws:iam::123456789012:role/other")
+    aws.answers["scheduler:GetSchedule"] = schedule(Target=other)
+    found = world().find_schedule(claimed)
+    assert isinstance(found, NoMatch)
+    assert not found.is_role_used
+    aws.answers["scheduler:GetSchedule"] = schedule(Target={**other, "RoleArn": None})
+    del aws.answers["scheduler:GetSchedule"]["Target"]["RoleArn"]  # type: ignore[index]
+    found = world().find_schedule(replace(claimed, caller=Caller(kind=CallerKind.SCHEDULER)))
+    assert isinstance(found, NoMatch | Background)
+    assert isinstance(found, Background) or not found.is_role_used
 
 
 # What the schedule says of the run.

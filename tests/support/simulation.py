@@ -705,10 +705,8 @@ class System:
 
     def is_in_scope(self, event_id: str) -> bool:
         """Say whether a call of a rule or a person is to be recovered."""
-        parameters = self.originals[event_id]["requestParameters"] or {}
         is_of_rule = self.originals[event_id]["userIdentity"].get("invokedBy") == "events.amazonaws.com"
-        looks_like_one = str(parameters.get("startedBy") or "").startswith("events-rule/")
-        return is_of_rule or looks_like_one or self.conditions.recovers_others
+        return is_of_rule or self.conditions.recovers_others
 
     @property
     def has_been_calm(self) -> bool:

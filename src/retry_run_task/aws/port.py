@@ -16,6 +16,7 @@ from retry_run_task.launch.schedule import (
     CannotFillError,
     NoMatch,
     complete,
+    is_role_used,
     match,
     variable_names,
 )
@@ -193,7 +194,7 @@ def _match(launch: FailedLaunch, role: members.Role | None) -> Schedule | NoMatc
     try:
         found = schedules.candidates(launch, role)
     except schedules.TooManyError as error:
-        return NoMatch(why=str(error))
+        return NoMatch(why=str(error), is_role_used=is_role_used(launch.caller, error.schedules))
     return match(launch, found.schedules, found.unread)
 
 

@@ -18,7 +18,7 @@ from retry_run_task.launch.values import CallerKind, Category, Failure
 from retry_run_task.sources import schedules as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
@@ -36,7 +36,15 @@ _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"
 
 
 class TooManyError(Exception):
-    """More schedules than are looked at could have made a call. The message says how many."""
+    """More schedules than are looked at could have made a call. The message says how many.
+
+    Attributes:
+        schedules: Those that were looked at.
+    """
+
+    def __init__(self, schedules: Sequence[Schedule]) -> None:
+        super().__init__(f"more than {_SCHEDULES_MAX} schedules could have made this call")
+        self.schedules = schedules
 
 
 @once
@@ -88,7 +96,7 @@ def candidates(launch: FailedLaunch, role: members.Role | None = None) -> Candid
     if launch.caller.kind is CallerKind.RULE:
         return _rules(launch, events_client(launch.region, role))
     if launch.caller.kind is CallerKind.SCHEDULER:
-        return Candidates(schedules=tuple(_schedules(launch, scheduler_client(launch.region, role))))
+        return Candidates(schedules=_schedules(launch, scheduler_client(launch.region, role)))
     return Candidates()
 
 
@@ -154,7 +162,8 @@ def _rules_on(bus: str, launch: FailedLaunch, events: EventBridgeClient) -> list
     return found
 
 
-def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> Iterator[Schedule]:
+def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> tuple[Schedule, ...]:
+    schedules: list[Schedule] = []
     prefix = _prefix(launch)
     named: Any = {"NamePrefix": prefix} if prefix else {}
     looked_at = 0
@@ -164,13 +173,14 @@ def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> I
             if target == cluster_arn(launch) or target.endswith(wire.UNIVERSAL):
                 looked_at += 1
                 if looked_at > _SCHEDULES_MAX:
-                    raise TooManyError(f"more than {_SCHEDULES_MAX} schedules could have made this call")
+                    raise TooManyError(schedules)
                 try:
                     found = scheduler.get_schedule(Name=summary["Name"], GroupName=summary["GroupName"])
                 except scheduler.exceptions.ResourceNotFoundException:
                     continue  # it was deleted after it was listed, as one-time schedules delete themselves
                 if wire.is_ecs(found["Target"]):
-                    yield wire.of_schedule(found)
+                    schedules.append(wire.of_schedule(found))
+    return tuple(schedules)
 
 
 def _pages(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[Any]:

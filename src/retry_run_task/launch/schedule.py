@@ -114,10 +114,12 @@ class NoMatch:
     Attributes:
         why: One sentence.
         tags: Of the task definition.
+        is_role_used: Whether one of the schedules that were looked at calls with the role of the call.
     """
 
     why: str
     tags: Tags = NO_TAGS
+    is_role_used: bool = False
 
 
 class CannotFillError(ValueError):
@@ -139,17 +141,21 @@ def match(
     found = [one for one in schedules if could_make(one, launch.caller, launch.request.parameters)]
     if len(found) == 1:
         return found[0]
-    if not found and unread:
-        return NoMatch(
-            why="no rule or schedule that can be read has this role, cluster, task definition and name; "
-            + "; ".join(unread)
+    if found:
+        known = ", ".join(sorted(schedule.name for schedule in found))
+        why = f"{len(found)} rules or schedules could have made this call: {known}"
+    elif unread:
+        why = "; ".join(
+            ("no rule or schedule that can be read has this role, cluster, task definition and name", *unread)
         )
-    if not found:
-        return NoMatch(
-            why="no rule or schedule with this role, cluster, task definition and name exists any more"
-        )
-    names = ", ".join(sorted(schedule.name for schedule in found))
-    return NoMatch(why=f"{len(found)} rules or schedules could have made this call: {names}")
+    else:
+        why = "no rule or schedule with this role, cluster, task definition and name exists any more"
+    return NoMatch(why=why, is_role_used=is_role_used(launch.caller, schedules))
+
+
+def is_role_used(caller: Caller, schedules: Sequence[Schedule]) -> bool:
+    """Tell whether one of the schedules calls with the caller's role."""
+    return caller.role_arn is not None and any(one.role_arn == caller.role_arn for one in schedules)
 
 
 def could_make(schedule: Schedule, caller: Caller, recorded: Mapping[str, Any]) -> bool:

@@ -68,10 +68,13 @@ class Caller:
     Attributes:
         kind: Which of the known callers it is.
         role_arn: ARN of the assumed role (``sessionIssuer.arn``) or of the user; None if not recorded.
+        is_proven: Whether AWS wrote who it is. If not, ``kind`` is the caller's own word, and such a launch may be
+            recovered only if a schedule that uses its role is found.
     """
 
     kind: CallerKind
     role_arn: str | None = None
+    is_proven: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def launch_to_json(launch: FailedLaunch) -> JsonObject:
         "event_time": iso(launch.event_time),
         "account": launch.account,
         "region": launch.region,
-        "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
+        "caller": _caller_to_json(launch.caller),
         "request": dict(launch.request.parameters),
         "failures": failures_to_json(launch.failures),
         "placed": list(launch.placed),
@@ -81,7 +81,7 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
             event_time=datetime.fromisoformat(body["event_time"]),
             account=body["account"],
             region=body["region"],
-            caller=Caller(kind=CallerKind(body["caller"]["kind"]), role_arn=body["caller"]["role_arn"]),
+            caller=_caller_from_json(body["caller"]),
             request=IncompleteRequest(parameters=parameters, missing=missing)
             if missing
             else Request(parameters=parameters),
@@ -93,6 +93,17 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
             f"this is not a failed launch as intake sends it ({type(error).__name__}: {error}).",
             hint="Put a record into the log group instead of invoking recover by hand.",
         ) from error
+
+
+def _caller_to_json(caller: Caller) -> JsonObject:
+    body: JsonObject = {"kind": caller.kind.value, "role_arn": caller.role_arn}
+    return body if caller.is_proven else body | {"proven": False}
+
+
+def _caller_from_json(body: Mapping[str, Any]) -> Caller:
+    return Caller(
+        kind=CallerKind(body["kind"]), role_arn=body["role_arn"], is_proven=bool(body.get("proven", True))
+    )
 
 
 def about(launch: FailedLaunch) -> JsonObject:

@@ -433,6 +433,17 @@ def _begin(launch: FailedLaunch, progress: _Progress, tools: Tools) -> Request |
     return admitted
 
 
+def _unproven(launch: FailedLaunch, background: NoMatch) -> GiveUp:
+    role = launch.caller.role_arn
+    used = f"none that calls with {role} was found" if role else "none that fits the task was found"
+    return GiveUp(
+        outcome=Outcome.REFUSED,
+        rule="caller",
+        why=f"only the call itself says that a schedule made it, and {used} ({background.why})",
+        hint="If the run is still wanted, start it by hand.",
+    )
+
+
 _IGNORED_BY_TAG = GiveUp(
     outcome=Outcome.IGNORED,
     rule="tag",
@@ -559,7 +570,7 @@ def _background_to_json(found: Background | NoMatch) -> JsonObject:
     tags = found.tags
     about: JsonObject = {} if tags == NO_TAGS else {"tags": [tags.policy, tags.ignore, list(tags.unread)]}
     if isinstance(found, NoMatch):
-        return {"why": found.why, **about}
+        return {"why": found.why, **about, **({"is_role_used": True} if found.is_role_used else {})}
     return {
         "name": found.name,
         "arn": found.arn,
@@ -585,6 +596,8 @@ def _prepare(
     tools: Tools,
 ) -> GiveUp | None:
     """Set what the schedule says, and hold back while EventBridge itself may still make the call again."""
+    if not launch.caller.is_proven and isinstance(background, NoMatch) and not background.is_role_used:
+        return _unproven(launch, background)
     allowed = tools.policy.treatment(progress.facts, Category.CAPACITY).allowed
     progress.shown = _shown(admitted, background)
     progress.rungs = ladder.round_of(ladder.rungs_for(allowed, progress.shown))

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch import names, request
+from retry_run_task.launch.schedule import STAMPS
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
@@ -50,8 +51,8 @@ FILTER_PATTERN = (
     " || ($.responseElements.tasks[0].taskArn NOT EXISTS)) }"
 )
 
-# Whatever a rule or schedule starts, also with success: while these come, the trail is not silent. It knows a caller by
-# the same marks as below. 1 024 characters at most.
+# Whatever a rule or schedule starts, also with success: while these come, the trail is not silent. It takes callers at
+# their word, since a filter knows no schedules. 1 024 characters at most.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
 SCHEDULED_CALLS_PATTERN = (
     '{ ($.eventName = "RunTask") && (($.userIdentity.invokedBy = "events.amazonaws.com")'
@@ -59,8 +60,7 @@ SCHEDULED_CALLS_PATTERN = (
     ' || ($.requestParameters.startedBy = "events-rule/*") || ($.requestParameters.startedBy = "chronos-schedule/*")) }'
 )
 
-# Who signed, who is named as the service behind the call, and what the call says of itself. Only the first is
-# proof; the rest are hints, and enough to decide whose retry this would be.
+# What AWS writes of a service that made the call, as ``invokedBy`` and as ``sourceIPAddress``.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 _SERVICES = {
     "events.amazonaws.com": CallerKind.RULE,
@@ -68,12 +68,13 @@ _SERVICES = {
     "batch.amazonaws.com": CallerKind.BATCH,
     "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
 }
-_AGENTS = (("AmazonEventBridgeScheduler", CallerKind.SCHEDULER),)
-_STARTED_BY = (
-    ("events-rule/", CallerKind.RULE),
-    ("chronos-schedule/", CallerKind.SCHEDULER),
-    ("AWS Step Functions", CallerKind.STEP_FUNCTIONS),
-)
+# What a call says of itself, which anybody can write: it keeps a call out, and lets nobody in.
+_LEFT_OUT_BY_AGENT = {
+    "batch.amazonaws.com": CallerKind.BATCH,
+    "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
+}
+_STEP_FUNCTIONS_MARK = "AWS Step Functions"
+_SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,40 +194,41 @@ def _request(recorded: dict[str, Any] | None, record: dict[str, Any]) -> Request
 def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
     """Return who made the call that a record tells of.
 
+    A rule is known by what AWS writes. Of Scheduler's calls AWS writes the assumed role and nothing else, so whoever
+    says with a role that it is Scheduler is taken at its word, unproven.
+
     Raises:
         ReadError: A member that tells is not what it should be.
     """
     user = object_at(record, "userIdentity")
-    kind = _caller_kind(record, user, parameters)
-    return Caller(kind=kind, role_arn=_role(user) if user else None)
-
-
-def _caller_kind(
-    record: dict[str, Any], user: dict[str, Any] | None, parameters: Mapping[str, Any]
-) -> CallerKind:
-    started_by = parameters.get("startedBy") or ""
+    role, user_arn = _identity(user or {})
+    agent, started_by = text_at(record, "userAgent") or "", str(parameters.get("startedBy") or "")
     if names.is_our_token(parameters.get("clientToken")) or names.is_ours(started_by):
-        return CallerKind.OWN
-    if user is None:
-        return CallerKind.HAND_MADE
-    agent = text_at(record, "userAgent") or ""
-    for service in (text_at(user, "invokedBy"), text_at(record, "sourceIPAddress"), agent):
-        if service in _SERVICES:
-            return _SERVICES[service]
-    for prefix, kind in _AGENTS:
-        if agent.startswith(prefix):
-            return kind
-    for prefix, kind in _STARTED_BY:
-        if str(started_by).startswith(prefix):
-            return kind
-    return CallerKind.OTHER
+        kind = CallerKind.OWN
+    elif user is None:
+        kind = CallerKind.HAND_MADE
+    else:
+        services = (text_at(user, "invokedBy"), text_at(record, "sourceIPAddress"))
+        written = (_SERVICES[service] for service in services if service in _SERVICES)
+        kind = next(written, None) or _left_out(agent, started_by) or CallerKind.OTHER
+    says_scheduler = agent.startswith(_SCHEDULER_AGENT) or started_by.startswith(STAMPS[CallerKind.SCHEDULER])
+    if kind is CallerKind.OTHER and says_scheduler and role is not None and ":role/" in role:
+        return Caller(kind=CallerKind.SCHEDULER, role_arn=role, is_proven=False)
+    return Caller(kind=kind, role_arn=role or user_arn)
 
 
-def _role(user: dict[str, Any]) -> str | None:
-    """Return the role's ARN: the one part of a record that says for certain who called."""
+def _left_out(agent: str, started_by: str) -> CallerKind | None:
+    """Return which service that retries its calls itself a call says that it is of."""
+    if started_by.startswith(_STEP_FUNCTIONS_MARK):
+        return CallerKind.STEP_FUNCTIONS
+    return _LEFT_OUT_BY_AGENT.get(agent)
+
+
+def _identity(user: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return the ARN of the role that was assumed, and that of the user or session."""
     session = object_at(user, "sessionContext")
     issuer = object_at(session, "sessionIssuer") if session else None
-    return (text_at(issuer, "arn") if issuer else None) or text_at(user, "arn")
+    return text_at(issuer, "arn") if issuer else None, text_at(user, "arn")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
         event_time=time_of(stopped),
         account=account,
         region=region,
-        caller=Caller(kind=kind),
+        caller=Caller(kind=kind, is_proven=False),
         request=IncompleteRequest(
             parameters={
                 "cluster": text_at(detail, "clusterArn"),

@@ -20,6 +20,7 @@ from retry_run_task.launch.values import (
     Origin,
     Request,
 )
+from retry_run_task.launch.wire import canonical, launch_from_json, launch_to_json
 from retry_run_task.local.logs.filter_pattern import matches
 from retry_run_task.sources.cloudtrail import SCHEDULED_CALLS_PATTERN, Envelope, parse
 from retry_run_task.sources.reading import ReadError
@@ -131,6 +132,14 @@ def test_a_corrected_record_is_the_same_failure() -> None:
 # iisyos/ecs_rerun_cfn (Step Functions).
 SCHEDULER_AGENT = "AmazonEventBridgeScheduler aws-sdk-java/2.20.0 Linux/5.10"
 ROLE = {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": "arn:aws:iam::1:role/r"}}}
+USER = {"type": "IAMUser", "arn": "arn:aws:iam::1:user/u"}
+# GetSessionToken makes a session of a user, who is its issuer then.
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
+SESSION = {
+    "type": "IAMUser",
+    "sessionContext": {"sessionIssuer": {"type": "IAMUser", "arn": "arn:aws:iam::1:user/role/u"}},
+}
+BY_HAND = {"userAgent": "aws-cli/2.15", "sourceIPAddress": "1.2.3.4"}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +147,20 @@ ROLE = {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": "arn:
     [
         ({}, {}, CallerKind.RULE),
         ({"userIdentity": ROLE}, {}, CallerKind.RULE),
-        ({"userIdentity": ROLE, "userAgent": "x", "sourceIPAddress": "1.2.3.4"}, {}, CallerKind.RULE),
+        # What the call says of itself lets nobody in.
+        ({"userIdentity": ROLE} | BY_HAND, {"startedBy": "events-rule/nightly"}, CallerKind.OTHER),
+        ({"userIdentity": USER} | BY_HAND, {"startedBy": "events-rule/nightly"}, CallerKind.OTHER),
+        ({"userIdentity": ROLE} | BY_HAND | {"userAgent": "events.amazonaws.com"}, {}, CallerKind.OTHER),
+        ({"userIdentity": ROLE} | BY_HAND | {"userAgent": "scheduler.amazonaws.com"}, {}, CallerKind.OTHER),
+        ({"userIdentity": USER} | BY_HAND, {"startedBy": "chronos-schedule/nightly"}, CallerKind.OTHER),
+        ({"userIdentity": SESSION} | BY_HAND, {"startedBy": "chronos-schedule/nightly"}, CallerKind.OTHER),
+        ({"userIdentity": USER} | BY_HAND | {"userAgent": SCHEDULER_AGENT}, {}, CallerKind.OTHER),
+        # It keeps a caller out.
+        (
+            {"userIdentity": ROLE} | BY_HAND | {"userAgent": "states.amazonaws.com"},
+            {},
+            CallerKind.STEP_FUNCTIONS,
+        ),
         (
             {"userIdentity": ROLE, "userAgent": SCHEDULER_AGENT, "sourceIPAddress": "1.2.3.4"},
             {"startedBy": "chronos-schedule/nightly-report-of-t"},
@@ -184,6 +206,31 @@ ROLE = {"type": "AssumedRole", "sessionContext": {"sessionIssuer": {"arn": "arn:
 )
 def test_who_called(changes: dict[str, Any], request_changes: dict[str, Any], kind: CallerKind) -> None:
     assert failed(record(request=parameters(**request_changes), **changes)).caller.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("identity", "agent", "started_by", "is_proven"),
+    [
+        (ROLE | {"invokedBy": "events.amazonaws.com"}, "x", "events-rule/nightly", True),
+        (ROLE | {"invokedBy": "scheduler.amazonaws.com"}, "x", None, True),
+        (ROLE, SCHEDULER_AGENT, None, False),
+        (ROLE, "x", "chronos-schedule/nightly", False),
+        (None, "x", None, True),
+    ],
+)
+def test_a_caller_is_proven_by_what_aws_writes(
+    identity: Any, agent: str, started_by: str | None, is_proven: bool
+) -> None:
+    """Of Scheduler's calls AWS writes the role alone: that is for the search for the schedule to prove."""
+    value = record(
+        request=parameters(startedBy=started_by),
+        userIdentity=identity,
+        userAgent=agent,
+        sourceIPAddress="1.2.3.4",
+    )
+    launch = failed(value)
+    assert launch.caller.is_proven is is_proven
+    assert launch_from_json(json.loads(canonical(launch_to_json(launch)))) == launch
 
 
 @pytest.mark.parametrize(
