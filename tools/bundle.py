@@ -50,6 +50,7 @@ OWN = (
     "intake.py",
     "config.py",
     "errors.py",
+    "text.py",
     "aws",
     "failures",
     "launch",

@@ -22,7 +22,7 @@ import sys
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.commands.main import EXIT_CODES, retry_run_task
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
-from retry_run_task.failures.classify import TABLE, Row
+from retry_run_task.failures.classify import TABLE, Row, classify
 from retry_run_task.handlers import _recover as handlers
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.intake import take_in
@@ -58,7 +58,15 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.messages import console
-from retry_run_task.messages.message import SEVERITIES, Language, Message, Severity, Style
+from retry_run_task.messages.message import (
+    STILL_TRYING,
+    Language,
+    Message,
+    Progress,
+    Severity,
+    Style,
+    early_message,
+)
 from retry_run_task.policy import attempt_times
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, Key
@@ -125,7 +133,7 @@ def pages(root: Path) -> dict[Path, str]:
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
     result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
     notifications = root / "docs/notifications.md"
-    result[notifications] = with_samples(notifications.read_text(encoding="utf-8"), reference["messages"])
+    result[notifications] = with_samples(notifications.read_text(encoding="utf-8"), samples())
     for name, write in (("README.md", treatments), ("README.ja.md", treatments_ja)):
         readme = root / name
         result[readme] = with_treatments(readme.read_text(encoding="utf-8"), write())
@@ -768,7 +776,9 @@ def _endings() -> dict[Outcome, tuple[FailedLaunch, Callable[[], _ClockWorld]]]:
     hidden = IncompleteRequest(parameters=ASKED, missing=("overrides.containerOverrides[app].environment",))
     soon = replace(MATCHED, next_due=AT.timestamp() + 300)
     somebodys = TaskState(arn=TASK, phase=Phase.RUNS)
-    unknown = NoMatch(why="no rule or schedule has its role, cluster, task definition and name")
+    unknown = NoMatch(
+        why="no rule or schedule with this role, cluster, task definition and name exists any more"
+    )
     return {
         Outcome.RECOVERED: (_launch(), lambda: _ClockWorld(answers=iter((short, short, there)))),
         Outcome.ALREADY_RUNNING: (_launch(), lambda: _ClockWorld(there=(somebodys,))),
@@ -782,10 +792,21 @@ def _endings() -> dict[Outcome, tuple[FailedLaunch, Callable[[], _ClockWorld]]]:
     }
 
 
-def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Message:
+def _style(launch: FailedLaunch, language: Language) -> Style:
     name = identity.recovery_name_of(STACK, launch)
     execution = f"{FUNCTION}:7/durable-execution/{name}/0b1c4f0e-9f0e-3c1d-8f3a-4b5c9d9f0b5e"
     place = console.place(FUNCTION, log_group=f"/aws/lambda/{STACK}-recover", execution_arn=execution)
+    return Style(
+        language=language,
+        for_chat=True,
+        place=place,
+        recovery=name,
+        stack=STACK,
+        runbook="https://example.com/retry-run-task/docs/runbook.md",
+    )
+
+
+def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Message:
     loop.recover(
         launch,
         loop.Tools(
@@ -795,7 +816,7 @@ def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Messa
             wait=world.wait,
             tell=lambda *_, **__: None,
             notify_recovered=True,
-            style=Style(language=language, for_chat=True, place=place, recovery=name),
+            style=_style(launch, language),
         ),
     )
     (message,) = world.told
@@ -818,20 +839,41 @@ def _subject(block: str) -> str:
     )
 
 
+def samples() -> str:
+    """Return the messages that the page on notifications shows: in each language and form, and an early one."""
+    launch, world = _endings()[Outcome.EXPIRED]
+    expired = [_told(launch, world(), language) for language in Language]
+    early = early_message(launch, _PROGRESS, _style(launch, Language.ENGLISH))
+    return "\n\n".join([*map(_as_text, [*expired, early]), _as_json(expired[0])])
+
+
+_PROGRESS = Progress(
+    calls=31,
+    wanted=1,
+    task_arns=(),
+    elapsed_s=900,
+    last=classify(_said(NO_CAPACITY)),
+    until=AT + timedelta(hours=6),
+)
+
+
 def messages() -> str:
-    """Return a message of each outcome, in each language and form, as recoveries write them."""
+    """Return how a message of each outcome begins, in each language, as recoveries write it."""
     endings, docs = _endings(), member_docs(Severity)
     # Nobody is told of what the policy leaves alone.
     _nothing_missing("outcome", {o.value for o in Outcome} - {"ignored"}, {o.value for o in endings})
     told = {
-        (outcome, language): _told(launch, world(), language)
+        (outcome.value, language): _told(launch, world(), language)
         for outcome, (launch, world) in endings.items()
+        for language in Language
+    } | {
+        (STILL_TRYING, language): early_message(_launch(), _PROGRESS, _style(_launch(), language))
         for language in Language
     }
     return page(
         "Messages",
         "messages/message.py",
-        "What a person is told at the end of a recovery; [notifications](../notifications.md) has how and when.\n"
+        "How each message begins; [notifications](../notifications.md) shows whole ones.\n"
         f"The sentences are in [`messages/english.py`]({SOURCE}/messages/english.py), "
         f"[`messages/japanese.py`]({SOURCE}/messages/japanese.py) and "
         f"[`failures/hints_ja.py`]({SOURCE}/failures/hints_ja.py).",
@@ -842,24 +884,31 @@ def messages() -> str:
                 (
                     code(severity.value),
                     docs[severity.name],
-                    ", ".join(code(o.value) for o, its in SEVERITIES.items() if its is severity),
+                    ", ".join(
+                        code(outcome)
+                        for outcome in dict.fromkeys(outcome for outcome, _ in told)
+                        if told[outcome, Language.ENGLISH].severity is severity
+                    ),
                 )
                 for severity in Severity
             ),
         ),
         *(
-            f"## {outcome.value.capitalize()}\n\n"
-            + "\n\n".join(
-                f"```text\nSubject: {told[outcome, language].subject}\n\n{told[outcome, language].text}\n```"
-                for language in Language
-            )
-            for outcome in endings
+            f"## {outcome.capitalize()}\n\n"
+            + "\n\n".join(_beginning(told[outcome, language]) for language in Language)
+            for outcome in dict.fromkeys(outcome for outcome, _ in told)
         ),
-        "## For chat\n\nThe custom notification of the message *expired* above, "
-        "as Amazon Q Developer in chat applications gets it.\n"
-        "https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html\n\n"
-        + "\n\n".join(_as_json(told[Outcome.EXPIRED, language]) for language in Language),
     )
+
+
+def _beginning(message: Message) -> str:
+    """Return the subject and the first lines."""
+    head, _, _ = message.text.partition("\n\n")
+    return f"```text\nSubject: {message.subject}\n\n{head}\n```"
+
+
+def _as_text(message: Message) -> str:
+    return f"```text\nSubject: {message.subject}\n\n{message.text}\n```"
 
 
 def _as_json(message: Message) -> str:

@@ -217,7 +217,7 @@ def test_a_run_that_its_successor_overtakes_is_dropped_and_says_so(site: Site) -
     site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
     first = site.wait_for(lambda: next((m for m in site.aws.published if "superseded" in m.message), None))
     assert first.subject is not None
-    assert first.subject.startswith("DROPPED: nightly")
+    assert first.subject.startswith("SKIPPED: nightly")
 
 
 def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:

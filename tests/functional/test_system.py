@@ -200,7 +200,7 @@ def test_a_message_for_chat_in_japanese_leads_to_the_recovery_that_wrote_it(site
     site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
     site.wait_for(lambda: site.aws.published and site.outcomes())
     (message,) = site.aws.published
-    assert message.subject == "【未実行】nightly (再実行不可) - ap-northeast-1"
+    assert message.subject == "【未実行】nightly (ap-northeast-1)"
     assert message.attributes == {"severity": "error", "outcome": "refused"}
     assert message.by_protocol.keys() == {"default", "https"}
     (execution,) = site.aws.durable.executions("retry-run-task-recover")

@@ -115,6 +115,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
                 for_chat=settings.for_chat,
                 place=_place(context),
                 recovery=name,
+                stack=settings.stack,
             ),
         ),
     )

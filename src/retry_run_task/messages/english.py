@@ -1,160 +1,129 @@
-"""The sentences of a message in English. Which of them are said, and in which order, is decided in ``messages``."""
+"""The sentences of a message in English."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from retry_run_task.launch.values import CallerKind, Outcome
+from retry_run_task.launch.values import CallerKind, Category, Outcome
+from retry_run_task.messages.sentences import Sentences
 from retry_run_task.policy.durations import spoken
+from retry_run_task.text import counted
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import datetime
+_NOUNS = {"task": "task", "call": "RunTask call", "failure": "failure"}
 
-    from retry_run_task.launch.values import Verdict
-    from retry_run_task.messages.message import Ending
-
-LABELS: Mapping[str, str] = {
-    "when": "When",
-    "where": "Where",
-    "caller": "Asked for by",
-    "said": "ECS said",
-    "tried": "Tried",
-    "last": "ECS said last",
-    "kind": "Kind of failure",
-    "outcome": "Outcome",
-    "changed": "Changed",
-    "cost": "Cost",
-    "severity": "Severity",
-    "to_do": "What to do",
-    "links": "Where to look",
-    "execution": "Recovery",
-    "log": "Log lines",
-    "task": "Task",
-    "details": "Details",
-    "task_definition": "Task definition",
-    "event": "CloudTrail event",
-    "recovery": "Recovery",
-    "execution_arn": "Execution",
-    "see_call": "See the call",
-    "see_rule": "See the rule",
-    "see_schedule": "See the schedule",
-}
-
-HEADLINES: Mapping[Outcome, str] = {
-    Outcome.RECOVERED: "RECOVERED",
-    Outcome.ALREADY_RUNNING: "ALREADY RUNNING",
-    Outcome.SUPERSEDED: "DROPPED",
-    Outcome.EXPIRED: "DID NOT RUN",
-    Outcome.PERMANENT: "DID NOT RUN",
-    Outcome.REFUSED: "DID NOT RUN",
-    Outcome.IGNORED: "LEFT ALONE",
-}
-
-_CALLERS = {
-    CallerKind.RULE: "EventBridge rule",
-    CallerKind.SCHEDULER: "EventBridge Scheduler",
-    CallerKind.HAND_MADE: "a record made by hand",
-}
-
-
-def unnamed() -> str:
-    """Return what a task is called that CloudTrail does not name."""
-    return "A task that CloudTrail does not name"
-
-
-def subject(headline: str, name: str, outcome: Outcome, region: str) -> str:
-    """Return the subject."""
-    return f"{headline}: {name} ({outcome}) in {region or 'this Region'}"
-
-
-def opening(name: str, ending: Ending) -> str:
-    """Return the first sentence: what did not start, and whether it will."""
-    match ending.outcome:
-        case Outcome.RECOVERED:
-            changed = f": started {' and '.join(ending.changed)}" if ending.changed else ""
-            return f"{name} failed to start at first, and runs now{changed}."
-        case Outcome.ALREADY_RUNNING:
-            return f"{name} failed to start at first, and is there all the same."
-        case _:
-            pass
-    if ending.task_arns:
-        return f"{name}: {len(ending.task_arns)} of {ending.wanted} missing tasks were started; the rest will not be."
-    if ending.outcome is Outcome.SUPERSEDED:
-        return f"{name} did not start, and its next run takes its place."
-    return f"{name} did not start, and nothing will try again."
-
-
-def caller(kind: CallerKind, schedule: str | None, role_arn: str | None) -> str:
-    """Return who asked for the tasks."""
-    who = _CALLERS.get(kind, "a caller")
-    if schedule:
-        return f"{who}: {schedule}"
-    return f"{who} with {role_arn}" if role_arn else who
-
-
-def time(moment: datetime) -> str:
-    """Return a time in UTC."""
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def place(cluster: str | None, account: str, region: str) -> str:
-    """Return where the tasks should run."""
-    where = f"account {account or 'not recorded'}, {region or 'this Region'}"
-    return f"cluster {cluster}, {where}" if cluster else where
-
-
-def said(words: str) -> str:
-    """Return what ECS said, if it said anything."""
-    return words or "not recorded"
-
-
-def tried(ending: Ending) -> str:
-    """Return what the recovery did."""
-    if not ending.calls:
-        return "nothing: RunTask was not called again"
-    calls = "1 RunTask call" if ending.calls == 1 else f"{ending.calls} RunTask calls"
-    return f"{calls} in {spoken(ending.elapsed_s)}; {len(ending.task_arns)} of {ending.wanted} missing tasks started"
-
-
-def kind(verdict: Verdict) -> str:
-    """Return the kind of a failure."""
-    return verdict.category.value
-
-
-def outcome(ending: Ending) -> str:
-    """Return how it ended, and why."""
-    return f"{ending.outcome}: {ending.why}"
-
-
-def severity(severity: str) -> str:
-    """Return how much the message wants of its reader."""
-    return severity
-
-
-def hint(ending: Ending) -> str:
-    """Return what a person can do; empty if nothing is known."""
-    return ending.hint
-
-
-def by_hand() -> str:
-    """Return that a person can start the run."""
-    return "If the run is still wanted, start it by hand."
-
-
-def nothing_to_do() -> str:
-    """Return that nothing is to be done."""
-    return "Nothing needs to be done."
-
-
-def more_tasks(count: int) -> str:
-    """Return that there are more tasks than are named."""
-    return f"and {count} more, in the log"
-
-
-def look_first(command: str) -> str:
-    """Return the warning that tasks may be there, with the command that shows them."""
-    return (
-        "A call may have started tasks that nobody has seen: before you start the run, look for them: "
-        f"{command}"
-    )
+ENGLISH = Sentences(
+    labels={
+        "cause": "Cause",
+        "why": "Reason",
+        "when": "When",
+        "where": "Where",
+        "caller": "Called by",
+        "said": "ECS said",
+        "said_first": "ECS said first",
+        "tried": "Tried",
+        "until": "Until",
+        "outcome": "Outcome",
+        "changed": "Changed",
+        "cost": "Cost",
+        "to_do": "What to do now",
+        "happened": "What happened",
+        "links": "Where to look",
+        "execution": "Durable executions",
+        "log": "Log lines",
+        "task": "Task",
+        "details": "Details",
+        "task_definition": "Task definition",
+        "event": "CloudTrail event",
+        "recovery": "Recovery",
+        "execution_arn": "Durable execution",
+    },
+    label="{label}: {value}",
+    subject="{headline}: {name} in {region}",
+    headlines={
+        Outcome.RECOVERED: "RECOVERED",
+        Outcome.ALREADY_RUNNING: "ALREADY RUNNING",
+        Outcome.SUPERSEDED: "SKIPPED",
+        Outcome.EXPIRED: "DID NOT RUN",
+        Outcome.PERMANENT: "DID NOT RUN",
+        Outcome.REFUSED: "DID NOT RUN",
+        Outcome.IGNORED: "LEFT ALONE",
+    },
+    still_trying="STILL TRYING",
+    partly="RAN IN PART",
+    unnamed="A task that CloudTrail does not name",
+    unrecorded="not recorded",
+    openings={
+        Outcome.RECOVERED: "{name} failed to start at first, and runs now.",
+        "changed": "{name} failed to start at first, and runs now: started {changed}.",
+        Outcome.ALREADY_RUNNING: "{name} failed to start at first, but its tasks are there: nothing was started.",
+        Outcome.SUPERSEDED: "{name} did not start, and this run will not be retried: the next run takes its place.",
+        Outcome.EXPIRED: "{name} did not start and will not be retried; you can still start it by hand.",
+        Outcome.PERMANENT: "{name} did not start and will not be retried; correct the cause, then start it by hand.",
+        Outcome.REFUSED: "{name} did not start and was not retried; you can still start it by hand.",
+        Outcome.IGNORED: "{name} did not start, and is not to be recovered.",
+        "errors": "{name} did not start and is not retried from here; its caller may be retrying it.",
+        "partly": "{name}: {started} of {wanted} missing tasks were started; the rest will not be retried.",
+        "unsure": "{name} may not have started: a call was not answered. It will not be retried.",
+        "trying": "{name} has not started yet; it is still being retried, until {until}.",
+        "trying_partly": "{name}: {started} of {wanted} missing tasks were started; the rest are still being "
+        "retried, until {until}.",
+    },
+    causes={
+        "deadline": "{kind}; gave up {limit} after the failed call, the limit of the policy",
+        "next-run": "{kind}; the next run is due {limit} after the failed call",
+        "share": "{kind}; the policy gives up {share:.0%} of the way to the next run, which is due {limit} after the "
+        "failed call",
+        "attempts": "{kind}; gave up after {failures}, the limit of the policy",
+        "permanent": "{kind}; retrying will not help",
+        "errors": "{kind}; RunTask raised an error to its caller, which may be retrying itself",
+        "client-token": "no call was answered for an hour, and ECS may have forgotten what the first of them did",
+        "redacted": "part of the request is not known for certain, so it was not sent",
+        "member-role": "recover cannot assume the role in the account of the task",
+        "ignored": "the policy or a tag excludes it from recovery",
+        "trying": "{kind}",
+    },
+    kinds={
+        Category.PERMISSION: "a permission is missing",
+        Category.CONFIGURATION: "configuration error",
+        Category.UNKNOWN: "a failure that this version cannot classify",
+        Category.CAPACITY: "no capacity",
+        Category.TRANSIENT: "temporary failure in AWS",
+        Category.THROTTLE: "throttled by AWS",
+    },
+    callers={
+        CallerKind.RULE: "EventBridge rule",
+        CallerKind.SCHEDULER: "EventBridge Scheduler",
+        CallerKind.HAND_MADE: "a record made by hand",
+    },
+    other_caller="another caller",
+    caller="{who}, {what}",
+    steps={
+        "nothing": "Nothing needs to be done.",
+        "look": "See what happened",
+        "progress": "See how far it is",
+        "again": "If the run is still wanted, start it with retries",
+        "run": "If the run is still wanted, start it once, in account {account}",
+        "by_hand": "If the run is still wanted, start it by hand.",
+        "by_hand_whole": "If the run is still wanted, start it by hand, with the values of its schedule.",
+        "see_rule": "Find its rule",
+        "see_schedule": "Find its schedule",
+        "stop_next": "If the next run is not wanted, stop its recovery while it is in progress",
+        "stop": "To stop retrying",
+        "wait": "Nothing has to be done now. To start the run yourself, stop the retries first.",
+        "unsure": "A call may have started tasks that nobody has seen. Look for them before you start the run",
+        "unsure_mark": "A call may have started tasks that nobody has seen. Before you start the run, look in its "
+        "cluster for tasks whose startedBy (--started-by) ends in {mark}.",
+        "runbook": "Runbook",
+    },
+    outcome="{outcome} (severity {severity}, category {category}, rule {rule})",
+    place="cluster {cluster}, account {account}, {region}",
+    tried="{calls} in {span}; {started} of {wanted} missing tasks started",
+    not_tried="nothing: RunTask was not called again",
+    more_tasks="and {count} more, in the log",
+    until_next_run="{time}, when the next run is due",
+    until_deadline="{time}, the limit of the policy",
+    time="{local} {zone} ({utc} UTC)",
+    home=None,
+    counted=lambda number, noun: counted(number, _NOUNS[noun]),
+    span=spoken,
+    hint=lambda _, text: text,
+    translated=lambda clause: clause,
+)

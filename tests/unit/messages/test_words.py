@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import re
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from string import Formatter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from retry_run_task.failures.classify import TABLE, classify
 from retry_run_task.failures.hints_ja import HINTS
+from retry_run_task.launch import schedule
 from retry_run_task.launch.values import CallerKind, Category, Failure, Origin, Outcome, Placed, Verdict
-from retry_run_task.messages import english as words_en
-from retry_run_task.messages import japanese
+from retry_run_task.messages.english import ENGLISH as WORDS_EN
+from retry_run_task.messages.japanese import JAPANESE as WORDS_JA
 from retry_run_task.messages.message import Ending, Language, Style, message
+from retry_run_task.messages.steps import SAID_BY_STEPS
 from retry_run_task.policy import decision
 from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadline
+from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
 from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.recovery import loop
+from retry_run_task.sources import schedules
 from support.policies import changed, treatment
-from support.records import launch
+from support.records import CAPACITY, launch
 from support.worlds import Run, run
+
+if TYPE_CHECKING:
+    from retry_run_task.messages.sentences import Sentences
 
 JAPANESE = Style(language=Language.JAPANESE)
 # Words of AWS's, of ours and of commands stand in Latin letters; a sentence of English has several with spaces between.
@@ -89,21 +99,140 @@ def test_what_is_to_be_typed_is_in_both_languages(row: Any) -> None:
     assert set(NAMED.findall(row.hint)) == set(NAMED.findall(HINTS[row.name]))
 
 
-# The labels and the words of values.
+# The sentences.
 
 
-def test_both_languages_have_the_same_labels() -> None:
-    assert words_en.LABELS.keys() == japanese.LABELS.keys()
-    assert words_en.HEADLINES.keys() == japanese.HEADLINES.keys() == set(Outcome)
+def keys(sentences: Sentences) -> dict[str, Any]:
+    """Return what a language has a sentence for, and what is filled in."""
+    found: dict[str, Any] = {}
+    for name in (field.name for field in fields(sentences)):
+        value = getattr(sentences, name)
+        entries = value if isinstance(value, Mapping) else {"": value}
+        found |= {f"{name} {key}": filled(text) for key, text in entries.items() if isinstance(text, str)}
+    return found
 
 
-def test_every_kind_of_failure_and_caller_has_a_word_in_japanese() -> None:
-    assert len({japanese.kind(verdict(category)) for category in Category}) == len(Category)
-    assert {kind for kind in CallerKind if japanese.caller(kind, None, None) != "その他の呼び出し元"} == {
-        CallerKind.RULE,
-        CallerKind.SCHEDULER,
-        CallerKind.HAND_MADE,
+def filled(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_things_filled_in() -> None:
+    assert keys(WORDS_EN) == keys(WORDS_JA)
+
+
+def test_nothing_but_names_is_in_english_in_a_sentence_in_japanese() -> None:
+    values = [getattr(WORDS_JA, field.name) for field in fields(WORDS_JA)]
+    said = [text for value in values for text in (value.values() if isinstance(value, Mapping) else [value])]
+    said = [text.replace("(durable execution)", "") for text in said if isinstance(text, str)]
+    assert len(said) > 60
+    assert [text for text in said if ENGLISH.search(text)] == []
+
+
+def test_digits_and_japanese_have_a_blank_between_them() -> None:
+    written = [span for seconds in (0, 61, 21_900) for span in [WORDS_JA.span(seconds)]]
+    written += [WORDS_JA.counted(3, noun) for noun in ("task", "call", "failure")]
+    assert written[:3] == ["0 秒", "1 分 1 秒", "6 時間 5 分"]
+    assert [text for text in written if re.search(r"\d[^\s\d]|[^\s\d]\d", text)] == []
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("noun", ["task", "call", "failure"])
+def test_what_is_counted_has_a_word_in_both_languages(noun: str, number: int) -> None:
+    assert WORDS_EN.counted(number, noun).startswith(f"{number} ")
+    assert WORDS_EN.counted(number, noun).endswith("s") is (number != 1)
+    assert f" {number} " in f" {WORDS_JA.counted(number, noun)} "
+
+
+@pytest.mark.parametrize("words", [WORDS_EN, WORDS_JA])
+def test_every_kind_of_failure_caller_and_outcome_has_words(words: Sentences) -> None:
+    assert words.kinds.keys() == set(Category)
+    assert len(set(words.kinds.values())) == len(Category)
+    assert words.headlines.keys() == set(Outcome) <= words.openings.keys()
+    assert words.callers.keys() == {CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE}
+
+
+# The engine's own clauses.
+
+
+def changes() -> dict[str, str]:
+    """What every kind of rung changes, as the engine says it."""
+    asked = {
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-c"]}},
+        "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}],
     }
+    values = {
+        RungKind.EACH_SUBNET: ("subnet-a",),
+        RungKind.EXTRA_SUBNETS: ("subnet-x",),
+        RungKind.CAPACITY_PROVIDERS: ("FARGATE_SPOT",),
+        RungKind.SIZES: ("256", "512"),
+        RungKind.PLATFORM_VERSIONS: ("1.3.0",),
+    }
+    found = {}
+    for kind in RungKind:
+        if kind is RungKind.AS_ASKED:
+            continue
+        rung = Rung(kind=kind, value=values.get(kind, ()))
+        for zone in "", "ap-northeast-1c":
+            for request in asked, {}, {"overrides": {"cpu": "256", "memory": "512"}}:
+                clause = told(rung, request, zone=zone)
+                found |= {f"{kind} {clause}": clause, f"{kind} 2 {clause}": f"2 tasks {clause}"}
+    return found
+
+
+@pytest.mark.parametrize("clause", changes().values(), ids=str)
+def test_what_a_rung_changed_is_told_in_japanese(clause: str) -> None:
+    said = WORDS_JA.translated(clause)
+    assert said is not None
+    assert not ENGLISH.search(said), said
+    assert ("ap-northeast-1c" in said) is ("ap-northeast-1c" in clause)
+    assert said.startswith("2 個のタスク: ") is clause.startswith("2 tasks")
+
+
+@pytest.mark.parametrize("cost", COSTS.values())
+def test_what_a_change_costs_is_told_in_japanese(cost: str) -> None:
+    assert not ENGLISH.search(WORDS_JA.translated(cost) or cost)
+
+
+def reasons() -> list[str]:
+    """Every reason in the source why a schedule does not tell what is missing; X and 2 stand for what is filled in."""
+    modules = (schedule, schedules)
+    found = []
+    for node in (node for module in modules for node in ast.walk(ast.parse(inspect.getsource(module)))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("CannotFillError", "NoMatch"):
+            found += [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "why")]
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            found.append(node.value.elts[1])
+    texts = [as_text(node) for node in found]
+    return [
+        text if "which X" not in text else text.replace("which X", f"which {why}")
+        for text in texts
+        if text
+        for why in ("CloudTrail hides, and the schedule does not set", "the schedule does not have")
+    ]
+
+
+def as_text(node: ast.AST) -> str:
+    """Return a text of the source; empty if it is none."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if not isinstance(node, ast.JoinedStr):
+        return ""
+    parts = [part.value if isinstance(part, ast.Constant) else "X" for part in node.values]
+    return re.sub(r"^X(?= rules)", "2", "".join(map(str, parts)))
+
+
+@pytest.mark.parametrize("why", dict.fromkeys(reasons()))
+def test_why_a_schedule_does_not_tell_what_is_missing_is_told_in_japanese(why: str) -> None:
+    after = (
+        "; a task that runs with parts of its configuration missing does more harm than one that does not run"
+    )
+    of_schedule = f"{why} (schedule nightly)"
+    missing = f"AWS has not recorded all of the request (overrides.x), and {why}"
+    for clause in why, of_schedule, missing, missing + after:
+        said = WORDS_JA.translated(clause)
+        assert said is not None, clause
+        assert not ENGLISH.search(said), said
+    assert len(reasons()) > 10
 
 
 # The decisions.
@@ -134,22 +263,20 @@ def give_ups() -> dict[str, tuple[GiveUp | None, Verdict]]:
 def test_a_decision_that_ends_a_recovery_is_told_in_japanese(name: str) -> None:
     end, last = give_ups()[name]
     assert end is not None
-    said = japanese.why(ending(end, last))
-    assert not ENGLISH.search(said), said
-    assert said.endswith("。")
-    assert not ENGLISH.search(japanese.hint(ending(end, last)))
+    text = message(launch(), ending(end, last), JAPANESE).text.replace(CAPACITY, "")
+    own = [line for line in text.splitlines() if "aws " not in line and not line.startswith("ECS の")]
+    assert [line for line in own if ENGLISH.search(line)] == []
+    assert re.search(r"^原因: .*。$", text, re.MULTILINE)
 
 
 def test_the_numbers_of_a_decision_are_told() -> None:
     def why(name: str) -> str:
         end, last = give_ups()[name]
         assert end is not None
-        return japanese.why(ending(end, last))
+        return message(launch(), ending(end, last), JAPANESE).text.splitlines()[1]
 
-    assert "6時間1分後" in why("deadline")
-    assert "6時間を超える" in why("deadline")
-    assert "6分40秒後" in why("next run")
-    assert "5分後に予定" in why("next run")
+    assert "(最初の失敗から 6 時間)" in why("deadline")
+    assert "5 分後に予定" in why("next run")
     assert "50%" in why("half way to the next run")
     assert "%" not in why("next run")
     assert "3 回" in why("attempts")
@@ -160,16 +287,20 @@ def hints_in(module: Any) -> set[str]:
     return set(re.findall(r'hint="([^"]+)"', inspect.getsource(module)))
 
 
-def test_every_hint_beside_the_tables_has_one_in_japanese_and_no_other() -> None:
-    unknown = {verdict(Category.UNKNOWN).hint}
-    assert hints_in(decision) | hints_in(loop) | unknown == japanese.OTHER_HINTS.keys()
+def test_every_hint_beside_the_tables_is_said_by_a_step_with_its_command() -> None:
+    assert hints_in(decision) | hints_in(loop) == SAID_BY_STEPS
+
+
+def test_the_hint_on_what_cannot_be_classified_is_told_in_japanese() -> None:
+    unknown = verdict(Category.UNKNOWN)
+    assert not ENGLISH.search(WORDS_JA.hint(unknown.row, unknown.hint))
 
 
 def test_what_no_words_are_known_for_is_told_as_the_decision_says_it() -> None:
     """Such as a rule of tomorrow: its own words are better than none."""
     new = GiveUp(outcome=Outcome.EXPIRED, rule="new", why="a reason of tomorrow", hint="Do what is new.")
     written = message(launch(), ending(new, verdict(Category.CAPACITY)), JAPANESE)
-    assert "詳細: a reason of tomorrow" in written.text
+    assert "\n原因: a reason of tomorrow\n" in written.text
     assert "- Do what is new.\n" in written.text
 
 
@@ -196,22 +327,18 @@ def recoveries() -> dict[str, Run]:
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, str]:
+def texts() -> dict[str, str]:
     return {name: done.world.messages[0].text for name, done in recoveries().items()}
 
 
 @pytest.mark.parametrize("name", ["recovered", "expired", "denied", "thrown"])
-def test_a_recovery_tells_nothing_in_english_but_what_aws_said(told: dict[str, str], name: str) -> None:
-    own = [
-        line
-        for line in told[name].splitlines()
-        if not line.startswith(("ECS の", "- ")) or "aws " not in line
-    ]
+def test_a_recovery_tells_nothing_in_english_but_what_aws_said(texts: dict[str, str], name: str) -> None:
+    own = [line for line in texts[name].splitlines() if "aws " not in line and "retry-run-task " not in line]
     said = "\n".join(line for line in own if not line.startswith("ECS の"))
     assert not ENGLISH.search(said), said
 
 
-def test_a_refusal_says_in_english_what_only_the_schedule_knows() -> None:
-    why = "no rule or schedule has this name"
+def test_what_has_no_sentence_stands_in_a_line_of_its_own() -> None:
+    why = "a reason that nobody has translated"
     end = GiveUp(outcome=Outcome.REFUSED, rule="whole-requests-only", why=why, hint="")
-    assert japanese.why(ending(end, None)).endswith(f"。 詳細: {why}")
+    assert f"補えません。\n理由: {why}\n" in message(launch(), ending(end, None), JAPANESE).text

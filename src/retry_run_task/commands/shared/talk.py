@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.errors import ConfigError, RetryRunTaskError
+from retry_run_task.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +25,8 @@ Pause = Callable[[], None]
 
 FAILED, USAGE, NO, INTERRUPTED = 1, 2, 3, 130
 
-
-def shown(text: str) -> str:
-    """Return text that any terminal takes: one line, without control characters."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+shown = one_line
+"""Returns text that any terminal takes: one line, without control characters."""
 
 
 def say(text: str) -> None:

@@ -1,0 +1,98 @@
+"""What comes from a record, as it may stand in a message: names, values, and words of a command.
+
+A record is an outsider's text: anybody who may call RunTask, or write into the log group, chooses what is in it. It
+must not break a line, mention a channel, set a link, or reach a shell unquoted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.text import cut, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Show = Callable[[str], str]
+"""Returns a value as one form of a message shows it."""
+
+# A value of a message: the longest text of AWS that a launch carries is 1 KB, and a launch may have many.
+VALUE_MAX = 700
+_NAME_MAX = 255
+
+# What families, clusters, Regions, accounts and events are named with.
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+
+# What Slack and Teams show as it stands. Not so: formatting, :emoji:, a link, and a domain, which becomes one.
+_PLAIN_IN_CHAT = re.compile(r"[\w\s.,:;()/+=%'\"!?-]*")
+_NOT_PLAIN = re.compile(r"//|\.\w|:\w+:|(?<!\w)_|_(?!\w)|www")
+# In Slack, <!channel> calls people, also between backticks.
+# https://docs.slack.dev/messaging/formatting-message-text
+_HARMLESS = str.maketrans(
+    {
+        "<": "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}",
+        ">": "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}",
+        "@": "\N{FULLWIDTH COMMERCIAL AT}",
+        "`": "'",
+    }
+)
+
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:=+,-]*")
+_PLAIN_JSON = re.compile(r"[A-Za-z0-9 {}\[\]\",:._/*=~()!+-]*")
+_JSON_MAX = 1500
+
+
+def name(text: str) -> str:
+    """Return a name that AWS has given or allows; any other character becomes a question mark."""
+    return cut(_NOT_IN_A_NAME.sub("?", text), _NAME_MAX)
+
+
+def in_text(text: str) -> str:
+    """Return a value as an e-mail shows it; an address is not one that a reader can click."""
+    return cut(one_line(text).replace("://", ": //"), VALUE_MAX)
+
+
+def in_chat(text: str) -> str:
+    """Return a value as Slack and Teams show it: as it is, or as code if a chat would make something else of it."""
+    shown = in_text(text)
+    if _PLAIN_IN_CHAT.fullmatch(shown) and not _NOT_PLAIN.search(shown):
+        return shown
+    return as_code(shown)
+
+
+def as_code(text: str) -> str:
+    """Return text between backticks, in which a chat formats and links nothing."""
+    return f"`{text.translate(_HARMLESS)}`"
+
+
+def is_word(text: str) -> bool:
+    """Whether text is such as an ARN or a name of AWS's, which needs no quotes and is no option of a command."""
+    return _PLAIN_WORD.fullmatch(text) is not None and "//" not in text
+
+
+def command(program: str, *words: str, **options: str) -> str:
+    """Return a command line to paste; empty if a word could be anything but what AWS names so.
+
+    Args:
+        program: Our own words.
+        words: From a record, or from the settings.
+        options: The same, by the option's name; one without a value is left out.
+    """
+    given = {option: value for option, value in options.items() if value}
+    if not all(map(is_word, (*words, *given.values()))):
+        return ""
+    pairs = [part for option, value in given.items() for part in (f"--{option.replace('_', '-')}", value)]
+    return shlex.join([*program.split(), *words, *pairs])
+
+
+def run_task(parameters: Mapping[str, Any], *, region: str) -> str:
+    """Return the command that starts tasks by hand; empty if the request is too long or holds what is not plain."""
+    body = json.dumps(parameters, separators=(",", ":"))
+    start = command("aws ecs run-task", region=region)
+    if not start or len(body) > _JSON_MAX or "//" in body or not _PLAIN_JSON.fullmatch(body):
+        return ""
+    return f"{start} --cli-input-json {shlex.quote(body)}"

@@ -1,0 +1,207 @@
+"""What a person can do now: sentences, and commands that work when they are pasted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.launch.names import MARK, mark_started_by
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.launch.values import CallerKind, Origin, Outcome, Request
+from retry_run_task.messages import outside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.messages.message import Ending, Style
+    from retry_run_task.messages.sentences import Sentences
+
+_SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
+
+# Hints of the engine that only say to start the run by hand: here the commands say so.
+SAID_BY_STEPS = frozenset(
+    {
+        "If this run is wanted beside the next one, start it by hand.",
+        "If the run is still wanted, start it by hand.",
+        "Start the run by hand, with the values that the schedule has.",
+        "Look whether the tasks have run before you start them by hand.",
+    }
+)
+
+# What may be shown of a request. Environment, commands and tags may hold secrets; a member that this version does
+# not know may hold anything.
+_SHOWABLE = frozenset(
+    {
+        "capacityProviderStrategy",
+        "cluster",
+        "count",
+        "enableECSManagedTags",
+        "enableExecuteCommand",
+        "group",
+        "launchType",
+        "networkConfiguration",
+        "placementConstraints",
+        "placementStrategy",
+        "platformVersion",
+        "propagateTags",
+        "startedBy",
+        "taskDefinition",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing to do: a sentence, or what a command is for, and the command."""
+
+    text: str
+    command: str = ""
+
+
+def after(
+    launch: FailedLaunch, ending: Ending, style: Style, words: Sentences, show: outside.Show
+) -> Iterator[Step]:
+    """Yield what can be done when a recovery has ended."""
+    if ending.is_well:
+        yield Step(text=words.steps["nothing"])
+        return
+    hint = _hint(ending, words, show)
+    if hint:
+        yield Step(text=hint)
+    if ending.is_unsure:
+        yield _unsure(launch, words)
+    own = _Own(style)
+    yield from _step(words.steps["look"], own.command("status"))
+    starts = list(_starts(launch, ending, own, words))
+    yield from starts or (Step(text=words.steps["by_hand"]),)
+    if ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED):
+        name = family(launch.request.parameters)
+        yield from _step(words.steps["stop_next"], own.steering("stop", schedule=name) if name else "")
+    yield from _runbook(style, words)
+
+
+def meanwhile(style: Style, words: Sentences) -> Iterator[Step]:
+    """Yield what can be done while a recovery is under way."""
+    own = _Own(style)
+    yield Step(text=words.steps["wait"])
+    yield from _step(words.steps["progress"], own.command("status"))
+    yield from _step(words.steps["stop"], own.steering("stop", own.identity) if own.identity else "")
+    yield from _runbook(style, words)
+
+
+class _Own:
+    """This project's commands for one recovery, in the account, Region and stack that it runs in."""
+
+    def __init__(self, style: Style) -> None:
+        self.identity = style.recovery.removeprefix(f"{style.stack}-")
+        self._where = {"region": style.place.region if style.place else "", "stack": style.stack}
+
+    def command(self, name: str, extra: str = "") -> str:
+        if not self.identity:
+            return ""
+        line = outside.command(f"retry-run-task {name}", self.identity, **self._where)
+        return f"{line}{extra}" if line else ""
+
+    def steering(self, name: str, *words: str, **options: str) -> str:
+        line = outside.command(f"retry-run-task {name}", *words, **options, **self._where)
+        return f'{line} --reason "not wanted"' if line else ""
+
+
+def _step(text: str, command: str) -> Iterator[Step]:
+    if command:
+        yield Step(text=text, command=command)
+
+
+def _runbook(style: Style, words: Sentences) -> Iterator[Step]:
+    address = f"{style.runbook}#gave-up"
+    if style.runbook.startswith("https://"):
+        yield Step(text=f"{words.steps['runbook']}: {address}")
+    elif style.runbook:
+        # A path of this repository; in a chat `runbook.md` would become a domain.
+        yield Step(text=words.steps["runbook"], command=address)
+
+
+def _hint(ending: Ending, words: Sentences, show: outside.Show) -> str:
+    if ending.hint in SAID_BY_STEPS:
+        return ""
+    if ending.last is not None and ending.hint == ending.last.hint:
+        return words.hint(ending.last.row, ending.hint)
+    # Such as one that names the account of the record.
+    return show(words.hint("", ending.hint))
+
+
+def _unsure(launch: FailedLaunch, words: Sentences) -> Step:
+    parameters = launch.request.parameters
+    command = outside.command(
+        "aws ecs list-tasks",
+        region=launch.region,
+        cluster=cluster_name(parameters),
+        started_by=mark_started_by(parameters.get("startedBy"), launch.call_id),
+    )
+    if command:
+        return Step(text=words.steps["unsure"], command=command)
+    return Step(text=words.steps["unsure_mark"].format(mark=f"{MARK}/{outside.name(launch.call_id[:12])}"))
+
+
+def _starts(launch: FailedLaunch, ending: Ending, own: _Own, words: Sentences) -> Iterator[Step]:
+    """Yield how the run can be started by hand."""
+    if can_replay(launch, ending):
+        yield from _step(words.steps["again"], own.command("replay", " --even-late"))
+    parameters = shown_request(launch, missing=ending.wanted - len(ending.task_arns))
+    if parameters:
+        text = words.steps["run"].format(account=outside.name(launch.account) or words.unrecorded)
+        yield from _step(text, outside.run_task(parameters, region=launch.region))
+        return
+    if launch.caller.kind in _SCHEDULED:
+        yield Step(text=words.steps["by_hand_whole"])
+        yield from _find_schedule(launch, words)
+
+
+def can_replay(launch: FailedLaunch, ending: Ending) -> bool:
+    """Whether ``replay`` would start the run again; it starts nothing that may be there or would end at once."""
+    is_admitted = ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED) or ending.calls > 0
+    is_whole = isinstance(launch.request, Request)
+    was_thrown = any(failure.origin is Origin.ERROR for failure in launch.failures)
+    may_be_there = ending.is_unsure or bool(ending.task_arns)
+    return is_admitted and is_whole and not was_thrown and not may_be_there
+
+
+def shown_request(launch: FailedLaunch, *, missing: int) -> dict[str, Any]:
+    """Return the parameters that start the run by hand; empty if they are not whole or may hold a secret."""
+    parameters = dict(launch.request.parameters)
+    if _is_nothing(parameters.get("overrides")):
+        parameters.pop("overrides", None)
+    if not isinstance(launch.request, Request) or not parameters.keys() <= _SHOWABLE or missing < 1:
+        return {}
+    if missing != (parameters.get("count") or 1):
+        parameters["count"] = missing
+    return parameters
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a value says nothing, such as the overrides ``{"containerOverrides": [{"name": "app"}]}``."""
+    if isinstance(value, Mapping):
+        return all(_is_nothing(inner) for key, inner in value.items() if key != "name")
+    if isinstance(value, list):
+        return all(_is_nothing(inner) for inner in value)
+    return value is None or value == ""
+
+
+def _find_schedule(launch: FailedLaunch, words: Sentences) -> Iterator[Step]:
+    """Yield the command that finds the schedule by the beginning of its name: EventBridge cuts ``startedBy``."""
+    name = schedule_name(launch)
+    services = {
+        CallerKind.RULE: ("see_rule", "aws events list-rules"),
+        CallerKind.SCHEDULER: ("see_schedule", "aws scheduler list-schedules"),
+    }
+    if name and launch.caller.kind in services:
+        label, command = services[launch.caller.kind]
+        yield from _step(words.steps[label], outside.command(command, region=launch.region, name_prefix=name))
+
+
+def schedule_name(launch: FailedLaunch) -> str | None:
+    """Return what ``startedBy`` tells of the schedule's name; EventBridge cuts the whole at 36 characters."""
+    started_by = str(launch.request.parameters.get("startedBy") or "")
+    return started_by.partition("/")[2] or None if launch.caller.kind in _SCHEDULED else None

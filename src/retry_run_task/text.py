@@ -1,0 +1,33 @@
+"""Text for people: one line, and numbers with their nouns. Imports nothing of the package."""
+
+from __future__ import annotations
+
+
+def one_line(text: str) -> str:
+    r"""Return text as one line that a terminal, a mail and a chat take: what cannot be printed is escaped.
+
+    What a record says is an outsider's text. A line break could add lines that look like ours, an escape character
+    could drive a terminal, and half of a surrogate pair cannot be encoded at all.
+
+    >>> one_line("a\nb"), one_line("夜間"), one_line("\x1b[2J"), one_line("\ud800")
+    ('a\\nb', '夜間', '\\x1b[2J', '\\ud800')
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def cut(text: str, longest: int) -> str:
+    """Return text of at most ``longest`` characters; what was cut ends in three full stops.
+
+    >>> cut("capacity", 8), cut("capacity", 7)
+    ('capacity', 'capa...')
+    """
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun; the plural ends in s unless it is given.
+
+    >>> counted(1, "task"), counted(0, "task"), counted(2, "recovery", "recoveries")
+    ('1 task', '0 tasks', '2 recoveries')
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
