@@ -19,6 +19,7 @@ import itertools
 import json
 import re
 import sys
+import tomllib
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass, field, fields, replace
@@ -82,7 +83,10 @@ from retry_run_task.sources import tasks as tasks_wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from retry_run_task.launch.values import Verdict
+
 ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTED = ROOT / "tools" / "documented.toml"
 SOURCE = "../../src/retry_run_task"
 BEGIN, END = "<!-- treatments: written by `make docs` -->", "<!-- end of treatments -->"
 
@@ -100,7 +104,7 @@ MEANINGS = {
     Category.CAPACITY: "There is no room now, and there may be later.",
     Category.THROTTLE: "AWS asks for fewer calls.",
     Category.TRANSIENT: "Something broke that mends itself.",
-    Category.UNKNOWN: "No row of the table fits.",
+    Category.UNKNOWN: "No row of the table fits, or one whose wording names no cause.",
     Category.CONFIGURATION: "A person has to change the request, or what it names.",
     Category.PERMISSION: "Somebody is not allowed to do this.",
 }
@@ -121,6 +125,7 @@ def pages(root: Path) -> dict[Path, str]:
     """Return the text that each page under a folder should have, by its path."""
     reference = {
         "classification": classification(),
+        "documented-texts": documented_texts(),
         "request-members": request_members(),
         "configuration": configuration(),
         "log-events": log_events(),
@@ -223,11 +228,39 @@ def classification() -> str:
         + "\n".join(
             f"`{origin.value}`: {member_docs(Origin)[origin.name].replace('``', '`')}" for origin in Origin
         )
-        + "\n`explain --stopped` uses the rows for stopped tasks.",
+        + "\n`explain --reason` finds out which of these a text is.\n"
+        "[Which row covers what AWS documents](documented-texts.md) has AWS's own lists.",
         "The examples are written as AWS writes them.\n"
         "A rule matches the wording that all variants share; it is in the source.",
         *(_category(category) for category in CATEGORIES),
     )
+
+
+def documented_texts() -> str:
+    """Return which row covers each text that AWS documents."""
+    blocks = []
+    for documented in tomllib.loads(DOCUMENTED.read_text(encoding="utf-8"))["page"]:
+        rows = ((code(words), code(v.row), v.category.value) for words, v in _verdicts(documented))
+        title = f"## {documented['title']}\n\n[AWS's page]({documented['address']})"
+        blocks.append(f"{title}\n\n" + table(("AWS documents", "row", "category"), rows))
+    return page(
+        "Which row covers what AWS documents",
+        "failures/table.py",
+        "AWS's pages, and the source of the ECS agent, were read in November 2026.\n"
+        "Each text that they give for a task that does not start is classified here by "
+        "[the table](classification.md); a test wants a row for every one.",
+        *blocks,
+    )
+
+
+def _verdicts(documented: Mapping[str, Any]) -> Iterator[tuple[str, Verdict]]:
+    origin = Origin(documented["origin"])
+    stop_code = "TaskFailedToStart" if origin is Origin.STOPPED else None
+    for code_alone in documented.get("codes", ()):
+        yield code_alone, classify(Failure(origin=origin, code=code_alone))
+    for text in documented.get("texts", ()):
+        reason = documented.get("prefix", "") + text
+        yield reason, classify(Failure(origin=origin, code=stop_code, reason=reason))
 
 
 def _category(category: Category) -> str:

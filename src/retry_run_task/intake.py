@@ -135,7 +135,7 @@ def _job(launch: FailedLaunch, stack: str, scope: Scope, counts: Counts, telemet
         name=name,
         payload=wire.canonical(wire.launch_to_json(launch)),
         why=judgement.why,
-        about=about | {"reason": launch.failures[0].reason, "recovery": name},
+        about=about | {"reason": launch.failures[0].said, "recovery": name},
     )
 
 

@@ -45,7 +45,7 @@ _PREFIX = re.compile(
     r"|error:"
     r"|an error occurred \([\w.]{1,100}\) when calling the \w{1,60} operation"
     r"(?: \(reached max retries: \d{1,3}\))?:"
-    r"|\(?service [^\s()]{1,255}\)? was unable to place a task(?: because [^.]{1,200})?\."
+    r"|\(?service \(?[^\s()]{1,255}\)? was unable to place a task(?: because [^.]{1,200})?\."
     r"|the reason for failure is"
 )
 
@@ -93,7 +93,10 @@ def classify(failure: Failure) -> Verdict:
 def _classify(failure: Failure) -> Verdict:
     code = _code(failure)
     for text in (failure.reason, failure.detail):
-        if text is not None and (row := _first(failure.origin, code, normalise(text))) is not None:
+        if text is None:
+            continue
+        row = _first(failure.origin, code, normalise(text), has_run=failure.ran is not None)
+        if row is not None:
             return Verdict(
                 failure=failure, category=row.category, row=row.name, hint=row.hint, evidence=row.evidence
             )
@@ -121,7 +124,7 @@ _GRAVITY = {category: rank for rank, category in enumerate(Category)}
 _PLACE = {row.name: place for place, row in enumerate(TABLE)}
 
 
-def _gravity(verdict: Verdict) -> tuple[int, int, str, str, str, str, str]:
+def _gravity(verdict: Verdict) -> tuple[int | str, ...]:
     failure = verdict.failure
     return (
         _GRAVITY[verdict.category],
@@ -131,6 +134,8 @@ def _gravity(verdict: Verdict) -> tuple[int, int, str, str, str, str, str]:
         failure.reason,
         failure.detail or "",
         failure.arn or "",
+        failure.container or "",
+        failure.ran or "",
     )
 
 
@@ -191,10 +196,11 @@ _ROWS: dict[Origin, tuple[_Conditions, ...]] = {
 }
 
 
-def _first(origin: Origin, code: str, text: str) -> Row | None:
+def _first(origin: Origin, code: str, text: str, *, has_run: bool) -> Row | None:
     for row, codes, other_than in _ROWS[origin]:
         if (
-            (not codes or code in codes)
+            (not row.has_run or has_run)
+            and (not codes or code in codes)
             and (not other_than or (code != "" and code not in other_than))
             and (not row.texts or any(pattern.search(text) for pattern in row.texts))
             and (not row.also or any(pattern.search(text) for pattern in row.also))

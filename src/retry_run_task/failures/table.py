@@ -21,6 +21,7 @@ from retry_run_task.launch.values import Category, Origin
 
 _PERMISSION, _CONFIGURATION = Category.PERMISSION, Category.CONFIGURATION
 _CAPACITY, _TRANSIENT, _THROTTLE = Category.CAPACITY, Category.TRANSIENT, Category.THROTTLE
+_UNKNOWN = Category.UNKNOWN
 
 _EVERYWHERE = frozenset(Origin)
 _ERROR = frozenset({Origin.ERROR})
@@ -41,6 +42,7 @@ class Row:
         other_than: The failure must carry a code that is none of these; empty for no such condition.
         texts: Patterns on the normalised text, of which one must be found; empty for any text.
         also: Further patterns, of which one must be found as well; empty for no such condition.
+        has_run: Whether something in the task must have run.
         says: An example as AWS writes it.
         hint: One sentence on what a person can do; empty where waiting is all there is.
         evidence: Addresses where AWS, or somebody who saw it, says so.
@@ -53,6 +55,7 @@ class Row:
     other_than: frozenset[str] = frozenset()
     texts: tuple[re.Pattern[str], ...] = ()
     also: tuple[re.Pattern[str], ...] = ()
+    has_run: bool = False
     says: str
     hint: str = ""
     evidence: tuple[str, ...]
@@ -132,7 +135,7 @@ _NETWORK = _said(
     r"\bserver misbehaving\b",
     r"\bno such host\b",
     r"\bconnection issue between\b",
-    r"\bcheck your (?:task )?network configuration\b",
+    r"\bcheck your (?:task )?network (?:configuration|connection)\b",
     r"\bcould not reach any registry endpoint\b",
     r"\bfailed due to timeout\b",
 )
@@ -146,37 +149,68 @@ _SERVER_FAULT = (
     ),
 )
 
-_PULL = _said(r"\bcannotpull\w*error\b", r"\bcannotpullcontainer\b", r"\bthe task can(?:no|')t pull\b")
+_EFS = _said(r"\bfailed to invoke efs utils\b", r"\bmount\.nfs4\b", r"\bvolumedriver\.(?:create|mount)\b")
+
+_PULL = _said(
+    r"\bcannotpull\w*error\b",
+    r"\bcannotpullcontainer\b",
+    r"\bthe task can(?:no|')t pull (?!secrets?\b|the secret\b)",
+)
+
+STOP_CODES = frozenset(
+    {
+        "TaskFailedToStart",
+        "EssentialContainerExited",
+        "UserInitiated",
+        "ServiceSchedulerInitiated",
+        "SpotInterruption",
+        "TerminationNotice",
+        "InfrastructureHealth",
+    }
+)
+"""What AWS's model has. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html (stopCode)"""
+
+# With these the host or its capacity went away, from under a task that ran or did not: the task's state tells which.
+_HOST_GONE = frozenset({"SpotInterruption", "TerminationNotice", "InfrastructureHealth"})
 
 # A task that had started must never be started again by us, whatever its reason says: what a person gave to
 # StopTask as a reason can be any text at all. So these rows come first, and none has a category that retries.
 _HAD_STARTED = (
     Row(
-        name="spot-interrupted",
+        name="spot-took-a-running-task",
         category=_CONFIGURATION,
         origins=_STOPPED,
-        texts=_said(r"\byour spot task was interrupted\b"),
+        codes=frozenset({"SpotInterruption"}),
+        has_run=True,
         says="Your Spot Task was interrupted.",
         hint=(
-            "The task may have been at work when AWS took the Spot capacity back, so start it "
-            "again by hand if it may run twice, or run it on demand."
+            "The task was at work when AWS took the Spot capacity back, so start it again by hand if it may run "
+            "twice, or run it on demand."
         ),
         evidence=(
             *_guide("spot-interruption-errors"),
             *_github("aws/containers-roadmap/issues/1565"),
         ),
     ),
+    # Without an exit code ECS says nothing of the container's process, with one the process has ended.
     Row(
-        name="spot-reclaimed",
+        name="container-ran",
         category=_CONFIGURATION,
         origins=_STOPPED,
-        codes=frozenset({"SpotInterruption"}),
-        says="SpotInterruption",
-        hint=(
-            "The task may have been at work when AWS took the Spot capacity back, so start it "
-            "again by hand if it may run twice, or run it on demand."
+        has_run=True,
+        says=(
+            "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency "
+            "[migrate(job) (STOPPED->RUNNING) - Exit: 1] for target [app(job) (NONE->RUNNING)] as dependency did not "
+            "exit successfully"
         ),
-        evidence=_guide("spot-interruption-errors"),
+        hint=(
+            "A container of the task has run: read its log and see what it did, and start the task by hand if it "
+            "may run twice."
+        ),
+        evidence=(
+            "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Container.html",
+            *_github("aws/amazon-ecs-agent/pull/3218"),
+        ),
     ),
     Row(
         name="stopped-by-a-person",
@@ -193,17 +227,17 @@ _HAD_STARTED = (
         origins=_STOPPED,
         codes=frozenset({"EssentialContainerExited"}),
         says="Essential container in task exited",
-        hint="The task ran and its container ended: read the exit code and the container's log.",
+        hint="Read the container's exit code, reason and log, and start the task by hand if it may run twice.",
         evidence=(_WHY_STOPPED,),
     ),
-    # Written as "any code but one" so that a stop code that AWS adds later is safe as well.
+    # Written as "any code but these" so that a stop code that AWS adds later is safe as well.
     Row(
         name="stopped-after-start",
         category=_CONFIGURATION,
         origins=_STOPPED,
-        other_than=frozenset({"TaskFailedToStart"}),
+        other_than=frozenset({"TaskFailedToStart", *_HOST_GONE}),
         says="Scaling activity initiated by (deployment ecs-svc/1234567890123456789)",
-        hint="The task may have run before it was stopped: look at what it did before you start it again.",
+        hint="Look at what the task did before it was stopped, and start it by hand if it may run twice.",
         evidence=(
             _WHY_STOPPED,
             "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html",
@@ -214,19 +248,17 @@ _HAD_STARTED = (
         category=_CONFIGURATION,
         origins=_STOPPED,
         texts=_said(
-            r"^(?:an )?essential container in task exited\b",
+            r"^(?:an )?essential container in (?:the )?task exited\b",
             r"^task failed (?:elb|container) health checks\b",
             r"^scaling activity initiated\b",
             r"^(?:task )?stopped by user\b",
-            r"^host ec2 \(instance [\w-]{1,40}\) (?:stopped|terminated)\b",
-            r"^ecs is performing maintenance\b",
-            r"^container instance deregistration forced\b",
             r"^outofmemoryerror\b",
             r"\bcontainer killed due to memory usage\b",
+            r"^cannotstopcontainererror\b",
         ),
         says="OutOfMemoryError: Container killed due to memory usage",
-        hint="The task ran and was stopped: look at what it did before you start it again.",
-        evidence=(_WHY_STOPPED, *_guide("out-of-memory")),
+        hint="Look at what the task did before it ended, and start it by hand if it may run twice.",
+        evidence=(_WHY_STOPPED, *_guide("out-of-memory", "cannot-stop-container")),
     ),
 )
 
@@ -470,7 +502,7 @@ _THROTTLED = (
             "https://registry-1.docker.io/v2/library/alpine/manifests/latest: 429 Too Many "
             "Requests - Server message: toomanyrequests: You have reached your pull rate limit."
         ),
-        hint="Pull through Amazon ECR, or log in to the registry: its limit counts pulls over hours.",
+        hint="If it stays, pull through Amazon ECR, or log in to the registry: its limit counts pulls over hours.",
         evidence=(
             *_guide("task_cannot_pull_image"),
             "https://repost.aws/knowledge-center/ecs-pull-container-error-rate-limit",
@@ -527,6 +559,32 @@ _NO_ROOM = (
             *_github("gchq/sleeper/issues/904", "sil-org/ecs-deploy/issues/277"),
         ),
     ),
+    # The rows above say "had run"; here the task's state has said that it had not, or nobody knows its state.
+    Row(
+        name="spot-reclaimed",
+        category=_CAPACITY,
+        origins=_STOPPED,
+        codes=frozenset({"SpotInterruption"}),
+        says="SpotInterruption",
+        hint="If it stays, add Availability Zones, or run the task on demand.",
+        evidence=_guide("spot-interruption-errors"),
+    ),
+    Row(
+        name="spot-reclaimed-text",
+        category=_CAPACITY,
+        origins=_STOPPED,
+        texts=_said(
+            r"\byour spot task was interrupted\b",
+            r"^spotinterruption(?:error)?\b",
+            r"\bspot instance interruption\b",
+        ),
+        says="Your Spot Task was interrupted.",
+        hint="If it stays, add Availability Zones, or run the task on demand.",
+        evidence=(
+            *_guide("spot-interruption-errors"),
+            *_github("aws/containers-roadmap/issues/1565"),
+        ),
+    ),
     # "vCPUs", "tasks" and "spot tasks" have all been seen, and the quota frees itself as tasks end.
     Row(
         name="fargate-quota",
@@ -551,8 +609,8 @@ _NO_ROOM = (
         texts=_said(r"\bprovisioning capacity limit (?:was )?exceeded\b"),
         says="Tasks provisioning capacity limit exceeded.",
         hint=(
-            "Too many tasks of the cluster wait for instances at once: spread the schedules, or "
-            "use two clusters."
+            "If it comes often, spread the schedules or use two clusters: 500 tasks of a cluster may wait for "
+            "instances."
         ),
         evidence=(
             _RUN_TASK,
@@ -566,13 +624,16 @@ _NO_ROOM = (
         texts=_said(r"\bno container instances were found in your (?:cluster|capacity provider)\b"),
         says="No Container Instances were found in your cluster.",
         hint=(
-            "If the cluster is meant to run on Fargate, give the launch type or a capacity "
-            "provider strategy; if not, register instances."
+            "Leave the schedule's launch type EC2 out if the cluster has a capacity provider, and look at the Auto "
+            "Scaling group's activity: the account's EC2 vCPU quota may be used up."
         ),
         evidence=(
             *_guide("service-event-messages-list"),
             *_github(
-                "aws/aws-cdk/issues/30171", "aws-samples/cost-effective-aws-deployment-of-comfyui/issues/39"
+                "aws/aws-cdk/issues/30171",
+                "aws/containers-roadmap/issues/2532",
+                "aws-samples/cost-effective-aws-deployment-of-comfyui/issues/39",
+                "aws-samples/amazon-scalable-infra-discord-diffusion/issues/3",
             ),
         ),
     ),
@@ -597,11 +658,10 @@ _NO_ROOM = (
             r"^resource: ?[\w*:-]{1,60}(?:[ ,;]{1,3}resource: ?[\w*:-]{1,60}){0,30}$",
             r"\bhas insufficient (?:cpu units|memory) available\b",
             r"\bis already using a port required by your task\b",
+            r"\bno container instance met all of its requirements$",
         ),
         says="RESOURCE:MEMORY",
-        hint=(
-            "If it stays, no instance of the cluster is big enough for the task, or the cluster cannot grow."
-        ),
+        hint="If it stays, add instances that are big enough for the task, or let the cluster grow.",
         evidence=(
             *_guide("api_failures_messages", "service-event-messages-list"),
             *_github("PrefectHQ/prefect/issues/20765", "aws/containers-roadmap/issues/1705"),
@@ -653,11 +713,14 @@ _NO_ROOM = (
         name="ec2-quota",
         category=_CAPACITY,
         origins=_EVERYWHERE,
-        texts=_coded(
-            "vcpulimitexceeded",
-            "maxspotinstancecountexceeded",
-            "instancelimitexceeded",
-            "networkinterfacelimitexceeded",
+        texts=(
+            *_coded(
+                "vcpulimitexceeded",
+                "maxspotinstancecountexceeded",
+                "instancelimitexceeded",
+                "networkinterfacelimitexceeded",
+            ),
+            *_said(r"\bmore vcpu capacity than your current vcpu limit\b"),
         ),
         says=(
             "ResourceInitializationError: Unable to launch instance(s) for capacity provider "
@@ -695,7 +758,11 @@ _WHOLE_REASONS = (
         name="agent-disconnected",
         category=_TRANSIENT,
         origins=_PLACEMENT,
-        texts=_said(r"^agent$", r"\bencountered error \"agent\b"),
+        texts=_said(
+            r"^agent$",
+            r"\bencountered error \"agent\b",
+            r"\btimed out waiting for amazon ecs agent to start\b",
+        ),
         says="AGENT",
         hint="If it stays, restart the ECS agent of the container instance, or replace the instance.",
         evidence=(
@@ -710,8 +777,21 @@ _WHOLE_REASONS = (
         origins=_PLACEMENT,
         texts=_said(r"^attribute$"),
         says="ATTRIBUTE",
-        hint="The task definition needs something that no instance of the cluster has in these subnets.",
+        hint=(
+            "Add instances to these subnets that have what the task definition needs, such as its network mode or "
+            "log driver, or change the task definition."
+        ),
         evidence=_guide("api_failures_messages"),
+    ),
+    # Each of its tasks wants an instance of its own: one is free as soon as another task ends.
+    Row(
+        name="no-distinct-instance",
+        category=_CAPACITY,
+        origins=_PLACEMENT,
+        texts=_said(r"\bdistinctinstance placement constraint unsatisfied\b"),
+        says="DistinctInstance placement constraint unsatisfied.",
+        hint="If it stays, add instances: each task of the group needs one of its own.",
+        evidence=_guide("api_failures_messages", "task-placement-constraints"),
     ),
     Row(
         name="placement-constraint",
@@ -724,6 +804,15 @@ _WHOLE_REASONS = (
             "instances that do."
         ),
         evidence=_guide("api_failures_messages"),
+    ),
+    Row(
+        name="launch-type-missing",
+        category=_CONFIGURATION,
+        origins=_PLACEMENT,
+        texts=_said(r"^launch_type$"),
+        says="LAUNCH_TYPE",
+        hint="Ask for a launch type of which the cluster has instances: EC2, or EXTERNAL for your own machines.",
+        evidence=_guide("api_failures_messages", "ecs-anywhere"),
     ),
     Row(
         name="wrong-location",
@@ -740,7 +829,7 @@ _WHOLE_REASONS = (
         origins=_PLACEMENT,
         texts=_said(r"^missing$"),
         says="MISSING",
-        hint="What the entry's ARN names does not exist in this cluster and Region.",
+        hint="Correct the schedule's cluster and Region: what the failure's ARN names is not there.",
         evidence=_guide("api_failures_messages"),
     ),
     Row(
@@ -749,7 +838,7 @@ _WHOLE_REASONS = (
         origins=_PLACEMENT,
         texts=_said(r"^inactive$"),
         says="INACTIVE",
-        hint="What the entry's ARN names has been deregistered: choose another.",
+        hint="Choose another instance or cluster: what the failure's ARN names has been deregistered.",
         evidence=_guide("api_failures_messages"),
     ),
     Row(
@@ -810,7 +899,8 @@ _NAMED_AND_ABSENT = (
         texts=(
             *_coded("parameternotfound"),
             *_said(
-                r"\bcan(?:'t|not) find the specified secret\b",
+                r"\bcan(?:'t|not) find the specified secret(?! value)\b",
+                r"\bcheck whether the secret exists\b",
                 r"\binvalid ssm parameters\b",
                 r"\bssm parameter store\b.{0,80}\binvalid parameters\b",
             ),
@@ -824,6 +914,25 @@ _NAMED_AND_ABSENT = (
             "Create the secret or parameter in the task's Region, or correct its name in the task definition."
         ),
         evidence=_guide("resource-not-found-error"),
+    ),
+    Row(
+        name="secret-empty",
+        category=_CONFIGURATION,
+        origins=_STOPPED,
+        texts=_said(
+            r"\bcan(?:'t|not) find the specified secret value\b",
+            r"\bsecret\b.{0,200}\b(?:is empty|has no value)\b",
+        ),
+        says=(
+            "ResourceInitializationError: unable to pull secrets or registry auth: unable to retrieve secret from "
+            "asm: ResourceNotFoundException: Secrets Manager can't find the specified secret value for staging "
+            "label: AWSCURRENT"
+        ),
+        hint="Put a value into the secret: it exists and holds none of the version that is asked for.",
+        evidence=(
+            *_guide("resource-not-found-error"),
+            "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html",
+        ),
     ),
     Row(
         name="secret-malformed",
@@ -867,13 +976,15 @@ _NAMED_AND_ABSENT = (
         origins=_STOPPED,
         texts=_PULL,
         also=_said(
-            r"\bmanifest unknown\b",
-            r"\bname unknown\b",
-            r"\bmanifest\b.{0,300}\bnot found\b",
+            r"\b(?:manifest|name)[ _]unknown\b",
+            r"\b(?:manifest|image|tag|repository)\b.{1,300} not found(?![\w/:-])",
             r"\b404 not found\b",
+            r"\((?:http )?404\)|: 404$",
             r": not found(?![\w-])",
             r"\bimage not found\b",
+            r"\bno such (?:image|manifest)\b",
             r"\bdoes not exist in the registry\b",
+            r"\b(?:image|repository)notfoundexception\b",
             r"\binvalid reference format\b",
         ),
         says=(
@@ -924,6 +1035,52 @@ _NAMED_AND_ABSENT = (
 )
 
 _PASSING = (
+    Row(
+        name="host-gone",
+        category=_TRANSIENT,
+        origins=_STOPPED,
+        codes=frozenset({"TerminationNotice", "InfrastructureHealth"}),
+        says="TerminationNotice",
+        hint="If it comes often, spread the task over more Availability Zones or instances.",
+        evidence=("https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html",),
+    ),
+    Row(
+        name="host-gone-text",
+        category=_TRANSIENT,
+        origins=_STOPPED,
+        texts=_said(
+            r"^host ec2 \(instance [\w-]{1,40}\) (?:stopped|terminated)\b",
+            r"^ecs is performing maintenance\b",
+            r"^container instance deregistration forced\b",
+            r"^the (?:container )?instance\b.{0,80}\b(?:was terminated|is unhealthy|is draining)\b",
+        ),
+        says="Host EC2 (instance i-0123456789abcdef0) terminated.",
+        hint="If it comes often, spread the task over more Availability Zones or instances.",
+        evidence=(_WHY_STOPPED,),
+    ),
+    # Seen with the same request in the next moment well.
+    Row(
+        name="efs-interrupted",
+        category=_TRANSIENT,
+        origins=_STOPPED,
+        texts=_EFS,
+        also=_said(
+            r"\bconnection reset by peer\b",
+            r"\berror retrieving region\b",
+            r"\bconnection timed out\b",
+            r"\bserver is busy\b",
+            r"\bdeadline exceeded\b",
+        ),
+        says=(
+            "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: "
+            "mount.nfs4: Connection reset by peer : unsuccessful EFS utils command execution; code: 32"
+        ),
+        hint=(
+            "If it stays, let the task's subnets reach a mount target on port 2049, and set the region in the "
+            "instance's efs-utils.conf."
+        ),
+        evidence=_github("aws/efs-utils/issues/32", "docker-archive/compose-cli/issues/1490"),
+    ),
     Row(
         name="eni-timeout",
         category=_TRANSIENT,
@@ -1026,7 +1183,10 @@ _PASSING = (
         says=(
             "Unable to assume the service linked role. Please verify that the ECS service linked role exists."
         ),
-        hint="If it stays, create the role with: aws iam create-service-linked-role.",
+        hint=(
+            "If it stays, create the role with: aws iam create-service-linked-role --aws-service-name "
+            "ecs.amazonaws.com."
+        ),
         evidence=_github(
             "jonrau1/ElectricEye/issues/9",
             "aws/containers-roadmap/issues/2614",
@@ -1046,6 +1206,7 @@ _PASSING = (
                 r"\bhttpread(?:er)?seeker\b",
                 r"\bpanic: runtime error\b",
                 r"\berror pulling image conf",
+                r"\bapi error(?: \(5\d\d\))?(?=:|$)",
             ),
         ),
         says=(
@@ -1128,11 +1289,12 @@ _PASSING = (
         category=_TRANSIENT,
         origins=_STOPPED,
         texts=_said(
-            r"\bcould not transition to (?:pulled|created|started|running|resources_provisioned)\b"
-            r".{0,20}timed out"
+            r"\bcould not transition to (?:pulled|created|started|running|stopped|resources_provisioned)\b"
+            r".{0,20}timed out",
+            r"^docker ?timeout ?error\b",
         ),
         says="DockerTimeoutError: Could not transition to created; timed out after waiting 4m0s",
-        hint="If it stays, the instance is overloaded, or a private subnet has no way to CloudWatch Logs.",
+        hint="If it stays, use less loaded instances, or give the private subnet a way to CloudWatch Logs.",
         evidence=(
             *_guide("container-runtime-timeout-error"),
             *_github("aws/amazon-ecs-agent/issues/1440", "rstudio/r-builds/pull/140"),
@@ -1174,6 +1336,23 @@ _PASSING = (
         evidence=(
             "https://boto3.amazonaws.com/v1/documentation/api/latest/guide/retries.html",
             *_github("openedx/openedx-platform/pull/19192"),
+        ),
+    ),
+    # The agent asked the container runtime and did not understand, or not get, its answer.
+    Row(
+        name="agent-error",
+        category=_TRANSIENT,
+        origins=_STOPPED,
+        texts=_said(
+            r"^cannot(?:inspect|describe|remove|get|list)\w{0,40}error\b",
+            r"^(?:impossiblestatetransition|containervanished|nosuchcontainer|networknamespace|eniinformation"
+            r"|containernetworking|taskstoppedbeforepullbegin)error\b",
+        ),
+        says="CannotInspectContainerError: Could not transition to inspecting; timed out after waiting 30s",
+        hint="If it stays, replace the container instance, on Fargate contact AWS Support with the task's ARN.",
+        evidence=(
+            *_guide("cannot-inspect-container"),
+            *_github("aws/amazon-ecs-agent/blob/master/agent/dockerclient/dockerapi/errors.go"),
         ),
     ),
     # ECS asks EC2 on the caller's behalf and reports EC2's silence as the caller's mistake.
@@ -1220,9 +1399,7 @@ _WRONG = (
         name="efs-mount",
         category=_CONFIGURATION,
         origins=_STOPPED,
-        texts=_said(
-            r"\bfailed to invoke efs utils\b", r"\bmount\.nfs4\b", r"\bvolumedriver\.(?:create|mount)\b"
-        ),
+        texts=(*_EFS, *_said(r"\bcannotcreatevolumeerror\b")),
         says=(
             "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS "
             "volumes: stderr: Failed to resolve "
@@ -1234,7 +1411,7 @@ _WRONG = (
             "NFS (port 2049)."
         ),
         evidence=(
-            *_guide("resource-initialization-error"),
+            *_guide("resource-initialization-error", "cannot-create-volume"),
             "https://repost.aws/knowledge-center/fargate-unable-to-mount-efs",
         ),
     ),
@@ -1275,12 +1452,21 @@ _WRONG = (
         category=_CONFIGURATION,
         origins=_STOPPED,
         texts=_said(
-            r"\bcannot(?:start|create)containererror\b", r"\bfailed to create new container runtime task\b"
+            r"\bcannot(?:start|create)containererror\b",
+            r"\bfailed to create new container runtime task\b",
+            r"^dockerstateerror\b",
         ),
         also=_said(
             r"\bexecutable file not found\b",
             r"\bno such file or directory\b",
-            r"\boci runtime create failed\b",
+            r"\boci runtime (?:create failed|error)\b",
+            r"\b(?:runc create failed|starting container process caused)\b",
+            r"\bread-only file ?system\b",
+            r"\bis a directory\b",
+            r"\bnot a directory\b",
+            r"\berrno 524\b",
+            r"\bduplicate mount point\b",
+            r"\bmount denied\b",
             r"\bpermission denied\b",
             r"\boperation not permitted\b",
             r"\bno users found\b",
@@ -1292,18 +1478,57 @@ _WRONG = (
             'container_linux.go:380: starting container process caused: exec: "-url": executable '
             "file not found in $PATH"
         ),
-        hint=(
-            "Correct the command, entry point, user or mounts of the container: the image cannot "
-            "be run like this."
-        ),
+        hint="Correct the command, entry point, user or mounts of the container in the task definition.",
         evidence=(
             *_guide("cannot-start-container"),
             *_github(
                 "jenkinsci/amazon-ecs-plugin/issues/258",
                 "aws/amazon-ecs-agent/issues/2954",
+                "aws/amazon-ecs-agent/issues/951",
+                "aws/amazon-ecs-agent/issues/3526",
                 "aws-samples/net-modernization/issues/13",
             ),
         ),
+    ),
+    # What a container waits for in dependsOn did not come. Where it ran it has an exit code, and a row of its own.
+    Row(
+        name="container-dependency",
+        category=_CONFIGURATION,
+        origins=_STOPPED,
+        texts=_said(r"\bdependency graph: ", r"^taskdependencyerror\b", r"\bcontainer ordering dependency\b"),
+        says=(
+            "CannotStartContainerError: dependency graph: container ordering dependency [migrate(job) "
+            "(CREATED->RUNNING)] for target [app(job) (NONE->RUNNING)] has timed out"
+        ),
+        hint="Read the log of the container that the text names first, or give it a longer startTimeout.",
+        evidence=(
+            *_github(
+                "aws/amazon-ecs-agent/pull/3218",
+                "aws/amazon-ecs-agent/blob/master/agent/engine/dependencygraph/graph.go",
+            ),
+        ),
+    ),
+    Row(
+        name="instance-misconfigured",
+        category=_CONFIGURATION,
+        origins=_STOPPED,
+        texts=_said(
+            r"\bcgrouperror\b",
+            r"\bcould not create task's platform resources\b",
+            r"\b(?:hostconfig|dockerclientconfig)error\b",
+        ),
+        says="CgroupError: Agent could not create task's platform resources",
+        hint="Update the instance's ECS agent or AMI: its agent and its cgroups do not fit, so replace the instance.",
+        evidence=_github("aws/amazon-ecs-agent/issues/2917"),
+    ),
+    Row(
+        name="container-memory",
+        category=_CONFIGURATION,
+        origins=_STOPPED,
+        texts=_said(r"\bfailed to get container status\b", r"\bminimum memory limit allowed\b"),
+        says="CannotStartContainerError: failed to get container status: <reason>",
+        hint="Give the container more memory in the task definition.",
+        evidence=_guide("cannot-start-container"),
     ),
     # Below the wrong commands, which the container runtime reports as well.
     Row(
@@ -1312,7 +1537,7 @@ _WRONG = (
         origins=_STOPPED,
         texts=_said(r"^containerruntimeerror\b"),
         says="ContainerRuntimeError: <reason>",
-        hint="If it stays, the failure is inside the Fargate or ECS agent: contact AWS Support.",
+        hint="If it stays, replace the container instance, on Fargate contact AWS Support with the task's ARN.",
         evidence=_guide("container-runtime-error"),
     ),
     Row(
@@ -1366,8 +1591,24 @@ _WRONG = (
             "PlatformTaskDefinitionIncompatibilityException: One or more of the requested "
             "capabilities are not supported."
         ),
-        hint="Use a platform version and Region that have everything that the task definition asks for.",
-        evidence=(_RUN_TASK,),
+        hint=(
+            "Write the platform version as LATEST or whole, 1.4.0 and not 1.4, and use a Region that has everything "
+            "that the task definition asks for."
+        ),
+        evidence=(_RUN_TASK, *_github("jenkinsci/amazon-ecs-plugin/issues/218")),
+    ),
+    Row(
+        name="platform-version-text",
+        category=_CONFIGURATION,
+        origins=_CALL,
+        texts=_said(
+            r"\bspecified platform (?:version )?does not exist\b",
+            r"\bplatform ?version\b.{0,120}\b(?:is not valid|is invalid|not supported|unknown)\b",
+            r"\binvalid platform ?version\b",
+        ),
+        says="The specified platform does not exist.",
+        hint="Write the platform version as LATEST or whole, 1.4.0 and not 1.4.",
+        evidence=(_RUN_TASK, *_github("jenkinsci/amazon-ecs-plugin/issues/218")),
     ),
     # "Capacity" is in the name of the thing here: nothing is short.
     Row(
@@ -1441,7 +1682,7 @@ _WRONG = (
         origins=_ERROR,
         codes=frozenset({"ConflictException"}),
         says="ConflictException: The clientToken is already in use with a different RunTask request.",
-        hint="A task was already started with this client token: look for it before you start another.",
+        hint="Look for the task that was started with this client token before you start another.",
         evidence=(_RUN_TASK, *_guide("ECS_Idempotency")),
     ),
     Row(
@@ -1519,6 +1760,70 @@ _BY_CODE_ALONE = (
     ),
 )
 
+# AWS documents these, and the cause is not in them: a few careful tries, and a hint where the cause is.
+_NO_CAUSE = (
+    Row(
+        name="service-event",
+        category=_CONFIGURATION,
+        origins=_PLACEMENT,
+        texts=_said(
+            r"^(?:service \S{1,255}|\(service [^)]{1,255}\)).{0,400}\b(?:steady state|is unhealthy in|is not healthy in"
+            r"|unable to (?:consistently|stop or) start tasks|unable to scale in|deployment failed|could not launch)\b",
+            r"\becs can no longer maintain your service\b",
+            r"^(?:ecs deployment failed|task_not_valid|deployment_blocked)$",
+        ),
+        says="(service web) is unable to consistently start tasks successfully.",
+        hint="Look at the stopped tasks of that service: this is said of a service, never of a scheduled task.",
+        evidence=_guide("service-event-messages-list", "api_failures_messages"),
+    ),
+    Row(
+        name="image-pull-unexplained",
+        category=_UNKNOWN,
+        origins=_STOPPED,
+        texts=_said(r"\bcannotpull\w*error\b", r"\bthe task can(?:no|')t pull\b"),
+        says="CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref",
+        hint="Check that the image is in the registry and that the task's subnets reach it.",
+        evidence=_guide("task_cannot_pull_image", "verify-connectivity"),
+    ),
+    Row(
+        name="container-unexplained",
+        category=_UNKNOWN,
+        origins=_STOPPED,
+        texts=_said(r"^cannot(?:start|create)containererror\b", r"^dockerstateerror\b"),
+        says="CannotStartContainerError: <reason>",
+        hint="Read the container's reason and log, and run its image by hand with the same command.",
+        evidence=_guide("cannot-start-container"),
+    ),
+    Row(
+        name="resources-unexplained",
+        category=_UNKNOWN,
+        origins=_STOPPED,
+        texts=_said(
+            r"^resourceinitializationerror\b",
+            r"\bunable to pull secrets or registry auth\b",
+            r"^resourcenotfoundexception\b",
+        ),
+        says="ResourceInitializationError: unable to pull secrets or registry auth",
+        hint=(
+            "Check that the task's subnets reach Amazon ECR, Secrets Manager, Systems Manager and CloudWatch Logs, "
+            "and what the execution role may read."
+        ),
+        evidence=_guide("resource-initialization-error", "verify-connectivity"),
+    ),
+    Row(
+        name="start-unexplained",
+        category=_UNKNOWN,
+        origins=_STOPPED,
+        texts=_said(r"^task ?failed ?to ?start$"),
+        says="Task failed to start",
+        hint="Read the containers' reasons with: aws ecs describe-tasks, within an hour.",
+        evidence=(
+            *_guide("failed-to-start-error", "stopped-task-errors"),
+            *_github("aws/containers-roadmap/issues/2561"),
+        ),
+    ),
+)
+
 TABLE: tuple[Row, ...] = (
     *_HAD_STARTED,
     *_DENIED_AND_EXPIRED,
@@ -1529,4 +1834,5 @@ TABLE: tuple[Row, ...] = (
     *_PASSING,
     *_WRONG,
     *_BY_CODE_ALONE,
+    *_NO_CAUSE,
 )

@@ -37,6 +37,8 @@ class Failure:
         reason: The text, exactly as AWS wrote it; empty if AWS gave none.
         detail: ``failures[].detail``; None if absent.
         arn: What the failure is about, such as a container instance; None for Fargate capacity.
+        container: Name of the container that the reason is of; None if it is the task's own, or no task's.
+        ran: What shows that something in the task ran, such as ``exit code 1``; None if nothing does.
     """
 
     origin: Origin
@@ -44,6 +46,17 @@ class Failure:
     reason: str = ""
     detail: str | None = None
     arn: str | None = None
+    container: str | None = None
+    ran: str | None = None
+
+    @property
+    def said(self) -> str:
+        """Code and reason in one line, and which container they are of; empty if AWS said nothing."""
+        about = ", ".join(
+            part for part in (self.container and f"container {self.container}", self.ran) if part
+        )
+        words = ": ".join(part for part in (self.code, self.reason) if part)
+        return f"{words} ({about})".lstrip() if about else words
 
 
 class CallerKind(StrEnum):

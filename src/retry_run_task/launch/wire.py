@@ -187,6 +187,8 @@ def failures_to_json(failures: Iterable[Failure]) -> list[JsonObject]:
                 ("reason", f.reason),
                 ("detail", f.detail),
                 ("arn", f.arn),
+                ("container", f.container),
+                ("ran", f.ran),
             )
             if value
         }
@@ -203,6 +205,8 @@ def failures_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Failure, ...
             reason=item.get("reason", ""),
             detail=item.get("detail"),
             arn=item.get("arn"),
+            container=item.get("container"),
+            ran=item.get("ran"),
         )
         for item in items
     )

@@ -234,9 +234,8 @@ def _span(launch: FailedLaunch, state: Ending | Progress) -> dict[str, int]:
 
 
 def _said(launch: FailedLaunch) -> str:
-    words = dict.fromkeys(": ".join(part for part in (f.code, f.reason) if part) for f in launch.failures)
-    return "; ".join(w for w in words if w)
+    return "; ".join(dict.fromkeys(f.said for f in launch.failures if f.said))
 
 
 def _word(verdict: Verdict) -> str:
-    return ": ".join(part for part in (verdict.failure.code, verdict.failure.reason) if part)
+    return verdict.failure.said

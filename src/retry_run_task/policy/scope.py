@@ -110,8 +110,12 @@ class Scope:
             return f"it happened in {launch.region}, and this stack recovers {', '.join(self.regions)} only"
         if kind not in self.callers:
             return f"{_CALLER_WORDS[kind]} made this call, which is not among the callers to recover"
-        if not self.spot_interruptions and any(f.code == SPOT_INTERRUPTION for f in launch.failures):
-            return "Spot took this task away, and those are recovered only if asked for"
+        if not self.spot_interruptions and any(
+            f.code == SPOT_INTERRUPTION and f.ran for f in launch.failures
+        ):
+            return (
+                "Spot took this task away while it was at work, and those are started again only if asked for"
+            )
         return self._pattern_mismatch(launch.request.parameters)
 
     def _is_own_role(self, launch: FailedLaunch) -> bool:

@@ -7,6 +7,7 @@ Shortened::
      "detail": {"clusterArn": "arn:aws:ecs:...:cluster/batch", "taskArn": "arn:aws:ecs:...:task/batch/0f9c...",
          "taskDefinitionArn": "arn:aws:ecs:...:task-definition/nightly:7", "startedBy": "events-rule/nightly",
          "lastStatus": "STOPPED", "stopCode": "TaskFailedToStart", "stoppedReason": "...", "stoppedAt": "...",
+         "containers": [{"name": "app", "reason": "..."}],
          "overrides": {"containerOverrides": [{"name": "app", "environment": [{"name": "X", "value": "secret"}]}]}}}
 
 The event does not carry the request (no security groups, no subnets but the chosen one), so the request is taken
@@ -30,7 +31,7 @@ from retry_run_task.launch.values import (
     Unparsed,
 )
 from retry_run_task.sources.reading import ReadError, object_at, text_at, time_of
-from retry_run_task.sources.tasks import state
+from retry_run_task.sources.tasks import cause, is_torn_down, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,8 +107,9 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
 
 
 def _failure(detail: dict[str, Any]) -> Failure | None:
-    """Return why a task did not start, or that Spot took it, whether it had started or not."""
+    """Return why a task did not start, or that Spot took it at work."""
     code = text_at(detail, "stopCode")
-    if code == SPOT_INTERRUPTION and detail.get("lastStatus") == "STOPPED":
-        return Failure(origin=Origin.STOPPED, code=code, reason=text_at(detail, "stoppedReason") or "")
-    return state(detail).failure
+    reason = text_at(detail, "stoppedReason") or ""
+    if code == SPOT_INTERRUPTION and detail.get("lastStatus") == "STOPPED" and detail.get("startedAt"):
+        return Failure(origin=Origin.STOPPED, code=code, reason=reason, ran="it had started")
+    return cause(detail) if is_torn_down(detail) else state(detail).failure

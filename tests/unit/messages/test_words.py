@@ -90,7 +90,7 @@ def test_a_hint_in_japanese_is_a_polite_sentence(name: str) -> None:
 
 # Addresses, and words that a person types or looks up, are the same in both languages.
 NAMED = re.compile(
-    r"[a-z-]+\.amazonaws\.com|aws iam [a-z-]+|awslogs-create-group|repositoryCredentials|hostPort|2049"
+    r"[a-z-]+\.amazonaws\.com|aws (?:iam|ecs) [a-z-]+|awslogs-create-group|repositoryCredentials|hostPort|2049"
 )
 
 

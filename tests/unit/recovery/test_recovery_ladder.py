@@ -276,7 +276,6 @@ def test_a_task_that_did_not_start_as_it_was_asked_ends_it() -> None:
         ("UserInitiated", "Task stopped by user"),
         ("ServiceSchedulerInitiated", "Scaling activity initiated by deployment x"),
         ("ACodeOfNextYear", ""),
-        ("SpotInterruption", "Your Spot Task was interrupted."),
         ("TaskFailedToStart", "Essential container in task exited"),
     ],
 )

@@ -238,9 +238,7 @@ class _Judge:
 
     def _one_failed(self, launcher: Launcher, due: datetime, call: Call, launch: FailedLaunch) -> Run:
         run = Run(due=due, result=Result.LOST, time=call.time)
-        said = (
-            next((": ".join(p for p in (f.code, f.reason) if p) for f in launch.failures), "") or "no reason"
-        )
+        said = next((f.said for f in launch.failures), "") or "no reason"
         installation = self.evidence.installation
         if installation is not None:
             for name in _names(launch, installation.stack):

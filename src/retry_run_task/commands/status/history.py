@@ -322,7 +322,7 @@ class _Reader:
         if not failures:
             return "no reason"
         verdict = worst([classify(one) for one in failures])
-        said = ": ".join(p for p in (verdict.failure.code, verdict.failure.reason) if p) or "no reason"
+        said = verdict.failure.said or "no reason"
         is_new = said != self._view.reason
         self._view = replace(self._view, reason=said, category=verdict.category.value)
         return f"{said if is_new else 'the same'} [{verdict.category}]"
