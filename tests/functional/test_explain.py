@@ -37,6 +37,10 @@ def launches(content: Any, *arguments: str) -> list[dict[str, Any]]:
     return json.loads(output)["launches"]
 
 
+JAVA = (
+    "com.amazonaws.services.ecs.model.PlatformUnknownException: The specified platform does not exist. (Service: "
+    "AmazonECS; Status Code: 400; Error Code: PlatformUnknownException; Request ID: x; Proxy: null)"
+)
 HIDDEN = {"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}
 
 
@@ -132,6 +136,36 @@ def test_scope_can_be_tried_out(arguments: list[str], in_scope: bool) -> None:
         (["--code", "AccessDeniedException"], "permission", "give-up"),
         (
             ["--reason", "Timeout waiting for network interface provisioning to complete.", "--stopped"],
+            "transient",
+            "retry",
+        ),
+        # As they stood in public threads, without a word on what they are.
+        (["--reason", "LAUNCH_TYPE"], "configuration", "give-up"),
+        (["--reason", "DistinctInstance placement constraint unsatisfied."], "capacity", "retry"),
+        (
+            ["--reason", JAVA],
+            "configuration",
+            "give-up",
+        ),
+        (["--reason", "Essential container in task exited"], "configuration", "give-up"),
+        (
+            [
+                "--reason",
+                "CgroupError: Agent could not create task's platform resources",
+                "--code",
+                "TaskFailedToStart",
+                "--stopped",
+            ],
+            "configuration",
+            "give-up",
+        ),
+        (
+            [
+                "--reason",
+                "VolumeDriver.Create: mounting volume failed: Error retrieving region.",
+                "--code",
+                "TaskFailedToStart",
+            ],
             "transient",
             "retry",
         ),

@@ -13,15 +13,14 @@ from retry_run_task.commands.shared import options
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.config import read_policy
 from retry_run_task.failures.classify import classify, worst
+from retry_run_task.failures.pasted import read_text
 from retry_run_task.launch import names, request, wire
 from retry_run_task.launch.values import (
     CallerKind,
     Category,
     FailedLaunch,
-    Failure,
     Ignored,
     IncompleteRequest,
-    Origin,
     Outcome,
     Unparsed,
 )
@@ -46,9 +45,11 @@ _FILE_MAX = 256 * 1024 * 1024
 
 @click.command()
 @click.argument("file", type=click.File("rb"), required=False)
-@click.option("--reason", metavar="TEXT", help="Explain a single text of AWS's instead of a file.")
-@click.option("--code", metavar="CODE", help="The exception's code, or the stop code, that came with it.")
-@click.option("--stopped", is_flag=True, help="The text is a task's stopped reason.")
+@click.option("--reason", metavar="TEXT", help="Explain a single text instead of a file, as you found it.")
+@click.option(
+    "--code", metavar="CODE", help="The error's code or the task's stop code, if the text does not hold it."
+)
+@click.option("--stopped", is_flag=True, help="Take the text for a task's stopped reason.")
 @click.option(
     "--caller",
     "callers",
@@ -309,8 +310,8 @@ def _there(survey: Survey) -> JsonObject:
 
 
 def _explain_text(reason: str, code: str | None, policy: Policy, *, stopped: bool) -> JsonObject:
-    origin = Origin.STOPPED if stopped else Origin.ERROR if code else Origin.ANSWER
-    verdict = classify(Failure(origin=origin, code=code, reason=reason))
+    pasted = read_text(reason, code=code, stopped=stopped)
+    verdict = classify(pasted.failure)
     treatment = policy.treatment(Facts(), verdict.category)
     decision = decide(treatment, verdict, nth=0, elapsed_s=0, seed="explain")
     words: tuple[str, str]
@@ -324,6 +325,7 @@ def _explain_text(reason: str, code: str | None, policy: Policy, *, stopped: boo
     kinds = [kind.value for kind in treatment.rungs] if verdict.category is Category.CAPACITY else []
     return {
         **_verdict(verdict),
+        "taken_for": pasted.taken_for,
         "rule": treatment.rule,
         "decision": words[0],
         "next": words[1],
@@ -348,7 +350,9 @@ def _print_text(result: JsonObject, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(result, indent=2))
         return
+    code = f", with the code {result['code']}" if result["code"] else ""
     for label, value in (
+        ("taken for", shown(f"{result['taken_for']}{code}")),
         ("category", f"{result['category']} (row {result['row']})"),
         ("decision", f"{result['decision']} (rule {result['rule']}): {result['next']}"),
         ("rungs", ", ".join(result["rungs"])),
