@@ -288,6 +288,30 @@ def test_one_that_gave_up_is_started_again_under_another_name(account: Place) ->
     assert len(account.site.tasks()) == 1
 
 
+def test_one_recovery_is_started_again_by_its_id_as_its_message_says(account: Place) -> None:
+    account.rule("weekly", f"cron(0 {account.due.hour} * * ? *)")
+    account.local.ecs.faults.fail_next(18, reason="The moon is in the wrong phase")
+    for name in ("nightly", "weekly"):
+        account.call(name)
+        account.site.wait_for(lambda: account.site.events("recovery.gave_up"))
+    account.site.wait_for(lambda: len(account.site.events("recovery.gave_up")) == 2)
+    for execution in account.local.durable.executions():
+        account.local.durable.wait(execution.durable_execution_arn, 20)
+    account.local.ecs.faults.clear()
+    (message, _) = account.local.published
+    (line,) = re.findall(r"retry-run-task (replay .*)", message.message)
+    done = account.json(*line.split(), "--yes")
+    (one,) = done["failures"]
+    assert (one["done"], one["recovery"].endswith("-again-1")) == ("accepted", True)
+    account.site.wait_for(lambda: account.site.events("recovery.recovered"))
+    assert len(account.site.tasks()) == 1
+    (again,) = account.json(*line.split(), "--yes")["failures"]
+    assert again["start"] is False
+    assert len(account.site.tasks()) == 1
+    with pytest.raises(ConfigError, match="'ffffffff' is neither a file nor the id of a recovery"):
+        account.run("replay", "ffffffff", "--yes")
+
+
 def test_a_late_run_is_started_only_if_it_is_wanted(unseen: Place) -> None:
     unseen.site.capacity(0)
     unseen.call()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -95,7 +96,7 @@ class _Own:
     """This project's commands for one recovery, in the account, Region and stack that it runs in."""
 
     def __init__(self, style: Style) -> None:
-        self.identity = style.recovery.removeprefix(f"{style.stack}-")
+        self.identity = _name(style).removeprefix(f"{style.stack}-")
         self._where = {"region": style.place.region if style.place else "", "stack": style.stack}
 
     def command(self, name: str, extra: str = "") -> str:
@@ -107,6 +108,12 @@ class _Own:
     def steering(self, name: str, *words: str, **options: str) -> str:
         line = outside.command(f"retry-run-task {name}", *words, **options, **self._where)
         return f'{line} --reason "not wanted"' if line else ""
+
+
+def _name(style: Style) -> str:
+    """Return the durable execution's own name: that of a replay ends in ``-again-1``."""
+    found = re.search(r"/durable-execution/([^/]+)/", style.place.execution_arn if style.place else "")
+    return found[1] if found else style.recovery
 
 
 def _step(text: str, command: str) -> Iterator[Step]:

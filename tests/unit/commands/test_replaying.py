@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from retry_run_task.commands.replay.replaying import Facts, Step, again_call, again_name, plan
+from retry_run_task.commands.replay.replaying import Facts, Step, again_call, again_name, next_again, plan
 from retry_run_task.commands.shared.calls import Call
 from retry_run_task.commands.shared.installation import Installation
 from retry_run_task.commands.shared.inventory import Launcher, Launchers
@@ -303,3 +304,14 @@ def test_a_step_shows_no_value() -> None:
     step = planned(replace(launch(), request=Request(parameters=parameters(overrides=overrides))))
     assert "hunter2" not in repr(step)
     assert "hunter2" in step.payload
+
+
+@pytest.mark.parametrize(
+    ("there", "number"), [((), 1), ((1,), 2), ((1, 2), 3), ((2,), 1), (range(1, 21), 20)]
+)
+def test_the_next_try_of_one_recovery_is_the_first_that_there_is_not(
+    there: Sequence[int], number: int
+) -> None:
+    one = launch()
+    names = {again_name("retry-run-task", one, n) for n in there}
+    assert next_again("retry-run-task", one, names) == number

@@ -348,6 +348,16 @@ def test_a_command_is_given_where_it_works(
     assert heads(message(value, ending(**changes), FULL).text) == expected
 
 
+def test_the_commands_name_the_execution_itself_where_a_replay_has_begun_it() -> None:
+    """Its launch, and so what it calls itself in the log, is that of the first."""
+    arn = f"{FUNCTION}:7/durable-execution/{RECOVERY}-again-2/0b1c4f0e"
+    place = console.place(FUNCTION, log_group="g", execution_arn=arn)
+    text = message(launch(), ending(), replace(FULL, place=place)).text
+    assert [command[2] for command in commands(text) if command[0] == "retry-run-task"][:2] == [
+        f"{EVENT_ID}-again-2"
+    ] * 2
+
+
 def test_a_command_starts_what_is_missing_and_no_more() -> None:
     value = launch(request=parameters(count=5, clientToken=None, dryrun=None))
     text = message(value, ending(task_arns=(TASK,), wanted=3)).text

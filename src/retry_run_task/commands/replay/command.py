@@ -48,9 +48,7 @@ class _Wish:
 
 
 @click.command()
-@click.argument(
-    "file", required=False, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-)
+@click.argument("what", required=False, metavar="[FILE|ID]")
 @click.option(
     "--gave-up", "is_of_given_up", is_flag=True, help="Those whose recovery gave up or was stopped, again."
 )
@@ -93,7 +91,7 @@ class _Wish:
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
 def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
-    file: Path | None,
+    what: str | None,
     is_of_given_up: bool,
     since: datetime,
     until: datetime | None,
@@ -113,20 +111,24 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     """Start recoveries for past failures that have none, and whose run has not been made up for.
 
     Looks for failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave
-    up. Shows what it would start, and what not and why, and asks. It may be run twice: the same failure has the
-    same name, and a name is started once.
+    up; with an ID, or the beginning of one, takes the failure of that recovery. Shows what it would start, and what
+    not and why, and asks. It may be run twice: the same failure has the same name, and a name is started once.
 
     \b
     Examples:
       retry-run-task replay --since 3h --dry-run
       retry-run-task replay --gave-up --even-late
+      retry-run-task replay 9d9f0b5e --even-late
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.replay.past import Search  # noqa: PLC0415
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
+    file = Path(what) if what and Path(what).is_file() else None
+    recovery = "" if file else what or ""
     search = Search(
         file=file,
+        recovery=recovery,
         is_of_given_up=is_of_given_up,
         since=since,
         until=until or datetime.now(UTC),

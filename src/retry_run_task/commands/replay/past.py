@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.replay.replaying import Facts
+from retry_run_task.commands.replay.replaying import Facts, next_again
 from retry_run_task.commands.shared import calls, lookup
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.pace import paced
 from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.commands.status.command import find_in
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import CallerKind
 from retry_run_task.sources.reading import ReadError
@@ -38,6 +39,7 @@ class Search:
 
     Attributes:
         file: Where the records are; None for CloudTrail's event history.
+        recovery: Id, or the beginning of one, of the only recovery that is meant; empty if it is not one.
         is_of_given_up: Whether the failures are those of recoveries that gave up.
         since: The oldest failure that counts.
         until: The latest.
@@ -47,6 +49,7 @@ class Search:
     """
 
     file: Path | None
+    recovery: str
     is_of_given_up: bool
     since: datetime
     until: datetime
@@ -80,17 +83,23 @@ def look_back(
     """Look for past failures, and for what became of them.
 
     Raises:
-        ConfigError: The file cannot be read.
+        ConfigError: The file cannot be read, or there is no such recovery.
         DeployError: AWS does not say.
     """
+    executions = Executions(session, region, installation.stack)
+    one = _named(executions, search.recovery) if search.recovery else None
+    if one is not None:
+        search = replace(search, since=one.event_time)
     found, unread = _calls(session, region, search, tell)
     failed = [call.failed for call in found if call.failed is not None]
-    executions = Executions(session, region, installation.stack)
     tell("recoveries")
     oldest = min((search.since, *(one.event_time for one in failed)))
     begun = {one.name: one for one in executions.begun(oldest - _AROUND)}
     views = _views(executions, begun, tell)
-    if search.is_of_given_up:
+    if one is not None:
+        launches = [one]
+        search = replace(search, again=search.again or next_again(installation.stack, one, begun))
+    elif search.is_of_given_up:
         launches = [
             view.launch
             for name, view in views.items()
@@ -117,6 +126,18 @@ def look_back(
         ),
         unread=unread,
     )
+
+
+def _named(executions: Executions, typed: str) -> FailedLaunch:
+    """Return what failed, of the first recovery of it: a further one has tokens of its own."""
+    view = find_in(executions, typed)
+    first = view and find_in(executions, _AGAIN.sub("", view.execution.name))
+    if not first or first.launch is None:
+        raise ConfigError(
+            f"{typed!r} is neither a file nor the id of a recovery in {executions.region}.",
+            hint="See which recoveries there are with: retry-run-task status.",
+        )
+    return first.launch
 
 
 # A recovery begins after the call that failed; some minutes are for clocks that differ.

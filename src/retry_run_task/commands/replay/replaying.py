@@ -33,7 +33,7 @@ from retry_run_task.recovery.loop import admit
 from retry_run_task.sources.schedules import next_due
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
     from datetime import datetime
 
     from retry_run_task.commands.shared.calls import Call
@@ -101,6 +101,14 @@ def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
     # With a stack of one letter nothing is cut off, so what follows it is all of the launch's own part.
     own = identity.recovery_name_of("s", launch).removeprefix("s-")
     return identity.recovery_name(stack, f"{own}-again-{number}")
+
+
+def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:
+    """Return the number of the next further recovery of a launch, of those that there are, by name."""
+    return next(
+        (n for n in range(1, _MOST_AGAIN) if again_name(stack, launch, n) not in there),
+        _MOST_AGAIN,
+    )
 
 
 def again_call(launch: FailedLaunch, number: int) -> FailedLaunch:

@@ -47,8 +47,10 @@ def find(typed: str, names: Sequence[str], stack: str) -> str | None:
     Raises:
         ConfigError: Several fit.
     """
-    if typed in names:
-        return typed
+    # A whole id is also the beginning of that of a further try, which ends in `-again-1`.
+    whole = [name for name in names if typed in (name, identity_in(name, stack))]
+    if whole:
+        return whole[0]
     fitting = sorted({name for name in names if identity_in(name, stack).startswith(typed)})
     if len(fitting) > 1:
         raise ConfigError(
