@@ -355,6 +355,36 @@ def test_a_task_that_spot_took_away_is_started_again_only_if_asked_for(
     assert take(interrupted(), Lambda(), spot_interruptions=asked_for)[0] == counts
 
 
+OUR_MARK = "retry-run-task/0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("changes", "started"),
+    [
+        ({"startedBy": f"events-rule/nightly/{OUR_MARK}"}, "events-rule/nightly"),
+        ({"startedBy": f"chronos-schedule/nightly/{OUR_MARK}"}, "chronos-schedule/nightly"),
+        # Its recovery watches until it runs.
+        ({"startedBy": f"events-rule/nightly/{OUR_MARK}", "startedAt": None}, None),
+        ({"startedBy": f"events-rule/nightly/{OUR_MARK}", "stopCode": "EssentialContainerExited"}, None),
+        ({"startedBy": f"events-rule/nightly/{OUR_MARK}", "lastStatus": "DEPROVISIONING"}, None),
+        ({"startedBy": OUR_MARK}, None),
+    ],
+)
+def test_spot_takes_a_recoverys_own_task_after_that_recovery_is_over(
+    changes: dict[str, Any], started: str | None
+) -> None:
+    """Interruptions come in series. It is a launch of its own, with the mark that the first call had."""
+    functions = Lambda()
+    for _ in range(2):
+        take(interrupted(**changes), functions, spot_interruptions=True)
+    launches = [json.loads(payload) for payload in functions.started.values()]
+    assert [launch["request"]["startedBy"] for launch in launches] == ([started] if started else [])
+    assert [launch["event_id"] for launch in launches] == ["t-0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d"] * len(
+        launches
+    )
+    assert take(interrupted(**changes), Lambda())[0] == Counts(ignored=1)
+
+
 @pytest.mark.parametrize(
     ("accounts", "counts"), [((), Counts(ignored=1)), (("210987654321",), Counts(started=1))]
 )

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 TOKEN_PREFIX = "rrt-"  # noqa: S105 - not a secret: the public mark of our client tokens
 MARK = "retry-run-task"
 
-_EVENT_ID = re.compile(r"[0-9A-Za-z-]{8,36}")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_TASK_ID = re.compile(r"[0-9A-Za-z-]{8,34}")
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _OUR_TOKEN = re.compile(r"rrt-[0-9a-f]{32}-\d{1,5}")
 _OUR_MARK = re.compile(rf"(?:.*/)?{MARK}/[0-9a-f]{{12}}", re.DOTALL)
+_AT_THE_END = re.compile(rf"(?:^|/){MARK}/[0-9a-f]{{12}}\Z")
 _NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z-_]")
 
 # Lambda: 1 to 64 of [a-zA-Z0-9-_].
@@ -45,11 +47,15 @@ def _digest(*parts: str, size: int) -> str:
 def event_identity(event_id: str | None, fallback: str) -> str:
     """Return what names a failed launch: CloudTrail's event id, or a digest of what stands in for it.
 
+    Only a UUID, as CloudTrail's ids are, is taken as it is: a record that somebody wrote by hand must not take the
+    name of another kind of launch.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+
     Args:
         event_id: ``eventID`` of the record; None if it was made by hand.
         fallback: Id of the log event, or of the EventBridge event, that brought the record.
     """
-    if event_id is not None and _EVENT_ID.fullmatch(event_id):
+    if event_id is not None and _UUID.fullmatch(event_id):
         return event_id
     return f"id-{_digest(event_id or fallback, size=32)}"
 
@@ -73,7 +79,8 @@ def call_identity(event_id: str, *, account: str, region: str, parameters: Mappi
 
 def task_event_id(task_arn: str) -> str:
     """Return what stands in for an event id in the launch of a task that was accepted and did not start."""
-    return event_identity(f"t-{task_arn.rsplit('/', 1)[-1]}", task_arn)
+    task_id = task_arn.rsplit("/", 1)[-1]
+    return f"t-{task_id if _TASK_ID.fullmatch(task_id) else _digest(task_arn, size=32)}"
 
 
 def task_identity(task_arn: str, *, account: str, region: str) -> str:
@@ -163,6 +170,15 @@ def mark_started_by(original: str | None, call_id: str) -> str:
 def is_ours(started_by: object) -> bool:
     """Tell whether a task was started by a recovery, from its ``startedBy`` alone."""
     return isinstance(started_by, str) and _OUR_MARK.fullmatch(started_by) is not None
+
+
+def without_mark(started_by: str) -> str:
+    """Return what ``startedBy`` of one of our tasks was before we marked it; empty if it was not set.
+
+    >>> without_mark("events-rule/nightly/retry-run-task/0123456789ab"), without_mark("events-rule/nightly")
+    ('events-rule/nightly', 'events-rule/nightly')
+    """
+    return _AT_THE_END.sub("", started_by)
 
 
 def recovery_name_of(stack: str, launch: FailedLaunch) -> str:

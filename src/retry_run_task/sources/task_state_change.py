@@ -71,7 +71,10 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
     if not arn:
         raise ReadError("its detail has no taskArn")
     if names.is_ours(started_by):
-        return Ignored(why="a recovery started this task and is watching it")
+        # A recovery is over once its task runs, so of what Spot takes after that nobody else knows.
+        if detail.get("stopCode") != SPOT_INTERRUPTION or not text_at(detail, "startedAt"):
+            return Ignored(why="a recovery started this task and is watching it")
+        started_by = names.without_mark(started_by)
     kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
     if kind is None:
         return Ignored(why="neither an EventBridge rule nor a schedule started this task")

@@ -27,13 +27,36 @@ def test_an_event_id_of_cloudtrail_is_kept_so_that_a_person_can_look_it_up() -> 
     assert identity.event_identity(EVENT_ID, "anything") == EVENT_ID
 
 
-@pytest.mark.parametrize("event_id", [None, "", "short", "x" * 37, "semi;colon-in-it", "\ud800" * 10])
+@pytest.mark.parametrize(
+    "event_id",
+    [
+        None,
+        "",
+        "short",
+        "x" * 36,
+        "semi;colon-in-it",
+        "\ud800" * 10,
+        f" {EVENT_ID}",
+        f"{EVENT_ID}\n",
+        EVENT_ID.replace("-", ""),
+        # The names of other kinds of launches.
+        "t-0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d",
+        "id-0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d",
+        "report-20261124-0123456789abcdef01",
+        "٤" * 8 + EVENT_ID[8:],
+    ],
+)
 def test_anything_else_is_named_by_a_digest(event_id: str | None) -> None:
     """A log event's id has 56 digits, and a person may have typed anything: both become names that fit."""
     name = identity.event_identity(event_id, "3711" * 14)
     assert re.fullmatch(r"id-[0-9a-f]{32}", name)
     assert name == identity.event_identity(event_id, "3711" * 14)
     assert identity.event_identity(None, "a") != identity.event_identity(None, "b")
+
+
+@given(original=st.from_regex(r"\A[a-zA-Z0-9-/_]{0,36}\Z"), call_id=st.from_regex(r"\A[0-9a-f]{32}\Z"))
+def test_what_a_task_was_called_before_our_mark_is_known_again(original: str, call_id: str) -> None:
+    assert identity.without_mark(identity.mark_started_by(original, call_id)) == original
 
 
 @given(stack=st.text(min_size=1), event_id=st.from_regex(r"\A[0-9A-Za-z-]{8,36}\Z"))
