@@ -48,8 +48,10 @@ PURPOSES = {
     "IntakeInvocations": "how often an event is delivered to intake",
     "IntakeDeadLetters": "events that never became a recovery, for 14 days",
     "IntakeDeadLettersPolicy": "lets EventBridge put events there",
+    "VpcPolicy": "what both need in a VPC",
     "RecoverLogGroup": "what recoveries decided",
     "RecoverPolicy": "what recover may do",
+    "RecoverKeysPolicy": "what recover may do with keys",
     "RecoverRole": "what recover runs under",
     "Recover": "makes failed calls again; a durable function",
     "CodeNumber": "used by no function: its number tells CloudFormation that recover's code or settings are new",
@@ -65,6 +67,12 @@ PURPOSES = {
 
 # What an action lets somebody do.
 ACTIONS = {
+    "ec2:AssignPrivateIpAddresses": "give interfaces addresses",
+    "ec2:CreateNetworkInterface": "make network interfaces",
+    "ec2:DeleteNetworkInterface": "delete them",
+    "ec2:DescribeNetworkInterfaces": "look at them",
+    "ec2:DescribeSubnets": "look at subnets",
+    "ec2:UnassignPrivateIpAddresses": "take addresses back",
     "ecs:DescribeTasks": "look at tasks",
     "ecs:ListTagsForResource": "read the tags of task definitions",
     "ecs:ListTasks": "list tasks",
@@ -100,7 +108,9 @@ CONDITIONS = {
     "ecs:CreateAction": "while they are made by",
     "ecs:cluster": "on the clusters",
     "iam:PassedToService": "for use by",
+    "kms:EncryptionContext:aws:lambda:FunctionArn": "for the function",
     "kms:ViaService": "through",
+    "lambda:SourceFunctionArn": "called by the code of",
 }
 
 NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -155,26 +165,31 @@ def roles(resources: Mapping[str, Any]) -> Iterator[str]:
     for name, resource in resources.items():
         if resource["Type"] == "AWS::IAM::Role":
             (trust,) = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-            (policy,) = (p["Ref"] for p in resource["Properties"]["ManagedPolicyArns"])
-            properties = resources[policy]["Properties"]
             yield (
                 f"### `{text_of(resource['Properties']['RoleName'])}`\n\n"
                 f"{sentence(PURPOSES[name])}\n"
-                f"Only {principal(trust)} may {words(trust)}.\n"
-                f"It has one policy, `{text_of(properties['ManagedPolicyName'])}`:"
+                f"Only {principal(trust)} may {words(trust)}."
             )
-            yield table(
-                ("statement", "may", "on", "only"),
-                (
-                    (
-                        f"`{s['Sid']}`",
-                        words(s),
-                        things(s["Resource"]),
-                        "; ".join((*when, *conditions(s))) or "always",
-                    )
-                    for s, when in statements(properties["PolicyDocument"])
-                ),
-            )
+            for one in resource["Properties"]["ManagedPolicyArns"]:
+                policy, when = (
+                    (one["Fn::If"][1]["Ref"], WHEN[one["Fn::If"][0]]) if "Fn::If" in one else (one["Ref"], "")
+                )
+                properties = resources[policy]["Properties"]
+                yield f"Its policy `{text_of(properties['ManagedPolicyName'])}`{f', {when}' if when else ''}:"
+                yield table(
+                    ("statement", "may", "on", "only"), allowed_by_policy(properties["PolicyDocument"])
+                )
+
+
+def allowed_by_policy(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """Yield each statement of a role's policy as a line."""
+    for statement, when in statements(document):
+        yield (
+            f"`{statement['Sid']}`",
+            ("may not " if statement["Effect"] == "Deny" else "") + words(statement),
+            things(statement["Resource"]),
+            "; ".join((*when, *conditions(statement))) or "always",
+        )
 
 
 def statements(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
@@ -193,6 +208,10 @@ WHEN = {
     "HasMembers": "with `<MemberAccounts>`",
     "HasEmail": "with `<NotificationEmail>`",
     "HasTopicKey": "with `<TopicKeyArn>`",
+    "HasDataKey": "with `<DataKeyArn>`",
+    "HasScheduleKeys": "with `<ScheduleKeyArns>`",
+    "HasKeys": "with `<TopicKeyArn>`, `<DataKeyArn>` or `<ScheduleKeyArns>`",
+    "HasVpc": "with `<SubnetIds>`",
     "HasTrailLogGroup": "with `<TrailLogGroupName>`",
     "WatchesTrail": "with `<TrailLogGroupName>` and `<TrailSilentHours>`",
     "PassesRoles": "with `<PassRoleArns>`",
@@ -269,7 +288,7 @@ def words(statement: Mapping[str, Any]) -> str:
 def conditions(statement: Mapping[str, Any]) -> Iterator[str]:
     """Yield what has to hold for a statement to apply."""
     for operator, wanted in statement.get("Condition", {}).items():
-        if operator not in ("StringEquals", "ArnLike", "ArnEquals"):
+        if operator not in ("StringEquals", "StringLike", "ArnLike", "ArnEquals"):
             raise ValueError(f"{operator} has no words on this page")
         for key, value in wanted.items():
             yield f"{CONDITIONS[key]} {things(value)}"

@@ -129,6 +129,7 @@ resource "aws_cloudwatch_metric_alarm" "trail_silent" {
 
   alarm_name          = "${var.name}-trail-silent"
   alarm_description   = "The log group has shown no RunTask of a rule or schedule for longer than any schedule allows. ${var.runbook_url}#trail-silent"
+  tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "breaching"
   namespace           = "retry-run-task/${var.name}"
@@ -145,6 +146,7 @@ resource "aws_cloudwatch_metric_alarm" "counted" {
 
   alarm_name          = "${var.name}-${each.key}"
   alarm_description   = "${each.value.sentence} ${var.runbook_url}#${each.key}"
+  tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "notBreaching"
   namespace           = each.value.namespace
@@ -160,6 +162,7 @@ resource "aws_cloudwatch_metric_alarm" "counted" {
 resource "aws_cloudwatch_metric_alarm" "gave_up" {
   alarm_name          = "${var.name}-gave-up"
   alarm_description   = "Recoveries ended without their tasks: somebody has to look at the message that says why. ${var.runbook_url}#gave-up"
+  tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "notBreaching"
   evaluation_periods  = 1
@@ -194,6 +197,7 @@ resource "aws_cloudwatch_metric_alarm" "gave_up" {
 resource "aws_cloudwatch_metric_alarm" "broke" {
   alarm_name          = "${var.name}-broke"
   alarm_description   = "Recoveries failed without giving up, so nobody has been told of their launches. ${var.runbook_url}#broke"
+  tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "notBreaching"
   evaluation_periods  = 1

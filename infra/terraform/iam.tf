@@ -25,6 +25,22 @@ data "aws_iam_policy_document" "intake" {
     resources = [aws_sqs_queue.intake_dead_letters.arn]
   }
 
+  dynamic "statement" {
+    for_each = var.data_key_arn != "" ? [1] : []
+
+    content {
+      sid       = "EncryptWhatIsKept"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.data_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["sqs.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -34,14 +50,19 @@ data "aws_iam_policy_document" "intake" {
 
 resource "aws_iam_policy" "intake" {
   name        = "${var.name}-intake-policy"
+  path        = var.role_path
   description = "What intake of retry-run-task may do."
   policy      = data.aws_iam_policy_document.intake.json
+  tags        = var.tags
 }
 
 resource "aws_iam_role" "intake" {
-  name               = "${var.name}-intake-role"
-  description        = "What intake of retry-run-task runs under."
-  assume_role_policy = data.aws_iam_policy_document.lambda.json
+  name                 = "${var.name}-intake-role"
+  path                 = var.role_path
+  description          = "What intake of retry-run-task runs under."
+  assume_role_policy   = data.aws_iam_policy_document.lambda.json
+  permissions_boundary = local.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "intake" {
@@ -185,7 +206,7 @@ data "aws_iam_policy_document" "recover" {
     content {
       sid       = "EnterOtherAccounts"
       actions   = ["sts:AssumeRole"]
-      resources = ["arn:${local.partition}:iam::*:role/${var.name}-member"]
+      resources = ["arn:${local.partition}:iam::*:role${var.role_path}${var.name}-member"]
 
       condition {
         test     = "StringEquals"
@@ -199,22 +220,6 @@ data "aws_iam_policy_document" "recover" {
     sid       = "TellAPerson"
     actions   = ["sns:Publish"]
     resources = [aws_sns_topic.notifications.arn]
-  }
-
-  dynamic "statement" {
-    for_each = var.topic_key_arn != "" ? [1] : []
-
-    content {
-      sid       = "UseTheKeyOfTheTopic"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [var.topic_key_arn]
-
-      condition {
-        test     = "StringEquals"
-        variable = "kms:ViaService"
-        values   = ["sns.${local.region}.${data.aws_partition.current.dns_suffix}"]
-      }
-    }
   }
 
   # By name and not by reference, since the function needs this policy to be there first.
@@ -240,17 +245,138 @@ data "aws_iam_policy_document" "recover" {
 
 resource "aws_iam_policy" "recover" {
   name        = "${var.name}-policy"
+  path        = var.role_path
   description = "What recover of retry-run-task may do."
   policy      = data.aws_iam_policy_document.recover.json
+  tags        = var.tags
 }
 
 resource "aws_iam_role" "recover" {
-  name               = "${var.name}-role"
-  description        = "What recover of retry-run-task runs under, and the caller that CloudTrail shows for its calls."
-  assume_role_policy = data.aws_iam_policy_document.lambda.json
+  name                 = "${var.name}-role"
+  path                 = var.role_path
+  description          = "What recover of retry-run-task runs under, and the caller that CloudTrail shows for its calls."
+  assume_role_policy   = data.aws_iam_policy_document.lambda.json
+  permissions_boundary = local.permissions_boundary
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "recover" {
   role       = aws_iam_role.recover.name
   policy_arn = aws_iam_policy.recover.arn
+}
+
+# Beside the policy above, which has little room left: IAM allows 6,144 characters each.
+data "aws_iam_policy_document" "recover_keys" {
+  # GetSchedule needs it of a schedule with a key, and every action on the rules of an event bus with one.
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
+  dynamic "statement" {
+    for_each = length(var.schedule_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadEncryptedSchedules"
+      actions   = ["kms:Decrypt"]
+      resources = var.schedule_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["events.*.${data.aws_partition.current.dns_suffix}", "scheduler.*.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.topic_key_arn != "" ? [1] : []
+
+    content {
+      sid       = "UseTheKeyOfTheTopic"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.topic_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["sns.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.data_key_arn != "" ? [1] : []
+
+    content {
+      sid       = "EncryptWhatIsKept"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [var.data_key_arn]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["sqs.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+}
+
+resource "aws_iam_policy" "recover_keys" {
+  count = local.has_keys ? 1 : 0
+
+  name        = "${var.name}-keys-policy"
+  path        = var.role_path
+  description = "What recover of retry-run-task may do with keys."
+  policy      = data.aws_iam_policy_document.recover_keys.json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "recover_keys" {
+  count = local.has_keys ? 1 : 0
+
+  role       = aws_iam_role.recover.name
+  policy_arn = aws_iam_policy.recover_keys[0].arn
+}
+
+# Lambda makes the network interfaces under the functions' roles. The functions themselves may not.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+data "aws_iam_policy_document" "vpc" {
+  statement {
+    #checkov:skip=CKV_AWS_111:AWS asks for these on everything, as an interface has no ARN before it is made; the code is denied them.
+    #checkov:skip=CKV_AWS_356:As above.
+    sid       = "MakeNetworkInterfaces"
+    actions   = local.network_interfaces
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "NotFromTheFunctionsOwnCode"
+    effect    = "Deny"
+    actions   = local.network_interfaces
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "lambda:SourceFunctionArn"
+      values = [
+        "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-intake",
+        "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-recover",
+      ]
+    }
+  }
+}
+
+resource "aws_iam_policy" "vpc" {
+  count = local.has_vpc ? 1 : 0
+
+  name        = "${var.name}-vpc-policy"
+  path        = var.role_path
+  description = "What Lambda needs to run the functions of retry-run-task in a VPC."
+  policy      = data.aws_iam_policy_document.vpc.json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "vpc" {
+  for_each = local.has_vpc ? { intake = aws_iam_role.intake.name, recover = aws_iam_role.recover.name } : {}
+
+  role       = each.value
+  policy_arn = aws_iam_policy.vpc[0].arn
 }

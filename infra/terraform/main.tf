@@ -20,6 +20,20 @@ locals {
   has_trail_log_group = var.trail_log_group_name != ""
   watches_trail       = local.has_trail_log_group && var.trail_silent_hours != ""
 
+  has_vpc              = length(var.subnet_ids) > 0
+  has_keys             = var.topic_key_arn != "" || var.data_key_arn != "" || length(var.schedule_key_arns) > 0
+  data_key             = var.data_key_arn != "" ? var.data_key_arn : null
+  permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null
+
+  network_interfaces = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+  ]
+
   # A log group has two filters at most, and their names differ. A second installation gets the second.
   filter_name = var.name == "retry-run-task" ? "RunTaskFailureFilter" : "RunTaskFailureFilter-${var.name}"
 
@@ -98,6 +112,7 @@ resource "aws_cloudwatch_event_rule" "failed_calls" {
   name          = "${var.name}-failed-calls"
   description   = "RunTask calls that placed nothing or part of what was asked for, or that raised an error."
   event_pattern = jsonencode(local.failed_calls)
+  tags          = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "failed_calls" {
@@ -127,6 +142,7 @@ resource "aws_cloudwatch_event_rule" "failed_starts" {
   name          = "${var.name}-failed-starts"
   description   = "Tasks of rules and schedules that ECS accepted and that did not start."
   event_pattern = jsonencode(local.failed_starts)
+  tags          = var.tags
 }
 
 resource "aws_cloudwatch_event_target" "failed_starts" {
@@ -159,6 +175,8 @@ resource "aws_cloudwatch_log_group" "intake" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year is for the trail, which has the calls themselves.
   name              = "/aws/lambda/${var.name}-intake"
   retention_in_days = var.log_retention_days
+  kms_key_id        = local.data_key
+  tags              = var.tags
 }
 
 resource "aws_lambda_function" "intake" {
@@ -175,6 +193,8 @@ resource "aws_lambda_function" "intake" {
   runtime          = "python3.13"
   architectures    = ["arm64"]
   role             = aws_iam_role.intake.arn
+  kms_key_arn      = local.data_key
+  tags             = var.tags
   timeout          = 300
   memory_size      = 512
 
@@ -190,6 +210,7 @@ resource "aws_lambda_function" "intake" {
   environment {
     variables = {
       RETRY_RUN_TASK_STACK              = var.name
+      RETRY_RUN_TASK_ROLE_PATH          = var.role_path
       RETRY_RUN_TASK_RECOVER_FUNCTION   = aws_lambda_alias.live.arn
       RETRY_RUN_TASK_ROLE_ARN           = aws_iam_role.recover.arn
       RETRY_RUN_TASK_CALLERS            = join(",", var.callers)
@@ -202,7 +223,29 @@ resource "aws_lambda_function" "intake" {
     }
   }
 
-  depends_on = [aws_iam_role_policy_attachment.intake]
+  dynamic "vpc_config" {
+    for_each = local.has_vpc ? [1] : []
+
+    content {
+      subnet_ids         = var.subnet_ids
+      security_group_ids = var.security_group_ids
+    }
+  }
+
+  depends_on = [aws_iam_role_policy_attachment.intake, aws_iam_role_policy_attachment.vpc]
+
+  # The template's Rules.
+  lifecycle {
+    precondition {
+      condition     = contains(local.regions, local.region)
+      error_message = "regions leaves out the provider's own, so nothing here would be recovered; name it, too."
+    }
+
+    precondition {
+      condition     = !contains(var.member_accounts, local.account)
+      error_message = "member_accounts has this account, which needs no role to get into itself; leave it out."
+    }
+  }
 }
 
 resource "aws_lambda_function_event_invoke_config" "intake" {
@@ -216,7 +259,9 @@ resource "aws_lambda_function_event_invoke_config" "intake" {
 resource "aws_sqs_queue" "intake_dead_letters" {
   name                      = "${var.name}-intake-dead-letters"
   message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = local.data_key == null ? true : null
+  kms_master_key_id         = local.data_key
+  tags                      = var.tags
 }
 
 data "aws_iam_policy_document" "intake_dead_letters" {
@@ -250,6 +295,8 @@ resource "aws_cloudwatch_log_group" "recover" {
   #checkov:skip=CKV_AWS_338:How long logs are kept is a variable; a year is for the trail, which has the calls themselves.
   name              = "/aws/lambda/${var.name}-recover"
   retention_in_days = var.log_retention_days
+  kms_key_id        = local.data_key
+  tags              = var.tags
 }
 
 resource "aws_lambda_function" "recover" {
@@ -265,6 +312,8 @@ resource "aws_lambda_function" "recover" {
   runtime          = "python3.13"
   architectures    = ["arm64"]
   role             = aws_iam_role.recover.arn
+  kms_key_arn      = local.data_key
+  tags             = var.tags
   timeout          = 600
   memory_size      = 512
 
@@ -291,6 +340,7 @@ resource "aws_lambda_function" "recover" {
   environment {
     variables = {
       RETRY_RUN_TASK_STACK            = var.name
+      RETRY_RUN_TASK_ROLE_PATH        = var.role_path
       RETRY_RUN_TASK_TOPIC_ARN        = aws_sns_topic.notifications.arn
       RETRY_RUN_TASK_MESSAGES         = var.messages
       RETRY_RUN_TASK_EXTERNAL_ID      = var.member_external_id
@@ -299,7 +349,16 @@ resource "aws_lambda_function" "recover" {
     }
   }
 
-  depends_on = [aws_iam_role_policy_attachment.recover]
+  dynamic "vpc_config" {
+    for_each = local.has_vpc ? [1] : []
+
+    content {
+      subnet_ids         = var.subnet_ids
+      security_group_ids = var.security_group_ids
+    }
+  }
+
+  depends_on = [aws_iam_role_policy_attachment.recover, aws_iam_role_policy_attachment.recover_keys, aws_iam_role_policy_attachment.vpc]
 }
 
 resource "aws_lambda_alias" "live" {
@@ -320,7 +379,9 @@ resource "aws_lambda_function_event_invoke_config" "recover" {
 resource "aws_sqs_queue" "recover_dead_letters" {
   name                      = "${var.name}-recover-dead-letters"
   message_retention_seconds = 1209600
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = local.data_key == null ? true : null
+  kms_master_key_id         = local.data_key
+  tags                      = var.tags
 }
 
 # --- How a person is told. ---
@@ -330,6 +391,7 @@ resource "aws_sns_topic" "notifications" {
   name              = "${var.name}-notifications"
   display_name      = "retry-run-task"
   kms_master_key_id = var.topic_key_arn != "" ? var.topic_key_arn : null
+  tags              = var.tags
 }
 
 data "aws_iam_policy_document" "notifications" {

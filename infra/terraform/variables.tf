@@ -154,17 +154,6 @@ variable "messages" {
   }
 }
 
-variable "topic_key_arn" {
-  description = "Key of your own (KMS) that encrypts the topic. Its key policy has to let cloudwatch.amazonaws.com use it (kms:Decrypt, kms:GenerateDataKey*), or alarms reach nobody. If empty, the topic has no key."
-  type        = string
-  default     = ""
-
-  validation {
-    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$", var.topic_key_arn))
-    error_message = "Give the ARN of a key, not an alias, or nothing."
-  }
-}
-
 variable "runbook_url" {
   description = "Where the runbook can be read; the description of every alarm links to its section there."
   type        = string
@@ -191,4 +180,94 @@ variable "log_retention_days" {
   description = "How long the functions' own logs are kept, in days."
   type        = number
   default     = 30
+}
+
+# For accounts in which a service control policy, or somebody who reviews, asks for it.
+
+variable "permissions_boundary_arn" {
+  description = "Managed policy that bounds what the roles may do. If empty, none does."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]{1,640})?$", var.permissions_boundary_arn))
+    error_message = "Give the ARN of a managed policy, or nothing."
+  }
+}
+
+variable "role_path" {
+  description = "Path of the roles and their policies, such as /batch/. modules/member has to have the same."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([a-zA-Z0-9+=.@_-]{1,64}/){0,7}$", var.role_path))
+    error_message = "Give a path that begins and ends with a slash, such as /batch/."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Subnets that the functions run in. They need a way to the APIs of Lambda, ECS, EventBridge, EventBridge Scheduler and SNS (and STS, for other accounts): a NAT gateway, or endpoints. If empty, the functions are in no VPC."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for s in var.subnet_ids : can(regex("^(subnet-[0-9a-f]{8,17})?$", s))])
+    error_message = "Give ids of subnets."
+  }
+}
+
+variable "security_group_ids" {
+  description = "Security groups of the functions there; HTTPS has to be let out."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for s in var.security_group_ids : can(regex("^(sg-[0-9a-f]{8,17})?$", s))])
+    error_message = "Give ids of security groups."
+  }
+
+  validation {
+    condition     = (length(var.subnet_ids) == 0) == (length(var.security_group_ids) == 0)
+    error_message = "subnet_ids and security_group_ids go together; give both or neither."
+  }
+}
+
+variable "data_key_arn" {
+  description = "Key of your own (KMS) for the log groups, the queues and the functions' environment. docs/install.md has the key policy that it needs. If empty, AWS's own keys are used."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]{1,40})?$", var.data_key_arn))
+    error_message = "Give the ARN of a key, not an alias, or nothing."
+  }
+}
+
+variable "topic_key_arn" {
+  description = "Key of your own (KMS) that encrypts the topic. Its key policy has to let cloudwatch.amazonaws.com use it (kms:Decrypt, kms:GenerateDataKey*), or alarms reach nobody. If empty, the topic has no key."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$", var.topic_key_arn))
+    error_message = "Give the ARN of a key, not an alias, or nothing."
+  }
+}
+
+variable "schedule_key_arns" {
+  description = "Keys of your own (KMS) that schedules and event buses are encrypted with. recover reads in them what CloudTrail hides of a request, and when the next run is due."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for a in var.schedule_key_arns : can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$", a))])
+    error_message = "Give ARNs of keys, no aliases."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags. CloudFormation takes them from the stack's."
+  type        = map(string)
+  default     = {}
 }

@@ -99,6 +99,13 @@ def _text(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+    if not re.fullmatch(r"/|/[!-~]+/", text):
+        raise _BadValueError("expected a path that begins and ends with a slash, such as /batch/")
+    return text
+
+
 def _stack(text: str) -> str:
     if not text:
         raise _BadValueError("expected a name")
@@ -173,6 +180,9 @@ class Settings:
         "With five at a time, [recover's reserved concurrency](../../infra/template.yaml), that is half of the 20 "
         "that [ECS takes on Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).",
     )
+    role_path: str = _setting(
+        "/", _path, "IAM path of the roles of this installation, also of those in other accounts."
+    )
     role_arn: str = _setting(
         "", _text, "ARN of the role that recover runs under, by which its own failed calls are recognised."
     )
@@ -237,7 +247,7 @@ class Settings:
             accounts=self.accounts,
             regions=self.regions or (region,),
             role_arn=self.role_arn or None,
-            member_role=member_role(self.stack) if self.accounts else "",
+            member_role=member_role(self.stack, self.role_path) if self.accounts else "",
         )
 
 

@@ -383,7 +383,10 @@ def test_a_dry_run_shows_what_then_happens(aws: MiniStack) -> None:
         return {(one["action"], one["resource"]) for one in result["changes"]}
 
     # Everything on: the emulator's change sets name resources, too, whose condition does not hold.
-    all_on = (*GIVEN, "--notification-email", "a@b", "--trail-silent-hours", "26")
+    key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    vpc = ("--subnet-ids", "subnet-01234567", "--security-group-ids", "sg-01234567")
+    told = ("--notification-email", "a@b", "--trail-silent-hours", "26", "--data-key-arn", key)
+    all_on = (*GIVEN, *told, *vpc)
     plan, done = planned(*all_on), deployed(aws, *all_on)
     for part in ("stack", "region", "parameters", "statements", "bucket", "code", "template"):
         assert plan[part] == done[part]

@@ -20,7 +20,14 @@ GIVEN = {
     "Regions": "ap-northeast-1,eu-west-1",
 }
 HOME, ROLES = "123456789012", "batch,service/batch-execution"
-FULL = {"HubAccount": HOME, "ExternalId": "night-shift-7f3a", "PassRoles": ROLES, **GIVEN}
+KEY = "arn:aws:kms:ap-northeast-1:210987654321:key/5678abcd-12ab-34cd-56ef-1234567890ab"
+FULL = {
+    "ScheduleKeyArns": KEY,
+    "HubAccount": HOME,
+    "ExternalId": "night-shift-7f3a",
+    "PassRoles": ROLES,
+    **GIVEN,
+}
 AWAY = {"AWS::AccountId": "210987654321"}
 
 
@@ -35,7 +42,8 @@ def statements(stack: Stack, policy: str) -> dict[str, dict[str, Any]]:
 
 def test_recover_may_do_there_what_it_may_do_at_home_and_nothing_else() -> None:
     arns = ",".join(f"arn:aws:iam::{HOME}:role/{name}" for name in ROLES.split(","))
-    home = statements(Stack(PassRoleArns=arns, **GIVEN), "RecoverPolicy")
+    made = Stack(PassRoleArns=arns, ScheduleKeyArns=KEY, **GIVEN)
+    home = statements(made, "RecoverPolicy") | statements(made, "RecoverKeysPolicy")
     away = statements(member(), "MemberPolicy")
     assert away.keys() == NOT_OWN - {"EnterOtherAccounts"}
     # Where an account is in an ARN, it is the account's own; and roles are told by name, for many accounts at once.
@@ -47,17 +55,18 @@ def test_recover_may_do_there_what_it_may_do_at_home_and_nothing_else() -> None:
     }
 
 
-def test_only_the_hubs_recover_is_let_in_and_only_with_the_external_id() -> None:
-    (role,) = member(HubName="night").of_type("AWS::IAM::Role").values()
+@pytest.mark.parametrize("path", ["/", "/batch/"])
+def test_only_the_hubs_recover_is_let_in_and_only_with_the_external_id(path: str) -> None:
+    (role,) = member(HubName="night", RolePath=path).of_type("AWS::IAM::Role").values()
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"AWS": f"arn:aws:iam::{HOME}:root"}
     assert statement["Action"] == "sts:AssumeRole"
-    hubs = Stack(name="night", TaskDefinitions="x").of_type("AWS::IAM::Role")["RecoverRole"]["RoleName"]
+    hub = Stack(name="night", TaskDefinitions="x", RolePath=path).of_type("AWS::IAM::Role")["RecoverRole"]
     assert statement["Condition"] == {
         "StringEquals": {"sts:ExternalId": "night-shift-7f3a"},
-        "ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HOME}:role/{hubs}"},
+        "ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HOME}:role{hub['Path']}{hub['RoleName']}"},
     }
-    assert role["RoleName"] == member_role("night")
+    assert f"{role['Path'].lstrip('/')}{role['RoleName']}" == member_role("night", path)
     assert role["ManagedPolicyArns"] == ["<MemberPolicy>"]
 
 
@@ -73,7 +82,17 @@ def test_without_roles_none_can_be_passed_and_without_regions_it_is_the_stacks_o
 def test_nothing_is_bound_to_one_partition(region: str) -> None:
     where = {"AWS::Partition": "aws-cn", "AWS::Region": region}
     text = json.dumps(Stack(where=where, path=MEMBER, **FULL).resources)
-    assert re.findall(r"arn:aws[^*\"]{0,9}", text.replace("arn:aws-cn:", "")) == []
+    assert re.findall(r"arn:aws[^*\"]{0,9}", text.replace("arn:aws-cn:", "").replace(KEY, "")) == []
+
+
+def test_a_boundary_and_a_path_are_the_roles() -> None:
+    boundary = "arn:aws:iam::210987654321:policy/boundary"
+    stack = member(PermissionsBoundaryArn=boundary, RolePath="/batch/")
+    (role,) = stack.of_type("AWS::IAM::Role").values()
+    (policy,) = stack.of_type("AWS::IAM::ManagedPolicy").values()
+    assert (role["PermissionsBoundary"], role["Path"], policy["Path"]) == (boundary, "/batch/", "/batch/")
+    (bare,) = member().of_type("AWS::IAM::Role").values()
+    assert ("PermissionsBoundary" in bare, bare["Path"]) == (False, "/")
 
 
 def test_a_name_of_50_characters_fits() -> None:
@@ -83,7 +102,7 @@ def test_a_name_of_50_characters_fits() -> None:
 
 def test_the_same_parameters_take_the_same() -> None:
     home, away = template()["Parameters"], template(MEMBER)["Parameters"]
-    for name in ("TaskDefinitions", "Clusters", "Regions"):
+    for name in sorted((home.keys() & away.keys()) - {"PassRoles"}):
         assert [away[name].get(k) for k in ("Type", "AllowedPattern", "Default")] == [
             home[name].get(k) for k in ("Type", "AllowedPattern", "Default")
         ]
@@ -138,6 +157,8 @@ def _block(kind: str, of_type: str, name: str) -> dict[str, Any]:
 def test_the_module_takes_the_same_parameters() -> None:
     variables = {name: body for block in module(IN_TERRAFORM)["variable"] for name, body in block.items()}
     parameters = template(MEMBER)["Parameters"]
+    # CloudFormation takes tags from the stack's.
+    assert variables.pop("tags")["type"] == "${map(string)}"
     assert list(variables) == [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in parameters]
     for variable, parameter in zip(variables.values(), parameters.values(), strict=True):
         assert parameter["AllowedPattern"] in variable["validation"][0]["condition"]

@@ -28,7 +28,12 @@ EVERYTHING = {
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemberAccounts": "210987654321,333333333333",
     "MemberExternalId": "night-shift-7f3a",
+    "SubnetIds": "subnet-0123456789abcdef0",
+    "SecurityGroupIds": "sg-0123456789abcdef0",
+    "DataKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/2345bcde-12ab-34cd-56ef-1234567890ab",
+    "ScheduleKeyArns": "arn:aws:kms:ap-northeast-1:123456789012:key/3456cdef-12ab-34cd-56ef-1234567890ab",
 }
+POLICIES = ("IntakePolicy", "RecoverPolicy", "VpcPolicy")
 
 # Which function calls what a module of aws/ offers.
 CALLED_BY = {
@@ -41,7 +46,7 @@ CALLED_BY = {
     "members": "RecoverPolicy",
 }
 # Modules of aws/ that call nothing.
-CALL_NOTHING = {"__init__", "once", "pace", "telemetry", "port"}
+CALL_NOTHING = {"__init__", "once", "pace", "telemetry", "port", "faults", "starts"}
 
 # Operations that IAM knows under another name.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
@@ -59,12 +64,24 @@ ON_EVERYTHING = {
 
 # What the roles are also asked for by AWS itself, and by whom. Nothing in the code calls these.
 _LOGS = "the Lambda runtime writes what the function prints"
+_KEY = "SQS, when the queue has a key"
+_VPC = "Lambda, under the function's role, when the function is in a VPC"
 _DEAD_LETTERS = "Lambda sends events that the function failed on, under the function's role"
 ASKED_BY_AWS = {
     "IntakePolicy": {
         "logs:CreateLogStream": _LOGS,
         "logs:PutLogEvents": _LOGS,
         "sqs:SendMessage": _DEAD_LETTERS,
+        "kms:Decrypt": _KEY,
+        "kms:GenerateDataKey": _KEY,
+    },
+    "VpcPolicy": {
+        "ec2:AssignPrivateIpAddresses": _VPC,
+        "ec2:CreateNetworkInterface": _VPC,
+        "ec2:DeleteNetworkInterface": _VPC,
+        "ec2:DescribeNetworkInterfaces": _VPC,
+        "ec2:DescribeSubnets": _VPC,
+        "ec2:UnassignPrivateIpAddresses": _VPC,
     },
     "RecoverPolicy": {
         "logs:CreateLogStream": _LOGS,
@@ -72,8 +89,8 @@ ASKED_BY_AWS = {
         "sqs:SendMessage": _DEAD_LETTERS,
         "iam:PassRole": "ECS, when a task has a role",
         "ecs:TagResource": "ECS, when a task is started with tags",
-        "kms:Decrypt": "SNS, when the topic has a key",
-        "kms:GenerateDataKey": "SNS, when the topic has a key",
+        "kms:Decrypt": "SNS, SQS, Lambda, EventBridge and its Scheduler, when something there has a key",
+        "kms:GenerateDataKey": "SNS and SQS, when the topic or the queue has a key",
     },
 }
 
@@ -129,7 +146,7 @@ def _services(tree: ast.AST) -> set[str]:
 
 def called() -> dict[str, set[str]]:
     """Return the actions that the code needs, by the policy that has to grant them."""
-    needed: dict[str, set[str]] = {"IntakePolicy": set(), "RecoverPolicy": _durable_sdk()}
+    needed: dict[str, set[str]] = {"IntakePolicy": set(), "RecoverPolicy": _durable_sdk(), "VpcPolicy": set()}
     for path in _reachable():
         if path.parent.name == "aws" and path.stem not in CALL_NOTHING:
             tree = ast.parse(path.read_text())
@@ -153,9 +170,12 @@ def _durable_sdk() -> set[str]:
 
 
 def statements(policy: str, stack: Stack | None = None) -> list[dict[str, Any]]:
-    """Return a policy's statements."""
-    made = (stack or Stack(**EVERYTHING)).of_type("AWS::IAM::ManagedPolicy")[policy]
-    return made["PolicyDocument"]["Statement"]
+    """Return a policy's statements, with those of the policies beside it: recover has more than one, for their size."""
+    family = policy.removesuffix("Policy")
+    made = (stack or Stack(**EVERYTHING)).of_type("AWS::IAM::ManagedPolicy")
+    beside = [one for name, one in made.items() if name.startswith(family)]
+    assert beside, policy
+    return [statement for one in beside for statement in one["PolicyDocument"]["Statement"]]
 
 
 def _listed(value: Any) -> list[Any]:
@@ -164,10 +184,11 @@ def _listed(value: Any) -> list[Any]:
 
 def granted(policy: str) -> set[str]:
     """Return the actions that a policy allows."""
-    return {action for s in statements(policy) for action in _listed(s["Action"])}
+    allowed = (s for s in statements(policy) if s["Effect"] == "Allow")
+    return {action for s in allowed for action in _listed(s["Action"])}
 
 
-@pytest.mark.parametrize("policy", ["IntakePolicy", "RecoverPolicy"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_what_is_granted_is_what_is_called(policy: str) -> None:
     needed = called()[policy] | set(ASKED_BY_AWS[policy])
     assert sorted(needed - granted(policy)) == [], "called, and not granted in infra/template.yaml"
@@ -269,12 +290,21 @@ def test_without_roles_or_a_key_there_is_no_permission_for_them() -> None:
     given = {k: v for k, v in EVERYTHING.items() if k in ("TaskDefinitions", "Clusters")}
     sids = {s["Sid"] for s in statements("RecoverPolicy", Stack(**given))}
     everything = {s["Sid"] for s in statements("RecoverPolicy")}
-    assert everything - sids == {"PassTheRolesOfTheTasks", "UseTheKeyOfTheTopic", "EnterOtherAccounts"}
+    assert everything - sids == {
+        "PassTheRolesOfTheTasks",
+        "UseTheKeyOfTheTopic",
+        "EnterOtherAccounts",
+        "EncryptWhatIsKept",
+        "ReadEncryptedSchedules",
+        "ReadWhereRecoveriesAre",
+    }
 
 
-def test_recover_may_take_one_role_in_the_named_accounts_and_no_other() -> None:
-    statement = _statement("EnterOtherAccounts")
-    assert statement["Resource"] == f"arn:aws:iam::*:role/{member_role('retry-run-task')}"
+@pytest.mark.parametrize("path", ["/", "/batch/"])
+def test_recover_may_take_one_role_in_the_named_accounts_and_no_other(path: str) -> None:
+    given = statements("RecoverPolicy", Stack(**EVERYTHING, RolePath=path))
+    (statement,) = (s for s in given if s["Sid"] == "EnterOtherAccounts")
+    assert statement["Resource"] == f"arn:aws:iam::*:role/{member_role('retry-run-task', path)}"
     assert statement["Condition"] == {
         "StringEquals": {"aws:ResourceAccount": ["210987654321", "333333333333"]}
     }
@@ -283,24 +313,74 @@ def test_recover_may_take_one_role_in_the_named_accounts_and_no_other() -> None:
 def test_recover_may_act_in_the_named_regions_only() -> None:
     regions = ["ap-northeast-1", "eu-west-1"]
     for statement in statements("RecoverPolicy", Stack(**EVERYTHING, Regions=",".join(regions))):
-        if statement["Sid"] in NOT_OWN - {"PassTheRolesOfTheTasks", "EnterOtherAccounts"}:
+        if statement["Sid"] in NOT_OWN - {
+            "PassTheRolesOfTheTasks",
+            "EnterOtherAccounts",
+            "ReadEncryptedSchedules",
+        }:
             assert statement["Condition"]["StringEquals"]["aws:RequestedRegion"] == regions
 
 
 def test_everything_else_is_of_this_stack() -> None:
+    keys = {EVERYTHING["TopicKeyArn"], EVERYTHING["DataKeyArn"]}
     for policy in ("IntakePolicy", "RecoverPolicy"):
         for statement in statements(policy):
             if statement["Sid"] not in NOT_OWN:
                 for resource in _listed(statement["Resource"]):
                     is_own = resource.startswith("<") or ":function:retry-run-task-recover:" in resource
-                    assert is_own or resource == EVERYTHING["TopicKeyArn"], statement["Sid"]
+                    assert is_own or resource in keys, statement["Sid"]
 
 
-def test_a_role_can_be_taken_by_lambda_only_and_has_one_policy() -> None:
+def test_a_key_is_used_through_one_service_only_and_for_what_is_ours() -> None:
+    used = {
+        (policy, s["Sid"]): (s["Resource"], s["Condition"])
+        for policy in ("IntakePolicy", "RecoverPolicy")
+        for s in statements(policy)
+        if any(action.startswith("kms:") for action in _listed(s["Action"]))
+    }
+    data, topic = EVERYTHING["DataKeyArn"], EVERYTHING["TopicKeyArn"]
+    sqs = {"StringEquals": {"kms:ViaService": "sqs.ap-northeast-1.amazonaws.com"}}
+    recover = "arn:aws:lambda:ap-northeast-1:123456789012:function:retry-run-task-recover"
+    assert used == {
+        ("IntakePolicy", "EncryptWhatIsKept"): (data, sqs),
+        ("RecoverPolicy", "EncryptWhatIsKept"): (data, sqs),
+        ("RecoverPolicy", "UseTheKeyOfTheTopic"): (
+            topic,
+            {"StringEquals": {"kms:ViaService": "sns.ap-northeast-1.amazonaws.com"}},
+        ),
+        ("RecoverPolicy", "ReadWhereRecoveriesAre"): (
+            data,
+            {
+                "StringEquals": {
+                    "kms:ViaService": "lambda.ap-northeast-1.amazonaws.com",
+                    "kms:EncryptionContext:aws:lambda:FunctionArn": recover,
+                }
+            },
+        ),
+        ("RecoverPolicy", "ReadEncryptedSchedules"): (
+            [EVERYTHING["ScheduleKeyArns"]],
+            {"StringLike": {"kms:ViaService": ["events.*.amazonaws.com", "scheduler.*.amazonaws.com"]}},
+        ),
+    }
+
+
+def test_in_a_vpc_lambda_makes_the_interfaces_and_the_code_may_not() -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html."""
+    allowed, denied = statements("VpcPolicy")
+    assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
+    assert allowed["Action"] == denied["Action"]
+    functions = Stack(**EVERYTHING).of_type("AWS::Lambda::Function").values()
+    function = "arn:aws:lambda:ap-northeast-1:123456789012:function:"
+    assert denied["Condition"] == {
+        "ArnEquals": {"lambda:SourceFunctionArn": [function + one["FunctionName"] for one in functions]}
+    }
+
+
+def test_a_role_can_be_taken_by_lambda_only_and_has_its_own_policy() -> None:
     roles = Stack(**EVERYTHING).of_type("AWS::IAM::Role")
     assert {name: role["ManagedPolicyArns"] for name, role in roles.items()} == {
-        "IntakeRole": ["<IntakePolicy>"],
-        "RecoverRole": ["<RecoverPolicy>"],
+        "IntakeRole": ["<IntakePolicy>", "<VpcPolicy>"],
+        "RecoverRole": ["<RecoverPolicy>", "<RecoverKeysPolicy>", "<VpcPolicy>"],
     }
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]

@@ -48,6 +48,12 @@ FULL = {
     "Regions": "ap-northeast-1,ap-northeast-3",
     "MemberAccounts": "210987654321,333333333333",
     "MemberExternalId": "night-shift-7f3a",
+    "PermissionsBoundaryArn": "arn:aws:iam::123456789012:policy/boundary",
+    "RolePath": "/batch/",
+    "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+    "SecurityGroupIds": "sg-0123456789abcdef0",
+    "DataKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+    "ScheduleKeyArns": "arn:aws:kms:ap-northeast-1:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab",
 }
 
 
@@ -135,7 +141,12 @@ def test_recover_has_time_for_two_calls_and_a_message_with_all_their_tries() -> 
 
 def test_recover_is_durable_and_remembers_names_longer_than_events_come_again() -> None:
     durable = full().of_type("AWS::Lambda::Function")["Recover"]["DurableConfig"]
-    assert durable == {"ExecutionTimeout": 7 * 24 * 60 * 60, "RetentionPeriodInDays": 30}
+    assert durable == {
+        "ExecutionTimeout": 7 * 24 * 60 * 60,
+        "RetentionPeriodInDays": 30,
+        "KMSKeyArn": FULL["DataKeyArn"],
+    }
+    assert "KMSKeyArn" not in bare().of_type("AWS::Lambda::Function")["Recover"]["DurableConfig"]
 
 
 def test_all_code_is_the_one_zip_that_package_replaces() -> None:
@@ -187,6 +198,11 @@ OTHER_VALUES = {
     "TopicKeyArn": (FULL["TopicKeyArn"], FULL["TopicKeyArn"].replace("1234abcd", "9876fedc")),
     "RunbookUrl": ("https://example.com/runbook", "https://example.com/other"),
     "RecoverConcurrency": ("", "40"),
+    "PermissionsBoundaryArn": (FULL["PermissionsBoundaryArn"], "arn:aws:iam::aws:policy/PowerUserAccess"),
+    "SubnetIds": ("subnet-0123456789abcdef0", FULL["SubnetIds"]),
+    "SecurityGroupIds": ("sg-00000000", FULL["SecurityGroupIds"]),
+    "DataKeyArn": (FULL["DataKeyArn"], FULL["DataKeyArn"].replace("1234abcd", "9876fedc")),
+    "ScheduleKeyArns": (FULL["ScheduleKeyArns"], f"{FULL['ScheduleKeyArns']},{FULL['DataKeyArn']}"),
     "LogRetentionDays": ("90", "365"),
 }
 
@@ -204,7 +220,8 @@ def test_every_update_changes_the_function_and_makes_a_version_or_neither() -> N
 
     https://docs.aws.amazon.com/lambda/latest/api/API_PublishVersion.html
     """
-    assert OTHER_VALUES.keys() == template()["Parameters"].keys()
+    # IAM cannot move a role, and CloudFormation cannot make one beside another of the same name.
+    assert OTHER_VALUES.keys() | {"RolePath"} == template()["Parameters"].keys()
     made: dict[tuple[tuple[str, str], ...], tuple[str, str]] = {}
 
     def both(given: dict[str, str]) -> tuple[str, str]:
@@ -245,9 +262,16 @@ def test_a_version_is_published_whenever_the_template_gives_the_function_other_s
 
 def test_the_text_of_the_number_is_as_long_as_lambda_allows_whatever_the_parameters_are() -> None:
     """https://docs.aws.amazon.com/lambda/latest/api/API_PublishLayerVersion.html."""
-    longest = {"MemberExternalId": "x" * 64, "Messages": "chat,en,recovered"}
+    longest = {
+        "MemberExternalId": "x" * 64,
+        "Messages": "chat,en,recovered",
+        "DataKeyArn": "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab",
+        "SubnetIds": ",".join([f"subnet-{0:017x}"] * 16),
+        "SecurityGroupIds": ",".join([f"sg-{0:017x}"] * 5),
+    }
     properties = full(**longest).resources["CodeNumber"]["Properties"]
     assert len(properties["Description"]) <= 256
+    assert len(properties["LicenseInfo"]) <= 512
 
 
 def test_new_recoveries_begin_with_the_version_behind_live() -> None:
@@ -318,7 +342,7 @@ def test_every_asynchronous_hop_ends_in_a_queue() -> None:
     ]
     assert len(ends) == 4
     assert set(ends) <= queues
-    for queue in stack.of_type("AWS::SQS::Queue").values():
+    for queue in bare().of_type("AWS::SQS::Queue").values():
         assert queue["SqsManagedSseEnabled"] is True
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
 
@@ -346,8 +370,9 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 # Parameters.
 
 
-# A dozen; three for many accounts and Regions and one for a silent trail, which most people leave alone.
-MOST_PARAMETERS = 16
+# A dozen; three for many accounts and Regions, one for a silent trail, and what organizations ask for: most people
+# leave those alone, and the console shows the last ones last.
+MOST_PARAMETERS = 22
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -400,6 +425,15 @@ GOOD_AND_BAD = {
     "NotificationEmail": (["", "a@example.com"], ["a", "a@b@c", "a@b,c@d"]),
     "TopicKeyArn": (["", FULL["TopicKeyArn"]], ["alias/aws/sns", "1234abcd-12ab-34cd-56ef-1234567890ab"]),
     "RunbookUrl": (["docs/runbook.md", "https://example.com/runbook"], ["", "a#b", "a b"]),
+    "PermissionsBoundaryArn": (
+        ["", "arn:aws:iam::123456789012:policy/a/boundary", "arn:aws:iam::aws:policy/PowerUserAccess"],
+        ["boundary", "*", "arn:aws:iam::123456789012:role/a"],
+    ),
+    "RolePath": (["/", "/batch/", "/a/b.c/"], ["", "batch", "/batch", "batch/", "//", "/*/"]),
+    "SubnetIds": (["", "subnet-0123456789abcdef0", "subnet-01234567"], ["subnet-", "vpc-01234567", "*"]),
+    "SecurityGroupIds": (["", "sg-0123456789abcdef0"], ["default", "subnet-01234567"]),
+    "DataKeyArn": (["", FULL["DataKeyArn"]], ["alias/x", f"{FULL['DataKeyArn']}*", "x" * 20]),
+    "ScheduleKeyArns": (["", FULL["ScheduleKeyArns"]], ["alias/x", "*"]),
     "RecoverConcurrency": (["", "1", "5", "1000"], ["0", "-1", "05", "five"]),
 }
 
@@ -413,6 +447,91 @@ def test_what_a_parameter_takes() -> None:
         defaults = defaults.split(",") if parameters[name]["Type"] == "CommaDelimitedList" else [defaults]
         assert [text for text in good + defaults if not re.fullmatch(pattern, text)] == [], name
         assert [text for text in bad if re.fullmatch(pattern, text)] == [], name
+
+
+@pytest.mark.parametrize(
+    ("given", "broken"),
+    [
+        ({}, None),
+        ({"MemberAccounts": "210987654321", "MemberExternalId": "night"}, None),
+        ({"MemberAccounts": "210987654321"}, "MemberExternalId has to be given"),
+        ({"MemberAccounts": "210987654321,123456789012", "MemberExternalId": "night"}, "this account"),
+        ({"MemberExternalId": "night"}, None),
+        ({"Regions": "ap-northeast-1,eu-west-1"}, None),
+        ({"Regions": "eu-west-1"}, "Regions leaves out the stack's own"),
+        ({"SubnetIds": "subnet-01234567", "SecurityGroupIds": "sg-01234567"}, None),
+        ({"SubnetIds": "subnet-01234567"}, "go together"),
+        ({"SecurityGroupIds": "sg-01234567"}, "go together"),
+    ],
+)
+def test_what_two_parameters_are_together_is_checked_before_anything_is_made(
+    given: dict[str, str], broken: str | None
+) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/rules-section-structure.html."""
+    found = bare(**given).broken_rules()
+    assert len(found) == (broken is not None)
+    assert (broken or "") in "".join(found)
+
+
+def test_a_rule_uses_only_what_rules_may() -> None:
+    allowed = {"And", "Contains", "EachMemberEquals", "EachMemberIn", "Equals", "Not", "Or", "RefAll"}
+    text = json.dumps(template()["Rules"])
+    assert set(re.findall(r'"Fn::(\w+)"', text)) <= allowed | {"ValueOf", "ValueOfAll"}
+
+
+# What organizations ask for.
+
+
+def test_most_people_see_no_more_of_the_stack_than_before() -> None:
+    """Without these parameters nothing of what they bring is in any resource."""
+    text = json.dumps(bare().resources)
+    for word in ("KmsKey", "KMSKeyArn", "KmsMasterKeyId", "VpcConfig", "PermissionsBoundary", "kms:", "ec2:"):
+        assert word not in text, word
+    assert {role["Path"] for role in bare().of_type("AWS::IAM::Role").values()} == {"/"}
+
+
+def test_the_roles_and_their_policies_are_where_and_as_bounded_as_is_asked() -> None:
+    stack = full()
+    roles, policies = stack.of_type("AWS::IAM::Role"), stack.of_type("AWS::IAM::ManagedPolicy")
+    assert len(roles) == 2
+    assert {role["PermissionsBoundary"] for role in roles.values()} == {FULL["PermissionsBoundaryArn"]}
+    assert {one["Path"] for one in (*roles.values(), *policies.values())} == {"/batch/"}
+    for function in ("Intake", "Recover"):
+        settings = Settings.from_environment(_environment(stack, function))
+        assert settings.role_path == "/batch/"
+
+
+def test_the_functions_run_in_the_subnets_that_are_given() -> None:
+    for function in full().of_type("AWS::Lambda::Function").values():
+        assert function["VpcConfig"] == {
+            "SubnetIds": FULL["SubnetIds"].split(","),
+            "SecurityGroupIds": [FULL["SecurityGroupIds"]],
+        }
+
+
+def test_everything_that_is_kept_can_have_a_key() -> None:
+    stack = full()
+    found = [
+        *(
+            (kind, one.get("KmsKeyId"))
+            for kind in ["AWS::Logs::LogGroup"]
+            for one in stack.of_type(kind).values()
+        ),
+        *(
+            (kind, one.get("KmsMasterKeyId"))
+            for kind in ["AWS::SQS::Queue"]
+            for one in stack.of_type(kind).values()
+        ),
+        *(
+            (kind, one.get("KmsKeyArn"))
+            for kind in ["AWS::Lambda::Function"]
+            for one in stack.of_type(kind).values()
+        ),
+    ]
+    assert len(found) == 6
+    assert {key for _, key in found} == {FULL["DataKeyArn"]}
+    # One of the two ways only.
+    assert [q for q in stack.of_type("AWS::SQS::Queue").values() if "SqsManagedSseEnabled" in q] == []
 
 
 # The environment.
@@ -564,7 +683,10 @@ def test_nothing_is_bound_to_one_partition() -> None:
     china = full(
         where={"AWS::Partition": "aws-cn", "AWS::Region": "cn-north-1", "AWS::URLSuffix": "amazonaws.com.cn"}
     )
-    assert "arn:aws:" not in json.dumps(china.resources).replace(ROLE, "").replace(FULL["TopicKeyArn"], "")
+    text = json.dumps(china.resources)
+    for given in (ROLE, *FULL.values()):
+        text = text.replace(given, "")
+    assert "arn:aws:" not in text
     assert china.outputs["DashboardUrl"].startswith("https://cn-north-1.console.amazonaws.cn/")
 
 

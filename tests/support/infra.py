@@ -35,6 +35,7 @@ NOT_OWN = {
     "FindTheSchedule",
     "ReadTheSchedule",
     "EnterOtherAccounts",
+    "ReadEncryptedSchedules",
 }
 
 _NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -52,6 +53,11 @@ def tool(name: str) -> Path:
 def _json(path: Path) -> str:
     command = [tool("python"), ROOT / "tools" / "as_json.py", path]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@functools.cache
+def _parsed(path: Path) -> dict[str, Any]:
+    return template(path)
 
 
 def template(path: Path = TEMPLATE) -> dict[str, Any]:
@@ -80,7 +86,7 @@ class Stack:
         only: Collection[str] = (),
         **given: str,
     ) -> None:
-        self._template = template(path)
+        self._template = _parsed(path)
         self.values: dict[str, Any] = {**WHERE, **(where or {}), "AWS::StackName": name}
         parameters = self._template["Parameters"]
         assert given.keys() <= parameters.keys()
@@ -101,6 +107,16 @@ class Stack:
             if self._holds(output.get("Condition"))
         }
 
+    def broken_rules(self) -> list[str]:
+        """Return what CloudFormation would say of parameters that do not go together."""
+        return [
+            one["AssertDescription"]
+            for rule in self._template["Rules"].values()
+            if self.fill(rule["RuleCondition"])
+            for one in rule["Assertions"]
+            if not self.fill(one["Assert"])
+        ]
+
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the properties of the resources of one type, by logical id."""
         return {k: r.get("Properties", {}) for k, r in self.resources.items() if r["Type"] == kind}
@@ -116,6 +132,8 @@ class Stack:
             return value
         if len(value) == 1:
             ((name, argument),) = value.items()
+            if name == "Condition" and isinstance(argument, str):
+                return self._holds(argument)
             if name == "Ref":
                 return self.values.get(argument, f"<{argument}>")
             if name.startswith("Fn::"):
@@ -137,6 +155,17 @@ class Stack:
 
     def _or(self, argument: Any) -> bool:
         return any(self.fill(argument))
+
+    def _and(self, argument: Any) -> bool:
+        return all(self.fill(argument))
+
+    def _contains(self, argument: Any) -> bool:
+        members, value = self.fill(argument)
+        return value in members
+
+    def _eachmemberequals(self, argument: Any) -> bool:
+        members, value = self.fill(argument)
+        return all(member == value for member in members)
 
     def _equals(self, argument: Any) -> bool:
         left, right = self.fill(argument)

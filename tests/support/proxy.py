@@ -26,6 +26,7 @@ class Proxy:
 
     Attributes:
         calls: Names of the operations that came, in order; for S3 the method and what it was about.
+        bodies: The same with what was sent.
         refuse: Error code and message by operation, instead of passing it on.
         rewrite: What to make of an answer's body, by operation.
         answer: A body to answer with instead of passing the call on, by operation; None passes it on after all.
@@ -37,6 +38,7 @@ class Proxy:
         self._target = urlsplit(endpoint).netloc
         self.routes: dict[str, str] = {}
         self.calls: list[str] = []
+        self.bodies: list[tuple[str, str]] = []
         self.refuse: dict[str, tuple[str, str]] = {}
         self.rewrite: dict[str, Callable[[bytes], bytes]] = {}
         self.answer: dict[str, Callable[[], bytes | None]] = {}
@@ -73,6 +75,7 @@ class Proxy:
                 operation = _operation(self.command, self.path, self.headers, body)
                 with proxy._changed:
                     proxy.calls.append(operation)
+                    proxy.bodies.append((operation, body.decode("utf-8", "replace")))
                     proxy._changed.notify_all()
                 status, headers, answer = proxy._answer_to(
                     operation, self.command, self.path, dict(self.headers), body

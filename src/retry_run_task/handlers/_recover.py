@@ -53,7 +53,7 @@ def _role_elsewhere(
     if launch.account == account:
         return None
     return members.Role(
-        arn=f"arn:{partition}:iam::{launch.account}:role/{names.member_role(settings.stack)}",
+        arn=f"arn:{partition}:iam::{launch.account}:role/{names.member_role(settings.stack, settings.role_path)}",
         external_id=settings.external_id,
         session=settings.stack,
     )

@@ -138,9 +138,14 @@ def recovery_name(stack: str, event_id: str) -> str:
     return f"{prefix}-{event_id}"
 
 
-def member_role(stack: str) -> str:
-    """Return the name of the role that recoveries of a stack take in other accounts; infra/member.yaml makes it."""
-    return f"{stack}-member"
+def member_role(stack: str, path: str = "/") -> str:
+    """Return path and name of the role that recoveries take in other accounts; infra/member.yaml makes it.
+
+    Args:
+        stack: The installation's name.
+        path: IAM's path of its roles; begins and ends with a slash.
+    """
+    return f"{path.lstrip('/')}{stack}-member"
 
 
 def client_token(call_id: str, attempt: int) -> str:

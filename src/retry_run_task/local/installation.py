@@ -28,11 +28,12 @@ _INTAKE = {
     "CLUSTERS": "*",
     "TASK_DEFINITIONS": "*",
     "REGIONS": "",
+    "ROLE_PATH": "/",
     "ACCOUNTS": "",
     "RECOVER_ERRORS": "false",
     "SPOT_INTERRUPTIONS": "false",
 }
-_RECOVER = {"MESSAGES": "text,en", "EXTERNAL_ID": "", "RECOVER_ERRORS": "false"}
+_RECOVER = {"MESSAGES": "text,en", "EXTERNAL_ID": "", "RECOVER_ERRORS": "false", "ROLE_PATH": "/"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

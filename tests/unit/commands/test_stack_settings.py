@@ -75,7 +75,7 @@ def test_the_usual_file_need_not_be_there(tmp_path: Path) -> None:
         ("stack = ", "is not TOML"),
         (
             "stak = 'x'",
-            "stak is not a setting; expected one of stack, region, profile, bucket, policy or [parameters]",
+            "stak is not a setting; expected one of stack, region, profile, bucket, policy, ",
         ),
         ("stack = 7", "stack is 7; expected a text"),
         ("stack = ''", "stack is ''; expected a text"),
@@ -276,8 +276,11 @@ def test_that_nobody_would_be_told_is_a_note() -> None:
     assert not any("nobody is told" in note for note in chosen(NotificationEmail="a@example.com").notes)
 
 
-def test_other_accounts_need_an_external_id() -> None:
-    with pytest.raises(ConfigError, match="MemberExternalId has to be given"):
-        chosen(MemberAccounts="210987654321")
-    both = chosen(MemberAccounts="210987654321", MemberExternalId="night-shift")
-    assert sources(both)["MemberAccounts"] == ("210987654321", "flag")
+def test_the_roles_path_is_for_good() -> None:
+    """IAM cannot move a role, and CloudFormation cannot make another of the same name beside it."""
+    assert sources(chosen(RolePath="/batch/"))["RolePath"] == ("/batch/", "flag")
+    there = {"TaskDefinitions": "nightly", "RolePath": "/batch/"}
+    assert sources(chosen(installed=there))["RolePath"] == ("/batch/", "installed")
+    for given, installed in (("/", there), ("/batch/", {"TaskDefinitions": "nightly"})):
+        with pytest.raises(ConfigError, match="IAM cannot move a role"):
+            chosen(installed=installed, RolePath=given)

@@ -53,6 +53,37 @@ def test_values_are_checked_as_cloudformation_would(name: str, good: list[str], 
     assert [text for text in bad if not parameter.problem(text)] == []
 
 
+@pytest.mark.parametrize(
+    ("given", "broken"),
+    [
+        ({}, ""),
+        ({"MemberAccounts": "210987654321"}, "MemberExternalId has to be given"),
+        ({"MemberAccounts": "210987654321", "MemberExternalId": "night"}, ""),
+        ({"MemberAccounts": "123456789012", "MemberExternalId": "night"}, "MemberAccounts has this account"),
+        ({"Regions": "eu-west-1"}, "Regions leaves out the stack's own"),
+        ({"SubnetIds": "subnet-01234567"}, "go together"),
+    ],
+)
+def test_the_templates_rules_are_known_before_cloudformation_is_asked(
+    given: dict[str, str], broken: str
+) -> None:
+    found = filled(**given).broken_rules()
+    assert len(found) == bool(broken)
+    assert broken in "".join(found)
+
+
+def test_what_is_denied_is_said_to_be() -> None:
+    vpc = {"SubnetIds": "subnet-01234567", "SecurityGroupIds": "sg-01234567"}
+    found = [one for one in statements(filled(**vpc)) if "ec2:CreateNetworkInterface" in one.actions]
+    assert [(one.role, one.may.startswith("not ")) for one in found] == [
+        ("retry-run-task-intake-role", False),
+        ("retry-run-task-intake-role", True),
+        ("retry-run-task-role", False),
+        ("retry-run-task-role", True),
+    ]
+    assert "called by the code of" in found[1].only
+
+
 def test_names_on_the_command_line_and_in_files() -> None:
     by_name = {one.name: (one.option, one.key) for one in PARAMETERS}
     assert by_name["TaskDefinitions"] == ("--task-definitions", "task_definitions")

@@ -23,11 +23,19 @@ module "retry_run_task" {
 
   notification_email = "on-call@example.com"
   messages           = "chat,ja,recovered"
-  topic_key_arn      = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
   runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
 
   recover_concurrency = 4
   log_retention_days  = 90
+
+  permissions_boundary_arn = "arn:aws:iam::123456789012:policy/boundary"
+  role_path                = "/batch/"
+  subnet_ids               = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+  security_group_ids       = ["sg-0123456789abcdef0"]
+  data_key_arn             = "arn:aws:kms:ap-northeast-1:123456789012:key/2345bcde-12ab-34cd-56ef-1234567890ab"
+  topic_key_arn            = "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  schedule_key_arns        = ["arn:aws:kms:ap-northeast-1:123456789012:key/3456cdef-12ab-34cd-56ef-1234567890ab"]
+  tags                     = { CostCenter = "4711" }
 }
 
 output "dashboard_url" {

@@ -143,12 +143,33 @@ data "aws_iam_policy_document" "member" {
       values   = local.regions
     }
   }
+
+  # GetSchedule needs it of a schedule with a key, and every action on the rules of an event bus with one.
+  # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
+  dynamic "statement" {
+    for_each = length(var.schedule_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadEncryptedSchedules"
+      actions   = ["kms:Decrypt"]
+      resources = var.schedule_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["events.*.${data.aws_partition.current.dns_suffix}", "scheduler.*.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
 }
 
 resource "aws_iam_policy" "member" {
   name        = "${var.hub_name}-member-policy"
+  path        = var.role_path
   description = "What recover of retry-run-task may do in this account."
   policy      = data.aws_iam_policy_document.member.json
+  tags        = var.tags
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -170,16 +191,19 @@ data "aws_iam_policy_document" "trust" {
     condition {
       test     = "ArnEquals"
       variable = "aws:PrincipalArn"
-      values   = ["${local.hub}:role/${var.hub_name}-role"]
+      values   = ["${local.hub}:role${var.role_path}${var.hub_name}-role"]
     }
   }
 }
 
 resource "aws_iam_role" "member" {
   name                 = "${var.hub_name}-member"
+  path                 = var.role_path
   description          = "What recover of retry-run-task takes to make failed calls of this account again."
   max_session_duration = 3600
   assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null
+  tags                 = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "member" {

@@ -73,3 +73,42 @@ variable "regions" {
     error_message = "Give names of Regions, such as ap-northeast-1."
   }
 }
+
+variable "permissions_boundary_arn" {
+  description = "Managed policy of this account that bounds what the role may do. If empty, none does."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]{1,640})?$", var.permissions_boundary_arn))
+    error_message = "Give the ARN of a managed policy, or nothing."
+  }
+}
+
+variable "role_path" {
+  description = "Path of the role and its policy, such as /batch/, the same as of that stack."
+  type        = string
+  default     = "/"
+
+  validation {
+    condition     = can(regex("^/([a-zA-Z0-9+=.@_-]{1,64}/){0,7}$", var.role_path))
+    error_message = "Give a path that begins and ends with a slash, such as /batch/."
+  }
+}
+
+variable "schedule_key_arns" {
+  description = "Keys (KMS) that schedules and event buses of this account are encrypted with."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = alltrue([for a in var.schedule_key_arns : can(regex("^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$", a))])
+    error_message = "Give ARNs of keys, no aliases."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that takes tags."
+  type        = map(string)
+  default     = {}
+}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -16,7 +16,7 @@ from retry_run_task.commands.shared.faults import DeployError, calling, code_of,
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
@@ -125,21 +125,26 @@ def exists(s3: S3Client, bucket: Bucket) -> bool:
     return True
 
 
-def create(s3: S3Client, bucket: Bucket) -> None:
+def create(s3: S3Client, bucket: Bucket, tags: Mapping[str, str]) -> None:
     """Make the bucket: private, encrypted, with versions, and over TLS only. Going on with a half-made one is well.
+
+    Args:
+        s3: A client for the bucket's Region.
+        bucket: The bucket.
+        tags: Given with the call, since an organization may refuse a bucket that is made without them.
 
     Raises:
         DeployError: AWS did not make it.
     """
     with calling(f"create the bucket {bucket.name}"):
         try:
-            if bucket.region == "us-east-1":
-                s3.create_bucket(Bucket=bucket.name)
-            else:
-                s3.create_bucket(
-                    Bucket=bucket.name,
-                    CreateBucketConfiguration={"LocationConstraint": bucket.region},  # type: ignore[typeddict-item] # any Region
-                )
+            configuration: dict[str, Any] = {}
+            if bucket.region != "us-east-1":
+                configuration["LocationConstraint"] = bucket.region
+            if tags:
+                configuration["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
+            where: dict[str, Any] = {"CreateBucketConfiguration": configuration} if configuration else {}
+            s3.create_bucket(Bucket=bucket.name, **where)
         except ClientError as error:
             if code_of(error) != "BucketAlreadyOwnedByYou":
                 raise

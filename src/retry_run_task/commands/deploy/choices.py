@@ -102,7 +102,7 @@ def choose(
         *_missing_definitions(given.get("TaskDefinitions"), by_hand),
         *_log_group_problems(log_group, inventory, reader),
         *_no_way_in(log_group, proposal),
-        *_no_external_id({one.name: one.value for one in parameters}),
+        *_moved_roles(parameters, installed),
     ]
     if problems:
         raise ConfigError(f"{'; '.join(dict.fromkeys(problems))}.")
@@ -111,10 +111,12 @@ def choose(
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
 
 
-def _no_external_id(values: Mapping[str, str]) -> Iterator[str]:
-    if values["MemberAccounts"] and not values["MemberExternalId"]:
+def _moved_roles(parameters: tuple[Chosen, ...], installed: Mapping[str, str]) -> Iterator[str]:
+    path = next(one.value for one in parameters if one.name == "RolePath")
+    if installed and path != installed.get("RolePath", "/"):
         yield (
-            "with MemberAccounts, MemberExternalId has to be given: the one that infra/member.yaml was deployed with"
+            f"--role-path is {path!r} and what is installed has {installed.get('RolePath', '/')!r}; IAM cannot move a "
+            "role, so remove the installation first, with: retry-run-task destroy"
         )
 
 

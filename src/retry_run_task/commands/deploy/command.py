@@ -20,11 +20,40 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.own_policy import OwnPolicy
     from retry_run_task.commands.deploy.plan import Plan
+    from retry_run_task.commands.deploy.settings_file import SettingsFile
     from retry_run_task.commands.shared.stack import Stack
     from retry_run_task.commands.shared.stack_states import Change, State
     from retry_run_task.launch.values import JsonObject
 
 FLAG, FILE = "flag", "file"
+_SPECIAL = {one.key for one in PARAMETERS if one.is_special} | {"tags", "cloudformation_role"}
+
+
+class _Deploy(click.Command):
+    """The command, with the options that only some organizations ask for under a heading of their own."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, those that few need last."""
+        for heading, is_special in (("Options", False), ("What your organization may ask for", True)):
+            records = [
+                one.get_help_record(ctx)
+                for one in self.get_params(ctx)
+                if (one.name in _SPECIAL) is is_special
+            ]
+            with formatter.section(heading):
+                formatter.write_dl([record for record in records if record is not None])
+
+
+def _tags(_context: click.Context, _option: click.Parameter, value: str | None) -> dict[str, str] | None:
+    """Read ``KEY=VALUE,KEY=VALUE``."""
+    if value is None:
+        return None
+    pairs = [pair.partition("=") for pair in value.split(",")]
+    if not all(key and sign for key, sign, _ in pairs):
+        raise click.BadParameter(f"{value!r}; expected KEY=VALUE, with commas between them.")
+    return {key: tag for key, _, tag in pairs}
+
+
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
@@ -37,8 +66,19 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(cls=_Deploy)
 @_parameter_options
+@click.option(
+    "--tags",
+    metavar="KEY=VALUE,...",
+    callback=_tags,
+    help="Tags of everything that is made, beside those it has.",
+)
+@click.option(
+    "--cloudformation-role",
+    metavar="ARN",
+    help="A role for CloudFormation to act with.  [default: the one that it has acted with, or you]",
+)
 @click.option("--stack", metavar="NAME", help="The stack's name.  [default: retry-run-task]")
 @click.option(
     "--bucket", metavar="NAME", help="A bucket of yours for the code.  [default: one that is made for it]"
@@ -72,6 +112,8 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     region: str | None,
     profile: str | None,
     settings_path: Path | None,
+    tags: dict[str, str] | None,
+    cloudformation_role: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -96,7 +138,13 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     flags = {one.name: value for one in PARAMETERS if (value := given[one.key]) is not None}
     options = {
         name: value or file.options.get(name, "")
-        for name, value in (("stack", stack), ("bucket", bucket), ("region", region), ("profile", profile))
+        for name, value in (
+            ("stack", stack),
+            ("bucket", bucket),
+            ("region", region),
+            ("profile", profile),
+            ("cloudformation_role", cloudformation_role),
+        )
     }
     chosen = None
     if policy or "policy" in file.options:
@@ -104,7 +152,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     if not dry_run:
         talk.check_can_ask(is_sure=yes)
     try:
-        run = _Run(options, flags, file.parameters, chosen, is_sure=yes, poll_s=poll_s, as_json=as_json)
+        run = _Run(options, flags, file, chosen, tags=tags, is_sure=yes, poll_s=poll_s, as_json=as_json)
         return run.dry() if dry_run else run.whole()
     except DeployError as error:
         return talk.fail(error)
@@ -117,9 +165,10 @@ class _Run:
         self,
         options: dict[str, str],
         flags: dict[str, str],
-        file: Any,
+        file: SettingsFile,
         policy: OwnPolicy | None,
         *,
+        tags: dict[str, str] | None,
         is_sure: bool,
         poll_s: float,
         as_json: bool,
@@ -133,7 +182,13 @@ class _Run:
         self.region = options["region"] or access.region_of(self.session)
         access.identify(self.session, self.region)
         self.stack: Stack = stack.Stack(self.session, self.region, self.name, pause=talk.pauses(poll_s))
-        self._bucket, self._flags, self._file, self._policy = options["bucket"], flags, file, policy
+        self._bucket, self._flags, self._file, self._policy = (
+            options["bucket"],
+            flags,
+            file.parameters,
+            policy,
+        )
+        self._role, self._tags = options["cloudformation_role"], file.tags if tags is None else tags
         self._is_sure, self._as_json = is_sure, as_json
 
     def dry(self) -> int:
@@ -218,6 +273,8 @@ class _Run:
             policy=self._policy,
             flags=self._flags,
             file=self._file,
+            tags=self._tags,
+            cloudformation_role=self._role,
         )
 
     def _interrupted(self) -> int:
@@ -232,9 +289,16 @@ class _Run:
             return
         click.echo(f"Stack {plan.stack} in {plan.region}, account {plan.identity.account}")
         click.echo("\nParameters:")
-        width = max(len(one.name) for one in plan.parameters)
-        for one in plan.parameters:
+        # What nobody asked for, and most need not know of, is not shown.
+        usual = {one.name: one.default for one in PARAMETERS if one.is_special}
+        shown = [one for one in plan.parameters if one.name not in usual or one.value != usual[one.name]]
+        width = max(len(one.name) for one in shown)
+        for one in shown:
             click.echo(f"  {one.name:<{width}}  {shown_value(one.value)}  ({one.source})")
+        for key, value in plan.tags.items():
+            click.echo(f"  tag {talk.shown(key)}: {shown_value(value)}")
+        if plan.cloudformation_role:
+            click.echo(f"  CloudFormation acts with {talk.shown(plan.cloudformation_role)}")
         click.echo(f"\nPolicy: {talk.shown(plan.policy.name)}  ({plan.policy.source})")
         click.echo("\nWhat its roles may do:")
         role = ""

@@ -53,7 +53,7 @@ def prepare(
     s3 = s3_client(session, plan.region)
     if plan.makes_bucket:
         tell(f"making the bucket {plan.bucket.name}")
-        artifact.create(s3, plan.bucket)
+        artifact.create(s3, plan.bucket, plan.tags)
     elif plan.bucket.is_ours and not artifact.is_protected(s3, plan.bucket):
         artifact.protect(s3, plan.bucket)
     for file in (plan.code, plan.template):
@@ -65,6 +65,8 @@ def prepare(
         "UPDATE" if plan.is_update else "CREATE",
         artifact.url(s3, plan.bucket, plan.template),
         {one.name: one.value for one in plan.parameters},
+        tags=plan.tags,
+        role_arn=plan.cloudformation_role,
     )
     return prepared
 

@@ -20,6 +20,7 @@ class Parameter:
         expected: What that is, in words.
         help: What it means, for the help.
         is_list: Whether it is several texts with commas between them.
+        is_special: Whether only some organizations ask for it; most people are not shown it.
         choices: What it may be, if only certain texts.
     """
 
@@ -29,6 +30,7 @@ class Parameter:
     help: str
     pattern: str = ""
     is_list: bool = False
+    is_special: bool = False
     choices: tuple[str, ...] = ()
 
     @property
@@ -148,13 +150,6 @@ PARAMETERS = (
         help="How a person is told, such as chat,ja,recovered.",
     ),
     Parameter(
-        name="TopicKeyArn",
-        default="",
-        pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$",
-        expected="the ARN of a key (no alias), or nothing",
-        help="A KMS key of your own for the topic.",
-    ),
-    Parameter(
         name="RunbookUrl",
         default="docs/runbook.md",
         pattern="^[^ #]{1,512}$",
@@ -174,5 +169,64 @@ PARAMETERS = (
         choices=tuple(str(days) for days in _RETENTION_DAYS),
         expected="",
         help="Days that the functions' logs are kept.",
+    ),
+    Parameter(
+        name="PermissionsBoundaryArn",
+        default="",
+        pattern="^(arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]{1,640})?$",
+        expected="the ARN of a managed policy, or nothing",
+        help="Managed policy that bounds what the roles may do.",
+        is_special=True,
+    ),
+    Parameter(
+        name="RolePath",
+        default="/",
+        pattern="^/([a-zA-Z0-9+=.@_-]{1,64}/){0,7}$",
+        expected="a path that begins and ends with a slash, such as /batch/",
+        help="Path of the roles; for good.",
+        is_special=True,
+    ),
+    Parameter(
+        name="SubnetIds",
+        default="",
+        pattern="^(subnet-[0-9a-f]{8,17})?$",
+        expected="ids of subnets, with commas between them",
+        help="Subnets that the functions run in.",
+        is_list=True,
+        is_special=True,
+    ),
+    Parameter(
+        name="SecurityGroupIds",
+        default="",
+        pattern="^(sg-[0-9a-f]{8,17})?$",
+        expected="ids of security groups, with commas between them",
+        help="Security groups of the functions there.",
+        is_list=True,
+        is_special=True,
+    ),
+    Parameter(
+        name="DataKeyArn",
+        default="",
+        pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]{1,40})?$",
+        expected="the ARN of a key (no alias), or nothing",
+        help="A KMS key of your own for logs, queues, environment and durable executions.",
+        is_special=True,
+    ),
+    Parameter(
+        name="TopicKeyArn",
+        default="",
+        pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$",
+        expected="the ARN of a key (no alias), or nothing",
+        help="A KMS key of your own for the topic.",
+        is_special=True,
+    ),
+    Parameter(
+        name="ScheduleKeyArns",
+        default="",
+        pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$",
+        expected="ARNs of keys (no aliases), with commas between them",
+        help="KMS keys that your schedules and event buses are encrypted with.",
+        is_list=True,
+        is_special=True,
     ),
 )

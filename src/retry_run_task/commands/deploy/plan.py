@@ -57,6 +57,8 @@ class Plan:
         code: The zip.
         template: The template, with the code's place in it.
         parameters: What it is filled in with.
+        tags: Of the stack and whatever in it takes tags; empty to leave those that it has.
+        cloudformation_role: The role that CloudFormation acts with; empty for the one that it has acted with.
         statements: What the roles may do afterwards.
         changes: What becomes of which resource, as far as can be told beforehand.
         notes: What a person should know, one sentence each.
@@ -73,6 +75,8 @@ class Plan:
     code: Artifact
     template: Artifact
     parameters: tuple[Chosen, ...]
+    tags: Mapping[str, str]
+    cloudformation_role: str
     statements: tuple[Statement, ...]
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
@@ -90,6 +94,8 @@ class Plan:
             "code": self.code.key,
             "template": self.template.key,
             "parameters": [asdict(one) for one in self.parameters],
+            "tags": dict(self.tags),
+            "cloudformation_role": self.cloudformation_role or None,
             "statements": [asdict(one) for one in self.statements],
             "changes": [asdict(one) for one in self.changes],
             "notes": list(self.notes),
@@ -144,6 +150,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     policy: OwnPolicy | None,
     flags: Mapping[str, str],
     file: Mapping[str, str],
+    tags: Mapping[str, str],
+    cloudformation_role: str,
 ) -> Plan:
     """Work out what a deployment would do.
 
@@ -157,6 +165,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         policy: The policy to deploy; None for the one that is installed, or the built-in one.
         flags: Parameters from the command line, by their names in the template.
         file: Parameters from the settings file.
+        tags: To be added to those that the stack has.
+        cloudformation_role: For CloudFormation to act with; empty for the one that it has acted with, or the caller's.
 
     Raises:
         ConfigError: It cannot be deployed like this; names every problem.
@@ -181,6 +191,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     text = template.with_code(text, bucket.name, code.key)
     parsed = template.parse(text)
     new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, choice.values())
+    if broken := new.broken_rules():
+        raise ConfigError(" ".join(broken))
     old = None
     if is_update:
         old = template.Filled(
@@ -198,6 +210,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         code=code,
         template=artifact.artifact(stack.name, "template.yaml", text.encode()),
         parameters=choice.parameters,
+        tags={**state.tags, **tags} if tags and state and is_update else tags,
+        cloudformation_role=cloudformation_role,
         statements=statements(new),
         changes=preview.changes(old, new, parsed),
         notes=_notes(choice, status),

@@ -3,6 +3,9 @@
     stack = "retry-run-task"
     region = "eu-west-1"
 
+    [tags]
+    CostCenter = "4711"
+
     [parameters]
     task_definitions = ["nightly", "report-*"]
     notification_email = "on-call@example.com"
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE = "retry-run-task.toml"
-_OPTIONS = ("stack", "region", "profile", "bucket", "policy")
+_TABLES = ("tags", "parameters")
+_OPTIONS = ("stack", "region", "profile", "bucket", "policy", "cloudformation_role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +38,14 @@ class SettingsFile:
     """What a settings file says; empty where it says nothing.
 
     Attributes:
-        options: ``stack``, ``region``, ``profile``, ``bucket`` and ``policy``, those that it has. A policy is a
-            path from where the settings file is.
+        options: ``stack``, ``region``, ``profile``, ``bucket``, ``policy`` and ``cloudformation_role``, those that it
+            has. A policy is a path from where the settings file is.
+        tags: Tags to give to everything that is made.
         parameters: Parameters of the template that it has, by their names there, as text.
     """
 
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -73,22 +79,34 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
         options["policy"] = str(path.parent / options["policy"])
     return SettingsFile(
         options=MappingProxyType(options),
+        tags=MappingProxyType(content.get("tags", {})),
         parameters=MappingProxyType({by_key[key].name: _text(value) for key, value in parameters.items()}),
     )
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
     for key, value in content.items():
-        if key == "parameters":
+        if key in _TABLES:
             if not isinstance(value, dict):
-                yield "parameters is not a table; write [parameters]"
+                yield f"{key} is not a table; write [{key}]"
         elif key not in _OPTIONS:
-            yield f"{key} is not a setting; expected one of {', '.join(_OPTIONS)} or [parameters]"
+            yield f"{key} is not a setting; expected one of {', '.join(_OPTIONS)}, [tags] or [parameters]"
         elif not isinstance(value, str) or not value:
             yield f"{key} is {value!r}; expected a text"
-    parameters = content.get("parameters", {})
+    for table, problems in (("tags", _tag_problems), ("parameters", _parameter_problems)):
+        found = content.get(table, {})
+        yield from problems(found) if isinstance(found, dict) else ()
+
+
+def _tag_problems(tags: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in tags.items():
+        if not isinstance(value, str):
+            yield f"tags.{key} is {value!r}; expected a text"
+
+
+def _parameter_problems(parameters: Mapping[str, Any]) -> Iterator[str]:
     by_key = {one.key: one for one in PARAMETERS}
-    for key, value in parameters.items() if isinstance(parameters, dict) else ():
+    for key, value in parameters.items():
         if key not in by_key:
             yield f"parameters.{key} is not a parameter; expected one of {', '.join(sorted(by_key))}"
         elif problem := _problem(by_key[key], value):

@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
 # Written with the service and the operation apart, because here they are looked up and not called.
 _WORDS: dict[str, dict[str, str]] = {
+    "ec2": {
+        "AssignPrivateIpAddresses": "give network interfaces addresses",
+        "CreateNetworkInterface": "make them",
+        "DeleteNetworkInterface": "delete them",
+        "DescribeNetworkInterfaces": "look at them",
+        "DescribeSubnets": "look at subnets",
+        "UnassignPrivateIpAddresses": "take addresses back",
+    },
     "ecs": {
         "DescribeTasks": "look at tasks",
         "ListTagsForResource": "read tags of task definitions",
@@ -49,7 +57,8 @@ _CONDITIONS: dict[str, dict[str, str]] = {
     "aws": {"RequestedRegion": "in the Region", "ResourceAccount": "in the accounts"},
     "ecs": {"CreateAction": "while they are made by", "cluster": "on the clusters"},
     "iam": {"PassedToService": "for use by"},
-    "kms": {"ViaService": "through"},
+    "kms": {"EncryptionContext:aws:lambda:FunctionArn": "for the function", "ViaService": "through"},
+    "lambda": {"SourceFunctionArn": "called by the code of"},
 }
 
 
@@ -59,7 +68,7 @@ class Statement:
 
     Attributes:
         role: The role's name.
-        may: In plain words.
+        may: In plain words; begins with "not" if it is denied.
         actions: As IAM names them.
         on: ARNs, patterns and names.
         only: Under what condition, in plain words; empty if always.
@@ -88,25 +97,23 @@ def _looked_up(words: dict[str, dict[str, str]], name: str) -> str:
 
 
 def _all(filled: Filled) -> Iterator[Statement]:
-    roles = {
-        policy: resource["Properties"]["RoleName"]
+    policies = {
+        resource["Properties"]["ManagedPolicyName"]: resource["Properties"]["PolicyDocument"]["Statement"]
         for resource in filled.resources.values()
-        if resource["Type"] == "AWS::IAM::Role"
-        for policy in resource["Properties"].get("ManagedPolicyArns", ())
+        if resource["Type"] == "AWS::IAM::ManagedPolicy"
     }
     for resource in filled.resources.values():
-        if resource["Type"] != "AWS::IAM::ManagedPolicy":
-            continue
-        properties = resource["Properties"]
-        for one in properties["PolicyDocument"]["Statement"]:
-            yield _statement(roles[properties["ManagedPolicyName"]], one)
+        if resource["Type"] == "AWS::IAM::Role":
+            for policy in resource["Properties"].get("ManagedPolicyArns", ()):
+                for one in policies[policy]:
+                    yield _statement(resource["Properties"]["RoleName"], one)
 
 
 def _statement(role: str, one: JsonObject) -> Statement:
     actions = _several(one["Action"])
     return Statement(
         role=role,
-        may=", ".join(words_for(action) for action in actions),
+        may=("not " if one["Effect"] == "Deny" else "") + ", ".join(words_for(action) for action in actions),
         actions=actions,
         on=_several(one["Resource"]),
         only="; ".join(_only(one.get("Condition", {}))),

@@ -126,6 +126,18 @@ class Filled:
             if self._holds(resource.get("Condition"))
         }
 
+        self._rules = template.get("Rules", {})
+
+    def broken_rules(self) -> tuple[str, ...]:
+        """Return what CloudFormation would say of parameters that do not go together, one sentence each."""
+        return tuple(
+            assertion["AssertDescription"]
+            for rule in self._rules.values()
+            if self._filled(rule.get("RuleCondition", {"Fn::And": []}))
+            for assertion in rule["Assertions"]
+            if not self._filled(assertion["Assert"])
+        )
+
     def _name_of(self, name: str, properties: JsonObject) -> str:
         named = [str(self._filled(properties[key])) for key in _NAMES if key in properties]
         # An alias has a function's name and one of its own: <function>:<alias>.
@@ -165,6 +177,10 @@ class Filled:
                 return all(self._filled(conditions))
             case "Or", conditions:
                 return any(self._filled(conditions))
+            case "Contains", [members, one]:
+                return self._filled(one) in self._filled(members)
+            case "EachMemberEquals", [members, one]:
+                return all(member == self._filled(one) for member in self._filled(members))
             case "Equals", [left, right]:
                 return str(self._filled(left)) == str(self._filled(right))
             case "Join", [delimiter, items]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -69,6 +69,7 @@ class Stack:
             status=one["StackStatus"],
             reason=one.get("StackStatusReason", ""),
             outputs={output["OutputKey"]: output.get("OutputValue", "") for output in one.get("Outputs", ())},
+            tags={tag["Key"]: tag["Value"] for tag in one.get("Tags", ())},
         )
 
     def template(self) -> str:
@@ -85,13 +86,29 @@ class Stack:
         return body if isinstance(body, str) else json.dumps(body)
 
     def prepare(
-        self, kind: ChangeSetTypeType, template_url: str, parameters: Mapping[str, str]
+        self,
+        kind: ChangeSetTypeType,
+        template_url: str,
+        parameters: Mapping[str, str],
+        *,
+        tags: Mapping[str, str],
+        role_arn: str,
     ) -> ChangeSet | None:
         """Make a change set; returns None if nothing would change.
+
+        Args:
+            kind: Whether it is for a stack that there is.
+            template_url: Where CloudFormation finds the template.
+            parameters: All of them.
+            tags: All that the stack is to have, and with it everything in it that takes tags; none for those it has.
+            role_arn: The role that CloudFormation acts with; empty for the one that it has acted with, or the caller's.
 
         Raises:
             DeployError: CloudFormation cannot make it.
         """
+        more: dict[str, Any] = {"RoleARN": role_arn} if role_arn else {}
+        if tags:
+            more["Tags"] = [{"Key": key, "Value": value} for key, value in tags.items()]
         with calling("make a change set"):
             made = self._client.create_change_set(
                 StackName=self.name,
@@ -102,6 +119,7 @@ class Stack:
                     {"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()
                 ],
                 Capabilities=["CAPABILITY_NAMED_IAM"],
+                **more,
             )
             arn, stack_id = made["Id"], made["StackId"]
             while True:

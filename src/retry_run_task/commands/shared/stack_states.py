@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,12 +25,14 @@ class State:
         status: CloudFormation's word.
         reason: What CloudFormation said about it; empty if nothing.
         outputs: By name.
+        tags: By key.
     """
 
     stack_id: str
     status: str
     reason: str
     outputs: Mapping[str, str]
+    tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_moving(self) -> bool:
