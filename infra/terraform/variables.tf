@@ -154,13 +154,24 @@ variable "messages" {
   }
 }
 
+variable "time_zone" {
+  description = "What times in messages are said in, beside UTC: a name of the IANA database such as Asia/Tokyo. If empty, English has UTC alone and Japanese has the time of Japan."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([A-Za-z0-9_+/-]{1,32})?$", var.time_zone))
+    error_message = "Give the name of a time zone such as Asia/Tokyo, or nothing."
+  }
+}
+
 variable "runbook_url" {
-  description = "Where the runbook can be read; the description of every alarm links to its section there."
+  description = "Where the runbook can be read; every message, and the description of every alarm, links to its section there."
   type        = string
   default     = "docs/runbook.md"
 
   validation {
-    condition     = can(regex("^[^ #]{1,512}$", var.runbook_url))
+    condition     = can(regex("^[^ #]{1,100}$", var.runbook_url))
     error_message = "Give an address or a path, without the part after #."
   }
 }

@@ -9,6 +9,7 @@ import math
 import re
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.names import member_role
@@ -95,6 +96,21 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _time_zone(text: str) -> str:
+    if text and not is_time_zone(text):
+        raise _BadValueError("expected the name of a time zone such as Asia/Tokyo, or nothing")
+    return text
+
+
+def is_time_zone(name: str) -> bool:
+    """Whether a name is one of the IANA database's, such as ``Asia/Tokyo``."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
 def _text(text: str) -> str:
     return text
 
@@ -137,6 +153,13 @@ class Settings:
         "How a person is told: `text`, or `chat` (also a form for Slack and Microsoft Teams); `en`, or `ja` for "
         "Japanese; and `recovered`, to be told of successes, too.",
     )
+    time_zone: str = _setting(
+        "",
+        _time_zone,
+        "What times in messages are said in, beside UTC: a name such as `Asia/Tokyo`. If empty, English has UTC alone "
+        "and Japanese has the time of Japan.",
+    )
+    runbook_url: str = _setting("", _text, "Where messages say that the runbook is. If empty, they do not.")
     callers: frozenset[CallerKind] = _setting(
         DEFAULT_CALLERS,
         _callers,
@@ -203,6 +226,11 @@ class Settings:
         from retry_run_task.messages.message import Language  # noqa: PLC0415 - intake writes no messages
 
         return Language.JAPANESE if Language.JAPANESE in self.messages else Language.ENGLISH
+
+    @property
+    def zone(self) -> ZoneInfo | None:
+        """What times are said in beside UTC; None for what is usual in the language."""
+        return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

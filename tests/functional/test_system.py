@@ -249,15 +249,18 @@ def test_records_from_elsewhere_are_left_alone_with_a_line_that_says_so(site: Si
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("RETRY_RUN_TASK_MESSAGES", "yes"), ("RETRY_RUN_TASK_STAKC", "x")]
+    ("setting", "value", "function"),
+    [("RETRY_RUN_TASK_MESSAGES", "yes", "recover"), ("RETRY_RUN_TASK_STAKC", "x", "intake")],
 )
-def test_a_wrong_setting_fails_loudly_and_loses_nothing(site: Site, setting: str, value: str) -> None:
+def test_a_wrong_setting_fails_loudly_and_loses_nothing(
+    site: Site, setting: str, value: str, function: str
+) -> None:
     """Lambda delivers the event again, and then to the dead-letter queue: it is still there."""
     made = install(site.aws, settings={setting: value})
     site.put(HAND_MADE)
     site.wait_for(lambda: site.aws.functions.dead_letters)
     (letter,) = site.aws.functions.dead_letters[:1]
-    assert letter.function == made.intake
+    assert letter.function == getattr(made, function)
     assert setting in letter.error
 
 

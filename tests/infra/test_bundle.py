@@ -109,6 +109,7 @@ def own_modules(folder: Path) -> set[str]:
             "intake.py",
             "config.py",
             "errors.py",
+            "text.py",
         )
     ]
     parts += [path for part in PARTS for path in (folder / part).rglob("*.py")]

@@ -195,6 +195,7 @@ OTHER_VALUES = {
     "MemberExternalId": ("night-shift-7f3a", "other"),
     "NotificationEmail": ("a@example.com", "b@example.com"),
     "Messages": ("chat,ja", "text,en,recovered"),
+    "TimeZone": ("Asia/Tokyo", "America/Argentina/Buenos_Aires"),
     "TopicKeyArn": (FULL["TopicKeyArn"], FULL["TopicKeyArn"].replace("1234abcd", "9876fedc")),
     "RunbookUrl": ("https://example.com/runbook", "https://example.com/other"),
     "RecoverConcurrency": ("", "40"),
@@ -268,6 +269,8 @@ def test_the_text_of_the_number_is_as_long_as_lambda_allows_whatever_the_paramet
         "DataKeyArn": "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab",
         "SubnetIds": ",".join([f"subnet-{0:017x}"] * 16),
         "SecurityGroupIds": ",".join([f"sg-{0:017x}"] * 5),
+        "TimeZone": "x" * 32,
+        "RunbookUrl": "x" * 100,
     }
     properties = full(**longest).resources["CodeNumber"]["Properties"]
     assert len(properties["Description"]) <= 256
@@ -372,7 +375,7 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 
 # A dozen; three for many accounts and Regions, one for a silent trail, and what organizations ask for: most people
 # leave those alone, and the console shows the last ones last.
-MOST_PARAMETERS = 22
+MOST_PARAMETERS = 23
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -421,6 +424,10 @@ GOOD_AND_BAD = {
     "Messages": (
         ["text,en", "chat,ja", "chat,en,recovered"],
         ["", "chat", "text,chat", "ja,en", "chat, ja", "chat,ja,", "recovered", "Text,en"],
+    ),
+    "TimeZone": (
+        ["", "UTC", "Asia/Tokyo", "America/Argentina/ComodRivadavia", "Etc/GMT+9"],
+        ["a b", "x" * 33],
     ),
     "NotificationEmail": (["", "a@example.com"], ["a", "a@b@c", "a@b,c@d"]),
     "TopicKeyArn": (["", FULL["TopicKeyArn"]], ["alias/aws/sns", "1234abcd-12ab-34cd-56ef-1234567890ab"]),
@@ -542,7 +549,7 @@ def _environment(stack: Stack, function: str) -> dict[str, str]:
 
 
 def test_the_functions_understand_every_variable_that_they_are_given() -> None:
-    stack = full(Callers="rule,other", Messages="chat,ja,recovered")
+    stack = full(Callers="rule,other", Messages="chat,ja,recovered", TimeZone="Asia/Tokyo")
     intake = Settings.from_environment(_environment(stack, "Intake"))
     assert intake.callers == {CallerKind.RULE, CallerKind.OTHER}
     assert (intake.clusters, intake.task_definitions) == (("batch", "default"), ("nightly", "report-*"))
@@ -552,6 +559,7 @@ def test_the_functions_understand_every_variable_that_they_are_given() -> None:
     assert intake.regions == ("ap-northeast-1", "ap-northeast-3")
     assert (intake.accounts, recover.external_id) == (("210987654321", "333333333333"), "night-shift-7f3a")
     assert (recover.language, recover.for_chat) == (Language.JAPANESE, True)
+    assert (str(recover.zone), recover.runbook_url) == ("Asia/Tokyo", "docs/runbook.md")
     assert intake.stack == recover.stack == "retry-run-task"
 
 

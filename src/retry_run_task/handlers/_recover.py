@@ -116,6 +116,8 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
                 place=_place(context),
                 recovery=name,
                 stack=settings.stack,
+                zone=settings.zone,
+                runbook=settings.runbook_url,
             ),
         ),
     )

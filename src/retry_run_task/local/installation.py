@@ -33,7 +33,14 @@ _INTAKE = {
     "RECOVER_ERRORS": "false",
     "SPOT_INTERRUPTIONS": "false",
 }
-_RECOVER = {"MESSAGES": "text,en", "EXTERNAL_ID": "", "RECOVER_ERRORS": "false", "ROLE_PATH": "/"}
+_RECOVER = {
+    "MESSAGES": "text,en",
+    "TIME_ZONE": "",
+    "RUNBOOK_URL": "docs/runbook.md",
+    "EXTERNAL_ID": "",
+    "RECOVER_ERRORS": "false",
+    "ROLE_PATH": "/",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ def test_the_options_are_the_parameters_of_the_template() -> None:
         ("PassRoleArns", ["", "arn:aws:iam::123456789012:role/a"], ["role/a", "arn:aws:iam::1:role/a"]),
         ("Callers", ["rule", "rule,other"], ["", "batch", "rule,batch"]),
         ("Messages", ["text,en", "chat,ja,recovered"], ["", "chat", "ja,chat", "chat, ja"]),
+        ("TimeZone", ["", "Asia/Tokyo", "UTC"], ["a b"]),
         ("RecoverConcurrency", ["", "5"], ["0", "five", "-1"]),
         ("TrailLogGroupName", ["", "aws-cloudtrail-logs", "/a/b#c"], ["arn:aws:logs:x", "a b"]),
     ],
@@ -82,6 +83,13 @@ def test_what_is_denied_is_said_to_be() -> None:
         ("retry-run-task-role", True),
     ]
     assert "called by the code of" in found[1].only
+
+
+def test_a_time_zone_that_there_is_not_is_found_before_cloudformation_takes_it() -> None:
+    (parameter,) = (one for one in PARAMETERS if one.name == "TimeZone")
+    assert (
+        parameter.problem("Asia/Tokio") == "expected the name of a time zone such as Asia/Tokyo, or nothing"
+    )
 
 
 def test_names_on_the_command_line_and_in_files() -> None:

@@ -23,6 +23,7 @@ module "retry_run_task" {
 
   notification_email = "on-call@example.com"
   messages           = "chat,ja,recovered"
+  time_zone          = "Asia/Tokyo"
   runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
 
   recover_concurrency = 4

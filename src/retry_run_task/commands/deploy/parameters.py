@@ -7,6 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.config import is_time_zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,7 @@ class Parameter:
         is_list: Whether it is several texts with commas between them.
         is_special: Whether only some organizations ask for it; most people are not shown it.
         choices: What it may be, if only certain texts.
+        is_known: Tells whether a text that fits the pattern is one that there is.
     """
 
     name: str
@@ -32,6 +39,7 @@ class Parameter:
     is_list: bool = False
     is_special: bool = False
     choices: tuple[str, ...] = ()
+    is_known: Callable[[str], bool] = lambda _: True
 
     @property
     def key(self) -> str:
@@ -49,7 +57,7 @@ class Parameter:
             return "" if text in self.choices else f"expected one of {', '.join(self.choices)}"
         items = text.split(",") if self.is_list else [text]
         is_well = all(re.fullmatch(self.pattern.removeprefix("^").removesuffix("$"), item) for item in items)
-        return "" if is_well else f"expected {self.expected}"
+        return "" if is_well and self.is_known(text) else f"expected {self.expected}"
 
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html
@@ -150,11 +158,19 @@ PARAMETERS = (
         help="How a person is told, such as chat,ja,recovered.",
     ),
     Parameter(
+        name="TimeZone",
+        default="",
+        pattern="^([A-Za-z0-9_+/-]{1,32})?$",
+        expected="the name of a time zone such as Asia/Tokyo, or nothing",
+        help="What times in messages are said in, beside UTC, such as Asia/Tokyo.",
+        is_known=lambda name: not name or is_time_zone(name),
+    ),
+    Parameter(
         name="RunbookUrl",
         default="docs/runbook.md",
-        pattern="^[^ #]{1,512}$",
+        pattern="^[^ #]{1,100}$",
         expected="an address or a path, without the part after #",
-        help="Where alarms say that the runbook is.",
+        help="Where messages and alarms say that the runbook is.",
     ),
     Parameter(
         name="RecoverConcurrency",
