@@ -87,7 +87,8 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/run.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
 	$(UV_COMPILE) requirements/lambda.in -c requirements/run.txt -o requirements/lambda.txt \
-		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3
+		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3 \
+		--no-emit-package awscrt
 	$(UV_COMPILE) requirements/infra.in -o requirements/infra.txt
 	$(UV_COMPILE) requirements/ministack.in -o requirements/ministack.txt
 	$(UV_COMPILE) requirements/site.in -o requirements/site.txt

@@ -17,7 +17,9 @@ import boto3
 import pytest
 from click.testing import CliRunner, Result
 
-from retry_run_task import __version__, account
+from retry_run_task import __version__
+from retry_run_task.commands import doctor as doctor_package
+from retry_run_task.commands import shared
 from retry_run_task.commands.doctor.check import Check, Status
 from retry_run_task.commands.doctor.checks import examine
 from retry_run_task.commands.main import retry_run_task
@@ -604,6 +606,29 @@ def test_a_configuration_that_cannot_be_read_is_one_sentence(aws: Canned, tmp_pa
     assert "Your AWS configuration cannot be read" in ended.stderr
 
 
+def test_a_profile_of_aws_login_is_understood(aws: Canned, tmp_path: Path) -> None:
+    """Botocore needs awscrt for it, which comes with this package."""
+    config = tmp_path / "config"
+    config.write_text(
+        f"[profile nightly]\nlogin_session = arn:aws:iam::{ACCOUNT}:user/nightly\nregion = {REGION}\n"
+    )
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None, "HOME": str(tmp_path)}
+    environment = {**aws.environment(), **nobody, "AWS_CONFIG_FILE": str(config)}
+    ended = run(["--profile", "nightly"], environment)
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert "Your AWS login has expired, or there was none." in ended.stderr
+    assert "Get a new one with: aws login --profile nightly." in ended.stderr
+
+
+def test_a_token_file_that_is_missing_is_one_sentence(aws: Canned, tmp_path: Path) -> None:
+    missing = str(tmp_path / "token")
+    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
+    identity = {"AWS_WEB_IDENTITY_TOKEN_FILE": missing, "AWS_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/ci"}
+    ended = run([], {**aws.environment(), **nobody, **identity})
+    assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
+    assert f"names the file {missing!r}, which cannot be read: No such file" in ended.stderr
+
+
 @pytest.mark.parametrize(("spoil", "code"), [(lambda _: None, 0), (no_trail, 3)])
 def test_the_process_ends_with_what_the_checks_found(aws: Canned, spoil: Any, code: int) -> None:
     spoil(aws)
@@ -621,7 +646,8 @@ def actions_in_the_code() -> set[str]:
     Tags are read by `policy try`, whose page has its own list.
     """
     texts: set[str] = set()
-    for path in set(Path(account.__path__[0]).glob("*.py")) - {Path(account.__path__[0], "tags.py")}:
+    folders = [Path(one.__path__[0]) for one in (shared, doctor_package)]
+    for path in {path for folder in folders for path in folder.glob("*.py") if path.name != "tags.py"}:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 texts.add(node.value)

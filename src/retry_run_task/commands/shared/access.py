@@ -13,6 +13,7 @@ from botocore.exceptions import (
     ConfigParseError,
     HTTPClientError,
     InvalidRegionError,
+    LoginError,
     NoCredentialsError,
     PartialCredentialsError,
     ProfileNotFound,
@@ -95,6 +96,12 @@ def identify(session: boto3.Session, region: str) -> Identity:
         raise _refused(error, region) from None
     except (BotoCoreError, ResponseParserError) as error:
         raise _no_answer(error, session, region) from None
+    except OSError as error:
+        # The file of a web identity's token, or another one that the configuration names.
+        raise AccessError(
+            f"Your AWS configuration names the file {error.filename!r}, which cannot be read: {error.strerror}.",
+            hint="Correct AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file of the profile.",
+        ) from None
     except (LookupError, ValueError) as error:
         # What botocore makes of an endpoint that is no address, and what we make of an answer that is none.
         raise AccessError(
@@ -133,6 +140,12 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
             )
         case SSOTokenLoadError() | UnauthorizedSSOTokenError() | TokenRetrievalError():
             return AccessError("Your AWS login has expired, or there was none.", hint=_LOG_IN)
+        case LoginError():
+            profile = session.profile_name
+            login = f"aws login --profile {profile}" if profile != "default" else "aws login"
+            return AccessError(
+                "Your AWS login has expired, or there was none.", hint=f"Get a new one with: {login}."
+            )
         case InvalidRegionError():
             return AccessError(
                 f"{region!r} is not the name of a Region.", hint="Expected one such as eu-west-1."
