@@ -55,6 +55,7 @@ docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages aga
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/licences.py
 	.venv-infra/bin/python tools/permissions.py
+	.venv-infra/bin/python tools/deploying.py
 
 site: .venv-site/.installed ## build the docs site into build/site, and look at every page of it
 	.venv-site/bin/python tools/docs_site.py
