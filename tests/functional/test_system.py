@@ -248,20 +248,26 @@ def test_records_from_elsewhere_are_left_alone_with_a_line_that_says_so(site: Si
     assert CLUSTER
 
 
-@pytest.mark.parametrize(
-    ("setting", "value", "function"),
-    [("RETRY_RUN_TASK_MESSAGES", "yes", "recover"), ("RETRY_RUN_TASK_STAKC", "x", "intake")],
-)
-def test_a_wrong_setting_fails_loudly_and_loses_nothing(
-    site: Site, setting: str, value: str, function: str
-) -> None:
+def test_a_wrong_setting_of_intake_fails_loudly_and_loses_nothing(site: Site) -> None:
     """Lambda delivers the event again, and then to the dead-letter queue: it is still there."""
-    made = install(site.aws, settings={setting: value})
+    made = install(site.aws, settings={"RETRY_RUN_TASK_STAKC": "x"})
     site.put(HAND_MADE)
     site.wait_for(lambda: site.aws.functions.dead_letters)
     (letter,) = site.aws.functions.dead_letters[:1]
-    assert letter.function == getattr(made, function)
-    assert setting in letter.error
+    assert letter.function == made.intake
+    assert "RETRY_RUN_TASK_STAKC" in letter.error
+
+
+def test_a_wrong_setting_of_recover_fails_loudly_and_loses_nothing(site: Site) -> None:
+    """The execution fails, which an alarm tells of, and its launch is in the dead-letter queue."""
+    made = install(site.aws, settings={"RETRY_RUN_TASK_TIME_ZONE": "Asia/Tokio"})
+    site.put(HAND_MADE)
+    site.wait_for(lambda: site.aws.functions.dead_letters)
+    (letter,) = site.aws.functions.dead_letters[:1]
+    assert letter.function == made.recover
+    (execution,) = site.aws.durable.executions()
+    found = site.client("lambda").get_durable_execution(DurableExecutionArn=execution.durable_execution_arn)
+    assert "RETRY_RUN_TASK_TIME_ZONE is 'Asia/Tokio'" in found["Error"]["ErrorMessage"]
 
 
 def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, tmp_path: Path) -> None:
