@@ -64,9 +64,9 @@ class Page:
         return _CODE.findall(self.prose)
 
     def anchors(self) -> set[str]:
-        """The anchors that GitHub gives the headings: a repeated one is numbered."""
+        """The anchors that GitHub gives the headings, of which a repeated one is numbered, and those of the page."""
         seen: Counter[str] = Counter()
-        anchors = set()
+        anchors = set(re.findall(r'<a id="([\w-]+)"></a>', self.prose))
         for heading in _HEADING.findall(self.prose):
             words = _LINK.sub(lambda link: link[1], heading)
             anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")

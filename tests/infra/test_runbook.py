@@ -1,4 +1,4 @@
-"""The runbook: a section for every alarm, and commands that exist."""
+"""The runbook: a section for every alarm, in three parts, and commands that exist, of ours and of AWS's."""
 
 from __future__ import annotations
 
@@ -7,17 +7,27 @@ import shlex
 from typing import Any
 
 import botocore.session
+import click
 import pytest
 from botocore import xform_name
 
+from retry_run_task.commands.main import retry_run_task
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.launch.values import Outcome
 from retry_run_task.recovery.loop import Event
 from support.infra import ROOT, Stack
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
-GENERAL = ["see-what-is-going-on", "stop-it-now", "start-it-again", "deliver-again"]
-PARTS = ["What it means", "What to do", "How to know it is over"]
+GENERAL = [
+    "see-what-is-going-on",
+    "start-a-missing-run",
+    "stop-it-now",
+    "start-it-again",
+    "deliver-again",
+]
+PARTS = ["It means", "Paste this.", "It is over"]
+# What a person can read through, and print, while something is wrong.
+MOST_LINES = 420
 
 # Commands of the AWS CLI's own, which are no operations of a service.
 # https://docs.aws.amazon.com/cli/latest/reference/logs/tail.html
@@ -27,7 +37,8 @@ GLOBAL_OPTIONS = {"query", "output"}
 
 
 def _sections() -> dict[str, str]:
-    parts = re.split(r"(?m)^## (.+)$", RUNBOOK.read_text())
+    """Return the sections by their anchors, which stay as they are when a heading changes: alarms link to them."""
+    parts = re.split(r'(?m)^<a id="([\w-]+)"></a>$', RUNBOOK.read_text())
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -51,10 +62,25 @@ def test_the_sections_stand_in_the_order_of_the_alarms() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in _sections() if name not in GENERAL])
-def test_a_section_says_what_it_means_what_to_do_and_how_to_know_it_is_over(name: str) -> None:
-    assert re.findall(r"(?m)^### (.+)$", _sections()[name]) == PARTS
-    for part in re.split(r"(?m)^### .+$", _sections()[name])[1:]:
-        assert len(part.strip()) > 40
+def test_a_section_says_what_it_means_what_to_paste_and_how_to_know_it_is_over(name: str) -> None:
+    section = _sections()[name]
+    assert re.findall(r"(?m)^\*\*([^*]+)\*\*", section) == PARTS
+    for part in re.split(r"(?m)^\*\*[^*]+\*\*", section)[1:]:
+        assert len(part.strip()) > 20
+    assert "```sh" in section
+    (heading,) = re.findall(r"(?m)^## (.+)$", section)
+    assert re.fullmatch(rf"[A-Z]\w* .+ \({name}\)", heading), "a sentence, and the alarm's name"
+
+
+@pytest.mark.parametrize("name", GENERAL)
+def test_a_general_section_has_a_heading_and_commands(name: str) -> None:
+    section = _sections()[name]
+    assert len(re.findall(r"(?m)^## [A-Z][a-z]+ .+$", section)) == 1
+    assert "```sh" in section
+
+
+def test_it_is_short_enough_to_be_read_while_something_is_wrong() -> None:
+    assert len(RUNBOOK.read_text().splitlines()) <= MOST_LINES
 
 
 def test_links_within_the_runbook_and_to_files_lead_somewhere() -> None:
@@ -66,21 +92,30 @@ def test_links_within_the_runbook_and_to_files_lead_somewhere() -> None:
             assert (RUNBOOK.parent / target).exists(), target
 
 
-def _commands() -> list[list[str]]:
+def _commands(program: str) -> list[list[str]]:
     blocks = re.findall(r"(?ms)^```sh\n(.*?)^```", RUNBOOK.read_text())
     text = "\n".join(blocks).replace("\\\n", " ")
     # What stands in $(...) is a command like any other.
     inner = re.findall(r"\$\((.+?)\)(?=[\"\n])", text)
     lines = re.sub(r"\$\((.+?)\)(?=[\"\n])", "VALUE", text).splitlines() + inner
     words = [shlex.split(line, comments=True) for line in lines]
-    return [w for w in words if w and w[0] == "aws"]
+    return [w for w in words if w and w[0] == program]
 
 
-def test_there_are_commands_to_check() -> None:
-    assert len(_commands()) > 40
+def test_aws_is_used_only_where_this_project_has_no_command() -> None:
+    """Recoveries are listed, read, stopped and started again by its own."""
+    assert len(_commands("retry-run-task")) > 20
+    operations = {operation for _, _, operation, *_ in _commands("aws")}
+    assert not [name for name in operations if "durable" in name or name == "lookup-events"]
 
 
-@pytest.mark.parametrize("command", _commands(), ids=" ".join)
+@pytest.mark.parametrize("command", _commands("retry-run-task"), ids=" ".join)
+def test_a_command_of_ours_is_one_that_there_is(command: list[str]) -> None:
+    found = retry_run_task.commands[command[1]]
+    found.make_parser(click.Context(found)).parse_args(command[2:])
+
+
+@pytest.mark.parametrize("command", _commands("aws"), ids=" ".join)
 def test_a_command_is_one_that_aws_has(command: list[str]) -> None:
     """Operation and options by the service model that botocore carries; the AWS CLI derives its own from the same."""
     _, service, operation, *rest = command
