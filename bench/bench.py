@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import door
 import memory
 import rie
 import startup
@@ -58,6 +59,10 @@ def measure() -> Json:
     progress("memory")
     result["memory"] = memory.measure()
     result["startup"] = startup.measure(5, progress)
+    try:
+        result["door"] = door.measure(5, progress)
+    except door.NotToBeHadError as error:
+        result["door"] = {"not_measured": str(error)}
     progress("imports")
     result["imports"] = startup.imports(3)
     if os.environ.get("BENCH_RIE") == "1":
@@ -82,6 +87,7 @@ def lines(result: Json) -> Iterator[str]:
     yield f"Python {result['python']}, {result['machine']}, {result['cpus']} CPUs; {result['seconds']} s"
     yield from _throughput(result["throughput"])
     yield from _startup(result["startup"], result["imports"])
+    yield from _door(result["door"])
     yield from _memory(result["memory"])
     yield from _rie(result["rie"])
 
@@ -130,6 +136,30 @@ def _startup(found: Json, imports: Json) -> Iterator[str]:
     packages, modules = imports["by_package_ms"].items(), imports["by_module_ms"].items()
     for (package, its), (module, own) in zip(packages, modules, strict=False):
         yield f"  {package:<26}{its:>6} ms    {module:<44}{own:>6} ms"
+
+
+def _door(found: Json) -> Iterator[str]:
+    yield ""
+    if "not_measured" in found:
+        yield f"Intake beside the original handler: not measured; {found['not_measured']}"
+        return
+    yield (
+        f"Intake beside the original handler, which is in Node {found['node']} "
+        f"(median of {found['rounds']}, interleaved)"
+    )
+    names = [name for name in ("original", "intake", "intake_zip") if name in found["first_call"]]
+    yield f"  {'':<44}" + "".join(f"{name.replace('_', ', from the '):>22}" for name in names)
+    words = {
+        "first_call": "process start to the first call",
+        "warm_record": "one record, 2nd to 11th of a process",
+        "hot_record": "one record, 41st to 80th of a process",
+        f"{door.MANY}_records": f"{door.MANY} records, {found['call_ms']:.0f} ms a call",
+    }
+    for row, word in words.items():
+        cells = [f"{found[row][name]['ms']} ms ({found[row][name]['times_original']} x)" for name in names]
+        yield f"  {word:<44}" + "".join(f"{cell:>22}" for cell in cells)
+    most = found["most"]
+    yield f"  {most['records']} records in one payload: {most['seconds']} s of the {most['of_s']} s that intake has"
 
 
 def _memory(found: Json) -> Iterator[str]:

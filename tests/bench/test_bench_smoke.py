@@ -67,6 +67,21 @@ def test_peaks_are_of_the_process_that_is_asked_for(load):
     assert found["intake_peak_mib"][0] < found["intake_peak_mib"][1]
 
 
+def test_intake_makes_one_call_for_each_record_of_the_comparison(load, tmp_path):
+    bench = load("door").Bench(tmp_path)
+    assert bench.first_call_ms("intake") > 0
+    assert bench.warm_ms("intake", 3, times=2, skipped=1, rest_ms=0) > 0
+
+
+def test_where_node_is_not_installed_it_says_so_in_one_line(load, monkeypatch, tmp_path):
+    door = load("door")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(door.NotToBeHadError) as raised:
+        door.measure(1, print)
+    (_, line) = load("bench")._door({"not_measured": str(raised.value)})
+    assert line.endswith("not measured; node and npm are missing; install with: apt-get install nodejs npm")
+
+
 def test_imports_are_of_intake(load):
     found = load("startup").imports(rounds=0, most=1000)
     assert {"retry_run_task", "botocore", "(standard library)"} <= found["by_package_ms"].keys()

@@ -411,6 +411,29 @@ def test_a_lambda_that_stays_busy_is_an_error(functions: Functions) -> None:
         functions.start(BUSY, BUSY)
 
 
+def test_starts_share_a_connection() -> None:
+    """The end of the answer is read, or the next start would shake hands again, 100 times for 100 launches."""
+    with Loopback(lambda _: ACCEPTED, keeps_alive=True) as endpoint:
+        client: Any = boto3.client(
+            "lambda",
+            region_name=REGION,
+            endpoint_url=endpoint.url,
+            aws_access_key_id="dummy",
+            aws_secret_access_key="dummy",
+        )
+        for _ in range(3):
+            recoveries.start(client, function="recover:live", name="one-abc", payload="{}")
+        client.close()
+    assert (len(endpoint.asked), endpoint.connections) == (3, 1)
+
+
+def test_the_client_of_intake_tries_once_and_leaves_the_rest_to_it() -> None:
+    config = recoveries.starter().meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert config.max_pool_connections == recoveries.STARTS_AT_ONCE
+    assert config.connect_timeout + config.read_timeout < 20
+
+
 def test_the_client_of_the_function_repeats_what_passes() -> None:
     retries = recoveries.client().meta.config.retries
     assert retries["mode"] == "standard"

@@ -59,11 +59,14 @@ class Loopback:
 
     Attributes:
         asked: The requests, in the order in which they came.
+        connections: How many connections they came by.
     """
 
-    def __init__(self, answer: Callable[[Asked], Reply]) -> None:
+    def __init__(self, answer: Callable[[Asked], Reply], *, keeps_alive: bool = False) -> None:
         self.answer = answer
         self.asked: list[Asked] = []
+        self.connections = 0
+        self._protocol = "HTTP/1.1" if keeps_alive else "HTTP/1.0"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(
@@ -89,6 +92,12 @@ class Loopback:
         loopback = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = loopback._protocol
+
+            def setup(self) -> None:
+                super().setup()
+                loopback.connections += 1
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 asked = Asked(method="POST", path=self.path, headers=dict(self.headers), body=body)
