@@ -304,10 +304,17 @@ def test_an_error_that_only_a_person_can_mend_is_reported_once_a_day(
     assert len(functions.started) == 1
 
 
-def test_text_that_no_encoding_takes_is_logged_all_the_same() -> None:
-    counts, lines = take(awslogs(record(request=parameters(startedBy="events-rule/\ud800夜"))), Lambda())
+def test_text_that_no_encoding_takes_is_replaced_in_what_aws_says_and_refused_in_a_request() -> None:
+    """No call can have had it, and a message with it could not be sent."""
+    functions = Lambda()
+    answer = {"tasks": [], "failures": [{"reason": "Capacity \ud800夜"}]}
+    counts, lines = take(awslogs(record(responseElements=answer)), functions)
     assert counts.started == 1
     assert lines
+    (payload,) = functions.started.values()
+    assert wire.launch_from_json(json.loads(payload)).failures[0].reason == "Capacity \ufffd夜"
+    counts, _ = take(awslogs(record(request=parameters(startedBy="events-rule/\ud800夜"))), Lambda())
+    assert counts == Counts(unparsed=1)
 
 
 THROTTLED = error_record("ThrottlingException", "Rate exceeded")

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTT
 from retry_run_task.aws import members
 from retry_run_task.aws.faults import CannotAssumeError, failure_of
 from retry_run_task.aws.once import once
-from retry_run_task.launch.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused
+from retry_run_task.launch.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,7 +104,7 @@ def _placed(response: Mapping[str, Any]) -> Placed | Lost:
         return Lost(failure=_failure("ResponseParserError", "the answer is not whole"))
     return Placed(
         task_arns=tuple(task["taskArn"] for task in response["tasks"]),
-        failures=tuple(_placement_failure(item) for item in response["failures"]),
+        failures=distinct(_placement_failure(item) for item in response["failures"]),
     )
 
 

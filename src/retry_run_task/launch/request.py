@@ -126,7 +126,7 @@ def hidden_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
     """Yield the path of every value that CloudTrail hid, or hid a part of.
 
     Raises:
-        RequestError: The parameters are nested more deeply than any request, or hold no JSON number.
+        RequestError: The parameters are nested more deeply than any request, or hold what JSON does not have.
     """
     if _scan(parameters):
         yield from _paths(parameters)
@@ -140,10 +140,10 @@ def _scan(parameters: Mapping[str, Any]) -> bool:
         below: list[Any] = []
         for holder in level:
             if isinstance(holder, Mapping):
-                hides = hides or any(HIDDEN in key.upper() for key in holder)
+                hides = any(_text_hides(key) for key in holder) or hides
             for value in holder.values() if isinstance(holder, Mapping) else holder:
                 if isinstance(value, str):
-                    hides = hides or HIDDEN in value.upper()
+                    hides = _text_hides(value) or hides
                 elif isinstance(value, dict | list):
                     below.append(value)
                 elif isinstance(value, float) and not isfinite(value):
@@ -152,6 +152,12 @@ def _scan(parameters: Mapping[str, Any]) -> bool:
             return hides
         level = below
     raise RequestError(f"requestParameters is nested more than {DEPTH_MAX} levels deep")
+
+
+def _text_hides(text: str) -> bool:
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise RequestError("requestParameters holds half of a character (a lone surrogate), as no call can")
+    return HIDDEN in text.upper()
 
 
 def _paths(parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -192,29 +198,38 @@ def for_attempt(
     return body
 
 
+_MASK = "***"
+
+
 def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters as they may be shown: names of environment variables, never their values."""
-    overrides = parameters.get("overrides")
-    if not isinstance(overrides, dict):
-        return dict(parameters)
-    containers = overrides.get("containerOverrides")
-    if not isinstance(containers, list):
-        return dict(parameters)
-    shown = [_masked_container(c) for c in containers]
-    return {**parameters, "overrides": {**overrides, "containerOverrides": shown}}
+    """Return the parameters as they may be shown: names of environment variables, never their values.
+
+    A record that somebody wrote may have them in any shape and case, so what has not the right shape is masked whole.
+    """
+    return {name: _masked(name, value) for name, value in parameters.items()}
 
 
-def _masked_container(container: Any) -> Any:
-    if not isinstance(container, dict) or "environment" not in container:
-        return container
-    environment = container["environment"]
-    if not isinstance(environment, list):
-        return {**container, "environment": environment if environment == HIDDEN else "***"}
-    return {**container, "environment": [_masked_variable(v) for v in environment]}
+def _masked(name: str, value: Any) -> Any:
+    lower = name.lower()
+    if lower.startswith("env") and lower != "environmentfiles":
+        return _masked_environment(value)
+    if isinstance(value, Mapping):
+        return {inner: _masked(inner, one) for inner, one in value.items()}
+    if isinstance(value, list):
+        return [_masked(name, one) for one in value]
+    # These hold the environment, if need be as JSON in a string.
+    return _MASK if lower in ("overrides", "containeroverrides") and value not in (None, HIDDEN) else value
+
+
+def _masked_environment(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_masked_variable(one) for one in value]
+    return value if value is None or value == HIDDEN else _MASK
 
 
 def _masked_variable(variable: Any) -> Any:
-    return {"name": variable.get("name"), "value": "***"} if isinstance(variable, dict) else "***"
+    name = variable.get("name") if isinstance(variable, Mapping) else None
+    return {"name": name, "value": _MASK} if isinstance(name, str) else _MASK
 
 
 def cluster_name(parameters: Mapping[str, Any]) -> str:

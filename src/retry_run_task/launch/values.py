@@ -6,13 +6,13 @@ made once, by a parser in ``sources``, and handed on unchanged.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 
@@ -39,6 +39,7 @@ class Failure:
         arn: What the failure is about, such as a container instance; None for Fargate capacity.
         container: Name of the container that the reason is of; None if it is the task's own, or no task's.
         ran: What shows that something in the task ran, such as ``exit code 1``; None if nothing does.
+        times: How often it was said; the ARN is that of the first.
     """
 
     origin: Origin
@@ -48,6 +49,7 @@ class Failure:
     arn: str | None = None
     container: str | None = None
     ran: str | None = None
+    times: int = 1
 
     @property
     def said(self) -> str:
@@ -57,6 +59,28 @@ class Failure:
         )
         words = ": ".join(part for part in (self.code, self.reason) if part)
         return f"{words} ({about})".lstrip() if about else words
+
+
+_DISTINCT_MAX = 20
+
+
+def distinct(failures: Iterable[Failure]) -> tuple[Failure, ...]:
+    """Return what was said, once each with the number of times, in the order in which it was said first.
+
+    On EC2 RunTask may answer with a failure for each instance of the cluster, and an answer is kept of each attempt.
+    Of more than 20 that differ, those count as one that differ in their detail alone.
+    """
+    said = list(failures)
+    found: dict[tuple[str | None, ...], Failure] = {}
+    for with_detail in (True, False):
+        found.clear()
+        for one in said:
+            key = (one.origin, one.code, one.reason, one.detail if with_detail else None)
+            first = found.get(key)
+            found[key] = replace(first, times=first.times + one.times) if first else one
+        if len(found) <= _DISTINCT_MAX:
+            break
+    return tuple(found.values())
 
 
 class CallerKind(StrEnum):

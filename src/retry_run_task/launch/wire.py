@@ -192,6 +192,7 @@ def failures_to_json(failures: Iterable[Failure]) -> list[JsonObject]:
             )
             if value
         }
+        | ({"times": f.times} if f.times > 1 else {})
         for f in failures
     ]
 
@@ -207,6 +208,7 @@ def failures_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Failure, ...
             arn=item.get("arn"),
             container=item.get("container"),
             ran=item.get("ran"),
+            times=item.get("times", 1),
         )
         for item in items
     )

@@ -35,9 +35,10 @@ from retry_run_task.launch.values import (
     IncompleteRequest,
     Origin,
     Request,
+    distinct,
 )
 from retry_run_task.launch.wire import canonical
-from retry_run_task.sources.reading import ReadError, object_at, objects_at, text_at, time_of
+from retry_run_task.sources.reading import ReadError, is_plausible, object_at, objects_at, text_at, time_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -167,7 +168,7 @@ def answer_of(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, .
         raise ReadError(
             "it has neither responseElements nor errorCode, so nobody can say whether the call started tasks"
         )
-    failures = tuple(
+    failures = distinct(
         Failure(
             origin=Origin.ANSWER,
             reason=text_at(item, "reason") or "",
@@ -250,6 +251,7 @@ def epoch_ms(value: Any) -> datetime | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return datetime.fromtimestamp(value / 1000, UTC)
+        moment = datetime.fromtimestamp(value / 1000, UTC)
     except (OverflowError, OSError, ValueError):
         return None
+    return moment if is_plausible(moment) else None

@@ -83,15 +83,18 @@ def _kind(value: Any) -> str:
 
 
 def text_at(record: dict[str, Any], name: str) -> str | None:
-    """Return a string member; None if it is absent or null.
+    """Return a string member, half characters (lone surrogates) replaced; None if it is absent or null.
 
     Raises:
         ReadError: It is something else.
     """
     value = record.get(name)
-    if value is None or isinstance(value, str):
-        return value
-    raise ReadError(f"{name} is {_kind(value)}, and a string was expected")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ReadError(f"{name} is {_kind(value)}, and a string was expected")
+    # What was cut in the middle of a character can be neither logged nor sent.
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def object_at(record: dict[str, Any], name: str) -> dict[str, Any] | None:
@@ -123,14 +126,26 @@ def objects_at(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return value
 
 
+# Calendars, waits and four digits a year: nothing else here has to cope with times that no call has.
+_FIRST_YEAR, _LAST_YEAR = 2000, 2100
+
+
 def time_of(text: str) -> datetime:
     """Return a time that is written as CloudTrail and EventBridge write it, in UTC.
 
     Raises:
-        ReadError: It is written in another way.
+        ReadError: It is written in another way, or is no time of a call.
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ReadError("eventTime is not a time such as 2026-11-24T00:00:03Z") from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (OverflowError, ValueError):
+        raise ReadError("its time is not a time such as 2026-11-24T00:00:03Z") from None
+    if not is_plausible(moment):
+        raise ReadError(f"its time is not of the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    return moment
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Tell whether something can have happened then."""
+    return _FIRST_YEAR <= moment.year <= _LAST_YEAR

@@ -184,6 +184,42 @@ def test_no_shape_of_environment_shows_a_value(environment: Any) -> None:
     assert "canary" not in json.dumps(shown)
 
 
+ENVIRONMENT = [{"name": "PASSWORD", "value": "canary"}]
+
+
+@pytest.mark.parametrize(
+    "parameters_",
+    [
+        {"overrides": {"ContainerOverrides": [{"Environment": ENVIRONMENT}]}},
+        {"Overrides": {"containerOverrides": [{"ENVIRONMENT": ENVIRONMENT}]}},
+        {"overrides": {"containerOverrides": {"environment": ENVIRONMENT}}},
+        {"overrides": {"containerOverrides": {"0": {"environment": ENVIRONMENT}}}},
+        {"overrides": {"containerOverrides": [[{"environment": ENVIRONMENT}]]}},
+        {"overrides": {"containerOverrides": [{"env": ENVIRONMENT, "environmentVariables": ENVIRONMENT}]}},
+        {"overrides": {"environment": ENVIRONMENT}},
+        {"environment": {"PASSWORD": "canary"}},
+        {"overrides": [{"environment": ENVIRONMENT}]},
+        {"overrides": json.dumps({"containerOverrides": [{"environment": ENVIRONMENT}]})},
+        {"overrides": {"containerOverrides": json.dumps([{"environment": ENVIRONMENT}])}},
+        {"overrides": {"containerOverrides": [json.dumps({"environment": ENVIRONMENT})]}},
+        {"overrides": {"containerOverrides": [{"environment": [{"Name": "PASSWORD", "Value": "canary"}]}]}},
+        {"overrides": {"containerOverrides": [{"environment": [{"name": ["canary"]}]}]}},
+    ],
+)
+def test_no_shape_around_the_environment_shows_a_value(parameters_: dict[str, Any]) -> None:
+    """Somebody who writes a record by hand may have it from a template, a target's input or a task definition."""
+    shown = json.dumps(request.masked(parameters_))
+    assert "canary" not in shown
+    assert "***" in shown
+
+
+def test_what_holds_no_values_is_shown_as_it_is() -> None:
+    files = [{"value": "arn:aws:s3:::b/x.env", "type": "s3"}]
+    app = {"name": "app", "environmentFiles": files, "cpu": 256, "command": ["env"]}
+    for over in ({"containerOverrides": [app], "cpu": "256"}, request.HIDDEN, None):
+        assert request.masked({"overrides": over}) == {"overrides": over}
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda x: st.lists(x) | st.dictionaries(st.text(), x),

@@ -263,7 +263,16 @@ def test_what_is_nobodys_failed_launch(value: dict[str, Any], why: str) -> None:
         (record(responseElements={"tasks": {}, "failures": []}), "tasks is an object"),
         (record(responseElements={"tasks": [], "failures": ["AGENT"]}), "failures holds a string"),
         (record(responseElements={"tasks": [], "failures": [{"reason": 7}]}), "reason is a number"),
-        (record(eventTime="yesterday"), "eventTime is not a time"),
+        (record(eventTime="yesterday"), "its time is not a time"),
+        # UTC is in the year 10000, which Python does not have.
+        (record(eventTime="9999-12-31T23:59:59-12:00"), "its time is not a time"),
+        (record(eventTime="0001-01-01T00:00:00+12:00"), "its time is not a time"),
+        (record(eventTime="0026-11-24T00:00:03Z"), "not of the years 2000 to 2100"),
+        (record(eventTime="1999-12-31T23:59:59Z"), "not of the years 2000 to 2100"),
+        (record(eventTime="2101-01-01T00:00:00Z"), "not of the years 2000 to 2100"),
+        (record(request=parameters(startedBy="events-rule/\ud800")), "lone surrogate"),
+        (record(request=parameters(overrides={"\udfff": 1})), "lone surrogate"),
+        (record(request=parameters(count=10**30)), "1 to 10"),
         (record(eventTime=1795478703), "eventTime is a number"),
         (record(eventID=7), "eventID is a number"),
         (record(userIdentity="root"), "userIdentity is a string"),
@@ -273,6 +282,25 @@ def test_what_is_nobodys_failed_launch(value: dict[str, Any], why: str) -> None:
 def test_what_cannot_be_read_says_what_was_expected(value: dict[str, Any], says: str) -> None:
     with pytest.raises(ReadError, match=says):
         parse(value, LOG_EVENT)
+
+
+@pytest.mark.parametrize(
+    "time", ["2000-01-01T00:00:00Z", "2100-12-31T23:59:59Z", "2026-11-24T09:00:03+09:00"]
+)
+def test_times_of_a_hundred_years_are_taken_as_they_are(time: str) -> None:
+    assert failed(record(eventTime=time)).event_time == datetime.fromisoformat(time)
+
+
+def test_a_failure_for_each_of_many_instances_is_kept_once() -> None:
+    """On EC2 an answer may name hundreds; each attempt's is kept in the recovery's history."""
+    failures = [
+        {"arn": f"arn:instance/{n}", "reason": f"RESOURCE:{'CPU' if n % 3 else 'MEMORY'}"} for n in range(300)
+    ]
+    parsed = failed(record(responseElements={"tasks": [], "failures": failures}))
+    assert parsed.failures == (
+        Failure(origin=Origin.ANSWER, reason="RESOURCE:MEMORY", arn="arn:instance/0", times=100),
+        Failure(origin=Origin.ANSWER, reason="RESOURCE:CPU", arn="arn:instance/1", times=200),
+    )
 
 
 def test_a_record_without_a_time_has_its_log_events() -> None:
