@@ -103,7 +103,8 @@ def check(result: FailedLaunch | Ignored | Unparsed) -> None:
     Scope(recover_errors=True).judge(result)
     assert LAMBDA_NAME.fullmatch(names.recovery_name_of("stack", result))
     payload = wire.canonical(wire.launch_to_json(result))
-    assert wire.launch_from_json(json.loads(payload)) == result
+    read = wire.launch_from_json(json.loads(payload))
+    assert wire.canonical(wire.launch_to_json(read)) == payload
     json.dumps([wire.about(result), request.masked(result.request.parameters)], allow_nan=False).encode()
     ending = Ending(
         outcome=Outcome.EXPIRED, why="w", rule="r", calls=1, wanted=1, elapsed_s=1.0, task_arns=(), last=None
