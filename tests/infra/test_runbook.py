@@ -112,7 +112,7 @@ def test_aws_is_used_only_where_this_project_has_no_command() -> None:
 @pytest.mark.parametrize("command", _commands("retry-run-task"), ids=" ".join)
 def test_a_command_of_ours_is_one_that_there_is(command: list[str]) -> None:
     found = retry_run_task.commands[command[1]]
-    found.make_parser(click.Context(found)).parse_args(command[2:])
+    found.make_parser(click.Context(found, **retry_run_task.context_settings)).parse_args(command[2:])
 
 
 @pytest.mark.parametrize("command", _commands("aws"), ids=" ".join)

@@ -111,6 +111,8 @@ ENGLISH = Sentences(
         "unsure": "A call may have started tasks that nobody has seen. Look for them before you start the run",
         "unsure_mark": "A call may have started tasks that nobody has seen. Before you start the run, look in its "
         "cluster for tasks whose startedBy (--started-by) ends in {mark}.",
+        "caller_retries": "EventBridge repeats a call that raised an error for up to a day. See whether the task "
+        "is there before you start it",
         "runbook": "Runbook",
     },
     outcome="{outcome} (severity {severity}, category {category}, rule {rule})",

@@ -156,6 +156,8 @@ JAPANESE = Sentences(
         "手動で起動する前に、タスクの有無を確認してください",
         "unsure_mark": "応答のない呼び出しによって、タスクがすでに起動している可能性があります。"
         "手動で起動する前に、startedBy (--started-by) が {mark} で終わるタスクがクラスターにないかを確認してください。",
+        "caller_retries": "エラーになった呼び出しは、EventBridge が最大 1 日再試行します。"
+        "手動で起動する前に、タスクの有無を確認してください",
         "runbook": "ランブック",
     },
     outcome="{outcome} (重要度 {severity}、分類 {category}、ルール {rule})",

@@ -71,11 +71,14 @@ def after(
     hint = _hint(ending, words, show)
     if hint:
         yield Step(text=hint)
+    where = _Where.of(launch, style)
     if ending.is_unsure:
-        yield _unsure(launch, words)
+        yield _unsure(launch, where, words)
+    elif ending.rule == "errors":
+        yield from _caller_retries(launch, where, words)
     own = _Own(style)
     yield from _step(words.steps["look"], own.command("status"))
-    starts = list(_starts(launch, ending, own, words))
+    starts = list(_starts(launch, ending, where, own, words))
     yield from starts or (Step(text=words.steps["by_hand"]),)
     if ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED):
         name = family(launch.request.parameters)
@@ -90,6 +93,24 @@ def meanwhile(style: Style, words: Sentences) -> Iterator[Step]:
     yield from _step(words.steps["progress"], own.command("status"))
     yield from _step(words.steps["stop"], own.steering("stop", own.identity) if own.identity else "")
     yield from _runbook(style, words)
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Where the tasks should run; a record made by hand may not say, and then it is where the recovery runs."""
+
+    account: str
+    region: str
+
+    @classmethod
+    def of(cls, launch: FailedLaunch, style: Style) -> _Where:
+        place = style.place
+        # arn:<partition>:lambda:<region>:<account>:function:...
+        own = place.execution_arn.split(":")[4:5] if place else []
+        return cls(
+            account=launch.account or "".join(own),
+            region=launch.region or (place.region if place else ""),
+        )
 
 
 class _Own:
@@ -139,11 +160,11 @@ def _hint(ending: Ending, words: Sentences, show: outside.Show) -> str:
     return show(words.hint("", ending.hint))
 
 
-def _unsure(launch: FailedLaunch, words: Sentences) -> Step:
+def _unsure(launch: FailedLaunch, where: _Where, words: Sentences) -> Step:
     parameters = launch.request.parameters
     command = outside.command(
         "aws ecs list-tasks",
-        region=launch.region,
+        region=where.region,
         cluster=cluster_name(parameters),
         started_by=mark_started_by(parameters.get("startedBy"), launch.call_id),
     )
@@ -152,18 +173,29 @@ def _unsure(launch: FailedLaunch, words: Sentences) -> Step:
     return Step(text=words.steps["unsure_mark"].format(mark=f"{MARK}/{outside.name(launch.call_id[:12])}"))
 
 
-def _starts(launch: FailedLaunch, ending: Ending, own: _Own, words: Sentences) -> Iterator[Step]:
+def _caller_retries(launch: FailedLaunch, where: _Where, words: Sentences) -> Iterator[Step]:
+    parameters = launch.request.parameters
+    name = family(parameters)
+    if name:
+        cluster = cluster_name(parameters)
+        command = outside.command("aws ecs list-tasks", region=where.region, cluster=cluster, family=name)
+        yield from _step(words.steps["caller_retries"], command)
+
+
+def _starts(
+    launch: FailedLaunch, ending: Ending, where: _Where, own: _Own, words: Sentences
+) -> Iterator[Step]:
     """Yield how the run can be started by hand."""
     if can_replay(launch, ending):
         yield from _step(words.steps["again"], own.command("replay", " --even-late"))
     parameters = shown_request(launch, missing=ending.wanted - len(ending.task_arns))
     if parameters:
-        text = words.steps["run"].format(account=outside.name(launch.account) or words.unrecorded)
-        yield from _step(text, outside.run_task(parameters, region=launch.region))
+        text = words.steps["run"].format(account=outside.name(where.account) or words.unrecorded)
+        yield from _step(text, outside.run_task(parameters, region=where.region))
         return
     if launch.caller.kind in _SCHEDULED:
         yield Step(text=words.steps["by_hand_whole"])
-        yield from _find_schedule(launch, words)
+        yield from _find_schedule(launch, where, words)
 
 
 def can_replay(launch: FailedLaunch, ending: Ending) -> bool:
@@ -196,7 +228,7 @@ def _is_nothing(value: Any) -> bool:
     return value is None or value == ""
 
 
-def _find_schedule(launch: FailedLaunch, words: Sentences) -> Iterator[Step]:
+def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Iterator[Step]:
     """Yield the command that finds the schedule by the beginning of its name: EventBridge cuts ``startedBy``."""
     name = schedule_name(launch)
     services = {
@@ -205,7 +237,7 @@ def _find_schedule(launch: FailedLaunch, words: Sentences) -> Iterator[Step]:
     }
     if name and launch.caller.kind in services:
         label, command = services[launch.caller.kind]
-        yield from _step(words.steps[label], outside.command(command, region=launch.region, name_prefix=name))
+        yield from _step(words.steps[label], outside.command(command, region=where.region, name_prefix=name))
 
 
 def schedule_name(launch: FailedLaunch) -> str | None:

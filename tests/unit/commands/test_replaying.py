@@ -14,6 +14,7 @@ from retry_run_task.commands.shared.calls import Call
 from retry_run_task.commands.shared.installation import Installation
 from retry_run_task.commands.shared.inventory import Launcher, Launchers
 from retry_run_task.commands.shared.view import Execution, RecoveryView, State
+from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
 from retry_run_task.launch.values import (
@@ -23,11 +24,24 @@ from retry_run_task.launch.values import (
     Failure,
     IncompleteRequest,
     Origin,
+    Outcome,
     Request,
 )
 from retry_run_task.local.ecs.service import Ecs
+from retry_run_task.messages.message import Ending
+from retry_run_task.messages.steps import can_replay
 from retry_run_task.policy.scope import Scope
-from support.records import ACCOUNT, CLUSTER, EVENT_ID, REGION, RULE_ROLE, TASK_DEFINITION, launch, parameters
+from support.records import (
+    ACCOUNT,
+    CAPACITY,
+    CLUSTER,
+    EVENT_ID,
+    REGION,
+    RULE_ROLE,
+    TASK_DEFINITION,
+    launch,
+    parameters,
+)
 
 FAILED_AT = datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)
 NOW = FAILED_AT + timedelta(hours=1)
@@ -315,3 +329,52 @@ def test_the_next_try_of_one_recovery_is_the_first_that_there_is_not(
     one = launch()
     names = {again_name("retry-run-task", one, n) for n in there}
     assert next_again("retry-run-task", one, names) == number
+
+
+# What the message of an ending offers.
+
+
+@pytest.mark.parametrize("outcome", [Outcome.EXPIRED, Outcome.SUPERSEDED, Outcome.PERMANENT, Outcome.REFUSED])
+@pytest.mark.parametrize("tasks", [(), ("arn:aws:ecs:x:1:task/batch/0f9c",)])
+@pytest.mark.parametrize("is_unsure", [False, True])
+@pytest.mark.parametrize("failure", [CAPACITY, "ATTRIBUTE", "error"])
+@pytest.mark.parametrize("missing", [(), ("overrides",)])
+def test_a_message_offers_a_replay_if_and_only_if_it_would_start_something(
+    outcome: Outcome, tasks: tuple[str, ...], is_unsure: bool, failure: str, missing: tuple[str, ...]
+) -> None:
+    one = launch(
+        failures=(
+            Failure(origin=Origin.ERROR, code="ServerException")
+            if failure == "error"
+            else Failure(origin=Origin.ANSWER, reason=failure),
+        )
+    )
+    if missing:
+        one = replace(one, request=IncompleteRequest(parameters=parameters(), missing=missing))
+    # As recover ends: without a call where the launch itself ends it, or a part of the request is not there.
+    is_hopeless = failure == "ATTRIBUTE" or (failure == "error" and outcome is not Outcome.REFUSED)
+    calls = 0 if is_hopeless or outcome is Outcome.REFUSED else 3
+    is_refused_whole = outcome is Outcome.REFUSED and not missing
+    if is_refused_whole or (is_hopeless and (outcome is not Outcome.PERMANENT or tasks or is_unsure)):
+        pytest.skip("recover cannot end so")
+    ending = Ending(
+        outcome=outcome,
+        why="",
+        rule="r",
+        calls=calls,
+        wanted=2,
+        task_arns=tasks,
+        elapsed_s=60,
+        last=classify(one.failures[0]),
+        is_unsure=is_unsure,
+    )
+    views = view(outcome=outcome.value, task_arns=tasks, is_unsure=is_unsure)
+    late = planned(
+        one,
+        executions=execution("FAILED"),
+        views=views,
+        again=1,
+        is_late_wanted=True,
+        now=FAILED_AT + timedelta(days=2),
+    )
+    assert can_replay(one, ending) is (late.why_not == ""), late.why_not

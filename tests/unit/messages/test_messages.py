@@ -292,7 +292,7 @@ def test_commands_are_those_of_this_version_and_of_the_aws_cli() -> None:
     assert len(own) == 7
     for _, name, *rest in own:
         command = retry_run_task.commands[name]
-        command.make_parser(click.Context(command)).parse_args(rest)
+        command.make_parser(click.Context(command, **retry_run_task.context_settings)).parse_args(rest)
     ((service, operation, *options), *_) = [c for text in texts for c in commands(text) if "run-task" in c]
     assert (service, operation, options[0], options[2]) == ("ecs", "run-task", "--region", "--cli-input-json")
     model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
@@ -316,6 +316,12 @@ def test_commands_are_those_of_this_version_and_of_the_aws_cli() -> None:
         ),
         # A replay would end at once.
         ({"outcome": Outcome.PERMANENT, "calls": 0}, {}, ["retry-run-task status", "ecs run-task"]),
+        # Its caller may start it after all.
+        (
+            {"outcome": Outcome.PERMANENT, "calls": 0, "rule": "errors"},
+            {"failures": (Failure(origin=Origin.ERROR, code="ServerException"),)},
+            ["ecs list-tasks", "retry-run-task status", "ecs run-task"],
+        ),
         (
             {"outcome": Outcome.PERMANENT, "calls": 1},
             {},
@@ -356,6 +362,13 @@ def test_the_commands_name_the_execution_itself_where_a_replay_has_begun_it() ->
     assert [command[2] for command in commands(text) if command[0] == "retry-run-task"][:2] == [
         f"{EVENT_ID}-again-2"
     ] * 2
+
+
+def test_a_record_that_does_not_say_where_is_of_the_place_that_the_recovery_runs_in() -> None:
+    made = launch(region="", account="", caller=Caller(kind=CallerKind.HAND_MADE))
+    text = message(made, ending(is_unsure=True), FULL).text
+    assert "in account 123456789012: aws ecs run-task --region ap-northeast-1" in text
+    assert "aws ecs list-tasks --region ap-northeast-1" in text
 
 
 def test_a_command_starts_what_is_missing_and_no_more() -> None:
