@@ -190,9 +190,9 @@ def by_hand(site: Site) -> str:
 
 @story
 def cut(site: Site) -> str:
-    """EventBridge has cut the name of a schedule that is gone."""
+    """EventBridge has cut the name of a rule that is gone."""
     site.capacity(0)
-    arn = site.call("chronos-schedule/" + "nightly-report-of-the-data-platform"[:19])
+    arn = site.call("events-rule/" + "nightly-report-of-the-data-platform"[:24])
     site.until(arn, "wait-1")
     return arn
 

@@ -75,8 +75,9 @@ from retry_run_task.policy.ladder import COSTS, FREE, RungKind
 from retry_run_task.policy.rules import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
 from retry_run_task.policy.schema import schema
 from retry_run_task.policy.scope import Scope
-from retry_run_task.recovery import loop
-from retry_run_task.recovery.loop import Background
+from retry_run_task.recovery import after, loop
+from retry_run_task.recovery.lines import LogEvent
+from retry_run_task.recovery.ports import Background, Entrance, Tools
 from retry_run_task.sources import cloudwatch_logs, reading
 from retry_run_task.sources import tasks as tasks_wire
 
@@ -425,7 +426,7 @@ def look() -> Seen:
             seen.fields[event] |= dict.fromkeys(record)
             seen.rules |= {record["rule"]} if "rule" in record else set()
             seen.outcomes |= {record["outcome"]} if "outcome" in record else set()
-    _nothing_missing("event", {e.value for e in (*IntakeEvent, *loop.Event)}, set(seen.levels))
+    _nothing_missing("event", {e.value for e in (*IntakeEvent, *LogEvent)}, set(seen.levels))
     _nothing_missing("metric", {m.value for m in Metric}, set(seen.metrics))
     return seen
 
@@ -489,7 +490,9 @@ def _play_intake(telemetry: Telemetry) -> None:
 
 AT = datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)
 STARTED = ("arn:aws:ecs:...",)
-MATCHED = Background(name="nightly", arn="arn:aws:events:...", next_due=None, event_age_s=3600)
+MATCHED = Background(
+    name="nightly", arn="arn:aws:events:...", due=AT.timestamp(), next_due=None, event_age_s=3600
+)
 
 
 @dataclass(kw_only=True)
@@ -507,8 +510,8 @@ class _World:
 
     answers: Iterator[Answer] = field(default_factory=lambda: iter(()))
     schedule: Background | NoMatch = MATCHED
-    there: tuple[TaskState, ...] | str = ()
-    watched: Iterator[tuple[TaskState, ...] | str] = field(default_factory=lambda: iter(()))
+    there: tuple[TaskState, ...] | Failure = ()
+    watched: Iterator[tuple[TaskState, ...] | Failure] = field(default_factory=lambda: iter(()))
     is_deaf: bool = False
     told: list[Message] = field(default_factory=list)
     _now: float = AT.timestamp()
@@ -526,7 +529,7 @@ class _World:
         *,
         original: bool,  # noqa: ARG002
         ghosts: tuple[str, ...] = (),  # noqa: ARG002
-    ) -> tuple[TaskState, ...] | str:
+    ) -> tuple[TaskState, ...] | Failure:
         return self.there
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
@@ -535,7 +538,7 @@ class _World:
     def run_task(self, _launch: FailedLaunch, _body: JsonObject) -> Answer:
         return next(self.answers)
 
-    def watch(self, _launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+    def watch(self, _launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         return next(self.watched, tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns))
 
     def notify(self, message: Message) -> str | None:
@@ -580,7 +583,7 @@ def _play_recoveries(telemetry: Telemetry) -> None:
         (_launch(asked=hidden), _World(schedule=unknown)),
         (_launch(), _World(answers=itertools.repeat(short), schedule=soon)),
         (_launch(), _World(there=(somebodys,))),
-        (_launch(), _World(answers=iter((there,)), there="AccessDenied", watched=iter(("AccessDenied",)))),
+        (_launch(), _World(answers=iter((there,)), there=denied, watched=iter((denied,)))),
         (_launch(), _World(answers=iter((there, there)), watched=iter(((stopped,),)))),
         (_launch(_said("A wording that nobody has seen")), _World(answers=itertools.repeat(strange))),
         (_launch(), _World(answers=itertools.repeat(short))),
@@ -591,6 +594,9 @@ def _play_recoveries(telemetry: Telemetry) -> None:
             for says in ("AGENT", "Rate exceeded")
         ),
         (_launch(), _World(answers=iter((Placed(failures=(_said("ATTRIBUTE"),)),)))),
+        (_launch(), _World(answers=iter((there,)), watched=itertools.repeat(()))),
+        # A fault of this program: there is no answer to give.
+        (_launch(), _World()),
     )
     for launch, world in scenes:
         _recover(launch, world, telemetry)
@@ -606,7 +612,7 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
     tagged = replace(MATCHED, tags=Tags(policy="patient", ignore=True, unread=("the tags cannot be read",)))
     _recover(_launch(), _World(schedule=tagged), telemetry)
-    shut = loop.Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
+    shut = Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
     _recover(_launch(), _World(), telemetry, entrance=shut)
 
 
@@ -617,20 +623,20 @@ def _recover(
     *,
     recover_errors: bool = False,
     policy: Policy = DEFAULT,
-    entrance: loop.Entrance | None = None,
+    entrance: Entrance | None = None,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
-    def tell(happened: loop.Event, /, **more: Any) -> None:
+    def tell(happened: LogEvent, /, **more: Any) -> None:
         # As handlers.recover does, without the durable execution around it.
         handlers._tell(telemetry, happened, recovery=name, **wire.about(launch), **more)  # noqa: SLF001
 
     loop.recover(
         launch,
-        loop.Tools(
+        Tools(
             policy=policy,
             world=world,
-            step=lambda _, do: do(),
+            step=lambda _, do: do(False),
             wait=lambda *_: None,
             tell=tell,
             notify_recovered=True,
@@ -648,22 +654,22 @@ EVENTS = {
     IntakeEvent.NOT_STARTED: "The recovery could not be started; the event is delivered again.",
     IntakeEvent.IGNORED: "A record is nobody's failed launch, or not this stack's; `why` says which.",
     IntakeEvent.UNPARSED: "A record or a payload could not be read; `why` says what was found.",
-    loop.Event.BEGAN: "A recovery began.",
-    loop.Event.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
+    LogEvent.BEGAN: "A recovery began.",
+    LogEvent.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
     "not certain, and `why` says so.",
-    loop.Event.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
+    LogEvent.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
     "be read; `WARNING` if there is a `why`.",
-    loop.Event.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
-    loop.Event.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
-    loop.Event.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
-    loop.Event.WAITING: "Another attempt follows after a wait.",
-    loop.Event.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
-    loop.Event.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
-    loop.Event.RECOVERED: "Every task that was asked for is there.",
-    loop.Event.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
-    loop.Event.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
-    loop.Event.GAVE_UP: "The recovery ended without its tasks; a person is told.",
-    loop.Event.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
+    LogEvent.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
+    LogEvent.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
+    LogEvent.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
+    LogEvent.WAITING: "Another attempt follows after a wait.",
+    LogEvent.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
+    LogEvent.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
+    LogEvent.RECOVERED: "Every task that was asked for is there.",
+    LogEvent.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
+    LogEvent.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
+    LogEvent.GAVE_UP: "The recovery ended without its tasks; a person is told.",
+    LogEvent.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
 }
 
 ALWAYS = {
@@ -709,7 +715,7 @@ FIELDS = {
     "outcome": "How the recovery ended.",
     "rungs": "The rungs that placed tasks, without `as-asked`.",
     "changed": "What they changed, and where the tasks started, in words.",
-    "attempts": "RunTask calls that the recovery made, repeats included.",
+    "calls": "RunTask calls that the recovery made, repeats included.",
     "elapsed_s": "Seconds from the failed call to this attempt; for a record made by hand, from the first look.",
     "error_type": "Class of what was raised.",
     "error": "Its text.",
@@ -822,6 +828,11 @@ def _endings() -> dict[Outcome, tuple[FailedLaunch, Callable[[], _ClockWorld]]]:
             lambda: _ClockWorld(answers=iter((Placed(failures=(_said("ATTRIBUTE"),)),))),
         ),
         Outcome.REFUSED: (_launch(asked=hidden), lambda: _ClockWorld(schedule=unknown)),
+        Outcome.UNCONFIRMED: (
+            _launch(),
+            lambda: _ClockWorld(answers=iter((there,)), watched=itertools.repeat(())),
+        ),
+        Outcome.BROKEN: (_launch(), _ClockWorld),
     }
 
 
@@ -842,10 +853,10 @@ def _style(launch: FailedLaunch, language: Language) -> Style:
 def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Message:
     loop.recover(
         launch,
-        loop.Tools(
+        Tools(
             policy=DEFAULT,
             world=world,
-            step=lambda _, do: do(),
+            step=lambda _, do: do(False),
             wait=world.wait,
             tell=lambda *_, **__: None,
             notify_recovered=True,
@@ -957,6 +968,8 @@ RULES = {
     "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
     "tag": "A tag wants the launch to be left alone: the recovery ends as ignored.",
+    "fault": "The recovery itself failed.",
+    "watch": "Tasks were placed, and not all of them were seen running while they were watched.",
     "member-role": "The launch is of another account, and recover cannot take the role there: the recovery ends as "
     "permanent, without a call.",
     "errors": "RunTask raised an error at its first caller, and errors are not to be recovered: the recovery ends as "
@@ -972,6 +985,8 @@ OUTCOMES = {
     Outcome.EXPIRED: "The attempts or the time that the policy allows are used up.",
     Outcome.PERMANENT: "No waiting can help.",
     Outcome.REFUSED: "The request cannot be made whole, so it is not sent.",
+    Outcome.UNCONFIRMED: "Every task was placed, and not all of them were seen running while they were watched.",
+    Outcome.BROKEN: "The recovery itself failed: a fault of this program.",
     Outcome.IGNORED: "The policy, or a tag, wants it to be left alone; nobody is told, and the execution succeeds.",
 }
 
@@ -1122,8 +1137,8 @@ def _reads(launch: FailedLaunch) -> int:
 def limits() -> str:
     """Return the numbers of ours that other pages speak of, each with the module that has it."""
     # Private names, since nothing but this page has to know them.
-    tries, first_s = loop._NOTIFY_TRIES, loop._NOTIFY_FIRST_WAIT_S  # noqa: SLF001
-    watch_s, longest_s = loop._WATCH_FIRST_WAIT_S, loop._WATCH_LONGEST_WAIT_S  # noqa: SLF001
+    tries, first_s = loop.NOTIFY_TRIES, loop.NOTIFY_FIRST_WAIT_S
+    watch_s, longest_s = after.WATCH_FIRST_S, after.WATCH_LONGEST_S
     waits_s = [first_s * 2**nth for nth in range(tries - 1)]
     differ_s = tasks_wire._CLOCKS_DIFFER.total_seconds()  # noqa: SLF001
     failed, thrown = _launch(), _launch(Failure(origin=Origin.ERROR, code="ServerException", reason="x"))

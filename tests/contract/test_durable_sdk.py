@@ -25,7 +25,8 @@ from retry_run_task.launch import wire
 from retry_run_task.launch.request import HIDDEN, hidden_paths
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
 from retry_run_task.policy.rules import DEFAULT
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.loop import recover
+from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.virtual import Executions, Timeline
 from support.loopback import Asked, Loopback, Reply, error
 from support.paces import no_wait
@@ -264,8 +265,8 @@ def under_virtual_time(value: FailedLaunch, aws: Aws) -> Run:
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world = World(TOPIC, lambda: timeline.now, no_wait())
-        tools = loop.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
-        return loop.recover(value, tools)
+        tools = Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
+        return recover(value, tools)
 
     executions.start("recovery", "", run)
     timeline.run()
@@ -324,5 +325,5 @@ def test_a_hidden_value_reaches_run_task_and_neither_the_history_nor_the_log(
     assert CANARY not in "".join(capsys.readouterr())
     # Both calls are in one step: as asked, and a subnet at once.
     assert "run-task-1" in kept[0]
-    assert "at_once" in kept[0]
+    assert kept[0].count("answer") > 2
     assert CANARY not in kept[0]

@@ -34,7 +34,8 @@ from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, TokenBucket
 from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.installation import install
 from retry_run_task.policy.rules import DEFAULT
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.loop import recover
+from retry_run_task.recovery.ports import Background, Tools
 from retry_run_task.simulate.virtual import Executions, Timeline
 from retry_run_task.sources import parse
 from support.local_aws import Seen as Happened
@@ -254,8 +255,8 @@ def under_virtual_time(name: str, scenario: Scenario) -> Seen:
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world: Any = VirtualWorld(stage.ecs, timeline, overtaking_run(now) if scenario.is_overtaken else None)
-        tools = loop.Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
-        return loop.recover(launch, tools)
+        tools = Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
+        return recover(launch, tools)
 
     executions.start("recovery", "", run)
     timeline.run()
@@ -285,11 +286,11 @@ class VirtualWorld:
     def now(self) -> float:
         return self.timeline.now
 
-    def find_schedule(self, _launch: FailedLaunch) -> loop.Background | NoMatch:
+    def find_schedule(self, _launch: FailedLaunch) -> Background | NoMatch:
         if self.next_due is None:
             return NoMatch(why="there is none")
         due = self.next_due.timestamp()
-        return loop.Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
+        return Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
 
     def look(self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()) -> Any:
         return tuple(aws_tasks.already_there(self.client, launch, original=original, ghosts=ghosts))

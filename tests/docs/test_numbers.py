@@ -11,15 +11,15 @@ from retry_run_task.commands.main import retry_run_task
 from retry_run_task.launch import request
 from retry_run_task.launch.values import Category
 from retry_run_task.policy.rules import DEADLINE_S, DEFAULT, Facts
-from retry_run_task.recovery import loop
+from retry_run_task.recovery import after, loop
 from retry_run_task.sources import cloudwatch_logs, reading, tasks
 
 WORDS = {1: "a", 2: "two", 3: "three", 5: "five", 6: "six", 7: "seven"}
 HOURS = round(DEADLINE_S / 3600)
-LOOK_S = loop._WATCH_FIRST_WAIT_S
-MESSAGES_S = sum(loop._NOTIFY_FIRST_WAIT_S * 2**nth for nth in range(loop._NOTIFY_TRIES - 1))
+LOOK_S = after.WATCH_FIRST_S
+MESSAGES_S = sum(loop.NOTIFY_FIRST_WAIT_S * 2**nth for nth in range(loop.NOTIFY_TRIES - 1))
 (SPEED,) = (p.default for p in retry_run_task.commands["demo"].params if p.name == "speed")
-TRIES = WORDS[loop._NOTIFY_TRIES]
+TRIES = WORDS[loop.NOTIFY_TRIES]
 # Where a number is a link, the page names its source; the text is compared without links.
 CLAIMS = [
     ("README.md", f"{SPEED:.0f} times faster than life"),
@@ -51,5 +51,5 @@ def test_a_number_in_a_page_is_that_of_the_code(name: str, claim: str) -> None:
 def test_what_is_said_in_hours_and_minutes_is_about_that() -> None:
     """The words an hour and a minute in the claims above."""
     assert DEFAULT.watch_s == 3600
-    assert loop._WATCH_LONGEST_WAIT_S == 60
+    assert after.WATCH_LONGEST_S == 60
     assert 0.9 < MESSAGES_S / 3600 < 1.1

@@ -25,7 +25,7 @@ from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.launch.values import CallerKind, FailedLaunch, Request
 from retry_run_task.local.logs.filter_pattern import matches
 from retry_run_task.policy.scope import Scope, Treatment
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.sources.cloudtrail import FILTER_PATTERN
 from support.records import awslogs
 
@@ -103,7 +103,7 @@ def test_modules_that_are_named_exist(page: Page) -> None:
 @each_page
 def test_settings_events_and_metrics_that_are_named_exist(page: Page) -> None:
     settings = {f"RETRY_RUN_TASK_{name.upper()}" for name in Settings.__slots__}
-    events = {event.value for event in (*IntakeEvent, *loop.Event)}
+    events = {event.value for event in (*IntakeEvent, *LogEvent)}
     for span in page.spans():
         if re.fullmatch(r"RETRY_RUN_TASK_[A-Z_]+[A-Z]", span):
             assert span in settings

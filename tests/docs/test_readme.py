@@ -8,7 +8,7 @@ from pathlib import Path
 from docs.markdown_pages import ROOT, Page
 from retry_run_task import commands
 from retry_run_task.commands.demo.midnight import JOBS, RETIRED, RETURNS
-from retry_run_task.launch.values import Category, Outcome
+from retry_run_task.launch.values import Outcome
 
 README = Page(ROOT / "README.md")
 # Every job of the night fails in one way or another. Those that no waiting can help: a task definition
@@ -41,7 +41,7 @@ def test_each_line_of_the_demo_is_one_that_the_demo_can_print() -> None:
     patterns = [
         rf"AWS {{25}}(zones a and c run out of Fargate capacity; zone d has room for 2 tasks|{aws})",
         rf"EventBridge ({names}) +RunTask: \d of \d started\. Capacity is unavailable at this time",
-        rf"intake      ({names}) +starts a recovery; category ({'|'.join(Category)})",
+        rf"intake      ({names}) +starts a recovery",
         rf"recover     ({names}) +attempt \d+{rung}: (\d started|Capacity is unavailable at this time)",
         rf"recover     ({names}) +next attempt in \d+ s \(capacity: it may be there at the next attempt\)",
         rf"recover     ({names}) +RECOVERED after (1 attempt|\d+ attempts)",
@@ -65,7 +65,7 @@ def test_the_words_of_the_demo_are_those_of_its_source() -> None:
     )
     for words in (
         "zones a and c run out of Fargate capacity; zone d has room for 2 tasks",
-        "starts a recovery; category ",
+        "starts a recovery",
         "next attempt in ",
         "GAVE UP (",
         "the task did not start. ",

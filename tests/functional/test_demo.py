@@ -55,7 +55,7 @@ def test_in_a_file_it_is_plain_lines_in_order_of_time() -> None:
     for words in (
         "zones a and c run out of Fargate capacity",
         "RunTask: 2 of 3 started",
-        "starts a recovery; category capacity",
+        "starts a recovery",
         "next attempt in",
         "RECOVERED after",
         "GAVE UP (refused)",

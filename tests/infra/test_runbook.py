@@ -14,7 +14,7 @@ from botocore import xform_name
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.launch.values import Outcome
-from retry_run_task.recovery.loop import Event
+from retry_run_task.recovery.lines import LogEvent as Event
 from support.infra import ROOT, Stack
 
 RUNBOOK = ROOT / "docs" / "runbook.md"

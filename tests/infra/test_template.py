@@ -30,7 +30,7 @@ from retry_run_task.local.aws import LocalAws
 from retry_run_task.messages import console
 from retry_run_task.messages.message import Language
 from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN, SCHEDULED_CALLS_PATTERN
 from support.infra import TEMPLATE, Stack, template, tool
@@ -719,7 +719,7 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
         raise OSError("out of reach")
 
     with contextlib.redirect_stdout(out):
-        for happened in loop.Event:
+        for happened in LogEvent:
             _recover._tell(
                 telemetry,
                 happened,

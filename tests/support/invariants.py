@@ -20,18 +20,19 @@ from retry_run_task.launch.values import (
     Answer,
     Category,
     FailedLaunch,
+    Failure,
     JsonObject,
     Lost,
-    Origin,
     Outcome,
     Phase,
     Placed,
     Refused,
     Unbuildable,
+    Unread,
 )
 from retry_run_task.local.cloudtrail import records
 from retry_run_task.policy.ladder import RungKind
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.lines import LogEvent
 from support.policies import treatment
 from support.records import ACCOUNT, REGION
 
@@ -60,20 +61,6 @@ DENIED = "AccessDeniedException"
 CLOCKS_DIFFER = timedelta(seconds=5)
 
 
-class Gap(StrEnum):
-    """Where a rule is known not to hold, and is not looked at. A test shows each; whoever closes it removes it here."""
-
-    GHOST_THAT_FAILED = (
-        "a ghost that did not start is replaced by two recoveries if it was not all that was missing"
-    )
-    REFUSED_AFTER_A_DEATH = (
-        "a call that a dead process had made is not told of if it is refused when it is made again"
-    )
-
-
-GAPS = set(Gap)
-
-
 class Invariant(StrEnum):
     """What must hold."""
 
@@ -91,6 +78,7 @@ class Invariant(StrEnum):
     WELL_MEANS_THERE = (
         "a recovery that ends well names the tasks that were missing, and they are this launch's"
     )
+    WELL_MEANS_RAN = "every task that a recovery which ends well names has run"
     WHAT_WAS_STOPPED = "what a person stopped before it ran is not started again"
     NO_SECRET = "the value of a variable is in no log, message, payload or checkpoint"
     NO_RECOVERY_FAILS = "no recovery raises, and none outgrows Lambda's limits"
@@ -139,45 +127,18 @@ class Checks:
                 raise execution.error
             if execution.error is not None:
                 self.broken(Invariant.NO_RECOVERY_FAILS, f"{execution.name} raised {execution.error!r}")
-            used = len(execution.operations) + execution.invocations
+            used = len(execution.operations) + execution.repeats + 1
             if used > OPERATIONS_MAX:
                 self.broken(Invariant.NO_RECOVERY_FAILS, f"{execution.name} has used {used} operations")
 
     def _count_tasks(self) -> None:
         for group, arns in self._system.tasks.items():
             asked = self._system.asked[group]
-            if len(arns) > asked and len(arns) > asked + self._replaced_twice(group):
+            if len(arns) > asked:
                 self.broken(
                     Invariant.NO_MORE_THAN_ASKED,
                     f"{group} asked for {asked} and has {len(arns)}: {sorted(arns)}",
                 )
-
-    def _replaced_twice(self, group: str) -> int:
-        """Return how many tasks more than asked for a launch may have, since some that were not ours did not start."""
-        system = self._system
-        has_two = self._has_two_recoveries
-        if Gap.GHOST_THAT_FAILED not in GAPS or not (system.conditions.tells_of_tasks or has_two):
-            return 0
-        failed = [system.all_tasks[arn] for arn in system.failed_to_start]
-        ghosts = sum(task.who == "ghost" and task.group == group for task in failed)
-        is_simple = (
-            ghosts == system.asked[group] == 1 and not system.conditions.unseen_for_s and system.has_been_calm
-        )
-        # Of two recoveries of one call, one may go on as that of a person's task.
-        persons = sum(task.who == "person" for task in failed) if has_two else 0
-        return persons + (0 if is_simple else ghosts)
-
-    @property
-    def _has_two_recoveries(self) -> bool:
-        """Whether a call was recorded twice, or two stacks look after it."""
-        payloads = (json.loads(e.payload) for e in self._system.executions.by_name.values())
-        launches = map(wire.launch_from_json, payloads)
-        groups = [
-            launch.request.parameters.get("group")
-            for launch in launches
-            if all(failure.origin is not Origin.STOPPED for failure in launch.failures)
-        ]
-        return len(set(groups)) < len(groups)
 
     def _look_for_secrets(self) -> None:
         """Read what was added since the last look."""
@@ -257,7 +218,7 @@ class Checks:
     def _check_nothing_permanent(self, world: World, sent: JsonObject, kept: JsonObject) -> None:
         """What nothing can mend ends it if the request was as it was asked; else that change is never made again."""
         for operation, result in self._system.executions.by_name[world.name].operations:
-            if isinstance(result, dict) and "call" in result and any(map(is_permanent, _called(result))):
+            if isinstance(result, dict) and "calls" in result and any(map(is_permanent, _called(result))):
                 before = {k: v for k, v in world.bodies[operation].items() if k not in OURS}
                 if before in (kept, sent):
                     self.broken(Invariant.NOTHING_REFUSED, f"RunTask is called after {_called(result)}")
@@ -271,11 +232,11 @@ class Checks:
         known |= {
             task.arn
             for look in world.looks.values()
-            if not isinstance(look, str)
+            if not isinstance(look, Failure)
             for task in look
             if task.phase is not Phase.FAILED
         }
-        if not isinstance(world.looks.get(world.operation, ""), str):
+        if not isinstance(world.looks.get(world.operation), Failure | None):
             known |= self._alike(world, launch)
         missing = asked - len(launch.placed) - len(known - self._system.failed_to_start)
         count = body.get("count") or 1
@@ -287,7 +248,7 @@ class Checks:
         system = self._system
         mark = launch.request.parameters.get("startedBy")
         operations = dict(system.executions.by_name[world.name].operations)
-        has_schedule = "name" in operations.get("find-schedule", {})
+        has_schedule = "name" in operations.get("find-schedule-1", {})
         if not mark or not has_schedule:
             return set()
         return {
@@ -323,7 +284,7 @@ class Checks:
             # A step with two calls that was cut off is done again from its first. If that one is refused now, nobody
             # remembers the second; its token comes next, and ECS names its tasks by a conflict.
             operations = dict(self._system.executions.by_name[world.name].operations)
-            is_remembered = "at_once" in (operations.get(earlier[-1].operation) or {})
+            is_remembered = len((operations.get(earlier[-1].operation) or {}).get("calls", ())) > 1
             is_same = {**body, "count": None} == {**earlier[-1].body, "count": None}
             if is_remembered and not is_same:
                 detail = f"{body['clientToken']} stands for {earlier[-1].body} and for {body}"
@@ -355,7 +316,7 @@ class Checks:
         deadline_s = treatment(world.policy, Category.CAPACITY).deadline_s
         if world.clock - since > deadline_s:
             self.broken(Invariant.NOT_TOO_LATE, f"{world.clock - since} s after the failed call")
-        due = dict(operations).get("find-schedule", {}).get("next_due")
+        due = dict(operations).get("find-schedule-1", {}).get("next_due")
         if due is not None and world.clock >= due:
             self.broken(Invariant.NOT_TOO_LATE, "the next run is due")
         clocks = self._system.conditions.clocks
@@ -367,7 +328,7 @@ class Checks:
 
         A step that was cut off is made again at once, and one step may hold two calls.
         """
-        struck = [event for event, _ in world.told].count(loop.Event.STRUCK)
+        struck = [event for event, _ in world.told].count(LogEvent.STRUCK)
         was_struck, world.struck = struck > world.struck, struck
         sent = [one for one in self._system.sent if one.name == world.name]
         if not sent or world.crashed or was_struck:
@@ -422,6 +383,8 @@ class Checks:
 
     def _check_end(self, world: World, execution: Execution) -> None:
         ending: Ending = execution.result
+        if ending.outcome is Outcome.BROKEN:
+            self.broken(Invariant.NO_RECOVERY_FAILS, f"{world.name}: {ending.why}")
         if ending.outcome is Outcome.IGNORED:
             self._check_ignored(world)
             return
@@ -445,27 +408,14 @@ class Checks:
 
     def _unnamed(self, world: World, ending: Ending) -> set[str]:
         """Return the tasks that a recovery started and that its end does not name."""
-        if Gap.REFUSED_AFTER_A_DEATH in GAPS and self._has_forgotten_a_call(world):
-            return set()
         started = {arn for arn, task in self._system.all_tasks.items() if task.by == world.name}
         return started - self._system.failed_to_start - set(ending.task_arns)
-
-    def _has_forgotten_a_call(self, world: World) -> bool:
-        """Tell whether a step was cut off after a call that may have acted, and was refused when it was done again."""
-        results = dict(self._system.executions.by_name[world.name].operations)
-        for one in self._system.sent:
-            if one.name == world.name and one.may_have_placed:
-                result = results.get(one.operation)
-                answers = _called(result) if isinstance(result, dict) else []
-                if one.answer not in answers and any(isinstance(answer, Refused) for answer in answers):
-                    return True
-        return False
 
     def _check_ignored(self, world: World) -> None:
         """What the policy leaves alone has a line in the log, and calls nothing."""
         told = [event for event, _ in world.told]
         is_wanted = all(treatment(world.policy, category).ignore for category in Category)
-        if loop.Event.IGNORED not in told or not is_wanted or self.answers(world):
+        if LogEvent.IGNORED not in told or not is_wanted or self.answers(world):
             self.broken(Invariant.EVERY_END_IS_TOLD, f"{world.name} was ignored: {told}")
 
     def _check_well(self, world: World, ending: Ending) -> None:
@@ -487,6 +437,8 @@ class Checks:
         marks = {original, *names.marks(launch), *shared}
         for arn in arns:
             task = self._system.all_tasks.get(arn)
+            if task is not None and not task.has_run:
+                self.broken(Invariant.WELL_MEANS_RAN, f"{arn} has not run, its last status is {task.status}")
             if task is None or task.started_by not in marks or arn in launch.placed:
                 self.broken(Invariant.WELL_MEANS_THERE, f"{arn} is no task of this launch: {task}")
             if datetime.fromisoformat(task.created_at) < launch.event_time - CLOCKS_DIFFER:
@@ -496,7 +448,7 @@ class Checks:
         """Waits are those of the policy: for each category the nth between half of and its whole length."""
         seen: Counter[str] = Counter()
         for event, fields in world.told:
-            if event != loop.Event.WAITING:
+            if event != LogEvent.WAITING:
                 continue
             seen[fields["category"]] += 1
             nth = seen[fields["category"]]
@@ -509,9 +461,11 @@ class Checks:
                     Invariant.WITHIN_THE_POLICY,
                     f"wait {nth} after {fields['category']}: {fields['delay_s']} s",
                 )
-        struck = [event for event, _ in world.told].count(loop.Event.STRUCK)
+        struck = [event for event, _ in world.told].count(LogEvent.STRUCK)
         operations = self._system.executions.by_name[world.name].operations
-        at_once = sum(isinstance(result, dict) and "at_once" in result for _, result in operations)
+        at_once = sum(
+            isinstance(result, dict) and len(result.get("calls", ())) > 1 for _, result in operations
+        )
         if len(answers) > sum(seen.values()) + struck + at_once + 1:
             self.broken(Invariant.WITHIN_THE_POLICY, f"{len(answers)} calls, {seen} waits")
 
@@ -523,15 +477,15 @@ class Checks:
         answers = [
             answer
             for _, result in operations
-            if isinstance(result, dict) and "call" in result
+            if isinstance(result, dict) and "calls" in result
             for answer in _called(result)
         ]
-        return [answer for answer in answers if not isinstance(answer, Unbuildable)]
+        return [answer for answer in answers if not isinstance(answer, Unbuildable | Unread)]
 
 
 def _called(result: JsonObject) -> list[Answer]:
     """Return what ECS answered in a step: twice, if a subnet was asked at once where there was no room."""
-    return [wire.answer_from_json(result[name]) for name in ("call", "at_once") if name in result]
+    return [wire.answer_from_json(answer) for answer in result.get("calls", ())]
 
 
 def allowed_bodies(asked: JsonObject, policy: Policy) -> list[JsonObject]:
@@ -584,7 +538,7 @@ def is_permanent(answer: Answer) -> bool:
             return any(failure.reason in PERMANENT for failure in failures)
         case Refused(failure=failure):
             return failure.code == DENIED
-        case Lost() | Unbuildable():
+        case Lost() | Unbuildable() | Unread():
             return False
 
 

@@ -23,6 +23,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
+from retry_run_task.aws.faults import attempt
 from retry_run_task.aws.pace import Pace
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.errors import StartError
@@ -35,6 +36,7 @@ from retry_run_task.launch.values import (
     CallerKind,
     Category,
     FailedLaunch,
+    Failure,
     JsonObject,
     Lost,
     Outcome,
@@ -46,12 +48,15 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.local.cloudtrail import records as cloudtrail
 from retry_run_task.local.ecs.service import Ecs, EcsError, TokenBucket
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.messages.message import Ending, Message
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import Policy
 from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.lines import LogEvent
+from retry_run_task.recovery.loop import recover
+from retry_run_task.recovery.ports import Action, Background, Tools
 from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
 from support.chronicle import Chronicle, Fault
@@ -200,6 +205,7 @@ class Task:
     overrides: JsonObject
     by: str = ""
     status: str = ""
+    has_run: bool = False
 
 
 class Watch(Timeline):
@@ -361,7 +367,7 @@ class World:
     told: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     operation: str = ""
     clock: float = 0.0
-    looks: dict[str, tuple[TaskState, ...] | str] = field(default_factory=dict)
+    looks: dict[str, tuple[TaskState, ...] | Failure] = field(default_factory=dict)
     bodies: dict[str, JsonObject] = field(default_factory=dict)
     crashed: bool = False
     struck: int = 0
@@ -378,13 +384,13 @@ class World:
         self.clock = now
         return now
 
-    def find_schedule(self, launch: FailedLaunch) -> loop.Background | NoMatch:
+    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
         self.system.checks.in_step(self, "it asks for the schedule")
         found = schedule.match(launch, self.system.schedules)
         if isinstance(found, NoMatch):
             return found
         after = self.system.conditions.next_due_s
-        return loop.Background(
+        return Background(
             name=found.name,
             arn=found.arn,
             next_due=None if after is None else START + after,
@@ -393,13 +399,11 @@ class World:
 
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
-    ) -> tuple[TaskState, ...] | str:
+    ) -> tuple[TaskState, ...] | Failure:
         self.system.checks.in_step(self, "it looks at tasks")
-        seen: tuple[TaskState, ...] | str
-        try:
-            seen = tuple(aws_tasks.already_there(self.stack.client, launch, original=original, ghosts=ghosts))
-        except aws_tasks.CannotLookError as error:
-            seen = str(error)
+        seen = attempt(
+            lambda: aws_tasks.already_there(self.stack.client, launch, original=original, ghosts=ghosts)
+        )
         self.looks[self.operation] = seen
         return seen
 
@@ -428,9 +432,9 @@ class World:
         self.system.note(self.name, f"RunTask {body['group']} {_brief(body)}: {_said(answer)}")
         return answer
 
-    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         self.system.checks.in_step(self, "it watches tasks")
-        return tuple(aws_tasks.states(self.stack.client, launch, arns))
+        return aws_tasks.states(self.stack.client, launch, arns)
 
     def notify(self, message: Message) -> str | None:
         self.system.checks.in_step(self, "it sends a message")
@@ -480,6 +484,7 @@ class Conditions:
         tells_of_tasks: Whether the third way in is on: the changes of tasks.
         next_due_s: When the rules' next run is due.
         unseen_for_s: How long ECS does not list a new task.
+        stopping_s: How long a task is torn down before it is STOPPED, whether it ran or not.
         recovers_others: Whether anybody's failed calls are recovered; then only marks and roles keep out our own.
         clocks: By how many seconds a function's clock is ahead, for each invocation in turn.
         record_clocks: By how many seconds the clock is ahead that a record has its time from, in turn; ECS's own
@@ -499,6 +504,7 @@ class Conditions:
     tells_of_tasks: bool = False
     next_due_s: int | None = None
     unseen_for_s: int = 0
+    stopping_s: int = 20
     recovers_others: bool = True
     clocks: tuple[int, ...] = (0,)
     record_clocks: tuple[int, ...] = (0,)
@@ -540,6 +546,7 @@ class System:
         )
         self.ecs.run_task_rate = TokenBucket(rate=None)
         self.ecs.visibility_delay = timedelta(seconds=given.unseen_for_s)
+        self.ecs.lifecycle = Lifecycle(stopping_for=timedelta(seconds=given.stopping_s))
         self.ecs.create_cluster("batch")
         self.ecs.register_task_definition("nightly", revision=7)
         for subnet, zone in (ZONES | ROOMY).items():
@@ -810,6 +817,7 @@ class System:
             if self._stops.get(task.group):
                 self.timeline.after(self._stops[task.group].popleft(), partial(self._stop, arn))
         task.status = detail["lastStatus"]
+        task.has_run = task.has_run or "startedAt" in detail
         if task.status == "STOPPED":
             has_run, by_hand = "startedAt" in detail, detail["stopCode"] == "UserInitiated"
             if by_hand:
@@ -819,7 +827,8 @@ class System:
             if not has_run:
                 self.failed_to_start.add(arn)
                 self.tasks.get(task.group, set()).discard(arn)
-        if self.conditions.tells_of_tasks:
+        # The rule's pattern lets STOPPED through, and no state before it.
+        if self.conditions.tells_of_tasks and task.status == "STOPPED":
             self._deliver(lambda _: Parcel(event=task_event(detail), way="task-state-change"))
 
     def _deliver(self, wrap: Callable[[Delivery], Parcel], *, is_ours: bool = False) -> None:
@@ -915,28 +924,34 @@ class System:
     def _recover(
         self, world: World, payload: str, step: Any, wait: Any, is_replaying: Callable[[], bool]
     ) -> Ending:
-        def step_in(name: str, action: Callable[[], JsonObject]) -> JsonObject:
-            def act() -> JsonObject:
+        def step_in(name: str, action: Action) -> JsonObject:
+            def act(again: bool) -> JsonObject:
                 world.operation = name
                 try:
-                    return action()
+                    return action(again)
                 finally:
                     world.operation = ""
 
             result: JsonObject = step(name, act)
             return result
 
-        def tell(event: loop.Event, /, **fields: Any) -> None:
-            if not is_replaying():
-                world.told.append((event.value, fields))
-                if event is loop.Event.WAITING:
-                    self.note(world.name, f"waits {fields['delay_s']} s: {fields['why']}")
-                elif "outcome" in fields:
-                    self.note(world.name, f"ends: {fields['outcome']}, {fields['why']}")
+        def tell(event: LogEvent, /, **fields: Any) -> None:
+            world.told.append((event.value, fields))
+            if event is LogEvent.WAITING:
+                self.note(world.name, f"waits {fields['delay_s']} s: {fields['why']}")
+            elif "outcome" in fields:
+                self.note(world.name, f"ends: {fields['outcome']}, {fields['why']}")
 
         launch = wire.launch_from_json(json.loads(payload))
-        tools = loop.Tools(policy=world.policy, world=world, step=step_in, wait=wait, tell=tell)
-        return loop.recover(launch, tools)
+        tools = Tools(
+            policy=world.policy,
+            world=world,
+            step=step_in,
+            wait=wait,
+            tell=tell,
+            is_replaying=is_replaying,
+        )
+        return recover(launch, tools)
 
     def _cut_off(self, execution: Execution, name: str, moment: Moment) -> bool:
         self.checks.at_every_moment()

@@ -395,6 +395,7 @@ def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrateg
         tells_of_tasks=st.sampled_from([False, True, True]),
         next_due_s=st.sampled_from([None, None, 200]),
         unseen_for_s=st.sampled_from([0, 20]),
+        stopping_s=st.sampled_from([0, 20, 40, 90]),
         recovers_others=st.booleans(),
         clocks=st.just((0,)) | clocks,
         record_clocks=st.just((0,)) | clocks,

@@ -8,10 +8,12 @@ from typing import Any
 
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NoMatch
-from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Phase, Request, TaskState
+from retry_run_task.launch.values import Answer, FailedLaunch, Failure, JsonObject, Phase, Request, TaskState
 from retry_run_task.messages.message import Ending, Message, Style
 from retry_run_task.policy.rules import Policy
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.lines import LogEvent
+from retry_run_task.recovery.loop import recover
+from retry_run_task.recovery.ports import Background, Entrance, Tools, World
 from retry_run_task.simulate.virtual import Execution, Executions, Timeline
 from support.policies import PLAIN
 
@@ -20,6 +22,15 @@ _NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")
 _NO_VALUES = NoMatch(why="its input is made from an event")
 
 Told = tuple[str, dict[str, Any]]
+Found = Background | NoMatch | Failure
+Whole = Request | NoMatch | Failure
+
+
+def _next(script: Any) -> Any:
+    """Return what a script says next; its last word again and again."""
+    if not isinstance(script, list):
+        return script
+    return script.pop(0) if len(script) > 1 else script[0]
 
 
 @dataclass
@@ -31,8 +42,8 @@ class ScriptedWorld:
         bodies: What RunTask was called with, and when.
         messages: What a person was told.
         notify_errors: What goes wrong with the next messages.
-        background: What is known of the schedule.
-        whole: The completed request.
+        background: What is known of the schedule; a list for one search after the other.
+        whole: The completed request; likewise.
         there: What the nth look finds, by n; nothing for the others.
         forget_after: After how many calls the schedule is no longer what it was; None for never.
         states: What the nth watch finds, by n; that all run for the others.
@@ -44,10 +55,10 @@ class ScriptedWorld:
     bodies: list[JsonObject] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    background: loop.Background | NoMatch = _NO_SCHEDULE
-    whole: Request | NoMatch = _NO_VALUES
-    there: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
-    states: dict[int, tuple[TaskState, ...] | str] = field(default_factory=dict)
+    background: Found | list[Found] = _NO_SCHEDULE
+    whole: Whole | list[Whole] = _NO_VALUES
+    there: dict[int, tuple[TaskState, ...] | Failure] = field(default_factory=dict)
+    states: dict[int, tuple[TaskState, ...] | Failure] = field(default_factory=dict)
     forget_after: int | None = None
     looks: int = 0
     looked_for: list[bool] = field(default_factory=list)
@@ -61,22 +72,22 @@ class ScriptedWorld:
         self.times.append(self.timeline.now)
         return self.script[min(len(self.bodies), len(self.script)) - 1]
 
-    def find_schedule(self, launch: FailedLaunch) -> loop.Background | NoMatch:
-        return self.background
+    def find_schedule(self, launch: FailedLaunch) -> Found:
+        return _next(self.background)
 
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
-    ) -> tuple[TaskState, ...] | str:
+    ) -> tuple[TaskState, ...] | Failure:
         self.looks += 1
         self.looked_for.append(original)
         return self.there.get(self.looks, ())
 
-    def complete(self, launch: FailedLaunch) -> Request | NoMatch:
+    def complete(self, launch: FailedLaunch) -> Whole:
         if self.forget_after is not None and len(self.bodies) >= self.forget_after:
             return NoMatch(why="the schedule was changed")
-        return self.whole
+        return _next(self.whole)
 
-    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         self.watches += 1
         scripted = self.states.get(self.watches)
         return tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns) if scripted is None else scripted
@@ -123,7 +134,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
     recover_errors: bool = False,
-    entrance: loop.Entrance | None = None,
+    entrance: Entrance | None = None,
     **world_: Any,
 ) -> Run:
     """Recover a launch under virtual time, beginning ``late_s`` seconds after it failed."""
@@ -152,7 +163,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
 def start(  # noqa: PLR0913 - likewise
     executions: Executions,
     launch: FailedLaunch,
-    world: loop.World,
+    world: World,
     told: list[Told],
     *,
     name: str = "recovery",
@@ -160,24 +171,24 @@ def start(  # noqa: PLR0913 - likewise
     notify_recovered: bool = False,
     style: Style = IN_ENGLISH,
     recover_errors: bool = False,
-    entrance: loop.Entrance | None = None,
+    entrance: Entrance | None = None,
 ) -> bool:
     """Start a recovery as intake would: by name, with the launch as its payload."""
     payload = wire.canonical(wire.launch_to_json(launch))
 
     def body(step: Any, wait: Any, is_replaying: Callable[[], bool]) -> Ending:
-        def tell(event: loop.Event, /, **fields: Any) -> None:
-            if not is_replaying():
-                told.append((event.value, fields))
+        def tell(event: LogEvent, /, **fields: Any) -> None:
+            told.append((event.value, fields))
 
-        return loop.recover(
+        return recover(
             launch,
-            loop.Tools(
+            Tools(
                 policy=policy,
                 world=world,
                 step=step,
                 wait=wait,
                 tell=tell,
+                is_replaying=is_replaying,
                 notify_recovered=notify_recovered,
                 style=style,
                 recover_errors=recover_errors,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, schedules, tags, tasks, topic
-from retry_run_task.aws.faults import attempt, failure_of, sentence
+from retry_run_task.aws.faults import attempt, sentence
 from retry_run_task.aws.pace import Pace
 from retry_run_task.launch import names
 from retry_run_task.launch.schedule import (
@@ -22,7 +22,7 @@ from retry_run_task.launch.schedule import (
 )
 from retry_run_task.launch.values import Failure, IncompleteRequest, Phase, Refused
 from retry_run_task.policy import ladder
-from retry_run_task.recovery.loop import Background
+from retry_run_task.recovery.ports import Background
 from retry_run_task.sources import expressions
 from retry_run_task.sources.schedules import next_due
 
@@ -69,10 +69,11 @@ class World:
             return told
         if isinstance(found, NoMatch):
             return replace(found, tags=told)
-        due = next_due(found, launch.event_time)
+        due, before = next_due(found, launch.event_time), _previous_due(found, launch.event_time)
         return Background(
             name=found.name,
             arn=found.arn,
+            due=before.timestamp() if before else None,
             next_due=due.timestamp() if due else None,
             event_age_s=found.event_age_s,
             is_scheduled=found.expression is not None,
@@ -82,9 +83,9 @@ class World:
 
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
-    ) -> tuple[TaskState, ...] | str:
+    ) -> tuple[TaskState, ...] | Failure:
         """Return tasks that do, or failed to do, what the launch asked for; or why that cannot be seen."""
-        return _seen(
+        return attempt(
             lambda: tasks.already_there(
                 ecs.client(launch.region, self._role), launch, original=original, ghosts=ghosts
             )
@@ -110,22 +111,13 @@ class World:
             return Refused(failure=client)
         return ecs.run_task(client, body, self._pace)
 
-    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         """Return how tasks are, those that ECS knows; or why that cannot be seen."""
-        return _seen(lambda: tasks.states(ecs.client(launch.region, self._role), launch, arns))
+        return attempt(lambda: tasks.states(ecs.client(launch.region, self._role), launch, arns))
 
     def notify(self, message: Message) -> str | None:
         """Send a message to a person. Returns None if it was taken, else what went wrong."""
         return topic.publish(self._topic_arn, message) if self._topic_arn else None
-
-
-def _seen(look: Callable[[], list[TaskState]]) -> tuple[TaskState, ...] | str:
-    try:
-        return tuple(look())
-    except tasks.CannotLookError as error:
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - making a client reads files and asks STS
-        return sentence(failure_of(error))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +125,7 @@ class Survey:
     """What a recovery would find out in the account now. Names and times, never values.
 
     Attributes:
-        schedule: What made the call; None if that is not certain.
+        found: What made the call, or that this is not certain.
         why: How it was found, or why it was not.
         variables: Names of the variables that its overrides set, as ``container.NAME``.
         refused: Why the request cannot be made whole; empty if it can, or is.
@@ -142,13 +134,18 @@ class Survey:
         blind: Why they cannot be seen; empty if they can.
     """
 
-    schedule: Background | None
+    found: Background | NoMatch
     why: str
     variables: tuple[str, ...] = ()
     refused: str = ""
     looked_for: tuple[str, ...] = ()
     there: tuple[str, ...] = ()
     blind: str = ""
+
+    @property
+    def schedule(self) -> Background | None:
+        """What made the call; None if that is not certain."""
+        return self.found if isinstance(self.found, Background) else None
 
 
 def survey(launch: FailedLaunch) -> Survey:
@@ -166,16 +163,18 @@ def survey(launch: FailedLaunch) -> Survey:
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), *names.marks(launch)),
-        "there": () if isinstance(seen, str) else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
-        "blind": seen if isinstance(seen, str) else "",
+        "there": ()
+        if isinstance(seen, Failure)
+        else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
+        "blind": sentence(seen) if isinstance(seen, Failure) else "",
     }
     if isinstance(found, NoMatch):
         refused = found.why if isinstance(launch.request, IncompleteRequest) else ""
-        return Survey(schedule=None, why=found.why, refused=refused, **looked)
+        return Survey(found=found, why=found.why, refused=refused, **looked)
     background = world.find_schedule(launch)
     whole = world.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
     return Survey(
-        schedule=background if isinstance(background, Background) else None,
+        found=background if isinstance(background, Background) else NoMatch(why="it cannot be read again"),
         why="its role, cluster, task definition and the beginning of its name are the call's, and no other's are",
         variables=tuple(variable_names(found)),
         refused=_why_not(whole),

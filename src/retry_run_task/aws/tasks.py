@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from retry_run_task.aws.faults import failure_of, sentence
 from retry_run_task.launch import names
 from retry_run_task.sources import tasks as wire
 
@@ -24,13 +23,9 @@ if TYPE_CHECKING:
 _DESCRIBED_AT_ONCE = 100
 
 
-class CannotLookError(Exception):
-    """ECS does not say what tasks there are. The message says why."""
-
-
 def already_there(
     ecs: ECSClient, launch: FailedLaunch, *, original: bool, ghosts: Sequence[str] = ()
-) -> list[TaskState]:
+) -> tuple[TaskState, ...]:
     """Return the tasks that do, or were to do, what the launch asked for and that it does not know of.
 
     Those with this launch's own mark; with the marks of the recoveries of others' tasks that failed to start; and, if
@@ -43,7 +38,7 @@ def already_there(
         ghosts: Call ids of the recoveries that others' failed tasks have, or may have.
 
     Raises:
-        CannotLookError: ECS refuses, does not answer, or gives an answer that cannot be read.
+        Exception: Whatever ECS, the network or an odd answer raises; ``faults.attempt`` makes a failure of it.
     """
     mark = launch.request.parameters.get("startedBy")
     marks = [
@@ -52,25 +47,19 @@ def already_there(
         *(names.mark_started_by(mark, ghost) for ghost in ghosts),
     ]
     found: list[dict[str, Any]] = []
-    try:
-        for mark in dict.fromkeys(marks):
-            arns = [arn for status in _STATUSES for arn in _list(ecs, launch, mark, status)]
-            found += _describe(ecs, launch, arns)
-        return [wire.state(task) for task in found if wire.is_of(launch, task)]
-    except Exception as error:
-        raise CannotLookError(sentence(failure_of(error))) from error
+    for mark in dict.fromkeys(marks):
+        arns = [arn for status in _STATUSES for arn in _list(ecs, launch, mark, status)]
+        found += _describe(ecs, launch, arns)
+    return tuple(wire.state(task) for task in found if wire.is_of(launch, task))
 
 
-def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[TaskState]:
+def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> tuple[TaskState, ...]:
     """Return how tasks are, as far as ECS knows them; one that was just made may not be known yet.
 
     Raises:
-        CannotLookError: ECS refuses, does not answer, or gives an answer that cannot be read.
+        Exception: As ``already_there``.
     """
-    try:
-        return [wire.state(task) for task in _describe(ecs, launch, arns)]
-    except Exception as error:
-        raise CannotLookError(sentence(failure_of(error))) from error
+    return tuple(wire.state(task) for task in _describe(ecs, launch, arns))
 
 
 _Status = Literal["RUNNING", "STOPPED"]

@@ -15,7 +15,9 @@ from retry_run_task.launch import names, wire
 from retry_run_task.launch.values import Category, JsonObject
 from retry_run_task.messages import console
 from retry_run_task.messages.message import Style
-from retry_run_task.recovery import loop
+from retry_run_task.recovery import ports
+from retry_run_task.recovery.lines import LogEvent
+from retry_run_task.recovery.loop import recover as recover_launch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,8 +70,12 @@ def _durable() -> Callable[[Any, Any], Any]:
 
 
 def _recover(event: Any, context: DurableContext) -> JsonObject:
-    from aws_durable_execution_sdk_python.config import Duration, StepConfig  # noqa: PLC0415
-    from aws_durable_execution_sdk_python.retries import RetryPresets  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.exceptions import (  # noqa: PLC0415
+        StepInterruptedError,
+        UnrecoverableError,
+    )
+    from aws_durable_execution_sdk_python.retries import RetryDecision  # noqa: PLC0415
     from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
 
     from retry_run_task.aws.pace import Pace  # noqa: PLC0415
@@ -81,35 +87,42 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
     pace = Pace(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
     launch = wire.launch_from_json(event)
-    # A step that raises is a fault, never what ECS said; it fails the execution instead of being retried blindly.
-    once = StepConfig(retry_strategy=RetryPresets.none(), serdes=JsonSerDes())
+
+    # A step whose process died is done again, and told so: its start is recorded before its action. No action raises.
+    def retry(error: Exception, _attempts: int) -> RetryDecision:
+        is_cut_off = isinstance(error, StepInterruptedError)
+        return RetryDecision.retry(Duration.from_seconds(1)) if is_cut_off else RetryDecision.no_retry()
+
+    once = StepConfig(
+        retry_strategy=retry, step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, serdes=JsonSerDes()
+    )
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
     name = names.recovery_name_of(settings.stack, launch)
     role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
-    def step(label: str, action: Callable[[], JsonObject]) -> JsonObject:
-        return context.step(lambda _: action(), name=label, config=once)
+    def step(label: str, action: ports.Action) -> JsonObject:
+        return context.step(lambda inside: action(inside.attempt > 1), name=label, config=once)
 
     def wait(label: str, seconds: int) -> None:
         context.wait(Duration.from_seconds(seconds), name=label)
 
-    def tell(happened: loop.Event, /, **fields: Any) -> None:
-        # Resuming runs the finished part again; what it had to say has been said.
-        if not context.is_replaying():
-            _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
+    def tell(happened: LogEvent, /, **fields: Any) -> None:
+        _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
 
-    ending = loop.recover(
+    ending = recover_launch(
         launch,
-        loop.Tools(
+        ports.Tools(
             policy=_policy(),
             world=World(settings.topic_arn, time.time, pace, role),
             step=step,
             wait=wait,
             tell=tell,
+            is_replaying=context.is_replaying,
+            fatal=(UnrecoverableError,),
             notify_recovered=settings.notify_recovered,
             recover_errors=settings.recover_errors,
-            entrance=loop.Entrance(role_arn=role.arn, enter=lambda: members.enter(role)) if role else None,
+            entrance=ports.Entrance(role_arn=role.arn, enter=lambda: members.enter(role)) if role else None,
             style=Style(
                 language=settings.language,
                 for_chat=settings.for_chat,
@@ -123,7 +136,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     )
     if not ending.is_well:
         raise GaveUpError(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
-    return {"outcome": ending.outcome.value, "attempts": ending.calls, "task_arns": list(ending.task_arns)}
+    return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
 
 
 def _place(context: DurableContext) -> console.Place | None:
@@ -139,33 +152,33 @@ def _place(context: DurableContext) -> console.Place | None:
 
 # What is counted when a recovery tells something, and whether with its category.
 _COUNTED = {
-    loop.Event.ATTEMPTED: (Metric.ATTEMPTS, False),
-    loop.Event.BEGAN: (Metric.LAUNCHES, True),
-    loop.Event.START_FAILED: (Metric.START_FAILED, False),
-    loop.Event.RECOVERED: (Metric.RECOVERED, False),
-    loop.Event.ALREADY_RUNNING: (Metric.ALREADY_RUNNING, False),
-    loop.Event.IGNORED: (Metric.IGNORED, False),
-    loop.Event.GAVE_UP: (Metric.GAVE_UP, True),
-    loop.Event.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
+    LogEvent.ATTEMPTED: (Metric.ATTEMPTS, False),
+    LogEvent.BEGAN: (Metric.LAUNCHES, True),
+    LogEvent.START_FAILED: (Metric.START_FAILED, False),
+    LogEvent.RECOVERED: (Metric.RECOVERED, False),
+    LogEvent.ALREADY_RUNNING: (Metric.ALREADY_RUNNING, False),
+    LogEvent.IGNORED: (Metric.IGNORED, False),
+    LogEvent.GAVE_UP: (Metric.GAVE_UP, True),
+    LogEvent.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
 }
-_ERRORS = frozenset({loop.Event.GAVE_UP, loop.Event.NOT_NOTIFIED})
-_WARNINGS = frozenset({loop.Event.BLIND, loop.Event.STRUCK})
+_ERRORS = frozenset({LogEvent.GAVE_UP, LogEvent.NOT_NOTIFIED})
+_WARNINGS = frozenset({LogEvent.BLIND, LogEvent.STRUCK})
 
 
-def _tell(telemetry: Telemetry, happened: loop.Event, **fields: Any) -> None:
+def _tell(telemetry: Telemetry, happened: LogEvent, **fields: Any) -> None:
     category = fields.get("category")
     if happened in _COUNTED:
         metric, by_category = _COUNTED[happened]
         telemetry.count(metric, category=category if by_category else None)
-    if happened is loop.Event.GAVE_UP:
+    if happened is LogEvent.GAVE_UP:
         telemetry.count(Metric.GAVE_UP_OUTCOMES, outcome=fields["outcome"])
-    if happened is loop.Event.BEGAN and category == Category.UNKNOWN:
+    if happened is LogEvent.BEGAN and category == Category.UNKNOWN:
         telemetry.count(Metric.UNKNOWN_REASONS)
-    if happened is loop.Event.RECOVERED:
+    if happened is LogEvent.RECOVERED:
         telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
     if happened in _ERRORS:
         telemetry.error(happened, **fields)
-    elif happened in _WARNINGS or (happened is loop.Event.TAGGED and fields.get("why")):
+    elif happened in _WARNINGS or (happened is LogEvent.TAGGED and fields.get("why")):
         telemetry.warning(happened, **fields)
     else:
         telemetry.info(happened, **fields)

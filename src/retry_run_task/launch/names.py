@@ -125,6 +125,16 @@ def marks(launch: FailedLaunch) -> list[str]:
     return found
 
 
+def run_identity(schedule_arn: str, due: float) -> str:
+    """Return ``call_identity`` of one run of a schedule: the same for all calls that EventBridge made for it.
+
+    Args:
+        schedule_arn: ARN of the rule or schedule.
+        due: When the run was due, in seconds since 1970.
+    """
+    return _digest("run", schedule_arn, f"{due:.0f}", size=32)
+
+
 def recovery_name(stack: str, event_id: str) -> str:
     """Return the durable execution's name. Lambda starts a name once, however often it is asked to.
 
@@ -166,7 +176,7 @@ def mark_started_by(original: str | None, call_id: str) -> str:
 
     An original that leaves no room is cut, as ECS allows 128 characters.
     """
-    mark = f"{MARK}/{call_id[:12]}"
+    mark = f"{MARK}/{call_id[:MARK_DIGITS]}"
     if not original:
         return mark
     return f"{original[: STARTED_BY_MAX - len(mark) - 1]}/{mark}"
@@ -174,7 +184,20 @@ def mark_started_by(original: str | None, call_id: str) -> str:
 
 def is_ours(started_by: object) -> bool:
     """Tell whether a task was started by a recovery, from its ``startedBy`` alone."""
-    return isinstance(started_by, str) and _OUR_MARK.fullmatch(started_by) is not None
+    return bool(mark_of(started_by))
+
+
+MARK_DIGITS = 12
+
+
+def mark_of(started_by: object) -> str:
+    """Return the first 12 digits of the call identity that a recovery's task was started for; empty if none did.
+
+    >>> mark_of("events-rule/nightly/retry-run-task/0123456789ab"), mark_of("events-rule/nightly")
+    ('0123456789ab', '')
+    """
+    is_marked = isinstance(started_by, str) and _OUR_MARK.fullmatch(started_by)
+    return str(started_by)[-MARK_DIGITS:] if is_marked else ""
 
 
 def without_mark(started_by: str) -> str:

@@ -260,7 +260,18 @@ class Unbuildable:
     why: str
 
 
-Answer = Placed | Refused | Lost | Unbuildable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """The schedule that holds the rest of the request could not be read just now, so RunTask was not called.
+
+    Attributes:
+        failure: What the reading call was told.
+    """
+
+    failure: Failure
+
+
+Answer = Placed | Refused | Lost | Unbuildable | Unread
 
 
 class Phase(StrEnum):
@@ -287,6 +298,7 @@ class TaskState:
         is_ours: Whether a recovery started it.
         zone: Its Availability Zone; empty while it is not known.
         created: When it was created, in seconds since 1970; None if ECS did not say.
+        mark: The digits of the recovery that started it (``names.mark_of``); empty if none did, or it is not known.
     """
 
     arn: str
@@ -295,6 +307,7 @@ class TaskState:
     is_ours: bool = False
     zone: str = ""
     created: float | None = None
+    mark: str = ""
 
     @property
     def has_run(self) -> bool:
@@ -312,6 +325,10 @@ class Outcome(StrEnum):
     PERMANENT = "permanent"
     REFUSED = "refused"
     IGNORED = "ignored"
+    UNCONFIRMED = "unconfirmed"
+    """Every task was placed, and not all of them have been seen running."""
+    BROKEN = "broken"
+    """The recovery itself failed: a fault of this program."""
 
 
 JsonObject = dict[str, Any]

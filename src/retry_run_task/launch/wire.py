@@ -29,6 +29,7 @@ from retry_run_task.launch.values import (
     Request,
     TaskState,
     Unbuildable,
+    Unread,
 )
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def answer_to_json(answer: Answer) -> JsonObject:
             return {"answer": "lost", "failures": failures_to_json([failure])}
         case Unbuildable(why=why):
             return {"answer": "unbuildable", "failures": [], "why": why}
+        case Unread(failure=failure):
+            return {"answer": "unread", "failures": failures_to_json([failure])}
 
 
 def answer_from_json(body: Mapping[str, Any]) -> Answer:
@@ -143,6 +146,8 @@ def answer_from_json(body: Mapping[str, Any]) -> Answer:
         return Refused(failure=failures[0], is_unsure=body["unsure"])
     if body["answer"] == "unbuildable":
         return Unbuildable(why=body["why"])
+    if body["answer"] == "unread":
+        return Unread(failure=failures[0])
     return Lost(failure=failures[0])
 
 
@@ -156,6 +161,7 @@ def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
             "ours": s.is_ours,
             **({"zone": s.zone} if s.zone else {}),
             **({"created": s.created} if s.created is not None else {}),
+            **({"mark": s.mark} if s.mark else {}),
         }
         for s in states
     ]
@@ -171,6 +177,7 @@ def states_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[TaskState, ...
             is_ours=item["ours"],
             zone=item.get("zone", ""),
             created=item.get("created"),
+            mark=item.get("mark", ""),
         )
         for item in items
     )

@@ -86,6 +86,8 @@ JAPANESE = Sentences(
         Outcome.EXPIRED: "未実行",
         Outcome.PERMANENT: "未実行",
         Outcome.REFUSED: "未実行",
+        Outcome.UNCONFIRMED: "実行未確認",
+        Outcome.BROKEN: "未実行",
         Outcome.IGNORED: "対象外",
     },
     still_trying="再試行中",
@@ -100,6 +102,9 @@ JAPANESE = Sentences(
         Outcome.EXPIRED: "{name} は起動しませんでした。再試行を終了しました。手動で起動できます。",
         Outcome.PERMANENT: "{name} は起動しませんでした。再試行しません。原因を修正してから手動で起動してください。",
         Outcome.REFUSED: "{name} は起動しませんでした。再試行していません。手動で起動できます。",
+        Outcome.UNCONFIRMED: "{name} は配置されましたが、実行中になったことを確認できませんでした。"
+        "状態を確認してください。",
+        Outcome.BROKEN: "{name} は起動していない可能性があります (復旧処理自体が失敗しました)。手動で起動できます。",
         Outcome.IGNORED: "{name} は起動しませんでした。復旧の対象外に設定されています。",
         "errors": "{name} は起動しませんでした。ここでは再試行しませんが、呼び出し元が再試行している可能性があります。",
         "partly": "{name} は、不足していた {wanted} 個のタスクのうち {started} 個だけが起動しました。"
@@ -116,6 +121,8 @@ JAPANESE = Sentences(
         "ポリシーに従って再試行を終了しました。",
         "attempts": "{kind}。ポリシーの上限である {failures} に達したため、再試行を終了しました。",
         "permanent": "{kind}。再試行しても解決しません。",
+        "unconfirmed": "監視している間に、タスクが RUNNING になりませんでした。",
+        "broken": "retry-run-task の不具合です。",
         "errors": "{kind}。RunTask がエラーを返したため、呼び出し元が再試行している可能性があります。",
         "client-token": "1 時間にわたり応答がなく、最初の呼び出しの結果が ECS に残っていない可能性があります。",
         "redacted": "リクエストの一部がマスクされているか記録されておらず、元のスケジュールからも確実に補えません。",

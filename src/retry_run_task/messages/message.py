@@ -55,6 +55,8 @@ SEVERITIES = {
     Outcome.EXPIRED: Severity.ERROR,
     Outcome.PERMANENT: Severity.ERROR,
     Outcome.REFUSED: Severity.ERROR,
+    Outcome.UNCONFIRMED: Severity.ERROR,
+    Outcome.BROKEN: Severity.ERROR,
     # Nobody is told of it.
     Outcome.IGNORED: Severity.INFO,
 }
@@ -174,7 +176,7 @@ _SENTENCES: Mapping[Language, Sentences] = {Language.ENGLISH: ENGLISH, Language.
 
 def message(launch: FailedLaunch, ending: Ending, style: Style = Style()) -> Message:
     """Write the message for the end of a recovery."""
-    is_part = bool(ending.task_arns) and not ending.is_well
+    is_part = 0 < len(ending.task_arns) < ending.wanted
 
     def content(words: Sentences, show: outside.Show) -> forms.Content:
         line = rows.Rows(launch, style, words, show)

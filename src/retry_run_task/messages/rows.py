@@ -119,7 +119,7 @@ class Rows:
 def opening(ending: Ending, rows: Rows) -> str:
     """Return the first line: what did not happen, and whether it still can."""
     key: str = ending.outcome
-    if ending.task_arns and not ending.is_well:
+    if 0 < len(ending.task_arns) < ending.wanted:
         key = "partly"
     elif ending.is_unsure and not ending.is_well:
         key = "unsure"
@@ -168,7 +168,12 @@ def cause(ending: Ending, rows: Rows) -> Iterator[tuple[str, str]]:
 def _cause_key(ending: Ending) -> str:
     """Return which clause says why a recovery ended; empty if there is none."""
     outcome, rule, numbers = ending.outcome, ending.rule, ending.numbers
-    fixed = {Outcome.REFUSED: "redacted", Outcome.IGNORED: "ignored"}
+    fixed = {
+        Outcome.REFUSED: "redacted",
+        Outcome.IGNORED: "ignored",
+        Outcome.UNCONFIRMED: "unconfirmed",
+        Outcome.BROKEN: "broken",
+    }
     if outcome in fixed:
         return fixed[outcome]
     if (outcome, rule) in _BY_RULE:

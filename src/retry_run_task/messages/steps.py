@@ -28,6 +28,8 @@ SAID_BY_STEPS = frozenset(
         "If the run is still wanted, start it by hand.",
         "Start the run by hand, with the values that the schedule has.",
         "Look whether the tasks have run before you start them by hand.",
+        "Start the run by hand, unless the schedule's next run has done its work.",
+        "Look whether the tasks run. Stop one that hangs before you start the run by hand.",
     }
 )
 

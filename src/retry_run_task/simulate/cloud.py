@@ -29,7 +29,7 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.local.ecs.capacity import FARGATE, Share, TokenBucket, providers_for
-from retry_run_task.recovery.loop import Background
+from retry_run_task.recovery.ports import Background
 from retry_run_task.simulate.night import ACCOUNT, CLUSTER, ENI_TIMEOUT, REGION, START, Placement, Task
 from retry_run_task.simulate.outlook import Room
 
@@ -260,7 +260,7 @@ class CloudWorld:
         *,
         original: bool,  # noqa: ARG002
         ghosts: tuple[str, ...] = (),  # noqa: ARG002
-    ) -> tuple[TaskState, ...] | str:
+    ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks of this launch that are starting or running."""
         if not self._track.tasks:
             return ()
@@ -275,7 +275,7 @@ class CloudWorld:
         self._track.is_taken_up = True
         return self._cloud.run_task(body, self._track)
 
-    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | str:  # noqa: ARG002
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:  # noqa: ARG002
         """Return how tasks are."""
         return self._states([task for task in self._track.tasks if task.arn in arns])
 

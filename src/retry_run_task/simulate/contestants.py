@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.launch.values import Answer, Lost, Placed, Refused
-from retry_run_task.recovery import loop
+from retry_run_task.recovery import ports
+from retry_run_task.recovery.loop import recover
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
 from retry_run_task.simulate.night import (
     HORIZON_S,
@@ -31,6 +32,7 @@ from retry_run_task.simulate.virtual import Timeline
 if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending
     from retry_run_task.policy.rules import Policy
+    from retry_run_task.recovery.lines import LogEvent
     from retry_run_task.simulate.virtual import IsReplaying
 
 # What the template reserves, and what an invocation that looks and calls RunTask takes, imports included.
@@ -133,17 +135,17 @@ class Ours:
         started.append(runs.start(partial(self._recover, track, cloud)))
 
     def _recover(
-        self, track: Track, cloud: Cloud, step: loop.Step, wait: loop.Wait, _: IsReplaying
+        self, track: Track, cloud: Cloud, step: ports.Step, wait: ports.Wait, _: IsReplaying
     ) -> Ending:
-        return loop.recover(
+        return recover(
             failed_launch(cloud.night, track.spec),
-            loop.Tools(
+            ports.Tools(
                 policy=self.policy, world=CloudWorld(cloud, track), step=step, wait=wait, tell=_say_nothing
             ),
         )
 
 
-def _say_nothing(_event: loop.Event, /, **_fields: Any) -> None:
+def _say_nothing(_event: LogEvent, /, **_fields: Any) -> None:
     pass
 
 

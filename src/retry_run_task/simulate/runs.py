@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retry_run_task.launch.values import JsonObject
+    from retry_run_task.recovery.ports import Action
     from retry_run_task.simulate.virtual import Run, Timeline
 
 
@@ -48,9 +49,9 @@ class Running:
         self._done(result)
         return None
 
-    def _step(self, _name: str, action: Callable[[], JsonObject]) -> JsonObject:
+    def _step(self, _name: str, action: Action) -> JsonObject:
         self.operations += 1
-        return action()
+        return action(False)
 
     def _wait(self, _name: str, seconds: int) -> None:
         if seconds < 1:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.recovery.loop import Step, Wait
+from retry_run_task.recovery.ports import Action, Step, Wait
 
 if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
@@ -80,6 +80,8 @@ class Execution:
         name: Its name, which is started once.
         payload: What it was started with.
         operations: Names and results of what is finished: a dictionary for a step, seconds for a wait.
+        begun: Position of the operation whose step was started last; -1 before the first.
+        repeats: How often a step was done again, which is an operation each time.
         invocations: How often its function was invoked.
         result: What it returned; None while it runs.
         error: What it raised; None if nothing.
@@ -89,6 +91,8 @@ class Execution:
     payload: str
     run: Run
     operations: list[tuple[str, JsonObject | int]] = field(default_factory=list)
+    begun: int = -1
+    repeats: int = 0
     invocations: int = 0
     result: Any = None
     error: Exception | None = None
@@ -136,12 +140,16 @@ class Executions:
         def is_replaying() -> bool:
             return position < len(execution.operations)
 
-        def step(name: str, action: Callable[[], JsonObject]) -> JsonObject:
+        def step(name: str, action: Action) -> JsonObject:
             nonlocal position
             if not is_replaying():
+                # Its start is recorded before the action: whoever comes back knows that it may have been done.
+                again = execution.begun == position
+                execution.begun = position
+                execution.repeats += again
                 self._maybe_die(execution, name, Moment.BEFORE)
                 # A checkpoint is JSON text: what cannot be written or read back must fail here too.
-                result = json.loads(json.dumps(action(), allow_nan=False))
+                result = json.loads(json.dumps(action(again), allow_nan=False))
                 self._maybe_die(execution, name, Moment.AFTER)
                 execution.operations.append((name, result))
                 self._maybe_die(execution, name, Moment.RECORDED)

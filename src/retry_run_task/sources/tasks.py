@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.launch.names import is_ours
+from retry_run_task.launch.names import is_ours, mark_of
 from retry_run_task.launch.request import HIDDEN, family
 from retry_run_task.launch.values import Category, Failure, Origin, Phase, TaskState
 
@@ -75,6 +75,7 @@ def state(task: Mapping[str, Any]) -> TaskState:
         is_ours=is_ours(task.get("startedBy")),
         zone=str(task.get("availabilityZone") or ""),
         created=created.timestamp() if created else None,
+        mark=mark_of(task.get("startedBy")),
     )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from retry_run_task.commands.shared.view import Execution, Line, RecoveryView, State, shortened
 from retry_run_task.commands.status.history import known_schedule, read
+from retry_run_task.launch import wire
 from retry_run_task.launch.values import Caller, CallerKind
 from support.records import CAPACITY, launch, parameters
 
@@ -67,8 +68,8 @@ RULE = "nightly-report"
         ("stopped", State.STOPPED, RULE, "stopped", "capacity"),
         ("lost", State.STOPPED, RULE, "stopped", "transient"),
         ("by-hand", State.RECOVERED, "nightly (by hand)", "recovered", "capacity"),
-        # It is gone, and its name was cut to what ``startedBy`` has room for. Recorded between wait and attempt.
-        ("cut", State.TRYING, "nightly-report-of-t…", "", "capacity"),
+        # It is gone, and its name was cut to what ``startedBy`` has room for.
+        ("cut", State.WAITING, "nightly-report-of-the-da…", "", "capacity"),
         ("start-failed", State.RECOVERED, RULE, "recovered", "transient"),
     ],
 )
@@ -81,7 +82,8 @@ def test_what_a_history_tells(name: str, state: State, schedule: str, outcome: s
 @pytest.mark.parametrize("name", [path.stem for path in FOLDER.glob("*.json")])
 def test_attempts_are_the_calls_that_were_made(name: str) -> None:
     steps = [e for e in recorded(name)[1] if e["EventType"] == "StepSucceeded" and "run-task" in e["Name"]]
-    assert view(name).attempts == len(steps)
+    results = [json.loads(e["StepSucceededDetails"]["Result"]["Payload"]) for e in steps]
+    assert view(name).attempts == sum(len(result.get("calls", ())) for result in results)
     assert steps or name == "permanent"
 
 
@@ -125,10 +127,10 @@ def test_a_call_that_nobody_answered_leaves_it_unsure() -> None:
     assert not any(view(name).is_unsure for name in ("recovered", "expired", "permanent", "stopped"))
 
 
-@pytest.mark.parametrize("is_unsure", [True, False])
-def test_a_step_that_came_too_late_says_whether_it_may_have_called(is_unsure: bool) -> None:
-    result = {"now": 1.0, "tasks": [], "unsure": is_unsure}
-    assert read(EXECUTION, step("run-task-1", result)).is_unsure is is_unsure
+@pytest.mark.parametrize("again", [True, False])
+def test_a_step_that_was_cut_off_and_came_too_late_may_have_called(again: bool) -> None:
+    result = {"now": 1.0, "tasks": [], **({"again": True} if again else {})}
+    assert read(EXECUTION, [*BEGAN, *step("run-task-1", result)]).is_unsure is again
 
 
 def test_a_task_that_did_not_start_is_told_and_is_none_of_its_tasks() -> None:
@@ -139,10 +141,9 @@ def test_a_task_that_did_not_start_is_told_and_is_none_of_its_tasks() -> None:
 
 def test_a_task_that_did_not_start_is_forgotten_also_while_the_recovery_goes_on() -> None:
     gone = {"arn": "arn:task/1", "phase": "failed to start", "failures": [], "ours": True}
-    assert read(EXECUTION, [*step("run-task-1", PLACED)]).task_arns == ("arn:task/1",)
-    assert (
-        read(EXECUTION, [*step("run-task-1", PLACED), *step("watch-1-1", {"tasks": [gone]})]).task_arns == ()
-    )
+    called = [*BEGAN, *step("run-task-1", looked(PLACED))]
+    assert read(EXECUTION, called).task_arns == ("arn:task/1",)
+    assert read(EXECUTION, [*called, *step("watch-1-1", {"tasks": [gone]})]).task_arns == ()
 
 
 def test_values_of_variables_are_nowhere() -> None:
@@ -171,43 +172,69 @@ def step(name: str, result: Any) -> list[dict[str, Any]]:
 
 
 PLACED = {"answer": "placed", "task_arns": ["arn:task/1"], "failures": [], "conflict": False}
-REFUSED = {"answer": "placed", "task_arns": [], "failures": [{"origin": "answer", "reason": CAPACITY}]}
+REFUSED = PLACED | {"task_arns": [], "failures": [{"origin": "answer", "reason": CAPACITY}]}
+
+
+BEGAN = [
+    event(
+        "ExecutionStarted",
+        ExecutionStartedDetails={"Input": {"Payload": wire.canonical(wire.launch_to_json(launch()))}},
+    )
+]
+
+
+def looked(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"now": launch().event_time.timestamp() + 60, "tasks": [], "calls": list(calls), **more}
 
 
 @pytest.mark.parametrize(
     ("result", "attempts", "tasks", "text"),
     [
-        # The look and the call in one step, the answer beside or inside.
-        ({"now": 1.0, "tasks": [], **REFUSED}, 1, (), f"{CAPACITY} [capacity]"),
-        ({"now": 1.0, "tasks": [], "answer": PLACED}, 1, ("arn:task/1",), "1 task started"),
-        ({"now": 1.0, "call": {**REFUSED, "rung": "subnet-b alone"}}, 1, (), "(subnet-b alone)"),
-        ({"now": 1.0, "rung": "subnet-b alone", "answer": REFUSED}, 1, (), "(subnet-b alone)"),
-        ({"answer": "sung", "failures": []}, 0, (), "step do-something ended"),
-        ({"answer": "placed", "failures": [{"origin": "elsewhere"}], "task_arns": []}, 1, (), "no task"),
-        ({"now": 1.0}, 0, (), "step do-something ended"),
+        (looked(REFUSED), 1, (), "attempt 1: the same [capacity]"),
+        (looked({**REFUSED, "rung": "each-subnet subnet-b"}), 1, (), "attempt 1 (each-subnet subnet-b): "),
+        (looked(PLACED), 1, ("arn:task/1",), "1 task started"),
+        (looked({"answer": "unbuildable", "why": "it was changed", "failures": []}), 0, (), "it was changed"),
+        (
+            looked(blind=[{"origin": "error", "code": "Denied"}]),
+            0,
+            (),
+            "could not look at the tasks: Denied",
+        ),
+        # What this version does not write.
+        ({"now": 1.0, "tasks": [{"arn": 2}]}, 0, (), "step do-something ended"),
+        (
+            looked({"answer": "placed", "failures": [{"origin": "elsewhere"}]}),
+            0,
+            (),
+            "step do-something ended",
+        ),
         ("no json", 0, (), "step do-something ended"),
         ("[1]", 0, (), "step do-something ended"),
-        ({"answer": "unbuildable", "why": "it was changed", "failures": []}, 0, (), "it was changed"),
-        ({"blind": "AccessDenied", "tasks": []}, 0, (), "could not look at the tasks: AccessDenied"),
     ],
 )
-def test_a_step_of_another_version_is_read_by_what_it_holds(
+def test_a_step_is_told_and_one_of_another_form_by_its_name(
     result: Any, attempts: int, tasks: tuple[str, ...], text: str
 ) -> None:
-    found = read(EXECUTION, step("do-something", result))
+    found = read(EXECUTION, [*BEGAN, *step("do-something", result)])
     assert (found.attempts, found.task_arns) == (attempts, tasks)
     assert text in found.lines[-1].text
 
 
+def test_an_execution_whose_input_cannot_be_read_shows_its_steps_by_name() -> None:
+    found = read(EXECUTION, step("run-task-1", looked(PLACED)))
+    assert [line.text for line in found.lines] == ["step run-task-1 ended"]
+
+
 def test_a_step_in_which_a_subnet_was_asked_at_once_has_two_attempts() -> None:
-    found = read(EXECUTION, step("run-task-3-repeat-1", {"now": 1.0, "call": REFUSED, "at_once": PLACED}))
+    second = {**PLACED, "rung": "each-subnet subnet-a"}
+    found = read(EXECUTION, [*BEGAN, *step("run-task-1", looked({**REFUSED, "rung": "as-asked"}, second))])
     assert (found.attempts, found.task_arns) == (2, ("arn:task/1",))
-    assert [line.text for line in found.lines] == [
-        f"attempt 3, repeated (1): {CAPACITY} [capacity]",
-        "attempt 4: 1 task started",
+    assert [line.text for line in found.lines[2:]] == [
+        "attempt 1: the same [capacity]",
+        "attempt 2 (each-subnet subnet-a): 1 task started",
     ]
-    lost = {"answer": "lost", "failures": []}
-    assert read(EXECUTION, step("run-task-1", {"call": REFUSED, "at_once": lost})).is_unsure
+    lost = {"answer": "lost", "failures": [{"origin": "error", "code": "ServerException"}]}
+    assert read(EXECUTION, [*BEGAN, *step("run-task-1", looked(REFUSED, lost))]).is_unsure
 
 
 @pytest.mark.parametrize(
@@ -215,7 +242,6 @@ def test_a_step_in_which_a_subnet_was_asked_at_once_has_two_attempts() -> None:
     [
         ("run-task-1", True),
         ("something-new-4", True),
-        ("look-1", True),
         ("watch-1-1", False),
         ("notify-1", False),
     ],

@@ -24,7 +24,7 @@ from retry_run_task.policy import decision
 from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadline
 from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
 from retry_run_task.policy.rules import DEFAULT
-from retry_run_task.recovery import loop
+from retry_run_task.recovery import after, case, opening, state
 from retry_run_task.sources import schedules
 from support.policies import changed, treatment
 from support.records import CAPACITY, launch
@@ -288,7 +288,8 @@ def hints_in(module: Any) -> set[str]:
 
 
 def test_every_hint_beside_the_tables_is_said_by_a_step_with_its_command() -> None:
-    assert hints_in(decision) | hints_in(loop) == SAID_BY_STEPS
+    said = set().union(*(hints_in(module) for module in (decision, case, state, after, opening)))
+    assert said == SAID_BY_STEPS
 
 
 def test_the_hint_on_what_cannot_be_classified_is_told_in_japanese() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import Caller, CallerKind, Outcome, Placed
-from retry_run_task.recovery.loop import Background
+from retry_run_task.recovery.ports import Background
 from support.records import RULE_ROLE, launch
 from support.worlds import run
 

@@ -26,7 +26,7 @@ from retry_run_task.launch.values import (
     Request,
     TaskState,
 )
-from retry_run_task.recovery.loop import Background
+from retry_run_task.recovery.ports import Background
 from retry_run_task.simulate.virtual import Execution, Moment
 from retry_run_task.sources import task_state_change
 from support.policies import PLAIN, changed
@@ -36,7 +36,9 @@ from support.worlds import Run, run
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
 LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
 FAILED_AT = launch().event_time.timestamp()
-THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+UNREAD = THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+NOT_ALLOWED = Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="not authorized")
+EMPTY = Failure(origin=Origin.ERROR, code="ResponseParserError", reason="an answer of AWS cannot be read")
 
 
 def placed(*names: str) -> Placed:
@@ -58,11 +60,18 @@ def failed(name: str, reason: str, code: str = "TaskFailedToStart") -> TaskState
 
 
 def due_in(seconds: float, **changes: Any) -> Background:
-    values = {"name": "nightly", "arn": "arn:x", "next_due": FAILED_AT + seconds, "event_age_s": 86_400}
+    values = {
+        "name": "nightly",
+        "arn": "arn:x",
+        "due": FAILED_AT - 3,
+        "next_due": FAILED_AT + seconds,
+        "event_age_s": 86_400,
+    }
     return Background(**(values | changes))
 
 
 NETWORK = "Timeout waiting for network interface provisioning to complete."
+PART = Placed(task_arns=("t1",), failures=SHORT.failures)
 
 
 # --- Is it there already? ---
@@ -148,8 +157,6 @@ def test_a_message_after_that_names_the_mark_that_the_tasks_would_have() -> None
 @pytest.mark.parametrize(
     ("asked_for", "script", "there"),
     [
-        # Of two that are missing only one is the ghost's.
-        (2, (placed("t1", "t2"),), {1: (failed(GHOST, NETWORK),)}),
         # The own token may have started something.
         (1, (LOST, placed("t1")), {2: (failed(GHOST, NETWORK),)}),
         # A task of ours is nobody else's.
@@ -162,6 +169,57 @@ def test_the_launch_s_own_token_is_kept_where_it_must_be(
     done = run(launch(request=parameters(count=asked_for)), *script, there=there)
     assert calls(done) == [own(1)] * len(script)
     assert done.ending.outcome is Outcome.RECOVERED
+
+
+def test_of_several_that_are_missing_one_is_the_ghost_s_and_the_others_are_the_launch_s_own() -> None:
+    """One call of count 1 under the ghost's token, and one for the rest under the launch's own."""
+    script = (placed("g1"), placed("t1", "t2"))
+    done = run(launch(request=parameters(count=3)), *script, there={1: (failed(GHOST, NETWORK),)})
+    assert calls(done) == [shared_with_its_own_recovery(), own(1)]
+    assert [body["count"] for body in done.world.bodies] == [1, 2]
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.ending.task_arns == ("g1", "t1", "t2")
+
+
+def test_a_task_that_a_ghost_s_own_recovery_has_started_leaves_nothing_to_start_for_the_ghost() -> None:
+    ghost = shared_with_its_own_recovery()[1][-12:]
+    theirs = TaskState(arn="g1", phase=Phase.RUNS, is_ours=True, mark=ghost)
+    two = launch(request=parameters(count=2))
+    done = run(two, placed("t1"), there={1: (failed(GHOST, NETWORK),), 2: (theirs,)})
+    assert calls(done) == [own(1)]
+    assert [body["count"] for body in done.world.bodies] == [1]
+    assert done.ending.task_arns == ("g1", "t1")
+
+
+def test_a_step_that_was_cut_off_calls_for_whom_it_may_have_called_before() -> None:
+    """A ghost that it sees only now does not change for whom it asks: the call before may have placed a task."""
+    done = run(
+        launch(),
+        placed("t1"),
+        there={2: (failed(GHOST, NETWORK),)},
+        cut_off=dies_at("run-task-1", Moment.AFTER),
+    )
+    assert calls(done) == [own(1)] * 2
+
+
+def test_a_part_that_was_placed_and_failed_to_start_is_started_again() -> None:
+    """Its failure is seen by the look before the next attempt, while the other part is still missing."""
+    ours = replace(failed("t1", NETWORK), is_ours=True)
+    done = run(launch(request=parameters(count=2)), PART, SHORT, placed("t2", "t3"), there={3: (ours,)})
+    assert [body["count"] for body in done.world.bodies] == [2, 1, 2]
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.ending.task_arns == ("t2", "t3")
+    assert [fields["task_arns"] for event, fields in done.told if event == "recovery.start_failed"] == [
+        ["t1"]
+    ]
+
+
+def test_a_part_that_was_placed_and_cannot_start_ends_it_with_the_reason() -> None:
+    ours = replace(failed("t1", "CannotPullContainerError: manifest unknown"), is_ours=True)
+    done = run(launch(request=parameters(count=2)), PART, placed("t2"), there={2: (ours,)})
+    assert done.ending.outcome is Outcome.PERMANENT
+    assert len(done.world.bodies) == 1
+    assert "manifest unknown" in done.world.messages[0].text
 
 
 def test_a_task_of_ours_whose_answer_was_lost_is_our_success() -> None:
@@ -203,13 +261,29 @@ def test_only_a_schedule_that_is_certain_makes_another_task_with_its_mark_this_r
     assert done.world.looked_for == asked_for
 
 
-def test_not_being_able_to_look_is_told_and_keeps_nothing_from_being_recovered() -> None:
+def test_not_being_allowed_to_look_is_told_and_keeps_nothing_from_being_recovered() -> None:
     """The client token guards against a second task of ours; the look only finds those of others."""
-    done = run(launch(), placed("t1"), there={1: "ListTasks is not allowed"})
+    done = run(launch(), placed("t1"), there={1: NOT_ALLOWED}, background=due_in(86_400))
     assert done.ending.outcome is Outcome.RECOVERED
+    assert len(done.waits) == 0
     assert [fields["why"] for event, fields in done.told if event == "recovery.blind"] == [
-        "ListTasks is not allowed"
+        "AccessDeniedException: not authorized"
     ]
+
+
+@pytest.mark.parametrize("failure", [UNREAD, EMPTY], ids=lambda failure: failure.code)
+def test_a_look_that_fails_for_a_moment_is_made_again_before_anything_is_started(failure: Failure) -> None:
+    """A task of somebody else may be there, and only a look can tell."""
+    seen = {1: failure, 2: runs("by-hand")}
+    done = run(launch(), placed("t1"), there=seen, background=due_in(86_400))
+    assert done.ending.outcome is Outcome.ALREADY_RUNNING
+    assert done.world.bodies == []
+
+
+def test_where_nobody_else_s_tasks_count_no_look_is_waited_for() -> None:
+    done = run(launch(), placed("t1"), there={1: UNREAD}, background=NoMatch(why="none"))
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert len(done.world.looked_for) == 1
 
 
 # --- Does it run? ---
@@ -258,17 +332,39 @@ def test_a_task_that_ran_and_then_failed_is_left_alone() -> None:
     assert len(done.world.bodies) == 1
 
 
-def test_a_task_that_starts_for_ever_is_watched_for_an_hour_only() -> None:
-    done = run(launch(), placed("t1"), states=dict.fromkeys(range(1, 1000), starting("t1")))
-    assert done.ending.outcome is Outcome.RECOVERED
+def stopping(name: str) -> tuple[TaskState, ...]:
+    return (TaskState(arn=name, phase=Phase.STOPPING),)
+
+
+@pytest.mark.parametrize(
+    "seen", [starting("t1"), stopping("t1"), (), UNREAD], ids=["starts", "stops", "unknown", "blind"]
+)
+def test_a_task_that_is_not_seen_running_within_an_hour_is_no_success(seen: Any) -> None:
+    done = run(launch(), placed("t1"), states=dict.fromkeys(range(1, 1000), seen))
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.UNCONFIRMED, "watch")
+    assert not done.ending.is_well
     watched = sum(result for name, result in done.execution.operations if name.startswith("watch-wait"))
-    assert PLAIN.watch_s <= watched <= PLAIN.watch_s + 60
+    assert PLAIN.watch_s <= watched <= PLAIN.watch_s + 300
+    assert len(done.world.bodies) == 1
+    (message,) = done.world.messages
+    assert "not seen running" in message.text
+    assert "t1" in message.text
 
 
-def test_not_being_able_to_watch_is_told_and_changes_nothing() -> None:
-    done = run(launch(), placed("t1"), states={1: "throttled"})
+def test_a_task_that_is_torn_down_is_not_taken_for_one_that_runs() -> None:
+    """It is watched until ECS says what became of it, and then started again."""
+    states = {1: stopping("t1"), 2: (failed("t1", NETWORK),)}
+    done = run(launch(), placed("t1"), placed("t2"), states=states)
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.ending.task_arns == ("t2",)
+
+
+def test_not_being_able_to_watch_for_a_while_is_told_and_changes_nothing() -> None:
+    done = run(launch(), placed("t1"), states={1: UNREAD})
     assert done.ending.outcome is Outcome.RECOVERED
     assert len(done.world.bodies) == 1
+    blind = [fields["why"] for event, fields in done.told if event == "recovery.blind"]
+    assert blind == ["ThrottlingException: Rate exceeded"]
 
 
 # --- Is it still wanted? ---
@@ -312,7 +408,7 @@ def dies_at(step: str, when: Moment) -> Any:
         ("run-task-1", Moment.AFTER, CallerKind.OTHER),
     ],
 )
-@pytest.mark.parametrize("seen", [(), "throttled"])
+@pytest.mark.parametrize("seen", [(), UNREAD])
 def test_who_comes_back_too_late_may_have_called_and_says_so(
     step: str, moment: Moment, kind: CallerKind, seen: Any
 ) -> None:
@@ -369,6 +465,42 @@ def test_who_has_no_schedule_is_not_asked_for_one(kind: CallerKind) -> None:
     assert "find-schedule" not in [name for name, _ in done.execution.operations]
 
 
+def test_a_task_of_the_next_run_is_not_taken_for_this_one_s() -> None:
+    """Whether it is listed yet or not, a run that has been overtaken is superseded, and says so."""
+    theirs = TaskState(arn="next", phase=Phase.RUNS, created=FAILED_AT + 301)
+    for seen in ((), (theirs,)):
+        done = run(launch(), there={1: seen}, background=due_in(300), late_s=360)
+        assert done.ending.outcome is Outcome.SUPERSEDED
+        assert len(done.world.messages) == 1
+    before = replace(theirs, created=FAILED_AT + 299)
+    done = run(launch(), there={1: (before,)}, background=due_in(300), late_s=360)
+    assert done.ending.outcome is Outcome.ALREADY_RUNNING
+
+
+@pytest.mark.parametrize("failure", [UNREAD, EMPTY], ids=lambda failure: failure.code)
+def test_a_schedule_that_cannot_be_read_for_a_moment_is_read_again(failure: Failure) -> None:
+    """Nothing is called before it is known when the next run is due, and who else may have started a task."""
+    done = run(launch(), placed("t1"), background=[failure, failure, due_in(1200)])
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.world.looked_for == [True]
+    waits = [result for name, result in done.execution.operations if name.startswith("find-schedule-wait")]
+    assert waits == [15, 30]
+    assert done.ending.elapsed_s == 300 + 45 + 15, "a wait before the first look counts once"
+
+
+def test_a_schedule_that_cannot_be_read_at_all_is_told_and_nothing_is_started() -> None:
+    done = run(launch(), placed("t1"), background=UNREAD, policy=changed(deadline_s=1800))
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.EXPIRED, "find-schedule")
+    assert done.world.bodies == []
+    assert "ThrottlingException" in done.world.messages[0].text
+
+
+def test_a_schedule_that_must_not_be_read_is_not_asked_for_again() -> None:
+    done = run(launch(), placed("t1"), background=NOT_ALLOWED)
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.world.looked_for == [False]
+
+
 # --- Is it whole? ---
 
 
@@ -422,6 +554,21 @@ def test_what_cannot_be_made_whole_is_refused_with_the_reason(world: dict[str, A
     assert len(done.world.messages) == 1
 
 
+def test_values_that_cannot_be_read_for_a_moment_are_read_again_and_no_attempt_is_used_up() -> None:
+    whole = Request(parameters=dict(incomplete().request.parameters) | {"overrides": SECRET})
+    done = run(
+        incomplete(), SHORT, placed("t1"), background=due_in(86_400), whole=[UNREAD, whole, UNREAD, whole]
+    )
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.tokens == [identity.client_token(launch().call_id, n) for n in (1, 2)]
+    assert done.ending.calls == 2
+    assert [fields["category"] for event, fields in done.told if event == "recovery.waiting"] == [
+        "throttle",
+        "capacity",
+        "throttle",
+    ]
+
+
 def test_a_schedule_that_changes_under_way_stops_it() -> None:
     """It was whole at the first attempt, and is not at the second."""
     whole = Request(parameters=dict(incomplete().request.parameters) | {"overrides": SECRET})
@@ -451,11 +598,41 @@ def test_a_later_success_of_eventbridges_own_is_seen() -> None:
     assert done.world.bodies == []
 
 
-@pytest.mark.parametrize("background", [due_in(86_400), NoMatch(why="cannot be read")])
-def test_a_call_that_eventbridge_repeats_for_longer_than_anybody_waits_is_given_up(background: Any) -> None:
-    done = run(thrown(), placed("t1"), background=background, recover_errors=True)
+def test_a_call_that_eventbridge_repeats_for_longer_than_anybody_waits_is_given_up() -> None:
+    done = run(thrown(), placed("t1"), background=due_in(86_400), recover_errors=True)
     assert done.ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED)
     assert done.world.bodies == []
+
+
+@pytest.mark.parametrize(
+    "background", [due_in(86_400, due=None), NoMatch(why="two rules could have made it")]
+)
+def test_an_error_is_only_reported_where_it_is_not_certain_which_run_it_was(background: Any) -> None:
+    """EventBridge records each of its own tries as another call, and both could start the run."""
+    done = run(thrown(), placed("t1"), background=background, recover_errors=True)
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.PERMANENT, "errors")
+    assert done.world.bodies == []
+
+
+def test_two_tries_of_one_run_share_a_token_and_two_runs_do_not() -> None:
+    """Whatever their records are called."""
+    first = due_in(86_400, event_age_s=0)
+    second = due_in(86_400, event_age_s=0, due=FAILED_AT + 4 * 3600)
+
+    def token(event_id: str, background: Background) -> str:
+        value = replace(thrown(), event_id=event_id, call_id=event_id[:1] * 32)
+        return run(value, placed("t1"), background=background, recover_errors=True).tokens[0]
+
+    assert token("a", first) == token("b", first)
+    assert token("a", first) != token("b", second)
+
+
+@pytest.mark.parametrize("late_s", [-73 * 365 * 86_400, 0])
+def test_a_record_from_the_future_is_held_for_no_longer_than_eventbridge_repeats(late_s: int) -> None:
+    background = due_in(200 * 365 * 86_400, event_age_s=3600)
+    done = run(thrown(), placed("t1"), background=background, recover_errors=True, late_s=late_s)
+    (held,) = [result for name, result in done.execution.operations if name == "hold-wait"]
+    assert held == 3600
 
 
 def test_a_target_without_retries_is_recovered_at_once() -> None:

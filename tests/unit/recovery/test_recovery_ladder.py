@@ -35,7 +35,7 @@ from retry_run_task.launch.values import (
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import DEFAULT, Match, Notify, Policy, Rule
-from retry_run_task.recovery.loop import Background
+from retry_run_task.recovery.ports import Background
 from retry_run_task.simulate.virtual import Execution, Moment
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
@@ -162,7 +162,7 @@ def test_where_there_is_no_room_a_subnet_is_asked_alone_in_the_same_step() -> No
     assert rungs(done) == [ASKED, SUBNET_A, ASKED, SUBNET_C]
     assert attempts(done) == [1, 2, 3, 4]
     names = [name for name, _ in done.execution.operations if name.startswith("run-task")]
-    assert names == ["run-task-1", "run-task-3"]
+    assert names == ["run-task-1", "run-task-2"]
     assert done.world.times[0] == done.world.times[1] < done.world.times[2] == done.world.times[3]
     assert len(done.waits) == 1
 
@@ -467,11 +467,17 @@ def test_time_before_the_first_look_is_counted_once() -> None:
         SHORT,
         placed("t1"),
         policy=policy,
-        background=background(event_age_s=7200),
+        background=background(event_age_s=7200, due=FAILED_AT),
         recover_errors=True,
     )
     assert done.ending.outcome is Outcome.RECOVERED
     assert 7200 < done.ending.elapsed_s < 7300
+
+
+def calmed(operation: tuple[str, Any]) -> tuple[str, Any]:
+    """Return an operation as it is if its step was not cut off."""
+    name, result = operation
+    return name, {k: v for k, v in result.items() if k != "again"} if isinstance(result, dict) else result
 
 
 ANSWERS = st.sampled_from(
@@ -522,14 +528,13 @@ def test_whatever_ecs_says_and_whenever_it_dies_the_ladder_is_climbed_the_same_w
     value = on_spot(count=2)
     stirred = run(value, *script, policy=policy, cut_off=cut_off, restart_s=0, late_s=1)
     remembered = [
-        wire.answer_from_json(result[call])
+        wire.answer_from_json(answer)
         for _, result in stirred.execution.operations
         if isinstance(result, dict)
-        for call in ("call", "at_once")
-        if call in result
+        for answer in result.get("calls", ())
     ]
     calm = run(value, *remembered, policy=policy, late_s=1)
-    assert stirred.execution.operations == calm.execution.operations
+    assert [calmed(one) for one in stirred.execution.operations] == calm.execution.operations
     denied: list[dict[str, Any]] = []
     for body, answer in zip(calm.world.bodies, remembered, strict=False):
         plain = {k: v for k, v in body.items() if k not in ("clientToken", "count")}

@@ -9,7 +9,8 @@ import pytest
 
 from retry_run_task.launch.values import Answer
 from retry_run_task.policy.rules import DEFAULT
-from retry_run_task.recovery import loop
+from retry_run_task.recovery.loop import recover as recover_launch
+from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
 from retry_run_task.simulate.night import START, Night, Track, failed_launch
 from retry_run_task.simulate.runs import Running, Runs
@@ -33,10 +34,10 @@ class Noted(Cloud):
 
 
 def recover(cloud: Cloud, track: Track, step: Any, wait: Any, _: Any) -> Any:
-    tools = loop.Tools(
+    tools = Tools(
         policy=DEFAULT, world=CloudWorld(cloud, track), step=step, wait=wait, tell=lambda *_a, **_f: None
     )
-    return loop.recover(failed_launch(cloud.night, track.spec), tools)
+    return recover_launch(failed_launch(cloud.night, track.spec), tools)
 
 
 @pytest.mark.parametrize("scenario", SHORT, ids=lambda s: s.name)

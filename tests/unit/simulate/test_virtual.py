@@ -29,10 +29,12 @@ class Story:
         self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=3)
         self.done: list[tuple[str, float]] = []
         self.seen: list[tuple[str, bool]] = []
+        self.again: list[bool] = []
 
-    def act(self, name: str) -> Callable[[], dict[str, Any]]:
-        def action() -> dict[str, Any]:
+    def act(self, name: str) -> Callable[[bool], dict[str, Any]]:
+        def action(again: bool) -> dict[str, Any]:
             self.done.append((name, self.timeline.now))
+            self.again.append(again)
             return {"nth": len(self.done)}
 
         return action
@@ -145,7 +147,7 @@ def test_a_wait_is_at_least_a_second(seconds: int) -> None:
 
 @pytest.mark.parametrize("result", [{"a": {1, 2}}, {"a": object()}, {"a": float("nan")}, {"a": b"x"}])
 def test_what_a_step_returns_must_be_json(result: dict[str, Any]) -> None:
-    execution = Story().run(lambda step, _wait, _: step("one", lambda: result))
+    execution = Story().run(lambda step, _wait, _: step("one", lambda _: result))
     assert isinstance(execution.error, TypeError | ValueError)
     assert execution.operations == []
 
@@ -154,13 +156,13 @@ def test_what_a_step_returns_is_read_back_from_json_already_the_first_time() -> 
     """So that a loop cannot work with what only exists until it is resumed, such as a tuple."""
     story = Story()
     given = {"pair": (1, 2)}
-    execution = story.run(lambda step, _wait, _: step("one", lambda: given))
+    execution = story.run(lambda step, _wait, _: step("one", lambda _: given))
     assert execution.result == {"pair": [1, 2]}
 
 
 def test_a_step_that_raises_fails_the_execution() -> None:
     def body(step: Any, _wait: Any, _is_replaying: Any) -> None:
-        step("one", lambda: {}["absent"])
+        step("one", lambda _: {}["absent"])
 
     execution = Story().run(body)
     assert isinstance(execution.error, KeyError)
@@ -173,7 +175,7 @@ def test_another_order_when_it_is_run_again_is_an_error() -> None:
     story = Story()
 
     def body(step: Any, wait: Any, _is_replaying: Any) -> None:
-        step(f"step at {story.timeline.now}", dict)
+        step(f"step at {story.timeline.now}", lambda _: {})
         wait("pause", 5)
 
     execution = story.run(body)
@@ -195,6 +197,18 @@ def test_a_step_that_was_cut_off_is_carried_out_again_unless_its_result_is_recor
     assert [name for name, _ in execution.operations] == ["one", "pause", "two"]
     assert execution.result[1] == len(story.done)
     assert story.cuts == []
+
+
+@pytest.mark.parametrize(
+    ("moment", "again"),
+    [(Moment.BEFORE, [True, False]), (Moment.AFTER, [False, True, False]), (Moment.RECORDED, [False, False])],
+)
+def test_a_step_is_told_whether_it_may_have_been_done_before(moment: Moment, again: list[bool]) -> None:
+    """Its start is recorded first, as with ``AT_MOST_ONCE_PER_RETRY``; each repeat is an operation."""
+    story = Story(("one", moment))
+    execution = story.run()
+    assert story.again == again
+    assert execution.repeats == sum(again)
 
 
 def test_a_function_that_died_is_invoked_again_later() -> None:

@@ -295,7 +295,7 @@ class Night:
                         is_detail=True,
                     )
                 else:
-                    self._say("intake", job, f"starts a recovery; category {record['category']}")
+                    self._say("intake", job, "starts a recovery")
             case "intake.ignored":
                 self._say("intake", job, f"left alone: {record['why']}", is_detail=True)
             case "intake.unparsed" | "intake.not_started":
@@ -355,7 +355,7 @@ class Night:
     def _ended(self, job: str, record: dict[str, Any]) -> None:
         if record["message"] != "recovery.gave_up":
             self._say(
-                "recover", job, f"{record['outcome'].upper()} after {_counted(record['attempts'])}", "good"
+                "recover", job, f"{record['outcome'].upper()} after {_counted(record['calls'])}", "good"
             )
         else:
             self._say("recover", job, f"GAVE UP ({record['outcome']}): {record['why']}", "bad")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from retry_run_task.config import read_policy
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.failures.pasted import read_text
 from retry_run_task.launch import names, request, wire
+from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import (
     CallerKind,
     Category,
@@ -22,20 +24,25 @@ from retry_run_task.launch.values import (
     Ignored,
     IncompleteRequest,
     Outcome,
+    Phase,
+    TaskState,
     Unparsed,
 )
-from retry_run_task.policy import attempt_times, ladder
+from retry_run_task.policy import attempt_times
 from retry_run_task.policy.decision import GiveUp, Retry, decide
-from retry_run_task.policy.rules import Facts, facts_of
+from retry_run_task.policy.rules import Facts
 from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
-from retry_run_task.recovery.loop import admit
+from retry_run_task.recovery.case import SCHEDULED, case_of
+from retry_run_task.recovery.forecast import Forecast, forecast
 
 if TYPE_CHECKING:
     from retry_run_task.aws.port import Survey
-    from retry_run_task.launch.values import JsonObject, Request, Verdict
+    from retry_run_task.launch.values import JsonObject, Verdict
     from retry_run_task.policy import rules as policies
     from retry_run_task.policy.rules import Policy
     from retry_run_task.policy.scope import Judgement
+    from retry_run_task.recovery.case import Case
+    from retry_run_task.recovery.ports import Background
 
 Look = Callable[[FailedLaunch], "Survey"]
 
@@ -173,7 +180,12 @@ def _explain_file(file: IO[bytes], scope: Scope, policy: Policy, look: Look | No
 
 
 def explain_launch(
-    launch: FailedLaunch, scope: Scope, look: Look | None = None, *, policy: Policy
+    launch: FailedLaunch,
+    scope: Scope,
+    look: Look | None = None,
+    *,
+    policy: Policy,
+    now: float | None = None,
 ) -> JsonObject:
     """Return everything that would be decided about a failed launch, with environment values masked.
 
@@ -182,15 +194,16 @@ def explain_launch(
         scope: What is looked after.
         look: Finds out what a recovery would find in the account; None to look at nothing.
         policy: The rules. Without a look, those for a schedule or a tag match nothing.
+        now: When a recovery would look, in seconds since 1970; None for the time of the failed call.
     """
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
     survey = look(launch) if look is not None and judgement.treatment is Treatment.RECOVER else None
-    facts = _facts(launch, survey)
-    treatment = policy.treatment(facts, verdict.category)
-    decision, rule, following = _decide(launch, judgement, treatment, survey)
-    rungs = _rungs(launch, policy, facts, survey) if decision == "retry" else []
+    case = case_of(launch, policy, _found(survey))
+    treatment = case.treatments[verdict.category]
+    foreseen = _foreseen(case, judgement, survey, now)
+    decision = foreseen.decision
     return {
         "event_id": launch.event_id,
         "event_time": wire.iso(launch.event_time),
@@ -202,87 +215,50 @@ def explain_launch(
         "in_scope": judgement.treatment is not Treatment.IGNORE,
         "why": judgement.why,
         "category": verdict.category.value,
-        "rule": rule,
+        "rule": foreseen.rule,
         "decision": decision,
-        "next": following,
-        "rungs": rungs,
+        "next": foreseen.why,
+        "rungs": [rung.name for rung in dict.fromkeys(case.rungs)] if decision == "retry" else [],
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
         "recovery": names.recovery_name_of("retry-run-task", launch),
         "missing": list(getattr(launch.request, "missing", ())),
         "schedule": _schedule(launch, survey, treatment) if survey else None,
         "there": _there(survey) if survey else None,
-        "request": _body(launch) if decision == "retry" else None,
+        "request": request.masked(foreseen.request) if foreseen.request is not None else None,
     }
 
 
-def _facts(launch: FailedLaunch, survey: Survey | None) -> Facts:
-    if survey is None or survey.schedule is None:
-        return facts_of(launch)
-    return facts_of(launch, schedule=survey.schedule.name, policy=survey.schedule.tags.policy)
+def _found(survey: Survey | None) -> Background | NoMatch:
+    if survey is None:
+        return NoMatch(why="the account was not looked at")
+    return survey.found
 
 
-def _rungs(launch: FailedLaunch, policy: Policy, facts: Facts, survey: Survey | None) -> list[str]:
-    """Return the names of the rungs that a shortage of capacity would lead to, in order."""
-    shown = launch.request.parameters
-    if survey is not None and survey.schedule is not None:
-        shown = {**survey.schedule.visible, **shown}
-    allowed = policy.treatment(facts, Category.CAPACITY).allowed
-    return [rung.name for rung in ladder.rungs_for(allowed, shown)]
-
-
-def _decide(
-    launch: FailedLaunch, judgement: Judgement, treatment: policies.Treatment, survey: Survey | None
-) -> tuple[str, str, str]:
-    """Return the decision, the rule that makes it, and what follows."""
+def _foreseen(case: Case, judgement: Judgement, survey: Survey | None, now: float | None) -> Forecast:
+    """Return what would be decided, and what follows."""
+    launch = case.launch
     if judgement.treatment is Treatment.IGNORE:
-        return "ignore", "scope", "nothing"
-    admitted = admit(launch, treatment)
-    is_tagged = survey is not None and survey.schedule is not None and survey.schedule.tags.ignore
-    if treatment.ignore or is_tagged:
-        rule = treatment.rule if treatment.ignore else "tag"
-        return (
-            "ignore",
-            rule,
-            f"nothing: the {'policy' if treatment.ignore else 'tag'} wants it to be left alone",
-        )
-    if isinstance(admitted, GiveUp):
-        return "give-up", admitted.rule, f"a person is told: {admitted.why}"
-    return _decide_admitted(launch, admitted, treatment, survey)
-
-
-def _decide_admitted(
-    launch: FailedLaunch,
-    admitted: Request | IncompleteRequest,
-    treatment: policies.Treatment,
-    survey: Survey | None,
-) -> tuple[str, str, str]:
-    """Do the same for a launch that may be recovered, if its request can be made whole."""
-    if isinstance(admitted, IncompleteRequest) and survey is None:
-        missing = ", ".join(admitted.missing)
-        following = (
+        return Forecast(decision="ignore", rule="scope", why="nothing")
+    is_unread = (
+        isinstance(launch.request, IncompleteRequest) and survey is None and launch.caller.kind in SCHEDULED
+    )
+    if is_unread and case.refusal is not None and case.refusal.rule == "whole-requests-only":
+        missing = ", ".join(getattr(launch.request, "missing", ()))
+        why = (
             "recover looks for the rule or schedule that made the call; unless that is found for certain and tells "
             f"what is missing ({missing}), a person is told. --aws looks for it now"
         )
-        return "give-up", "whole-requests-only", following
-    if survey is not None and survey.refused:
-        return "give-up", "whole-requests-only", f"a person is told: {survey.refused}"
-    is_there = survey is not None and len(survey.there) >= request.asked(admitted) - len(launch.placed)
-    if survey is not None and is_there:
-        return "ignore", "looked", f"nothing: it is there already, {', '.join(survey.there)}"
-    return "retry", treatment.rule, f"RunTask, soon; it {attempt_times.in_words(treatment)}"
-
-
-def _body(launch: FailedLaunch) -> JsonObject:
-    """Return the body of the first attempt, as far as it may be shown."""
-    return request.masked(
-        request.for_attempt(
-            launch.request,
-            missing=request.asked(launch.request) - len(launch.placed),
-            token=names.client_token(launch.call_id, 1),
-            started_by=names.mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id),
+        return Forecast(decision="give-up", rule="whole-requests-only", why=why)
+    if survey is not None and survey.refused and case.refusal is None:
+        return Forecast(
+            decision="give-up", rule="whole-requests-only", why=f"a person is told: {survey.refused}"
         )
-    )
+    there = () if survey is None else tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in survey.there)
+    foreseen = forecast(case, launch.event_time.timestamp() if now is None else now, there)
+    follows = {"nothing": "nothing: ", "ignore": "nothing: ", "give-up": "a person is told: ", "retry": ""}
+    decision = "ignore" if foreseen.decision == "nothing" else foreseen.decision
+    return replace(foreseen, decision=decision, why=f"{follows[foreseen.decision]}{foreseen.why}")
 
 
 def _schedule(launch: FailedLaunch, survey: Survey, treatment: policies.Treatment) -> JsonObject:

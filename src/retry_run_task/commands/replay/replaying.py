@@ -25,11 +25,11 @@ from retry_run_task.launch import wire
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import NoMatch, Schedule, match
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin
-from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.rules import DEFAULT, Policy, facts_of
 from retry_run_task.policy.scope import Treatment
-from retry_run_task.recovery.loop import admit
+from retry_run_task.recovery.case import NO_SCHEDULE, case_of
+from retry_run_task.recovery.ports import Background
 from retry_run_task.sources.schedules import next_due
 
 if TYPE_CHECKING:
@@ -228,8 +228,21 @@ def _hopeless(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> 
     treatment = _treatment(launch, facts, maker)
     if treatment.ignore:
         return "the policy wants such launches to be left alone"
-    admitted = admit(launch, treatment, recover_errors=facts.installation.recover_errors)
-    return f"a recovery would end at once: {admitted.why}" if isinstance(admitted, GiveUp) else ""
+    found = NO_SCHEDULE if isinstance(maker, NoMatch) else _background(launch, maker)
+    case = case_of(launch, facts.policy, found, recover_errors=facts.installation.recover_errors)
+    return f"a recovery would end at once: {case.refusal.why}" if case.refusal is not None else ""
+
+
+def _background(launch: FailedLaunch, maker: Schedule) -> Background:
+    due = next_due(maker, launch.event_time)
+    return Background(
+        name=maker.name,
+        arn=maker.arn,
+        due=launch.event_time.timestamp() if maker.expression is not None else None,
+        next_due=due.timestamp() if due else None,
+        event_age_s=maker.event_age_s,
+        is_scheduled=maker.expression is not None,
+    )
 
 
 # Who has started a run anew so often will not find out by doing it once more.

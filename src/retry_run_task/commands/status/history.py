@@ -3,17 +3,16 @@ r"""A recovery, read off what Lambda keeps of it: the history of its durable exe
 A history, as ``GetDurableExecutionHistory`` gives it, shortened::
 
     {"EventType": "ExecutionStarted", "ExecutionStartedDetails": {"Input": {"Payload": "{\"event_id\": ...}"}}}
-    {"EventType": "StepSucceeded", "Name": "find-schedule", "StepSucceededDetails": {"Result": {"Payload":
+    {"EventType": "StepSucceeded", "Name": "find-schedule-1", "StepSucceededDetails": {"Result": {"Payload":
         "{\"name\": \"nightly\", \"next_due\": 1795575600.0, ...}"}}}
     {"EventType": "StepSucceeded", "Name": "run-task-1", "StepSucceededDetails": {"Result": {"Payload":
-        "{\"answer\": \"placed\", \"task_arns\": [], \"failures\": [{\"reason\": ...}]}"}}}
+        "{\"now\": ..., \"tasks\": [], \"calls\": [{\"answer\": \"placed\", \"rung\": \"as-asked\", ...}]}"}}}
     {"EventType": "WaitStarted", "Name": "wait-1", "WaitStartedDetails": {"ScheduledEndTimestamp": ...}}
 
 https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecutionHistory.html
 
-An execution stays on the version of the function that started it, so its steps may have other names and results
-than this version's. A result is therefore read by what it holds: an answer of RunTask is one wherever it stands,
-and a step that means nothing here is shown by its name.
+An execution stays on the version of the function that started it. A step whose result is not of this version's form
+is shown by its name.
 """
 
 from __future__ import annotations
@@ -24,26 +23,41 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.view import Line, RecoveryView, State
+from retry_run_task.commands.shared.view import Line, RecoveryView
+from retry_run_task.commands.shared.view import State as ViewState
 from retry_run_task.errors import PayloadError
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.request import cluster_name, family
-from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
-from retry_run_task.launch.values import CallerKind, FailedLaunch, Failure, Outcome, Phase
+from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, NoMatch
+from retry_run_task.launch.values import (
+    CallerKind,
+    FailedLaunch,
+    Failure,
+    Lost,
+    Outcome,
+    Placed,
+    Refused,
+    Unbuildable,
+    Unread,
+)
 from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.ladder import AS_ASKED
+from retry_run_task.recovery.events import Answered, Looked, Watched
+from retry_run_task.recovery.history import UNREADABLE, Fold
+from retry_run_task.recovery.lines import words_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from retry_run_task.commands.shared.view import Execution
-    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.launch.values import Answer, JsonObject
+    from retry_run_task.recovery.ports import Background
+    from retry_run_task.recovery.state import State
 
 
 # Steps that only look or tell. Any other that was begun and not ended may have called RunTask.
-_HARMLESS = re.compile(r"find-schedule|hold|watch-\d.*|notify-\d+")
-_ATTEMPT = re.compile(r"(?:run-task|attempt)-(\d+)(?:-repeat-(\d+))?")
-_ANSWERS = frozenset({"placed", "refused", "lost", "unbuildable"})
+_HARMLESS = re.compile(r"(?:enter-account|find-schedule|watch|notify)-\d.*")
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _WELL = frozenset({Outcome.RECOVERED.value, Outcome.ALREADY_RUNNING.value})
 
@@ -86,11 +100,12 @@ class _Reader:
     """Takes one event after the other."""
 
     def __init__(self, execution: Execution) -> None:
-        self._view = RecoveryView(execution=execution, state=State.TRYING)
+        self._view = RecoveryView(execution=execution, state=ViewState.TRYING)
         self._lines: list[Line] = []
         self._open_steps: dict[str, str] = {}
         self._waits: dict[str, tuple[str, datetime]] = {}
         self._is_held = False
+        self._fold: Fold | None = None
         self._takes: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "ExecutionStarted": self._began,
             "StepStarted": self._step_began,
@@ -123,28 +138,29 @@ class _Reader:
             state, next_time = self._present()
         elif not state.is_over:
             # It ended between the listing and the history, or the history does not say how.
-            state = State.RECOVERED if execution.status == "SUCCEEDED" else State.FAILED
+            state = ViewState.RECOVERED if execution.status == "SUCCEEDED" else ViewState.FAILED
         has_open_call = any(_HARMLESS.fullmatch(name) is None for name in self._open_steps.values())
         return replace(
             view,
             state=state,
             next_time=next_time,
-            is_unsure=view.is_unsure or (state.is_over and state is not State.RECOVERED and has_open_call),
+            is_unsure=view.is_unsure
+            or (state.is_over and state is not ViewState.RECOVERED and has_open_call),
             lines=tuple(self._lines),
         )
 
-    def _present(self) -> tuple[State, datetime | None]:
+    def _present(self) -> tuple[ViewState, datetime | None]:
         """Return what it does now, and when that changes."""
         name, until = max(self._waits.values(), key=lambda one: one[1], default=("", None))
         if self._is_held or self._view.execution.status in ("PAUSED", "PAUSING"):
-            return State.PAUSED, None
+            return ViewState.PAUSED, None
         if until is None:
-            return State.TRYING, None
+            return ViewState.TRYING, None
         if name.startswith("hold"):
-            return State.HELD, until
+            return ViewState.HELD, until
         if name.startswith("watch"):
-            return State.WATCHING, until
-        return State.WAITING, until
+            return ViewState.WATCHING, until
+        return ViewState.WAITING, until
 
     def _say(self, event: Mapping[str, Any], text: str, same: str = "") -> None:
         self._lines.append(Line(time=_time(event.get("EventTimestamp")), text=text, same=same))
@@ -156,6 +172,7 @@ class _Reader:
         if launch is None:
             self._say(event, "began with an input that cannot be read")
             return
+        self._fold = Fold(launch)
         parameters = launch.request.parameters
         self._view = replace(
             self._view,
@@ -185,28 +202,30 @@ class _Reader:
         result = _json(_payload(event, "ExecutionSucceededDetails", "Result")) or {}
         outcome = str(result.get("outcome") or Outcome.RECOVERED.value)
         tasks = tuple(str(arn) for arn in result.get("task_arns") or ()) or self._view.task_arns
-        self._end(State.RECOVERED, outcome, "", task_arns=tasks, is_unsure=False)
+        self._end(ViewState.RECOVERED, outcome, "", task_arns=tasks, is_unsure=False)
         self._say(event, outcome.upper())
 
     def _failed(self, event: Mapping[str, Any]) -> None:
         kind, said = _error(event, "ExecutionFailedDetails")
         word, _, why = said.partition(": ")
         if word in _OUTCOMES and word not in _WELL:
-            self._end(State.GAVE_UP, word, why)
+            self._end(ViewState.GAVE_UP, word, why)
             self._say(event, f"GAVE UP ({word}): {why}")
             return
         self._end(
-            State.FAILED, "failed", ": ".join(part for part in (kind, said) if part) or "no reason was kept"
+            ViewState.FAILED,
+            "failed",
+            ": ".join(part for part in (kind, said) if part) or "no reason was kept",
         )
         self._say(event, f"FAILED: {self._view.why}")
 
     def _stopped(self, event: Mapping[str, Any]) -> None:
         _, said = _error(event, "ExecutionStoppedDetails")
-        self._end(State.STOPPED, "stopped", said)
+        self._end(ViewState.STOPPED, "stopped", said)
         self._say(event, f"STOPPED: {said}" if said else "STOPPED")
 
     def _timed_out(self, event: Mapping[str, Any]) -> None:
-        self._end(State.FAILED, "timed out", "it was under way for longer than an execution may be")
+        self._end(ViewState.FAILED, "timed out", "it was under way for longer than an execution may be")
         self._say(event, "TIMED OUT")
 
     def _invoked(self, event: Mapping[str, Any]) -> None:
@@ -214,7 +233,7 @@ class _Reader:
         if kind or said:
             self._say(event, f"the function ended with an error: {': '.join(p for p in (kind, said) if p)}")
 
-    def _end(self, state: State, outcome: str, why: str, **changes: Any) -> None:
+    def _end(self, state: ViewState, outcome: str, why: str, **changes: Any) -> None:
         self._view = replace(self._view, state=state, outcome=outcome, why=why, **changes)
 
     # What its steps tell.
@@ -234,88 +253,87 @@ class _Reader:
         if result is None:
             self._say(event, f"step {name} ended")
             return
-        if name == "find-schedule":
-            self._found_schedule(event, result)
-        elif name == "hold":
-            return
-        elif name.startswith("notify"):
-            error = result.get("error")
-            self._say(event, f"the message was not taken: {error}" if error else "a person was told")
-        else:
-            self._looked(event, name, result)
-
-    def _found_schedule(self, event: Mapping[str, Any], result: JsonObject) -> None:
-        if not result.get("name"):
-            self._say(event, f"whose run it was is not certain: {result.get('why') or 'no reason given'}")
-            return
-        self._view = replace(self._view, schedule=str(result["name"]))
-        due = result.get("next_due")
-        next_run = f"; its next run is due at {_clock(due)}" if isinstance(due, int | float) else ""
-        self._say(event, f"it was a run of {result['name']}{next_run}")
-
-    def _looked(self, event: Mapping[str, Any], name: str, result: JsonObject) -> None:
-        """Take what a step tells of tasks, of an answer, or of both."""
-        has_told = False
-        if result.get("blind"):
-            self._say(event, f"could not look at the tasks: {result['blind']}", same="blind")
-            has_told = True
-        tasks = result.get("tasks")
-        if isinstance(tasks, list):
-            has_told = True
-            self._saw(event, tasks)
-        answers = _answers_in(result)
-        for nth, answer in enumerate(answers):
-            rung = str(result.get("rung") or answer.get("rung") or "")
-            self._answered(event, _label(name, nth), answer, rung)
-        if answers:
-            has_told = True
-        elif result.get("unsure"):
-            # It came too late to call, or to call once more after its process had died.
-            self._view = replace(self._view, is_unsure=True)
-        if not has_told:
+        try:
+            self._take_result(event, name, result)
+        except UNREADABLE:
             self._say(event, f"step {name} ended")
 
-    def _saw(self, event: Mapping[str, Any], tasks: list[Any]) -> None:
-        seen = [task for task in tasks if isinstance(task, dict) and isinstance(task.get("arn"), str)]
-        failed = [task for task in seen if task.get("phase") == Phase.FAILED.value]
-        gone = {task["arn"] for task in failed}
-        known = [arn for arn in self._view.task_arns if arn not in gone]
-        new = [t["arn"] for t in seen if t["arn"] not in gone and t["arn"] not in known]
-        self._view = replace(self._view, task_arns=(*known, *new))
-        if failed:
-            said = self._learn(_failures(one for task in failed for one in task.get("failures") or ()))
-            self._say(event, f"{_counted(len(failed), 'task')} did not start: {said}")
+    def _take_result(self, event: Mapping[str, Any], name: str, result: JsonObject) -> None:
+        if name.startswith("notify"):
+            error = result.get("error")
+            self._say(event, f"the message was not taken: {error}" if error else "a person was told")
+        elif name.startswith("enter-account"):
+            failures = wire.failures_from_json(result["failures"])
+            self._say(
+                event,
+                f"could not enter the account: {_said(failures)}" if failures else "entered the account",
+            )
+        elif self._fold is None:
+            self._say(event, f"step {name} ended")
+        elif name.startswith("find-schedule"):
+            self._found_schedule(event, self._fold.found(result))
+        else:
+            self._looked(event, self._fold, result)
+
+    def _found_schedule(self, event: Mapping[str, Any], found: Background | NoMatch | Failure) -> None:
+        if isinstance(found, Failure):
+            self._say(event, f"the rules and schedules cannot be read yet: {_said((found,))}")
+            return
+        if isinstance(found, NoMatch):
+            self._say(event, f"whose run it was is not certain: {found.why}")
+            return
+        self._view = replace(self._view, schedule=found.name)
+        next_run = f"; its next run is due at {_clock(found.next_due)}" if found.next_due is not None else ""
+        self._say(event, f"it was a run of {found.name}{next_run}")
+
+    def _looked(self, event: Mapping[str, Any], fold: Fold, result: JsonObject) -> None:
+        """Take what a step tells of tasks, of answers, or of both."""
+        rungs = iter([str(call.get("rung") or "") for call in result.get("calls", ())])
+        for one, before, then in fold.take(result):
+            self._view = replace(
+                self._view, attempts=then.calls, task_arns=tuple(then.tasks), is_unsure=then.is_unsure
+            )
+            if isinstance(one, Answered):
+                self._answered(event, before, one.answer, next(rungs, ""))
+            elif isinstance(one, Looked | Watched):
+                self._saw(event, one, before, then)
+
+    def _saw(self, event: Mapping[str, Any], seen: Looked | Watched, before: State, then: State) -> None:
+        if seen.blind:
+            self._say(event, f"could not look at the tasks: {words_of(seen.blind)}", same="blind")
+        gone = then.failed - before.failed
+        new = [arn for arn in then.tasks if arn not in before.tasks]
+        running = [arn for arn, task in then.tasks.items() if task.runs]
+        if gone:
+            failures = tuple(task.failure for task in seen.tasks if task.arn in gone and task.failure)
+            self._say(event, f"{_counted(len(gone), 'task')} did not start: {self._learn(failures)}")
         elif new:
             self._say(
                 event,
                 f"{_counted(len(new), 'task')} found that {_verb(len(new))} the job already: {_ids(new)}",
             )
-        elif running := [t["arn"] for t in seen if t.get("phase") in (Phase.RUNS.value, Phase.RAN.value)]:
+        elif running:
             self._say(event, f"{_counted(len(running), 'task')} running", same="running")
 
-    def _answered(self, event: Mapping[str, Any], label: str, answer: JsonObject, rung: str) -> None:
-        kind = answer["answer"]
-        if kind == "unbuildable":
-            self._say(event, f"the request cannot be made whole: {answer.get('why')}")
-            return
-        arns = [str(arn) for arn in answer.get("task_arns") or ()]
-        new = tuple(arn for arn in arns if arn not in self._view.task_arns)
-        failures = _failures(answer.get("failures") or ())
-        self._view = replace(
-            self._view,
-            attempts=self._view.attempts + 1,
-            task_arns=self._view.task_arns + new,
-            is_unsure=kind == "lost"
-            or (kind == "refused" and (bool(answer.get("unsure")) or self._view.is_unsure)),
-        )
-        said = self._learn(failures) if failures else ""
-        if kind == "lost":
-            said = f"no answer ({said or 'the connection broke'})"
-        started = f"{_counted(len(arns), 'task')} started" if arns else ""
-        words = "; ".join(part for part in (started, said) if part) or "no task, and no reason"
-        with_rung = f" ({rung})" if rung else ""
-        called = label or f"call {self._view.attempts}"
-        self._say(event, f"{called}{with_rung}: {words}", same=f"{rung}/{words}")
+    def _answered(self, event: Mapping[str, Any], before: State, answer: Answer, rung: str) -> None:
+        match answer:
+            case Unbuildable(why=why):
+                self._say(event, f"the request cannot be made whole: {why}")
+                return
+            case Placed(failures=failures, task_arns=arns):
+                said = self._learn(failures) if failures else ""
+                started = f"{_counted(len(arns), 'task')} started" if arns else ""
+                words = "; ".join(part for part in (started, said) if part) or "no task, and no reason"
+            case Refused(failure=failure):
+                words = self._learn((failure,))
+            case Lost(failure=failure):
+                words = f"no answer ({self._learn((failure,))})"
+            case Unread(failure=failure):
+                self._say(event, f"the schedule cannot be read yet: {self._learn((failure,))}", same="unread")
+                return
+        repeated = f", repeated ({before.repeat})" if before.repeat else ""
+        on = f" ({rung})" if rung not in ("", AS_ASKED.name) else ""
+        self._say(event, f"attempt {before.attempt}{repeated}{on}: {words}", same=f"{rung}/{words}")
 
     def _learn(self, failures: tuple[Failure, ...]) -> str:
         """Take what ECS said as the last word, and return it as a person reads it."""
@@ -344,34 +362,8 @@ class _Reader:
         self._waits.pop(str(event.get("Id")), None)
 
 
-def _answers_in(result: JsonObject) -> list[JsonObject]:
-    """Return the answers of RunTask in a step's result, in their order: the result itself, or members of it."""
-    if _is_answer(result):
-        return [result]
-    return [one for one in result.values() if _is_answer(one)]
-
-
-def _is_answer(one: Any) -> bool:
-    return isinstance(one, dict) and isinstance(one.get("answer"), str) and one["answer"] in _ANSWERS
-
-
-def _label(step: str, nth: int) -> str:
-    """Return what an answer is of; empty if the step's name does not tell. A step's second is of the next attempt."""
-    found = _ATTEMPT.fullmatch(step)
-    if found is None:
-        return ""
-    repeated = f", repeated ({found[2]})" if found[2] and nth == 0 else ""
-    return f"attempt {int(found[1]) + nth}{repeated}"
-
-
-def _failures(items: Iterable[Any]) -> tuple[Failure, ...]:
-    found: list[Failure] = []
-    for item in items:
-        try:
-            found += wire.failures_from_json([item])
-        except (AttributeError, KeyError, TypeError, ValueError):
-            continue
-    return tuple(found)
+def _said(failures: tuple[Failure, ...]) -> str:
+    return "; ".join(map(words_of, failures))
 
 
 def _payload(event: Mapping[str, Any], details: str, member: str) -> str | None:

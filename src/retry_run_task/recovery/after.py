@@ -1,0 +1,398 @@
+"""What follows: ``begin`` says where a recovery starts, ``after`` where it stands once something has happened.
+
+Both are pure and total. Whoever has the events has the state: a recovery that runs, one that is resumed, and
+whoever reads its history or asks what it would do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.failures.table import HAD_STARTED
+from retry_run_task.launch import names
+from retry_run_task.launch.values import (
+    CallerKind,
+    Category,
+    Failure,
+    Lost,
+    Origin,
+    Outcome,
+    Phase,
+    Placed,
+    Refused,
+    Unbuildable,
+    Unread,
+)
+from retry_run_task.policy.decision import GiveUp, Retry, decide
+from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.ladder import AS_ASKED
+from retry_run_task.recovery.case import incomplete
+from retry_run_task.recovery.events import Answered, Looked, Waited, Watched
+from retry_run_task.recovery.state import (
+    OPERATIONS_MAX,
+    Call,
+    End,
+    Look,
+    State,
+    Task,
+    Wait,
+    Watch,
+    climb,
+    identity,
+    is_followed_at_once,
+    late,
+    missing,
+    rung,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from retry_run_task.launch.values import Answer, TaskState, Verdict
+    from retry_run_task.policy.ladder import Rung
+    from retry_run_task.recovery.case import Case
+    from retry_run_task.recovery.events import Event
+
+HOLD, SPREAD = "hold-wait", "spread"
+
+# A task on Fargate takes about half a minute to run; then looking every minute is often enough, and after ten
+# minutes every five.
+WATCH_FIRST_S, WATCH_LONGEST_S = 15, 60
+WATCH_CALM_AFTER_S, WATCH_CALM_S = 600, 300
+
+_NO_ANSWER = Failure(origin=Origin.ANSWER, reason="")
+
+# What ECS says of the moment, and not of what was asked for.
+_PASSING = frozenset({Category.THROTTLE, Category.TRANSIENT})
+
+
+def begin(case: Case) -> State:
+    """Return where the recovery of a launch starts."""
+    state = State(move=Look(), call_id=case.call_id, last=case.first)
+    if case.refusal is not None:
+        return state._replace(move=End(case.refusal))
+    if case.hold_s:
+        return state._replace(move=Wait(HOLD, case.hold_s))
+    return _spread(case, state)
+
+
+def _spread(case: Case, state: State) -> State:
+    """Wait a little, each launch its own part: those that failed in one second must not come back in one second."""
+    return state._replace(move=Wait(SPREAD, case.spread_s) if case.spread_s else Look())
+
+
+def after(case: Case, state: State, event: Event) -> State:
+    """Return where the recovery stands once something has happened."""
+    match event:
+        case Waited(seconds=seconds):
+            then = _waited(case, state, seconds)
+        case Looked():
+            then = _looked(case, state, event)
+        case Answered(answer=answer):
+            return _answered(case, state, answer)
+        case Watched():
+            then = _watched(case, state, event)
+    used = then.operations + 1 + (isinstance(event, Looked) and event.again)
+    return _within_limits(state, then._replace(operations=used))
+
+
+def _within_limits(before: State, state: State) -> State:
+    if state.operations < OPERATIONS_MAX or isinstance(state.move, End | Call):
+        return state
+    return state._replace(
+        move=End(
+            GiveUp(
+                outcome=Outcome.UNCONFIRMED if isinstance(before.move, Watch) else Outcome.EXPIRED,
+                rule="operations",
+                why=f"it has used {state.operations} of the 3,000 operations that Lambda allows a durable execution",
+                hint="If the run is still wanted, start it by hand.",
+            )
+        )
+    )
+
+
+def _waited(case: Case, state: State, seconds: int) -> State:
+    if state.first_look is None:
+        # Time before the first look is read off the clock then, so that it counts once.
+        is_held = isinstance(state.move, Wait) and state.move.name == HOLD
+        return _spread(case, state) if is_held else state._replace(move=Look())
+    state = state._replace(waited_s=state.waited_s + seconds, elapsed_s=state.elapsed_s + seconds)
+    return state if isinstance(state.move, Watch) else _turn(state)
+
+
+def _turn(state: State) -> State:
+    return state._replace(move=Look(), turn=state.turn + 1)
+
+
+# Looking.
+
+
+def _looked(case: Case, state: State, event: Looked) -> State:
+    """Count what is there. Call RunTask if some are missing, it is not too late, and it is certain for whom."""
+    # Chosen before anything is seen: a step that is cut off and done again must call for the same.
+    state = state._replace(call_id=identity(case, state))
+    if event.again:
+        state = _doubt(state, is_unsure=True)
+    state = _timed(case, state, event.now)
+    state, failures = _seen(case, state, event.tasks)
+    if missing(case, state) <= 0:
+        return _watch_or_end(state)
+    if failures:
+        return _start_failed(case, state, failures)
+    end = late(case, state)
+    if end is not None:
+        return state._replace(move=End(end))
+    if event.blind is not None and case.has_one_run and classify(event.blind).category in _PASSING:
+        # Somebody else may have started the run. Tasks of ours need no look: ECS knows their client tokens.
+        return _decided(case, state, [event.blind])
+    # A ghost was seen, or its replacement: the next step calls for whom that leaves.
+    return state._replace(move=Call()) if identity(case, state) == state.call_id else _turn(state)
+
+
+def _timed(case: Case, state: State, now: float) -> State:
+    """Set the seconds since the failed call: by the clock, and never less than has been waited since.
+
+    A record made by hand asks for a run now, whatever time was typed into it: its age begins at the first look.
+    """
+    first = now if state.first_look is None else state.first_look
+    by_hand = case.launch.caller.kind is CallerKind.HAND_MADE
+    origin = first if by_hand else case.launch.event_time.timestamp()
+    elapsed = max(now - origin, max(0.0, first - origin) + state.waited_s)
+    return state._replace(first_look=first, elapsed_s=elapsed)
+
+
+_Failures = list[tuple[Failure, "Rung | None"]]
+"""Why tasks failed to start, each with the rung that placed it; None if that is not known."""
+
+
+def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _Failures]:
+    """Count tasks that do the job, and take those out that failed to start; return why those did that we counted."""
+    launch = case.launch
+    tasks, failed, ghosts = dict(state.tasks), set(state.failed), list(state.ghosts)
+    failures: _Failures = []
+    for task in seen:
+        if task.arn in failed or task.arn in launch.placed or _is_of_the_next_run(case, task):
+            continue
+        known = tasks.get(task.arn)
+        if task.phase is Phase.FAILED:
+            failed.add(task.arn)
+            tasks.pop(task.arn, None)
+            if known is not None or task.is_ours:
+                placed_on = known.rung if known else None
+                failures.append((task.failure or _NO_ANSWER, placed_on))
+            if not task.is_ours and not (known and known.mark):
+                ghosts.append(names.task_identity(task.arn, account=launch.account, region=launch.region))
+        else:
+            tasks[task.arn] = _updated(case, state, known, task)
+    return state._replace(tasks=tasks, failed=frozenset(failed), ghosts=tuple(ghosts)), failures
+
+
+def _is_of_the_next_run(case: Case, task: TaskState) -> bool:
+    """Tell whether the schedule's next run started a task."""
+    return (
+        not task.is_ours
+        and case.next_due is not None
+        and task.created is not None
+        and task.created >= case.next_due
+    )
+
+
+def _updated(case: Case, state: State, known: Task | None, task: TaskState) -> Task:
+    if known is None:
+        # A task of an answer that was lost: its rung is known if there was only one.
+        alone = next(iter(state.tried)) if task.is_ours and len(state.tried) == 1 else None
+        own = case.call_id[: names.MARK_DIGITS] if task.is_ours else ""
+        known = Task(mark=task.mark or own, rung=alone)
+    return known._replace(runs=known.runs or task.has_run, zone=task.zone or known.zone)
+
+
+# Answers.
+
+
+def _answered(case: Case, state: State, answer: Answer) -> State:
+    if isinstance(answer, Unbuildable):
+        return state._replace(move=End(incomplete(answer.why)))
+    if isinstance(answer, Unread):
+        return _decided(case, state, [answer.failure])
+    before = state
+    state = state._replace(calls=state.calls + 1, tried=state.tried | {rung(case, state)})
+    match answer:
+        case Placed():
+            state = _placed(case, state, answer)
+        case Refused(is_unsure=is_unsure):
+            state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=is_unsure)
+        case Lost():
+            state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=True)
+    if missing(case, state) <= 0:
+        return _watch_or_end(state)
+    failures = _said(before, state, answer)
+    if _is_full(answer, failures) and is_followed_at_once(case, before):
+        return climb(case, state)._replace(move=Call())
+    verdict = worst([classify(failure) for failure in failures])
+    if _is_blamed(rung(case, before), answer, verdict):
+        # A refused call has done nothing, so the next rung is tried with the same token.
+        return _turn(_without(case, state, rung(case, before), verdict))
+    return _decided(case, state, failures)
+
+
+def _placed(case: Case, state: State, answer: Placed) -> State:
+    """Count the tasks of an answer, and end the attempt.
+
+    A refusal says that this call did nothing. It does not say so of another call with the same token: one whose
+    process died before its answer was recorded, or one of a second recovery of the same call. Only an answer is
+    remembered by ECS and given to everybody who sends the token again, so only an answer ends an attempt.
+    """
+    # Of a conflict nobody can say which rung placed the tasks: ECS may have kept another recovery's body.
+    placed_on = None if answer.is_conflict else rung(case, state)
+    mark = state.call_id[: names.MARK_DIGITS]
+    tasks = dict(state.tasks)
+    for arn in answer.task_arns:
+        if arn not in state.failed:
+            known = tasks.get(arn, Task(mark=mark))
+            tasks[arn] = known._replace(rung=known.rung or placed_on)
+    return state._replace(
+        tasks=tasks,
+        answered={**state.answered, state.call_id: state.answered.get(state.call_id, 0) + 1},
+        attempt=state.attempt + 1,
+        repeat=0,
+        unsure_since_s=None,
+        tried=frozenset(),
+    )
+
+
+def _doubt(state: State, *, is_unsure: bool) -> State:
+    """Remember since when the attempt under way may have started something."""
+    if not is_unsure or state.is_unsure:
+        return state
+    return state._replace(unsure_since_s=state.elapsed_s)
+
+
+def _said(before: State, state: State, answer: Placed | Refused | Lost) -> tuple[Failure, ...]:
+    match answer:
+        case Placed(is_conflict=True):
+            # It names the tasks of an earlier call and says nothing of those that are missing: what was, still is.
+            return (before.last.failure,)
+        case Placed(task_arns=arns, failures=()) if arns and state.failed.issuperset(arns):
+            # Likewise: ECS gives again the answer that named a task which has failed to start since.
+            return (before.last.failure,)
+        case Placed():
+            # Fewer tasks than asked for and no word why: nothing is known, which is a category.
+            return answer.failures or (_NO_ANSWER,)
+        case Refused() | Lost():
+            return (answer.failure,)
+
+
+def _is_full(answer: Answer, failures: Sequence[Failure]) -> bool:
+    """Tell whether a call has placed nothing, for lack of capacity alone. A conflict says nothing of capacity."""
+    return (
+        isinstance(answer, Placed)
+        and not answer.task_arns
+        and bool(answer.failures)
+        and worst([classify(failure) for failure in failures]).category is Category.CAPACITY
+    )
+
+
+def _is_blamed(rung_: Rung, answer: Answer, verdict: Verdict) -> bool:
+    """Tell whether the change that a rung makes seems to be what ECS does not take."""
+    if rung_ == AS_ASKED:
+        return False
+    match answer:
+        case Refused():
+            return verdict.category not in _PASSING
+        case Placed(is_conflict=False):
+            return verdict.category not in _PASSING | {Category.CAPACITY}
+        case _:
+            return False
+
+
+def _exclude(case: Case, state: State, failures: _Failures) -> tuple[State, _Failures]:
+    """Exclude the rungs whose tasks failed to start for a reason that waiting cannot help; return what is left.
+
+    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked. A task that
+    somebody stopped, or that may have run, says nothing of its rung: no rung is to blame, and none may start it anew.
+    """
+    left: _Failures = []
+    for failure, placed_on in failures:
+        verdict = classify(failure)
+        is_blamed = verdict.category not in _PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
+        if placed_on is None or placed_on == AS_ASKED or not is_blamed:
+            left.append((failure, placed_on))
+        else:
+            state = _without(case, state, placed_on, verdict)
+    return state, left
+
+
+def _without(case: Case, state: State, rung_: Rung, verdict: Verdict) -> State:
+    if rung_ in state.excluded:
+        return state
+    state = state._replace(excluded={**state.excluded, rung_: verdict})
+    return climb(case, state) if rung(case, state) == rung_ else state
+
+
+# Watching.
+
+
+def _watch_or_end(state: State) -> State:
+    if not state.starting:
+        return state._replace(move=End())
+    return state._replace(move=Watch(nth=1, delay_s=WATCH_FIRST_S, watched_s=0))
+
+
+def _watched(case: Case, state: State, event: Watched) -> State:
+    known = state.tasks
+    # A history that was made under another policy may have it elsewhere.
+    move = state.move if isinstance(state.move, Watch) else Watch(nth=0, delay_s=WATCH_FIRST_S, watched_s=0)
+    state, failures = _seen(case, state, [task for task in event.tasks if task.arn in known])
+    if failures:
+        return _start_failed(case, state, failures)
+    if not state.starting:
+        return state._replace(move=End())
+    watched_s = move.watched_s + move.delay_s
+    if watched_s >= case.policy.watch_s:
+        return state._replace(move=End(_unconfirmed(state, watched_s)))
+    longest = WATCH_LONGEST_S if watched_s < WATCH_CALM_AFTER_S else WATCH_CALM_S
+    delay_s = longest if longest == WATCH_CALM_S else min(2 * move.delay_s, longest)
+    return state._replace(move=Watch(nth=move.nth + 1, delay_s=delay_s, watched_s=watched_s))
+
+
+def _unconfirmed(state: State, watched_s: int) -> GiveUp:
+    number = len(state.starting)
+    which = "one task was" if number == 1 else f"{number} tasks were"
+    return GiveUp(
+        outcome=Outcome.UNCONFIRMED,
+        rule="watch",
+        why=f"{which} placed and not seen running within {spoken(watched_s)}",
+        hint="Look whether the tasks run. Stop one that hangs before you start the run by hand.",
+        numbers={"nth": number, "after_s": watched_s},
+    )
+
+
+# Deciding.
+
+
+def _start_failed(case: Case, state: State, failures: _Failures) -> State:
+    state, left = _exclude(case, state, failures)
+    return _decided(case, state, [failure for failure, _ in left]) if left else _turn(state)
+
+
+def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
+    """Say what follows some failures: a wait, or the end."""
+    verdict = worst([classify(failure) for failure in failures])
+    nth = state.seen.get(verdict.category, 0) + 1
+    state = state._replace(last=verdict, seen={**state.seen, verdict.category: nth})
+    decision = decide(
+        case.treatments[verdict.category],
+        verdict,
+        nth=nth,
+        elapsed_s=state.elapsed_s,
+        seed=f"{case.launch.call_id}/{verdict.category}",
+        next_due_s=case.next_due_s,
+    )
+    match decision:
+        case GiveUp():
+            return state._replace(move=End(decision))
+        case Retry(delay_s=delay_s):
+            # Here there is no room; there may be on the next rung. Everything else comes back where it is.
+            state = climb(case, state) if verdict.category is Category.CAPACITY else state
+            return state._replace(move=Wait(f"wait-{state.turn}", delay_s, decision))

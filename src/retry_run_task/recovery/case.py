@@ -1,0 +1,215 @@
+"""What a recovery knows of a launch before its first look: whether it may be made again, and under which rules.
+
+Pure. ``opening`` reads the account and calls ``case_of``; so does ``forecast``, for a launch of the past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import names
+from retry_run_task.launch import request as requests
+from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, NoMatch
+from retry_run_task.launch.values import CallerKind, Category, Origin, Outcome, Request
+from retry_run_task.policy import backoff, ladder
+from retry_run_task.policy.decision import GiveUp, ignored, open_with, past_deadline
+from retry_run_task.policy.rules import facts_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.launch.values import FailedLaunch, Verdict
+    from retry_run_task.policy.ladder import Rung
+    from retry_run_task.policy.rules import Facts, Policy, Treatment
+    from retry_run_task.recovery.ports import Background
+
+SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
+
+NO_SCHEDULE = NoMatch(why="neither a rule nor a schedule made this call")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """What a recovery knows; it never changes.
+
+    Attributes:
+        treatments: What the policy says of each category, for this launch.
+        shown: What is known of the request, for the ladder.
+        rungs: A round of the ladder; the request as it was asked comes before each of its subnets.
+        first: The failure that decides of those that the failed call was told.
+        wanted: Tasks that were missing when it began.
+        call_id: What client tokens and marks are derived from.
+        next_due: When the schedule's next run is due, in seconds since 1970; None if not known.
+        has_one_run: Whether tasks with the caller's mark are certain to do this launch's work: one schedule, found
+            for certain, that runs by the clock.
+        hold_s: How long EventBridge itself may still make the call again, in whole seconds.
+        spread_s: The launch's own part of the policy's spread, in whole seconds.
+        refusal: Why RunTask must not be called at all; None if it may be.
+    """
+
+    launch: FailedLaunch
+    policy: Policy
+    found: Background | NoMatch
+    facts: Facts
+    treatments: Mapping[Category, Treatment]
+    shown: Mapping[str, Any]
+    rungs: tuple[Rung, ...]
+    first: Verdict
+    wanted: int
+    call_id: str
+    next_due: float | None
+    has_one_run: bool
+    hold_s: int
+    spread_s: int
+    refusal: GiveUp | None
+
+    @property
+    def next_due_s(self) -> float | None:
+        """Seconds from the failed call to the schedule's next run; None if not known."""
+        return None if self.next_due is None else self.next_due - self.launch.event_time.timestamp()
+
+
+def case_of(
+    launch: FailedLaunch,
+    policy: Policy,
+    found: Background | NoMatch = NO_SCHEDULE,
+    *,
+    now: float | None = None,
+    recover_errors: bool = False,
+) -> Case:
+    """Return what is known of a launch.
+
+    Args:
+        launch: What failed.
+        policy: The rules.
+        found: What made the call.
+        now: The time, in seconds since 1970; None counts as the time of the failed call.
+        recover_errors: Whether calls that raised an error are made again.
+    """
+    schedule = None if isinstance(found, NoMatch) else found
+    facts = facts_of(launch, schedule=schedule.name if schedule else "", policy=found.tags.policy)
+    treatments = {category: policy.treatment(facts, category) for category in Category}
+    first = worst([classify(failure) for failure in launch.failures])
+    shown = _shown(launch, found)
+    case = Case(
+        launch=launch,
+        policy=policy,
+        found=found,
+        facts=facts,
+        treatments=treatments,
+        shown=shown,
+        rungs=ladder.round_of(ladder.rungs_for(treatments[Category.CAPACITY].allowed, shown)),
+        first=first,
+        wanted=requests.asked(launch.request) - len(launch.placed),
+        call_id=_call_id(launch, schedule, first),
+        next_due=schedule.next_due if schedule else None,
+        has_one_run=schedule is not None and schedule.is_scheduled,
+        hold_s=_hold_s(launch, schedule, first, now),
+        spread_s=backoff.spread(policy.spread_s, f"{launch.call_id}/spread"),
+        refusal=None,
+    )
+    return replace(case, refusal=_refusal(case, recover_errors=recover_errors))
+
+
+def _call_id(launch: FailedLaunch, schedule: Background | None, first: Verdict) -> str:
+    # EventBridge repeats a call that raised an error, and CloudTrail records each try: one run, several launches.
+    if first.failure.origin is Origin.ERROR and schedule is not None and schedule.due is not None:
+        return names.run_identity(schedule.arn, schedule.due)
+    return launch.call_id
+
+
+def _hold_s(launch: FailedLaunch, schedule: Background | None, first: Verdict, now: float | None) -> int:
+    if first.failure.origin is not Origin.ERROR or schedule is None:
+        return 0
+    age = 0.0 if now is None else now - launch.event_time.timestamp()
+    # A record from the future must not make it wait for longer than EventBridge repeats.
+    return max(0, min(round(schedule.event_age_s - age), schedule.event_age_s))
+
+
+def _shown(launch: FailedLaunch, found: Background | NoMatch) -> Mapping[str, Any]:
+    request = launch.request
+    is_recorded = isinstance(request, Request) or EVERYTHING_ELSE not in request.missing
+    if is_recorded or isinstance(found, NoMatch):
+        return request.parameters
+    return {**found.visible, **request.parameters}
+
+
+_IGNORED_BY_TAG = GiveUp(
+    outcome=Outcome.IGNORED,
+    rule="tag",
+    why="a tag of its rule, its schedule's group or its task definition wants it to be left alone",
+)
+
+
+def _refusal(case: Case, *, recover_errors: bool) -> GiveUp | None:
+    """Say why RunTask must not be called at all; None if it may be."""
+    treatment = case.treatments[case.first.category]
+    if treatment.ignore:
+        return ignored(treatment)
+    if case.found.tags.ignore:
+        return _IGNORED_BY_TAG
+    # A task that Spot took away has mostly run, which the table rightly calls no launch that failed. Intake lets
+    # such a one through only if a person asked for it.
+    is_spot = case.first.failure.code == SPOT_INTERRUPTION
+    permanent = None if is_spot else open_with(treatment, case.first)
+    thrown = _thrown(case, recover_errors=recover_errors)
+    return permanent or thrown or _unproven(case) or _not_whole(case) or _too_long(case)
+
+
+def _unproven(case: Case) -> GiveUp | None:
+    """Return the end of a recovery if only the call itself says that a schedule made it."""
+    caller, found = case.launch.caller, case.found
+    if caller.is_proven or not isinstance(found, NoMatch) or found.is_role_used:
+        return None
+    used = f"none that calls with {caller.role_arn}" if caller.role_arn else "none that fits the task"
+    return GiveUp(
+        outcome=Outcome.REFUSED,
+        rule="caller",
+        why=f"only the call itself says that a schedule made it, and {used} was found ({found.why})",
+        hint="If the run is still wanted, start it by hand.",
+    )
+
+
+def _thrown(case: Case, *, recover_errors: bool) -> GiveUp | None:
+    if case.first.failure.origin is not Origin.ERROR:
+        return None
+    why = "RunTask raised an error, which the caller has seen and may be retrying itself"
+    if recover_errors:
+        if not isinstance(case.found, NoMatch) and case.found.due is not None:
+            return None
+        why += (
+            "; it is not certain which run of which schedule it was, so two calls for it could start it twice"
+        )
+    return GiveUp(outcome=Outcome.PERMANENT, rule="errors", why=why, hint=case.first.hint)
+
+
+def _not_whole(case: Case) -> GiveUp | None:
+    request = case.launch.request
+    if isinstance(request, Request):
+        return None
+    missing = ", ".join(request.missing)
+    if case.launch.caller.kind not in SCHEDULED or not request.parameters:
+        return incomplete(f"AWS has not recorded all of the request: {missing}")
+    if isinstance(case.found, NoMatch):
+        return incomplete(f"AWS has not recorded all of the request ({missing}), and {case.found.why}")
+    return None
+
+
+def incomplete(why: str) -> GiveUp:
+    """Return the end of a recovery whose request cannot be made whole."""
+    return GiveUp(
+        outcome=Outcome.REFUSED,
+        rule="whole-requests-only",
+        why=f"{why}; a task that runs with parts of its configuration missing does more harm "
+        "than one that does not run",
+        hint="Start the run by hand, with the values that the schedule has.",
+    )
+
+
+def _too_long(case: Case) -> GiveUp | None:
+    """Return the end if EventBridge repeats the call for longer than the run is wanted."""
+    if case.first.failure.origin is not Origin.ERROR or isinstance(case.found, NoMatch):
+        return None
+    return past_deadline(case.treatments[case.first.category], case.found.event_age_s, case.next_due_s)

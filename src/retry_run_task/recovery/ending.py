@@ -1,0 +1,139 @@
+"""How a recovery ended, from where it stood, and whether a person is told."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from retry_run_task.launch.values import Outcome
+from retry_run_task.messages.message import Ending
+from retry_run_task.policy import ladder
+from retry_run_task.policy.ladder import AS_ASKED
+from retry_run_task.policy.rules import Notify
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from retry_run_task.launch.values import FailedLaunch, Verdict
+    from retry_run_task.policy.decision import GiveUp
+    from retry_run_task.policy.ladder import Rung
+    from retry_run_task.policy.rules import Treatment
+    from retry_run_task.recovery.case import Case
+    from retry_run_task.recovery.state import State
+
+
+def ending_of(case: Case, state: State, gave_up: GiveUp | None) -> Ending:
+    """Return how a recovery ended."""
+    return _gave_up(case, state, gave_up) if gave_up is not None else _succeeded(case, state)
+
+
+def before_it_began(wanted: int, last: Verdict, gave_up: GiveUp) -> Ending:
+    """Return the end of a recovery that could not find out what it has to know."""
+    return Ending(
+        outcome=gave_up.outcome,
+        why=gave_up.why,
+        hint=gave_up.hint,
+        rule=gave_up.rule,
+        calls=0,
+        wanted=wanted,
+        task_arns=(),
+        elapsed_s=0.0,
+        last=last,
+        numbers=gave_up.numbers,
+    )
+
+
+def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_unsure: bool) -> Ending:
+    """Return the end of a recovery in which this program failed.
+
+    Args:
+        launch: What failed.
+        wanted: Tasks that were missing when it began.
+        last: The failure that decided last.
+        error: The type of the exception. Its text might hold a value of the request.
+        is_unsure: Whether RunTask may have been called.
+    """
+    return Ending(
+        outcome=Outcome.BROKEN,
+        why=f"the recovery itself failed ({error}); this is a fault of retry-run-task",
+        hint="Start the run by hand, and report the fault with the lines of recover's log "
+        f"for event {launch.event_id}.",
+        rule="fault",
+        calls=0,
+        wanted=wanted,
+        task_arns=(),
+        elapsed_s=0.0,
+        last=last,
+        is_unsure=is_unsure,
+    )
+
+
+def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool) -> bool:
+    """Tell whether a person is told of an end."""
+    succeeded = ending.is_well
+    if ending.outcome is Outcome.IGNORED:
+        return False
+    match treatment.notify:
+        case Notify.ALWAYS:
+            return True
+        case Notify.NEVER:
+            return False
+        case Notify.FAILURE:
+            return not succeeded
+        case None:
+            return notify_recovered or not succeeded
+
+
+def _gave_up(case: Case, state: State, end: GiveUp) -> Ending:
+    return Ending(
+        outcome=end.outcome,
+        why=end.why,
+        hint=end.hint,
+        rule=end.rule,
+        calls=state.calls,
+        wanted=case.wanted,
+        task_arns=tuple(state.tasks),
+        elapsed_s=state.elapsed_s,
+        last=state.last,
+        is_unsure=state.is_unsure,
+        numbers=end.numbers,
+    )
+
+
+def _succeeded(case: Case, state: State) -> Ending:
+    is_adopted = not any(task.mark for task in state.tasks.values())
+    placed_on = (task.rung for task in state.tasks.values())
+    rungs = tuple(dict.fromkeys(rung for rung in placed_on if rung is not None and rung != AS_ASKED))
+    changed = tuple(_clauses(case, state))
+    why = "every task that was asked for is there"
+    if is_adopted:
+        why = "what was asked for was there already, started by somebody else or by the failed call itself"
+    elif changed:
+        why += f", started {' and '.join(changed)}"
+    costly = (ladder.COSTS[rung.kind] for rung in rungs if rung.kind not in ladder.FREE)
+    return Ending(
+        outcome=Outcome.ALREADY_RUNNING if is_adopted else Outcome.RECOVERED,
+        why=why,
+        rule="looked" if is_adopted else "placed",
+        calls=state.calls,
+        wanted=case.wanted,
+        task_arns=tuple(state.tasks),
+        elapsed_s=state.elapsed_s,
+        last=state.last,
+        rungs=tuple(rung.name for rung in rungs),
+        changed=changed,
+        costs=tuple(dict.fromkeys(costly)),
+    )
+
+
+def _clauses(case: Case, state: State) -> Iterator[str]:
+    """Yield a clause for each change that placed tasks, and each zone that they started in."""
+    groups: Mapping[tuple[Rung, str], int] = Counter(
+        (task.rung, task.zone)
+        for task in state.tasks.values()
+        if task.rung is not None and task.rung != AS_ASKED
+    )
+    for (rung, zone), number in groups.items():
+        clause = ladder.told(rung, case.shown, zone=zone)
+        counted = "1 task" if number == 1 else f"{number} tasks"
+        yield clause if case.wanted == 1 else f"{counted} {clause}"

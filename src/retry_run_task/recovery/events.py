@@ -1,0 +1,82 @@
+"""What a durable step or wait returned: what was seen, never what was concluded from it.
+
+A checkpoint keeps them as JSON. ``from_result`` reads it, for a recovery that is resumed and for whoever reads
+Lambda's history of it, so that both have the same events. A step that looked and called::
+
+    {"now": 1795478403.2, "again": true, "tasks": [{"arn": "...", "phase": "starting", ...}],
+     "calls": [{"answer": "placed", "task_arns": [], "failures": [...], "conflict": false, "rung": "as-asked"}]}
+
+A step that watched has ``tasks`` alone. Where tasks could not be seen, ``blind`` says why instead of ``tasks``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.launch import wire
+from retry_run_task.launch.values import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.launch.values import Answer, JsonObject, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which tasks are there.
+
+    Attributes:
+        now: The time, in seconds since 1970.
+        tasks: The tasks; empty if they could not be seen.
+        blind: Why they could not be seen; None if they could.
+        again: Whether the step was cut off before, so that RunTask may have been called already.
+    """
+
+    now: float
+    tasks: tuple[TaskState, ...] = ()
+    blind: Failure | None = None
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What RunTask answered."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How tasks are that were placed; ``blind`` says why they could not be seen."""
+
+    tasks: tuple[TaskState, ...] = ()
+    blind: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Time that has passed, in whole seconds."""
+
+    seconds: int
+
+
+Event = Looked | Answered | Watched | Waited
+
+
+def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
+    """Return what a look has seen, or why it has seen nothing, as it stands in a checkpoint."""
+    if isinstance(seen, Failure):
+        return {"blind": wire.failures_to_json([seen])}
+    return {"tasks": wire.states_to_json(seen)}
+
+
+def from_result(result: Mapping[str, Any]) -> list[Event]:
+    """Return the events of a step, from its result."""
+    tasks = wire.states_from_json(result.get("tasks", ()))
+    blind = next(iter(wire.failures_from_json(result.get("blind", ()))), None)
+    if "now" not in result:
+        return [Watched(tasks=tasks, blind=blind)]
+    looked = Looked(now=result["now"], tasks=tasks, blind=blind, again=result.get("again", False))
+    return [looked, *(Answered(wire.answer_from_json(answer)) for answer in result.get("calls", ()))]

@@ -1,0 +1,73 @@
+"""Where a recovery stands, from what Lambda has recorded of it: the results of its steps, in order.
+
+The policy that an execution runs under is in the zip of the version that started it, and not in its history. What
+tasks there are, which calls were made and whether one is in doubt does not depend on it; so this asks the engine with
+a policy that never gives up, and what the recovery will do next is not asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.launch.values import Failure
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.rules import Policy, Rule
+from retry_run_task.recovery.after import after, begin
+from retry_run_task.recovery.case import NO_SCHEDULE, case_of
+from retry_run_task.recovery.events import from_result
+from retry_run_task.recovery.opening import found_from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from retry_run_task.launch.schedule import NoMatch
+    from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.recovery.events import Event
+    from retry_run_task.recovery.ports import Background
+    from retry_run_task.recovery.state import State
+
+_NEVER_S = 100 * 366 * 86_400
+_PATIENT = Policy(
+    rules=(Rule(name="any", sets={"wait": Backoff(base_s=1, cap_s=1), "deadline_s": _NEVER_S}),),
+    watch_s=_NEVER_S,
+)
+
+UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What reading a result raises that a recovery has not written."""
+
+
+class Fold:
+    """Takes the results of a recovery's steps, and has the state that they add up to.
+
+    Attributes:
+        state: Where the recovery stands.
+    """
+
+    def __init__(self, launch: FailedLaunch) -> None:
+        self._launch = launch
+        self._begin(NO_SCHEDULE)
+
+    def _begin(self, found: Background | NoMatch) -> None:
+        self._case = case_of(self._launch, _PATIENT, found)
+        self.state: State = begin(self._case)
+
+    def found(self, result: Mapping[str, Any]) -> Background | NoMatch | Failure:
+        """Take the result of a search for the schedule, and return it.
+
+        Raises:
+            KeyError: It is no such result; likewise any other of ``UNREADABLE``.
+        """
+        found = found_from_json(result)
+        if not isinstance(found, Failure):
+            self._begin(found)
+        return found
+
+    def take(self, result: Mapping[str, Any]) -> Iterator[tuple[Event, State, State]]:
+        """Take the result of a step that looked, called or watched; yield its events, each with the state around it.
+
+        Raises:
+            KeyError: It is no such result; likewise any other of ``UNREADABLE``.
+        """
+        for event in from_result(result):
+            before, self.state = self.state, after(self._case, self.state, event)
+            yield event, before, self.state

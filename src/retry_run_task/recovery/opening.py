@@ -1,0 +1,169 @@
+"""Before the first look: get into the launch's account, and find out what made the call.
+
+What passes by itself is waited for, until the run is no longer wanted; only a "no" is final. These waits do not
+count as waits of the recovery: its age is read off the clock at the first look.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import wire
+from retry_run_task.launch.schedule import NO_TAGS, NoMatch, Tags
+from retry_run_task.launch.values import Category, Failure, Origin, Outcome
+from retry_run_task.policy.decision import GiveUp, past_deadline
+from retry_run_task.policy.rules import facts_of
+from retry_run_task.recovery.case import SCHEDULED, case_of
+from retry_run_task.recovery.lines import of_pause, of_schedule, words_of
+from retry_run_task.recovery.ports import Background
+from retry_run_task.recovery.steps import step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.launch.values import FailedLaunch, JsonObject
+    from retry_run_task.recovery.case import Case
+    from retry_run_task.recovery.ports import Tools
+
+_PASSING = (Category.THROTTLE, Category.TRANSIENT)
+
+# STS is asked again if it is throttled or does not answer: 15, 30, 60, 120 s apart, about four minutes in all.
+ENTER_TRIES = 5
+# A schedule that cannot be read is read again: 15, 30, 60, 120, 240, 300, 300, ... s apart.
+FIRST_WAIT_S, LONGEST_WAIT_S = 15, 300
+
+
+_NOTHING_KNOWN = NoMatch(why="AWS has recorded nothing of the request that it could be found by")
+
+
+def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
+    """Return what is known of a launch, or the end of its recovery if that cannot be found out."""
+    is_error = any(failure.origin is Origin.ERROR for failure in launch.failures)
+    if tools.entrance is not None and not (is_error and not tools.recover_errors):
+        # What is only reported needs no way in, and does without the names and tags that are there.
+        shut_out = _enter(launch, tools)
+        if shut_out is not None:
+            return shut_out
+    elif tools.entrance is not None:
+        return case_of(launch, tools.policy)
+    if launch.caller.kind not in SCHEDULED:
+        return case_of(launch, tools.policy, recover_errors=tools.recover_errors)
+    if not launch.request.parameters:
+        return case_of(launch, tools.policy, _NOTHING_KNOWN)
+    searched = _find_schedule(launch, tools)
+    if isinstance(searched, GiveUp):
+        return searched
+    found, now = searched
+    if not tools.is_replaying():
+        for event, fields in of_schedule(found, tools.policy):
+            tools.tell(event, **fields)
+    return case_of(launch, tools.policy, found, now=now, recover_errors=tools.recover_errors)
+
+
+def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | None:
+    """Find out whether the launch's account lets recover in. If it does not, nothing is tried there."""
+    entrance = tools.entrance
+    assert entrance is not None  # noqa: S101 - for mypy
+
+    def action(_again: bool) -> JsonObject:
+        failure = entrance.enter()
+        return {"failures": wire.failures_to_json([failure] if failure else [])}
+
+    nth = 1
+    while failures := wire.failures_from_json(step(tools, f"enter-account-{nth}", action)["failures"]):
+        verdict = classify(failures[0])
+        if nth == ENTER_TRIES or verdict.category not in _PASSING:
+            return _shut_out(launch, entrance.role_arn, verdict.failure)
+        why = f"{entrance.role_arn} cannot be assumed yet"
+        _pause(tools, f"enter-wait-{nth}", nth, "member-role", verdict.category, why)
+        nth += 1
+    return None
+
+
+def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
+    return GiveUp(
+        outcome=Outcome.PERMANENT,
+        rule="member-role",
+        why=f"it happened in account {launch.account}, and recover cannot assume {role_arn} there "
+        f"({words_of(failure)})",
+        hint=f"Deploy infra/member.yaml in account {launch.account}, with this stack's account, name and "
+        "external id; then start the run by hand.",
+    )
+
+
+def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoMatch, float] | GiveUp:
+    """Find out what made the call and remember its name, times and tags; and when that was, by the clock."""
+
+    def action(_again: bool) -> JsonObject:
+        return {"now": tools.world.now(), **_to_json(tools.world.find_schedule(launch))}
+
+    nth = 1
+    while True:
+        result = step(tools, f"find-schedule-{nth}", action)
+        found, now = found_from_json(result), result["now"]
+        if not isinstance(found, Failure):
+            return found, now
+        verdict = classify(found)
+        if verdict.category not in _PASSING:
+            return NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"), now
+        treatment = tools.policy.treatment(
+            facts_of(launch), worst([classify(f) for f in launch.failures]).category
+        )
+        if past_deadline(treatment, now - launch.event_time.timestamp()) is not None:
+            return _unreadable(found)
+        _pause(
+            tools,
+            f"find-schedule-wait-{nth}",
+            nth,
+            "find-schedule",
+            verdict.category,
+            f"the rules and schedules cannot be read yet: {words_of(found)}",
+        )
+        nth += 1
+
+
+def _unreadable(failure: Failure) -> GiveUp:
+    return GiveUp(
+        outcome=Outcome.EXPIRED,
+        rule="find-schedule",
+        why=f"the rules and schedules could not be read until it was too late ({words_of(failure)})",
+        hint="Start the run by hand, unless the schedule's next run has done its work.",
+    )
+
+
+def _pause(tools: Tools, name: str, nth: int, rule: str, category: Category, why: str) -> None:
+    delay_s = min(FIRST_WAIT_S * 2 ** (nth - 1), LONGEST_WAIT_S)
+    if not tools.is_replaying():
+        event, fields = of_pause(delay_s=delay_s, rule=rule, category=category, why=why, attempt=1)
+        tools.tell(event, **fields)
+    tools.wait(name, delay_s)
+
+
+def _to_json(found: Background | NoMatch | Failure) -> JsonObject:
+    if isinstance(found, Failure):
+        return {"failures": wire.failures_to_json([found])}
+    tags = found.tags
+    about: JsonObject = {} if tags == NO_TAGS else {"tags": [tags.policy, tags.ignore, list(tags.unread)]}
+    if isinstance(found, NoMatch):
+        return {"why": found.why, **about, **({"is_role_used": True} if found.is_role_used else {})}
+    return {
+        "name": found.name,
+        "arn": found.arn,
+        "due": found.due,
+        "next_due": found.next_due,
+        "event_age_s": found.event_age_s,
+        "is_scheduled": found.is_scheduled,
+        **({"visible": dict(found.visible)} if found.visible else {}),
+        **about,
+    }
+
+
+def found_from_json(result: Mapping[str, Any]) -> Background | NoMatch | Failure:
+    """Return what a search for the schedule found, from the result of its step."""
+    if "failures" in result:
+        return wire.failures_from_json(result["failures"])[0]
+    policy, ignore, unread = result.get("tags", ("", False, ()))
+    tags = Tags(policy=policy, ignore=ignore, unread=tuple(unread))
+    values = {name: value for name, value in result.items() if name != "now"} | {"tags": tags}
+    return NoMatch(**values) if "why" in values else Background(**values)

@@ -1,0 +1,148 @@
+"""What a recovery works with: how a step is made durable, how time passes, and what it can do and see in AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from retry_run_task.launch.schedule import NO_TAGS, Tags
+from retry_run_task.messages.message import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.launch.schedule import NoMatch
+    from retry_run_task.launch.values import (
+        Answer,
+        FailedLaunch,
+        Failure,
+        JsonObject,
+        Request,
+        TaskState,
+    )
+    from retry_run_task.messages.message import Message
+    from retry_run_task.policy.rules import Policy
+    from retry_run_task.recovery.lines import LogEvent
+
+Action = Callable[[bool], "JsonObject"]
+"""What a step does; told whether it may have been done before, by a process that died. Returns JSON."""
+
+Step = Callable[[str, Action], "JsonObject"]
+"""Runs an action once and remembers its result under the name; an action that was cut off is run again."""
+
+Wait = Callable[[str, int], None]
+"""Waits a number of whole seconds, at least 1, without cost."""
+
+
+class Tell(Protocol):
+    """Writes a line to the log; called once for each event, not again when the recovery is resumed."""
+
+    def __call__(self, event: LogEvent, /, **fields: Any) -> None:
+        """Write the line. The fields are JSON, and hold no secret."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Background:
+    """What is known of the rule or schedule that made a call. Names and times, never values.
+
+    Attributes:
+        due: When the run that failed was due, in seconds since 1970; None if that is not certain.
+        next_due: When the next run is due, in seconds since 1970; None if there is none, or it is not known.
+        event_age_s: How long EventBridge repeats a call that raised an error, in seconds.
+        is_scheduled: Whether it runs by the clock. A rule on events has a run for each event, and the task of
+            another event does not do the work of this one.
+        visible: What the ladder is computed from, where the record does not show it (``ladder.visible``).
+    """
+
+    name: str
+    arn: str
+    next_due: float | None
+    event_age_s: int
+    due: float | None = None
+    is_scheduled: bool = True
+    tags: Tags = NO_TAGS
+    visible: Mapping[str, Any] = field(default_factory=dict)
+
+
+class World(Protocol):
+    """AWS as a recovery sees it. Every call is made inside a step, and none raises for what AWS says."""
+
+    def now(self) -> float:
+        """Return the time as seconds since 1970."""
+        ...
+
+    def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
+        """Return what made the call, that this is not certain, or why it could not be read just now."""
+        ...
+
+    def look(
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+    ) -> tuple[TaskState, ...] | Failure:
+        """Return the tasks that were started for a launch, those that failed to start too; or why none can be seen.
+
+        Args:
+            launch: What failed. Tasks with its own mark are always looked for.
+            original: Whether to look for tasks with the mark of whoever made the call.
+            ghosts: Call identities of other tasks that failed to start, whose recoveries' tasks are looked for.
+        """
+        ...
+
+    def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
+        """Return the request with what CloudTrail hid. It may hold secrets, and must not leave the step."""
+        ...
+
+    def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
+        """Call RunTask with this body in the launch's account and Region."""
+        ...
+
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
+        """Return how tasks are, those that ECS knows; or why that cannot be seen."""
+        ...
+
+    def notify(self, message: Message) -> str | None:
+        """Send a message to a person. Returns None if it was taken, else what went wrong."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """The way into a launch's account, where that is not the stack's own.
+
+    Attributes:
+        role_arn: The role that is assumed there.
+        enter: Assumes it, inside a step. Returns None, or why it cannot be assumed.
+    """
+
+    role_arn: str
+    enter: Callable[[], Failure | None]
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a recovery works with.
+
+    Attributes:
+        is_replaying: Whether what was done last was done before, in an earlier invocation; then nothing is told.
+        notify_recovered: Whether a person is also told when the tasks run.
+        recover_errors: Whether calls that raised an error are made again, once EventBridge cannot be repeating them.
+        entrance: The way into the launch's account; None for the stack's own.
+        fatal: Exceptions of the durable engine, which must reach it.
+    """
+
+    policy: Policy
+    world: World
+    step: Step
+    wait: Wait
+    tell: Tell
+    is_replaying: Callable[[], bool] = _never
+    notify_recovered: bool = False
+    recover_errors: bool = False
+    entrance: Entrance | None = None
+    style: Style = Style()  # noqa: RUF009 - frozen
+    fatal: tuple[type[Exception], ...] = ()

@@ -1,0 +1,228 @@
+"""Where a recovery stands, and what it does next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from retry_run_task.launch import names
+from retry_run_task.launch import request as requests
+from retry_run_task.launch.values import Outcome
+from retry_run_task.policy import ladder
+from retry_run_task.policy.decision import GiveUp, past_deadline
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.launch.values import Category, IncompleteRequest, JsonObject, Request, Verdict
+    from retry_run_task.policy.decision import Retry
+    from retry_run_task.policy.ladder import Rung
+    from retry_run_task.recovery.case import Case
+
+# ECS keeps a client token for an hour after the last of its tasks has stopped, and so for an hour at the least.
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
+TOKEN_LIFE_S = 3600
+
+# A durable execution may have 3,000 operations: the start, each step, each wait, each repeat of a step whose
+# process died. What is left is for the messages at the end (13), and for what Lambda may count beside.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+OPERATIONS_MAX = 2900
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look which tasks are there; if some are missing, the same step calls RunTask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call RunTask, in the step that looked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Wait before the next look.
+
+    Attributes:
+        name: Of the durable wait.
+        retry: The decision to make another attempt; None before the first.
+    """
+
+    name: str
+    delay_s: int
+    retry: Retry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Wait, and then look how the tasks are that have not been seen running.
+
+    Attributes:
+        nth: Of this turn; the first is 1.
+        watched_s: How long they have been watched before.
+    """
+
+    nth: int
+    delay_s: int
+    watched_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """End the recovery. Without a ``gave_up`` every task runs."""
+
+    gave_up: GiveUp | None = None
+
+
+Move = Look | Call | Wait | Watch | End
+
+
+class Task(NamedTuple):
+    """A task that does this launch's work.
+
+    Attributes:
+        mark: Digits of the recovery that started it; empty if none did.
+        runs: Whether it was seen running, or to have run.
+        rung: The rung that placed it; None if that is not known.
+        zone: Its Availability Zone; empty while not known.
+    """
+
+    mark: str
+    runs: bool = False
+    rung: Rung | None = None
+    zone: str = ""
+
+
+EMPTY: Mapping[str, int] = MappingProxyType({})
+
+
+class State(NamedTuple):
+    """Where a recovery stands. A tuple and no dataclass, since six hours of attempts are replayed in one go.
+
+    Attributes:
+        turn: How often it has looked; numbers its steps.
+        call_id: What the token and the mark of the attempt under way are derived from: the launch's own identity, or
+            that of a ghost. A ghost is a task that no recovery started and that failed to start.
+        attempt: Number of the attempt under way; the first is 1.
+        repeat: How often it has been made without an answer that ends it.
+        answered: How many attempts ECS has answered, by call identity; the next has the next client token.
+        tried: Rungs that the attempt under way has been made on.
+        unsure_since_s: Since when the attempt under way may have started tasks that nobody has seen, in seconds
+            from the failed call; None if it cannot have.
+        place: Index of the rung of the next attempt.
+        excluded: Rungs that are not tried again, each with why.
+        tasks: Tasks that do the job, by ARN.
+        failed: ARNs of the tasks that failed to start.
+        ghosts: Call identities of the ghosts.
+        first_look: When it looked first, in seconds since 1970; None before.
+        waited_s: Sum of the waits since it looked first.
+        elapsed_s: Seconds since the failed call.
+        last: The failure that decided last.
+        seen: How many answers of each category there were.
+        calls: RunTask calls made.
+        operations: Durable operations used.
+    """
+
+    move: Move
+    call_id: str
+    last: Verdict
+    turn: int = 1
+    attempt: int = 1
+    repeat: int = 0
+    answered: Mapping[str, int] = EMPTY
+    tried: frozenset[Rung] = frozenset()
+    unsure_since_s: float | None = None
+    place: int = 0
+    excluded: Mapping[Rung, Verdict] = MappingProxyType({})
+    tasks: Mapping[str, Task] = MappingProxyType({})
+    failed: frozenset[str] = frozenset()
+    ghosts: tuple[str, ...] = ()
+    first_look: float | None = None
+    waited_s: int = 0
+    elapsed_s: float = 0.0
+    seen: Mapping[Category, int] = MappingProxyType({})
+    calls: int = 0
+    operations: int = 1
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a call may have started tasks that nobody has seen."""
+        return self.unsure_since_s is not None
+
+    @property
+    def starting(self) -> tuple[str, ...]:
+        """Tasks that have not been seen running."""
+        return tuple(arn for arn, task in self.tasks.items() if not task.runs)
+
+
+def missing(case: Case, state: State) -> int:
+    """Return how many tasks are not there; less than 0 if there are more than were missing."""
+    return case.wanted - len(state.tasks)
+
+
+def rung(case: Case, state: State) -> Rung:
+    """Return the rung of the next attempt."""
+    return case.rungs[state.place]
+
+
+def next_place(case: Case, state: State) -> int:
+    """Return the index of the next rung that is not excluded; the first rung, as it was asked, never is."""
+    places: list[int] = [*range(state.place + 1, len(case.rungs)), *range(state.place + 1)]
+    return next(place for place in places if case.rungs[place] not in state.excluded)
+
+
+def climb(case: Case, state: State) -> State:
+    """Go on to the next rung."""
+    return state._replace(place=next_place(case, state))
+
+
+def is_followed_at_once(case: Case, state: State) -> bool:
+    """Tell whether the next rung is tried in the same step if there is no room on this one."""
+    return ladder.is_at_once(rung(case, state), case.rungs[next_place(case, state)])
+
+
+def identity(case: Case, state: State) -> str:
+    """Return what the next attempt's token and mark are derived from.
+
+    A ghost may have a recovery of its own, by ECS's event of it, and nobody can know which of the two acts first.
+    With the token and the mark of that recovery both make one call. An attempt that may have acted keeps its own.
+    """
+    if state.repeat or state.is_unsure:
+        return state.call_id
+    replaced = {task.mark for task in state.tasks.values() if task.mark}
+    pending = (ghost for ghost in state.ghosts if ghost[: names.MARK_DIGITS] not in replaced)
+    return next(pending, case.call_id)
+
+
+def body(case: Case, state: State, request: Request | IncompleteRequest) -> JsonObject:
+    """Return the body of the next call: as asked, for the tasks that are missing, with its rung's change.
+
+    It holds what the request holds, which may be secrets.
+    """
+    is_own = state.call_id == case.call_id
+    asked = requests.for_attempt(
+        request,
+        missing=missing(case, state) if is_own else 1,
+        token=names.client_token(state.call_id, state.answered.get(state.call_id, 0) + 1),
+        started_by=names.mark_started_by(request.parameters.get("startedBy"), state.call_id),
+    )
+    return ladder.apply(rung(case, state), asked)
+
+
+def late(case: Case, state: State) -> GiveUp | None:
+    """Return the end of the recovery if a call would be too late now."""
+    past = past_deadline(case.treatments[state.last.category], state.elapsed_s, case.next_due_s)
+    return past or _forgotten(state)
+
+
+def _forgotten(state: State) -> GiveUp | None:
+    """Return the end if ECS may have forgotten the token of a call that may have acted."""
+    if state.unsure_since_s is None or state.elapsed_s - state.unsure_since_s <= TOKEN_LIFE_S:
+        return None
+    return GiveUp(
+        outcome=Outcome.EXPIRED,
+        rule="client-token",
+        why="for an hour no call has been answered, and ECS may have forgotten what it did for the first of them",
+        hint="Look whether the tasks have run before you start them by hand.",
+    )
