@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit soak mutants bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
+.PHONY: help demo test check unit soak prove bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -30,8 +30,8 @@ unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed ## ru
 soak: $(VENV)/.developed ## play simulated stories with fresh numbers for TIME seconds; SEASON=n plays those of one again
 	$(BIN)/python tools/soak.py $(if $(SEASON),--season $(SEASON),--time $(or $(TIME),60))
 
-mutants: $(VENV)/.developed ## change the code in ways that the tests must notice, and see that they do
-	$(BIN)/python tools/mutants.py
+prove: $(VENV)/.developed ## search every history of a launch, up to a depth, for one that breaks a rule; TIME seconds for each scope
+	$(BIN)/python tools/prove.py --time $(or $(TIME),60)
 
 bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and compare the policies
 	$(BIN)/python bench/bench.py

@@ -1,0 +1,417 @@
+"""Every short history of a launch: all that ECS can answer, tasks can do and a process can die of, up to a depth.
+
+A world is a value: what ECS remembers, and where each recovery stands. Each move of it yields other worlds; those that
+differ in nothing that a later move can tell are one. The engine is the product's own; ECS is written down here once
+more, as small as its documentation allows: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
+
+A rule that does not hold raises ``BrokenError`` with the moves that led there.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from retry_run_task.launch import names
+from retry_run_task.launch.values import (
+    Answer,
+    Category,
+    Failure,
+    Lost,
+    Origin,
+    Outcome,
+    Phase,
+    Placed,
+    Refused,
+    TaskState,
+)
+from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.ladder import AS_ASKED, RungKind
+from retry_run_task.recovery.after import after, begin
+from retry_run_task.recovery.case import Case, case_of
+from retry_run_task.recovery.ending import ending_of
+from retry_run_task.recovery.events import Answered, Event, Looked, Waited, Watched
+from retry_run_task.recovery.ports import Background
+from retry_run_task.recovery.state import Call, End, State, Wait, Watch, body, rung
+from support.policies import by_category
+from support.records import CAPACITY, launch, parameters
+
+FAR_S = 10**9
+SHORT = Failure(origin=Origin.ANSWER, reason=CAPACITY)
+NETWORK = Failure(
+    origin=Origin.STOPPED,
+    code="TaskFailedToStart",
+    reason="Timeout waiting for network interface provisioning to complete.",
+)
+THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+DENIED = Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="not authorized")
+UNHEARD = Failure(origin=Origin.ERROR, code="ReadTimeoutError", reason="Read timeout on endpoint URL")
+
+# Without a deadline: what time ends is for other tests, and a world without clocks has fewer states.
+POLICY = by_category(
+    {
+        category: {
+            "wait": Backoff(base_s=1, cap_s=1),
+            "deadline_s": FAR_S,
+            "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
+        }
+        for category in Category
+        if category not in (Category.PERMISSION, Category.CONFIGURATION)
+    }
+    | {Category.PERMISSION: {"retry": False}, Category.CONFIGURATION: {"retry": False}},
+    watch_s=FAR_S,
+)
+
+
+class BrokenError(AssertionError):
+    """A rule does not hold; the moves that led there are in the message."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: how it is, who started it, and whether ECS lists it by now."""
+
+    phase: Phase
+    mark: str
+    is_listed: bool = True
+
+
+@dataclass(frozen=True)
+class Ecs:
+    """What ECS remembers: its tasks, and by client token what was asked for and answered."""
+
+    tasks: tuple[Task, ...] = ()
+    answers: tuple[tuple[str, int, tuple[int, ...]], ...] = ()
+
+    def known(self, token: str) -> tuple[int, tuple[int, ...]] | None:
+        return next(((count, tasks) for name, count, tasks in self.answers if name == token), None)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One recovery: its case, its state, and whether its process died in the step that comes next."""
+
+    name: str
+    case: Case
+    state: State
+    again: bool = False
+    may_have: frozenset[int] = frozenset()
+    """Tasks that its calls have started, whether an answer told it or not."""
+
+
+@dataclass(frozen=True)
+class World:
+    """ECS and the recoveries."""
+
+    ecs: Ecs
+    recoveries: tuple[Recovery, ...]
+    events_of_tasks: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What is searched.
+
+    Attributes:
+        wanted: Tasks that the call asked for.
+        recoveries: Of the one call: two stacks, or two records of it.
+        ghosts: Tasks of the failed call that are there after all.
+        is_noisy: Whether answers are lost, refused, and processes die.
+        is_blind: Whether a look may fail, or not list a new task.
+        tells_of_tasks: Whether a ghost that failed to start has a recovery of its own.
+        depth: How many moves.
+    """
+
+    wanted: int = 1
+    recoveries: int = 1
+    ghosts: int = 0
+    is_noisy: bool = True
+    is_blind: bool = True
+    tells_of_tasks: bool = False
+    depth: int = 6
+
+
+# Where answers are lost and a ghost has a recovery of its own at the same time, two tasks can come of it;
+# docs/concepts.md says how likely that is. So these are searched one without the other.
+SCOPES = {
+    "one task": Scope(depth=7),
+    "two tasks": Scope(wanted=2, depth=5),
+    "one task, two recoveries": Scope(recoveries=2, depth=5),
+    "a ghost with a recovery of its own": Scope(ghosts=1, is_noisy=False, tells_of_tasks=True, depth=9),
+    "two tasks, a ghost with a recovery of its own": Scope(
+        wanted=2, ghosts=1, is_noisy=False, tells_of_tasks=True, depth=8
+    ),
+    "two ghosts, each with a recovery of its own": Scope(
+        wanted=2, ghosts=2, is_noisy=False, tells_of_tasks=True, depth=8
+    ),
+    "a ghost": Scope(ghosts=1, depth=8),
+}
+
+
+@dataclass
+class Found:
+    """What a search has seen."""
+
+    states: int = 0
+    transitions: int = 0
+    ends: dict[str, int] = field(default_factory=dict)
+
+
+def search(scope: Scope) -> Found:
+    """Visit every world that is reachable in so many moves, and check it.
+
+    Raises:
+        BrokenError: A rule does not hold.
+    """
+    found = Found()
+    first = _first(scope)
+    seen = {_key(first)}
+    queue: deque[tuple[World, int, tuple[str, ...]]] = deque([(first, 0, ())])
+    while queue:
+        world, depth, path = queue.popleft()
+        found.states += 1
+        if depth == scope.depth:
+            continue
+        for move, following in _moves(world, scope):
+            found.transitions += 1
+            here = (*path, move)
+            _check(world, following, here, found)
+            key = _key(following)
+            if key not in seen:
+                seen.add(key)
+                queue.append((following, depth + 1, here))
+    return found
+
+
+def _first(scope: Scope) -> World:
+    case = case_of(launch(request=parameters(count=scope.wanted)), POLICY, _FOUND)
+    recoveries = tuple(Recovery(name=f"r{n}", case=case, state=begin(case)) for n in range(scope.recoveries))
+    ghosts = tuple(Task(Phase.STARTING, "") for _ in range(scope.ghosts))
+    return World(Ecs(tasks=ghosts), recoveries, scope.tells_of_tasks)
+
+
+_FOUND = Background(name="nightly", arn="arn:x", next_due=None, event_age_s=0)
+
+
+def _key(world: World) -> Any:
+    """Return what later moves can tell worlds apart by; times and counts of the past are not among it."""
+    return (
+        world.ecs,
+        tuple((r.name, r.again, r.may_have, _shape(r.state)) for r in world.recoveries),
+    )
+
+
+def _shape(state: State) -> Any:
+    move = type(state.move).__name__ if not isinstance(state.move, End) else state.move.gave_up is None
+    return (
+        move,
+        state.call_id,
+        min(state.repeat, 1),
+        tuple(sorted(state.answered.items())),
+        state.is_unsure,
+        state.place,
+        tuple(sorted(rung.name for rung in state.tried)),
+        tuple(sorted(rung.name for rung in state.excluded)),
+        tuple(sorted((arn, task.mark, task.runs) for arn, task in state.tasks.items())),
+        state.failed,
+        state.ghosts,
+        state.last.category,
+    )
+
+
+# Moves.
+
+
+def _moves(world: World, scope: Scope) -> Iterator[tuple[str, World]]:
+    yield from _tasks_move(world, scope)
+    for number, one in enumerate(world.recoveries):
+        if isinstance(one.state.move, End):
+            continue
+        for move, ecs, then in _steps(world.ecs, one, scope):
+            others = (*world.recoveries[:number], then, *world.recoveries[number + 1 :])
+            yield f"{one.name}: {move}", replace(world, ecs=ecs, recoveries=others)
+
+
+_NEXT = {Phase.STARTING: (Phase.RUNS, Phase.STOPPING), Phase.STOPPING: (Phase.FAILED,)}
+
+
+def _tasks_move(world: World, scope: Scope) -> Iterator[tuple[str, World]]:
+    for number, task in enumerate(world.ecs.tasks):
+        for phase in _NEXT.get(task.phase, ()):
+            tasks = _with(world.ecs.tasks, number, replace(task, phase=phase))
+            following = replace(world, ecs=replace(world.ecs, tasks=tasks))
+            if phase is Phase.FAILED and not task.mark and scope.tells_of_tasks:
+                following = replace(following, recoveries=(*world.recoveries, _of_ghost(number)))
+            yield f"task {number} {phase}", following
+        if not task.is_listed:
+            tasks = _with(world.ecs.tasks, number, replace(task, is_listed=True))
+            yield f"task {number} is listed", replace(world, ecs=replace(world.ecs, tasks=tasks))
+
+
+def _of_ghost(number: int) -> Recovery:
+    of = launch(failures=(NETWORK,))
+    call_id = names.task_identity(_arn(number), account=of.account, region=of.region)
+    case = case_of(replace(of, call_id=call_id), POLICY, replace(_FOUND, is_scheduled=False))
+    return Recovery(name=f"ghost {number}", case=case, state=begin(case))
+
+
+def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Recovery]]:
+    match one.state.move:
+        case Wait(delay_s=delay_s):
+            yield "waits", ecs, replace(one, state=after(one.case, one.state, Waited(delay_s)))
+        case Watch(delay_s=delay_s):
+            waited = after(one.case, one.state, Waited(delay_s))
+            for view, tasks in _views(ecs, one, scope, watched=waited.starting):
+                event = Watched(tasks) if tasks is not None else Watched(blind=THROTTLED)
+                yield f"watches ({view})", ecs, replace(one, state=after(one.case, waited, event))
+        case _:
+            for view, tasks in _views(ecs, one, scope):
+                looked = Looked(0.0, tasks or (), None if tasks is not None else THROTTLED, one.again)
+                yield from _called(ecs, one, looked, view, scope)
+
+
+def _called(
+    ecs: Ecs, one: Recovery, looked: Looked, view: str, scope: Scope
+) -> Iterator[tuple[str, Ecs, Recovery]]:
+    """Yield what can come of a step that looks and calls while the engine says so, and may die after each call."""
+    open_: list[tuple[str, Ecs, Recovery, tuple[Event, ...], bool]] = [
+        (f"looks ({view})", ecs, one, (looked,), False)
+    ]
+    while open_:
+        said, ecs_, before, events, is_denied = open_.pop()
+        state = before.state
+        for event in events:
+            state = after(one.case, state, event)
+        if scope.is_noisy:
+            yield f"{said}, dies", ecs_, replace(before, again=True)
+        if not isinstance(state.move, Call):
+            if is_denied and not isinstance(state.move, End):
+                raise BrokenError(f"{one.name} goes on after it was denied: {said}")
+            yield said, ecs_, replace(before, state=state, again=False)
+            continue
+        for name, following, answer in _answers(ecs_, one, state, scope):
+            mine = frozenset(range(len(ecs_.tasks), len(following.tasks)))
+            if isinstance(answer, Placed):
+                mine |= {_number(arn) for arn in answer.task_arns}
+            then = replace(before, may_have=before.may_have | mine)
+            denied = (
+                isinstance(answer, Refused) and answer.failure is DENIED and rung(one.case, state) == AS_ASKED
+            )
+            open_.append((f"{said}, {name}", following, then, (*events, Answered(answer)), denied))
+
+
+def _answers(ecs: Ecs, one: Recovery, state: State, scope: Scope) -> Iterator[tuple[str, Ecs, Answer]]:
+    """Yield what ECS can answer, and what it remembers then."""
+    request = one.case.launch.request
+    sent = body(one.case, state, request)
+    token, count = str(sent["clientToken"]), int(sent.get("count") or 1)
+    if count < 1:
+        raise BrokenError(f"{one.name} asks for {count} tasks")
+    known = ecs.known(token)
+    if known is not None:
+        asked, tasks = known
+        arns = tuple(map(_arn, tasks))
+        missing = (SHORT,) * (asked - len(tasks))
+        same = Placed(task_arns=arns, failures=missing)
+        yield "is answered again", ecs, same if asked == count else Placed(task_arns=arns, is_conflict=True)
+    else:
+        mark = names.mark_of(sent["startedBy"])
+        for placed in dict.fromkeys((count, 0, count - 1) if count > 1 else (1, 0)):
+            following, arns = _place(ecs, token, count, placed, mark, scope)
+            yield f"{placed} placed", following, Placed(task_arns=arns, failures=(SHORT,) * (count - placed))
+            if scope.is_noisy and placed:
+                yield f"{placed} placed, answer lost", following, Lost(failure=UNHEARD)
+    if scope.is_noisy:
+        yield "is throttled", ecs, Refused(failure=THROTTLED)
+        yield "is not heard", ecs, Lost(failure=UNHEARD)
+        if known is None:
+            yield "is denied", ecs, Refused(failure=DENIED)
+
+
+def _place(
+    ecs: Ecs, token: str, count: int, placed: int, mark: str, scope: Scope
+) -> tuple[Ecs, tuple[str, ...]]:
+    numbers = tuple(range(len(ecs.tasks), len(ecs.tasks) + placed))
+    new = (Task(Phase.STARTING, mark, is_listed=not scope.is_blind),) * placed
+    following = Ecs((*ecs.tasks, *new), (*ecs.answers, (token, count, numbers)))
+    return following, tuple(map(_arn, numbers))
+
+
+def _views(
+    ecs: Ecs, one: Recovery, scope: Scope, *, watched: tuple[str, ...] | None = None
+) -> Iterator[tuple[str, tuple[TaskState, ...] | None]]:
+    marks = {one.case.call_id[: names.MARK_DIGITS]}
+    marks |= {ghost[: names.MARK_DIGITS] for ghost in one.state.ghosts}
+    if one.case.has_one_run:
+        marks.add("")
+    seen = tuple(
+        TaskState(
+            arn=_arn(number),
+            phase=task.phase,
+            failure=NETWORK if task.phase is Phase.FAILED else None,
+            is_ours=bool(task.mark),
+            mark=task.mark,
+        )
+        for number, task in enumerate(ecs.tasks)
+        if (_arn(number) in watched if watched is not None else task.is_listed and task.mark in marks)
+    )
+    yield "sees", seen
+    if scope.is_blind:
+        yield "blind", None
+
+
+def _with(tasks: tuple[Task, ...], number: int, task: Task) -> tuple[Task, ...]:
+    return (*tasks[:number], task, *tasks[number + 1 :])
+
+
+def _arn(number: int) -> str:
+    return f"arn:aws:ecs:ap-northeast-1:123456789012:task/batch/{number:04d}"
+
+
+def _number(arn: str) -> int:
+    return int(arn[-4:])
+
+
+# Rules.
+
+
+def _check(before: World, world: World, path: tuple[str, ...], found: Found) -> None:
+    live = [task for task in world.ecs.tasks if task.phase is not Phase.FAILED]
+    wanted = world.recoveries[0].case.wanted
+    if len(live) > wanted:
+        raise _broken(f"{len(live)} tasks where {wanted} were asked for", path)
+    for one, was in zip(world.recoveries, before.recoveries, strict=False):
+        if isinstance(one.state.move, End) and not isinstance(was.state.move, End):
+            _check_end(world, one, path, found)
+
+
+def _check_end(world: World, one: Recovery, path: tuple[str, ...], found: Found) -> None:
+    move = one.state.move
+    assert isinstance(move, End)
+    ending = ending_of(one.case, one.state, move.gave_up)
+    found.ends[ending.outcome.value] = found.ends.get(ending.outcome.value, 0) + 1
+    named = {_number(arn) for arn in ending.task_arns}
+    tasks = world.ecs.tasks
+    if ending.is_well:
+        if not all(tasks[number].phase is Phase.RUNS for number in named):
+            raise _broken(
+                f"{one.name} ends {ending.outcome}, and a task of its {sorted(named)} has not run", path
+            )
+        if len(named) < one.case.wanted:
+            raise _broken(f"{one.name} ends {ending.outcome} with {sorted(named)}", path)
+        is_mine = any(tasks[number].mark for number in named)
+        if is_mine is not (ending.outcome is Outcome.RECOVERED):
+            raise _broken(f"{one.name} ends {ending.outcome}", path)
+        return
+    unnamed = {n for n in one.may_have - named if tasks[n].phase is not Phase.FAILED}
+    if unnamed and not ending.is_unsure:
+        raise _broken(
+            f"{one.name} ends {ending.outcome} and does not say that {sorted(unnamed)} may be there", path
+        )
+
+
+def _broken(what: str, path: tuple[str, ...]) -> BrokenError:
+    moves = "\n".join(f"  {move}" for move in path)
+    return BrokenError(f"{what}, after\n{moves}")
