@@ -68,6 +68,31 @@ locals {
   }
 }
 
+# What is handed on of a task that did not start.
+locals {
+  failed_starts_paths = {
+    id                = "$.id"
+    account           = "$.account"
+    time              = "$.time"
+    region            = "$.region"
+    clusterArn        = "$.detail.clusterArn"
+    taskArn           = "$.detail.taskArn"
+    taskDefinitionArn = "$.detail.taskDefinitionArn"
+    startedBy         = "$.detail.startedBy"
+    availabilityZone  = "$.detail.availabilityZone"
+    createdAt         = "$.detail.createdAt"
+    startedAt         = "$.detail.startedAt"
+    stoppedAt         = "$.detail.stoppedAt"
+    desiredStatus     = "$.detail.desiredStatus"
+    lastStatus        = "$.detail.lastStatus"
+    stopCode          = "$.detail.stopCode"
+    stoppedReason     = "$.detail.stoppedReason"
+    containers        = "$.detail.containers"
+  }
+
+  failed_starts_template = "{\"detail-type\": \"ECS Task State Change\", \"source\": \"aws.ecs\", \"id\": \"<id>\", \"account\": \"<account>\", \"time\": \"<time>\", \"region\": \"<region>\", \"detail\": {\"clusterArn\": \"<clusterArn>\", \"taskArn\": \"<taskArn>\", \"taskDefinitionArn\": \"<taskDefinitionArn>\", \"startedBy\": \"<startedBy>\", \"availabilityZone\": \"<availabilityZone>\", \"createdAt\": \"<createdAt>\", \"startedAt\": \"<startedAt>\", \"stoppedAt\": \"<stoppedAt>\", \"desiredStatus\": \"<desiredStatus>\", \"lastStatus\": \"<lastStatus>\", \"stopCode\": \"<stopCode>\", \"stoppedReason\": <stoppedReason>, \"containers\": <containers>}}"
+}
+
 # --- The ways in. All are on: the second arrival of a failure is the same recovery. ---
 
 resource "aws_cloudwatch_log_subscription_filter" "trail" {
@@ -149,6 +174,12 @@ resource "aws_cloudwatch_event_target" "failed_starts" {
   rule      = aws_cloudwatch_event_rule.failed_starts.name
   target_id = "intake"
   arn       = aws_lambda_function.intake.arn
+
+  # Without the task's overrides: their environment values are in clear in the event.
+  input_transformer {
+    input_paths    = local.failed_starts_paths
+    input_template = local.failed_starts_template
+  }
 
   retry_policy {
     maximum_retry_attempts       = 185

@@ -310,6 +310,25 @@ def test_the_rules_are_those_that_the_code_is_written_for() -> None:
     }
 
 
+def test_what_is_handed_on_of_a_task_that_did_not_start_is_what_the_code_reads() -> None:
+    transformers = {
+        name: [target.get("InputTransformer") for target in rule["Targets"]]
+        for name, rule in full().of_type("AWS::Events::Rule").items()
+    }
+    assert transformers == {
+        "FailedCalls": [None],
+        "FailedStarts": [
+            {
+                "InputPathsMap": task_state_change.INPUT_PATHS,
+                "InputTemplate": task_state_change.INPUT_TEMPLATE,
+            }
+        ],
+    }
+    # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html
+    assert len(task_state_change.INPUT_PATHS) <= 100
+    assert len(task_state_change.INPUT_TEMPLATE) <= 8192
+
+
 def test_without_a_log_group_nothing_is_made_for_one() -> None:
     missing = full().resources.keys() - bare().resources.keys()
     assert {"TrailFilter", "TrailMayInvokeIntake", "FilterDeliveryAlarm", "TrailCalls"} <= missing

@@ -293,6 +293,11 @@ def test_the_ways_in_are_those_that_the_code_is_written_for() -> None:
     assert f'? "{FILTER_NAME}" : "{FILTER_NAME}-${{var.name}}"' in _locals()["filter_name"]
     assert _locals()["failed_calls"] == eventbridge.EVENT_PATTERN
     assert _locals()["failed_starts"] == task_state_change.EVENT_PATTERN
+    assert _locals()["failed_starts_paths"] == task_state_change.INPUT_PATHS
+    assert _locals()["failed_starts_template"].replace('\\"', '"') == task_state_change.INPUT_TEMPLATE
+    assert _blocks("resource")["aws_cloudwatch_event_target", "failed_starts"]["input_transformer"] == [
+        {"input_paths": "${local.failed_starts_paths}", "input_template": "${local.failed_starts_template}"}
+    ]
     assert [(_named(r["name"]), r["event_pattern"]) for r in _of_type("aws_cloudwatch_event_rule")] == [
         (r["Name"], f"${{jsonencode(local.{r['Name'].removeprefix('NAME-').replace('-', '_')})}}")
         for r in _stack().of_type("AWS::Events::Rule").values()

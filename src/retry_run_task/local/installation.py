@@ -108,7 +108,13 @@ def install(
     if subscribe:
         aws.logs.put_subscription_filter(aws.trail.log_group, FILTER_NAME, FILTER_PATTERN, made.intake)
         aws.events.put_rule(f"{stack}-failed-calls", eventbridge.EVENT_PATTERN, made.intake)
-        aws.events.put_rule(f"{stack}-failed-starts", task_state_change.EVENT_PATTERN, made.intake)
+        aws.events.put_rule(
+            f"{stack}-failed-starts",
+            task_state_change.EVENT_PATTERN,
+            made.intake,
+            paths=task_state_change.INPUT_PATHS,
+            template=task_state_change.INPUT_TEMPLATE,
+        )
     return made
 
 

@@ -22,6 +22,8 @@ from retry_run_task.launch.values import (
     Unparsed,
 )
 from retry_run_task.launch.wire import canonical, launch_to_json
+from retry_run_task.local.eventbridge.events import transformed
+from retry_run_task.sources import task_state_change
 from retry_run_task.sources.tasks import is_of, state, time_of
 from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
 
@@ -239,3 +241,39 @@ def test_what_cannot_be_read_says_what_was_expected(event: dict[str, Any], why: 
 
 def test_an_event_is_json_all_the_way() -> None:
     assert json.loads(json.dumps(changed(event_task())))
+
+
+# What the rule hands on.
+
+
+def handed_on(detail: dict[str, Any]) -> dict[str, Any]:
+    return transformed(changed(detail), task_state_change.INPUT_PATHS, task_state_change.INPUT_TEMPLATE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"startedAt": "2026-11-24T00:00:30Z", "stopCode": "SpotInterruption"},
+        {"stoppedReason": 'CannotPullContainerError: "app:\\1" is\nnot <there>'},
+        {
+            "stoppedReason": "Task failed to start",
+            "containers": [{"name": "app", "reason": 'no "such" image'}],
+        },
+        {"stopCode": "InfrastructureHealth"},
+        {"availabilityZone": None},
+    ],
+)
+def test_what_the_rule_hands_on_is_read_as_the_whole_event_is(changes: dict[str, Any]) -> None:
+    detail = {"containers": [], **event_task(**changes)}
+    assert read(handed_on(detail)) == read(changed(detail))
+
+
+def test_no_environment_value_is_handed_on() -> None:
+    """An event that cannot be delivered, or that intake fails on, stays in a queue for two weeks."""
+    canary = "canary-5e5d"
+    overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "X", "value": canary}]}]}
+    detail = {"containers": [], **event_task(overrides=overrides)}
+    assert canary in canonical(changed(detail))
+    assert canary not in canonical(handed_on(detail))
+    assert "overrides" not in canonical(handed_on(detail))

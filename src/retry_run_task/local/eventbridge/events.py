@@ -7,6 +7,8 @@ operator is an error when the rule is made, not a rule that never matches.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ class Rule:
     name: str
     pattern: Mapping[str, Any]
     target: str
+    paths: Mapping[str, str] | None = None
+    template: str = ""
 
 
 class Events:
@@ -45,18 +49,63 @@ class Events:
         self.on_event: list[Callable[[Json], object]] = []
         self._deliver = deliver
 
-    def put_rule(self, name: str, pattern: Mapping[str, Any], target: str) -> None:
-        """Send what matches the pattern to a function; replaces the rule of that name."""
+    def put_rule(
+        self,
+        name: str,
+        pattern: Mapping[str, Any],
+        target: str,
+        *,
+        paths: Mapping[str, str] | None = None,
+        template: str = "",
+    ) -> None:
+        """Send what matches the pattern to a function; replaces the rule of that name.
+
+        Args:
+            name: The rule's.
+            pattern: What it matches.
+            target: The function.
+            paths: Of an input transformer, by variable, such as ``$.detail.taskArn``; None to send events whole.
+            template: Of the same.
+        """
         check_pattern(pattern)
-        self.rules[name] = Rule(name=name, pattern=pattern, target=target)
+        self.rules[name] = Rule(name=name, pattern=pattern, target=target, paths=paths, template=template)
 
     def publish(self, event: Json) -> None:
         """Put an event on the bus."""
         for rule in list(self.rules.values()):
             if is_match(rule.pattern, event):
-                self._deliver(rule.target, event)
+                self._deliver(
+                    rule.target, transformed(event, rule.paths, rule.template) if rule.paths else event
+                )
         for observe in tuple(self.on_event):
             observe(event)
+
+
+def transformed(event: Json, paths: Mapping[str, str], template: str) -> Json:
+    """Return what an input transformer makes of an event.
+
+    Inside of quotation marks a variable is its text, and nothing if the event has nothing there; elsewhere it is JSON.
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
+
+    Raises:
+        ValueError: The result is no JSON, and AWS would deliver nothing.
+    """
+    values = {name: _at(event, path) for name, path in paths.items()}
+
+    def quoted(found: re.Match[str]) -> str:
+        value = values[found[1]]
+        return f'"{value if value is not None else ""}"'
+
+    text = re.sub(r'"<([\w-]+)>"', quoted, template)
+    text = re.sub(r"<([\w-]+)>", lambda found: "" if (v := values[found[1]]) is None else json.dumps(v), text)
+    made: Json = json.loads(text)
+    return made
+
+
+def _at(event: Any, path: str) -> Any:
+    for name in path.removeprefix("$.").split("."):
+        event = event.get(name) if isinstance(event, dict) else None
+    return event
 
 
 def is_match(pattern: Mapping[str, Any], event: Any) -> bool:
