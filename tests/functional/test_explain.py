@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 import sys
@@ -196,10 +197,7 @@ def test_what_cannot_be_read_is_said_and_its_neighbours_are_explained() -> None:
     ("arguments", "content", "says"),
     [
         ([], "", "Give a FILE"),
-        (["-"], "not json", "cannot be read"),
-        (["-"], "", "cannot be read"),
-        (["-"], b"\xff\xfe", "not UTF-8"),
-        (["/no/such/file"], "", "No such file"),
+        (["/no/such/file"], "", "does not exist"),
         (["-", "--reason", "x"], "{}", "either FILE or --reason"),
         (["-", "--stopped"], "{}", "--stopped goes with --reason"),
     ],
@@ -230,3 +228,94 @@ def test_control_characters_and_half_characters_are_shown_harmlessly(tmp_path: P
     assert done.returncode == 0
     assert b"\x1b" not in done.stdout
     assert b"\\x1b[2J" in done.stdout
+
+
+NO_WAY = "CannotPullContainerError: Get https://registry-1.docker.io/v2/: net/http: request canceled"
+
+
+def task_event(reason: str, status: str = "STOPPED", number: int = 1) -> dict[str, Any]:
+    task = {
+        "taskArn": f"arn:aws:ecs:eu-west-1:123456789012:task/c/{number:032d}",
+        "clusterArn": "arn:aws:ecs:eu-west-1:123456789012:cluster/c",
+        "taskDefinitionArn": "arn:aws:ecs:eu-west-1:123456789012:task-definition/nightly:7",
+        "lastStatus": status,
+        "desiredStatus": "STOPPED",
+        "startedBy": "events-rule/nightly",
+        "stopCode": "TaskFailedToStart",
+        "stoppedReason": "Task failed to start",
+        "stoppedAt": f"2026-07-{number:02d}T11:11:18.301000+09:00",
+        "containers": [{"name": "app", "lastStatus": "STOPPED", "reason": reason}],
+    }
+    return eventbridge(task, **{"detail-type": "ECS Task State Change"})
+
+
+def test_the_cause_is_found_where_aws_puts_it() -> None:
+    for status in ("STOPPED", "DEPROVISIONING"):
+        (launch,) = launches(task_event(NO_WAY, status))
+        assert launch["category"] == "transient"
+        assert launch["failures"][0]["container"] == "app"
+    _, text = explain("-", content=task_event("CannotPullContainerError: manifest unknown"))
+    assert "manifest unknown (container app)  [configuration, row image-missing]" in text
+
+
+def test_the_same_failure_of_the_same_schedule_is_told_once_with_its_times() -> None:
+    lines = [
+        task_event(f"CannotPullContainerError: dial tcp 10.0.0.{n}:443: i/o timeout", number=n)
+        for n in range(1, 9)
+    ]
+    lines.append(task_event("CannotPullContainerError: manifest unknown", number=9))
+    content = "\n".join(map(json.dumps, lines))
+    (first, second) = launches(content)
+    assert (first["count"], second["count"]) == (8, 1)
+    assert first["times"][0] == "2026-07-01T02:11:18Z"
+    assert first["event_time"] == "2026-07-08T02:11:18Z"
+    code, text = explain("-", content=content)
+    assert code == 0
+    assert text.count("Failed launch") == 2
+    assert "2026-07-05T02:11:18Z, and 2 more" in text
+    assert text.endswith(
+        "In all: 9 failed launches (9 would be given up), 0 that are none, 0 that cannot be read.\n"
+    )
+
+
+def test_what_needs_nobody_is_one_line() -> None:
+    others = [record(eventName="StartTask", eventID=f"{n}" * 36) for n in range(3)]
+    own = record(request=parameters(clientToken=f"rrt-{'0' * 32}-1"))
+    _, text = explain("-", content={"Records": [*others, own]})
+    assert len(text.splitlines()) == 3
+    assert "Ignored 3 records: it is not a record of an ECS RunTask call." in text
+    assert ": ignore: " in text
+
+
+def test_several_files_and_folders_are_read_whatever_is_among_them(tmp_path: Path) -> None:
+    folder = tmp_path / "AWSLogs" / "2026"
+    folder.mkdir(parents=True)
+    (folder / "a.json.gz").write_bytes(gzip.compress(json.dumps({"Records": [record()]}).encode()))
+    (folder / "b.json").write_text(json.dumps([HAND_MADE]), encoding="utf-8")
+    (folder / "c.txt").write_text("not json\n", encoding="utf-8")
+    (folder / ".hidden").write_text("not json either", encoding="utf-8")
+    alone = tmp_path / "one.json"
+    alone.write_text(json.dumps(task_event(NO_WAY)), encoding="utf-8")
+    code, output = explain(str(tmp_path / "AWSLogs"), str(alone), "--json")
+    result = json.loads(output)
+    assert code == 1
+    assert [one["caller"]["kind"] for one in result["launches"]] == ["rule", "hand-made", "rule"]
+    (unparsed,) = result["unparsed"]
+    assert unparsed["where"] == f"{folder / 'c.txt'}, record 1"
+    (tmp_path / "empty").mkdir()
+    assert explain(str(tmp_path / "empty"))[0] == 2
+
+
+def test_an_answer_of_run_task_is_explained_though_its_call_is_not_known() -> None:
+    code, output = explain("-", "--json", content={"tasks": [], "failures": [{"reason": "LAUNCH_TYPE"}] * 2})
+    (told,) = json.loads(output)["told"]
+    assert (code, told["category"], told["count"]) == (0, "configuration", 2)
+    _, text = explain("-", content={"tasks": [], "failures": [{"reason": "LAUNCH_TYPE"}]})
+    assert "LAUNCH_TYPE  [configuration, row launch-type-missing]" in text
+
+
+@pytest.mark.parametrize("content", ["", "not json", b"\xff\xfe", b"\x1f\x8b\x08"])
+def test_a_file_without_anything_to_read_is_said_to_be_so(content: str | bytes) -> None:
+    code, text = explain("-", content=content)
+    assert code == 1
+    assert text.startswith("Not readable")

@@ -128,11 +128,11 @@ def test_your_own_past(tmp_path: Path) -> None:
             None,
             "cannot be written: there is no folder /nowhere.",
         ),
-        (("--records", "FILE"), "not json", "cannot be read"),
-        (("--records", "FILE"), b"\xff\xfe\xfa", "is not UTF-8 text; expected JSON."),
+        (("--records", "FILE"), "not json", "it is not JSON"),
+        (("--records", "FILE"), b"\xff\xfe\xfa", "Not readable"),
         (("--records", "FILE"), "[]", "holds no failed launch that capacity would have helped"),
         (("--records", "FILE", "--scenario", "rush"), "[]", "either --records or --scenario"),
-        (("--records", "absent.json"), None, "No such file or directory"),
+        (("--records", "absent.json"), None, "does not exist"),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_2(

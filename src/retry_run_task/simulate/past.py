@@ -18,12 +18,14 @@ from retry_run_task.policy.scope import NEVER
 from retry_run_task.simulate.night import Night, Spec
 from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.scenarios import LATENESS, Scenario, Settings
-from retry_run_task.sources.files import parse_text
+from retry_run_task.sources.files import Told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from random import Random
     from typing import Any
+
+    from retry_run_task.sources.files import Item
 
 # What can pass by itself; of anything else no return can be simulated.
 _PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
@@ -67,15 +69,14 @@ class _Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def from_text(text: str) -> Past:
-    """Read records as ``explain`` does, and make a scenario of them.
+def from_items(items: Iterable[Item]) -> Past:
+    """Make a scenario of what was read from files, as ``explain`` reads them.
 
     Raises:
-        ReadError: The text holds no records.
         NothingFailedError: No record is of a failed launch that waiting could help.
     """
     found = _Found()
-    for item in parse_text(text):
+    for item in items:
         match item:
             case FailedLaunch():
                 category = worst([classify(f) for f in item.failures]).category
@@ -85,6 +86,8 @@ def from_text(text: str) -> Past:
                     found.left_out[f"of the category {category}"] += 1
                 else:
                     found.evidence.append(item)
+            case Told():
+                found.left_out["of which the call is not known"] += 1
             case Ignored():
                 found.left_out["that are no failed launch"] += 1
             case Unparsed():

@@ -37,7 +37,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
     """Yield what becomes of each record in a subscription event. Never raises for what is in it."""
     try:
-        payload = _payload(event)
+        payload = payload_of(event)
         log_events = payload.get("logEvents")
         if payload.get("messageType") == "CONTROL_MESSAGE":
             yield Ignored(why="CloudWatch Logs only tried whether this function can be reached")
@@ -70,7 +70,12 @@ def _one(log_event: Any, position: int, owner: str) -> FailedLaunch | Ignored | 
         return Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
 
 
-def _payload(event: dict[str, Any]) -> dict[str, Any]:
+def payload_of(event: dict[str, Any]) -> dict[str, Any]:
+    """Return what is packed in a subscription event.
+
+    Raises:
+        ReadError: It cannot be unpacked, or is no JSON object.
+    """
     awslogs = event.get("awslogs")
     data = awslogs.get("data") if isinstance(awslogs, dict) else None
     if not isinstance(data, str):

@@ -43,15 +43,8 @@ def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
     """Yield what becomes of the one record in an event. Never raises for what is in it."""
     where = None
     try:
-        event_id = text_at(event, "id") or ""
-        where = f"EventBridge event {event_id}"
-        time = text_at(event, "time")
-        envelope = cloudtrail.Envelope(
-            id=event_id,
-            time=time_of(time) if time else None,
-            account=text_at(event, "account") or "",
-            region=text_at(event, "region") or "",
-        )
+        where = f"EventBridge event {text_at(event, 'id') or ''}"
+        envelope = envelope_of(event)
         record = object_at(event, "detail")
         if record is None:
             raise ReadError("it has no detail, which would be the CloudTrail record")
@@ -60,3 +53,18 @@ def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
         yield Unparsed(why=str(error), where=where)
     except Exception as error:  # noqa: BLE001 - what nobody thought of: one record, one line
         yield Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
+
+
+def envelope_of(event: dict[str, Any]) -> cloudtrail.Envelope:
+    """Return what an event says of the record in it.
+
+    Raises:
+        ReadError: A member is not what it should be.
+    """
+    time = text_at(event, "time")
+    return cloudtrail.Envelope(
+        id=text_at(event, "id") or "",
+        time=time_of(time) if time else None,
+        account=text_at(event, "account") or "",
+        region=text_at(event, "region") or "",
+    )

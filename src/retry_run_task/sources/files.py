@@ -1,104 +1,300 @@
-"""Whatever holds CloudTrail records and a person may have in a file, to failed launches.
+"""Whatever a person may have in a file, to failed launches: any form that AWS prints records, events or tasks in.
 
-Beside the events that Lambda is invoked with: one bare record; a list of records; a trail's log file in S3,
-``{"Records": [...]}``; what ``aws cloudtrail lookup-events`` prints, ``{"Events": [{"CloudTrailEvent": "..."}]}``;
-and one record a line.
+    {"Records": [...]}                                  a trail's log file, also packed by gzip
+    {"Events": [{"CloudTrailEvent": "..."}]}            aws cloudtrail lookup-events
+    {"events": [{"message": "..."}]}                    aws logs filter-log-events, get-log-events
+    {"results": [[{"field": "@message", ...}]]}         aws logs get-query-results
+    {"tasks": [...], "failures": [...]}                 aws ecs describe-tasks, run-task
+    {"Messages": [{"Body": "..."}]}                     aws sqs receive-message, of a dead-letter queue
+    {"detail-type": ..., "detail": {...}}               an EventBridge event
+    {"awslogs": {"data": "..."}}                        what a subscription filter sends
+
+and what stands in these alone, in a list, or one a line. ``json_stream`` takes a file apart.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-examples.html
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
-from retry_run_task.sources import cloudtrail, parse
-from retry_run_task.sources.reading import ReadError, read_json, read_object
+from retry_run_task.errors import PayloadError
+from retry_run_task.failures.pasted import read_text
+from retry_run_task.launch import wire
+from retry_run_task.launch.values import FailedLaunch, Failure, Ignored, Origin, Unparsed
+from retry_run_task.sources import cloudtrail, cloudwatch_logs, eventbridge, task_state_change
+from retry_run_task.sources.json_stream import lists_in, values
+from retry_run_task.sources.reading import ReadError, object_at, read_object, text_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def parse_text(text: str) -> Iterator[FailedLaunch | Ignored | Unparsed]:
-    """Yield what becomes of each record in a text.
-
-    Raises:
-        ReadError: The text is not JSON, nor one JSON object a line.
-    """
-    content = _content(text)
-    if isinstance(content, dict) and ("awslogs" in content or "detail-type" in content):
-        return parse(content)
-    return (_record(one.body, one.where) if isinstance(one, Found) else one for one in _records(content))
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A record in a file.
+class Told:
+    """Failures of a call of which nothing else is known, such as those of an answer to ``run-task``.
+
+    Attributes:
+        failures: What AWS said.
+        about: What they are of, as far as that is said.
+        where: Where they stand.
+    """
+
+    failures: tuple[Failure, ...]
+    about: str = ""
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A CloudTrail record.
 
     Attributes:
         body: The record.
-        where: Which one it is; None if it is alone.
+        envelope: What its delivery says of it.
+        where: Where it stands.
     """
 
-    body: Any
-    where: str | None
+    body: dict[str, Any]
+    envelope: cloudtrail.Envelope = field(default_factory=cloudtrail.Envelope)
+    where: str = ""
 
 
-def records_in(text: str) -> Iterator[Found | Unparsed]:
-    """Yield each record in a text, whatever it tells; what Lambda is invoked with is not taken apart.
-
-    Raises:
-        ReadError: The text is not JSON, nor one JSON object a line.
-    """
-    return _records(_content(text))
+Item = FailedLaunch | Told | Ignored | Unparsed
 
 
-@dataclass(frozen=True, slots=True)
-class _Lines:
-    lines: list[str]
+def items(chunks: Iterable[bytes]) -> Iterator[Item]:
+    """Yield what becomes of each record, event or task in a file. Never raises for what is in it."""
+    for one in things(chunks):
+        if not isinstance(one, Record):
+            yield one
+            continue
+        try:
+            yield cloudtrail.parse(one.body, one.envelope)
+        except Exception as error:  # noqa: BLE001 - what nobody thought of: one part, one line
+            yield Unparsed(why=why(error), where=one.where)
 
 
-def _content(text: str) -> Any:
-    try:
-        return read_json(text)
-    except ReadError:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(lines) < 2 or not all(line.lstrip().startswith("{") for line in lines):  # noqa: PLR2004 - several lines
-            raise
-        return _Lines(lines)
+def things(chunks: Iterable[bytes]) -> Iterator[Record | Item]:
+    """Yield each CloudTrail record in a file as it is, and what becomes of everything else."""
+    for one in values(chunks):
+        if isinstance(one, Unparsed):
+            yield one
+            continue
+        if one.around.get("messageType") == _CONTROL:
+            yield _TRIED
+            continue
+        try:
+            yield from _things(
+                one.body, _Around(where=one.where, member=one.member, owner=_owner(one.around))
+            )
+        except Exception as error:  # noqa: BLE001 - what nobody thought of: one part, one line
+            yield Unparsed(why=why(error), where=one.where)
 
 
-def _records(content: Any) -> Iterator[Found | Unparsed]:
-    if isinstance(content, _Lines):
-        yield from (_line(line, number) for number, line in enumerate(content.lines, 1))
+def why(error: Exception) -> str:
+    """Say why something cannot be read."""
+    return str(error) if isinstance(error, ReadError) else f"it could not be read ({type(error).__name__})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Around:
+    """What is known of a value from what it stands in."""
+
+    where: str
+    member: str | None = None
+    owner: str = ""
+    envelope: cloudtrail.Envelope = field(default_factory=cloudtrail.Envelope)
+    depth: int = 0
+
+
+_CONTROL = "CONTROL_MESSAGE"
+_TRIED = Ignored(why="CloudWatch Logs only tried whether a function can be reached")
+
+# An event in a message in an envelope in a queue.
+_DEEPEST = 6
+
+
+def _things(body: Any, around: _Around) -> Iterator[Record | Item]:
+    if around.depth > _DEEPEST:
+        raise ReadError("it holds texts within texts, too many of them")
+    if isinstance(body, list):
+        body = {str(one.get("field")): one.get("value") for one in body if isinstance(one, dict)}
+    if not isinstance(body, dict):
+        raise ReadError("it is not a JSON object, as a record, an event or a task is")
+    inner = _inner(body, around)
+    if inner is not None:
+        yield from _things(*inner)
         return
-    if isinstance(content, dict) and isinstance(content.get("Events"), list):
-        texts = [e.get("CloudTrailEvent") if isinstance(e, dict) else None for e in content["Events"]]
-        yield from (_line(text, number) for number, text in enumerate(texts, 1))
+    if body.get("messageType") == _CONTROL:
+        yield _TRIED
         return
-    records = content.get("Records", content) if isinstance(content, dict) else content
-    if not isinstance(records, list):
-        yield Found(body=records, where=None)
-        return
-    yield from (Found(body=record, where=f"record {number}") for number, record in enumerate(records, 1))
+    names = lists_in(body)
+    for name in names:
+        for one in body[name]:
+            yield from _safely(one, replace(around, member=name, owner=_owner(body), depth=around.depth + 1))
+    if not names:
+        yield _thing(body, around)
 
 
-def _line(text: Any, number: int) -> Found | Unparsed:
-    where = f"record {number}"
-    if not isinstance(text, str):
-        return Unparsed(why="it has no CloudTrailEvent text", where=where)
+def _safely(body: Any, around: _Around) -> Iterator[Record | Item]:
     try:
-        return Found(body=read_object(text), where=where)
-    except ReadError as error:
-        return Unparsed(why=str(error), where=where)
+        yield from _things(body, around)
+    except Exception as error:  # noqa: BLE001 - what nobody thought of: one part, one line
+        yield Unparsed(why=why(error), where=around.where)
 
 
-def _record(record: Any, where: str | None) -> FailedLaunch | Ignored | Unparsed:
-    if not isinstance(record, dict):
-        return Unparsed(why="it is not a JSON object, as a CloudTrail record is", where=where)
+# Members whose text is what a value is only the envelope of.
+_TEXTS = ("CloudTrailEvent", "message", "@message", "Body", "body", "Message")
+
+
+def _inner(body: dict[str, Any], around: _Around) -> tuple[Any, _Around] | None:
+    """Return what a value is only the envelope of, if it is one."""
+    deeper = replace(around, depth=around.depth + 1)
+    if "awslogs" in body:
+        return cloudwatch_logs.payload_of(body), deeper
+    if isinstance(body.get("requestPayload"), dict):
+        # What Lambda sends to a destination on failure.
+        return body["requestPayload"], deeper
+    name = next((name for name in _TEXTS if isinstance(body.get(name), str)), None)
+    if name is None or "eventName" in body or (name in ("Body", "body") and _attributes(body)):
+        return None
+    if name in ("message", "@message"):
+        # A log event. Its id names a recovery where the record has none, as in what Lambda gets.
+        envelope = cloudtrail.Envelope(
+            id=str(body.get("id") or body.get("eventId") or body.get("@ptr") or ""),
+            time=cloudtrail.epoch_ms(body.get("timestamp")),
+            account=around.owner,
+        )
+        deeper = replace(deeper, envelope=envelope)
+    return read_object(body[name]), deeper
+
+
+def _thing(body: dict[str, Any], around: _Around) -> Record | Item:
+    for is_one, make in _FORMS:
+        if is_one(body, around):
+            return make(body, around)
+    names = ", ".join(ascii(name)[1:-1][:40] for name in list(body)[:6]) or "nothing"
+    raise ReadError(f"it is none of the forms that are known here; it holds {names}")
+
+
+def _other_event(event: dict[str, Any], _: _Around) -> Ignored:
+    resources = event.get("resources")
+    rules = (
+        ", ".join(str(arn).rpartition("rule/")[2] for arn in resources) if isinstance(resources, list) else ""
+    )
+    of_rule = f" of the rule {rules}" if rules else ""
+    return Ignored(
+        why=f"this is the event{of_rule} itself; why its task was not started is in the message's attributes"
+    )
+
+
+def _record_of_event(event: dict[str, Any], around: _Around) -> Record:
+    record = object_at(event, "detail")
+    if record is None:
+        raise ReadError("it has no detail, which would be the CloudTrail record")
+    return Record(body=record, envelope=eventbridge.envelope_of(event), where=around.where)
+
+
+def _task_of_event(event: dict[str, Any], _: _Around) -> FailedLaunch | Ignored:
+    task = object_at(event, "detail")
+    if task is None:
+        raise ReadError("it has no detail, which would be the task")
+    return _task(task, event)
+
+
+def _task(task: dict[str, Any], event: dict[str, Any]) -> FailedLaunch | Ignored:
+    # arn:aws:ecs:<region>:<account>:task/<cluster>/<id>
+    parts = (text_at(task, "taskArn") or "").split(":")
+    region, account = (parts[3], parts[4]) if len(parts) > 5 else ("", "")  # noqa: PLR2004 - an ARN has six parts
+    told = next((text for name in _TIMES if (text := _time(task.get(name)))), text_at(event, "time"))
+    return task_state_change.launch_of(
+        task | {"stoppedAt": _time(task.get("stoppedAt")) or told},
+        account=text_at(event, "account") or account,
+        region=text_at(event, "region") or region,
+        is_anyones=True,
+    )
+
+
+_FAILURE = frozenset({"arn", "reason", "detail"})
+_TIMES = ("stoppingAt", "executionStoppedAt", "createdAt")
+
+
+def _time(value: Any) -> str | None:
+    """Return a time as text; the first version of the AWS CLI prints seconds since 1970."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        moment = cloudtrail.epoch_ms(value * 1000)
+        return moment.isoformat() if moment else None
+    return value if isinstance(value, str) else None
+
+
+def _failure(body: dict[str, Any], around: _Around) -> Told | Ignored:
+    arn = text_at(body, "arn")
+    if arn is not None and ":task/" in arn:
+        return Ignored(why=f"describe-tasks knows no task {arn.rsplit('/', 1)[-1]} any more")
+    failure = Failure(
+        origin=Origin.ANSWER, reason=text_at(body, "reason") or "", detail=text_at(body, "detail"), arn=arn
+    )
+    return Told(failures=(failure,), about="an answer of RunTask", where=around.where)
+
+
+def _attributes(body: dict[str, Any]) -> dict[str, str]:
+    """Return why EventBridge could not deliver what a message of its dead-letter queue holds; empty if it is none."""
+    found = body.get("MessageAttributes") or body.get("messageAttributes")
+    if not isinstance(found, dict) or "ERROR_MESSAGE" not in found:
+        return {}
+    texts = {
+        name: value.get("StringValue") or value.get("stringValue")
+        for name, value in found.items()
+        if isinstance(value, dict)
+    }
+    return {name: text for name, text in texts.items() if isinstance(text, str)}
+
+
+def _undelivered(body: dict[str, Any], around: _Around) -> Told:
+    said = _attributes(body)
+    failure = read_text(said["ERROR_MESSAGE"]).failure
+    if failure.origin is not Origin.ERROR:
+        failure = Failure(origin=Origin.ERROR, code=said.get("ERROR_CODE"), reason=failure.reason)
+    name = said.get("RULE_ARN") or said.get("SCHEDULE_ARN") or said.get("TARGET_ARN") or "a target"
+    return Told(failures=(failure,), about=f"{name} at its last try", where=around.where)
+
+
+def _launch(body: dict[str, Any], _: _Around) -> FailedLaunch:
     try:
-        return cloudtrail.parse(record, cloudtrail.Envelope())
-    except ReadError as error:
-        return Unparsed(why=str(error), where=where)
-    except (RecursionError, ValueError) as error:
-        return Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
+        return wire.launch_from_json(body)
+    except PayloadError:
+        raise ReadError("it looks like what intake sends to recover, and is not") from None
+
+
+def _owner(around: dict[str, Any]) -> str:
+    owner = around.get("owner")
+    return owner if isinstance(owner, str) else ""
+
+
+_Form = tuple[Callable[[dict[str, Any], _Around], bool], Callable[[dict[str, Any], _Around], Record | Item]]
+
+# What a value is, by the members that only this form has; the first that fits counts.
+_FORMS: tuple[_Form, ...] = (
+    (lambda body, _: body.get("detail-type") == task_state_change.DETAIL_TYPE, _task_of_event),
+    (lambda body, _: body.get("detail-type") == eventbridge.DETAIL_TYPE, _record_of_event),
+    (lambda body, _: "detail-type" in body, _other_event),
+    (lambda body, _: "taskArn" in body, lambda body, _: _task(body, {})),
+    (
+        lambda body, around: "reason" in body and (around.member == "failures" or body.keys() <= _FAILURE),
+        _failure,
+    ),
+    (lambda body, _: bool(_attributes(body)), _undelivered),
+    (lambda body, _: {"call_id", "failures"} <= body.keys(), _launch),
+    (
+        lambda body, _: "digestS3Object" in body,
+        lambda _, __: Ignored(why="this is a digest that CloudTrail writes beside its records"),
+    ),
+    (
+        lambda body, _: "eventName" in body or "requestParameters" in body,
+        lambda body, around: Record(body=body, envelope=around.envelope, where=around.where),
+    ),
+)

@@ -66,6 +66,10 @@ def _no_constant(name: str) -> NoReturn:
     raise ReadError(f"it holds {name}, which is not JSON")
 
 
+DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+"""Reads a value that stands somewhere in a text, as strictly."""
+
+
 def _kind(value: Any) -> str:
     match value:
         case None:

@@ -23,6 +23,7 @@ from retry_run_task.launch import names
 from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, STAMPS
 from retry_run_task.launch.values import (
     Caller,
+    CallerKind,
     FailedLaunch,
     Failure,
     Ignored,
@@ -81,14 +82,29 @@ def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
         detail = object_at(event, "detail")
         if detail is None:
             raise ReadError("it has no detail, which would be the task")
-        yield _launch(event, detail)
+        account, region = text_at(event, "account") or "", text_at(event, "region") or ""
+        yield launch_of(detail, account=account, region=region, told=text_at(event, "time"))
     except ReadError as error:
         yield Unparsed(why=str(error), where=where)
     except Exception as error:  # noqa: BLE001 - what nobody thought of: one record, one line
         yield Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
 
 
-def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ignored:
+def launch_of(
+    detail: dict[str, Any], *, account: str, region: str, told: str | None = None, is_anyones: bool = False
+) -> FailedLaunch | Ignored:
+    """Return the failed launch that a task is, or why it is none.
+
+    Args:
+        detail: The task.
+        account: Its account.
+        region: Its Region.
+        told: When ECS told of it, for a task that does not say when it stopped.
+        is_anyones: Whether a task that neither a rule nor a schedule started is one, too.
+
+    Raises:
+        ReadError: It does not say what a launch needs.
+    """
     arn = text_at(detail, "taskArn")
     started_by = text_at(detail, "startedBy") or ""
     if not arn:
@@ -99,6 +115,8 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
             return Ignored(why="a recovery started this task and is watching it")
         started_by = names.without_mark(started_by)
     kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
+    if kind is None and is_anyones:
+        kind = CallerKind.OTHER
     if kind is None:
         return Ignored(why="neither an EventBridge rule nor a schedule started this task")
     failure = _failure(detail)
@@ -107,10 +125,9 @@ def _launch(event: dict[str, Any], detail: dict[str, Any]) -> FailedLaunch | Ign
     definition = text_at(detail, "taskDefinitionArn")
     if not definition:
         raise ReadError("its detail has no taskDefinitionArn")
-    stopped = text_at(detail, "stoppedAt") or text_at(event, "time")
+    stopped = text_at(detail, "stoppedAt") or told
     if stopped is None:
         raise ReadError("it does not say when the task stopped")
-    account, region = text_at(event, "account") or "", text_at(event, "region") or ""
     return FailedLaunch(
         event_id=names.task_event_id(arn),
         call_id=names.task_identity(arn, account=account, region=region),

@@ -13,8 +13,9 @@ from retry_run_task.simulate.contest import Contest, run
 from retry_run_task.simulate.contestants import Oracle, Ours
 from retry_run_task.simulate.night import Night
 from retry_run_task.simulate.outlook import Gap
-from retry_run_task.simulate.past import NothingFailedError, Past, from_text
+from retry_run_task.simulate.past import NothingFailedError, Past, from_items
 from retry_run_task.simulate.scenarios import Settings
+from retry_run_task.sources.files import items
 from support.records import CAPACITY, error_record, parameters, record
 
 FIRST = datetime(2026, 11, 24, tzinfo=UTC)
@@ -35,7 +36,7 @@ def failed(after_s: float, *, reason: str = CAPACITY, tasks: int = 0, **request:
 
 
 def past(*records: Any) -> Past:
-    return from_text(json.dumps({"Records": records}))
+    return from_items(items([json.dumps({"Records": records}).encode()]))
 
 
 def nights(found: Past) -> list[Night]:

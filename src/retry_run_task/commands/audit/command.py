@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared import options, record_files, talk
 from retry_run_task.commands.shared.moments import Moment
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from rich.console import Console
 
@@ -27,9 +27,7 @@ _MOST_TOLD = 5
 
 
 @click.command()
-@click.argument(
-    "file", required=False, type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
-)
+@click.argument("file", required=False, type=record_files.FILES)
 @options.several_regions
 @click.option(
     "--since",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.audit.auditing import audit, is_of_a_task, key_of, names_to_read
 from retry_run_task.commands.audit.runs import Evidence, Result, SeenTask
-from retry_run_task.commands.shared import calls, lookup
+from retry_run_task.commands.shared import calls, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.installation import NotInstalledError, read_installation
@@ -19,7 +19,6 @@ from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import Unparsed
-from retry_run_task.sources.reading import ReadError
 from retry_run_task.sources.tasks import time_of
 
 if TYPE_CHECKING:
@@ -71,7 +70,6 @@ def inspect(
     """Look at a Region, and say what became of the runs that were due.
 
     Raises:
-        ConfigError: The file of records cannot be read.
         DeployError: CloudTrail does not say.
     """
     reader = Reader(session, region)
@@ -107,10 +105,7 @@ def _calls(
 ) -> tuple[tuple[calls.Call, ...], int]:
     read: Iterable[calls.Call | Unparsed]
     if file is not None:
-        try:
-            read = list(calls.read_file(file.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, ReadError) as error:
-            raise ConfigError(f"{file} cannot be read: {error}.") from None
+        read = list(record_files.read([file], calls.read_file))
     else:
         texts = lookup.run_task_records(
             session,

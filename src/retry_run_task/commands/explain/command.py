@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options
+from retry_run_task.commands.shared import options, record_files
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.config import read_policy
 from retry_run_task.failures.classify import classify, worst
@@ -26,7 +27,6 @@ from retry_run_task.launch.values import (
     Outcome,
     Phase,
     TaskState,
-    Unparsed,
 )
 from retry_run_task.policy import attempt_times
 from retry_run_task.policy.decision import GiveUp, Retry, decide
@@ -36,6 +36,9 @@ from retry_run_task.recovery.case import SCHEDULED, case_of
 from retry_run_task.recovery.forecast import Forecast, forecast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
     from retry_run_task.aws.port import Survey
     from retry_run_task.launch.values import JsonObject, Verdict
     from retry_run_task.policy import rules as policies
@@ -46,12 +49,9 @@ if TYPE_CHECKING:
 
 Look = Callable[[FailedLaunch], "Survey"]
 
-# A trail's log file holds at most a few MB; what is larger is not something to read through.
-_FILE_MAX = 256 * 1024 * 1024
-
 
 @click.command()
-@click.argument("file", type=click.File("rb"), required=False)
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=record_files.FILES)
 @click.option("--reason", metavar="TEXT", help="Explain a single text instead of a file, as you found it.")
 @click.option(
     "--code", metavar="CODE", help="The error's code or the task's stop code, if the text does not hold it."
@@ -91,7 +91,7 @@ _FILE_MAX = 256 * 1024 * 1024
 )
 @options.as_json
 def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
-    file: IO[bytes] | None,
+    files: tuple[Path, ...],
     reason: str | None,
     code: str | None,
     stopped: bool,
@@ -106,21 +106,22 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Show category, rule, rungs, decision and the request that would be sent.
 
-    FILE is an event that Lambda would get, a CloudTrail record, a trail's log file, or what
-    "aws cloudtrail lookup-events" prints; - reads it from standard input. Nothing is sent to AWS,
-    unless --aws asks for a look at the account.
+    FILE is whatever the AWS CLI printed of it: CloudTrail records, also a trail's own .json.gz, events, log
+    events, tasks, the answer of run-task, a message of a dead-letter queue; one, a list, or one a line. It may
+    be a folder, or - for standard input. Nothing is sent to AWS, unless --aws asks for a look at the account.
 
     \b
-    Example:
+    Examples:
       retry-run-task explain --reason "Capacity is unavailable at this time."
+      aws ecs describe-tasks --tasks ID | retry-run-task explain -
     """  # noqa: D301 - click's mark for text that keeps its lines
     policy = read_policy() if policy_file is None else _read_policy(policy_file)
     if reason is not None or code is not None:
-        if file is not None:
+        if files:
             raise click.UsageError("Give either FILE or --reason, not both.")
         _print_text(_explain_text(reason or "", code, policy, stopped=stopped), as_json=as_json)
         return 0
-    if file is None:
+    if not files:
         raise click.UsageError("Give a FILE, - for standard input, or --reason TEXT.")
     if stopped:
         raise click.UsageError("--stopped goes with --reason.")
@@ -131,7 +132,7 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
         account=account,
         regions=regions,
     )
-    result = _explain_file(file, scope, policy, _survey() if use_aws else None)
+    result = _explain_files(files, scope, policy, _survey() if use_aws else None)
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
@@ -152,31 +153,31 @@ def _read_policy(name: str) -> Policy:
     return read_file(name)
 
 
-def _explain_file(file: IO[bytes], scope: Scope, policy: Policy, look: Look | None) -> JsonObject:
-    from retry_run_task.sources.files import parse_text  # noqa: PLC0415 - not needed for --reason
-    from retry_run_task.sources.reading import ReadError  # noqa: PLC0415
+def _explain_files(paths: tuple[Path, ...], scope: Scope, policy: Policy, look: Look | None) -> JsonObject:
+    from retry_run_task.commands.explain.groups import group  # noqa: PLC0415 - not needed for --reason
+    from retry_run_task.sources.files import Told, items  # noqa: PLC0415
 
-    name = getattr(file, "name", "the input")
-    data = file.read(_FILE_MAX + 1)
-    if len(data) > _FILE_MAX:
-        raise click.UsageError(
-            f"{name} has more than {_FILE_MAX // 1024**2} MB; give fewer records at a time."
-        )
-    result: JsonObject = {"launches": [], "ignored": [], "unparsed": []}
-    try:
-        for item in parse_text(data.decode("utf-8-sig")):
-            match item:
-                case FailedLaunch():
-                    result["launches"].append(explain_launch(item, scope, look, policy=policy))
-                case Ignored():
-                    result["ignored"].append({"why": item.why, "event_id": item.event_id})
-                case Unparsed():
-                    result["unparsed"].append({"why": item.why, "where": item.where})
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{name} is not UTF-8 text; expected JSON.") from None
-    except ReadError as error:
-        raise click.UsageError(f"{name} cannot be read: {error}.") from None
-    return result
+    read = group(record_files.read(paths, items))
+    return {
+        "launches": [
+            explain_launch(one.latest, scope, look, policy=policy)
+            | {name: wire.about(one.latest)[name] for name in ("cluster", "task_definition", "started_by")}
+            | {"count": len(one.times), "times": one.times}
+            for one in read.launches.values()
+        ],
+        "told": [
+            {"about": one.first.about, "count": one.count}
+            | _explain_verdict(worst([classify(f) for f in one.first.failures]), policy)
+            for one in read.told.values()
+            if isinstance(one.first, Told)
+        ],
+        "ignored": [
+            {"why": one.first.why, "event_id": one.first.event_id, "count": one.count}
+            for one in read.ignored.values()
+            if isinstance(one.first, Ignored)
+        ],
+        "unparsed": [{"why": one.why, "where": one.where} for one in read.unparsed],
+    }
 
 
 def explain_launch(
@@ -287,7 +288,10 @@ def _there(survey: Survey) -> JsonObject:
 
 def _explain_text(reason: str, code: str | None, policy: Policy, *, stopped: bool) -> JsonObject:
     pasted = read_text(reason, code=code, stopped=stopped)
-    verdict = classify(pasted.failure)
+    return {"taken_for": pasted.taken_for} | _explain_verdict(classify(pasted.failure), policy)
+
+
+def _explain_verdict(verdict: Verdict, policy: Policy) -> JsonObject:
     treatment = policy.treatment(Facts(), verdict.category)
     decision = decide(treatment, verdict, nth=0, elapsed_s=0, seed="explain")
     words: tuple[str, str]
@@ -301,7 +305,6 @@ def _explain_text(reason: str, code: str | None, policy: Policy, *, stopped: boo
     kinds = [kind.value for kind in treatment.rungs] if verdict.category is Category.CAPACITY else []
     return {
         **_verdict(verdict),
-        "taken_for": pasted.taken_for,
         "rule": treatment.rule,
         "decision": words[0],
         "next": words[1],
@@ -327,52 +330,115 @@ def _print_text(result: JsonObject, *, as_json: bool) -> None:
         click.echo(json.dumps(result, indent=2))
         return
     code = f", with the code {result['code']}" if result["code"] else ""
-    for label, value in (
-        ("taken for", shown(f"{result['taken_for']}{code}")),
+    _print_rows([("taken for", f"{result['taken_for']}{code}"), *_verdict_rows(result)])
+
+
+def _verdict_rows(result: JsonObject) -> list[tuple[str, str]]:
+    return [
         ("category", f"{result['category']} (row {result['row']})"),
         ("decision", f"{result['decision']} (rule {result['rule']}): {result['next']}"),
         ("rungs", ", ".join(result["rungs"])),
         ("hint", result["hint"]),
         *(("evidence", url) for url in result["evidence"]),
-    ):
+    ]
+
+
+def _print_rows(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
+    for label, value in rows:
         if value:
-            click.echo(f"{label:<10}{value}")
+            click.echo(f"{indent}{label:<10}{shown(value)}")
 
 
 def _print_result(result: JsonObject) -> None:
     for launch in result["launches"]:
-        _print_launch(launch)
+        if launch["decision"] == "ignore":
+            name = launch["task_definition"] or "a task"
+            follows = launch["why"] if not launch["in_scope"] else launch["next"]
+            click.echo(shown(f"{launch['event_id']}{_times(launch)}: {name}: ignore: {follows}"))
+        else:
+            _print_launch(launch)
+    for told in result["told"]:
+        click.echo(shown(f"{told['about'][:1].upper()}{told['about'][1:]}{_times(told)}"))
+        _print_rows([("ECS said", _said(told)), *_verdict_rows(told)], indent="  ")
+        click.echo()
     for item in result["ignored"]:
-        click.echo(f"Ignored {item['event_id'] or 'a record'}: {shown(item['why'])}.")
+        which = (item["event_id"] or "a record") if item["count"] == 1 else f"{item['count']:,} records"
+        click.echo(f"Ignored {which}: {shown(item['why'])}.")
     for item in result["unparsed"]:
-        click.echo(f"Not readable, {item['where'] or 'the payload'}: {shown(item['why'])}.")
+        click.echo(f"Not readable, {shown(item['where'] or 'the payload')}: {shown(item['why'])}.")
     if not any(result.values()):
         click.echo("There is no record in it.")
+    elif (summary := _summary(result)) is not None:
+        click.echo(summary)
+
+
+def _times(item: JsonObject) -> str:
+    return f" ({item['count']:,} times)" if item["count"] > 1 else ""
+
+
+_DECIDED = {"retry": "would be retried", "give-up": "would be given up", "ignore": "left alone"}
+
+
+def _summary(result: JsonObject) -> str | None:
+    """Return the numbers of a file with more than one thing in it."""
+    counts = Counter[str]()
+    for launch in result["launches"]:
+        counts[_DECIDED[launch["decision"]]] += launch["count"]
+    counts["whose call is not known"] += sum(told["count"] for told in result["told"])
+    failed = counts.total()
+    others, unread = sum(item["count"] for item in result["ignored"]), len(result["unparsed"])
+    if failed + others + unread <= 1:
+        return None
+    kinds = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    return (
+        f"In all: {failed:,} failed {'launch' if failed == 1 else 'launches'}{f' ({kinds})' if kinds else ''}, "
+        f"{others:,} that are none, {unread:,} that cannot be read."
+    )
 
 
 def _print_launch(launch: JsonObject) -> None:
     caller = launch["caller"]
     by = caller["kind"] + (f", {caller['role_arn']}" if caller["role_arn"] else "")
     click.echo(f"Failed launch {launch['event_id']}")
-    rows: list[tuple[str, Any]] = [
-        ("when", f"{launch['event_time']} in {launch['account'] or '?'}, {launch['region'] or '?'}"),
-        ("caller", by),
-        ("placed", f"{launch['placed']} of {launch['asked']}"),
-        ("in scope", f"{'yes' if launch['in_scope'] else 'no'}: {launch['why']}"),
-        *(("ECS said", _said(failure)) for failure in launch["failures"]),
-        *_account_rows(launch),
-        ("decision", f"{launch['decision']} (rule {launch['rule']}): {launch['next']}"),
-        ("rungs", ", ".join(launch["rungs"])),
-        ("hint", launch["hint"] if launch["decision"] != "ignore" else ""),
-        ("recovery", launch["recovery"] if launch["decision"] != "ignore" else ""),
-    ]
-    for label, value in rows:
-        if value:
-            click.echo(f"  {label:<10}{shown(value)}")
+    _print_rows(
+        [
+            ("when", f"{launch['event_time']} in {launch['account'] or '?'}, {launch['region'] or '?'}"),
+            ("also", _others(launch)),
+            ("task", _task(launch)),
+            ("caller", by),
+            ("placed", f"{launch['placed']} of {launch['asked']}"),
+            ("in scope", f"{'yes' if launch['in_scope'] else 'no'}: {launch['why']}"),
+            *(("ECS said", _said(failure)) for failure in launch["failures"]),
+            *_account_rows(launch),
+            ("decision", f"{launch['decision']} (rule {launch['rule']}): {launch['next']}"),
+            ("rungs", ", ".join(launch["rungs"])),
+            ("hint", launch["hint"]),
+            ("recovery", launch["recovery"]),
+        ],
+        indent="  ",
+    )
     if launch["request"] is not None:
         text = json.dumps(launch["request"], indent=2)
         click.echo("  request   " + text.replace("\n", "\n            "))
     click.echo()
+
+
+_TIMES_SHOWN = 5
+
+
+def _others(launch: JsonObject) -> str:
+    """Return when else the same failed."""
+    others = sorted(launch["times"])
+    others.remove(launch["event_time"])
+    more = f", and {len(others) - _TIMES_SHOWN:,} more" if len(others) > _TIMES_SHOWN else ""
+    return f"{', '.join(others[:_TIMES_SHOWN])}{more}"
+
+
+def _task(launch: JsonObject) -> str:
+    if not launch["task_definition"]:
+        return ""
+    by = f", started by {launch['started_by']}" if launch["started_by"] else ""
+    return f"{str(launch['task_definition']).rpartition('/')[2]} on {launch['cluster']}{by}"
 
 
 def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
@@ -398,4 +464,6 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
 
 def _said(failure: JsonObject) -> str:
     words = ": ".join(part for part in (failure["code"], failure["reason"]) if part) or "nothing"
-    return f"{words}  [{failure['category']}, row {failure['row']}]"
+    about = [f"container {failure['container']}" if "container" in failure else "", failure.get("ran", "")]
+    of = ", ".join(part for part in about if part)
+    return f"{words}{f' ({of})' if of else ''}  [{failure['category']}, row {failure['row']}]"

@@ -124,7 +124,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
-    file = Path(what) if what and Path(what).is_file() else None
+    file = Path(what) if what and (what == "-" or Path(what).exists()) else None
     recovery = "" if file else what or ""
     search = Search(
         file=file,
@@ -165,8 +165,8 @@ def _replay(
         steps = plan(past.launches, replace(past.facts, policy=policy))
     wanted = [step for step in steps if not step.why_not]
     chosen = wanted[: wish.limit]
-    if past.unread:
-        talk.say(f"{past.unread} records could not be read, and are left out.")
+    for line in past.unread.lines():
+        talk.say(line)
     for gap in past.facts.launchers.gaps:
         talk.say(f"Whether a next run was due is not certain: {gap.why} ({gap.action}).")
     is_over = wish.is_dry or not chosen
@@ -174,11 +174,12 @@ def _replay(
         _print(steps, len(wanted) - len(chosen), past.facts.now, is_result=is_over)
     if is_over:
         _print_json(wish, steps, {})
-        return 0
+        return talk.FAILED if past.unread.count else 0
     if not talk.ask(f"Start {_these(len(chosen))} in {region}?", is_sure=wish.is_sure):
         talk.say("Nothing was started.")
         return talk.NO
-    return _start(session, region, installation, wish, steps, chosen)
+    done = _start(session, region, installation, wish, steps, chosen)
+    return done or (talk.FAILED if past.unread.count else 0)
 
 
 def _start(

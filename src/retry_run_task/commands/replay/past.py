@@ -8,19 +8,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.replay.replaying import Facts, next_again
-from retry_run_task.commands.shared import calls, lookup
+from retry_run_task.commands.shared import calls, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.pace import paced
 from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.commands.shared.record_files import Unread
 from retry_run_task.commands.status.command import find_in
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import CallerKind
-from retry_run_task.sources.reading import ReadError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     import boto3
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.calls import Call
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.view import Execution, RecoveryView
-    from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch, Unparsed
 
 _AGAIN = re.compile(r"-again-\d+$")
 
@@ -65,12 +65,12 @@ class Past:
     Attributes:
         launches: The failures.
         facts: What is known about them.
-        unread: How many records could not be read.
+        unread: What could not be read.
     """
 
     launches: tuple[FailedLaunch, ...]
     facts: Facts
-    unread: int
+    unread: Unread
 
 
 def look_back(
@@ -83,7 +83,7 @@ def look_back(
     """Look for past failures, and for what became of them.
 
     Raises:
-        ConfigError: The file cannot be read, or there is no such recovery.
+        ConfigError: There is no such recovery.
         DeployError: AWS does not say.
     """
     executions = Executions(session, region, installation.stack)
@@ -158,12 +158,10 @@ def _views(
 
 def _calls(
     session: boto3.Session, region: str, search: Search, tell: Callable[[str], None]
-) -> tuple[list[Call], int]:
+) -> tuple[list[Call], Unread]:
+    read: Iterable[Call | Unparsed]
     if search.file is not None:
-        try:
-            read = list(calls.read_file(search.file.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, ReadError) as error:
-            raise ConfigError(f"{search.file} cannot be read: {error}.") from None
+        read = record_files.read([search.file], calls.read_failures)
     else:
         # What was done later counts as well, however few failures are asked for.
         texts = lookup.run_task_records(
@@ -174,6 +172,6 @@ def _calls(
             tell=tell,
             pace=paced(search.lookups_per_s),
         )
-        read = list(calls.read_texts(texts))
-    found = [one for one in read if isinstance(one, calls.Call)]
-    return found, len(read) - len(found)
+        read = calls.read_texts(texts)
+    unread = Unread()
+    return [one for one in unread.noting(read) if isinstance(one, calls.Call)], unread

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.request import cluster_name, family
-from retry_run_task.launch.values import CallerKind, FailedLaunch, Unparsed
+from retry_run_task.launch.values import CallerKind, FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudtrail, files
 from retry_run_task.sources.reading import ReadError, object_at, read_object, text_at, time_of
 
@@ -61,10 +61,11 @@ class Call:
         return self.caller.kind is CallerKind.OWN
 
 
+_ALONE = cloudtrail.Envelope()
 _TELLING = ("cluster", "taskDefinition", "startedBy")
 
 
-def read_record(record: dict[str, Any]) -> Call | None:
+def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) -> Call | None:
     """Return the call that a record tells of; None if it is another operation's.
 
     Raises:
@@ -72,7 +73,7 @@ def read_record(record: dict[str, Any]) -> Call | None:
     """
     if record.get("eventName") != "RunTask" or record.get("eventSource") not in (None, "ecs.amazonaws.com"):
         return None
-    found = cloudtrail.parse(record, cloudtrail.Envelope())
+    found = cloudtrail.parse(record, envelope)
     parameters = object_at(record, "requestParameters") or {}
     failed = found if isinstance(found, FailedLaunch) else None
     text = text_at(record, "eventTime")
@@ -95,38 +96,56 @@ def read_texts(texts: Iterable[str]) -> Iterator[Call | Unparsed]:
         try:
             call = read_record(read_object(text))
         except (ReadError, RecursionError, ValueError) as error:
-            yield Unparsed(why=_why(error), where=f"record {number}")
+            yield Unparsed(why=files.why(error), where=f"record {number}")
         else:
             if call is not None:
                 yield call
 
 
-def read_file(text: str) -> Iterator[Call | Unparsed]:
-    """Yield the call of each record in a text of any form that ``sources.files`` knows.
-
-    Raises:
-        ReadError: It is none of them.
-    """
-    for one in files.records_in(text):
-        if isinstance(one, Unparsed):
+def read_file(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
+    """Yield the call of each record in a file of any form that ``sources.files`` knows."""
+    for one in files.things(chunks):
+        if isinstance(one, files.Record):
+            yield from _call_of(one)
+        elif isinstance(one, Unparsed):
             yield one
-            continue
-        try:
-            call = _read_any(one.body)
-        except (ReadError, RecursionError, ValueError) as error:
-            yield Unparsed(why=_why(error), where=one.where)
-        else:
-            if call is not None:
-                yield call
 
 
-def _read_any(body: Any) -> Call | None:
-    if not isinstance(body, dict):
-        raise ReadError("it is not a JSON object, as a CloudTrail record is")
-    # EventBridge's envelope around a record.
-    detail = body.get("detail")
-    return read_record(detail if isinstance(detail, dict) else body)
+def read_failures(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
+    """Yield the same, and for each task that did not start the call that started it."""
+    for one in files.things(chunks):
+        match one:
+            case files.Record():
+                yield from _call_of(one)
+            case FailedLaunch():
+                yield _of_launch(one)
+            case files.Told():
+                why = f"of {one.about} nothing else is known, so its call cannot be made again"
+                yield Unparsed(why=why, where=one.where)
+            case Unparsed():
+                yield one
+            case Ignored():
+                pass
 
 
-def _why(error: Exception) -> str:
-    return str(error) if isinstance(error, ReadError) else f"it could not be read ({type(error).__name__})"
+def _call_of(record: files.Record) -> Iterator[Call | Unparsed]:
+    try:
+        call = read_record(record.body, record.envelope)
+    except (ReadError, RecursionError, ValueError) as error:
+        yield Unparsed(why=files.why(error), where=record.where)
+    else:
+        if call is not None:
+            yield call
+
+
+def _of_launch(launch: FailedLaunch) -> Call:
+    """Return the call that started a task, as far as the task tells of it."""
+    parameters = launch.request.parameters
+    return Call(
+        event_id=launch.event_id,
+        time=launch.event_time,
+        caller=launch.caller,
+        parameters={name: parameters[name] for name in _TELLING if parameters.get(name)},
+        placed=launch.placed,
+        failed=launch,
+    )

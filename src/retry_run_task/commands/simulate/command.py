@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.contestants import Contestant
     from retry_run_task.simulate.past import Past
 
-# A trail's log file holds at most a few MB; what is larger is not something to read through.
-_FILE_MAX = 256 * 1024 * 1024
 
 # Below this many launches met by policies a bar would be gone before it is seen.
 _LONG = 20_000
@@ -55,7 +53,11 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     "eni, lost-answers, misconfigured.  [default: all]",
 )
 @click.option(
-    "--records", type=click.File("rb"), metavar="FILE", help="Your own past instead: CloudTrail records."
+    "--records",
+    multiple=True,
+    type=click.Path(exists=True, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Your own past instead: a file or folder of what explain reads; may be given several times.",
 )
 @click.option(
     "--policy",
@@ -147,7 +149,7 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
 @options.as_json
 def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     names: tuple[str, ...],
-    records: IO[bytes] | None,
+    records: tuple[Path, ...],
     policies: tuple[IO[bytes], ...],
     compare: bool,
     launches: int,
@@ -181,13 +183,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
 
     notes: tuple[str, ...] = ()
+    is_all = True
     if html is not None and not html.parent.is_dir():
         # Not after all the work.
         raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
-    if records is not None:
+    if records:
         if names:
             raise click.UsageError("Give either --records or --scenario, not both.")
-        past = _past(records)
+        past, is_all = _past(records)
         notes = past.notes
         # As it was: there is nothing to draw by chance but how late we would have known.
         contest = Contest(
@@ -222,7 +225,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         click.echo(json.dumps(to_json(result) | ({"assumed": list(notes)} if notes else {}), indent=2))
     else:
         _print(result, notes)
-    return 0
+    return 0 if is_all else 1
 
 
 def _contestants(
@@ -249,24 +252,20 @@ def _contestants(
     return [*ours, *(Theirs(peer) for peer in PEERS if compare), Oracle()]
 
 
-def _past(records: IO[bytes]) -> Past:
-    from retry_run_task.simulate.past import NothingFailedError, from_text  # noqa: PLC0415
-    from retry_run_task.sources.reading import ReadError  # noqa: PLC0415
+def _past(paths: Sequence[Path]) -> tuple[Past, bool]:
+    """Return what was made of the files, and whether all of them could be read; what could not is named on stderr."""
+    from retry_run_task.commands.shared import record_files, talk  # noqa: PLC0415
+    from retry_run_task.simulate.past import NothingFailedError, from_items  # noqa: PLC0415
+    from retry_run_task.sources.files import items  # noqa: PLC0415
 
-    name = getattr(records, "name", "the input")
-    data = records.read(_FILE_MAX + 1)
-    if len(data) > _FILE_MAX:
-        raise click.UsageError(
-            f"{name} has more than {_FILE_MAX // 1024**2} MB; give fewer records at a time."
-        )
+    read = record_files.Unread()
     try:
-        return from_text(data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise click.UsageError(f"{name} is not UTF-8 text; expected JSON.") from None
-    except ReadError as error:
-        raise click.UsageError(f"{name} cannot be read: {error}.") from None
+        return from_items(read.noting(record_files.read(paths, items))), not read.count
     except NothingFailedError as error:
-        raise click.UsageError(f"{name} {error}") from None
+        raise click.UsageError(f"{', '.join(map(str, paths))} {error}") from None
+    finally:
+        for line in read.lines():
+            talk.say(line)
 
 
 @contextmanager

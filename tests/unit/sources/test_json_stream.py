@@ -1,0 +1,164 @@
+"""A file is read to its end in the memory of one value, and what cannot be read costs no neighbour."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+import tracemalloc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retry_run_task.launch.values import Unparsed
+from retry_run_task.sources.json_stream import Found, values
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BAD = "bad"
+
+
+def seen(content: str | bytes, size: int = 7) -> list[Any]:
+    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
+    chunks = (data[i : i + size] for i in range(0, len(data), size))
+    return [BAD if isinstance(one, Unparsed) else one.body for one in values(chunks)]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        # Every form a file has.
+        ('{"a": 1}', [{"a": 1}]),
+        ('[{"a": 1}, {"a": 2}]', [{"a": 1}, {"a": 2}]),
+        ('{"a": 1}\n{"a": 2}\n', [{"a": 1}, {"a": 2}]),
+        ('{"a": 1}{"a": 2}', [{"a": 1}, {"a": 2}]),
+        ('{\n  "a": 1\n}\n{\n  "a": 2\n}', [{"a": 1}, {"a": 2}]),
+        ('{"Records": [{"a": 1}, {"b": 2}], "x": 3}', [{"a": 1}, {"b": 2}]),
+        ('{"x": 3, "Events": [{"a": 1}]}', [{"a": 1}]),
+        ('{"tasks": [{"a": 1}], "failures": [{"b": 2}]}', [{"a": 1}, {"b": 2}]),
+        (
+            '2026-07-15T02:11:18.5+00:00 a/b[$LATEST]c {"a": 1}\n2026-07-15T02:11:19Z s {"a": 2}',
+            [{"a": 1}, {"a": 2}],
+        ),
+        ('{"Records": []}', []),
+        ("[]", []),
+        ("\ufeff[7]", [7]),
+        ('{"a": 1}'.encode("utf-16"), [{"a": 1}]),
+        (gzip.compress(b'{"a": 1}', mtime=0), [{"a": 1}]),
+        (
+            gzip.compress(b'{"a": 1}', mtime=0) + gzip.compress(b'{"b": 2}', mtime=0) + b"\0" * 9,
+            [{"a": 1}, {"b": 2}],
+        ),
+        # Nothing, and what is not JSON at all.
+        ("", [BAD]),
+        (" \n", [BAD]),
+        ("not json", [BAD]),
+        ("not\njson\n", [BAD]),
+        # One part cannot be read, and its neighbours can.
+        ('{"Records": [{"a": 1}, {"b": ,}, {"c": 3}]}', [{"a": 1}, BAD, {"c": 3}]),
+        ('[{"a": 1}, {"b": tru}, {"c": 3}]', [{"a": 1}, BAD, {"c": 3}]),
+        ('[{"a": 1}, x, {"c": 3}]', [{"a": 1}, BAD, {"c": 3}]),
+        ('[{"a": 1, "a": 2}, {"c": 3}]', [BAD, {"c": 3}]),
+        ('[{"a": NaN}, {"c": 3}]', [BAD, {"c": 3}]),
+        ('[{"a": "b}, {"c": "3"}, {"d": 4}]', [BAD, {"c": "3"}, {"d": 4}]),
+        ('{"a": 1}\n{"b": "x\n{"c": 3}\n', [{"a": 1}, BAD, {"c": 3}]),
+        ('{"a": 1}\n{"b": 2\n{"c": 3}\n', [{"a": 1}, BAD, {"c": 3}]),
+        ('{"a": 1}\nWARNING: x\n{"c": 3}\n', [{"a": 1}, BAD, {"c": 3}]),
+        ('{"Records": [{"a": ,}]}\n{"Records": [{"c": 3}]}\n', [BAD, {"c": 3}]),
+        (b'{"a": "\xff"}\n{"c": 3}', [BAD, {"c": 3}]),
+        # The end is missing.
+        ('{"Records": [{"a": 1}, {"b": 2', [{"a": 1}, BAD]),
+        ('{"Records": [{"a": 1}', [{"a": 1}, BAD]),
+        ('[{"a": 1}, ', [{"a": 1}, BAD]),
+        ('{"a": 1}\n{"b"', [{"a": 1}, BAD]),
+        (gzip.compress(b'{"a": 1}\n' * 3, mtime=0)[:-8], [{"a": 1}, {"a": 1}, {"a": 1}, BAD]),
+        (b"\x1f\x8b\x08\0garbage", [BAD]),
+        ("[" * 5000, [BAD]),
+        ("9" * 5000, [BAD]),
+    ],
+)
+def test_a_file_is_read_to_its_end(content: str | bytes, expected: list[Any], size: int) -> None:
+    found = seen(content, size)
+    if expected and expected[-1] is BAD:
+        # What ends too early may be named more than once.
+        while len(found) > len(expected) and found[-2:] == [BAD, BAD]:
+            found.pop()
+    assert found == expected
+
+
+def test_what_stands_where_is_said() -> None:
+    found = list(values([b'{"owner": "1", "logEvents": [{"m": 1}, {"m": ,}, {"m": 3}]}']))
+    assert [one.where for one in found] == ["record 1", "record 2", "record 3"]
+    (first, bad, last) = found
+    assert isinstance(first, Found)
+    assert isinstance(bad, Unparsed)
+    assert isinstance(last, Found)
+    assert (first.member, first.around) == ("logEvents", {"owner": "1"})
+    assert "not JSON" in bad.why
+
+
+OBJECTS = st.lists(
+    st.dictionaries(st.text(max_size=4), st.none() | st.integers() | st.text(max_size=6), max_size=3)
+)
+LINES = st.text(st.characters(exclude_categories=("Cs",)), max_size=40)
+
+
+@given(objects=OBJECTS, size=st.integers(1, 50), form=st.sampled_from(["list", "lines", "records"]))
+def test_how_a_file_comes_in_pieces_does_not_matter(objects: list[Any], size: int, form: str) -> None:
+    texts = [json.dumps(one) for one in objects]
+    content = {
+        "list": f"[{','.join(texts)}]",
+        "lines": "\n".join(texts),
+        "records": f'{{"Records": [{", ".join(texts)}]}}',
+    }[form]
+    plain = [{str(k): v for k, v in one.items()} for one in objects]
+    expected = plain if content else [BAD]
+    # An object that AWS gives a list under is one itself.
+    assert seen(content, size) == expected
+
+
+@given(content=st.binary(max_size=60) | LINES.map(str.encode), size=st.integers(1, 60))
+def test_nothing_makes_it_raise_or_stand_still(content: bytes, size: int) -> None:
+    assert seen(content, size) is not None
+
+
+@given(objects=st.lists(st.just({"a": "b"}), min_size=1, max_size=5), garbage=LINES, at=st.integers(0, 5))
+def test_a_line_of_anything_costs_no_other_line(objects: list[Any], garbage: str, at: int) -> None:
+    lines = [json.dumps(one) for one in objects]
+    line = garbage.replace("\n", " ").replace("\r", " ")
+    lines.insert(min(at, len(lines)), f'x {line}"')
+    assert seen("\n".join(lines)).count({"a": "b"}) == len(objects)
+
+
+def trail(records: int) -> Iterator[bytes]:
+    yield b'{"Records":['
+    body = json.dumps({"eventName": "RunInstances", "x": "y" * 900}).encode()
+    for number in range(records):
+        yield (b"," if number else b"") + body
+    yield b"]}"
+
+
+def test_a_trail_file_of_any_size_takes_the_memory_of_some_records() -> None:
+    """20 MB here; the same holds for more, since nothing of it is kept."""
+    tracemalloc.start()
+    began = time.perf_counter()
+    count = sum(1 for _ in values(trail(20_000)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert count == 20_000
+    assert peak < 8 * 1024 * 1024
+    assert time.perf_counter() - began < 20
+
+
+@pytest.mark.parametrize(
+    "piece", [b"[", b"{", b'"', b'{"a":', b"x ", b"\n", b'{"Records":[', b"\\", b"1", b"}{"]
+)
+def test_a_file_made_to_be_slow_is_not(piece: bytes) -> None:
+    began = time.perf_counter()
+    count = sum(1 for _ in values([piece] * (1024 * 1024 // len(piece))))
+    assert count >= 1
+    assert time.perf_counter() - began < 20
