@@ -70,7 +70,7 @@ def endpoint() -> Iterator[Canned]:
 
 
 @pytest.fixture
-def aws(endpoint: Canned, monkeypatch: pytest.MonkeyPatch) -> Canned:
+def aws(endpoint: Canned, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
     """An AWS with one rule and one schedule, both untagged, and no task."""
     for name, value in endpoint.environment().items():
         monkeypatch.setenv(name, value)
@@ -90,7 +90,11 @@ def aws(endpoint: Canned, monkeypatch: pytest.MonkeyPatch) -> Canned:
         "ecs:DescribeTasks": {"tasks": [], "failures": []},
         "sns:Publish": {"MessageId": "1"},
     }
-    return endpoint
+    # The client of STS has no Region of its own: it is that of whoever asked first in this process.
+    sts: Any = members._sts
+    sts.forget()
+    yield endpoint
+    sts.forget()
 
 
 def rule(name: str = "nightly", **changes: Any) -> dict[str, Any]:
