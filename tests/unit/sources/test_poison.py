@@ -116,6 +116,7 @@ def check(result: FailedLaunch | Ignored | Unparsed) -> None:
 @settings(max_examples=300, deadline=None)
 @given(poisoned())
 @example(record(eventTime=TIMES[0]))
+@example(record(eventTime=TIMES[2]))
 @example(record(request={"taskDefinition": "\ud800"}))
 def test_one_record_never_costs_its_neighbours(bad: Any) -> None:
     good = [record(eventID=event_id) for event_id in NEIGHBOURS]
