@@ -129,7 +129,7 @@ def _job(launch: FailedLaunch, stack: str, scope: Scope, counts: Counts, telemet
     if judgement.treatment is Treatment.IGNORE:
         _ignored(judgement.why, counts, telemetry, **about)
         return None
-    name = names.recovery_name_of(stack, launch)
+    name = names.recovery_name_of(stack, launch, is_reported=judgement.treatment is Treatment.REPORT)
     return _Job(
         event_id=launch.event_id,
         name=name,

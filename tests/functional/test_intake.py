@@ -320,7 +320,8 @@ def test_text_that_no_encoding_takes_is_replaced_in_what_aws_says_and_refused_in
 THROTTLED = error_record("ThrottlingException", "Rate exceeded")
 
 
-def test_errors_that_pass_are_recovered_only_if_asked_for_and_once_a_day() -> None:
+def test_errors_that_pass_are_recovered_only_if_asked_for_each_by_its_own_name() -> None:
+    """Which of them are tries of one run is known when the schedule is found; their client tokens are the run's."""
     functions = Lambda()
     for minute in range(3):
         again = THROTTLED | {
@@ -328,8 +329,8 @@ def test_errors_that_pass_are_recovered_only_if_asked_for_and_once_a_day() -> No
             "eventID": f"00000000-0000-4000-8000-{minute:012}",
         }
         take(awslogs(again), functions, recover_errors=True)
-    ((_, payload),) = functions.started.items()
-    assert wire.launch_from_json(json.loads(payload)).failures[0].code == "ThrottlingException"
+    launches = [wire.launch_from_json(json.loads(payload)) for payload in functions.started.values()]
+    assert [launch.failures[0].code for launch in launches] == ["ThrottlingException"] * 3
 
 
 @pytest.mark.parametrize("recover_errors", [True, False])

@@ -69,7 +69,7 @@ class World:
             return told
         if isinstance(found, NoMatch):
             return replace(found, tags=told)
-        due, before = next_due(found, launch.event_time), _previous_due(found, launch.event_time)
+        due, before = next_due(found, launch.due_by), _previous_due(found, launch.due_by)
         return Background(
             name=found.name,
             arn=found.arn,
@@ -100,7 +100,7 @@ class World:
         if isinstance(found, NoMatch):
             return found
         try:
-            return complete(launch, found, scheduled_time=_previous_due(found, launch.event_time))
+            return complete(launch, found, scheduled_time=_previous_due(found, launch.due_by))
         except CannotFillError as error:
             return NoMatch(why=f"{error} (schedule {found.name})")
 

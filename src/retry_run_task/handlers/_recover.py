@@ -98,7 +98,8 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     )
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
-    name = names.recovery_name_of(settings.stack, launch)
+    # As intake has named it: .../durable-execution/<name>/<id>
+    name = context.execution_context.durable_execution_arn.split("/")[-2]
     role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
     def step(label: str, action: ports.Action) -> JsonObject:

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.values import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
     from retry_run_task.launch.values import FailedLaunch
 
@@ -88,41 +86,9 @@ def task_identity(task_arn: str, *, account: str, region: str) -> str:
     return call_identity(task_event_id(task_arn), account=account, region=region, parameters={})
 
 
-_CAUSE = ("cluster", "taskDefinition", "startedBy")
-
-
-def error_identity(
-    day: date, *, account: str, region: str, role_arn: str | None, parameters: Mapping[str, Any]
-) -> str:
-    """Return what all records of one thrown error share: EventBridge repeats such a call, each time recorded.
-
-    The same for one schedule all day, in UTC: at most one run of a schedule and day is recovered after errors.
-
-    Returns:
-        32 hexadecimal digits, as ``call_identity`` does.
-    """
-    members = (str(parameters.get(name) or "") for name in _CAUSE)
-    return _digest("error", f"{day:%Y%m%d}", account, region, role_arn or "", *members, size=32)
-
-
 def marks(launch: FailedLaunch) -> list[str]:
-    """Return what ``startedBy`` of tasks may be that recoveries started for a launch.
-
-    For a thrown error also yesterday's: EventBridge may have repeated the call past midnight.
-    """
-    parameters = launch.request.parameters
-    original = parameters.get("startedBy")
-    found = [mark_started_by(original, launch.call_id)]
-    if any(f.origin is Origin.ERROR for f in launch.failures):
-        yesterday = error_identity(
-            launch.event_time.date() - timedelta(days=1),
-            account=launch.account,
-            region=launch.region,
-            role_arn=launch.caller.role_arn,
-            parameters=parameters,
-        )
-        found.append(mark_started_by(original, yesterday))
-    return found
+    """Return what ``startedBy`` is of tasks that recoveries started for a launch."""
+    return [mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id)]
 
 
 def run_identity(schedule_arn: str, due: float) -> str:
@@ -209,20 +175,24 @@ def without_mark(started_by: str) -> str:
     return _AT_THE_END.sub("", started_by)
 
 
-def recovery_name_of(stack: str, launch: FailedLaunch) -> str:
+def recovery_name_of(stack: str, launch: FailedLaunch, *, is_reported: bool | None = None) -> str:
     """Return the name of a failed launch's recovery.
 
-    A call that raised an error is reported, or recovered, once a day for the same cause: then
-    the name is made of the cause and the day, in UTC, of the failed call.
+    Args:
+        stack: Name of the installation.
+        launch: What failed.
+        is_reported: Whether it is an error that is only reported, once a day (UTC) for one cause: then the name is
+            made of the cause and the day. None means that every error is.
     """
-    if not any(f.origin is Origin.ERROR for f in launch.failures):
+    is_error = any(f.origin is Origin.ERROR for f in launch.failures)
+    if not (is_error if is_reported is None else is_reported):
         return recovery_name(stack, launch.event_id)
     parameters = launch.request.parameters
     cause = _digest(
         launch.account,
         launch.region,
         launch.caller.role_arn or "",
-        *(str(parameters.get(name) or "") for name in _CAUSE),
+        *(str(parameters.get(name) or "") for name in ("cluster", "taskDefinition", "startedBy")),
         *(f.code or "" for f in launch.failures),
         size=18,
     )

@@ -160,6 +160,7 @@ class FailedLaunch:
         request: What was asked for.
         failures: Everything AWS said, never empty.
         placed: ARNs of the tasks that the call placed all the same.
+        created: When the task was created that failed to start, in UTC; None for a failed call.
     """
 
     event_id: str
@@ -171,6 +172,12 @@ class FailedLaunch:
     request: Request | IncompleteRequest
     failures: tuple[Failure, ...]
     placed: tuple[str, ...] = ()
+    created: datetime | None = None
+
+    @property
+    def due_by(self) -> datetime:
+        """A time by which the run that failed was due, and before which its successor is not."""
+        return self.created or self.event_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

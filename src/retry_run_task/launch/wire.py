@@ -64,6 +64,8 @@ def launch_to_json(launch: FailedLaunch) -> JsonObject:
     }
     if isinstance(launch.request, IncompleteRequest):
         body["missing"] = list(launch.request.missing)
+    if launch.created is not None:
+        body["created"] = iso(launch.created)
     return body
 
 
@@ -88,6 +90,7 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
             else Request(parameters=parameters),
             failures=failures_from_json(body["failures"]),
             placed=tuple(body["placed"]),
+            created=datetime.fromisoformat(body["created"]) if "created" in body else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise PayloadError(

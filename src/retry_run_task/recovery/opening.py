@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NO_TAGS, NoMatch, Tags
-from retry_run_task.launch.values import Category, Failure, Origin, Outcome
+from retry_run_task.launch.values import CallerKind, Category, Failure, Origin, Outcome
 from retry_run_task.policy.decision import GiveUp, past_deadline
 from retry_run_task.policy.rules import facts_of
 from retry_run_task.recovery.case import SCHEDULED, case_of
@@ -20,18 +20,19 @@ from retry_run_task.recovery.ports import Background
 from retry_run_task.recovery.steps import step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from retry_run_task.launch.values import FailedLaunch, JsonObject
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.ports import Tools
 
-_PASSING = (Category.THROTTLE, Category.TRANSIENT)
-
-# STS is asked again if it is throttled or does not answer: 15, 30, 60, 120 s apart, about four minutes in all.
-ENTER_TRIES = 5
-# A schedule that cannot be read is read again: 15, 30, 60, 120, 240, 300, 300, ... s apart.
+# What cannot be read for a moment is read again: 15, 30, 60, 120, 240, 300, 300, ... s apart.
 FIRST_WAIT_S, LONGEST_WAIT_S = 15, 300
+
+
+def is_passing(failure: Failure) -> bool:
+    """Tell whether a failed read says nothing but that it should be made again."""
+    return classify(failure).category in (Category.THROTTLE, Category.TRANSIENT)
 
 
 _NOTHING_KNOWN = NoMatch(why="AWS has recorded nothing of the request that it could be found by")
@@ -66,19 +67,41 @@ def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | None:
     entrance = tools.entrance
     assert entrance is not None  # noqa: S101 - for mypy
 
-    def action(_again: bool) -> JsonObject:
+    def ask() -> JsonObject:
         failure = entrance.enter()
-        return {"failures": wire.failures_to_json([failure] if failure else [])}
+        return {"failures": wire.failures_to_json([failure])} if failure else {}
 
+    what = f"{entrance.role_arn} cannot be assumed"
+    answer = _until_answered(launch, tools, ask, name="enter-account", rule="member-role", what=what)
+    failures = wire.failures_from_json(answer.get("failures", ()))
+    return _shut_out(launch, entrance.role_arn, failures[0]) if failures else None
+
+
+def _until_answered(
+    launch: FailedLaunch, tools: Tools, ask: Callable[[], JsonObject], *, name: str, rule: str, what: str
+) -> JsonObject:
+    """Ask in a step, and again while what comes back passes by itself and the run is still wanted."""
+    first = worst([classify(failure) for failure in launch.failures])
+    treatment = tools.policy.treatment(facts_of(launch), first.category)
+    by_hand = launch.caller.kind is CallerKind.HAND_MADE
+    began: float | None = None
     nth = 1
-    while failures := wire.failures_from_json(step(tools, f"enter-account-{nth}", action)["failures"]):
-        verdict = classify(failures[0])
-        if nth == ENTER_TRIES or verdict.category not in _PASSING:
-            return _shut_out(launch, entrance.role_arn, verdict.failure)
-        why = f"{entrance.role_arn} cannot be assumed yet"
-        _pause(tools, f"enter-wait-{nth}", nth, "member-role", verdict.category, why)
+    while True:
+        answer = step(tools, f"{name}-{nth}", lambda _: {"now": tools.world.now(), **ask()})
+        began = began or (answer["now"] if by_hand else launch.event_time.timestamp())
+        failure = next(iter(wire.failures_from_json(answer.get("failures", ()))), None)
+        if failure is None or not is_passing(failure):
+            return answer
+        if past_deadline(treatment, answer["now"] - began) is not None:
+            return answer
+        delay_s = min(FIRST_WAIT_S * 2 ** (nth - 1), LONGEST_WAIT_S)
+        if not tools.is_replaying():
+            why = f"{what} yet: {words_of(failure)}"
+            category = classify(failure).category
+            event, fields = of_pause(delay_s=delay_s, rule=rule, category=category, why=why, attempt=1)
+            tools.tell(event, **fields)
+        tools.wait(f"{name}-wait-{nth}", delay_s)
         nth += 1
-    return None
 
 
 def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
@@ -94,33 +117,20 @@ def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
 
 def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoMatch, float] | GiveUp:
     """Find out what made the call and remember its name, times and tags; and when that was, by the clock."""
-
-    def action(_again: bool) -> JsonObject:
-        return {"now": tools.world.now(), **_to_json(tools.world.find_schedule(launch))}
-
-    nth = 1
-    while True:
-        result = step(tools, f"find-schedule-{nth}", action)
-        found, now = found_from_json(result), result["now"]
-        if not isinstance(found, Failure):
-            return found, now
-        verdict = classify(found)
-        if verdict.category not in _PASSING:
-            return NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"), now
-        treatment = tools.policy.treatment(
-            facts_of(launch), worst([classify(f) for f in launch.failures]).category
-        )
-        if past_deadline(treatment, now - launch.event_time.timestamp()) is not None:
-            return _unreadable(found)
-        _pause(
-            tools,
-            f"find-schedule-wait-{nth}",
-            nth,
-            "find-schedule",
-            verdict.category,
-            f"the rules and schedules cannot be read yet: {words_of(found)}",
-        )
-        nth += 1
+    answer = _until_answered(
+        launch,
+        tools,
+        lambda: _to_json(tools.world.find_schedule(launch)),
+        name="find-schedule",
+        rule="find-schedule",
+        what="the rules and schedules cannot be read",
+    )
+    found = found_from_json(answer)
+    if not isinstance(found, Failure):
+        return found, answer["now"]
+    if is_passing(found):
+        return _unreadable(found)
+    return NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"), answer["now"]
 
 
 def _unreadable(failure: Failure) -> GiveUp:
@@ -130,14 +140,6 @@ def _unreadable(failure: Failure) -> GiveUp:
         why=f"the rules and schedules could not be read until it was too late ({words_of(failure)})",
         hint="Start the run by hand, unless the schedule's next run has done its work.",
     )
-
-
-def _pause(tools: Tools, name: str, nth: int, rule: str, category: Category, why: str) -> None:
-    delay_s = min(FIRST_WAIT_S * 2 ** (nth - 1), LONGEST_WAIT_S)
-    if not tools.is_replaying():
-        event, fields = of_pause(delay_s=delay_s, rule=rule, category=category, why=why, attempt=1)
-        tools.tell(event, **fields)
-    tools.wait(name, delay_s)
 
 
 def _to_json(found: Background | NoMatch | Failure) -> JsonObject:

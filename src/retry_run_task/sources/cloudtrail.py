@@ -115,15 +115,9 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     region = text_at(record, "awsRegion") or arn.region or envelope.region
     name = names.event_identity(_original_id(record) or event_id, envelope.id or canonical(record))
     caller, time = caller_of(record, parameters), _time(record, envelope)
-    if any(f.origin is Origin.ERROR for f in failures):
-        call_id = names.error_identity(
-            time.date(), account=account, region=region, role_arn=caller.role_arn, parameters=parameters
-        )
-    else:
-        call_id = names.call_identity(name, account=account, region=region, parameters=parameters)
     return FailedLaunch(
         event_id=name,
-        call_id=call_id,
+        call_id=names.call_identity(name, account=account, region=region, parameters=parameters),
         event_time=time,
         account=account,
         region=region,

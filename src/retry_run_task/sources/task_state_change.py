@@ -128,6 +128,7 @@ def launch_of(
     stopped = text_at(detail, "stoppedAt") or told
     if stopped is None:
         raise ReadError("it does not say when the task stopped")
+    created = text_at(detail, "createdAt")
     return FailedLaunch(
         event_id=names.task_event_id(arn),
         call_id=names.task_identity(arn, account=account, region=region),
@@ -146,6 +147,7 @@ def launch_of(
             missing=(EVERYTHING_ELSE,),
         ),
         failures=(failure,),
+        created=time_of(created) if created else None,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
 
 import pytest
 from hypothesis import given
@@ -186,30 +185,20 @@ def test_a_thrown_error_is_reported_once_a_day_for_one_cause() -> None:
     assert LAMBDA_NAME.fullmatch(_thrown("AccessDenied"))
 
 
-def test_a_thrown_error_is_one_call_all_day_however_often_eventbridge_repeats_it() -> None:
-    def identify(day: int, **changes: str) -> str:
-        place = {"account": ACCOUNT, "region": REGION, "role_arn": "arn:r"} | changes
-        return identity.error_identity(date(2026, 11, day), parameters={"cluster": "batch"}, **place)
-
-    assert identify(24) == identify(24)
-    assert (
-        len({identify(24), identify(25), identify(24, role_arn="arn:s"), identify(24, region="us-east-1")})
-        == 4
-    )
+def test_a_thrown_error_that_is_recovered_has_a_recovery_of_its_own() -> None:
+    """The second failed run of a day is not the first."""
+    thrown = launch(failures=(Failure(origin=Origin.ERROR, code="ThrottlingException", reason="no"),))
+    both = (replace(thrown, event_id=one) for one in (EVENT_ID, "another"))
+    names = {identity.recovery_name_of("s", one, is_reported=False) for one in both}
+    assert names == {f"s-{EVENT_ID}", "s-another"}
 
 
-def test_tasks_of_a_recovery_from_the_day_before_are_looked_for_too() -> None:
-    """A call that was first made before midnight, and repeated after it, is one run."""
-    thrown = launch(failures=(Failure(origin=Origin.ERROR, code="ThrottlingException"),))
-    yesterday = identity.error_identity(
-        date(2026, 11, 23),
-        account=ACCOUNT,
-        region=REGION,
-        role_arn=thrown.caller.role_arn,
-        parameters=thrown.request.parameters,
-    )
-    assert identity.mark_started_by("events-rule/nightly", yesterday) in identity.marks(thrown)
-    assert len(identity.marks(launch())) == 1
+def test_all_calls_for_one_run_are_one_call_and_another_run_is_another() -> None:
+    arn = "arn:aws:events:eu-west-1:123456789012:rule/nightly"
+    assert identity.run_identity(arn, 1795478400.0) == identity.run_identity(arn, 1795478400)
+    found = {identity.run_identity(one, due) for one in (arn, f"{arn}2") for due in (1795478400, 1795482000)}
+    assert len(found) == 4
+    assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in found)
 
 
 def test_an_answer_with_failures_is_a_recovery_of_its_own() -> None:

@@ -95,7 +95,8 @@ _AGAIN = 5
 
 def _names(launch: FailedLaunch, stack: str) -> list[str]:
     again = [again_name(stack, launch, number) for number in range(1, _AGAIN + 1)]
-    return [*reversed(again), names.recovery_name_of(stack, launch)]
+    own = names.recovery_name_of(stack, launch, is_reported=False)
+    return [*reversed(again), own, names.recovery_name_of(stack, launch)]
 
 
 def _group(key: Key, group: list[Launcher], window: Window, evidence: Evidence) -> Iterator[Audited]:

@@ -222,7 +222,9 @@ def explain_launch(
         "rungs": [rung.name for rung in dict.fromkeys(case.rungs)] if decision == "retry" else [],
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
-        "recovery": names.recovery_name_of("retry-run-task", launch),
+        "recovery": names.recovery_name_of(
+            "retry-run-task", launch, is_reported=judgement.treatment is Treatment.REPORT
+        ),
         "missing": list(getattr(launch.request, "missing", ())),
         "schedule": _schedule(launch, survey, treatment) if survey else None,
         "there": _there(survey) if survey else None,

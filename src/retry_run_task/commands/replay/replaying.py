@@ -14,21 +14,19 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.timetable import as_schedule
 from retry_run_task.commands.status.history import known_schedule
-from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import NoMatch, Schedule, match
-from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin
-from retry_run_task.policy.durations import spoken
-from retry_run_task.policy.rules import DEFAULT, Policy, facts_of
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin, Outcome
+from retry_run_task.policy.rules import DEFAULT, Policy
 from retry_run_task.policy.scope import Treatment
 from retry_run_task.recovery.case import NO_SCHEDULE, case_of
+from retry_run_task.recovery.forecast import forecast
 from retry_run_task.recovery.ports import Background
 from retry_run_task.sources.schedules import next_due
 
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.inventory import Launchers
     from retry_run_task.commands.shared.view import Execution, RecoveryView
-    from retry_run_task.policy.rules import Treatment as PolicyTreatment
+    from retry_run_task.recovery.case import Case
 
 _SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
@@ -98,9 +96,7 @@ class Step:
 
 def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
     """Return the name of a further recovery of a launch whose recovery gave up."""
-    # With a stack of one letter nothing is cut off, so what follows it is all of the launch's own part.
-    own = identity.recovery_name_of("s", launch).removeprefix("s-")
-    return identity.recovery_name(stack, f"{own}-again-{number}")
+    return identity.recovery_name(stack, f"{launch.event_id}-again-{number}")
 
 
 def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:
@@ -161,7 +157,7 @@ def _skip(launch: FailedLaunch, facts: Facts, why_not: str) -> Step:
     return Step(
         launch=launch,
         schedule=known_schedule(launch),
-        name=identity.recovery_name_of(facts.installation.stack, launch),
+        name=_first_name(launch, facts),
         why_not=why_not,
     )
 
@@ -171,11 +167,17 @@ def _out_of_scope(launch: FailedLaunch, facts: Facts, _: Schedule | NoMatch) -> 
     return "" if judgement.treatment is Treatment.RECOVER else judgement.why
 
 
+def _first_name(launch: FailedLaunch, facts: Facts) -> str:
+    """Return the name that intake gives to a launch's recovery, or to the report of it."""
+    is_reported = None if not facts.installation.recover_errors else False
+    return identity.recovery_name_of(facts.installation.stack, launch, is_reported=is_reported)
+
+
 def _known(launch: FailedLaunch, facts: Facts) -> list[Execution]:
     """Return the recoveries that there were of a launch: the first, and those that were started again."""
     stack = facts.installation.stack
     names = [again_name(stack, launch, number) for number in range(1, _MOST_AGAIN + 1)]
-    names = [identity.recovery_name_of(stack, launch), *names]
+    names = [_first_name(launch, facts), *names]
     return [facts.executions[name] for name in names if name in facts.executions]
 
 
@@ -183,7 +185,7 @@ def _named(launch: FailedLaunch, facts: Facts) -> tuple[FailedLaunch, str]:
     """Return the launch as its recovery gets it, and the recovery's name."""
     stack = facts.installation.stack
     if not _known(launch, facts):
-        return launch, identity.recovery_name_of(stack, launch)
+        return launch, _first_name(launch, facts)
     return again_call(launch, facts.again), again_name(stack, launch, facts.again)
 
 
@@ -218,23 +220,18 @@ def _unfinished(execution: Execution, facts: Facts) -> str:
     return ""
 
 
-def _treatment(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> PolicyTreatment:
-    schedule = maker.name if isinstance(maker, Schedule) else ""
-    category = worst([classify(failure) for failure in launch.failures]).category
-    return facts.policy.treatment(facts_of(launch, schedule=schedule), category)
-
-
 def _hopeless(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
-    treatment = _treatment(launch, facts, maker)
-    if treatment.ignore:
-        return "the policy wants such launches to be left alone"
+    refusal = _case(launch, facts, maker).refusal
+    return f"a recovery would end at once: {refusal.why}" if refusal is not None else ""
+
+
+def _case(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> Case:
     found = NO_SCHEDULE if isinstance(maker, NoMatch) else _background(launch, maker)
-    case = case_of(launch, facts.policy, found, recover_errors=facts.installation.recover_errors)
-    return f"a recovery would end at once: {case.refusal.why}" if case.refusal is not None else ""
+    return case_of(launch, facts.policy, found, recover_errors=facts.installation.recover_errors)
 
 
 def _background(launch: FailedLaunch, maker: Schedule) -> Background:
-    due = next_due(maker, launch.event_time)
+    due = next_due(maker, launch.due_by)
     return Background(
         name=maker.name,
         arn=maker.arn,
@@ -277,17 +274,13 @@ def _cluster(launch: FailedLaunch) -> str:
 
 
 def _too_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
-    """Return why the policy would end a recovery of it at once; empty if it would not."""
-    if launch.caller.kind is CallerKind.HAND_MADE:
-        return ""
-    if isinstance(maker, Schedule):
-        due = next_due(maker, launch.event_time)
-        if due is not None and due <= facts.now:
-            return f"its next run was due at {due:%Y-%m-%d %H:%M} UTC"
-    deadline_s = _treatment(launch, facts, maker).deadline_s
-    if launch.event_time + timedelta(seconds=deadline_s) <= facts.now:
-        return f"the policy wants no run later than {spoken(deadline_s)} after the failed call"
-    return ""
+    """Return why a recovery of it would end at once, being too late; empty if it would not."""
+    foreseen = forecast(_case(launch, facts, maker), facts.now.timestamp())
+    is_late = foreseen.gave_up is not None and foreseen.gave_up.outcome in (
+        Outcome.EXPIRED,
+        Outcome.SUPERSEDED,
+    )
+    return foreseen.why if is_late else ""
 
 
 def _unwanted_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
