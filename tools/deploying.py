@@ -42,6 +42,7 @@ DEPLOYER = {
                 "cloudformation:DescribeStacks",
                 "cloudformation:ExecuteChangeSet",
                 "cloudformation:GetTemplate",
+                "cloudformation:ListChangeSets",
             ),
             "cloudformation:ListStackResources",
         ),

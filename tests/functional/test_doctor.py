@@ -38,12 +38,14 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role"
 SECRET = "c4nary-hunter2"
 
 NO_STACK = AwsError("ValidationError", "Stack with id retry-run-task does not exist")
+DESCRIPTION = f"retry-run-task {__version__}: makes failed ECS RunTask calls again."
 STACK = {
     "Stacks": [
         {
             "StackName": "retry-run-task",
             "CreationTime": "2026-11-23T00:00:00Z",
             "StackStatus": "CREATE_COMPLETE",
+            "Description": DESCRIPTION,
             "Outputs": [
                 {"OutputKey": "Version", "OutputValue": __version__},
                 {"OutputKey": "RecoverFunction", "OutputValue": "retry-run-task-recover"},
@@ -300,12 +302,14 @@ def hidden_for_good(aws: Canned) -> None:
 
 
 def rolled_back(aws: Canned) -> None:
+    aws.answers["cloudformation:ListStackResources"] = {"StackResourceSummaries": []}
     aws.answers["cloudformation:DescribeStacks"] = {
         "Stacks": [
             {
                 "StackName": "retry-run-task",
                 "CreationTime": "2026-11-23T00:00:00Z",
                 "StackStatus": "ROLLBACK_COMPLETE",
+                "Description": DESCRIPTION,
             }
         ]
     }
@@ -385,7 +389,7 @@ READS = {
     "scheduler:GetSchedule": "schedules",
     "ecs:DescribeTaskDefinition": "task definitions",
     "cloudformation:DescribeStacks": "stack",
-    "cloudformation:ListStackResources": "alarms",
+    "cloudformation:ListStackResources": "stack",
     "lambda:GetFunctionConfiguration": "durable functions",
     "cloudwatch:DescribeAlarms": "alarms",
     "sns:ListSubscriptionsByTopic": "alarms",

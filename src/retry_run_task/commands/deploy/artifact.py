@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.shared.inventory import Identity
 
+_MARK = "OnlyOverTls"
 _ONLY_OVER_TLS = """{
   "Version": "2012-10-17",
   "Statement": [{
@@ -30,6 +31,8 @@ _ONLY_OVER_TLS = """{
     "Condition": {"Bool": {"aws:SecureTransport": "false"}}
   }]
 }"""
+
+_PREFIX = "retry-run-task/"
 
 # A bucket's old versions are what an interrupted or repeated upload leaves.
 _OLD_VERSIONS_DAYS = 30
@@ -91,7 +94,7 @@ def artifact(stack: str, name: str, content: bytes) -> Artifact:
 
 def prefix(stack: str) -> str:
     """Return what the names of a stack's files begin with; a bucket may be used for other things, too."""
-    return f"retry-run-task/{stack}/"
+    return f"{_PREFIX}{stack}/"
 
 
 def exists(s3: S3Client, bucket: Bucket) -> bool:
@@ -157,14 +160,35 @@ def is_protected(s3: S3Client, bucket: Bucket) -> bool:
     Raises:
         DeployError: AWS does not say.
     """
+    return bool(_policy(s3, bucket))
+
+
+def _policy(s3: S3Client, bucket: Bucket) -> str:
     with calling(f"look at the bucket {bucket.name}"):
         try:
-            s3.get_bucket_policy(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
+            return s3.get_bucket_policy(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)["Policy"]
         except ClientError as error:
             if code_of(error) == "NoSuchBucketPolicy":
-                return False
+                return ""
             raise
-    return True
+
+
+def check_ours(s3: S3Client, bucket: Bucket) -> None:
+    """Refuse a bucket of our own bucket's name that somebody uses for something else.
+
+    Raises:
+        ConfigError: Names what is in it.
+        DeployError: AWS does not say.
+    """
+    theirs = next(
+        (one["Key"] for one in _versions(s3, bucket, "") if not one["Key"].startswith(_PREFIX)), None
+    )
+    if theirs is not None:
+        raise ConfigError(
+            f"The bucket {bucket.name} would be made for the code, but is there and has other things in it, such as "
+            f"{theirs}. Nothing was changed.",
+            hint="Name a bucket with --bucket.",
+        )
 
 
 def protect(s3: S3Client, bucket: Bucket) -> None:
@@ -281,6 +305,9 @@ def remove_bucket(s3: S3Client, bucket: Bucket) -> bool:
         DeployError: AWS did not remove it.
     """
     if not bucket.is_ours or next(_versions(s3, bucket, ""), None) is not None:
+        return False
+    policy = _policy(s3, bucket)
+    if policy and _MARK not in policy:
         return False
     with calling(f"remove the bucket {bucket.name}"):
         s3.delete_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)

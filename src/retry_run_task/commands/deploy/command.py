@@ -193,7 +193,7 @@ class _Run:
 
     def dry(self) -> int:
         """Show the plan and do nothing."""
-        state = self.stack.state()
+        state = self._ours()
         if state is not None and state.is_moving:
             talk.say(
                 f"The stack {self.name} is {state.status}; what would change is known when that is over."
@@ -240,11 +240,20 @@ class _Run:
             return self._interrupted()
         return self._end(plan, "updated" if plan.is_update else "created", state)
 
+    def _ours(self) -> State | None:
+        """Look at the stack, and refuse somebody else's."""
+        from retry_run_task.commands.deploy.template import known_resources  # noqa: PLC0415
+
+        state = self.stack.state()
+        if state is not None:
+            self.stack.check_ours(state, known_resources())
+        return state
+
     def _settled(self) -> State | None:
         """Wait for what an earlier run, or somebody else, has begun."""
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
 
-        state = self.stack.state()
+        state = self._ours()
         if state is not None and state.is_moving:
             talk.say(f"The stack {self.name} is {state.status}: waiting until that is over.")
             try:

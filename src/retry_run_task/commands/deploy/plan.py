@@ -183,6 +183,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         raise ConfigError(
             f"There is no bucket {bucket.name!r}.", hint="Make it, or leave --bucket out to have one made."
         )
+    if is_there and bucket.is_ours and not artifact.is_protected(s3, bucket):
+        artifact.check_ours(s3, bucket)
     before = stack.template() if is_update else ""
     if policy is None:
         policy = own_policy.installed(s3, before, inventory.identity.account) if is_update else OwnPolicy()

@@ -49,6 +49,12 @@ def with_code(text: str, bucket: str, key: str) -> str:
     return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"}}')
 
 
+def known_resources() -> dict[str, str]:
+    """Return the types of the resources that an installation by this version may have, by name."""
+    resources: JsonObject = parse(carried("template.yaml").decode())["Resources"]
+    return {name: one["Type"] for name, one in resources.items()}
+
+
 def code_of(text: str) -> tuple[str, str]:
     """Return bucket and key of the code in a stack's template; empty if it does not say."""
     code = parse(text).get("Resources", {}).get("Recover", {}).get("Properties", {}).get("Code")

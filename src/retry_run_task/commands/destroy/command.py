@@ -11,6 +11,7 @@ from retry_run_task.commands.shared import options, talk
 
 if TYPE_CHECKING:
     from retry_run_task.commands.destroy.removal import Leftovers, Removal
+    from retry_run_task.commands.shared.ownership import Resource
     from retry_run_task.commands.shared.stack_states import State
 
 
@@ -49,7 +50,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task destroy --region eu-west-1
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.commands.deploy import plan  # noqa: PLC0415 - as above
+    from retry_run_task.commands.deploy import plan, template  # noqa: PLC0415 - as above
     from retry_run_task.commands.destroy import removal  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
@@ -64,15 +65,16 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     of = removal.Removal(session, identity, where, Stack(session, where, stack, pause=pause))
     try:
         state = of.stack.state()
+        resources = of.stack.check_ours(state, template.known_resources()) if state else ()
         left = of.leftovers(state, bucket, log_group)
         if state is None and left.is_nothing:
             return _end("nothing", stack, where, (), as_json=as_json)
         recoveries = of.recoveries() if state else []
-        _show(state, left, stack, where, len(recoveries), now=now)
+        _show(state, resources, left, stack, where, len(recoveries), now=now)
         if not talk.ask("Remove this?", is_sure=yes):
             talk.say("Nothing was removed.")
             return talk.NO
-        removed = _remove(of, state, left, now=now, pause=pause)
+        removed = _remove(of, resources if state else None, left, now=now, pause=pause)
     except (KeyboardInterrupt, click.Abort):
         talk.say(
             "Interrupted; what was begun goes on by itself. Run the same command again to remove the rest."
@@ -84,11 +86,11 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _remove(
-    of: Removal, state: State | None, left: Leftovers, *, now: bool, pause: talk.Pause
+    of: Removal, resources: tuple[Resource, ...] | None, left: Leftovers, *, now: bool, pause: talk.Pause
 ) -> tuple[str, ...]:
-    if state is not None:
+    if resources is not None:
         _end_recoveries(of, now=now, pause=pause)
-        with talk.following(len(of.stack.resources())) as follow:
+        with talk.following(len(resources)) as follow:
             of.stack.delete(follow)
     return of.remove_leftovers(left, talk.say)
 
@@ -109,10 +111,21 @@ def _end_recoveries(of: Removal, *, now: bool, pause: talk.Pause) -> None:
 
 
 def _show(
-    state: State | None, left: Leftovers, stack: str, region: str, recoveries: int, *, now: bool
+    state: State | None,
+    resources: tuple[Resource, ...],
+    left: Leftovers,
+    stack: str,
+    region: str,
+    recoveries: int,
+    *,
+    now: bool,
 ) -> None:
     if state is not None:
-        talk.say(f"The stack {stack} in {region} ({state.status}) goes, with its functions, logs and queues.")
+        talk.say(
+            f"The stack {stack} in {region} ({state.status}) will be deleted, with {len(resources)} resources:"
+        )
+        for one in resources:
+            talk.say(f"  - {one}  {one.physical_id.rpartition(':')[2]}")
         if recoveries:
             what = "stopped; their tasks will not be started" if now else "waited for"
             talk.say(f"Recoveries under way: {recoveries}, which are {what}.")

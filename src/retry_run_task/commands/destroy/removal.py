@@ -180,7 +180,8 @@ class Removal:
                 kept.append(f"the bucket {left.bucket.name}: it is yours")
             elif not artifact.remove_bucket(s3, left.bucket):
                 kept.append(
-                    f"the bucket {left.bucket.name}: something else is in it, such as another stack's code"
+                    f"the bucket {left.bucket.name}: something else is in it, such as another stack's code, or it has "
+                    "a policy that is not ours"
                 )
         if left.log_group:
             kept.append(f"the log group {left.log_group}: it is the trail's")

@@ -76,6 +76,15 @@ def _stack(inventory: Inventory) -> Check:
         return unread(STACK, stack)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return skip(STACK, f"{name} is not installed here.", _DEPLOY)
+    if isinstance(stack.is_ours, Unknown):
+        return unread(STACK, stack.is_ours)
+    if not stack.is_ours:
+        return ng(STACK, f"There is a stack {name}, and it is not ours.", "Name another one with --stack.")
+    return _unfinished(stack) or _version(stack)
+
+
+def _unfinished(stack: Stack) -> Check | None:
+    name = stack.name
     said = f": {stack.reason.rstrip('.')}" if stack.reason else ""
     if stack.status.endswith("_IN_PROGRESS"):
         return skip(STACK, f"{name} is being changed ({stack.status}).", "Look again when it is done.")
@@ -87,14 +96,10 @@ def _stack(inventory: Inventory) -> Check:
             f"{name} is stuck in a change ({stack.status}){said}.",
             f"Go back first: aws cloudformation continue-update-rollback --stack-name {name}",
         )
-    return _version(stack)
+    return None
 
 
 def _version(stack: Stack) -> Check:
-    if not stack.version:
-        return ng(
-            STACK, f"There is a stack {stack.name}, and it is not ours.", "Name another one with --stack."
-        )
     undone = ", its last update was undone" if stack.status == "UPDATE_ROLLBACK_COMPLETE" else ""
     if stack.version == __version__:
         return ok(STACK, f"{stack.name} is installed, version {stack.version}{undone}.")

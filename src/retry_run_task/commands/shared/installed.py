@@ -5,7 +5,9 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.shared import ownership
 from retry_run_task.commands.shared.inventory import Alarm, Concurrency, Stack, Topic, Unknown
+from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ def read_stack(reader: Reader, name: str) -> Stack | Unknown | None:
     if described is None or described.get("StackStatus") == "DELETE_COMPLETE":
         return None
     outputs = {one["OutputKey"]: one.get("OutputValue", "") for one in described.get("Outputs") or ()}
+    resources = _read_resources(reader, name)
     return Stack(
         name=name,
         status=described.get("StackStatus", ""),
@@ -41,7 +44,26 @@ def read_stack(reader: Reader, name: str) -> Stack | Unknown | None:
         parameters=MappingProxyType(
             {one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters") or ()}
         ),
+        resources=resources,
+        is_ours=resources
+        if isinstance(resources, Unknown)
+        else ownership.is_installation(resources, described.get("Description") or ""),
         is_durable=_read_is_durable(reader, outputs.get("RecoverFunction", "")),
+    )
+
+
+def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown:
+    found = reader.read_all("cloudformation:ListStackResources", "StackResourceSummaries", StackName=name)
+    if isinstance(found, Unknown):
+        return found
+    return tuple(
+        Resource(
+            name=one["LogicalResourceId"],
+            type=one["ResourceType"],
+            physical_id=one.get("PhysicalResourceId") or "",
+            is_gone=one.get("ResourceStatus") == "DELETE_COMPLETE",
+        )
+        for one in found
     )
 
 
@@ -56,16 +78,13 @@ def _read_is_durable(reader: Reader, function: str) -> bool | Unknown | None:
 
 def read_alarms(reader: Reader, stack: Stack) -> tuple[Alarm, ...] | Unknown:
     """Return the alarms of an installation."""
-    resources = reader.read_all(
-        "cloudformation:ListStackResources", "StackResourceSummaries", StackName=stack.name
-    )
-    if isinstance(resources, Unknown):
-        return resources
+    if isinstance(stack.resources, Unknown):
+        return stack.resources
     # Not by the beginning of their names: those of retry-run-task-2 begin like those of retry-run-task.
     names = [
-        one["PhysicalResourceId"]
-        for one in resources
-        if one.get("ResourceType") == "AWS::CloudWatch::Alarm" and one.get("PhysicalResourceId")
+        one.physical_id
+        for one in stack.resources
+        if one.type == "AWS::CloudWatch::Alarm" and one.physical_id and not one.is_gone
     ]
     if not names:
         return ()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
+    from retry_run_task.commands.shared.ownership import Resource
     from retry_run_task.launch.values import CallerKind
 
 DEFAULT_STACK = "retry-run-task"
@@ -203,7 +204,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """An installation of this system.
+    """The stack that has the name of an installation.
 
     Attributes:
         name: The stack's name.
@@ -212,6 +213,8 @@ class Stack:
         outputs: By name.
         parameters: By name, as text.
         is_durable: Whether its recover function is there and durable; None if the stack names no function.
+        resources: What it has, with what is gone.
+        is_ours: Whether it is an installation of this system.
     """
 
     name: str
@@ -220,6 +223,8 @@ class Stack:
     outputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_durable: bool | Unknown | None = None
+    resources: tuple[Resource, ...] | Unknown = ()
+    is_ours: bool | Unknown = True
 
     @property
     def version(self) -> str:

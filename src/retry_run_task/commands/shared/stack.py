@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from retry_run_task.commands.shared import ownership
 from retry_run_task.commands.shared.faults import DeployError, calling, code_of, message_of, one_line, refused
+from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.stack_states import NEW, Change, ChangeSet, Happening, State
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class Stack:
             name: Its name.
             pause: Waits a little, before AWS is asked again.
         """
-        self.name = name
+        self.name, self.region = name, region
         self._pause = pause
         self._client: CloudFormationClient = session.client(
             "cloudformation", region_name=region, config=_CONFIG
@@ -70,7 +72,30 @@ class Stack:
             reason=one.get("StackStatusReason", ""),
             outputs={output["OutputKey"]: output.get("OutputValue", "") for output in one.get("Outputs", ())},
             tags={tag["Key"]: tag["Value"] for tag in one.get("Tags", ())},
+            description=one.get("Description") or "",
         )
+
+    def check_ours(self, state: State, known: Mapping[str, str]) -> tuple[Resource, ...]:
+        """Return what the stack has now, if all of it is ours.
+
+        Args:
+            state: How it is.
+            known: Types of the resources that an installation may have, by name.
+
+        Raises:
+            ForeignError: It belongs to somebody else, in whole or in part.
+            DeployError: AWS does not say.
+        """
+        resources = self.resources(state.stack_id)
+        is_empty = not resources and not state.description
+        where = f"{self.name} in {self.region}"
+        ownership.check(where, resources, state.description, self._change_sets() if is_empty else (), known)
+        return tuple(one for one in resources if not one.is_gone)
+
+    def _change_sets(self) -> tuple[str, ...]:
+        with calling(f"list the change sets of the stack {self.name}"):
+            pages = self._client.get_paginator("list_change_sets").paginate(StackName=self.name)
+            return tuple(one["ChangeSetName"] for page in pages for one in page["Summaries"])
 
     def template(self) -> str:
         """Return the text of the template that it was made from.
@@ -112,7 +137,7 @@ class Stack:
         with calling("make a change set"):
             made = self._client.create_change_set(
                 StackName=self.name,
-                ChangeSetName=f"retry-run-task-{uuid.uuid4().hex}",
+                ChangeSetName=f"{ownership.CHANGE_SET_PREFIX}{uuid.uuid4().hex}",
                 ChangeSetType=kind,
                 TemplateURL=template_url,
                 Parameters=[
@@ -212,19 +237,25 @@ class Stack:
                 hint="Remove what stands in the way and run the same command again; it goes on from there.",
             )
 
-    def resources(self) -> tuple[str, ...]:
-        """Return the names of what it has now, as the template calls them.
+    def resources(self, stack_id: str = "") -> tuple[Resource, ...]:
+        """Return what it has, and what of it is gone or was never made.
 
         Raises:
             DeployError: AWS does not say.
         """
         with calling(f"list the resources of the stack {self.name}"):
-            pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+            pages = self._client.get_paginator("list_stack_resources").paginate(
+                StackName=stack_id or self.name
+            )
             return tuple(
-                one["LogicalResourceId"]
+                Resource(
+                    name=one["LogicalResourceId"],
+                    type=one["ResourceType"],
+                    physical_id=one.get("PhysicalResourceId", ""),
+                    is_gone=one["ResourceStatus"] == "DELETE_COMPLETE",
+                )
                 for page in pages
                 for one in page["StackResourceSummaries"]
-                if one["ResourceStatus"] != "DELETE_COMPLETE"
             )
 
     def _seen(self, stack_id: str) -> set[str]:

@@ -26,6 +26,7 @@ class State:
         reason: What CloudFormation said about it; empty if nothing.
         outputs: By name.
         tags: By key.
+        description: Of the template that it was made from last.
     """
 
     stack_id: str
@@ -33,6 +34,7 @@ class State:
     reason: str
     outputs: Mapping[str, str]
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    description: str = ""
 
     @property
     def is_moving(self) -> bool:

@@ -11,6 +11,7 @@ import click
 
 from retry_run_task.commands.shared import options, talk
 from retry_run_task.commands.shared.inventory import Stack
+from retry_run_task.commands.shared.ownership import foreign
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -182,6 +183,8 @@ def _installed(found: Stack | Unknown | None, region: str, name: str, log_group:
         raise ConfigError(
             f"There is no stack {name} in {region}.", hint="Install it with: retry-run-task deploy."
         )
+    if isinstance(found, Stack) and found.is_ours is False:
+        raise foreign(f"{name} in {region}", found.resources if isinstance(found.resources, tuple) else ())
     outputs = found.outputs if isinstance(found, Stack) else {}
     log_group = log_group or outputs.get("TrailLogGroup", "")
     if not log_group:
