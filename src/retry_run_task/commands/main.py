@@ -14,6 +14,7 @@ from retry_run_task.commands.deploy.command import deploy
 from retry_run_task.commands.destroy.command import destroy
 from retry_run_task.commands.doctor.command import doctor
 from retry_run_task.commands.explain.command import explain
+from retry_run_task.commands.local.command import local
 from retry_run_task.commands.policy.command import policy
 from retry_run_task.commands.replay.command import replay
 from retry_run_task.commands.simulate.command import simulate
@@ -89,7 +90,7 @@ def help_(context: click.Context, names: tuple[str, ...]) -> None:
 
 
 GROUPS = (
-    ("Try it on this machine", (demo, explain, simulate)),
+    ("Try it on this machine", (demo, local, explain, simulate)),
     ("Install", (doctor, deploy, verify, policy, destroy)),
     ("Operate", (status, stop, pause, resume, replay, audit)),
     ("Help", (help_,)),

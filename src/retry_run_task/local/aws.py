@@ -28,6 +28,7 @@ from retry_run_task.local.clock import Clock
 from retry_run_task.local.cloudtrail.delivery import Delay, Trail, message
 from retry_run_task.local.cloudtrail.lookup_api import LookupApi
 from retry_run_task.local.cloudtrail.records import lambda_caller, sdk_caller
+from retry_run_task.local.described import Described
 from retry_run_task.local.ecs.service import EcsError
 from retry_run_task.local.eventbridge.api import PATHS as SCHEDULER_PATHS
 from retry_run_task.local.eventbridge.api import EventsApi
@@ -83,9 +84,10 @@ class LocalAws:
         topics: The SNS topics.
         schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
         roles: Roles in other accounts that may be taken.
+        described: What else clients can read of it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 -- what an account may be like
         self,
         *,
         speed: float = 1.0,
@@ -96,6 +98,8 @@ class LocalAws:
         event_delay: Delay = (75.0, 15.0),
         ways_in: Collection[str] = ("logs",),
         seed: int = 0,
+        until_present: bool = False,
+        port: int = 0,
     ) -> None:
         """Build it; nothing runs before the `with` block.
 
@@ -111,11 +115,14 @@ class LocalAws:
             ways_in: Which of `logs`, `eventbridge` (CloudTrail's records as events) and `task-state-change`
                 (ECS's own events) there are.
             seed: Of delays and ids.
+            until_present: Whether it runs with the real time once it has caught up with it.
+            port: Where clients reach it; 0 for a free port.
         """
         if unknown := set(ways_in) - WAYS_IN:
             raise ValueError(f"ways_in has {sorted(unknown)}; expected some of {sorted(WAYS_IN)}")
         self.account, self.region = account, region
-        self.clock = Clock(speed, start)
+        self.clock = Clock(speed, start, until_present=until_present)
+        self._port = port
         self.functions = Functions(self.clock, account, region)
         self.durable = DurableExecutions(self.clock, account, region, self.functions.invoke)
         self.logs = Logs(self.clock, account, region, self.functions.deliver)
@@ -142,6 +149,7 @@ class LocalAws:
             seed,
         )
         self.lookup = LookupApi(self.clock, self.trail)
+        self.described = Described(account, region, self.trail.log_group)
         self.logs.create_group(self.trail.log_group)
         self._server: Server | None = None
         self._lambda = LambdaApi(self.functions, self.durable)
@@ -155,7 +163,10 @@ class LocalAws:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            server = self._server = Server(self._serve)
+            # It has an event loop since it was made, also if there is no port for a server.
+            stack.callback(self.durable.stop)
+            server = self._server = Server(self._serve, self._port)
+            stack.pop_all()
             # The last is the first to be stopped, and the first is what the others still use.
             for stop in (
                 self.clock.stop,
@@ -258,6 +269,9 @@ class LocalAws:
         return self._server
 
     def _serve(self, request: Request) -> Response:
+        return self.described.serve(request) or self._serve_modelled(request)
+
+    def _serve_modelled(self, request: Request) -> Response:
         target = request.headers.get("X-Amz-Target") or ""
         try:
             if target.startswith("AmazonEC2ContainerService"):
@@ -284,17 +298,18 @@ class LocalAws:
             bus = self.events if place is self._home else Events(lambda *_: None)
             return EventsApi(place.schedules, bus).operations()
         if "CloudTrail_20131101" in target:
-            return self.lookup.operations()
+            return self.lookup.operations() | self.described.trail_operations()
         return self._logs_operations if target.startswith("Logs_20140328") else {}
 
     def _serve_query(self, request: Request) -> Response:
         if b"Version=2010-03-31" in request.body:
-            return query_operation(request, self.topics.operations(), topics.NAMESPACE)
-        operations: dict[str, Callable[[dict[str, str]], Mapping[str, Any]]] = {
+            operations = {**self.topics.operations(), **self.described.topic_operations()}
+            return query_operation(request, operations, topics.NAMESPACE)
+        identity: dict[str, Callable[[dict[str, str]], Mapping[str, Any]]] = {
             "GetCallerIdentity": lambda _: self._identity(request),
             "AssumeRole": lambda form: self.roles.assume(form, self._caller(request).identity),
         }
-        return query_operation(request, operations, STS_NAMESPACE)
+        return query_operation(request, identity, STS_NAMESPACE)
 
     def _serve_ecs(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())

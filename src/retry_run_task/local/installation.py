@@ -106,16 +106,22 @@ def install(
         python_path=python_path,
     )
     if subscribe:
-        aws.logs.put_subscription_filter(aws.trail.log_group, FILTER_NAME, FILTER_PATTERN, made.intake)
-        aws.events.put_rule(f"{stack}-failed-calls", eventbridge.EVENT_PATTERN, made.intake)
-        aws.events.put_rule(
-            f"{stack}-failed-starts",
-            task_state_change.EVENT_PATTERN,
-            made.intake,
-            paths=task_state_change.INPUT_PATHS,
-            template=task_state_change.INPUT_TEMPLATE,
-        )
+        connect(aws, made)
     return made
+
+
+def connect(aws: LocalAws, made: Installation) -> None:
+    """Connect the log group and the event bus to intake."""
+    intake, _ = aws.functions.get(made.intake)
+    aws.logs.put_subscription_filter(aws.trail.log_group, FILTER_NAME, FILTER_PATTERN, intake.arn)
+    aws.events.put_rule(f"{made.stack}-failed-calls", eventbridge.EVENT_PATTERN, made.intake)
+    aws.events.put_rule(
+        f"{made.stack}-failed-starts",
+        task_state_change.EVENT_PATTERN,
+        made.intake,
+        paths=task_state_change.INPUT_PATHS,
+        template=task_state_change.INPUT_TEMPLATE,
+    )
 
 
 def _environment(

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 SERVER_ERROR = 500
 # Credential=<access key id>/<date>/<Region>/<service>/aws4_request
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
-CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(?:[^/,\s]*/([^/,\s]+)/)?")
+CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(?:[^/,\s]*/([^/,\s]+)/([^/,\s]+))?")
 # So much more than any request these services take that refusing one is still theirs.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
@@ -63,6 +63,12 @@ class Request:
         """The Region that the request was signed for; None if nobody did."""
         found = CREDENTIAL.search(self.headers.get("Authorization") or "")
         return found.group(2) if found else None
+
+    @property
+    def service(self) -> str | None:
+        """The service that the request was signed for; None if nobody did."""
+        found = CREDENTIAL.search(self.headers.get("Authorization") or "")
+        return found.group(3) if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,11 +180,12 @@ def query_operation(
     return Response(status=status, body=body.encode(), headers={"Content-Type": "text/xml"})
 
 
-def _xml(members: Mapping[str, Any]) -> str:
-    return "".join(
-        f"<{key}>{escape(value) if isinstance(value, str) else _xml(value)}</{key}>"
-        for key, value in members.items()
-    )
+def _xml(value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(f"<member>{_xml(one)}</member>" for one in value)
+    if isinstance(value, dict):
+        return "".join(f"<{key}>{_xml(inner)}</{key}>" for key, inner in value.items())
+    return escape(str(value))
 
 
 def unknown_operation(name: str) -> AwsError:
@@ -187,13 +194,18 @@ def unknown_operation(name: str) -> AwsError:
 
 
 class Server:
-    """An HTTP server on a free loopback port.
+    """An HTTP server on a loopback port.
 
     Clients keep their connections, so there is one thread per client connection, not per request.
     """
 
-    def __init__(self, serve: Callable[[Request], Response]) -> None:
-        self._http = _HttpServer(serve)
+    def __init__(self, serve: Callable[[Request], Response], port: int = 0) -> None:
+        """Take the port; 0 for a free one.
+
+        Raises:
+            OSError: Somebody else has it.
+        """
+        self._http = _HttpServer(serve, port)
         self._thread = threading.Thread(
             # The default polls for shutdown twice a second, and stopping waits for the poll.
             target=self._http.serve_forever,
@@ -225,8 +237,8 @@ class _HttpServer(ThreadingHTTPServer):
     # A burst of new clients (a midnight batch) must not be refused by the default backlog of 5.
     request_queue_size = 128
 
-    def __init__(self, serve: Callable[[Request], Response]) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, serve: Callable[[Request], Response], port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
         self.serve = serve
         self.lock = threading.Lock()
         self.open: dict[threading.Thread, socket.socket] = {}
@@ -296,9 +308,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("x-amzn-RequestId", str(uuid.uuid4()))
         self.send_header("Content-Length", str(len(response.body)))
         self.end_headers()
-        self.wfile.write(response.body)
+        if self.command != "HEAD":
+            self.wfile.write(response.body)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 -- http.server looks the methods up by these names
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815 -- http.server looks the methods up by these names
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- http.server's signature
         log.debug(format, *args)

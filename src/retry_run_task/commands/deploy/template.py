@@ -144,6 +144,14 @@ class Filled:
             if not self._filled(assertion["Assert"])
         )
 
+    def outputs(self) -> dict[str, str]:
+        """Return the outputs whose condition holds, by name."""
+        return {
+            name: str(self._filled(output["Value"]))
+            for name, output in self._template.get("Outputs", {}).items()
+            if self._holds(output.get("Condition"))
+        }
+
     def _name_of(self, name: str, properties: JsonObject) -> str:
         named = [str(self._filled(properties[key])) for key in _NAMES if key in properties]
         # An alias has a function's name and one of its own: <function>:<alias>.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.local.aws import LocalAws
 
@@ -22,7 +25,8 @@ class Job:
         by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
         environment: Override values, which CloudTrail hides.
         from_event: Whether its overrides are made from the event that triggers it, which is gone afterwards.
-        minute: When it is due, in minutes from midnight: -1 or 0.
+        minute: When it is due each day, in minutes from midnight, UTC; may be negative.
+        every_min: How many minutes lie between its runs, from when it is scheduled on; None for once a day.
     """
 
     name: str
@@ -32,12 +36,20 @@ class Job:
     environment: tuple[tuple[str, str], ...] = ()
     from_event: bool = False
     minute: int = 0
+    every_min: int | None = None
 
     @property
     def expression(self) -> str:
         """When it is due."""
+        if self.every_min is not None:
+            return f"rate({self.every_min} minutes)"
         hour, minute = divmod(self.minute % (24 * 60), 60)
         return f"cron({minute} {hour} * * ? *)"
+
+    def at(self, when: datetime) -> Self:
+        """Return it as due each day at the time of day of a moment."""
+        moment = when.astimezone(UTC)
+        return replace(self, minute=moment.hour * 60 + moment.minute)
 
     def target(self, cluster_arn: str, role_arn: str) -> JsonObject:
         """Return what EventBridge is told to run."""
@@ -68,7 +80,9 @@ class Job:
         """Have EventBridge start it."""
         target = self.target(cluster_arn, f"arn:aws:iam::{aws.account}:role/start-{self.name}")
         if self.by_scheduler:
-            aws.schedules.create_schedule(self.name, expression=self.expression, target=target)
+            # A rate has a beginning, so that nobody misses what was due before.
+            start = aws.clock.now() if self.every_min is not None else None
+            aws.schedules.create_schedule(self.name, expression=self.expression, target=target, start=start)
         else:
             aws.schedules.put_rule(self.name, expression=self.expression)
             aws.schedules.put_targets(self.name, [{"Id": "1", **target}])

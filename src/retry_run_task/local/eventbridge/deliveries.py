@@ -94,6 +94,7 @@ class Deliveries:
     Attributes:
         dead_letters: What was given up, oldest first.
         on_delivery: Called with each ``Delivery``.
+        barred_roles: ARNs of roles that EventBridge may not take; a call with one is not made, so nothing records it.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class Deliveries:
         """
         self.dead_letters: list[DeadLetter] = []
         self.on_delivery: list[Callable[[Delivery], object]] = []
+        self.barred_roles: set[str] = set()
         self._clock, self._run_task, self._invoke = clock, run_task, invoke
         self._random = random.Random(seed)  # noqa: S311 -- backoff that must be the same in every run
 
@@ -123,6 +125,9 @@ class Deliveries:
         error: EcsError | AwsError | None = None
         try:
             body = call.body(attempt)
+            if (role := call.target.get("RoleArn")) in self.barred_roles:
+                # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
+                raise AwsError("NO_PERMISSIONS", f"EventBridge is not allowed to assume {role}")
             if call.caller is None:
                 self._invoke(call.target["Arn"], body)
             else:

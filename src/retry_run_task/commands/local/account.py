@@ -1,0 +1,273 @@
+"""The account that ``local`` starts: schedules, a night of failures that lies behind it, and the product installed.
+
+It lives through the night faster than life, until it has caught up with the clock on the wall; so whatever a command
+says of times is true, and what is under way by then goes on at the speed of life.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Self
+
+from retry_run_task.commands.deploy import artifact, template
+from retry_run_task.commands.shared.inventory import Identity
+from retry_run_task.commands.shared.jobs import Job
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch import names
+from retry_run_task.launch.request import family
+from retry_run_task.local.aws import LocalAws
+from retry_run_task.local.described import Resource, Stack
+from retry_run_task.local.installation import connect, install
+
+if TYPE_CHECKING:
+    from retry_run_task.local.cloudtrail.records import Call
+    from retry_run_task.local.installation import Installation
+    from retry_run_task.local.topics import Published
+
+REGION = "ap-northeast-1"
+CLUSTER = "batch"
+ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c", "subnet-d": f"{REGION}d"}
+ADDRESS = "on-call@example.com"
+
+# How long ago it begins to live, and how long after the batch zone a has capacity again.
+NIGHT = timedelta(minutes=40)
+OUTAGE = timedelta(minutes=6)
+# From the present on zone c is without capacity for so long, then with it for so long, and so on.
+TURN = timedelta(minutes=10)
+
+# Failed before the product was there, so that `replay` finds it.
+TOO_EARLY = Job(name="stock-sync")
+# EventBridge may not take its role, so it calls nothing, nothing is recorded, and `audit` alone finds it.
+MISSED = Job(name="backup-check")
+RETIRED = Job(name="usage-rollup")
+BATCH = (
+    Job(name="nightly-report"),
+    Job(name="invoice-export", by_scheduler=True),
+    Job(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
+    Job(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
+    Job(name="data-export", subnets=("subnet-c",), count=2),
+    Job(name="event-report", environment=(("AS_OF", "<time>"),), from_event=True),
+    RETIRED,
+)
+SWEEP = Job(name="queue-sweep", subnets=("subnet-c",), by_scheduler=True, every_min=10)
+JOBS = (TOO_EARLY, MISSED, *BATCH, SWEEP)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """Something that happened there.
+
+    Attributes:
+        at: When.
+        who: ``AWS``, ``EventBridge``, ``recover`` or ``message``.
+        text: What.
+    """
+
+    at: datetime
+    who: str
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Account:
+    """The account, while the ``with`` block lasts.
+
+    Attributes:
+        speed: Virtual seconds per real second, until it has caught up.
+        port: Where clients reach it; 0 for a free port.
+        aws: The local AWS.
+        lines: What happens, in order of time.
+    """
+
+    speed: float
+    port: int = 0
+    aws: LocalAws = field(init=False)
+    lines: SimpleQueue[Line] = field(default_factory=SimpleQueue)
+    _installation: Installation = field(init=False)
+    _cluster_arn: str = field(init=False)
+
+    def __enter__(self) -> Self:
+        """Start it and begin the night.
+
+        Raises:
+            ConfigError: The port is taken.
+        """
+        self.aws = LocalAws(
+            speed=self.speed,
+            start=datetime.now(UTC) - NIGHT,
+            until_present=True,
+            region=REGION,
+            trail_delay=(20, 5),
+            event_delay=(10, 5),
+            ways_in=("logs", "eventbridge", "task-state-change"),
+            port=self.port,
+        )
+        try:
+            self.aws.__enter__()
+        except OSError as error:
+            raise ConfigError(
+                f"The port {self.port} of this machine cannot be used: {error.strerror}.",
+                hint="Is another local AWS running? Else name a port with --port, or 0 for any.",
+            ) from None
+        try:
+            self._furnish()
+            self._live()
+        except BaseException:
+            self.aws.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End everything that runs in it."""
+        self.aws.__exit__(None, None, None)
+
+    def _furnish(self) -> None:
+        aws = self.aws
+        self._cluster_arn = aws.ecs.create_cluster(CLUSTER)
+        for subnet, zone in ZONES.items():
+            aws.ecs.add_subnet(subnet, zone)
+        for job in JOBS:
+            aws.ecs.register_task_definition(job.name, run_for=timedelta(minutes=5))
+        # Somebody has retired a task definition, and forgot the rule that runs it.
+        aws.ecs.deregister(RETIRED.name)
+        self._installation = install(aws, subscribe=False)
+        aws.functions.warm()
+        aws.described.has_trail = True
+        aws.described.subscriptions[self._installation.topic_arn] = (ADDRESS,)
+        self._describe_stack()
+        aws.ecs.on_call.append(self._called)
+        aws.functions.on_log.append(self._logged)
+        aws.topics.on_publish.append(self._published)
+
+    def _describe_stack(self) -> None:
+        """Tell of the stack that `deploy` would have made."""
+        described, made = self.aws.described, self._installation
+        identity = Identity(
+            account=self.aws.account, arn=f"arn:aws:iam::{self.aws.account}:user/operator", partition="aws"
+        )
+        text, bucket = _template(made.stack, identity)
+        parsed = template.parse(text)
+        parameters = {name: str(one.get("Default", "")) for name, one in parsed["Parameters"].items()} | {
+            "TaskDefinitions": ",".join(sorted(job.name for job in JOBS)),
+            "Clusters": CLUSTER,
+            "TrailLogGroupName": self.aws.trail.log_group,
+            "NotificationEmail": ADDRESS,
+        }
+        filled = template.Filled(parsed, made.stack, identity, REGION, parameters)
+        outputs = filled.outputs() | {
+            "Topic": made.topic_arn,
+            "IntakeFunction": made.intake,
+            "RecoverFunction": made.recover,
+        }
+        resources = []
+        for name, one in filled.resources.items():
+            is_alarm = one["Type"] == "AWS::CloudWatch::Alarm"
+            named = f"{made.stack}-{name}" if is_alarm else name
+            resources.append(Resource(name=name, type=one["Type"], physical_id=named))
+            if is_alarm:
+                described.alarms[named] = (made.topic_arn,)
+        described.stacks[made.stack] = Stack(
+            name=made.stack, template=text, parameters=parameters, outputs=outputs, resources=resources
+        )
+        described.buckets.add(bucket)
+        described.reserved = int(parameters["RecoverConcurrency"] or 0)
+
+    def _live(self) -> None:
+        """Have the night happen."""
+        aws, clock = self.aws, self.aws.clock
+        early = _next_minute(clock.now() + timedelta(seconds=20))
+        due = early + timedelta(minutes=3)
+        self._due(TOO_EARLY, early)
+        clock.call_at(early - timedelta(seconds=1), self._take_capacity)
+        # Its record has been everywhere by now.
+        clock.call_at(early + timedelta(minutes=1), self._connect)
+        for job in (MISSED, *BATCH):
+            self._due(job, due)
+        aws.schedules.deliveries.barred_roles.add(f"arn:aws:iam::{aws.account}:role/start-{MISSED.name}")
+        clock.call_at(due + OUTAGE, partial(self._give_back, "ad", "zones a and d have capacity again"))
+        if clock.catches_up_at is not None:
+            clock.call_at(max(clock.catches_up_at, due + OUTAGE), self._arrive)
+
+    def _due(self, job: Job, when: datetime) -> None:
+        job.at(when).schedule(self.aws, self._cluster_arn)
+
+    def _connect(self) -> None:
+        connect(self.aws, self._installation)
+        self._say("AWS", "retry-run-task is installed; until now nobody learned of failures")
+
+    def _take_capacity(self) -> None:
+        for zone in "ac":
+            self.aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", 0)
+        self.aws.ecs.capacity.set(f"{REGION}d", "FARGATE", 2)
+        self._say("AWS", "zones a and c run out of Fargate capacity; zone d has room for 2 tasks")
+
+    def _give_back(self, zones: str, words: str) -> None:
+        for zone in zones:
+            self.aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", None)
+        self._say("AWS", words)
+
+    def _arrive(self) -> None:
+        self._say("AWS", "the night is over: from here on time passes as on your clock")
+        SWEEP.schedule(self.aws, self._cluster_arn)
+        self._turn(has_capacity=False)
+
+    def _turn(self, *, has_capacity: bool) -> None:
+        """Give zone c its capacity, or take it, and so on for ever."""
+        minutes = f"for {TURN.total_seconds() / 60:g} min"
+        self.aws.ecs.capacity.set(f"{REGION}c", "FARGATE", None if has_capacity else 0)
+        self._say("AWS", f"zone c has {'capacity' if has_capacity else 'no capacity'} {minutes}")
+        self.aws.clock.call_later(TURN.total_seconds(), partial(self._turn, has_capacity=not has_capacity))
+
+    # What is seen of it.
+
+    def _called(self, call: Call) -> None:
+        if names.is_ours(call.body.get("startedBy")):
+            return
+        placed, asked = len(call.response["tasks"]) if call.response else 0, call.body.get("count", 1)
+        self._say("EventBridge", f"{family(call.body)}: {placed} of {asked} started")
+
+    def _logged(self, function: str, line: str) -> None:
+        try:
+            record: Any = json.loads(line)
+        except ValueError:
+            return
+        if function != self._installation.recover or not isinstance(record, dict):
+            return
+        job = family({"taskDefinition": record.get("task_definition")})
+        match record.get("message"):
+            case "recovery.recovered" | "recovery.already_running":
+                self._say("recover", f"{job}: {record['outcome']} after {record['attempts']} attempts")
+            case "recovery.gave_up":
+                self._say("recover", f"{job}: gave up ({record['outcome']})")
+            case _:
+                pass
+
+    def _published(self, published: Published) -> None:
+        self._say("message", published.subject or "")
+
+    def _say(self, who: str, text: str) -> None:
+        self.lines.put(Line(at=self.aws.clock.now(), who=who, text=text))
+
+
+def _next_minute(after: datetime) -> datetime:
+    return after.replace(second=0, microsecond=0) + timedelta(minutes=1)
+
+
+def _template(stack: str, identity: Identity) -> tuple[str, str]:
+    """Return the text of the installed stack's template, and the bucket that it has its code from."""
+    bucket = artifact.bucket_for(identity, REGION).name
+    try:
+        text = template.carried("template.yaml").decode()
+        code = artifact.artifact(stack, "lambda.zip", template.carried("lambda.zip"))
+    except ConfigError:
+        # A source tree that nothing was built from.
+        source = Path(__file__).parents[4] / "infra" / "template.yaml"
+        if not source.is_file():
+            raise
+        return source.read_text(encoding="utf-8"), bucket
+    return template.with_code(text, bucket, code.key), bucket

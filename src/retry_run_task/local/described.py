@@ -1,0 +1,228 @@
+"""What else there is of an account, told rather than modelled: stacks, alarms, buckets, who hears a topic.
+
+Whoever makes the account says what there is; clients can read it, as an operator's commands do, and change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.local.server import (
+    AwsError,
+    Request,
+    Response,
+    json_operation,
+    json_response,
+    query_operation,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+Json = dict[str, Any]
+Form = dict[str, str]
+
+STACKS_NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
+# What an account has for its functions until it asks for more, and what Lambda keeps back for all of them.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+CONCURRENT_EXECUTIONS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One resource of a stack.
+
+    Attributes:
+        name: In the template.
+        type: As CloudFormation names it.
+        physical_id: What it is called in its service.
+    """
+
+    name: str
+    type: str
+    physical_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A stack as CloudFormation describes it.
+
+    Attributes:
+        name: Its name.
+        template: The text that it was made from.
+        parameters: By name.
+        outputs: By name.
+        resources: What it made.
+    """
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    outputs: Mapping[str, str]
+    resources: Sequence[Resource]
+
+
+@dataclass(slots=True)
+class Described:
+    """What there is, besides what the local AWS models. It is empty until somebody says what there is.
+
+    Attributes:
+        stacks: By name.
+        alarms: The topics that an alarm tells, by its name.
+        buckets: Names.
+        subscriptions: The addresses that hear a topic, by its ARN.
+        reserved: Of the concurrent executions, how many functions have reserved.
+        has_trail: Whether there is a trail that writes to the log group, as CloudTrail describes it.
+    """
+
+    account: str
+    region: str
+    log_group: str
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    alarms: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    buckets: set[str] = field(default_factory=set)
+    subscriptions: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    reserved: int = 0
+    has_trail: bool = False
+
+    def serve(self, request: Request) -> Response | None:
+        """Answer a request of a service that is all told; None if it is another's."""
+        match request.service:
+            case "s3":
+                return self._serve_bucket(request)
+            case "cloudformation":
+                return query_operation(request, self._stack_operations(), STACKS_NAMESPACE)
+            case "monitoring":
+                return json_operation(request, self._alarm_operations())
+            case "lambda" if request.path.endswith("/account-settings"):
+                return json_response(self._lambda_settings())
+            case _:
+                return None
+
+    # CloudFormation. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
+
+    def _stack_operations(self) -> dict[str, Callable[[Form], Mapping[str, Any]]]:
+        """Return the operations on stacks that the local AWS has, by name."""
+        if not self.stacks:
+            return {}
+        return {
+            "DescribeStacks": self._describe_stacks,
+            "GetTemplate": lambda form: {"TemplateBody": self._stack(form).template},
+            "ListStackResources": lambda form: {
+                "StackResourceSummaries": [
+                    {
+                        "LogicalResourceId": one.name,
+                        "PhysicalResourceId": one.physical_id,
+                        "ResourceType": one.type,
+                        "ResourceStatus": "CREATE_COMPLETE",
+                    }
+                    for one in self._stack(form).resources
+                ]
+            },
+        }
+
+    def _describe_stacks(self, form: Form) -> Mapping[str, Any]:
+        found = [self._stack(form)] if "StackName" in form else list(self.stacks.values())
+        return {"Stacks": [self._described(one) for one in found]}
+
+    def _described(self, stack: Stack) -> Json:
+        prefix = f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{stack.name}"
+        return {
+            "StackId": f"{prefix}/00000000-0000-4000-8000-000000000000",
+            "StackName": stack.name,
+            "StackStatus": "CREATE_COMPLETE",
+            "CreationTime": "2026-01-01T00:00:00Z",
+            "Parameters": [
+                {"ParameterKey": name, "ParameterValue": value} for name, value in stack.parameters.items()
+            ],
+            "Outputs": [{"OutputKey": name, "OutputValue": value} for name, value in stack.outputs.items()],
+        }
+
+    def _stack(self, form: Form) -> Stack:
+        name = form["StackName"]
+        found = self.stacks.get(name.split("/")[1] if name.startswith("arn:") else name)
+        if found is None:
+            raise AwsError("ValidationError", f"Stack with id {name} does not exist")
+        return found
+
+    # CloudWatch. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+
+    def _alarm_operations(self) -> dict[str, Callable[[Json], Any]]:
+        """Return the operations on alarms that the local AWS has, by name."""
+        return {
+            "DescribeAlarms": lambda body: {
+                "MetricAlarms": [
+                    {"AlarmName": name, "AlarmActions": list(topics), "ActionsEnabled": True}
+                    for name, topics in self.alarms.items()
+                    if name in body.get("AlarmNames", self.alarms)
+                ],
+                "CompositeAlarms": [],
+            }
+        }
+
+    # SNS. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
+
+    def topic_operations(self) -> dict[str, Callable[[Form], Mapping[str, Any]]]:
+        """Return the operations on subscriptions that the local AWS has, by name."""
+        return {
+            "ListSubscriptionsByTopic": lambda form: {
+                "Subscriptions": [
+                    {
+                        "SubscriptionArn": f"{form['TopicArn']}:{number:012d}",
+                        "Owner": self.account,
+                        "Protocol": "email",
+                        "Endpoint": address,
+                        "TopicArn": form["TopicArn"],
+                    }
+                    for number, address in enumerate(self.subscriptions.get(form["TopicArn"], ()))
+                ]
+            }
+        }
+
+    # CloudTrail. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Operations.html
+
+    def trail_operations(self) -> dict[str, Callable[[Json], Any]]:
+        """Return the operations on trails that the local AWS has, by name."""
+        if not self.has_trail:
+            return {}
+        arn = f"arn:aws:cloudtrail:{self.region}:{self.account}:trail/management-events"
+        trail = {
+            "Name": "management-events",
+            "TrailARN": arn,
+            "HomeRegion": self.region,
+            "IsMultiRegionTrail": False,
+            "IsOrganizationTrail": False,
+            "CloudWatchLogsLogGroupArn": f"arn:aws:logs:{self.region}:{self.account}:log-group:{self.log_group}:*",
+        }
+        selector = {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}
+        return {
+            "DescribeTrails": lambda _: {"trailList": [trail]},
+            "GetTrailStatus": lambda _: {"IsLogging": True},
+            "GetEventSelectors": lambda _: {"TrailARN": arn, "EventSelectors": [selector]},
+        }
+
+    # Lambda. https://docs.aws.amazon.com/lambda/latest/api/API_GetAccountSettings.html
+
+    def _lambda_settings(self) -> Json:
+        """Answer `GetAccountSettings`."""
+        free = CONCURRENT_EXECUTIONS - self.reserved
+        return {
+            "AccountLimit": {
+                "ConcurrentExecutions": CONCURRENT_EXECUTIONS,
+                "UnreservedConcurrentExecutions": free,
+            },
+            "AccountUsage": {},
+        }
+
+    # S3. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+
+    def _serve_bucket(self, request: Request) -> Response:
+        """Answer whether a bucket is there; nothing is in it, and nothing can be put there."""
+        bucket, _, key = request.path.removeprefix("/").partition("/")
+        if request.method == "HEAD" and not key:
+            return Response(status=200 if bucket in self.buckets else 404)
+        code, status = ("NoSuchKey", 404) if request.method in ("GET", "HEAD") else ("NotImplemented", 501)
+        words = f"the local AWS keeps no files: {request.method} {request.path}"
+        body = f"<Error><Code>{code}</Code><Message>{words}</Message></Error>"
+        return Response(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})
