@@ -51,6 +51,7 @@ PURPOSES = {
     "VpcPolicy": "what both need in a VPC",
     "RecoverLogGroup": "what recoveries decided",
     "RecoverPolicy": "what recover may do",
+    "RecoverReadsPolicy": "what recover may read of rules and schedules",
     "RecoverKeysPolicy": "what recover may do with keys",
     "RecoverRole": "what recover runs under",
     "Recover": "makes failed calls again; a durable function",
@@ -214,6 +215,8 @@ WHEN = {
     "HasVpc": "with `<SubnetIds>`",
     "HasTrailLogGroup": "with `<TrailLogGroupName>`",
     "WatchesTrail": "with `<TrailLogGroupName>` and `<TrailSilentHours>`",
+    "ReadsRules": "with `<ReadRules>`",
+    "ReadsSchedules": "with `<ReadSchedules>`",
     "PassesRoles": "with `<PassRoleArns>`",
 }
 

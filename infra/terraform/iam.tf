@@ -175,30 +175,6 @@ data "aws_iam_policy_document" "recover" {
     }
   }
 
-  statement {
-    sid = "ReadTheSchedule"
-    actions = [
-      "ecs:ListTagsForResource",
-      "events:DescribeRule",
-      "events:ListTagsForResource",
-      "events:ListTargetsByRule",
-      "scheduler:GetSchedule",
-      "scheduler:ListTagsForResource",
-    ]
-    resources = [
-      "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
-      "arn:${local.partition}:events:*:${local.account}:rule/*",
-      "arn:${local.partition}:scheduler:*:${local.account}:schedule/*",
-      "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
-    ]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = local.regions
-    }
-  }
-
   # The role of this name in these accounts; what it may do there, and for whom, is said by that account.
   dynamic "statement" {
     for_each = length(var.member_accounts) > 0 ? [1] : []
@@ -263,6 +239,69 @@ resource "aws_iam_role" "recover" {
 resource "aws_iam_role_policy_attachment" "recover" {
   role       = aws_iam_role.recover.name
   policy_arn = aws_iam_policy.recover.arn
+}
+
+# What of the account recover may read: by name, since an input may hold anything.
+data "aws_iam_policy_document" "recover_reads" {
+  dynamic "statement" {
+    for_each = length(var.read_rules) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadTheRules"
+      actions   = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
+      resources = [for rule in var.read_rules : "arn:${local.partition}:events:*:${local.account}:rule/${rule}"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = local.regions
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.read_schedules) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadTheSchedules"
+      actions   = ["scheduler:GetSchedule"]
+      resources = [for schedule in var.read_schedules : "arn:${local.partition}:scheduler:*:${local.account}:schedule/${schedule}"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = local.regions
+      }
+    }
+  }
+
+  statement {
+    sid     = "ReadTags"
+    actions = ["ecs:ListTagsForResource", "scheduler:ListTagsForResource"]
+    resources = [
+      "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
+    ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+}
+
+resource "aws_iam_policy" "recover_reads" {
+  name        = "${var.name}-reads-policy"
+  path        = var.role_path
+  description = "What recover of retry-run-task may read of rules and schedules."
+  policy      = data.aws_iam_policy_document.recover_reads.json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "recover_reads" {
+  role       = aws_iam_role.recover.name
+  policy_arn = aws_iam_policy.recover_reads.arn
 }
 
 # Beside the policy above, which has little room left: IAM allows 6,144 characters each.

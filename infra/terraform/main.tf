@@ -391,7 +391,7 @@ resource "aws_lambda_function" "recover" {
     }
   }
 
-  depends_on = [aws_iam_role_policy_attachment.recover, aws_iam_role_policy_attachment.recover_keys, aws_iam_role_policy_attachment.vpc]
+  depends_on = [aws_iam_role_policy_attachment.recover, aws_iam_role_policy_attachment.recover_reads, aws_iam_role_policy_attachment.recover_keys, aws_iam_role_policy_attachment.vpc]
 }
 
 resource "aws_lambda_alias" "live" {

@@ -18,6 +18,8 @@ GIVEN = {
     "TaskDefinitions": "nightly,report-*",
     "Clusters": "batch,default",
     "Regions": "ap-northeast-1,eu-west-1",
+    "ReadRules": "nightly,reports/report-*",
+    "ReadSchedules": "default/nightly",
 }
 HOME, ROLES = "123456789012", "batch,service/batch-execution"
 KEY = "arn:aws:kms:ap-northeast-1:210987654321:key/5678abcd-12ab-34cd-56ef-1234567890ab"
@@ -44,6 +46,7 @@ def test_recover_may_do_there_what_it_may_do_at_home_and_nothing_else() -> None:
     arns = ",".join(f"arn:aws:iam::{HOME}:role/{name}" for name in ROLES.split(","))
     made = Stack(PassRoleArns=arns, ScheduleKeyArns=KEY, **GIVEN)
     home = statements(made, "RecoverPolicy") | statements(made, "RecoverKeysPolicy")
+    home |= statements(made, "RecoverReadsPolicy")
     away = statements(member(), "MemberPolicy")
     assert away.keys() == NOT_OWN - {"EnterOtherAccounts"}
     # Where an account is in an ARN, it is the account's own; and roles are told by name, for many accounts at once.

@@ -300,6 +300,42 @@ def test_without_roles_or_a_key_there_is_no_permission_for_them() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("given", "may", "may_not"),
+    [
+        (
+            {"ReadRules": "nightly,reports/report-*", "ReadSchedules": "default/nightly"},
+            [
+                "events:1:rule/nightly",
+                "events:1:rule/reports/report-eu",
+                "scheduler:1:schedule/default/nightly",
+            ],
+            ["events:1:rule/payroll", "events:1:rule/reports/x", "scheduler:1:schedule/default/payroll"],
+        ),
+        ({}, ["events:1:rule/payroll", "scheduler:1:schedule/a/b"], []),
+        (
+            {"ReadRules": "", "ReadSchedules": ""},
+            [],
+            ["events:1:rule/nightly", "scheduler:1:schedule/default/nightly"],
+        ),
+    ],
+)
+def test_recover_may_read_the_inputs_of_what_is_named_and_of_nothing_else(
+    given: dict[str, str], may: list[str], may_not: list[str]
+) -> None:
+    """An input may hold anything."""
+    stack = Stack(**{**EVERYTHING, **given})
+    reading = {"events:ListTargetsByRule", "scheduler:GetSchedule"}
+    patterns = [
+        pattern
+        for s in statements("RecoverPolicy", stack)
+        if reading & set(_listed(s["Action"]))
+        for pattern in _listed(s["Resource"])
+    ]
+    arns = [f"arn:aws:{one.replace(':1:', ':ap-northeast-1:123456789012:')}" for one in (*may, *may_not)]
+    assert [_matches(arn, patterns) for arn in arns] == [True] * len(may) + [False] * len(may_not)
+
+
 @pytest.mark.parametrize("path", ["/", "/batch/"])
 def test_recover_may_take_one_role_in_the_named_accounts_and_no_other(path: str) -> None:
     given = statements("RecoverPolicy", Stack(**EVERYTHING, RolePath=path))
@@ -380,7 +416,7 @@ def test_a_role_can_be_taken_by_lambda_only_and_has_its_own_policy() -> None:
     roles = Stack(**EVERYTHING).of_type("AWS::IAM::Role")
     assert {name: role["ManagedPolicyArns"] for name, role in roles.items()} == {
         "IntakeRole": ["<IntakePolicy>", "<VpcPolicy>"],
-        "RecoverRole": ["<RecoverPolicy>", "<RecoverKeysPolicy>", "<VpcPolicy>"],
+        "RecoverRole": ["<RecoverPolicy>", "<RecoverReadsPolicy>", "<RecoverKeysPolicy>", "<VpcPolicy>"],
     }
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]

@@ -188,6 +188,8 @@ OTHER_VALUES = {
     "PassRoleArns": (ROLE, f"{ROLE},{ROLE}-execution"),
     "Callers": ("rule", "rule,scheduler,other"),
     "AlsoRecover": ("errors", "spot-interruptions", "errors-and-spot-interruptions"),
+    "ReadRules": ("", "nightly"),
+    "ReadSchedules": ("", "default/nightly"),
     "TrailLogGroupName": ("trail", "aws-cloudtrail-logs"),
     "TrailSilentHours": ("26", "168"),
     "Regions": ("ap-northeast-1", "ap-northeast-1,eu-west-1"),
@@ -394,7 +396,7 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 
 # A dozen; three for many accounts and Regions, one for a silent trail, and what organizations ask for: most people
 # leave those alone, and the console shows the last ones last.
-MOST_PARAMETERS = 23
+MOST_PARAMETERS = 25
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -410,7 +412,9 @@ def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
 def test_only_what_may_be_started_has_to_be_said_and_nothing_is_everything() -> None:
     parameters = template()["Parameters"]
     assert [name for name, p in parameters.items() if "Default" not in p] == ["TaskDefinitions"]
-    assert [name for name, p in parameters.items() if "*" in str(p.get("Default"))] == []
+    # What may be read is another matter: without it nothing is started, and less is known.
+    everything = {name for name, p in parameters.items() if "*" in str(p.get("Default"))}
+    assert everything == {"ReadRules", "ReadSchedules"}
 
 
 def test_every_parameter_has_its_place_in_the_console() -> None:
@@ -430,6 +434,14 @@ GOOD_AND_BAD = {
     "PassRoleArns": (
         ["", ROLE, "arn:aws-cn:iam::123456789012:role/service-role/batch"],
         ["batch", "*", "arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:user/batch"],
+    ),
+    "ReadRules": (
+        ["", "*", "nightly", "reports/n.i_g-ht*"],
+        ["a b", "arn:aws:events:::rule/a", "a//b", "/a"],
+    ),
+    "ReadSchedules": (
+        ["", "*", "default/nightly", "a*/b?"],
+        ["nightly", "a/b/c", "arn:aws:scheduler:::a/b", "/a"],
     ),
     "Callers": (["rule", "scheduler", "hand-made", "other"], ["", "batch", "own", "step-functions"]),
     "TrailLogGroupName": (["", "aws-cloudtrail-logs", "/trail/x"], ["arn:aws:logs:a:1:log-group:x", "a*"]),

@@ -333,6 +333,7 @@ def _about(statements: list[dict[str, Any]]) -> dict[str, tuple[set[str], set[tu
     [
         "IntakePolicy",
         "RecoverPolicy",
+        "RecoverReadsPolicy",
         "RecoverKeysPolicy",
         "VpcPolicy",
         "IntakeDeadLettersPolicy",

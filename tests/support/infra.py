@@ -33,7 +33,9 @@ NOT_OWN = {
     "LookForTasks",
     "LookAtTasks",
     "FindTheSchedule",
-    "ReadTheSchedule",
+    "ReadTheRules",
+    "ReadTheSchedules",
+    "ReadTags",
     "EnterOtherAccounts",
     "ReadEncryptedSchedules",
 }

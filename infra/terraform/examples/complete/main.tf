@@ -15,6 +15,9 @@ module "retry_run_task" {
   callers      = ["rule", "scheduler"]
   also_recover = "errors"
 
+  read_rules     = ["nightly", "reports/report-*"]
+  read_schedules = ["default/nightly"]
+
   trail_log_group_name = "aws-cloudtrail-logs"
   trail_silent_hours   = "26"
   regions              = ["ap-northeast-1", "ap-northeast-3"]

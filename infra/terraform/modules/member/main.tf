@@ -120,20 +120,43 @@ data "aws_iam_policy_document" "member" {
     }
   }
 
+  dynamic "statement" {
+    for_each = length(var.read_rules) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadTheRules"
+      actions   = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
+      resources = [for rule in var.read_rules : "arn:${local.partition}:events:*:${local.account}:rule/${rule}"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = local.regions
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.read_schedules) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadTheSchedules"
+      actions   = ["scheduler:GetSchedule"]
+      resources = [for schedule in var.read_schedules : "arn:${local.partition}:scheduler:*:${local.account}:schedule/${schedule}"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = local.regions
+      }
+    }
+  }
+
   statement {
-    sid = "ReadTheSchedule"
-    actions = [
-      "ecs:ListTagsForResource",
-      "events:DescribeRule",
-      "events:ListTagsForResource",
-      "events:ListTargetsByRule",
-      "scheduler:GetSchedule",
-      "scheduler:ListTagsForResource",
-    ]
+    sid     = "ReadTags"
+    actions = ["ecs:ListTagsForResource", "scheduler:ListTagsForResource"]
     resources = [
       "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
-      "arn:${local.partition}:events:*:${local.account}:rule/*",
-      "arn:${local.partition}:scheduler:*:${local.account}:schedule/*",
       "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
     ]
 

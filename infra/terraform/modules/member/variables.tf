@@ -63,6 +63,28 @@ variable "pass_roles" {
   }
 }
 
+variable "read_rules" {
+  description = "EventBridge rules that recover may read, with their inputs: names, or bus/name if the bus is not the default one; * and ? are allowed. In them stands what CloudTrail hides of a request, and when the next run is due. If empty, it may read none."
+  type        = list(string)
+  default     = ["*"]
+
+  validation {
+    condition     = alltrue([for r in var.read_rules : can(regex("^([a-zA-Z0-9._*?-]{1,256}(/[a-zA-Z0-9._*?-]{1,256}){0,4})?$", r))])
+    error_message = "Give names of rules, or bus/name."
+  }
+}
+
+variable "read_schedules" {
+  description = "The same of EventBridge Scheduler's schedules, each as group/name, such as default/nightly."
+  type        = list(string)
+  default     = ["*"]
+
+  validation {
+    condition     = alltrue([for s in var.read_schedules : can(regex("^([*]|[a-zA-Z0-9._*?-]{1,64}/[a-zA-Z0-9._*?-]{1,64})?$", s))])
+    error_message = "Give schedules, each as group/name, or *."
+  }
+}
+
 variable "regions" {
   description = "Regions in which tasks may be started again. If empty, only the provider's."
   type        = list(string)

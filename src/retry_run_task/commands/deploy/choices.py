@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.deploy import reads
 from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.deploy.proposal import MOST_FILTERS, family_of, free_slots, our_filter, propose
 from retry_run_task.commands.shared.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
@@ -85,6 +86,7 @@ def choose(
     given = _sourced(((FLAG, flags), (FILE, file), (INSTALLED, installed)))
     families = given["TaskDefinitions"].value.split(",") if "TaskDefinitions" in given else None
     by_hand: Definitions = {}
+    everything = inventory
     whole = _found(propose(inventory), {})
     if families is not None:
         by_hand = _definitions_of(families, inventory, reader)
@@ -92,6 +94,9 @@ def choose(
     proposal = propose(inventory)
     found = _found(proposal, by_hand)
     chosen = {**_sourced(((FOUND, found),)), **given}
+    clusters = chosen["Clusters"].value.split(",") if "Clusters" in chosen else ["default"]
+    if not _is_elsewhere(given, inventory):
+        chosen = {**_sourced(((FOUND, reads.found(everything, clusters)),)), **chosen}
     parameters = tuple(
         chosen.get(one.name, Chosen(name=one.name, value=one.default or "", source=DEFAULT))
         for one in PARAMETERS
@@ -107,7 +112,13 @@ def choose(
     if problems:
         raise ConfigError(f"{'; '.join(dict.fromkeys(problems))}.")
     email = next(one for one in parameters if one.name == "NotificationEmail")
-    notes = (*_notes(given, whole, log_group, email, inventory), *proposal.left_out)
+    values = {one.name: one.value for one in parameters}
+    notes = (
+        *_notes(given, whole, log_group, email, inventory),
+        *reads.notes(everything, clusters, values),
+        *_unreadable(everything, clusters, values),
+        *proposal.left_out,
+    )
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
 
 
@@ -117,6 +128,20 @@ def _moved_roles(parameters: tuple[Chosen, ...], installed: Mapping[str, str]) -
         yield (
             f"--role-path is {path!r} and what is installed has {installed.get('RolePath', '/')!r}; IAM cannot move a "
             "role, so remove the installation first, with: retry-run-task destroy"
+        )
+
+
+def _is_elsewhere(given: Mapping[str, Chosen], inventory: Inventory) -> bool:
+    """Tell whether rules and schedules of other Regions are to be read, too, which are not looked at here."""
+    regions = given["Regions"].value if "Regions" in given else ""
+    return any(region not in ("", inventory.region) for region in regions.split(","))
+
+
+def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, str]) -> Iterator[str]:
+    if missing := reads.unreadable(inventory, clusters, values):
+        yield (
+            f"recover may not read {', '.join(missing)}, so it does not know what CloudTrail hides of their calls, and "
+            "when their next runs are due; take them in with --read-rules and --read-schedules"
         )
 
 

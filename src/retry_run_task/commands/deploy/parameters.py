@@ -107,6 +107,22 @@ PARAMETERS = (
         help="What else is made good.",
     ),
     Parameter(
+        name="ReadRules",
+        default="*",
+        pattern="^([a-zA-Z0-9._*?-]{1,256}(/[a-zA-Z0-9._*?-]{1,256}){0,4})?$",
+        expected="names of rules, or bus/name, with commas between them",
+        help="Rules that recover may read, with their inputs; * and ? are allowed.",
+        is_list=True,
+    ),
+    Parameter(
+        name="ReadSchedules",
+        default="*",
+        pattern="^([*]|[a-zA-Z0-9._*?-]{1,64}/[a-zA-Z0-9._*?-]{1,64})?$",
+        expected="schedules, each as group/name, or *, with commas between them",
+        help="Schedules that recover may read, each as group/name.",
+        is_list=True,
+    ),
+    Parameter(
         name="TrailLogGroupName",
         default="",
         pattern="^[a-zA-Z0-9_/.#-]{0,512}$",

@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from retry_run_task import __version__
+from retry_run_task.commands.deploy import reads
 from retry_run_task.commands.deploy.proposal import (
     LEFT_UNRESERVED,
     RESERVED,
@@ -142,8 +143,20 @@ def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
             f"The stack leaves {listed(outside)} alone, by its TaskDefinitions and Clusters.",
             "If it should look after them, run: retry-run-task deploy",
         )
-    if not barred and not outside:
+    closed = reads.unreadable(inventory, clusters or ["default"], stack.parameters)
+    yield from _closed(closed)
+    if not any((barred, outside, closed)):
         yield ok(SCOPE, "The stack looks after every rule and schedule that is switched on.")
+
+
+def _closed(names: tuple[str, ...]) -> Iterator[Check]:
+    if names:
+        yield ng(
+            SCOPE,
+            f"recover may not read {listed(list(names))}, so it does not know what CloudTrail hides of their calls, "
+            "and when their next runs are due.",
+            "Add them to ReadRules and ReadSchedules with: retry-run-task deploy",
+        )
 
 
 def _members(stack: Stack) -> Iterator[Check]:
