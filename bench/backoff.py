@@ -26,7 +26,7 @@ from retry_run_task.launch.values import Category
 from retry_run_task.policy import ladder
 from retry_run_task.policy.backoff import Backoff, spread
 from retry_run_task.policy.ladder import Rung, RungKind
-from retry_run_task.policy.rules import DEFAULT, Facts, Policy
+from retry_run_task.policy.rules import DEFAULT, Facts, Policy, Rule
 from retry_run_task.simulate import report
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Met, Ours
 from retry_run_task.simulate.night import Night, Placement
@@ -65,7 +65,7 @@ class Jittered(Backoff):
 
     jitter: float
 
-    def delay(self, nth: int, seed: str) -> int:
+    def delay(self, nth: int, seed: str, elapsed_s: float = 0.0) -> int:  # noqa: ARG002
         """Return the nth wait in whole seconds."""
         longest = self.longest(nth)
         part = spread(9999, f"{seed}/{nth}") / 10_000
@@ -82,7 +82,7 @@ class Laps(Backoff):
 
     rungs: int
 
-    def delay(self, nth: int, seed: str) -> int:
+    def delay(self, nth: int, seed: str, elapsed_s: float = 0.0) -> int:  # noqa: ARG002
         """Return the nth wait in whole seconds."""
         if nth % self.rungs:
             return 2
@@ -102,7 +102,7 @@ class Slower(Backoff):
     factor: float = 1.0
     more_s: float = 0.0
 
-    def longest(self, nth: int) -> float:
+    def longest(self, nth: int, elapsed_s: float = 0.0) -> float:  # noqa: ARG002
         """Return the upper bound of the nth wait, in seconds."""
         return min(self.cap_s, self.base_s * self.factor ** (nth - 1) + self.more_s * (nth - 1))
 
@@ -118,7 +118,7 @@ class Decorrelated(Backoff):
     https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
 
-    def delay(self, nth: int, seed: str) -> int:
+    def delay(self, nth: int, seed: str, elapsed_s: float = 0.0) -> int:  # noqa: ARG002
         """Return the nth wait in whole seconds."""
         key = (self.base_s, self.cap_s, seed)
         known, wait_s = _drawn.get(key, (0, self.base_s))
@@ -235,13 +235,27 @@ class Shape:
             return ours.meet(night)
 
 
+def _first_hours(rule: Rule) -> Rule:
+    sets = dict(rule.sets)
+    if "wait" in sets:
+        sets["wait"] = replace(sets["wait"], slow_after_s=None, slow_s=0)
+    if "deadline_s" in sets:
+        sets |= {"deadline_s": 6 * 3600, "early_s": None}
+    return replace(rule, sets=sets)
+
+
+# The default policy as it is in its first hours, which is what is searched: after that an attempt comes every few
+# minutes, and no message is part of the search.
+FIRST_HOURS = replace(DEFAULT, watch_s=3600, rules=tuple(map(_first_hours, DEFAULT.rules)))
+
+
 def treating(category: Category, **sets: Any) -> Policy:
-    """Return the default policy with other settings for one category."""
+    """Return the policy of the first hours with other settings for one category."""
     return replace(
-        DEFAULT,
+        FIRST_HOURS,
         rules=tuple(
             replace(rule, sets={**rule.sets, **sets}) if rule.match.category == {category} else rule
-            for rule in DEFAULT.rules
+            for rule in FIRST_HOURS.rules
         ),
     )
 
@@ -450,7 +464,7 @@ CROWDS = ((200, 4), (1000, 2), (10_000, 1))
 
 def crowd(schedules: int, nights: int, placement: Placement, invocation_s: float = INVOCATION_S) -> Json:
     """Return how the shipped policy does with so many failures at the same moment."""
-    ours = Ours(name="ours", policy=DEFAULT, invocation_s=invocation_s)
+    ours = Ours(name="ours", policy=FIRST_HOURS, invocation_s=invocation_s)
     settings = Settings(schedules=schedules, zones=2, seed=SEED, placement=placement)
     tally = met(ours.meet, "zone-outage", settings, range(nights))
     return {
@@ -511,7 +525,7 @@ def measure() -> Json:
 
 def shipped() -> Shape:
     """Return the row that the shipped policy is."""
-    wait = DEFAULT.rules[0].sets["wait"]
+    wait = FIRST_HOURS.rules[0].sets["wait"]
     return Shape(order=AT_ONCE, base_s=int(wait.base_s), cap_s=int(wait.cap_s))
 
 
@@ -578,7 +592,7 @@ def _search(found: Json) -> Iterator[str]:
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
     )
     for row in found["others"]:
-        wait = DEFAULT.treatment(Facts(), Category(row["category"])).wait
+        wait = FIRST_HOURS.treatment(Facts(), Category(row["category"])).wait
         mark = " **(shipped)**" if wait == Backoff(base_s=row["base_s"], cap_s=row["cap_s"]) else ""
         yield (
             f"| {row['category']} | {row['scenario']} | {row['base_s']} s, {row['cap_s']} s{mark} | "

@@ -663,6 +663,7 @@ EVENTS = {
     LogEvent.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
     LogEvent.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
     LogEvent.WAITING: "Another attempt follows after a wait.",
+    LogEvent.STILL_TRYING: "A person was told that the run is late and still being retried; `error` if not.",
     LogEvent.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
     LogEvent.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
     LogEvent.RECOVERED: "Every task that was asked for is there.",
@@ -863,8 +864,8 @@ def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Messa
             style=_style(launch, language),
         ),
     )
-    (message,) = world.told
-    return message
+    # An early message may come before it.
+    return world.told[-1]
 
 
 _BLOCK = re.compile(r"^```(text|json)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

@@ -65,14 +65,14 @@ def test_the_shipped_policy_has_no_problem() -> None:
 
 def test_every_problem_is_a_line_that_editors_jump_to_and_the_answer_is_no(tmp_path: Path) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(SHIPPED.replace("spread", "spred").replace('"6 h"\n', '"9 d"\n'), encoding="utf-8")
+    path.write_text(SHIPPED.replace("spread", "spred").replace('"1 d"\n', '"9 d"\n'), encoding="utf-8")
     done = run("check", str(path))
     assert done.return_value == 3
     (first,) = (line for line in done.stdout.splitlines() if "spred" in line)
     number = SHIPPED[: SHIPPED.index('spread = "')].count("\n") + 1
     assert first == f"{path}:{number}: spred is not a key at the top. Did you mean spread?"
     as_json = json.loads(run("check", str(path), "--json").stdout)
-    deadline = SHIPPED[: SHIPPED.index('deadline = "6 h"\n')].count("\n") + 1
+    deadline = SHIPPED[: SHIPPED.index('deadline = "1 d"\n')].count("\n") + 1
     assert [problem["line"] for problem in as_json["problems"]] == [number, deadline]
 
 
@@ -98,7 +98,7 @@ def test_a_policy_that_is_none_is_shown_by_no_command(tmp_path: Path) -> None:
 
 def test_show_says_how_long_and_how_often_and_where_each_attempt_goes() -> None:
     text = run("show", "--category", "capacity").stdout
-    assert "capacity: tries for 6 h, about 578 times (434 to 866), at most 50 s apart" in text
+    assert "capacity: tries for 1 d, about 546 times (410 to 818), each time up to two calls" in text
     lines = [line.split("  ") for line in text.splitlines()]
     rows = [[cell.strip() for cell in line if cell.strip()] for line in lines]
     assert ["1", "up to 10 s", "10 s", "as-asked"] in rows

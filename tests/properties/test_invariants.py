@@ -77,7 +77,7 @@ def other_token(_there: Any) -> Any:
 
 def another_name(there: Any) -> Any:
     numbers = itertools.count(1)
-    return lambda stack, launch: f"{there(stack, launch)}-{next(numbers)}"
+    return lambda stack, launch, **more: f"{there(stack, launch, **more)}-{next(numbers)}"
 
 
 def after_a_lost_answer(do: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:

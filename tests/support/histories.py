@@ -55,6 +55,7 @@ POLICY = by_category(
         category: {
             "wait": Backoff(base_s=1, cap_s=1),
             "deadline_s": FAR_S,
+            "early_s": None,
             "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
         }
         for category in Category

@@ -31,6 +31,7 @@ from retry_run_task.launch.values import (
     Unread,
 )
 from retry_run_task.local.cloudtrail import records
+from retry_run_task.messages.message import STILL_TRYING
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.recovery.lines import LogEvent
 from support.policies import treatment
@@ -388,9 +389,10 @@ class Checks:
         if ending.outcome is Outcome.IGNORED:
             self._check_ignored(world)
             return
+        ends = [message for message in world.messages if message.outcome != STILL_TRYING]
         if ending.is_well:
             self._check_well(world, ending)
-        elif not world.messages:
+        elif not ends:
             self.broken(
                 Invariant.EVERY_END_IS_TOLD, f"{world.name} ended as {ending.outcome}, and nobody was told"
             )
@@ -401,7 +403,7 @@ class Checks:
             )
         self._check_patience(world, answers)
         may_be_there = ends_unseen(answers) or self._unnamed(world, ending)
-        if not ending.is_well and may_be_there and "--started-by" not in world.messages[0].text:
+        if not ending.is_well and may_be_there and "--started-by" not in ends[0].text:
             self.broken(
                 Invariant.EVERY_END_IS_TOLD, f"{world.name}: tasks may be there, and nobody was told to look"
             )
@@ -419,7 +421,8 @@ class Checks:
             self.broken(Invariant.EVERY_END_IS_TOLD, f"{world.name} was ignored: {told}")
 
     def _check_well(self, world: World, ending: Ending) -> None:
-        if world.messages:
+        early = [message for message in world.messages if message.outcome == STILL_TRYING]
+        if len(early) != len(world.messages) - len(early) and len(early) < 2:
             self.broken(Invariant.EVERY_END_IS_TOLD, f"{world.name} ended well, and a person was bothered")
         arns = set(ending.task_arns)
         # There may be more than were missing, if people started some.

@@ -9,15 +9,19 @@ from typing import Any
 from retry_run_task.launch.values import Category
 from retry_run_task.policy.rules import DEFAULT, Facts, Match, Policy, Rule, Treatment
 
-# The shipped policy, sending the request as it was asked, and at once: for tests of everything but that.
-PLAIN = replace(
-    DEFAULT,
-    spread_s=0,
-    rules=tuple(
-        replace(rule, sets={name: value for name, value in rule.sets.items() if name != "rungs"})
-        for rule in DEFAULT.rules
-    ),
-)
+
+def _plain(rule: Rule) -> Rule:
+    sets = {name: value for name, value in rule.sets.items() if name != "rungs"}
+    if "wait" in sets:
+        sets["wait"] = replace(sets["wait"], slow_after_s=None, slow_s=0)
+    if "deadline_s" in sets:
+        sets |= {"deadline_s": 6 * 3600, "early_s": None}
+    return replace(rule, sets=sets)
+
+
+# The shipped policy, for six hours, at once, as it was asked and without an early message: for tests of everything
+# but that.
+PLAIN = replace(DEFAULT, spread_s=0, watch_s=3600, rules=tuple(_plain(rule) for rule in DEFAULT.rules))
 
 
 def changed(policy: Policy = PLAIN, *, category: Category | None = None, **sets: Any) -> Policy:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.ladder import RungKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,11 +40,11 @@ class Attempt:
     latest_s: int = 0
 
 
-def bounds(treatment: Treatment, nth: int) -> tuple[int, int]:
+def bounds(treatment: Treatment, nth: int, elapsed_s: float = 0.0) -> tuple[int, int]:
     """Return the shortest and the longest that the nth wait can be, in seconds; of a treatment that waits."""
     if treatment.wait is None:
         raise ValueError("this treatment does not wait")
-    most = treatment.wait.longest(nth)
+    most = treatment.wait.longest(nth, elapsed_s)
     return max(1, round(most / 2)), max(1, round(most))
 
 
@@ -94,9 +95,13 @@ def in_words(treatment: Treatment) -> str:
             return "tries once"
         return f"tries {treatment.attempts} times within {spoken(sum(waits))}, at most {spoken(max(waits))} apart"
     apart = longest_bounds(treatment)[1]
+    calls = ", each time up to two calls" if RungKind.EACH_SUBNET in treatment.rungs else ""
+    slow = ""
+    if treatment.wait.slow_after_s is not None and treatment.wait.slow_after_s < treatment.deadline_s:
+        slow = f", and {spoken(treatment.wait.slow_s)} after {spoken(treatment.wait.slow_after_s)}"
     return (
-        f"tries for {spoken(treatment.deadline_s)}, about {mean} times ({fewest} to {most}), "
-        f"at most {spoken(apart)} apart"
+        f"tries for {spoken(treatment.deadline_s)}, about {mean} times ({fewest} to {most}){calls}, "
+        f"at most {spoken(apart)} apart{slow}"
     )
 
 
@@ -105,7 +110,7 @@ def _count(treatment: Treatment, choose: Callable[[tuple[int, int]], float]) -> 
     elapsed, made = 0.0, 1
     most = _COUNTED_TO if treatment.attempts is None else treatment.attempts
     while made < most:
-        elapsed += choose(bounds(treatment, made))
+        elapsed += choose(bounds(treatment, made, elapsed))
         if elapsed > treatment.deadline_s:
             break
         made += 1

@@ -21,22 +21,30 @@ class Backoff:
     Attributes:
         base_s: The longest first wait, in seconds.
         cap_s: The longest any wait becomes, in seconds.
+        slow_after_s: Seconds from the failed call after which waits are ``slow_s``; None for never.
+        slow_s: The longest any wait is then, in seconds.
     """
 
     base_s: float
     cap_s: float
+    slow_after_s: float | None = None
+    slow_s: float = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.base_s <= self.cap_s:
             raise ValueError(f"backoff needs 1 <= base <= cap, not base {self.base_s} and cap {self.cap_s}")
+        if self.slow_after_s is not None and self.slow_s < self.cap_s:
+            raise ValueError(f"backoff needs cap <= slow, not cap {self.cap_s} and slow {self.slow_s}")
 
-    def longest(self, nth: int) -> float:
-        """Return the upper bound of the nth wait, in seconds; the first is 1."""
+    def longest(self, nth: int, elapsed_s: float = 0.0) -> float:
+        """Return the upper bound of the nth wait (the first is 1) so many seconds after the failed call, in seconds."""
+        if self.slow_after_s is not None and elapsed_s >= self.slow_after_s:
+            return self.slow_s
         return min(self.cap_s, self.base_s * 2.0 ** min(nth - 1, _EXPONENT_MAX))
 
-    def delay(self, nth: int, seed: str) -> int:
+    def delay(self, nth: int, seed: str, elapsed_s: float = 0.0) -> int:
         """Return the nth wait in whole seconds, at least 1: the same for the same seed, spread between seeds."""
-        longest = self.longest(nth)
+        longest = self.longest(nth, elapsed_s)
         return max(1, round(longest / 2 + _fraction(f"{seed}/{nth}") * longest / 2))
 
 

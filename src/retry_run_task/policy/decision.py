@@ -84,7 +84,7 @@ def decide(
             hint=verdict.hint,
             numbers={"nth": nth},
         )
-    delay = treatment.wait.delay(nth, seed)
+    delay = treatment.wait.delay(nth, seed, elapsed_s)
     late = past_deadline(treatment, elapsed_s + delay, next_due_s)
     if late is not None:
         return late

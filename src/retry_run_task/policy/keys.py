@@ -94,13 +94,27 @@ def _share(value: Any) -> float:
 
 
 def _wait(value: Any) -> Backoff:
-    if not isinstance(value, dict) or set(value) != {"first", "longest"}:
-        raise BadValueError("expected { first = '15 s', longest = '1 min' }")
-    first, longest = _duration(value["first"]), _duration(value["longest"])
+    slow = {"after", "then"}
+    if not isinstance(value, dict) or set(value) not in ({"first", "longest"}, {"first", "longest"} | slow):
+        raise BadValueError(
+            "expected { first = '15 s', longest = '1 min' }, and after = '2 h', then = '5 min' if you like"
+        )
+    read = {name: _duration(length) for name, length in value.items()}
     try:
-        return Backoff(base_s=first, cap_s=longest)
+        return Backoff(
+            base_s=read["first"],
+            cap_s=read["longest"],
+            slow_after_s=read.get("after"),
+            slow_s=read.get("then", 0),
+        )
     except ValueError:
-        raise BadValueError("expected at least a second, and the longest no shorter than the first") from None
+        raise BadValueError(
+            "expected at least a second, the longest no shorter than the first, and then no shorter than the longest"
+        ) from None
+
+
+def _early(value: Any) -> int | None:
+    return None if value == "never" else _duration(value)
 
 
 def _list(value: Any) -> list[Any]:
@@ -242,11 +256,18 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         "wait": Key(
             read=_wait,
             meaning="The longest first wait between attempts, and the longest that any wait becomes. Waits double; "
-            "half of each is fixed, and half is the launch's own.",
+            "half of each is fixed, and half is the launch's own. With `after` and `then`, the longest wait is `then` "
+            "once so much time has passed since the failed call.",
             schema={
                 "type": "object",
-                "properties": {"first": _DURATION, "longest": _DURATION},
+                "properties": {
+                    "first": _DURATION,
+                    "longest": _DURATION,
+                    "after": _DURATION,
+                    "then": _DURATION,
+                },
                 "required": ["first", "longest"],
+                "dependentRequired": {"after": ["then"], "then": ["after"]},
                 "additionalProperties": False,
             },
             attribute="wait",
@@ -300,6 +321,13 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
             meaning="Platform versions for the rung of that name.",
             schema=_one_or_more({"type": "string", "pattern": VERSION}),
             attribute="platform_versions",
+        ),
+        "early-message": Key(
+            read=_early,
+            meaning="How long after the failed call a person is told that the run is late and still being retried, "
+            'or `"never"`. Half of the time until the schedule\'s next run counts if that is earlier.',
+            schema={"anyOf": [_DURATION, {"const": "never"}]},
+            attribute="early_s",
         ),
         "notify": Key(
             read=_notify,

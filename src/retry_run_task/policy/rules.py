@@ -33,8 +33,11 @@ ATTEMPTS_MAX = 1250
 # What recover has to get done after the last attempt at the latest: watch for an hour, and reach a person.
 AFTER_THE_LAST_ATTEMPT_S = 2 * 3600
 
-DEADLINE_S = 6 * 3600
+DEADLINE_S = 24 * 3600
 """Used where no rule sets a deadline."""
+
+EARLY_S = 30 * 60
+"""Used where no rule sets a time for the early message."""
 
 
 class Notify(StrEnum):
@@ -151,6 +154,8 @@ class Treatment:
         sizes: For the rung of that name, CPU units and MiB.
         platform_versions: For the rung of that name.
         notify: When a person is told; None leaves it to the function's setting.
+        early_s: Seconds from the failed call after which a person is told that the run is still being retried; None
+            for never.
     """
 
     rule: str = ""
@@ -167,6 +172,7 @@ class Treatment:
     sizes: tuple[tuple[int, int], ...] = ()
     platform_versions: tuple[str, ...] = ()
     notify: Notify | None = None
+    early_s: float | None = EARLY_S
 
     @property
     def allowed(self) -> Allowed:
@@ -192,7 +198,7 @@ class Policy:
 
     rules: tuple[Rule, ...]
     spread_s: float = 0
-    watch_s: float = 3600
+    watch_s: float = 1800
 
     def __post_init__(self) -> None:
         absent = [c.value for c in Category if not is_whole(self.treatment(Facts(), c))]
@@ -240,19 +246,19 @@ DEFAULT = Policy(
             name="capacity",
             match=Match(category=frozenset({Category.CAPACITY})),
             sets={
-                "wait": Backoff(base_s=15, cap_s=50),
+                "wait": Backoff(base_s=15, cap_s=50, slow_after_s=7200, slow_s=300),
                 "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
             },
         ),
         Rule(
             name="throttle",
             match=Match(category=frozenset({Category.THROTTLE})),
-            sets={"wait": Backoff(base_s=5, cap_s=60)},
+            sets={"wait": Backoff(base_s=5, cap_s=60, slow_after_s=7200, slow_s=300)},
         ),
         Rule(
             name="transient",
             match=Match(category=frozenset({Category.TRANSIENT})),
-            sets={"wait": Backoff(base_s=10, cap_s=60)},
+            sets={"wait": Backoff(base_s=10, cap_s=60, slow_after_s=7200, slow_s=300)},
         ),
         Rule(
             name="unknown",
@@ -267,7 +273,7 @@ DEFAULT = Policy(
         Rule(
             name="permission", match=Match(category=frozenset({Category.PERMISSION})), sets={"retry": False}
         ),
-        Rule(name="everything", sets={"deadline_s": 6 * 3600, "interval_share": 1.0}),
+        Rule(name="everything", sets={"deadline_s": 24 * 3600, "interval_share": 1.0, "early_s": 1800}),
     ),
     spread_s=10,
 )

@@ -6,6 +6,7 @@ whoever reads its history or asks what it would do.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from retry_run_task.failures.classify import classify, worst
@@ -27,8 +28,9 @@ from retry_run_task.launch.values import (
 from retry_run_task.policy.decision import GiveUp, Retry, decide
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import AS_ASKED
+from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery.case import incomplete
-from retry_run_task.recovery.events import Answered, Looked, Waited, Watched
+from retry_run_task.recovery.events import Answered, Looked, Told, Waited, Watched
 from retry_run_task.recovery.state import (
     OPERATIONS_MAX,
     Call,
@@ -36,6 +38,7 @@ from retry_run_task.recovery.state import (
     Look,
     State,
     Task,
+    Tell,
     Wait,
     Watch,
     climb,
@@ -93,6 +96,9 @@ def after(case: Case, state: State, event: Event) -> State:
             return _answered(case, state, answer)
         case Watched():
             then = _watched(case, state, event)
+        case Told(error=error):
+            waits = state.move.then if isinstance(state.move, Tell) else state.move
+            then = state._replace(is_told=not error, move=waits)
     used = then.operations + 1 + (isinstance(event, Looked) and event.again)
     return _within_limits(state, then._replace(operations=used))
 
@@ -395,4 +401,14 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
         case Retry(delay_s=delay_s):
             # Here there is no room; there may be on the next rung. Everything else comes back where it is.
             state = climb(case, state) if verdict.category is Category.CAPACITY else state
-            return state._replace(move=Wait(f"wait-{state.turn}", delay_s, decision))
+            wait = Wait(f"wait-{state.turn}", delay_s, decision)
+            return state._replace(move=Tell(wait) if _is_to_be_told(case, state) else wait)
+
+
+def _is_to_be_told(case: Case, state: State) -> bool:
+    """Tell whether it is time for the early message."""
+    treatment = case.treatments[state.last.category]
+    if state.is_told or treatment.early_s is None or treatment.notify is Notify.NEVER:
+        return False
+    half = (case.next_due_s or math.inf) / 2
+    return state.elapsed_s >= min(treatment.early_s, half)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.launch.values import Outcome
-from retry_run_task.messages.message import Ending
+from retry_run_task.launch.values import CallerKind, Outcome
+from retry_run_task.messages.message import Ending, Progress
 from retry_run_task.policy import ladder
 from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.policy.rules import Notify
@@ -68,11 +69,34 @@ def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_u
     )
 
 
-def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool) -> bool:
-    """Tell whether a person is told of an end."""
+def progress_of(case: Case, state: State) -> Progress:
+    """Return how far a recovery is that has not ended."""
+    treatment = case.treatments[state.last.category]
+    limit_s, share = treatment.deadline_s, treatment.interval_share
+    is_next_run_due = case.next_due_s is not None and case.next_due_s * share < limit_s
+    if case.next_due_s is not None and is_next_run_due:
+        limit_s = case.next_due_s * share
+    # A record made by hand may carry any time; its age begins at the first look.
+    by_hand = case.launch.caller.kind is CallerKind.HAND_MADE and state.first_look is not None
+    began = datetime.fromtimestamp(state.first_look or 0, UTC) if by_hand else case.launch.event_time
+    return Progress(
+        calls=state.calls,
+        wanted=case.wanted,
+        task_arns=tuple(state.tasks),
+        elapsed_s=state.elapsed_s,
+        last=state.last,
+        until=began + timedelta(seconds=limit_s),
+        is_next_run_due=is_next_run_due,
+    )
+
+
+def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool, was_told: bool = False) -> bool:
+    """Tell whether a person is told of an end: also of a success, if there was an early message before it."""
     succeeded = ending.is_well
     if ending.outcome is Outcome.IGNORED:
         return False
+    if was_told:
+        return True
     match treatment.notify:
         case Notify.ALWAYS:
             return True

@@ -6,7 +6,8 @@ Lambda's history of it, so that both have the same events. A step that looked an
     {"now": 1795478403.2, "again": true, "tasks": [{"arn": "...", "phase": "starting", ...}],
      "calls": [{"answer": "placed", "task_arns": [], "failures": [...], "conflict": false, "rung": "as-asked"}]}
 
-A step that watched has ``tasks`` alone. Where tasks could not be seen, ``blind`` says why instead of ``tasks``.
+A step that watched has ``tasks`` alone, and one that sent an early message ``told``. Where tasks could not be seen,
+``blind`` says why instead of ``tasks``.
 """
 
 from __future__ import annotations
@@ -62,7 +63,14 @@ class Waited:
     seconds: int
 
 
-Event = Looked | Answered | Watched | Waited
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An early message was sent; ``error`` says why the topic did not take it, and is empty if it did."""
+
+    error: str = ""
+
+
+Event = Looked | Answered | Watched | Waited | Told
 
 
 def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
@@ -74,6 +82,8 @@ def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
 
 def from_result(result: Mapping[str, Any]) -> list[Event]:
     """Return the events of a step, from its result."""
+    if "told" in result:
+        return [Told(error=result["told"] or "")]
     tasks = wire.states_from_json(result.get("tasks", ()))
     blind = next(iter(wire.failures_from_json(result.get("blind", ()))), None)
     if "now" not in result:

@@ -9,7 +9,7 @@ from retry_run_task.launch import request as requests
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NO_TAGS, NoMatch
 from retry_run_task.launch.values import Outcome, Phase, Placed, Unbuildable, Unread
-from retry_run_task.recovery.events import Answered, Looked, Watched
+from retry_run_task.recovery.events import Answered, Looked, Told, Watched
 from retry_run_task.recovery.state import Wait, body, rung
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class LogEvent(StrEnum):
     BLIND = "recovery.blind"
     ATTEMPTED = "recovery.attempted"
     WAITING = "recovery.waiting"
+    STILL_TRYING = "recovery.still_trying"
     STRUCK = "recovery.struck"
     START_FAILED = "recovery.start_failed"
     RECOVERED = "recovery.recovered"
@@ -113,6 +114,8 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
         yield LogEvent.START_FAILED, {"task_arns": sorted(gone), "failures": failures}
     for excluded in then.excluded.keys() - before.excluded.keys():
         yield _struck(excluded.name, then.excluded[excluded])
+    if isinstance(event, Told):
+        yield LogEvent.STILL_TRYING, {"error": event.error or None, "elapsed_s": round(then.elapsed_s)}
     if isinstance(then.move, Wait) and then.move.retry is not None:
         line, fields = of_pause(
             delay_s=then.move.delay_s,

@@ -20,15 +20,15 @@ from retry_run_task.launch import request as requests
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import Failure, Request, Unbuildable, Unread
-from retry_run_task.messages.message import message
+from retry_run_task.messages.message import early_message, message
 from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.rules import facts_of
 from retry_run_task.recovery import lines
 from retry_run_task.recovery.after import HOLD, after, begin
-from retry_run_task.recovery.ending import before_it_began, broken, ending_of, is_told
+from retry_run_task.recovery.ending import before_it_began, broken, ending_of, is_told, progress_of
 from retry_run_task.recovery.events import Answered, Waited, from_result, seen_to_json
 from retry_run_task.recovery.opening import open_case
-from retry_run_task.recovery.state import Call, End, Wait, Watch, body, rung
+from retry_run_task.recovery.state import Call, End, Tell, Wait, Watch, body, rung
 from retry_run_task.recovery.steps import FaultError, step
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
     """
     first = worst([classify(failure) for failure in launch.failures])
     _tell(tools, lines.of_beginning(first))
-    treatment = tools.policy.treatment(facts_of(launch), first.category)
+    treatment, was_told = tools.policy.treatment(facts_of(launch), first.category), False
     try:
-        launch, ending, treatment = _run(launch, first, treatment, tools)
+        launch, ending, treatment, was_told = _run(launch, first, treatment, tools)
     except tools.fatal:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, a person is told
@@ -68,18 +68,18 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         wanted = requests.asked(launch.request) - len(launch.placed)
         ending = broken(launch, wanted, first, name, is_unsure=True)
     _tell(tools, lines.of_ending(ending))
-    if is_told(ending, treatment, notify_recovered=tools.notify_recovered):
+    if is_told(ending, treatment, notify_recovered=tools.notify_recovered, was_told=was_told):
         _notify(message(launch, ending, tools.style), tools)
     return ending
 
 
 def _run(
     launch: FailedLaunch, first: Verdict, treatment: Treatment, tools: Tools
-) -> tuple[FailedLaunch, Ending, Treatment]:
+) -> tuple[FailedLaunch, Ending, Treatment, bool]:
     case = open_case(launch, tools)
     if isinstance(case, GiveUp):
         wanted = requests.asked(launch.request) - len(launch.placed)
-        return launch, before_it_began(wanted, first, case), treatment
+        return launch, before_it_began(wanted, first, case), treatment, False
     state = begin(case)
     while not isinstance(state.move, End):
         for event in _perform(case, state, tools):
@@ -89,7 +89,8 @@ def _run(
                     _tell(tools, line)
             state = then
     ending = ending_of(case, state, state.move.gave_up)
-    return replace(launch, call_id=state.call_id), ending, case.treatments[state.last.category]
+    launch = replace(launch, call_id=state.call_id)
+    return launch, ending, case.treatments[state.last.category], state.is_told
 
 
 def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
@@ -100,6 +101,13 @@ def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
                 _tell(tools, lines.of_hold(case))
             tools.wait(name, min(delay_s, LONGEST_WAIT_S))
             return [Waited(delay_s)]
+        case Tell():
+            note = early_message(
+                replace(case.launch, call_id=state.call_id), progress_of(case, state), tools.style
+            )
+            return from_result(
+                step(tools, f"tell-{state.turn}", lambda _: {"told": tools.world.notify(note)})
+            )
         case Watch(nth=nth, delay_s=delay_s):
             tools.wait(f"watch-wait-{state.turn}-{nth}", delay_s)
             watch = f"watch-{state.turn}-{nth}"

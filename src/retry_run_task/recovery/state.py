@@ -55,6 +55,13 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell a person that the run is late and still being retried; then wait."""
+
+    then: Wait
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """Wait, and then look how the tasks are that have not been seen running.
 
@@ -75,7 +82,7 @@ class End:
     gave_up: GiveUp | None = None
 
 
-Move = Look | Call | Wait | Watch | End
+Move = Look | Call | Wait | Tell | Watch | End
 
 
 class Task(NamedTuple):
@@ -122,6 +129,7 @@ class State(NamedTuple):
         seen: How many answers of each category there were.
         calls: RunTask calls made.
         operations: Durable operations used.
+        is_told: Whether a person was told that it is still being retried.
     """
 
     move: Move
@@ -144,6 +152,7 @@ class State(NamedTuple):
     seen: Mapping[Category, int] = MappingProxyType({})
     calls: int = 0
     operations: int = 1
+    is_told: bool = False
 
     @property
     def is_unsure(self) -> bool:

@@ -12,7 +12,7 @@ from retry_run_task.commands.deploy.package import ENTRY, PackageError, with_pol
 from retry_run_task.errors import ConfigError
 
 SHIPPED = files("retry_run_task").joinpath("policy.toml").read_bytes()
-OWN = SHIPPED.replace(b'deadline = "6 h"', b'deadline = "3 h"')
+OWN = SHIPPED.replace(b'deadline = "1 d"', b'deadline = "3 h"')
 
 
 def built(policy: bytes = SHIPPED, *, name: str = ENTRY) -> bytes:

@@ -162,8 +162,8 @@ def test_the_oldest_is_first() -> None:
         # What is too late.
         (
             launch(),
-            {"now": FAILED_AT + timedelta(hours=7)},
-            "no run later than 6 h after it; --even-late",
+            {"now": FAILED_AT + timedelta(hours=25)},
+            "the schedule's next run is 23 h 59 min after it; --even-late",
         ),
         (
             launch(),
@@ -205,10 +205,10 @@ def test_what_is_hidden_is_left_to_recover_with_a_note() -> None:
 
 def test_a_late_run_is_asked_for_as_a_person_asks_for_one_now() -> None:
     """Its age then begins at the first look. Name, client tokens and mark stay, so a late record is harmless."""
-    step = planned(now=FAILED_AT + timedelta(hours=7), is_late_wanted=True)
+    step = planned(now=FAILED_AT + timedelta(hours=25), is_late_wanted=True)
     assert (step.why_not, step.name) == ("", NAME)
     assert step.launch == replace(launch(), caller=Caller(kind=CallerKind.HAND_MADE, role_arn=RULE_ROLE))
-    assert "no run later than" in step.note
+    assert "the schedule's next run is 23 h 59 min after it" in step.note
 
 
 def test_one_that_is_not_late_stays_as_it_is() -> None:
@@ -230,7 +230,7 @@ def test_what_cannot_be_run_late_is_refused(change: dict[str, Any], words: str) 
         INSTALLATION, recover_errors=True, scope=replace(INSTALLATION.scope, recover_errors=True)
     )
     late = replace(launch(), **change)
-    found = planned(late, now=FAILED_AT + timedelta(hours=7), is_late_wanted=True, installation=installation)
+    found = planned(late, now=FAILED_AT + timedelta(hours=25), is_late_wanted=True, installation=installation)
     assert words in found.why_not
 
 

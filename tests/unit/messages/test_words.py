@@ -243,7 +243,7 @@ def give_ups() -> dict[str, tuple[GiveUp | None, Verdict]]:
     usual = treatment(DEFAULT, Category.CAPACITY)
     late = replace(usual, interval_share=0.5)
     found: dict[str, tuple[GiveUp | None, Verdict]] = {
-        "deadline": (past_deadline(usual, 21_700), verdict(Category.CAPACITY)),
+        "deadline": (past_deadline(usual, 86_500), verdict(Category.CAPACITY)),
         "next run": (past_deadline(usual, 400, 300), verdict(Category.CAPACITY)),
         "half way to the next run": (past_deadline(late, 200, 300), verdict(Category.CAPACITY)),
     }
@@ -275,7 +275,7 @@ def test_the_numbers_of_a_decision_are_told() -> None:
         assert end is not None
         return message(launch(), ending(end, last), JAPANESE).text.splitlines()[1]
 
-    assert "(最初の失敗から 6 時間)" in why("deadline")
+    assert "(最初の失敗から 1 日)" in why("deadline")
     assert "5 分後に予定" in why("next run")
     assert "50%" in why("half way to the next run")
     assert "%" not in why("next run")

@@ -86,6 +86,7 @@ attempts = 7
 wait = { first = "1 s", longest = "1 h 30 min" }
 deadline = "90 min"
 interval-share = 0.5
+early-message = "never"
 rungs = ["as-asked", "sizes", "extra-subnets", "capacity-providers", "platform-versions"]
 sizes = "2 vCPU, 8 GB"
 extra-subnets = ["subnet-0123456789abcdef0"]
@@ -104,6 +105,7 @@ ignore = false
         "wait": Backoff(base_s=1, cap_s=5400),
         "deadline_s": 5400,
         "interval_share": 0.5,
+        "early_s": None,
         "rungs": (
             RungKind.AS_ASKED,
             RungKind.SIZES,

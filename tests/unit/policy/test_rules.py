@@ -28,13 +28,11 @@ def first(rule: Rule) -> Policy:
 
 def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> None:
     policy = first(
-        Rule(
-            name="month-end", match=Match(schedule=("nightly-*",)), sets={"deadline_s": 86_400, "attempts": 9}
-        )
+        Rule(name="month-end", match=Match(schedule=("nightly-*",)), sets={"deadline_s": 7200, "attempts": 9})
     )
     changed = policy.treatment(FACTS, Category.CAPACITY)
-    assert (changed.rule, changed.deadline_s, changed.attempts) == ("month-end", 86_400, 9)
-    assert changed.wait == Backoff(base_s=15, cap_s=50)
+    assert (changed.rule, changed.deadline_s, changed.attempts) == ("month-end", 7200, 9)
+    assert changed.wait == Backoff(base_s=15, cap_s=50, slow_after_s=7200, slow_s=300)
     assert changed.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
     assert dict(changed.origins) == {
         "deadline_s": "month-end",
@@ -42,6 +40,7 @@ def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> 
         "wait": "capacity",
         "rungs": "capacity",
         "interval_share": "everything",
+        "early_s": "everything",
     }
     # Also what gives up goes on to do so.
     assert not policy.treatment(FACTS, Category.CONFIGURATION).retry
@@ -129,20 +128,27 @@ def test_two_hundred_launches_of_one_second_come_back_over_ten() -> None:
 # How long it goes on, in words.
 
 
+SLOW = ", and 5 min after 2 h"
+
+
 @pytest.mark.parametrize(
     ("sets", "words"),
     [
-        ({}, "tries for 6 h, about 578 times (434 to 866), at most 50 s apart"),
+        (
+            {},
+            "tries for 1 d, about 546 times (410 to 818), each time up to two calls, at most 50 s apart"
+            + SLOW,
+        ),
         (
             {"deadline_s": 3600, "wait": Backoff(base_s=600, cap_s=600)},
-            "tries for 1 h, about 9 times (7 to 13), at most 10 min apart",
+            "tries for 1 h, about 9 times (7 to 13), each time up to two calls, at most 10 min apart",
         ),
         ({"attempts": 3}, "tries 3 times within 45 s, at most 30 s apart"),
         ({"attempts": 1}, "tries once"),
         # More attempts than there is time for.
         (
             {"attempts": 500, "deadline_s": 3600, "wait": Backoff(base_s=600, cap_s=600)},
-            "tries for 1 h, about 9 times (7 to 13), at most 10 min apart",
+            "tries for 1 h, about 9 times (7 to 13), each time up to two calls, at most 10 min apart",
         ),
         ({"retry": False}, "gives up at once"),
         ({"ignore": True}, "is left alone"),
