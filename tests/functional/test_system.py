@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -284,8 +285,10 @@ def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, 
     (execution,) = site.aws.durable.executions()
     found = site.client("lambda").get_durable_execution(DurableExecutionArn=execution.durable_execution_arn)
     assert found["Status"] == "FAILED"
-    assert "policy.toml:19: spred is not a key" in found["Error"]["ErrorMessage"]
+    assert re.search(r"policy.toml:\d+: spred is not a key", found["Error"]["ErrorMessage"])
     assert site.recoveries() == []
+    (message,) = site.aws.published
+    assert re.search(r"policy.toml:\d+: spred is not a key", message.message)
 
 
 def installed_with(site: Site, tmp_path: Path, rules: str) -> Installation:

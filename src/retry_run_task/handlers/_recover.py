@@ -12,9 +12,11 @@ from retry_run_task.config import Settings, read_policy
 from retry_run_task.errors import ConfigError, GaveUpError
 from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.launch import names, wire
-from retry_run_task.launch.values import Category, JsonObject
+from retry_run_task.launch.values import Category, JsonObject, Outcome
 from retry_run_task.messages import console
 from retry_run_task.messages.message import Style
+from retry_run_task.policy.decision import GiveUp
+from retry_run_task.policy.rules import Policy, Rule
 from retry_run_task.recovery import ports
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover as recover_launch
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python import DurableContext
 
     from retry_run_task.launch.values import FailedLaunch
-    from retry_run_task.policy.rules import Policy
 
 
 def recover(event: Any, context: Any) -> Any:
@@ -108,13 +109,19 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     def wait(label: str, seconds: int) -> None:
         context.wait(Duration.from_seconds(seconds), name=label)
 
+    try:
+        policy, refusal = _policy(), None
+    except ConfigError as error:
+        policy, refusal = _NO_POLICY, _unreadable(error)
+
     def tell(happened: LogEvent, /, **fields: Any) -> None:
         _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
 
     ending = recover_launch(
         launch,
         ports.Tools(
-            policy=_policy(),
+            policy=policy,
+            refusal=refusal,
             world=World(settings.topic_arn, time.time, pace, role),
             step=step,
             wait=wait,
@@ -138,6 +145,19 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     if not ending.is_well:
         raise GaveUpError(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
     return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
+
+
+# Stands in for a policy that cannot be read: it recovers nothing, and has everybody told.
+_NO_POLICY = Policy(rules=(Rule(name="policy", sets={"retry": False}),))
+
+
+def _unreadable(error: ConfigError) -> GiveUp:
+    return GiveUp(
+        outcome=Outcome.PERMANENT,
+        rule="policy",
+        why=f"the policy that recover was deployed with cannot be read: {error}",
+        hint="Correct the policy, deploy it, and start the run with retry-run-task replay.",
+    )
 
 
 def _place(context: DurableContext) -> console.Place | None:

@@ -76,7 +76,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
 def _run(
     launch: FailedLaunch, first: Verdict, treatment: Treatment, tools: Tools
 ) -> tuple[FailedLaunch, Ending, Treatment, bool]:
-    case = open_case(launch, tools)
+    case = tools.refusal or open_case(launch, tools)
     if isinstance(case, GiveUp):
         wanted = requests.asked(launch.request) - len(launch.placed)
         return launch, before_it_began(wanted, first, case), treatment, False

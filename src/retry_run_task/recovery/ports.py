@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         TaskState,
     )
     from retry_run_task.messages.message import Message
+    from retry_run_task.policy.decision import GiveUp
     from retry_run_task.policy.rules import Policy
     from retry_run_task.recovery.lines import LogEvent
 
@@ -133,6 +134,7 @@ class Tools:
         recover_errors: Whether calls that raised an error are made again, once EventBridge cannot be repeating them.
         entrance: The way into the launch's account; None for the stack's own.
         fatal: Exceptions of the durable engine, which must reach it.
+        refusal: Why nothing can be recovered at all, such as a policy that cannot be read; None if it can.
     """
 
     policy: Policy
@@ -146,3 +148,4 @@ class Tools:
     entrance: Entrance | None = None
     style: Style = Style()  # noqa: RUF009 - frozen
     fatal: tuple[type[Exception], ...] = ()
+    refusal: GiveUp | None = None
