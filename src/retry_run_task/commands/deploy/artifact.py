@@ -1,11 +1,13 @@
 """The code in a bucket: where it goes, and how it gets there and away again.
 
-What is uploaded is named by its digest, so that what is there need not be uploaded again, and an old one, which
-CloudFormation needs to roll back, is never overwritten.
+What is uploaded is named by its digest, so that an old one, which CloudFormation needs to roll back, is never
+overwritten. The name is no proof of the content: others may write to the bucket, so what is there is compared by S3's
+digest, and the code is referred to by its exact version where the bucket keeps versions.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -70,6 +72,11 @@ class Artifact:
 
     key: str
     content: bytes
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256, as S3 and Lambda spell it."""
+        return base64.b64encode(hashlib.sha256(self.content).digest()).decode()
 
 
 def bucket_for(identity: Identity, region: str, name: str = "") -> Bucket:
@@ -241,25 +248,53 @@ def protect(s3: S3Client, bucket: Bucket) -> None:
         )
 
 
-def upload(s3: S3Client, bucket: Bucket, file: Artifact) -> bool:
-    """Put a file into the bucket, unless it is there; returns whether it was put there now.
+def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
+    """Return the version under which these very bytes are in the bucket; None if they are not there.
+
+    Length and name can be foretold by whoever may write to the bucket, so S3's own digest is compared. The version is
+    empty in a bucket that keeps none. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+
+    Raises:
+        DeployError: AWS does not say.
+    """
+    doing = f"look for {file.key} in the bucket {bucket.name}"
+    with calling(doing):
+        try:
+            found = s3.head_object(
+                Bucket=bucket.name,
+                Key=file.key,
+                ChecksumMode="ENABLED",
+                ExpectedBucketOwner=bucket.account,
+            )
+        except ClientError as error:
+            # S3 says 403 for what is not there to whoever may not list the bucket.
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
+                return None
+            raise refused(error, doing) from None
+    return _version(found) if found.get("ChecksumSHA256") == file.checksum else None
+
+
+def upload(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
+    """Put a file into the bucket, whatever is there under its name; returns its version, as ``find`` does.
 
     Raises:
         DeployError: AWS did not take it.
     """
-    doing = f"upload {file.key} to the bucket {bucket.name}"
-    with calling(doing):
-        try:
-            found = s3.head_object(Bucket=bucket.name, Key=file.key, ExpectedBucketOwner=bucket.account)
-        except ClientError as error:
-            # S3 says 403 for what is not there to whoever may not list the bucket.
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] not in (403, 404):
-                raise refused(error, doing) from None
-        else:
-            if found["ContentLength"] == len(file.content):
-                return False
-        s3.put_object(Bucket=bucket.name, Key=file.key, Body=file.content, ExpectedBucketOwner=bucket.account)
-    return True
+    with calling(f"upload {file.key} to the bucket {bucket.name}"):
+        put = s3.put_object(
+            Bucket=bucket.name,
+            Key=file.key,
+            Body=file.content,
+            ChecksumSHA256=file.checksum,
+            ExpectedBucketOwner=bucket.account,
+        )
+    return _version(put)
+
+
+def _version(answer: Any) -> str:
+    # S3 calls a version "null" that was put before the bucket kept any.
+    version = str(answer.get("VersionId") or "")
+    return "" if version == "null" else version
 
 
 def url(s3: S3Client, bucket: Bucket, file: Artifact) -> str:

@@ -208,6 +208,7 @@ class _Run:
     def whole(self) -> int:
         """Plan, show, ask and do."""
         from retry_run_task.commands.deploy import deployment  # noqa: PLC0415
+        from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
         plan = self._plan(self._settled())
         self._show(plan, with_changes=False)
@@ -221,6 +222,7 @@ class _Run:
         try:
             with talk.following(None) as follow:
                 prepared = deployment.prepare(plan, self.session, self.stack, tell=talk.say, follow=follow)
+            plan = replace(plan, code_version=prepared.code_version)
             if prepared.change_set is None:
                 return self._end(plan, "no-change", self.stack.state())
             plan = replace(plan, changes=prepared.change_set.changes)
@@ -238,6 +240,7 @@ class _Run:
                 state = self.stack.execute(prepared.change_set, follow)
         except KeyboardInterrupt:
             return self._interrupted()
+        deployment.check_code(plan, Reader(self.session, self.region))
         return self._end(plan, "updated" if plan.is_update else "created", state)
 
     def _ours(self) -> State | None:

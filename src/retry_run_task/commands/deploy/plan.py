@@ -55,7 +55,8 @@ class Plan:
         makes_bucket: Whether the bucket has to be made.
         policy: Which policy the code has.
         code: The zip.
-        template: The template, with the code's place in it.
+        code_version: The version of the zip in the bucket; empty where that keeps none; None if it is not there yet.
+        text: The template's, without the code's place in it.
         parameters: What it is filled in with.
         tags: Of the stack and whatever in it takes tags; empty to leave those that it has.
         cloudformation_role: The role that CloudFormation acts with; empty for the one that it has acted with.
@@ -73,13 +74,19 @@ class Plan:
     makes_bucket: bool
     policy: OwnPolicy
     code: Artifact
-    template: Artifact
+    code_version: str | None
+    text: str
     parameters: tuple[Chosen, ...]
     tags: Mapping[str, str]
     cloudformation_role: str
     statements: tuple[Statement, ...]
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+
+    def template(self, code_version: str) -> Artifact:
+        """Return the template, with the place of a version of the code in it."""
+        text = template.with_code(self.text, self.bucket.name, self.code.key, code_version)
+        return artifact.artifact(self.stack, "template.yaml", text.encode())
 
     def as_json(self) -> JsonObject:
         """Return it without the files' content."""
@@ -92,7 +99,7 @@ class Plan:
             "bucket": {"name": self.bucket.name, "new": self.makes_bucket},
             "policy": {"name": self.policy.name, "source": self.policy.source},
             "code": self.code.key,
-            "template": self.template.key,
+            "template": self.template(self.code_version).key if self.code_version is not None else None,
             "parameters": [asdict(one) for one in self.parameters],
             "tags": dict(self.tags),
             "cloudformation_role": self.cloudformation_role or None,
@@ -190,8 +197,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         policy = own_policy.installed(s3, before, inventory.identity.account) if is_update else OwnPolicy()
     text = template.carried("template.yaml").decode()
     code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
-    text = template.with_code(text, bucket.name, code.key)
-    parsed = template.parse(text)
+    code_version = artifact.find(s3, bucket, code) if is_there else None
+    parsed = template.parse(template.with_code(text, bucket.name, code.key, code_version or ""))
     new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, choice.values())
     if broken := new.broken_rules():
         raise ConfigError(" ".join(broken))
@@ -210,7 +217,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         makes_bucket=not is_there,
         policy=policy,
         code=code,
-        template=artifact.artifact(stack.name, "template.yaml", text.encode()),
+        code_version=code_version,
+        text=text,
         parameters=choice.parameters,
         tags={**state.tags, **tags} if tags and state and is_update else tags,
         cloudformation_role=cloudformation_role,

@@ -44,9 +44,10 @@ def carried(name: str) -> bytes:
         ) from None
 
 
-def with_code(text: str, bucket: str, key: str) -> str:
-    """Return the template's text with the code's place in a bucket."""
-    return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"}}')
+def with_code(text: str, bucket: str, key: str, version: str = "") -> str:
+    """Return the template's text with the code's place in a bucket, which may keep versions of it."""
+    exact = f', S3ObjectVersion: "{version}"' if version else ""
+    return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"{exact}}}')
 
 
 def known_resources() -> dict[str, str]:

@@ -97,16 +97,15 @@ class Stack:
             pages = self._client.get_paginator("list_change_sets").paginate(StackName=self.name)
             return tuple(one["ChangeSetName"] for page in pages for one in page["Summaries"])
 
-    def template(self) -> str:
-        """Return the text of the template that it was made from.
+    def template(self, change_set: ChangeSet | None = None) -> str:
+        """Return the text of the template that it was made from, or that a change set would make it from.
 
         Raises:
             DeployError: AWS does not give it.
         """
         with calling(f"read the template of the stack {self.name}"):
-            body: object = self._client.get_template(StackName=self.name, TemplateStage="Original")[
-                "TemplateBody"
-            ]
+            asked: Any = {"ChangeSetName": change_set.arn} if change_set else {"StackName": self.name}
+            body: object = self._client.get_template(**asked, TemplateStage="Original")["TemplateBody"]
         # botocore reads what is JSON, and leaves what is YAML.
         return body if isinstance(body, str) else json.dumps(body)
 
