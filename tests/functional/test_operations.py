@@ -122,17 +122,54 @@ def test_a_recovery_that_waits(waiting: Place) -> None:
     assert one["state"] in ("waiting", "trying")
     assert one["attempts"] >= 2
     text = waiting.run("status").stdout
-    assert re.search(r"^(waiting|trying) +nightly +Capacity is unavailable", text, re.MULTILINE), text
+    assert re.search(
+        r"^(waiting|trying) +nightly +\d+ .* [0-9a-f]{8}  Capacity is unavailable", text, re.MULTILINE
+    )
     assert "arn:" not in text
 
 
 def test_one_in_full_by_the_beginning_of_its_id(waiting: Place) -> None:
     (one,) = waiting.recoveries()
     text = waiting.run("status", one["name"].removeprefix("retry-run-task-")[:8]).stdout
-    assert f"recovery   {one['name']}" in text
+    assert f"recovery     {one['name']}" in text
     assert "it was a run of nightly; its next run is due at" in text
     assert "attempt 2: the same [capacity]; then waits" in text
     assert waiting.json("status", one["name"])["timeline"][0]["text"].startswith("the call failed: Capacity")
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+def test_it_is_found_by_whatever_a_person_has_at_hand(waiting: Place, width: str) -> None:
+    waiting.site.capacity(None)
+    waiting.site.wait_for(lambda: waiting.site.events("recovery.recovered"))
+    waiting.local.durable.wait(waiting.local.durable.executions()[0].durable_execution_arn, 20)
+    (one,) = waiting.recoveries()
+    (arn,) = one["task_arns"]
+    event_id = one["name"].removeprefix("retry-run-task-")
+    assert event_id in {record["eventID"] for record in waiting.local.trail.history}
+    for name in (
+        "nightly",
+        one["name"],
+        event_id,
+        event_id[:8],
+        one["name"][:24],
+        arn,
+        arn.rpartition("/")[2],
+    ):
+        assert waiting.json("status", name)["name"] == one["name"], name
+        assert one["name"] in waiting.run("status", name, COLUMNS=width).stdout
+    for name in ("night", "batch", "nightly.*", "0" * 32, arn[:-1]):
+        with pytest.raises(ConfigError, match="Nothing is called"):
+            waiting.run("status", name)
+
+
+def test_a_schedule_with_several_recoveries_is_a_table_of_them(waiting: Place) -> None:
+    waiting.call()
+    waiting.site.wait_for(lambda: len(started(waiting)) == 2)
+    names = [one["name"] for one in waiting.json("status", "nightly")["regions"][0]["recoveries"]]
+    assert sorted(names) == sorted(started(waiting))
+    text = waiting.run("status", "nightly").stdout
+    assert "all of nightly, under way" in text
+    assert len(waiting.json("stop", "nightly", "--reason", "x", "--yes")["recoveries"]) == 2
 
 
 def test_what_is_over_is_shown_for_a_day_and_the_worst_is_first(waiting: Place) -> None:
@@ -162,7 +199,7 @@ def test_several_regions_and_again_and_again(waiting: Place) -> None:
 
 def test_what_cannot_be_seen_is_said(account: Place) -> None:
     assert "There is no installation nix" in account.run("status", "--stack", "nix", code=2).output
-    with pytest.raises(ConfigError, match="no recovery 'nix'"):
+    with pytest.raises(ConfigError, match="Nothing is called 'nix'"):
         account.run("status", "nix")
     account.aws.answers["lambda:ListDurableExecutionsByFunction"] = denied(
         "lambda:ListDurableExecutionsByFunction"
@@ -207,7 +244,7 @@ def test_a_recovery_is_held_and_let_go(waiting: Place) -> None:
         (("resume", "--all", "--reason", " ", "--yes"), "The reason is empty"),
         (("stop", "--all", "--reason", "x" * 1025, "--yes"), "has 1025 characters"),
         (("stop", "--all", "--reason", "x"), "no terminal to ask on"),
-        (("stop", "nix", "--reason", "x", "--yes"), "no recovery 'nix'"),
+        (("stop", "nix", "--reason", "x", "--yes"), "under way is called 'nix'"),
     ],
 )
 def test_what_is_not_clear_is_not_done(account: Place, arguments: tuple[str, ...], words: str) -> None:
@@ -298,7 +335,7 @@ def test_one_recovery_is_started_again_by_its_id_as_its_message_says(account: Pl
     for execution in account.local.durable.executions():
         account.local.durable.wait(execution.durable_execution_arn, 20)
     account.local.ecs.faults.clear()
-    (message, _) = account.local.published
+    message = next(one for one in account.local.published if (one.subject or "").startswith("DID NOT RUN"))
     (line,) = re.findall(r"retry-run-task (replay .*)", message.message)
     done = account.json(*line.split(), "--yes")
     (one,) = done["failures"]

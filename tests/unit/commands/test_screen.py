@@ -7,7 +7,8 @@ import io
 import pytest
 from rich.text import Text
 
-from retry_run_task.commands.shared.screen import COLOURS, Screen, hanging, screen
+from retry_run_task.commands.shared.colours import COLOURS
+from retry_run_task.commands.shared.screen import Screen, hanging, screen
 
 HEAD = "00:00:00  EventBridge invoice-export  "
 BODY = "RunTask: 0 of 1 started. Capacity is unavailable at this time"

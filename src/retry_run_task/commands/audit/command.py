@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared import options, record_files, talk
+from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT
 from retry_run_task.commands.shared.moments import Moment
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
@@ -16,10 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from rich.console import Console
-
     from retry_run_task.commands.audit.inspection import Inspection
     from retry_run_task.commands.audit.runs import Audited, Result, Run
+    from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
 # So many runs of one schedule are told one by one.
@@ -153,9 +153,9 @@ def _print(one: Inspection) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
-    from retry_run_task.commands.shared.recoveries import console  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import hanging, screen  # noqa: PLC0415
 
-    out = console()
+    out = screen()
     counts = _counts(one.found)
     words = (
         ", ".join(f"{number} {result}" for result, number in counts.items() if number) or "nothing was due"
@@ -165,14 +165,14 @@ def _print(one: Inspection) -> None:
         f"  {one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC: {words}",
         style="not bold",
     )
-    out.print(head, soft_wrap=True)
+    out.print(head)
     fine = [audited for audited in one.found if set(audited.counts) <= {Result.RAN}]
     others = [audited for audited in one.found if audited not in fine]
     if others:
         _print_table(out, others)
     if runs := sum(len(audited.runs) for audited in fine):
         what = f"{len(fine)} other schedules" if others else f"{len(fine)} schedules"
-        out.print(Text(f"{what}: all {runs} runs that were due ran.", style="green"), soft_wrap=True)
+        out.print(Text(f"{what}: all {runs} runs that were due ran.", style=GOOD))
     for audited in others:
         _print_runs(out, audited)
     off = sum(not launcher.is_enabled for launcher in one.launchers.found)
@@ -182,23 +182,33 @@ def _print(one: Inspection) -> None:
         *([f"{on_events} on events, which no clock makes due"] if on_events else []),
     ]
     if left_out:
-        out.print(Text(f"Left out: {'; '.join(left_out)}.", style="dim"), soft_wrap=True)
+        out.print(Text(f"Left out: {'; '.join(left_out)}.", style="dim"))
     for note in one.blind:
-        out.print(Text(f"Not everything could be read: {talk.shown(note)}", style="yellow"), soft_wrap=True)
+        for line in hanging(
+            Text(), Text(f"Not everything could be read: {talk.shown(note)}", style=WAIT), out.width
+        ):
+            out.print(line)
     out.print()
 
 
-_STYLES = {"missed": "bold red", "lost": "bold red", "gave up": "red", "unknown": "yellow", "going": "yellow"}
+_STYLES = {
+    "missed": f"bold {BAD}",
+    "lost": f"bold {BAD}",
+    "gave up": BAD,
+    "unknown": WAIT,
+    "going": WAIT,
+}
+# From this width on there is room for whole names.
+_WIDE = 100
 
 
-def _print_table(out: Console, found: Sequence[Audited]) -> None:
+def _print_table(out: Screen, found: Sequence[Audited]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
-    from retry_run_task.commands.shared.recoveries import WIDE  # noqa: PLC0415
 
-    is_wide = out.width >= WIDE
+    is_wide = out.width >= _WIDE
     table = Table(
         box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim", expand=False
     )
@@ -215,7 +225,7 @@ def _print_table(out: Console, found: Sequence[Audited]) -> None:
             Text(talk.shown(audited.launcher.name)),
             f"~{len(audited.runs)}" if audited.is_counted else str(len(audited.runs)),
             *(
-                Text(str(counts[result]), style=_STYLES.get(result.value, "green"))
+                Text(str(counts[result]), style=_STYLES.get(result.value, GOOD))
                 if counts.get(result)
                 else Text("·", style="dim")
                 for result in Result
@@ -224,11 +234,12 @@ def _print_table(out: Console, found: Sequence[Audited]) -> None:
     out.print(table)
 
 
-def _print_runs(out: Console, audited: Audited) -> None:
+def _print_runs(out: Screen, audited: Audited) -> None:
     """Print the runs of a schedule that were not well, or are not known; each with the reason."""
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
     told: list[Run] = [run for run in audited.runs if run.result not in (Result.RAN, Result.RECOVERED)]
     if not told:
@@ -241,13 +252,14 @@ def _print_runs(out: Console, audited: Audited) -> None:
         head.append("  counted, not timed: AWS does not say since when it counts", style="not bold dim")
     if audited.note:
         head.append(f"  {talk.shown(audited.note)}", style="not bold dim")
-    out.print(head, soft_wrap=True)
+    out.print(head)
     told.sort(key=lambda run: (not run.result.is_bad, -run.due.timestamp()))
     for run in told[:_MOST_TOLD]:
         about = "about " if audited.is_counted and run.time is None else ""
         line = Text("  ")
         line.append(f"{run.result.value:<8}", style=_STYLES.get(run.result.value, ""))
-        line.append(f"  {about}{run.due:%Y-%m-%d %H:%M}  {talk.shown(run.why)}")
-        out.print(line, soft_wrap=True)
+        line.append(f"  {about}{run.due:%Y-%m-%d %H:%M}  ", style="not bold default")
+        for part in hanging(line, Text(talk.shown(run.why)), out.width):
+            out.print(part)
     if len(told) > _MOST_TOLD:
         out.print(Text(f"  and {len(told) - _MOST_TOLD} more; --json has all", style="dim"))

@@ -69,7 +69,8 @@ def _introduce(out: Screen, what: str, speed: float) -> None:
 def _printer(out: Screen, show_all: bool) -> Callable[[Line], None]:
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.commands.shared.screen import BAD, GOOD, WAIT, hanging  # noqa: PLC0415
+    from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
     styles = {"good": GOOD, "bad": BAD, "wait": WAIT, "": ""}
     hidden = 0
@@ -120,7 +121,7 @@ def _print_table(out: Screen, result: JsonObject) -> None:
     from rich import box  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from retry_run_task.commands.shared.screen import BAD, GOOD  # noqa: PLC0415
+    from retry_run_task.commands.shared.colours import BAD, GOOD  # noqa: PLC0415
     from retry_run_task.policy.durations import spoken  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD if out.is_terminal else box.ASCII2)

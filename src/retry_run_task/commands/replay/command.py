@@ -220,13 +220,13 @@ def _start(
 
 def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bool) -> None:
     """Print what would be started and what not; what is only the question goes to stderr."""
-    from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from retry_run_task.commands.shared.colours import GOOD, WAIT  # noqa: PLC0415
     from retry_run_task.commands.shared.moments import ago  # noqa: PLC0415
-    from retry_run_task.commands.shared.recoveries import console  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import hanging, screen  # noqa: PLC0415
 
-    out = console() if is_result else Console(stderr=True, highlight=False)
+    out = screen(stderr=not is_result)
     wanted = [step for step in steps if not step.why_not]
     head = (
         f"{_counted(len(steps), 'past failure')}: {len(wanted)} to be started, {len(steps) - len(wanted)} not"
@@ -235,17 +235,13 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
     longest = max((len(step.schedule) for step in wanted), default=0)
     for step in wanted[: len(wanted) - left_out]:
         line = Text("  ")
-        line.append("start", style="green")
-        line.append(
-            f"  {talk.shown(step.schedule):<{min(longest, 36)}}  failed {ago(step.launch.event_time, now)}"
-        )
-        if step.note:
-            line.append(f"; {talk.shown(step.note)}", style="dim")
-        out.print(line, soft_wrap=True)
+        line.append("start", style=GOOD)
+        line.append(f"  {talk.shown(step.schedule):<{min(longest, 36)}}  ")
+        note = f"; {talk.shown(step.note)}" if step.note else ""
+        for part in hanging(line, Text(f"failed {ago(step.launch.event_time, now)}{note}"), out.width):
+            out.print(part)
     if left_out:
-        out.print(
-            Text(f"  and {left_out} more that --limit leaves out; run it again for them", style="yellow")
-        )
+        out.print(Text(f"  and {left_out} more that --limit leaves out; run it again for them", style=WAIT))
     reasons: dict[str, list[Step]] = defaultdict(list)
     for step in steps:
         if step.why_not:
@@ -253,10 +249,10 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
     for why_not, those in sorted(reasons.items(), key=lambda one: -len(one[1])):
         names = ", ".join(dict.fromkeys(step.schedule for step in those))
         line = Text("  ")
-        line.append("not  ", style="yellow")
-        line.append(f"  {talk.shown(names)}" + (f" ({len(those)})" if len(those) > 1 else ""))
-        line.append(f": {talk.shown(why_not)}", style="dim")
-        out.print(line, soft_wrap=True)
+        line.append("not    ", style=WAIT)
+        number = f" ({len(those)})" if len(those) > 1 else ""
+        for part in hanging(line, Text(talk.shown(f"{names}{number}: {why_not}")), out.width):
+            out.print(part)
 
 
 def _these(number: int) -> str:

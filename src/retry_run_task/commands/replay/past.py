@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.replay.replaying import Facts, next_again
 from retry_run_task.commands.shared import calls, lookup, record_files
+from retry_run_task.commands.shared.choosing import find_in
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.pace import paced
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.record_files import Unread
-from retry_run_task.commands.status.command import find_in
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import CallerKind
 

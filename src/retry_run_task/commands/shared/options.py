@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+
+from retry_run_task.commands.shared.inventory import DEFAULT_STACK
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -40,12 +43,22 @@ def _where(region: Callable[[_Command], _Command], command: _Command) -> _Comman
     )
     stack = click.option(
         "--stack",
-        default="retry-run-task",
+        default=DEFAULT_STACK,
         show_default=True,
         metavar="NAME",
         help="Which installation.",
     )
     return region(profile(stack(command)))
+
+
+def again(*, region: str, profile: str | None, stack: str, default_region: str | None) -> str:
+    """Return the options that lead another command to the same place; empty if none is needed."""
+    given = (
+        ("--region", region if region != default_region else ""),
+        ("--profile", profile or ""),
+        ("--stack", stack if stack != DEFAULT_STACK else ""),
+    )
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in given if value)
 
 
 def sure(command: _Command) -> _Command:

@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import sys
+import re
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.shared.colours import BAD, GOOD, HELD, NOTE, WAIT
 from retry_run_task.commands.shared.moments import ago, ahead, brief, clock
+from retry_run_task.commands.shared.screen import hanging
+from retry_run_task.commands.shared.selection import identity_in
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.commands.shared.view import State, shortened
+from retry_run_task.launch.values import Outcome
 from retry_run_task.launch.wire import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.launch.values import JsonObject
 
 _STYLES = {
-    State.GAVE_UP: "bold red",
-    State.FAILED: "bold red",
-    State.STOPPED: "red",
-    State.PAUSED: "magenta",
-    State.HELD: "yellow",
-    State.WAITING: "yellow",
-    State.TRYING: "yellow",
-    State.WATCHING: "cyan",
-    State.RECOVERED: "green",
+    State.GAVE_UP: f"bold {BAD}",
+    State.FAILED: f"bold {BAD}",
+    State.STOPPED: BAD,
+    State.PAUSED: HELD,
+    State.HELD: WAIT,
+    State.WAITING: WAIT,
+    State.TRYING: WAIT,
+    State.WATCHING: NOTE,
+    State.RECOVERED: GOOD,
 }
 _ORDER = {state: place for place, state in enumerate(State)}
-
-# What is piped elsewhere has no width to fit into.
-_WIDTH_OF_A_PIPE = 200
-
-
-def console() -> Console:
-    """Return where results are printed, as wide as the terminal; what is not a terminal is wide."""
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
-
-    is_free = not sys.stdout.isatty() and not os.environ.get("COLUMNS")
-    return Console(highlight=False, width=_WIDTH_OF_A_PIPE if is_free else None)
 
 
 def worst_first(views: Sequence[RecoveryView]) -> list[RecoveryView]:
@@ -64,39 +54,57 @@ def counted(views: Sequence[RecoveryView]) -> str:
     return ", ".join(f"{number} {state}" for state, number in counts.items() if number) or "no recoveries"
 
 
-# From this width on there is room for whole names.
-WIDE = 100
+# What is left for a schedule's name, and what a reason beside it needs so that it can be read there.
+_LEAST_NAME, _LONGEST_NAME, _LEAST_REASON = 12, 64, 44
+_STATE = 11
 
 
-def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, width: int) -> Table:
-    """Return a table of recoveries that fits 80 columns; what gets the room is the schedule's name."""
-    from rich.table import Table  # noqa: PLC0415
+def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, width: int) -> Iterator[Text]:
+    """Yield the lines of a table of recoveries, what needs a person first.
+
+    Nothing but a schedule's name is ever cut, and the reason stands below where there is no room beside.
+    """
     from rich.text import Text  # noqa: PLC0415
 
-    is_wide = width >= WIDE
-    found = Table(
-        box=None, pad_edge=False, padding=(0, 2 if is_wide else 1, 0, 0), header_style="dim", expand=True
+    rows = [(view, _cells(view, ids[view.execution.name], now)) for view in worst_first(views)]
+    widths = [max(map(len, column)) for column in zip(_HEADS, *(cells for _, cells in rows), strict=True)]
+    others = _STATE + sum(widths[1:]) + 2 * len(widths)
+    widths[0] = max(min(widths[0], _LONGEST_NAME, width - others), min(widths[0], _LEAST_NAME))
+    is_beside = _STATE + sum(widths) + 2 * len(widths) + _LEAST_REASON <= width
+    yield Text(
+        f"{'state':<{_STATE}}{_row(_HEADS, widths)}{'  reason' if is_beside else ''}".rstrip(), style="dim"
     )
-    longest = max((len(view.schedule) for view in views), default=0)
-    widest = max((len(short) for short in ids.values()), default=8)
-    for name, columns in (("state", 9), ("schedule", max(8, min(longest, 36 if is_wide else 20)))):
-        found.add_column(name, no_wrap=True, overflow="ellipsis", width=columns)
-    # What is left of the line.
-    found.add_column("reason", no_wrap=True, overflow="ellipsis", ratio=1)
-    found.add_column("tries", no_wrap=True, justify="right", width=5)
-    for name, columns in (("next", 9), ("age", 6), ("id", min(widest, 36))):
-        found.add_column(name, no_wrap=True, width=columns)
-    for view in worst_first(views):
-        found.add_row(
-            Text(view.state, style=_STYLES[view.state]),
-            Text(shown(view.schedule or "?")),
-            Text(shown(reason(view))),
-            str(view.attempts),
-            ahead(view.next_time, now),
-            brief((now - view.since).total_seconds()),
-            ids[view.execution.name],
-        )
-    return found
+    for view, cells in rows:
+        head = Text(f"{view.state:<{_STATE}}", style=_STYLES[view.state])
+        head.append(_row(cells, widths), style="not bold default")
+        why = Text("" if view.state is State.RECOVERED else shown(reason(view)))
+        if not why:
+            head.rstrip()
+            yield head
+        elif is_beside:
+            yield from hanging(head + Text("  "), why, width)
+        else:
+            head.rstrip()
+            yield head
+            yield from hanging(Text(" " * _STATE), why, width)
+
+
+_LABEL = 13
+_HEADS = ("schedule", "tries", "next", "age", "id")
+
+
+def _cells(view: RecoveryView, short_id: str, now: datetime) -> tuple[str, ...]:
+    age = brief((now - view.since).total_seconds())
+    return (shown(view.schedule or "?"), str(view.attempts), ahead(view.next_time, now), age, short_id)
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    name = cells[0] if len(cells[0]) <= widths[0] else f"{cells[0][: widths[0] - 1]}…"
+    padded = [
+        f"{cell:>{size}}" if head == "tries" else f"{cell:<{size}}"
+        for head, cell, size in zip(_HEADS, (name, *cells[1:]), widths, strict=True)
+    ]
+    return "  ".join(padded)
 
 
 def reason(view: RecoveryView) -> str:
@@ -105,14 +113,30 @@ def reason(view: RecoveryView) -> str:
         return view.hold_reason or "paused"
     if view.state in (State.FAILED, State.STOPPED):
         return view.why or view.outcome
+    # What is permanent is so for what ECS said; any other end has a reason of its own.
+    if view.state is State.GAVE_UP and view.outcome != Outcome.PERMANENT.value:
+        return ": ".join(part for part in (view.outcome, _first_words(view.why)) if part)
     word = view.outcome if view.state is State.GAVE_UP else view.category
     if view.reason.lower().startswith(word):
         return view.reason
     return ": ".join(part for part in (word, view.reason) if part)
 
 
-def detail(view: RecoveryView, now: datetime) -> list[Text]:
-    """Return one recovery in full: what it is about, and what happened when."""
+def _first_words(why: str) -> str:
+    """Return what a sentence says before it goes on; all of it stands where one recovery is shown."""
+    return re.split(r"; |\. ", why, maxsplit=1)[0].rstrip(".")
+
+
+def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str) -> Iterator[Text]:
+    """Yield one recovery in full: what it is about, what a person can do, and what happened when.
+
+    Args:
+        view: The recovery.
+        now: When it is looked at.
+        width: Of the screen.
+        stack: Its installation.
+        again: Options that lead a command to the same place: stack, Region, profile.
+    """
     from rich.text import Text  # noqa: PLC0415
 
     head = Text(shown(view.schedule or "?"), style="bold")
@@ -120,38 +144,63 @@ def detail(view: RecoveryView, now: datetime) -> list[Text]:
     head.append(view.state, style=_STYLES[view.state])
     if view.next_time is not None:
         what = "looks again" if view.state is State.WATCHING else "next attempt"
-        head.append(f", {what} {ahead(view.next_time, now)}")
-    rows = [
-        ("recovery", view.execution.name),
-        ("task", f"{view.family or '?'} on {view.cluster or '?'}"),
-        (
-            "failed at",
-            f"{clock(view.event_time)}, {ago(view.event_time, now)}" if view.event_time else "not known",
-        ),
-        ("ECS said", f"{view.reason} [{view.category}]" if view.category else view.reason or "nothing"),
-        ("tried", f"{view.attempts} RunTask {'call' if view.attempts == 1 else 'calls'}"),
-        *(
-            (("outcome", f"{view.outcome}: {view.why}" if view.why else view.outcome),)
-            if view.outcome
-            else ()
-        ),
-        *((("held", view.hold_reason),) if view.hold_reason else ()),
-        *(("task", arn) for arn in view.task_arns),
-        *(
-            (("unsure", "a call may have started tasks that nobody has seen: look before you start any"),)
-            if view.is_unsure
-            else ()
-        ),
-        ("execution", view.execution.arn),
-    ]
-    lines = [head, *(Text(f"  {label:<11}{shown(value)}") for label, value in rows), Text()]
+        head.append(f", {what} {ahead(view.next_time, now)}", style="not bold")
+    yield head
+    for label, value in _facts(view, now):
+        yield from hanging(Text(f"  {label:<{_LABEL}}"), Text(shown(value)), width)
+    for label, command in _to_do(view, f"{identity_in(view.execution.name, stack)}{again}"):
+        # In one piece, so that it can be pasted.
+        yield Text(f"  {label:<{_LABEL}}{shown(command)}")
+    yield Text()
     day = ""
     for line in shortened(view.lines):
         if f"{line.time:%Y-%m-%d}" != day:
             day = f"{line.time:%Y-%m-%d}"
-            lines.append(Text(f"  {day} UTC", style="dim"))
-        lines.append(Text(f"  {line.time:%H:%M:%S}  {shown(line.text)}"))
-    return lines
+            yield Text(f"  {day} UTC", style="dim")
+        yield from hanging(Text(f"  {line.time:%H:%M:%S}  "), Text(shown(line.text)), width)
+
+
+def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "recovery", view.execution.name
+    yield "task", f"{view.family or '?'} on {view.cluster or '?'}"
+    yield (
+        "failed at",
+        f"{clock(view.event_time)}, {ago(view.event_time, now)}" if view.event_time else "not known",
+    )
+    yield "ECS said", f"{view.reason} [{view.category}]" if view.category else view.reason or "nothing"
+    yield "tried", f"{view.attempts} RunTask {'call' if view.attempts == 1 else 'calls'}"
+    if view.outcome:
+        yield "outcome", f"{view.outcome}: {view.why}" if view.why else view.outcome
+    if view.hold_reason:
+        yield "held", view.hold_reason
+    for arn in view.task_arns:
+        yield "started", arn
+    if view.is_unsure:
+        yield "unsure", "a call may have started tasks that nobody has seen: look before you start any"
+    yield "execution", view.execution.arn
+    if view.needs_a_person and view.state is not State.STOPPED and view.hint not in view.why:
+        yield "to mend it", view.hint
+
+
+def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
+    """Yield what a person can do, with the command."""
+    if view.needs_a_person:
+        yield "to start it", f"retry-run-task replay {name} --even-late"
+    elif view.state is State.PAUSED:
+        yield "to go on", f'retry-run-task resume {name} --reason "..."'
+    elif not view.state.is_over:
+        yield "to end it", f'retry-run-task stop {name} --reason "..."'
+
+
+def next_steps(views: Sequence[RecoveryView], ids: Mapping[str, str], again: str) -> str:
+    """Return what to do about those that need a person; empty if none does."""
+    worst = [view for view in worst_first(views) if view.needs_a_person]
+    if not worst:
+        return ""
+    return (
+        f"Why, and what to do: retry-run-task status {ids[worst[0].execution.name]}{again}\n"
+        f"What of these could be started again: retry-run-task replay --gave-up --dry-run{again}"
+    )
 
 
 def as_json(view: RecoveryView) -> JsonObject:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
@@ -13,16 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-# Of the 256 colours those that can be read on white and on black; the names of the first eight are as bright as
-# each terminal has them, and its yellow on white nobody can read. https://www.w3.org/TR/WCAG22/#contrast-minimum
-GOOD, BAD, WAIT, NOTE, HELD = "color(28)", "color(160)", "color(130)", "color(31)", "color(133)"
-
-COLOURS: Mapping[str, tuple[int, int, int]] = MappingProxyType(
-    {GOOD: (0, 135, 0), BAD: (215, 0, 0), WAIT: (175, 95, 0), NOTE: (0, 135, 175), HELD: (175, 95, 175)}
-)
-"""What they are. https://en.wikipedia.org/wiki/ANSI_escape_code#8-bit"""
+    from collections.abc import Iterator
 
 _ENDLESS = 100_000
 # Below this, text beside a heading would be a column of single words.

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch
 
 
+CUT, BY_HAND = "…", " (by hand)"
+"""What a schedule's name ends in if EventBridge cut it, and if nobody but a person made the record."""
+
+
 class State(StrEnum):
     """How a recovery is, ordered from what a person should look at first to what is well."""
 
@@ -90,6 +94,7 @@ class RecoveryView:
         event_time: When the call failed; None if the input cannot be read.
         reason: What ECS said last.
         category: Its kind; empty if nothing was said.
+        hint: What a person can do about it; empty if nothing was said.
         attempts: RunTask calls that were made.
         next_time: When the next attempt, or the next look, is due; None if none is.
         outcome: The word for how it ended; empty if it has not.
@@ -109,6 +114,7 @@ class RecoveryView:
     event_time: datetime | None = None
     reason: str = ""
     category: str = ""
+    hint: str = ""
     attempts: int = 0
     next_time: datetime | None = None
     outcome: str = ""
@@ -118,6 +124,11 @@ class RecoveryView:
     hold_reason: str = ""
     launch: FailedLaunch | None = field(default=None, repr=False)
     lines: tuple[Line, ...] = ()
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether it ended without its tasks."""
+        return self.state.is_over and self.state is not State.RECOVERED
 
     @property
     def since(self) -> datetime:

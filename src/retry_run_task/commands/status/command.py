@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,9 @@ from retry_run_task.commands.shared.moments import Moment
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from rich.console import Group
+    from rich.text import Text
 
     from retry_run_task.commands.shared.executions import Executions
     from retry_run_task.commands.shared.view import Execution, RecoveryView
@@ -87,11 +88,12 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Show the recoveries: what waits and for how long, and what became of the others.
 
-    What needs a person is first. With the NAME of a recovery, or the beginning of its id, shows what happened to
-    it, step by step. Changes nothing.
+    What needs a person is first. NAME is a rule or schedule, a task definition's family, an id or its beginning, or
+    the ARN of a task; if that is one recovery, shows what happened to it, step by step. Changes nothing.
 
     \b
     Examples:
+      retry-run-task status nightly
       retry-run-task status --region eu-west-1 --region us-east-1
       retry-run-task status 9d9f0b5e
     """  # noqa: D301 - click's mark for text that keeps its lines
@@ -103,20 +105,21 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
     session = access.open_session(profile)
     where = list(dict.fromkeys(regions)) or [access.region_of(session)]
     access.identify(session, where[0])
-    places = [Executions(session, region, stack) for region in where]
-    if name is not None:
-        return _one(places, name, as_json=as_json, again=_again(watch=watch, every_s=every_s, times=times))
-    # Those that began then and are over by now are few, and `--since` is far enough back.
-    back = datetime.now(UTC) - since
-
-    def look() -> list[_Seen]:
-        return [_look(of, datetime.now(UTC) - back, schedules, limit) for of in places]
-
+    asked = _Asked(
+        places=tuple(Executions(session, region, stack) for region in where),
+        name=name,
+        # Those that began then and are over by now are few, and `--since` is far enough back.
+        back=datetime.now(UTC) - since,
+        schedules=schedules,
+        limit=limit,
+        profile=profile,
+        default_region=os.environ.get("AWS_REGION") or session.region_name,
+    )
     if as_json:
-        found = look()
-        click.echo(json.dumps({"regions": [_as_json(one) for one in found]}, indent=2))
+        found = asked.look()
+        click.echo(json.dumps(_as_json(asked, found), indent=2))
         return _code(found)
-    return _follow(look, back, _again(watch=watch, every_s=every_s, times=times))
+    return _follow(asked, _again(watch=watch, every_s=every_s, times=times))
 
 
 def _again(*, watch: bool, every_s: float, times: int) -> Callable[[], bool]:
@@ -134,67 +137,141 @@ def _again(*, watch: bool, every_s: float, times: int) -> Callable[[], bool]:
     return wait
 
 
-def _look(of: Executions, since: datetime, schedules: Sequence[str], limit: int) -> _Seen:
-    from retry_run_task.commands.shared import selection  # noqa: PLC0415
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a person asked for.
 
-    seen = _Seen(of=of)
-    try:
-        with talk.looking(f"Looking at {of.region}") as tell:
+    Attributes:
+        places: Where to look.
+        name: What is meant; None for all.
+        back: How long ago those began that are over.
+        schedules: Globs on the schedule's name or the task's family.
+        limit: Most that are read of those over.
+        profile: Whose credentials, if it was said.
+        default_region: Where a command looks that is not told.
+    """
+
+    places: tuple[Executions, ...]
+    name: str | None
+    back: timedelta
+    schedules: tuple[str, ...]
+    limit: int
+    profile: str | None
+    default_region: str | None
+
+    def look(self) -> list[_Seen]:
+        """Look everywhere.
+
+        Raises:
+            ConfigError: Nothing is called so.
+        """
+        found = [self._look(of) for of in self.places]
+        if self.name is None or any(seen.views for seen in found):
+            return found
+        if not any(seen.error for seen in found):
+            raise ConfigError(
+                f"Nothing is called {self.name!r} in {', '.join(of.region for of in self.places)}: no recovery, and "
+                f"no schedule, family or task of those that began in the last {self.ago}.",
+                hint="Look further back with --since 7d, or see which there are with: retry-run-task status.",
+            )
+        return found
+
+    @property
+    def ago(self) -> str:
+        """How far back it is looked, in a word."""
+        from retry_run_task.commands.shared.moments import brief  # noqa: PLC0415
+
+        return brief(self.back.total_seconds())
+
+    def again(self, of: Executions) -> str:
+        """Return the options that lead another command to where one was seen."""
+        return options.again(
+            region=of.region, profile=self.profile, stack=of.stack, default_region=self.default_region
+        )
+
+    def _look(self, of: Executions) -> _Seen:
+        from retry_run_task.commands.shared import choosing, selection  # noqa: PLC0415
+
+        left_out = 0
+
+        def listed() -> list[Execution]:
+            nonlocal left_out
             under_way = of.open()
             # One may end between the two lists.
             known = {one.arn for one in under_way}
+            since = datetime.now(UTC) - self.back
             over = [one for one in of.begun(since) if not one.is_open and one.arn not in known]
-            views = of.look_at_all([*under_way, *over[:limit]], tell)
-    except RetryRunTaskError as error:
-        return replace(seen, error=error)
-    if schedules:
-        views = selection.of_schedules(views, schedules)
-    return replace(seen, views=tuple(views), left_out=max(0, len(over) - limit))
+            left_out = max(0, len(over) - self.limit)
+            return [*under_way, *over[: self.limit]]
+
+        try:
+            with talk.looking(f"Looking at {of.region}") as tell:
+                if self.name is None:
+                    views = of.look_at_all(listed(), tell)
+                else:
+                    views = choosing.meant(of, self.name, listed, tell)
+        except RetryRunTaskError as error:
+            return _Seen(of=of, error=error)
+        if self.schedules:
+            views = selection.of_schedules(views, self.schedules)
+        return _Seen(of=of, views=tuple(views), left_out=left_out)
 
 
-def _follow(look: Callable[[], list[_Seen]], back: timedelta, again: Callable[[], bool]) -> int:
+def _follow(asked: _Asked, again: Callable[[], bool]) -> int:
     """Print what is seen, and with --watch again and again."""
-    from retry_run_task.commands.shared.recoveries import console  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
-    out = console()
+    out = screen()
     is_first = True
     while True:
-        found = look()
+        found = asked.look()
         if not is_first:
             out.clear()
         is_first = False
-        out.print(_shown(found, back, out.width))
+        for line in _lines(asked, found, out.width):
+            out.print(line)
         if not again():
             return _code(found)
 
 
-def _shown(found: Sequence[_Seen], back: timedelta, width: int) -> Group:
-    from rich.console import Group  # noqa: PLC0415
+def _lines(asked: _Asked, found: Sequence[_Seen], width: int) -> Iterator[Text]:
+    """Yield what is shown: one recovery in full, if one is meant, or a table for each Region."""
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.commands.shared import (  # noqa: PLC0415 - as above
-        recoveries,
-        selection,
-    )
-    from retry_run_task.commands.shared.moments import brief  # noqa: PLC0415
+    from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
 
-    now = datetime.now(UTC)
-    parts: list[object] = []
-    for seen in found:
-        head = Text(seen.of.region, style="bold")
-        head.append(f"  {recoveries.counted(seen.views)}", style="not bold")
-        if seen.error is not None:
-            head = Text(f"{seen.of.region}  {talk.shown(str(seen.error))}", style="red")
-        parts.append(head)
-        if seen.views:
-            ids = selection.short_ids([view.execution.name for view in seen.views], seen.of.stack)
-            parts.append(recoveries.table(seen.views, ids, now, width))
-        if seen.error is None:
-            more = f"; {seen.left_out} more of them with a higher --limit" if seen.left_out else ""
-            text = f"Shown: all under way, and those over that began in the last {brief(back.total_seconds())}{more}."
-            parts.append(Text(text, style="dim"))
-        parts.append(Text())
-    return Group(*parts[:-1])  # type: ignore[arg-type] # all of them can be printed
+    one = [(seen.of, view) for seen in found for view in seen.views]
+    if asked.name is not None and len(one) == 1:
+        of, view = one[0]
+        yield from recoveries.detail(view, datetime.now(UTC), width, of.stack, asked.again(of))
+        return
+    for number, seen in enumerate(found):
+        if number:
+            yield Text()
+        yield from _region(asked, seen, width)
+
+
+def _region(asked: _Asked, seen: _Seen, width: int) -> Iterator[Text]:
+    from rich.text import Text  # noqa: PLC0415
+
+    from retry_run_task.commands.shared import recoveries, selection  # noqa: PLC0415
+    from retry_run_task.commands.shared.colours import BAD  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
+
+    head = Text(f"{seen.of.region}  ", style="bold")
+    if seen.error is not None:
+        yield from hanging(head, Text(talk.shown(str(seen.error)), style=BAD), width)
+        return
+    yield from hanging(head, Text(recoveries.counted(seen.views)), width)
+    ids = selection.short_ids([view.execution.name for view in seen.views], seen.of.stack)
+    if seen.views:
+        yield from recoveries.table(seen.views, ids, datetime.now(UTC), width)
+    for text in recoveries.next_steps(seen.views, ids, asked.again(seen.of)).splitlines():
+        yield from hanging(Text(), Text(text), width)
+    which = f"of {asked.name}, " if asked.name else ""
+    more = f"; {seen.left_out} more of them with a higher --limit" if seen.left_out else ""
+    text = f"Shown: all {which}under way, and those over that began in the last {asked.ago}{more}."
+    yield from hanging(Text(), Text(text, style="dim"), width)
 
 
 def _code(found: Sequence[_Seen]) -> int:
@@ -205,7 +282,21 @@ def _code(found: Sequence[_Seen]) -> int:
     return talk.FAILED if errors else 0
 
 
-def _as_json(seen: _Seen) -> JsonObject:
+def _as_json(asked: _Asked, found: Sequence[_Seen]) -> JsonObject:
+    from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
+
+    one = [(seen.of, view) for seen in found for view in seen.views]
+    if asked.name is not None and len(one) == 1:
+        of, view = one[0]
+        return {
+            "region": of.region,
+            **recoveries.as_json(view),
+            "timeline": recoveries.timeline_as_json(view),
+        }
+    return {"regions": [_region_as_json(seen) for seen in found]}
+
+
+def _region_as_json(seen: _Seen) -> JsonObject:
     from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
 
     return {
@@ -215,73 +306,3 @@ def _as_json(seen: _Seen) -> JsonObject:
         "recoveries": [recoveries.as_json(view) for view in recoveries.worst_first(seen.views)],
         "left_out": seen.left_out,
     }
-
-
-def _one(places: Sequence[Executions], name: str, *, as_json: bool, again: Callable[[], bool]) -> int:
-    """Print one recovery in full."""
-    from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
-    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
-
-    out = recoveries.console()
-    try:
-        while True:
-            of, view = _find(places, name)
-            if as_json:
-                body = {"region": of.region} | recoveries.as_json(view)
-                click.echo(json.dumps(body | {"timeline": recoveries.timeline_as_json(view)}, indent=2))
-                return 0
-            for line in recoveries.detail(view, datetime.now(UTC)):
-                out.print(line, soft_wrap=True)
-            if view.state.is_over or not again():
-                return 0
-            out.clear()
-    except DeployError as error:
-        return talk.fail(error)
-
-
-def _find(places: Sequence[Executions], name: str) -> tuple[Executions, RecoveryView]:
-
-    errors = []
-    for of in places:
-        try:
-            found = find_in(of, name)
-        except ConfigError as error:
-            errors.append(error)
-            continue
-        if found is not None:
-            return of, found
-    if errors:
-        raise errors[0]
-    raise ConfigError(
-        f"There is no recovery {name!r} in {', '.join(of.region for of in places)}.",
-        hint="See which there are with: retry-run-task status.",
-    )
-
-
-def find_in(of: Executions, name: str) -> RecoveryView | None:
-    """Return the recovery that a person named, in full or by the beginning of its id; None if there is none.
-
-    Raises:
-        ConfigError: Several begin like this, or nothing is installed.
-        DeployError: AWS does not say.
-    """
-    from retry_run_task.commands.shared import selection  # noqa: PLC0415
-
-    # Most are asked for by the whole name, or are under way; the rest costs a look at all that Lambda remembers.
-    for look in _LOOKS:
-        executions = look(of, name)
-        meant = selection.find(name, [one.name for one in executions], of.stack)
-        for one in executions:
-            if one.name == meant:
-                return of.look(one)
-    return None
-
-
-# https://docs.aws.amazon.com/lambda/latest/api/API_DurableConfig.html (RetentionPeriodInDays)
-_REMEMBERED = timedelta(days=90)
-
-_LOOKS: tuple[Callable[[Executions, str], list[Execution]], ...] = (
-    lambda of, name: of.named(name),
-    lambda of, _: of.open(),
-    lambda of, _: of.begun(datetime.now(UTC) - _REMEMBERED),
-)

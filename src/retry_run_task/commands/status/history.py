@@ -23,7 +23,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.view import Line, RecoveryView
+from retry_run_task.commands.shared.view import BY_HAND, CUT, Line, RecoveryView
 from retry_run_task.commands.shared.view import State as ViewState
 from retry_run_task.errors import PayloadError
 from retry_run_task.failures.classify import classify, worst
@@ -91,9 +91,9 @@ def known_schedule(launch: FailedLaunch) -> str:
     started_by = str(launch.request.parameters.get("startedBy") or "")
     name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
     if len(started_by) >= STAMP_MAX and name:
-        name += "…"
+        name += CUT
     name = name or family(launch.request.parameters) or "?"
-    return f"{name} (by hand)" if launch.caller.kind is CallerKind.HAND_MADE else name
+    return f"{name}{BY_HAND}" if launch.caller.kind is CallerKind.HAND_MADE else name
 
 
 class _Reader:
@@ -342,7 +342,7 @@ class _Reader:
         verdict = worst([classify(one) for one in failures])
         said = verdict.failure.said or "no reason"
         is_new = said != self._view.reason
-        self._view = replace(self._view, reason=said, category=verdict.category.value)
+        self._view = replace(self._view, reason=said, category=verdict.category.value, hint=verdict.hint)
         return f"{said if is_new else 'the same'} [{verdict.category}]"
 
     # Its waits.

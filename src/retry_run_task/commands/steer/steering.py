@@ -36,7 +36,7 @@ class Wish:
     Attributes:
         action: ``stop``, ``pause`` or ``resume``.
         statuses: Lambda's words for recoveries that it can be done to.
-        names: Of recoveries, or beginnings of their ids.
+        names: Of recoveries, beginnings of their ids, schedules, families or tasks.
         schedules: Globs on the schedule's name or the task's family.
         is_all: Whether all are meant.
         reason: What the history keeps.
@@ -142,8 +142,7 @@ def _chosen(
     Raises:
         ConfigError: A name is no recovery's.
     """
-    from retry_run_task.commands.shared import selection  # noqa: PLC0415
-    from retry_run_task.commands.status.command import find_in  # noqa: PLC0415
+    from retry_run_task.commands.shared import choosing, selection  # noqa: PLC0415
 
     if not wish.names:
         views = of.look_at_all([one for one in of.open() if one.status in wish.statuses], tell)
@@ -151,15 +150,14 @@ def _chosen(
     found: dict[str, RecoveryView] = {}
     problems = []
     for name in wish.names:
-        view = find_in(of, name)
-        if view is None:
+        views = choosing.meant(of, name, of.open, tell)
+        if not views:
             problems.append(repr(name))
-        else:
-            found[view.execution.arn] = view
+        found |= {view.execution.arn: view for view in views}
     if problems:
         raise ConfigError(
-            f"There is no recovery {', '.join(problems)} in {of.region}.",
-            hint="See which there are with: retry-run-task status.",
+            f"Nothing that is under way is called {', '.join(problems)} in {of.region}.",
+            hint="See what there is with: retry-run-task status.",
         )
     over = [view for view in found.values() if view.state.is_over]
     return [view for view in found.values() if not view.state.is_over], over
@@ -177,17 +175,14 @@ def _nothing(wish: Wish, over: Sequence[RecoveryView]) -> int:
 
 def _preview(of: Executions, views: Sequence[RecoveryView], wish: Wish) -> None:
     """Show what will be acted upon, on stderr."""
-    from rich.console import Console  # noqa: PLC0415
-
-    from retry_run_task.commands.shared import (  # noqa: PLC0415 - as above
-        recoveries,
-        selection,
-    )
+    from retry_run_task.commands.shared import recoveries, selection  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
     ids = selection.short_ids([view.execution.name for view in views], of.stack)
     talk.say(f"To {wish.action} in {of.region}: {_these(len(views))}.")
-    out = Console(stderr=True, highlight=False)
-    out.print(recoveries.table(views, ids, datetime.now(UTC), out.width))
+    out = screen(stderr=True)
+    for line in recoveries.table(views, ids, datetime.now(UTC), out.width):
+        out.print(line)
 
 
 def _these(number: int) -> str:
