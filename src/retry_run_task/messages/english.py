@@ -84,6 +84,7 @@ ENGLISH = Sentences(
         "client-token": "no call was answered for an hour, and ECS may have forgotten what the first of them did",
         "redacted": "part of the request is not known for certain, so it was not sent",
         "member-role": "recover cannot assume the role in the account of the task",
+        "policy": "recover cannot read the policy that it was deployed with",
         "ignored": "the policy or a tag excludes it from recovery",
         "trying": "{kind}",
     },

@@ -161,7 +161,7 @@ def cause(ending: Ending, rows: Rows) -> Iterator[tuple[str, str]]:
                 failures=words.counted(round(numbers.get("nth", 0)), "failure"),
             ),
         )
-    if key in ("", "redacted", "member-role"):
+    if key in ("", "redacted", "member-role", "policy"):
         yield from (("why" if key else "cause", clause) for clause in _clauses((ending.why,), rows))
 
 
@@ -192,6 +192,7 @@ _BY_RULE = frozenset(
     {
         (Outcome.PERMANENT, "errors"),
         (Outcome.PERMANENT, "member-role"),
+        (Outcome.PERMANENT, "policy"),
         (Outcome.EXPIRED, "client-token"),
     }
 )
