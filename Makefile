@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 	--no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit soak prove bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
+.PHONY: help demo test check unit soak prove mutants bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -32,6 +32,9 @@ soak: $(VENV)/.developed ## play simulated stories with fresh numbers for TIME s
 
 prove: $(VENV)/.developed ## search every history of a launch, up to a depth, for one that breaks a rule; TIME seconds for each scope
 	$(BIN)/python tools/prove.py --time $(or $(TIME),60)
+
+mutants: .venv-mutants/.installed ## break the code on purpose, and see what no test notices; MODULE=recovery, TIME seconds for each group, AGAIN=1 for survivors
+	.venv-mutants/bin/python tools/mutants.py $(if $(MODULE),--module $(MODULE)) $(if $(TIME),--time $(TIME)) $(if $(AGAIN),--again)
 
 bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and compare the policies
 	$(BIN)/python bench/bench.py
@@ -87,6 +90,7 @@ lock: $(VENV)/.developed ## resolve the pinned versions again (uv writes them; p
 	$(BIN)/pip install --quiet uv
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/run.txt
 	$(UV_COMPILE) pyproject.toml requirements/build.in requirements/dev.in -c requirements/run.txt -o requirements/dev.txt
+	$(UV_COMPILE) pyproject.toml requirements/dev.in requirements/mutants.in -c requirements/dev.txt -o requirements/mutants.txt
 	$(UV_COMPILE) requirements/lambda.in -c requirements/run.txt -o requirements/lambda.txt \
 		--no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer --no-emit-package urllib3 \
 		--no-emit-package awscrt
@@ -101,8 +105,8 @@ clean: ## remove everything that was built or installed
 
 # The lists of versions are whole, so pip resolves nothing (--no-deps): what it resolved beside them would be newer.
 
-# What checks the template and the Terraform module, MiniStack, and what builds the site or looks for vulnerabilities:
-# each has packages of its own, so it lives by itself.
+# What checks the template and the Terraform module, MiniStack, and what builds the site, looks for vulnerabilities or
+# breaks the code: each has packages of its own, so it lives by itself.
 .venv-%/.installed: requirements/%.txt
 	@echo "Installing the pinned packages of $< into $(@D) ..."
 	@rm -rf $(@D) && $(PYTHON) -m venv $(@D)
