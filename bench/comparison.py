@@ -3,7 +3,7 @@
     .venv/bin/python bench/comparison.py            simulate (about a minute), and write result and pages
     .venv/bin/python bench/comparison.py --pages    write the pages again from the result that is there
 
-The result is bench/comparison.json. The table in both READMEs, docs/comparison.md and the picture are made of it
+The result is bench/comparison.json. The sentence in both READMEs, docs/comparison.md and the picture are made of it
 and of nothing else; tests compare them, and look whether the code still gives the result.
 """
 
@@ -39,7 +39,14 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = "bench/comparison.json"
 TABLE = "docs/comparison.md"
 PICTURE = "docs/images/comparison.svg"
-READMES = ("README.md", "README.ja.md")
+SENTENCES = {
+    "README.md": "In [a simulated outage of every zone](docs/comparison.md) {share} of {launches} launches got their "
+    "tasks, half of all within {median} of capacity's return; the best of {others} other policies, {best}: "
+    "{best_share}, {best_median}.",
+    "README.ja.md": "[全ゾーンの障害のシミュレーション](docs/comparison.md)では、起動に失敗した {launches} 件の "
+    "{share} が復旧し、キャパシティが戻ってから全体の半数が復旧するまでの時間は {median} でした。"
+    "ほかの {others} 種類のポリシーのうち最もよい {best} は、{best_share}、{best_median} でした。",
+}
 BEGIN, END = "<!-- comparison: written by `make bench` -->", "<!-- end of comparison -->"
 
 SETTINGS = Settings(schedules=100, zones=2, seed=1)
@@ -47,7 +54,7 @@ NIGHTS = 10
 # Quick enough for a test, and it changes with the loop, the policy and the model.
 PROBE = Settings(schedules=10, zones=2, seed=1)
 
-# What the README has room for: outages that anybody may meet, and the policies that help in one of them.
+# What the table at the top of the page has room for: outages that anybody may meet, and the policies that help in one.
 SHOWN = ("zone-outage", "rush", "brownout", "throttling", "agent", "eni")
 WORTH_A_ROW = 0.25
 # The share of launches in steps of two per cent: enough for a curve.
@@ -113,21 +120,38 @@ def probe() -> Json:
 def pages(found: Json, root: Path = ROOT) -> dict[Path, str]:
     """Return what each file should hold, by its path."""
     return {root / TABLE: page(found), root / PICTURE: picture(found)} | {
-        root / name: with_table((root / name).read_text(encoding="utf-8"), found) for name in READMES
+        root / name: with_sentence((root / name).read_text(encoding="utf-8"), words, found)
+        for name, words in SENTENCES.items()
     }
 
 
-def with_table(text: str, found: Json) -> str:
-    """Return a README with the comparison between its marks."""
+def with_sentence(text: str, words: str, found: Json) -> str:
+    """Return a README with the comparison's sentence between its marks."""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"a README needs {BEGIN!r} and {END!r}, each once")
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{readme_table(found)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{words.format_map(in_short(found))}\n{END}{after}"
 
 
-def readme_table(found: Json) -> str:
-    """Return the README's table: share recovered and median, and the tasks too many."""
+def in_short(found: Json) -> dict[str, str]:
+    """Return what the sentence says: of the first outage, our policy and the best of the others."""
+    policies = _scenario(found, SHOWN[0])["policies"]
+    ours, others = policies[0], [one for one in policies[:-1] if not one["name"].startswith("retry-run-task")]
+    best = min(others, key=lambda one: (-one["recovered"], one["p50_s"] or 0))
+    return {
+        "launches": f"{ours['launches']:,}",
+        "share": charts.percent(ours["recovered"] / ours["launches"]),
+        "median": report.brief(ours["p50_s"]),
+        "others": str(len(others)),
+        "best": best["name"],
+        "best_share": charts.percent(best["recovered"] / best["launches"]),
+        "best_median": report.brief(best["p50_s"]),
+    }
+
+
+def summary(found: Json) -> str:
+    """Return the page's first table: share recovered and median, and the tasks too many."""
     scenarios = [_scenario(found, name) for name in SHOWN]
     names = [policy["name"] for policy in found["scenarios"][0]["policies"]]
     bound, ours = names[-1], [name for name in names if name.startswith("retry-run-task")]
@@ -220,6 +244,17 @@ def _page(found: Json) -> Iterator[str]:
         "*Calls* are RunTask calls per recovery.",
         "*Expired* launches were taken up and left without their tasks; *unseen* ones were never taken up.",
         "",
+        "## In short",
+        "",
+        "Each cell has the share of the failed launches that got their tasks.",
+        "Beside it is how long after the return of capacity half of all launches had them.",
+        "*The original way* is the recipe that inspired this project: a function on a filter calls RunTask at once.",
+        "*The oracle* knows when there is room: nobody can be sooner.",
+        "",
+        summary(found),
+        "",
+        "We did not run the other tools: a row simulates only the retry policy that was found in a tool's source.",
+        "",
     )
     for scenario in found["scenarios"]:
         model = next(s.model for s in SCENARIOS if s.name == scenario["name"])
@@ -303,7 +338,7 @@ def _costs(found: Json) -> Iterator[str]:
 
 
 def picture(found: Json) -> str:
-    """Return the README's picture: the recovery curves in the first two scenarios, one below the other."""
+    """Return the picture in the READMEs: the recovery curves in the first two scenarios, one below the other."""
     parts, top, width = [], 0.0, 860.0
     for name in SHOWN[:2]:
         scenario = _scenario(found, name)
@@ -358,7 +393,7 @@ def main() -> None:
     else:
         found = measure()
     write(found)
-    print(readme_table(found))
+    print(summary(found))
 
 
 if __name__ == "__main__":

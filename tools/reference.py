@@ -1,4 +1,4 @@
-"""Writes the reference pages, and the table in the README, from the code that they describe.
+"""Writes the reference pages, and what is generated within other pages, from the code that they describe.
 
     python tools/reference.py            write what has changed
     python tools/reference.py --check    write nothing; name the stale pages and end with 1
@@ -110,7 +110,7 @@ MEANINGS = {
     Category.PERMISSION: "Somebody is not allowed to do this.",
 }
 
-# Rows whose texts stand for their category in the README.
+# Rows whose texts stand for their category in the table of treatments.
 EXAMPLES = {
     Category.CAPACITY: ("fargate-capacity", "instance-resources", "fargate-quota"),
     Category.THROTTLE: ("throttled",),
@@ -140,9 +140,8 @@ def pages(root: Path) -> dict[Path, str]:
     result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
     notifications = root / "docs/notifications.md"
     result[notifications] = with_samples(notifications.read_text(encoding="utf-8"), samples())
-    for name, write in (("README.md", treatments), ("README.ja.md", treatments_ja)):
-        readme = root / name
-        result[readme] = with_treatments(readme.read_text(encoding="utf-8"), write())
+    of_policies = root / "docs/policy.md"
+    result[of_policies] = with_treatments(of_policies.read_text(encoding="utf-8"), treatments())
     return result
 
 
@@ -1226,15 +1225,15 @@ def helps() -> Iterator[tuple[str, str]]:
                 )
 
 
-# The README.
+# The table of treatments.
 
 
-def with_treatments(readme: str, text: str) -> str:
-    """Return a README with a table of treatments between its marks."""
-    if readme.count(BEGIN) != 1 or readme.count(END) != 1:
-        raise ValueError(f"the README needs {BEGIN!r} and {END!r}, each once")
+def with_treatments(page: str, text: str) -> str:
+    """Return a page with a table of treatments between its marks."""
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise ValueError(f"the page on policies needs {BEGIN!r} and {END!r}, each once")
     return re.sub(
-        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", readme, flags=re.DOTALL
+        f"{re.escape(BEGIN)}.*{re.escape(END)}", lambda _: f"{BEGIN}\n{text}\n{END}", page, flags=re.DOTALL
     )
 
 
@@ -1248,47 +1247,6 @@ def treatments() -> str:
             for category in CATEGORIES
         ),
     )
-
-
-def treatments_ja() -> str:
-    """Return the same table for README.ja.md; categories and AWS's words stay as they are."""
-    rows = {row.name: row for row in TABLE}
-    return table(
-        ("カテゴリ", "ECS のメッセージの例", "扱い"),
-        (
-            (f"**{category.value}**", _examples(rows, category) or "上記以外", _treatment_ja(category))
-            for category in CATEGORIES
-        ),
-    )
-
-
-def _treatment_ja(category: Category) -> str:
-    """Say in Japanese what :func:`treatment` says, from the same rule."""
-    whole = default(category)
-    if not whole.retry:
-        return "すぐに担当者へ通知し、RunTask は呼び出しません"
-    first, last = _span_ja(attempt_times.bounds(whole, 1)), _span_ja(attempt_times.longest_bounds(whole))
-    if whole.attempts is not None:
-        span = f"{first.lstrip()}から{last}の間隔で"
-        return f"{span}、あと {whole.attempts} 回試行し、それでも起動しなければ担当者へ通知します"
-    places = (
-        "、元のままのリクエストを送り、空きがなければすぐにサブネットを 1 つ(毎回交代)に絞って送ることを、"
-        if RungKind.EACH_SUBNET in whole.rungs
-        else "、"
-    )
-    return (
-        f"{DEFAULT.spread_s:g} 秒以内に再試行し、その後は{first}から{last}まで間隔を広げながら{places}"
-        f"次回の実行時刻まで、または失敗した呼び出しの {_hours_ja(whole.deadline_s)}後まで繰り返します"
-    )
-
-
-def _span_ja(pair: tuple[int, int]) -> str:
-    return f" {pair[0]}〜{pair[1]} 秒"
-
-
-def _hours_ja(seconds: float) -> str:
-    hours, rest = divmod(seconds, 3600)
-    return f"{hours:.0f} 時間" if not rest else f"{seconds / 60:g} 分"
 
 
 def _examples(rows: Mapping[str, Row], category: Category) -> str:

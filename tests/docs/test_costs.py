@@ -31,9 +31,14 @@ def test_the_page_is_what_the_result_says(costs: ModuleType) -> None:
 
 
 def test_the_readmes_say_what_the_page_says(costs: ModuleType) -> None:
-    assert costs.cents(json.loads((ROOT / costs.RESULT).read_text())) == pytest.approx(0.25, abs=0.02)
-    assert "about a quarter of a cent" in (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "約 0.25 セント" in (ROOT / "README.ja.md").read_text(encoding="utf-8")
+    result = json.loads((ROOT / costs.RESULT).read_text())
+    of_one, idle = costs.cents(result) / 100, costs.ALARM_METRICS * costs.USD_PER_ALARM_METRIC
+    english = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"at most ${idle:.2f} a month" in english
+    assert f"about ${of_one:.4f}" in english
+    japanese = (ROOT / "README.ja.md").read_text(encoding="utf-8")
+    assert f"月額最大 {idle:.2f} ドル" in japanese
+    assert f"約 {of_one:.4f} ドル" in japanese
 
 
 def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:

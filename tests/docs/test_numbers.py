@@ -22,7 +22,8 @@ TRIES = WORDS[loop.NOTIFY_TRIES]
 # Where a number is a link, the page names its source; the text is compared without links.
 CLAIMS = [
     ("README.md", f"{SPEED:.0f} times faster than life"),
-    ("README.md", "later than a day after the failed call"),
+    ("README.md", f"follows within {DEFAULT.spread_s:g} seconds"),
+    ("docs/concepts.md", "later than a day after the failed call"),
     (
         "docs/concepts.md",
         f"{WORDS[DEFAULT.treatment(Facts(), Category.UNKNOWN).attempts or 0]} careful attempts",

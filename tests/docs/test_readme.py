@@ -1,31 +1,63 @@
-"""The README's commands work, and what it shows is what they print."""
+"""The README's commands work, and what it shows is what they print by default."""
 
 from __future__ import annotations
 
+import json
+import os
 import re
-from pathlib import Path
+import shlex
+import subprocess
+import sys
+from xml.etree import ElementTree as ET
+
+import click
+import pytest
 
 from docs.markdown_pages import ROOT, Page
-from retry_run_task import commands
-from retry_run_task.commands.demo.midnight import JOBS, RETIRED, RETURNS
-from retry_run_task.launch.values import Outcome
+from retry_run_task.commands.demo.midnight import JOBS
+from retry_run_task.commands.main import retry_run_task
+from retry_run_task.simulate.scenarios import LATENESS, Way
 
-README = Page(ROOT / "README.md")
-# Every job of the night fails in one way or another. Those that no waiting can help: a task definition
-# that is retired, and overrides that were made from an event.
-LOST = [job for job in JOBS if job is RETIRED or job.from_event]
+README, JAPANESE = Page(ROOT / "README.md"), Page(ROOT / "README.ja.md")
+PICTURE = ROOT / "docs/images/how-it-works.svg"
+WORDS_MAX = 1000
+COLUMNS_MAX = 80
+# Faster than by default, and slow enough for first attempts while there is no capacity.
+SPEED = "120"
 
 
-def demo_lines() -> list[str]:
-    (block,) = [b for b in README.blocks("text") if b.text.startswith("23:59:10")]
+def words(text: str) -> list[str]:
+    """Return what a person reads: no addresses of links, no comments, no lines of drawings."""
+    shown = re.sub(r"\]\([^()\s]+\)", "]", re.sub(r"<!--.*?-->", "", text))
+    return [word for word in shown.split() if re.search(r"\w", word)]
+
+
+def drawing(page: Page) -> list[str]:
+    (block,) = [b for b in page.blocks("text") if "-->" in b.text]
     return block.text.splitlines()
 
 
-def test_it_fits_on_a_few_screens() -> None:
-    assert len(README.text.splitlines()) < 180
+def demo_lines(page: Page) -> list[str]:
+    (block,) = [b for b in page.blocks("text") if " launches failed: " in b.text]
+    return [line for line in block.text.splitlines() if line]
 
 
-def test_the_two_commands_come_first_and_exactly_as_a_person_types_them() -> None:
+def test_it_is_read_in_a_few_minutes() -> None:
+    assert len(words(README.text)) <= WORDS_MAX
+
+
+def test_what_it_is_and_its_status_come_before_everything_else() -> None:
+    for page, status in (
+        (README, "not yet run in an AWS account"),
+        (JAPANESE, "AWS アカウントでの稼働実績は"),
+    ):
+        _, what, second, *_ = (line for line in page.text.splitlines() if line)
+        assert "ECS" in what
+        assert second.startswith("**")
+        assert status in second
+
+
+def test_the_two_commands_for_a_clone_come_first_and_exactly_as_a_person_types_them() -> None:
     assert README.blocks("sh")[0].text == "make demo\nmake test\n"
 
 
@@ -34,62 +66,116 @@ def test_ci_runs_the_command_that_the_readme_gives_everybody() -> None:
         assert re.search(r"^[\s-]*(run: )?make test\b", (ROOT / path).read_text(), re.MULTILINE), path
 
 
-def test_each_line_of_the_demo_is_one_that_the_demo_can_print() -> None:
-    names = "|".join(job.name for job in JOBS)
-    aws = "|".join(re.escape(words) for *_, words in RETURNS)
-    rung = r"( \(each-subnet subnet-\w\))?"
-    patterns = [
-        rf"AWS {{25}}(zones a and c run out of Fargate capacity; zone d has room for 2 tasks|{aws})",
-        rf"EventBridge ({names}) +RunTask: \d of \d started\. Capacity is unavailable at this time",
-        rf"intake      ({names}) +starts a recovery",
-        rf"recover     ({names}) +attempt \d+{rung}: (\d started|Capacity is unavailable at this time)",
-        rf"recover     ({names}) +next attempt in \d+ s \(capacity: it may be there at the next attempt\)",
-        rf"recover     ({names}) +RECOVERED after (1 attempt|\d+ attempts)",
-        rf"recover     ({names}) +GAVE UP \(({'|'.join(Outcome)})\): .+",
-        rf"ECS         ({names}) +the task did not start\. .+",
-        rf"ECS         ({names}) +the answer is lost on its way back; .+ repeated with its token",
-    ]
-    timeline = demo_lines()[: demo_lines().index("")]
-    for line in timeline:
-        clock, _, rest = line.partition("  ")
-        assert re.fullmatch(r"(23:59|00:\d\d):\d\d", clock), line
-        assert any(re.fullmatch(pattern, rest) for pattern in patterns), line
-    for pattern in patterns:
-        assert any(re.fullmatch(pattern, line[10:]) for line in timeline), f"nothing shows {pattern}"
+COMMANDS = [
+    line
+    for line in [*README.lines_of_shell(), *README.spans()]
+    if re.match(r"(\.venv/bin/)?retry-run-task ", line)
+]
 
 
-def test_the_words_of_the_demo_are_those_of_its_source() -> None:
-    source = "".join(
-        (Path(commands.__file__).parents[1] / name).read_text()
-        for name in ("commands/demo/midnight.py", "commands/demo/command.py")
-    )
-    for words in (
-        "zones a and c run out of Fargate capacity; zone d has room for 2 tasks",
-        "starts a recovery",
-        "next attempt in ",
-        "GAVE UP (",
-        "the task did not start. ",
-        "the answer is lost on its way back; the call is repeated with its token",
-        " launches failed: ",
-        " RunTask calls by recoveries, ",
-    ):
-        assert words in source
-        assert words in README.text
+def parsed(line: str) -> click.Context:
+    """Parse a command, and do not run it."""
+    _, name, *arguments = shlex.split(line)
+    parent = retry_run_task.make_context("retry-run-task", [name])
+    return retry_run_task.commands[name].make_context(name, arguments, parent=parent)
 
 
-def test_the_demo_ends_with_the_numbers_that_its_jobs_give() -> None:
-    failed, total, legend = demo_lines()[-3:]
-    asked = sum(job.count for job in JOBS)
-    assert failed == (
-        f"{len(JOBS)} launches failed: {len(JOBS) - len(LOST)} recovered, "
-        f"{len(LOST)} given up with a message to a person."
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_is_one_with_these_options(line: str) -> None:
+    assert parsed(line).info_name in line
+
+
+def test_a_wrong_option_would_be_found() -> None:
+    assert len(COMMANDS) > 3
+    with pytest.raises(click.NoSuchOption):
+        parsed("retry-run-task deploy --notify a@example.com")
+
+
+# The pictures.
+
+
+def test_the_drawing_fits_a_terminal() -> None:
+    assert max(map(len, drawing(README))) <= COLUMNS_MAX
+
+
+def test_picture_and_drawing_show_the_same_things() -> None:
+    root = ET.fromstring(PICTURE.read_text(encoding="utf-8"))
+    texts = " ".join(text for text in root.itertext() if text.strip())
+    assert "prefers-color-scheme" in texts
+    assert not re.search(r"(href|src)=", PICTURE.read_text(encoding="utf-8"))
+    for name in ("EventBridge", "RunTask", "ECS", "failures[]", "CloudTrail", "intake", "recover", "SNS"):
+        assert name in texts, name
+        assert name in "\n".join(drawing(README)), name
+
+
+# The demo.
+
+
+def shape(line: str) -> str:
+    """Return a line of the demo without what differs from night to night: times, numbers, which job, which subnet."""
+    for job in sorted((job.name for job in JOBS), key=len, reverse=True):
+        line = re.sub(rf"\b{job}\b +", "JOB ", line + " ").rstrip()
+    line = re.sub(r"subnet-\w\b", "SUBNET", line)
+    line = re.sub(r"\d+ min( \d+ s)?|\d+(\.\d+)? s\b", "TIME", line)
+    line = re.sub(r"\b1 attempt$", "N attempts", line)
+    return re.sub(r"\d+", "N", line)
+
+
+@pytest.fixture(scope="module")
+def printed() -> list[str]:
+    command = [sys.executable, "-m", "retry_run_task", "demo", "--speed", SPEED]
+    # What runs the tests may have said how wide its terminal is.
+    env = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True, timeout=120)
+    return done.stdout.splitlines()
+
+
+def test_each_line_of_the_demo_is_one_that_it_prints_by_default(printed: list[str]) -> None:
+    shapes = {shape(line) for line in printed}
+    for line in demo_lines(README):
+        assert shape(line) in shapes, line
+    assert demo_lines(JAPANESE) == demo_lines(README)
+
+
+def test_what_every_night_has_in_common_is_as_printed(printed: list[str]) -> None:
+    """How many fail, are recovered and are given up; the capacity; no duplicates."""
+    for line in demo_lines(README):
+        if " launches failed: " in line or "       zone" in line:
+            assert line in printed
+        if " RunTask calls " in line:
+            (total,) = [one for one in printed if " RunTask calls " in one]
+            assert re.findall(r" (\d+ of \d+ tasks running, duplicates \d)", line) == re.findall(
+                r" (\d+ of \d+ tasks running, duplicates \d)", total
+            )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "00:00:03  recover     health-ping     attempt 2 (each-subnet subnet-a): 1 starts",
+        "00:05:01  recover     search-index    WELL AGAIN after 11 attempts",
+        "23:59:59  AWS                         zone b runs out of Fargate capacity",
+    ],
+)
+def test_a_line_that_the_demo_does_not_print_is_found(line: str, printed: list[str]) -> None:
+    assert shape(line) not in {shape(one) for one in printed}
+
+
+# What it says in numbers; more of them in test_numbers.py and test_costs.py.
+
+
+def test_how_late_failures_come_is_what_the_simulator_takes() -> None:
+    minutes = {way: LATENESS[way.value].mean_s / 60 for way in (Way.EVENTBRIDGE, Way.LOGS)}
+    assert (
+        "about a minute later through EventBridge, about five minutes later through a log group"
+        in README.text
     )
-    assert re.fullmatch(
-        rf"\d+ RunTask calls by recoveries, {asked - sum(job.count for job in LOST)} of {asked} tasks running, "
-        r"duplicates 0\. \(\d+ min( \d+ s)? in \d+\.\d s\)",
-        total,
-    )
-    assert legend == (
-        f"{asked} tasks is what the jobs asked for, those given up included; "
-        "a duplicate is a task more than its job asked for."
-    )
+    assert round(minutes[Way.EVENTBRIDGE]) == 1
+    assert round(minutes[Way.LOGS]) == 5
+
+
+def test_what_ecs_answers_is_read_as_a_failure_for_lack_of_capacity() -> None:
+    answer = json.loads(README.blocks("json")[0].text)
+    assert answer["tasks"] == []
+    (failure,) = answer["failures"]
+    assert failure["reason"].startswith("Capacity is unavailable at this time.")

@@ -27,10 +27,9 @@ def reference() -> ModuleType:
 @pytest.fixture
 def copy(tmp_path: Path, reference: ModuleType) -> Path:
     """A folder with pages that are up to date."""
-    shutil.copy(ROOT / "README.md", tmp_path)
-    shutil.copy(ROOT / "README.ja.md", tmp_path)
     (tmp_path / "docs").mkdir()
-    shutil.copy(ROOT / "docs" / "notifications.md", tmp_path / "docs")
+    for name in ("notifications.md", "policy.md"):
+        shutil.copy(ROOT / "docs" / name, tmp_path / "docs")
     assert reference.main([], tmp_path) == 0
     return tmp_path
 
@@ -47,16 +46,14 @@ def test_a_fresh_folder_gets_every_page(copy: Path, reference: ModuleType) -> No
     }
 
 
-@pytest.mark.parametrize("name", ["docs/reference/log-events.md", "README.md", "README.ja.md"])
+@pytest.mark.parametrize("name", ["docs/reference/log-events.md", "docs/policy.md"])
 def test_a_stale_page_is_named_and_written_again(
     copy: Path, reference: ModuleType, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     page = copy / name
     fresh = page.read_text(encoding="utf-8")
     page.write_text(
-        fresh.replace("after the failed call |", "|")
-        .replace("繰り返します |", "|")
-        .replace("Name of", "What"),
+        fresh.replace("after the failed call |", "|").replace("Name of", "What"),
         encoding="utf-8",
     )
     capsys.readouterr()
@@ -72,6 +69,6 @@ def test_an_unknown_argument_is_refused(reference: ModuleType) -> None:
     assert reference.main(["--force"]) == 2
 
 
-def test_a_readme_without_its_marks_is_refused(reference: ModuleType) -> None:
+def test_a_page_without_its_marks_is_refused(reference: ModuleType) -> None:
     with pytest.raises(ValueError, match="each once"):
-        reference.with_treatments("# A readme that lost its table", "| table |")
+        reference.with_treatments("# A page that lost its table", "| table |")

@@ -61,8 +61,8 @@ def test_in_the_result_ours_starts_nothing_too_much_and_nobody_beats_the_oracle(
                 assert policy[name] is None or oracle[name] <= policy[name]
 
 
-def test_every_number_of_the_readmes_table_is_in_the_result(comparison: ModuleType, result: Any) -> None:
-    lines = comparison.readme_table(result).splitlines()
+def test_every_number_of_the_first_table_is_in_the_result(comparison: ModuleType, result: Any) -> None:
+    lines = comparison.summary(result).splitlines()
     ours = next(line for line in lines if line.startswith("| **retry-run-task, EventBridge**"))
     cells = [cell.strip() for cell in ours.split("|")[2:-1]]
     for name, cell in zip(comparison.SHOWN, cells, strict=False):
@@ -91,4 +91,30 @@ def test_the_page_on_the_simulator_has_the_numbers_of_the_code() -> None:
 
 def test_a_readme_without_its_marks_is_refused(comparison: ModuleType, result: Any) -> None:
     with pytest.raises(ValueError, match="each once"):
-        comparison.with_table("# A readme that lost its table", result)
+        comparison.with_sentence("# A readme that lost its sentence", "{share}", result)
+
+
+def test_the_readmes_sentence_has_our_numbers_and_those_of_the_best_of_the_others(
+    comparison: ModuleType,
+) -> None:
+    def policy(name: str, recovered: int, median: float | None) -> dict[str, object]:
+        return {"name": name, "launches": 1000, "recovered": recovered, "p50_s": median}
+
+    policies = [
+        policy("retry-run-task, EventBridge", 990, 18.4),
+        policy("retry-run-task, Logs", 1000, 1.0),
+        policy("a slow one", 900, 700.0),
+        policy("a quick one", 900, 307.0),
+        policy("quicker, and leaves most", 500, 3.0),
+        policy("the oracle", 1000, 0.0),
+    ]
+    found = {"scenarios": [{"name": comparison.SHOWN[0], "policies": policies}]}
+    assert comparison.in_short(found) == {
+        "launches": "1,000",
+        "share": "99\N{NO-BREAK SPACE}%",
+        "median": "18s",
+        "others": "3",
+        "best": "a quick one",
+        "best_share": "90\N{NO-BREAK SPACE}%",
+        "best_median": "5m07s",
+    }
