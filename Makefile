@@ -57,6 +57,7 @@ endif
 docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages again from the code and the template
 	$(BIN)/python tools/reference.py
 	$(BIN)/python tools/licences.py
+	$(BIN)/python tools/operations.py
 	.venv-infra/bin/python tools/permissions.py
 	.venv-infra/bin/python tools/deploying.py
 

@@ -142,6 +142,8 @@ def consoles() -> list[Any]:
     for page in PAGES:
         if ".github" in page.path.parts:
             continue  # what a person is to fill in
+        if page.path.name == "operations.md":
+            continue  # printed in the account of `local`: test_operations_page.py
         for block in page.blocks("console"):
             for part in re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]:
                 command, _, output = part.partition("\n")

@@ -39,6 +39,13 @@ def test_where_there_is_no_room_beside_the_heading_it_stands_below() -> None:
     assert all(line.startswith("    ") and len(line) <= 40 for line in found[1:])
 
 
+def test_a_heading_s_style_is_its_own() -> None:
+    found = list(hanging(Text("gave up  ", style="red"), Text("too late " * 20), 60))
+    assert [(span.start, span.end) for span in found[0].spans if span.style == "red"] == [(0, 9)]
+    assert not any(line.style for line in found)
+    assert not any(span.style == "red" for line in found[1:] for span in line.spans)
+
+
 def test_an_address_is_left_whole() -> None:
     found = lines(f"see {ADDRESS} for more", 80)
     assert [line.strip() for line in found] == [(HEAD + "see"), ADDRESS, "for more"]

@@ -160,12 +160,9 @@ def _print(one: Inspection) -> None:
     words = (
         ", ".join(f"{number} {result}" for result, number in counts.items() if number) or "nothing was due"
     )
-    head = Text(one.region, style="bold")
-    head.append(
-        f"  {one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC: {words}",
-        style="not bold",
-    )
-    out.print(head)
+    window = f"{one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC"
+    for line in hanging(Text(f"{one.region}  ", style="bold"), Text(f"{window}: {words}"), out.width):
+        out.print(line)
     fine = [audited for audited in one.found if set(audited.counts) <= {Result.RAN}]
     others = [audited for audited in one.found if audited not in fine]
     if others:

@@ -23,6 +23,7 @@ from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.described import Resource, Stack
 from retry_run_task.local.installation import connect, install
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from retry_run_task.local.cloudtrail.records import Call
@@ -35,7 +36,7 @@ ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c", "subnet-d": f"{REGI
 ADDRESS = "on-call@example.com"
 
 # How long ago it begins to live, and how long after the batch zone a has capacity again.
-NIGHT = timedelta(minutes=40)
+NIGHT = timedelta(minutes=50)
 OUTAGE = timedelta(minutes=6)
 # From the present on zone c is without capacity for so long, then with it for so long, and so on.
 TURN = timedelta(minutes=10)
@@ -241,7 +242,9 @@ class Account:
         job = family({"taskDefinition": record.get("task_definition")})
         match record.get("message"):
             case "recovery.recovered" | "recovery.already_running":
-                self._say("recover", f"{job}: {record['outcome']} after {record['attempts']} attempts")
+                self._say(
+                    "recover", f"{job}: {record['outcome']} after {counted(record['calls'], 'RunTask call')}"
+                )
             case "recovery.gave_up":
                 self._say("recover", f"{job}: gave up ({record['outcome']})")
             case _:

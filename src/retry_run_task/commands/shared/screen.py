@@ -44,8 +44,9 @@ def hanging(head: Text, body: Text, width: int) -> Iterator[Text]:
         yield head
         head, indent = Text(" " * 4), 4
     lines = _at_words(body, max(width - indent, _LEAST_BESIDE))
-    yield head + lines[0]
-    yield from (Text(" " * indent) + line for line in lines[1:])
+    # Each with a style of its own; what is added to a text has that text's.
+    yield Text.assemble(head, lines[0])
+    yield from (Text.assemble(" " * indent, line) for line in lines[1:])
 
 
 def _at_words(body: Text, width: int) -> list[Text]:
