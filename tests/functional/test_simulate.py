@@ -100,7 +100,7 @@ def test_the_page_is_written_and_says_what_the_table_says(tmp_path: Path) -> Non
     page = path.read_text(encoding="utf-8")
     assert page.startswith("<!doctype html>")
     assert printed.split(" recovers")[0].strip() == "A flapping agent: retry-run-task, EventBridge"
-    assert "<h2>A flapping agent: retry-run-task, EventBridge recovers" in page
+    assert '<h2>A flapping agent</h2><p class="lead">retry-run-task, EventBridge recovers' in page
 
 
 def test_your_own_past(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.policy.durations import spoken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # Colours by name, light and dark. Ours stands out, the oracle is the bound; of the others the first five are told
 # apart by a colour and all by the name at the end of their line.
@@ -27,7 +27,10 @@ STYLE = """
 
 # How wide a character is at 12 px, on the wide side.
 _CHARACTER = 7.0
-_LABEL_STEP = 15
+_LABEL_STEP, _NAME_STEP = 15, 18
+
+PHONE = 360.0
+"""How wide a picture for a phone is: text keeps its size there, and nothing stands beside the picture."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,12 +78,14 @@ _OTHERS = ("o1", "o2", "o3", "o4", "o5")
 
 
 def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -> str:
-    """Draw cumulative recovery curves with their names at their ends; who recovers nothing stands below."""
+    """Draw cumulative recovery curves, named at their ends; below the axis if the picture is for a phone."""
     drawn = [curve for curve in found if curve.share > 0]
     last = max((curve.points[-1][0] for curve in drawn), default=60.0)
     ticks = [tick for tick in _TICKS if tick <= last] + [next((t for t in _TICKS if t > last), _TICKS[-1])]
     names = max((len(_ending(curve)) for curve in drawn), default=10)
-    left, right, top, bottom = 44.0, width - names * _CHARACTER - 26, 12.0, height - 40
+    is_narrow = width <= PHONE
+    left, top, bottom = 44.0, 12.0, height - 40
+    right = width - 16 if is_narrow else width - names * _CHARACTER - 26
 
     def x(seconds: float) -> float:
         # Seconds and hours on one axis: linear up to about ten seconds, logarithmic beyond.
@@ -97,12 +102,11 @@ def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -
     ]
     parts += [
         f'<path d="M{x(tick):.1f} {bottom}v4" stroke="var(--quiet)"/>'
-        + text(x(tick), bottom + 17, spoken(tick), css="q", anchor="middle")
-        for tick in ticks
+        + text(x(tick), bottom + 17, spoken(tick), css="q", anchor=_anchor(x(tick), width))
+        for tick in (ticks if not is_narrow else _sparse(ticks))
     ]
-    parts.append(
-        text((left + right) / 2, height - 6, "after capacity has returned", css="q", anchor="middle")
-    )
+    axis = "time since capacity returned, logarithmic beyond 10 s"
+    parts.append(text((left + right) / 2, height - 6, axis, css="q", anchor="middle"))
     colours = _colours(drawn)
     # Whatever is drawn last lies on top.
     order = sorted(drawn, key=lambda curve: ("other", "bound", "ours2", "ours").index(curve.kind))
@@ -113,10 +117,31 @@ def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -
             f'<path d="{path}" fill="none" stroke="var(--{colours[curve.name]})" stroke-width="{line}" '
             f'stroke-dasharray="{dashes}" stroke-linejoin="round"><title>{escape(_ending(curve))}</title></path>'
         )
-    parts.extend(_labels(drawn, colours, y, right, top))
+    if is_narrow:
+        parts.extend(_names_below(drawn, colours, left, height))
+        height += len(drawn) * _NAME_STEP + 8
+    else:
+        parts.extend(_labels(drawn, colours, y, right, top))
     return svg(
         width, height, "".join(parts), "Share of launches recovered, by the time since capacity returned"
     )
+
+
+def _sparse(ticks: Sequence[int]) -> list[int]:
+    """Return as many ticks as a phone has room to name: the last one, and of the others every second."""
+    return [tick for n, tick in enumerate(ticks) if (len(ticks) - 1 - n) % 2 == 0]
+
+
+def _names_below(
+    drawn: Sequence[Curve], colours: dict[str, str], left: float, height: float
+) -> Iterator[str]:
+    for n, curve in enumerate(_ranked(drawn)):
+        y = height + 14 + n * _NAME_STEP
+        line, dashes = _LINES[curve.kind]
+        fill = colours[curve.name]
+        yield f'<path d="M{left - 30:.1f} {y - 4:.1f}h22" stroke="var(--{fill})" stroke-width="{line}" '
+        yield f'stroke-dasharray="{dashes}"/>'
+        yield text(left, y, _ending(curve), css="b" if curve.kind == "ours" else "", fill=fill)
 
 
 def _ending(curve: Curve) -> str:
@@ -215,10 +240,17 @@ _MARKS = {"full": "quiet", "throttled": "warn", "lost": "bad", "placed": "good"}
 
 
 def night(
-    strips: Sequence[Strip], panels: Sequence[Lanes], *, start: float, end: float, width: float = 900
+    strips: Sequence[Strip],
+    panels: Sequence[Lanes],
+    *,
+    start: float,
+    end: float,
+    width: float = 900,
+    zero: str = "midnight",
 ) -> str:
     """Draw a night: the room above, and below it what each policy did in it, on one axis of time."""
-    left, right = 96.0, width - 12
+    is_narrow = width <= PHONE
+    left, right = (60.0 if is_narrow else 96.0), width - 12
 
     def x(time: float) -> float:
         return left + (right - left) * (min(max(time, start), end) - start) / (end - start)
@@ -242,19 +274,25 @@ def night(
     top += 6
     for panel in panels:
         css = "b" if panel.kind == "ours" else ""
+        start_x = 4.0 if is_narrow else left
         parts.append(
-            text(left, top + 11, panel.name, css=css, fill="" if panel.kind == "other" else panel.kind)
+            text(start_x, top + 11, panel.name, css=css, fill="" if panel.kind == "other" else panel.kind)
         )
-        parts.append(text(left + len(panel.name) * 7.4 + 12, top + 11, panel.verdict, css="q"))
+        if is_narrow:
+            top += 14
+            parts.append(text(start_x, top + 11, panel.verdict, css="q"))
+        else:
+            parts.append(text(left + len(panel.name) * 7.4 + 12, top + 11, panel.verdict, css="q"))
         top += 18
         for lane in panel.lanes:
             parts.append(_lane([call for call in lane if call[0] <= end], x, top))
             top += _LANE
         top += 8
-    grid = "".join(f"M{x(at):.1f} {grid_top:.1f}V{top:.1f}" for at in _round_times(start, end))
+    times = _round_times(start, end, 4 if is_narrow else 9)
+    grid = "".join(f"M{x(at):.1f} {grid_top:.1f}V{top:.1f}" for at in times)
     labels = "".join(
-        text(x(at), top + 14, "midnight" if at == 0 else spoken(at), css="q", anchor=_anchor(x(at), width))
-        for at in _round_times(start, end)
+        text(x(at), top + 14, zero if at == 0 else spoken(at), css="q", anchor=_anchor(x(at), width))
+        for at in times
     )
     body = f'<path d="{grid}" stroke="var(--line)"/>' + "".join(parts) + labels
     return svg(width, top + 22, body, "When there was room in one night, and when each policy called")
@@ -276,14 +314,16 @@ def _lane(lane: Sequence[tuple[float, str]], x: Callable[[float], float], top: f
                 f'<circle cx="{x(at):.1f}" cy="{top + 2.5:.1f}" r="2.6" fill="var(--good)"/>' for at in times
             ]
         else:
-            path = "".join(f"M{x(at):.1f} {top:.1f}v5" for at in times)
+            # Half a pixel is as near as two of them can be told apart.
+            places = dict.fromkeys(round(2 * x(at)) / 2 for at in times)
+            path = "".join(f"M{place:g} {top:g}v5" for place in places)
             parts.append(f'<path d="{path}" stroke="var(--{colour})" stroke-width="1"/>')
     return "".join(parts)
 
 
-def _round_times(start: float, end: float) -> list[float]:
-    for step in (60, 120, 300, 600, 900, 1800, 3600, 7200):
-        if (end - start) / step <= 9:  # noqa: PLR2004 - as many labels as fit
+def _round_times(start: float, end: float, most: int) -> list[float]:
+    for step in (60, 120, 300, 600, 900, 1800, 3600, 7200, 4 * 3600):
+        if (end - start) / step <= most:
             break
     first = math.ceil(start / step)
     return [float(n * step) for n in range(first, int(end // step) + 1) if n * step >= 0]

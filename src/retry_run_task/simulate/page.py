@@ -5,10 +5,14 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from retry_run_task.simulate import charts, report
+from retry_run_task.config import CALLS_PER_SECOND
+from retry_run_task.simulate import charts, report, sheet
 from retry_run_task.simulate.charts import percent
+from retry_run_task.simulate.contestants import CONCURRENCY
 from retry_run_task.simulate.night import Placement
+from retry_run_task.simulate.past import PAST
 from retry_run_task.simulate.scenarios import LATENESS
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,32 +22,13 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.scenarios import Scenario
     from retry_run_task.simulate.tally import Tally
 
-_STYLE = """
-:root{color-scheme:light dark}
-body.v{margin:0;background:var(--surface);color:var(--ink);line-height:1.5;
-font-family:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:64rem;margin:0 auto;padding:1.5rem 1rem 4rem}
-h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.15rem;line-height:1.35;margin:3.5rem 0 .4rem}
-h3{font-size:.95rem;margin:1.6rem 0 .3rem}
-p,li{max-width:46rem}p.q,.q{color:var(--quiet);font-size:.9rem}a{color:var(--ours)}
-figure{margin:.6rem 0}svg{width:100%;height:auto;display:block}
-nav{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.8rem;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .45rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th{font-weight:600;color:var(--quiet)}th:first-child,td:first-child{text-align:left}
-tr.ours td{font-weight:600;color:var(--ours)}tr.bound td{font-style:italic}
-td.bad{color:var(--bad)}
-.key{display:inline-block;width:.65em;height:.65em;border-radius:50%;margin:0 .3em 0 1em}
-details{margin-top:1rem}summary{cursor:pointer;color:var(--ours)}
-"""
-
 HEADINGS = (
     "policy",
     "recovered",
-    "p50",
-    "p95",
-    "max",
-    "calls/recovery",
+    "time, p50",
+    "time, p95",
+    "time, max",
+    "calls per recovery",
     "peak calls/s",
     "throttled",
     "expired",
@@ -63,19 +48,15 @@ def render(result: Result, notes: Sequence[str] = ()) -> str:
     sections = "".join(_section(scenario, result) for scenario in contest.scenarios)
     jumps = "".join(f'<a href="#{escape(s.name)}">{escape(s.title)}</a>' for s in contest.scenarios)
     said = "".join(f"<p>{escape(note)}</p>" for note in notes)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        "<title>retry-run-task: simulated outages</title>"
-        f"<style>{charts.STYLE}{_STYLE}</style></head>"
-        '<body class="v"><main>'
+    settings = contest.settings
+    return sheet.document(
+        "retry-run-task: simulated outages",
         "<h1>Simulated outages: who gets the tasks started, and how soon</h1>"
-        f'<p class="q">{_launches(result):,} failed launches in each scenario, in {contest.nights:,} nights and '
-        f"{contest.settings.zones} zones; every policy meets the same nights. "
-        f"Seed {contest.settings.seed}. Times count from the moment at which capacity came back: the first at which "
+        f'<p class="q">{_launches(result):,} failed launches in each scenario, in '
+        f"{counted(contest.nights, 'night')} and {counted(settings.zones, 'zone')}; every policy meets the same "
+        f"nights. Seed {settings.seed}. Times count from the moment at which capacity came back: the first at which "
         "a slot existed that the launch could have used, whoever got it.</p>"
-        f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.contestants)}{_assumptions(contest.settings.placement)}"
-        "</main></body></html>\n"
+        f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.contestants)}{_assumptions(settings.placement)}",
     )
 
 
@@ -89,31 +70,39 @@ def _section(scenario: Scenario, result: Result) -> str:
     panels = report.panels(scenario, result, night)
     start, end = report.span(night, panels)
     nothing = [curve.name for curve in curves if not curve.share]
-    none = f'<p class="q">Recovered nothing: {escape(", ".join(nothing))}.</p>' if nothing else ""
-    drawn = f"<figure>{charts.curves(curves)}</figure>" if len(nothing) < len(curves) else ""
+    none = f'<p class="q">Recovered nothing:</p>{sheet.names(nothing)}' if nothing else ""
+    drawn = ""
+    if len(nothing) < len(curves):
+        drawn = sheet.figure(lambda width: charts.curves(curves, width=width), width=760)
+    strips, zero = report.strips(night), "first failure" if scenario.name == PAST else "midnight"
     return (
-        f'<section id="{escape(scenario.name)}"><h2>{escape(report.finding(scenario, result))}</h2>'
+        f'<section id="{escape(scenario.name)}"><h2>{escape(scenario.title)}</h2>'
+        f'<p class="lead">{escape(report.verdict(scenario, result))}.</p>'
         f'<p class="q">{escape(scenario.model)}</p>'
-        "<h3>How many launches have their tasks, by the time since capacity returned</h3>"
-        f"{drawn}{none}"
-        "<h3>One of the nights: when there was room, and who called when</h3>"
-        f'<p class="q">{_key()} (Twelve of the launches; what comes after the right edge is not drawn.)</p>'
-        f"<figure>{charts.night(report.strips(night), panels, start=start, end=end)}</figure>"
-        f"{_table(scenario, result)}</section>"
+        f"<h3>Launches recovered, over time</h3>{drawn}{none}"
+        "<h3>One night, call by call</h3>"
+        f'<p class="q keys">{_key()}</p>'
+        '<p class="q">A row for each of at most twelve launches. What comes after the right edge is not drawn.</p>'
+        + sheet.figure(
+            lambda width: charts.night(strips, panels, start=start, end=end, width=width, zero=zero),
+            width=900,
+        )
+        + f"{_table(scenario, result)}</section>"
     )
 
 
 def _key() -> str:
     keys = (
-        ("free", "room"),
-        ("none", "no room"),
-        ("quiet", "a call that found no room"),
-        ("warn", "throttled"),
-        ("bad", "the answer was lost, or the task did not start"),
-        ("good", "placed"),
+        ("", "free", "room"),
+        ("", "none", "no room"),
+        ("tick", "quiet", "call that found no room"),
+        ("tick", "warn", "throttled call"),
+        ("tick", "bad", "lost answer, or a task that did not start"),
+        ("dot", "good", "task placed"),
     )
     return "".join(
-        f'<span class="key" style="background:var(--{colour})"></span>{words}' for colour, words in keys
+        f'<span><span class="key {shape}" style="background:var(--{colour})"></span>{words}</span>'
+        for shape, colour, words in keys
     )
 
 
@@ -147,10 +136,16 @@ def _table(scenario: Scenario, result: Result) -> str:
         )
         lines.append(f'<tr class="{drawn[name]}">{body}</tr>')
     return (
-        f'<h3>In numbers</h3><div class="scroll"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-        '<p class="q">p50, p95 and max are of all launches; <em>never</em> where fewer were recovered. '
-        "<em>Expired</em>: taken up, and left without the tasks. <em>Unseen</em>: never taken up.</p>"
+        "<h3>In numbers</h3>"
+        + sheet.scrolling(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>")
+        + '<p class="q"><em>Time</em>: from the return of capacity until the tasks were placed, of all launches; '
+        "<em>never</em> where fewer were recovered. <em>Expired</em>: taken up, and given up without the tasks. "
+        "<em>Unseen</em>: never taken up. <em>Duplicates</em>: tasks started beside those that were missing.</p>"
+        f'<p class="q"><em>Peak calls/s</em>: the most RunTask calls within one second, for all launches together. '
+        "<em>Throttled</em>: calls that ECS refused because the account had used up its rate (ThrottlingException). "
+        f"The rate is 20 calls a second for the whole account and Region, so a policy that calls more takes it "
+        f"from your other callers. retry-run-task makes {CONCURRENCY * CALLS_PER_SECOND:g} at most, as deployed by "
+        "default.</p>"
     )
 
 

@@ -19,6 +19,7 @@ from retry_run_task.simulate.night import Night, Spec
 from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.scenarios import LATENESS, Scenario, Settings
 from retry_run_task.sources.files import Told
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from retry_run_task.sources.files import Item
+
+PAST = "past"
+"""Name of the scenario."""
 
 # What can pass by itself; of anything else no return can be simulated.
 _PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
@@ -106,10 +110,11 @@ def from_items(items: Iterable[Item]) -> Past:
         )
     launches = len(asked_for)
     places = {_place(launch) for group in groups for launch in group}
+    held = f"{counted(launches, 'failed launch', 'failed launches')} in {counted(len(places), 'place')}"
     scenario = Scenario(
-        name="past",
+        name=PAST,
         title="Your own past",
-        model=f"{launches} failed launches in {len(places)} places, from the records.",
+        model=f"{held}, from the records.",
         make=lambda random, settings, number: _night(groups[number], asked_for, random, settings, number),
     )
     return Past(
@@ -124,8 +129,8 @@ def from_items(items: Iterable[Item]) -> Past:
 def _notes(found: _Found, launches: int, places: int, nights: int) -> tuple[str, ...]:
     notes = [
         (
-            f"From the records: {_counted(launches, 'failed launch', 'failed launches')} in "
-            f"{_counted(places, 'place', 'places')} and {_counted(nights, 'night', 'nights')}. "
+            f"From the records: {counted(launches, 'failed launch', 'failed launches')} in "
+            f"{counted(places, 'place')} and {counted(nights, 'night')}. "
             "A place is a request's cluster, subnets and provider."
         ),
         (
@@ -137,17 +142,13 @@ def _notes(found: _Found, launches: int, places: int, nights: int) -> tuple[str,
     hidden = sum(isinstance(launch.request, IncompleteRequest) for launch in found.evidence)
     if hidden:
         notes.append(
-            f"CloudTrail hid a part of {_counted(hidden, 'request', 'requests')}; here they count as whole, as if "
+            f"CloudTrail hid a part of {counted(hidden, 'request')}; here they count as whole, as if "
             "the schedule were certain."
         )
     if found.left_out:
         left_out = ", ".join(f"{n} {what}" for what, n in sorted(found.left_out.items()))
         notes.append(f"Left out: {left_out}.")
     return tuple(notes)
-
-
-def _counted(n: int, one: str, many: str) -> str:
-    return f"{n} {one if n == 1 else many}"
 
 
 def _place(launch: FailedLaunch) -> str:

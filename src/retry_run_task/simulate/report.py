@@ -122,15 +122,21 @@ def per(value: float | None) -> str:
 
 
 def finding(scenario: Scenario, result: Result) -> str:
-    """Say in one sentence what a scenario has shown."""
+    """Say in one sentence what a scenario has shown, under its name."""
+    said = verdict(scenario, result)
+    return f"{scenario.title}: {said}" if said else scenario.title
+
+
+def verdict(scenario: Scenario, result: Result) -> str:
+    """Say in one sentence what a scenario has shown; empty if this project's policy was not among those compared."""
     tallies = result.tallies[scenario.name]
     ours = next((c.name for c in result.contest.contestants if isinstance(c, Ours)), None)
     if ours is None:
-        return scenario.title
+        return ""
     tally = tallies[ours]
     if not tally.recovered:
-        return f"{scenario.title}: {_futile(ours, result, tallies)}"
-    sentence = f"{scenario.title}: {ours} recovers {percent(tally.recovered / tally.launches)}"
+        return _futile(ours, result, tallies)
+    sentence = f"{ours} recovers {percent(tally.recovered / tally.launches)}"
     median = tally.quantile(0.5)
     if median is not None:
         sentence += f", half of all within {time(median)} of capacity's return"

@@ -333,8 +333,12 @@ def _print(result: Result, notes: tuple[str, ...]) -> None:
         console.print(table)
     legend = (
         "Times count from the return of capacity. p50, p95 and max are of all launches: never, if fewer were "
-        "recovered. calls: RunTask calls per recovery. dupl.: tasks too many. "
+        "recovered. calls: RunTask calls per recovery. peak/s: the most RunTask calls in one second, of the 20 that "
+        "ECS allows an account. dupl.: tasks too many. "
     )
     if len(columns) == len(_COLUMNS):
-        legend += "expired: taken up and left without the tasks. unseen: never taken up. "
+        legend += (
+            "throttled: calls beyond that rate. expired: taken up, and given up without the tasks. "
+            "unseen: never taken up. "
+        )
     console.print(Text(f"{legend}What is modelled and assumed: docs/simulator.md", style="dim"))
