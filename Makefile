@@ -45,9 +45,15 @@ bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and com
 evidence: $(VENV)/.developed ## search waits and orders of rungs in the simulator, and write the result (ten minutes on two cores)
 	$(BIN)/python bench/backoff.py
 
-browser: ## install Debian's chromium (as root or with sudo), in which tests open the simulator's page
-	@command -v chromium > /dev/null || { $$(test "$$(id -u)" = 0 || echo sudo) apt-get update && \
-		$$(test "$$(id -u)" = 0 || echo sudo) apt-get install --yes --no-install-recommends chromium; }
+SUDO ?= sudo
+# The two slow steps may be stopped, and leave nothing half done; the last one needs no network.
+browser: ## install Debian's chromium (as root or with sudo), in which tests open the pages that are made here
+	@for name in chromium chromium-browser google-chrome; do command -v $$name > /dev/null && exit 0; done; \
+		test "$$(id -u)" = 0 || as_root="$(SUDO)"; \
+		get="env DEBIAN_FRONTEND=noninteractive apt-get --quiet --yes --no-install-recommends -o Acquire::http::Timeout=20"; \
+		$$as_root timeout 120 $$get update && \
+		$$as_root timeout 300 $$get install --download-only chromium && \
+		$$as_root $$get install --no-download chromium
 
 bundle: build/lambda.zip ## build the zip that runs in Lambda; POLICY=policy.toml puts your own policy in it
 ifdef POLICY
