@@ -1,0 +1,614 @@
+"""What a recovery leaves behind, field by field: log lines, checkpoints, endings and forecasts.
+
+Dashboards and metric filters read the lines, a recovery that is resumed under a newer version reads the
+checkpoints, and ``status``, ``explain`` and the messages show the rest. So names and values are written down here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from retry_run_task.failures.classify import classify
+from retry_run_task.launch.schedule import NoMatch, Tags
+from retry_run_task.launch.values import (
+    Caller,
+    CallerKind,
+    Category,
+    FailedLaunch,
+    Failure,
+    IncompleteRequest,
+    Lost,
+    Origin,
+    Outcome,
+    Phase,
+    Placed,
+    Refused,
+    TaskState,
+)
+from retry_run_task.messages.message import Ending
+from retry_run_task.policy.decision import GiveUp
+from retry_run_task.policy.ladder import RungKind
+from retry_run_task.recovery import lines
+from retry_run_task.recovery.after import after, begin
+from retry_run_task.recovery.case import NO_SCHEDULE, case_of
+from retry_run_task.recovery.ending import before_it_began, broken, progress_of
+from retry_run_task.recovery.events import Answered, Looked, Watched
+from retry_run_task.recovery.forecast import Forecast, forecast
+from retry_run_task.recovery.history import Fold
+from retry_run_task.recovery.opening import found_from_json
+from retry_run_task.recovery.ports import Background, Entrance
+from support.policies import PLAIN, changed
+from support.records import CAPACITY, launch, parameters
+from support.worlds import Run, run
+
+AT = launch().event_time.timestamp()
+CALL, MARK = launch().call_id, "0123456789ab"
+SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
+CANNOT_LIST = Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no", detail="ListTasks")
+THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+LADDER = changed(category=Category.CAPACITY, rungs=(RungKind.AS_ASKED, RungKind.EACH_SUBNET))
+FIRST = classify(launch().failures[0])
+NIGHTLY = Background(name="nightly", arn="arn:x", next_due=AT + 86_400, event_age_s=0)
+BY_HAND = Caller(kind=CallerKind.HAND_MADE)
+
+
+def told(done: Run, *names: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(event, fields) for event, fields in done.told if event.removeprefix("recovery.") in names]
+
+
+# --- Log lines ---
+
+
+def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
+    done = run(launch(), SHORT, Placed(task_arns=("t1",)), there={2: CANNOT_LIST}, background=NIGHTLY)
+    request = {
+        **parameters(dryrun=None),
+        "startedBy": f"events-rule/nightly/retry-run-task/{MARK}",
+    }
+    attempted = {
+        "attempt": 1,
+        "repeat": 0,
+        "rung": "as-asked",
+        "answer": "placed",
+        "task_arns": [],
+        "failures": [{"origin": "answer", "reason": CAPACITY}],
+        "elapsed_s": 300,
+        "request": request | {"clientToken": f"rrt-{CALL}-1"},
+    }
+    assert done.told == [
+        ("recovery.began", {"category": "capacity", "row": "fargate-capacity", "reason": CAPACITY}),
+        ("recovery.matched", {"schedule": "nightly", "next_due": AT + 86_400}),
+        ("recovery.attempted", attempted),
+        (
+            "recovery.waiting",
+            {
+                "delay_s": 8,
+                "rule": "capacity",
+                "category": "capacity",
+                "why": "capacity: it may be there at the next attempt",
+                "next_attempt": "2",
+                "next_rung": "as-asked",
+            },
+        ),
+        ("recovery.blind", {"why": "ListTasks: AccessDeniedException: no"}),
+        (
+            "recovery.attempted",
+            attempted
+            | {
+                "attempt": 2,
+                "task_arns": ["t1"],
+                "failures": [],
+                "elapsed_s": 308,
+                "request": request | {"clientToken": f"rrt-{CALL}-2"},
+            },
+        ),
+        (
+            "recovery.recovered",
+            {
+                "outcome": "recovered",
+                "why": "every task that was asked for is there",
+                "calls": 2,
+                "task_arns": ["t1"],
+                "elapsed_s": 323,
+                "rule": "placed",
+                "category": "capacity",
+                "rungs": None,
+                "changed": None,
+            },
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (NoMatch(why="two fit"), [("recovery.matched", {"schedule": None, "why": "two fit"})]),
+        (NIGHTLY, [("recovery.matched", {"schedule": "nightly", "next_due": AT + 86_400})]),
+        (
+            replace(NIGHTLY, tags=Tags(ignore=True)),
+            [
+                ("recovery.matched", {"schedule": "nightly", "next_due": AT + 86_400}),
+                ("recovery.tagged", {"tag": None, "ignore": True, "why": None}),
+            ],
+        ),
+        (
+            NoMatch(why="two fit", tags=Tags(policy="slow", unread=("rule: denied", "family: denied"))),
+            [
+                ("recovery.matched", {"schedule": None, "why": "two fit"}),
+                (
+                    "recovery.tagged",
+                    {
+                        "tag": "slow",
+                        "ignore": False,
+                        "why": "rule: denied; family: denied; no rule of the policy is for the tag 'slow'",
+                    },
+                ),
+            ],
+        ),
+    ],
+)
+def test_the_lines_on_what_made_the_call(found: Background | NoMatch, expected: list[Any]) -> None:
+    assert list(lines.of_schedule(found, PLAIN)) == expected
+
+
+def test_the_line_of_a_launch_that_is_held_back() -> None:
+    thrown = launch(failures=(THROTTLED,))
+    background = replace(NIGHTLY, due=AT, event_age_s=600)
+    done = run(thrown, Placed(task_arns=("t1",)), background=background, recover_errors=True)
+    assert told(done, "held") == [
+        ("recovery.held", {"delay_s": 300, "why": "EventBridge may still make this call again itself"})
+    ]
+
+
+def test_the_line_of_a_change_that_is_not_tried_again() -> None:
+    denied = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no"))
+    done = run(launch(), SHORT, denied, Placed(task_arns=("t1",)), policy=LADDER)
+    assert told(done, "struck") == [
+        (
+            "recovery.struck",
+            {
+                "rung": "each-subnet subnet-a",
+                "category": "permission",
+                "reason": "no",
+                "why": "this change of the request is not tried again by this recovery",
+            },
+        )
+    ]
+
+
+def test_the_line_of_tasks_that_failed_to_start_has_each_with_its_own_words() -> None:
+    gone = [
+        TaskState(
+            arn=arn,
+            phase=Phase.FAILED,
+            failure=Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=f"Timeout waiting {arn}"),
+        )
+        for arn in ("t2", "t1")
+    ]
+    still = TaskState(arn="t3", phase=Phase.STARTING)
+    both = launch(request=parameters(clientToken=None, dryrun=None, count=3))
+    done = run(both, Placed(task_arns=("t1", "t2", "t3")), states={1: (*gone, still)})
+    assert told(done, "start_failed")[0][1] == {
+        "task_arns": ["t1", "t2"],
+        "failures": [
+            {"origin": "stopped", "code": "TaskFailedToStart", "reason": f"Timeout waiting {arn}"}
+            for arn in ("t2", "t1")
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "event"),
+    [
+        (Outcome.RECOVERED, "recovery.recovered"),
+        (Outcome.ALREADY_RUNNING, "recovery.already_running"),
+        (Outcome.IGNORED, "recovery.ignored"),
+        (Outcome.EXPIRED, "recovery.gave_up"),
+        (Outcome.BROKEN, "recovery.gave_up"),
+    ],
+)
+def test_the_last_line(outcome: Outcome, event: str) -> None:
+    ending = Ending(
+        outcome=outcome,
+        why="so",
+        rule="placed",
+        calls=3,
+        wanted=2,
+        task_arns=("t1", "t2"),
+        elapsed_s=12.6,
+        last=None,
+        rungs=("on-demand",),
+        changed=("on demand",),
+    )
+    assert lines.of_ending(ending) == (
+        event,
+        {
+            "outcome": outcome.value,
+            "why": "so",
+            "calls": 3,
+            "task_arns": ["t1", "t2"],
+            "elapsed_s": 13,
+            "rule": "placed",
+            "category": None,
+            "rungs": ["on-demand"],
+            "changed": ["on demand"],
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [
+        (CANNOT_LIST, "ListTasks: AccessDeniedException: no"),
+        (THROTTLED, "ThrottlingException: Rate exceeded"),
+        (Failure(origin=Origin.ANSWER, reason="AGENT"), "AGENT"),
+    ],
+)
+def test_what_aws_said_in_one_line(failure: Failure, words: str) -> None:
+    assert lines.words_of(failure) == words
+
+
+# --- Checkpoints ---
+
+
+def test_what_each_step_remembers() -> None:
+    runs = TaskState(arn="t1", phase=Phase.STARTING)
+    done = run(
+        launch(),
+        SHORT,
+        SHORT,
+        Placed(task_arns=("t1",)),
+        policy=LADDER,
+        there={2: THROTTLED, 3: CANNOT_LIST},
+        states={1: (runs,), 2: THROTTLED},
+        background=replace(NIGHTLY, due=AT, tags=Tags(policy="slow"), visible={"count": 1}),
+        notify_recovered=True,
+    )
+    failures = [{"origin": "answer", "reason": CAPACITY}]
+    call = {"answer": "placed", "conflict": False, "failures": failures, "task_arns": [], "rung": "as-asked"}
+    slow = {"origin": "error", "code": "ThrottlingException", "reason": "Rate exceeded"}
+    denied = {"origin": "error", "code": "AccessDeniedException", "reason": "no", "detail": "ListTasks"}
+    task = {"arn": "t1", "failures": [], "ours": False}
+    assert [operation for operation in done.execution.operations if "wait" not in operation[0]] == [
+        (
+            "find-schedule-1",
+            {
+                "now": AT + 300,
+                "name": "nightly",
+                "arn": "arn:x",
+                "due": AT,
+                "next_due": AT + 86_400,
+                "event_age_s": 0,
+                "is_scheduled": True,
+                "visible": {"count": 1},
+                "tags": ["slow", False, []],
+            },
+        ),
+        (
+            "run-task-1",
+            {"now": AT + 300, "tasks": [], "calls": [call, call | {"rung": "each-subnet subnet-a"}]},
+        ),
+        ("run-task-2", {"now": AT + 308, "blind": [slow]}),
+        (
+            "run-task-3",
+            {
+                "now": AT + 308 + wait(done, "wait-2"),
+                "blind": [denied],
+                "calls": [call | {"failures": [], "task_arns": ["t1"]}],
+            },
+        ),
+        ("watch-3-1", {"tasks": [task | {"phase": "starting"}]}),
+        ("watch-3-2", {"blind": [slow]}),
+        ("watch-3-3", {"tasks": [task | {"phase": "runs"}]}),
+        ("notify-1", {"error": None}),
+    ]
+
+
+def wait(done: Run, name: str) -> int:
+    return dict(done.execution.operations)[name]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        NIGHTLY,
+        replace(NIGHTLY, due=AT, is_scheduled=False, next_due=None, visible={"count": 2}),
+        replace(NIGHTLY, tags=Tags(policy="slow", ignore=True, unread=("denied",))),
+        NoMatch(why="two fit"),
+        NoMatch(why="two fit", is_role_used=True, tags=Tags(ignore=True)),
+    ],
+)
+def test_what_made_the_call_is_the_same_when_it_is_read_again(found: Background | NoMatch) -> None:
+    done = run(launch(), Placed(task_arns=("t1",)), background=found)
+    result = dict(done.execution.operations)["find-schedule-1"]
+    assert result["now"] == AT + 300
+    assert found_from_json(result) == found
+
+
+def test_a_search_that_failed_is_a_failure_when_it_is_read_again() -> None:
+    assert found_from_json(
+        {"now": 1, "failures": [{"origin": "error", "code": "X", "reason": "y"}]}
+    ) == Failure(origin=Origin.ERROR, code="X", reason="y")
+
+
+def test_a_history_adds_up_to_the_state_that_the_recovery_had() -> None:
+    done = run(launch(), SHORT, Placed(task_arns=("t1",)), background=NIGHTLY)
+    results = dict(done.execution.operations)
+    fold = Fold(launch())
+    assert fold.found(results["find-schedule-1"]) == NIGHTLY
+    taken = [step for name in ("run-task-1", "run-task-2", "watch-2-1") for step in fold.take(results[name])]
+    assert [type(event) for event, _, _ in taken] == [Looked, Answered, Looked, Answered, Watched]
+    for (_, _, then), (_, before, _) in pairwise(taken):
+        assert then is before
+    assert (fold.state.calls, fold.state.attempt, list(fold.state.tasks)) == (2, 3, ["t1"])
+    assert fold.state.starting == ()
+
+
+def test_a_schedule_that_could_not_be_read_leaves_a_history_as_it_was() -> None:
+    fold = Fold(launch())
+    before = fold.state
+    assert isinstance(fold.found({"failures": [{"origin": "error", "reason": "x"}]}), Failure)
+    assert fold.state is before
+
+
+# --- Endings ---
+
+
+def test_the_end_of_a_recovery_that_could_not_begin() -> None:
+    gave_up = GiveUp(outcome=Outcome.EXPIRED, rule="r", why="w", hint="h", numbers={"after_s": 5})
+    assert before_it_began(2, FIRST, gave_up) == Ending(
+        outcome=Outcome.EXPIRED,
+        why="w",
+        hint="h",
+        rule="r",
+        calls=0,
+        wanted=2,
+        task_arns=(),
+        elapsed_s=0.0,
+        last=FIRST,
+        numbers={"after_s": 5},
+    )
+
+
+@pytest.mark.parametrize("is_unsure", [True, False])
+def test_the_end_of_a_recovery_in_which_this_program_failed(is_unsure: bool) -> None:
+    assert broken(launch(), 2, FIRST, "KeyError", is_unsure=is_unsure) == Ending(
+        outcome=Outcome.BROKEN,
+        why="the recovery itself failed (KeyError); this is a fault of retry-run-task",
+        hint="Start the run by hand, and report the fault with the lines of recover's log for event "
+        f"{launch().event_id}.",
+        rule="fault",
+        calls=0,
+        wanted=2,
+        task_arns=(),
+        elapsed_s=0.0,
+        last=FIRST,
+        is_unsure=is_unsure,
+    )
+
+
+def test_a_fault_anywhere_is_told_with_its_type_and_without_its_words() -> None:
+    def enter() -> Failure | None:
+        raise KeyError("a secret")
+
+    two = launch(request=parameters(clientToken=None, dryrun=None, count=3), placed=("t0",))
+    done = run(two, entrance=Entrance(role_arn="arn:role", enter=enter))
+    assert done.ending == broken(two, 2, FIRST, "KeyError", is_unsure=True)
+    (message,) = done.world.messages
+    assert "a secret" not in f"{message.text}{done.told}{done.execution.operations}"
+
+
+@pytest.mark.parametrize(
+    ("background", "policy", "limit_s", "is_next_run_due"),
+    [
+        (NoMatch(why="none"), PLAIN, 6 * 3600, False),
+        (NIGHTLY, PLAIN, 6 * 3600, False),
+        (replace(NIGHTLY, next_due=AT + 6 * 3600), PLAIN, 6 * 3600, False),
+        (replace(NIGHTLY, next_due=AT + 6 * 3600 - 1), PLAIN, 6 * 3600 - 1, True),
+        (replace(NIGHTLY, next_due=AT + 3600), changed(interval_share=0.5), 1800, True),
+    ],
+)
+def test_how_far_a_recovery_is_and_until_when_it_goes_on(
+    background: Any, policy: Any, limit_s: float, is_next_run_due: bool
+) -> None:
+    case = case_of(launch(request=parameters(count=2)), policy, background)
+    state = after(case, begin(case), Looked(AT + 60))
+    state = after(case, state, Answered(Placed(task_arns=("t1",), failures=SHORT.failures)))
+    progress = progress_of(case, state)
+    assert progress.until == launch().event_time + timedelta(seconds=limit_s)
+    assert progress.is_next_run_due is is_next_run_due
+    assert (progress.calls, progress.wanted, progress.task_arns) == (1, 2, ("t1",))
+    assert (progress.elapsed_s, progress.last) == (60, FIRST)
+
+
+def test_a_record_made_by_hand_goes_on_from_its_first_look() -> None:
+    case = case_of(launch(caller=BY_HAND), PLAIN)
+    begun = begin(case)
+    assert progress_of(case, begun).until == launch().event_time + timedelta(hours=6)
+    looked = after(case, begun, Looked(AT + 86_400))
+    assert progress_of(case, looked).until == launch().event_time + timedelta(days=1, hours=6)
+
+
+@pytest.mark.parametrize(
+    ("number", "which"), [(1, "one task was"), (2, "2 tasks were")], ids=["one", "several"]
+)
+def test_how_many_were_not_seen_running(number: int, which: str) -> None:
+    names = tuple(f"t{nth}" for nth in range(number))
+    starting = tuple(TaskState(arn=name, phase=Phase.STARTING) for name in names)
+    value = launch(request=parameters(clientToken=None, dryrun=None, count=number))
+    done = run(value, Placed(task_arns=names), states=dict.fromkeys(range(1, 200), starting))
+    assert done.ending.why == f"{which} placed and not seen running within 1 h 45 s"
+    assert done.ending.rule == "watch"
+    assert (
+        done.ending.hint
+        == "Look whether the tasks run. Stop one that hangs before you start the run by hand."
+    )
+    assert done.ending.numbers == {"nth": number, "after_s": 3645}
+
+
+def test_a_token_that_may_be_forgotten_is_said_in_these_words() -> None:
+    lost = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
+    ending = run(launch(), lost).ending
+    assert (ending.outcome, ending.rule) == (Outcome.EXPIRED, "client-token")
+    assert ending.why == (
+        "for an hour no call has been answered, and ECS may have forgotten what it did for the first of them"
+    )
+    assert ending.hint == "Look whether the tasks have run before you start them by hand."
+    assert ending.is_unsure
+
+
+# --- Forecasts ---
+
+
+FAMILY_RUNS = (TaskState(arn="t1", phase=Phase.RUNS), TaskState(arn="t2", phase=Phase.STARTING))
+
+
+def test_a_launch_that_would_be_made_again() -> None:
+    foreseen = forecast(case_of(launch(), PLAIN), AT)
+    assert foreseen == Forecast(
+        decision="retry",
+        rule="capacity",
+        why="RunTask, soon; it tries for 6 h, about 578 times (434 to 866), at most 50 s apart",
+        request=parameters(dryrun=None)
+        | {"clientToken": f"rrt-{CALL}-1", "startedBy": f"events-rule/nightly/retry-run-task/{MARK}"},
+    )
+
+
+def test_a_launch_whose_tasks_are_there() -> None:
+    both = launch(request=parameters(count=2))
+    assert forecast(case_of(both, PLAIN), AT, tasks=FAMILY_RUNS) == Forecast(
+        decision="nothing", rule="looked", why="it is there already: t1, t2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "now", "decision", "outcome"),
+    [
+        (PLAIN, AT + 7 * 3600, "give-up", Outcome.EXPIRED),
+        (changed(ignore=True), AT, "ignore", Outcome.IGNORED),
+    ],
+)
+def test_a_launch_that_would_not_be_made_again(
+    policy: Any, now: float, decision: str, outcome: Outcome
+) -> None:
+    foreseen = forecast(case_of(launch(), policy), now)
+    assert foreseen.gave_up is not None
+    assert foreseen.gave_up.outcome is outcome
+    assert foreseen == Forecast(
+        decision=decision, rule=foreseen.gave_up.rule, why=foreseen.gave_up.why, gave_up=foreseen.gave_up
+    )
+
+
+def test_what_waits_at_first_is_foreseen_behind_its_waits() -> None:
+    thrown = launch(failures=(THROTTLED,))
+    background = replace(NIGHTLY, due=AT, event_age_s=600)
+    case = case_of(thrown, replace(PLAIN, spread_s=10), background, now=AT, recover_errors=True)
+    assert case.hold_s == 600
+    assert forecast(case, AT + 700).decision == "retry"
+
+
+# --- Before the first look ---
+
+
+def test_an_account_that_keeps_recover_out_is_said_with_what_to_do() -> None:
+    entrance = Entrance(role_arn="arn:role", enter=lambda: CANNOT_LIST)
+    done = run(launch(account="210987654321"), entrance=entrance)
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.PERMANENT, "member-role")
+    assert done.ending.why == (
+        "it happened in account 210987654321, and recover cannot assume arn:role there "
+        "(ListTasks: AccessDeniedException: no)"
+    )
+    assert done.ending.hint == (
+        "Deploy infra/member.yaml in account 210987654321, with this stack's account, name and external id; "
+        "then start the run by hand."
+    )
+
+
+def waits_before(done: Run) -> list[tuple[str, int]]:
+    return [
+        (name, took) for name, took in done.execution.operations if "-wait-" in name and "watch" not in name
+    ]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "rule", "what"),
+    [
+        ("entrance", "enter-account", "member-role", "arn:role cannot be assumed"),
+        ("background", "find-schedule", "find-schedule", "the rules and schedules cannot be read"),
+    ],
+)
+def test_what_cannot_be_read_yet_is_read_again_ever_later(
+    where: str, name: str, rule: str, what: str
+) -> None:
+    answers: list[Any] = [THROTTLED] * 7
+    world: dict[str, Any] = {"background": [*answers, NIGHTLY]}
+    if where == "entrance":
+        world = {"entrance": Entrance(role_arn="arn:role", enter=lambda: answers.pop() if answers else None)}
+    done = run(launch(), Placed(task_arns=("t1",)), **world)
+    assert done.ending.outcome is Outcome.RECOVERED
+    delays = [15, 30, 60, 120, 240, 300, 300]
+    assert waits_before(done) == [(f"{name}-wait-{nth}", delay) for nth, delay in enumerate(delays, 1)]
+    assert told(done, "waiting") == [
+        (
+            "recovery.waiting",
+            {
+                "delay_s": delay,
+                "rule": rule,
+                "category": "throttle",
+                "why": f"{what} yet: ThrottlingException: Rate exceeded",
+                "next_attempt": "1",
+            },
+        )
+        for delay in delays
+    ]
+    # What passed before the first look is age, not waits: it counts once.
+    assert done.ending.elapsed_s == 300 + sum(delays) + 15
+
+
+def test_a_schedule_that_could_not_be_read_until_it_was_too_late() -> None:
+    ending = run(launch(), background=THROTTLED).ending
+    assert (ending.outcome, ending.rule) == (Outcome.EXPIRED, "find-schedule")
+    assert ending.why == (
+        "the rules and schedules could not be read until it was too late (ThrottlingException: Rate exceeded)"
+    )
+    assert ending.hint == "Start the run by hand, unless the schedule's next run has done its work."
+
+
+def test_a_schedule_that_must_not_be_read_is_none_and_the_log_says_why() -> None:
+    done = run(launch(), Placed(task_arns=("t1",)), background=CANNOT_LIST)
+    why = "the rules and schedules cannot be read: ListTasks: AccessDeniedException: no"
+    assert told(done, "matched") == [("recovery.matched", {"schedule": None, "why": why})]
+
+
+@pytest.mark.parametrize(
+    ("value", "looks_s"),
+    [(launch(), 6 * 3600), (launch(caller=BY_HAND, account="210987654321"), 6 * 3600)],
+    ids=["a rule's", "made by hand"],
+)
+def test_what_cannot_be_read_is_asked_for_as_long_as_the_run_is_wanted(
+    value: FailedLaunch, looks_s: float
+) -> None:
+    """From the failed call, or from the first question if somebody typed the time of the call."""
+    late_s = 86_400 if value.caller == BY_HAND else 300
+    throttle = changed(deadline_s=6 * 3600)
+    entrance = Entrance(role_arn="arn:role", enter=lambda: THROTTLED)
+    done = run(value, policy=throttle, entrance=entrance, late_s=late_s)
+    assert done.ending.rule == "member-role"
+    began_s = 0 if value.caller == BY_HAND else 300
+    asked_s = began_s + sum(took for _, took in waits_before(done))
+    assert looks_s - 300 <= asked_s <= looks_s + 300
+    assert done.world.bodies == []
+
+
+def test_a_request_of_which_nothing_is_recorded_is_looked_for_nowhere() -> None:
+    nothing = launch(request={})
+    nothing = replace(nothing, request=IncompleteRequest(parameters={}, missing=("everything",)))
+    done = run(nothing)
+    assert "find-schedule-1" not in dict(done.execution.operations)
+    assert NO_SCHEDULE.why == "neither a rule nor a schedule made this call"
+    assert done.ending.why.startswith("AWS has not recorded all of the request: everything; a task that runs")
