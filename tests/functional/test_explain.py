@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,18 @@ def test_the_same_failure_of_the_same_schedule_is_told_once_with_its_times() -> 
     assert text.endswith(
         "In all: 9 failed launches (9 would be given up), 0 that are none, 0 that cannot be read.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("age", "too_late"),
+    [(timedelta(minutes=5), False), (timedelta(hours=23), False), (timedelta(days=2), True)],
+)
+def test_a_run_that_is_no_longer_wanted_today_is_said_to_be(age: timedelta, too_late: bool) -> None:
+    failed_at = (datetime.now(UTC) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
+    content = record(eventTime=failed_at)
+    (launch,) = launches(content)
+    assert (launch["decision"], launch["too_late"]) == ("retry", too_late)
+    assert ("the run is no longer wanted" in explain("-", content=content)[1]) is too_late
 
 
 def test_what_needs_nobody_is_one_line() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -160,7 +161,7 @@ def _explain_files(paths: tuple[Path, ...], scope: Scope, policy: Policy, look: 
     read = group(record_files.read(paths, items))
     return {
         "launches": [
-            explain_launch(one.latest, scope, look, policy=policy)
+            explain_launch(one.latest, scope, look, policy=policy, now=time.time())
             | {name: wire.about(one.latest)[name] for name in ("cluster", "task_definition", "started_by")}
             | {"count": len(one.times), "times": one.times}
             for one in read.launches.values()
@@ -195,7 +196,7 @@ def explain_launch(
         scope: What is looked after.
         look: Finds out what a recovery would find in the account; None to look at nothing.
         policy: The rules. Without a look, those for a schedule or a tag match nothing.
-        now: When a recovery would look, in seconds since 1970; None for the time of the failed call.
+        now: The time, in seconds since 1970; None does not ask whether it is too late by now.
     """
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
@@ -203,7 +204,7 @@ def explain_launch(
     survey = look(launch) if look is not None and judgement.treatment is Treatment.RECOVER else None
     case = case_of(launch, policy, _found(survey))
     treatment = case.treatments[verdict.category]
-    foreseen = _foreseen(case, judgement, survey, now)
+    foreseen = _foreseen(case, judgement, survey)
     decision = foreseen.decision
     return {
         "event_id": launch.event_id,
@@ -219,6 +220,7 @@ def explain_launch(
         "rule": foreseen.rule,
         "decision": decision,
         "next": foreseen.why,
+        "too_late": decision == "retry" and now is not None and _is_too_late(case, now),
         "rungs": [rung.name for rung in dict.fromkeys(case.rungs)] if decision == "retry" else [],
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
@@ -238,8 +240,14 @@ def _found(survey: Survey | None) -> Background | NoMatch:
     return survey.found
 
 
-def _foreseen(case: Case, judgement: Judgement, survey: Survey | None, now: float | None) -> Forecast:
-    """Return what would be decided, and what follows."""
+def _is_too_late(case: Case, now: float) -> bool:
+    """Tell whether a recovery that began now would end at once, since the run is no longer wanted."""
+    gave_up = forecast(case, now).gave_up
+    return gave_up is not None and gave_up.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED)
+
+
+def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Forecast:
+    """Return what would be decided as soon as the call had failed, and what follows."""
     launch = case.launch
     if judgement.treatment is Treatment.IGNORE:
         return Forecast(decision="ignore", rule="scope", why="nothing")
@@ -258,7 +266,7 @@ def _foreseen(case: Case, judgement: Judgement, survey: Survey | None, now: floa
             decision="give-up", rule="whole-requests-only", why=f"a person is told: {survey.refused}"
         )
     there = () if survey is None else tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in survey.there)
-    foreseen = forecast(case, launch.event_time.timestamp() if now is None else now, there)
+    foreseen = forecast(case, launch.event_time.timestamp(), there)
     follows = {"nothing": "nothing: ", "ignore": "nothing: ", "give-up": "a person is told: ", "retry": ""}
     decision = "ignore" if foreseen.decision == "nothing" else foreseen.decision
     return replace(foreseen, decision=decision, why=f"{follows[foreseen.decision]}{foreseen.why}")
@@ -413,6 +421,10 @@ def _print_launch(launch: JsonObject) -> None:
             *(("ECS said", _said(failure)) for failure in launch["failures"]),
             *_account_rows(launch),
             ("decision", f"{launch['decision']} (rule {launch['rule']}): {launch['next']}"),
+            (
+                "today",
+                "a recovery would end at once: the run is no longer wanted" if launch["too_late"] else "",
+            ),
             ("rungs", ", ".join(launch["rungs"])),
             ("hint", launch["hint"]),
             ("recovery", launch["recovery"]),
