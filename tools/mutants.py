@@ -139,7 +139,7 @@ def prepare(folder: Path, group: dict[str, Any], *, again: bool) -> None:
     (folder / "pyproject.toml").write_text(project + settings, encoding="utf-8")
 
 
-def attempt(folder: Path, wanted: str, longest_s: float, *, again: bool) -> None:
+def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, again: bool) -> None:
     """Try the mutants of a group, in a process of its own: mutmut imports the mutated code.
 
     What became of each, mutmut keeps beside the mutated module. What it and the tests print goes into a file.
@@ -154,7 +154,6 @@ def attempt(folder: Path, wanted: str, longest_s: float, *, again: bool) -> None
     from mutmut.utils import file_utils, format_utils  # noqa: PLC0415
     from mutmut.workers.isolation import get_mutant_runner  # noqa: PLC0415
 
-    processes = os.cpu_count() or 1
     set_mutant_under_test("mutant_generation")
     Path("mutants").mkdir(exist_ok=True)
     file_utils.copy_src_dir()
@@ -264,6 +263,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Break the code on purpose and see whether a test notices.")
     parser.add_argument("--module", default="", help="a group, or a module of it: recovery/after")
     parser.add_argument("--time", type=float, default=math.inf, help="seconds for each group")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once")
     parser.add_argument("--again", action="store_true", help="try only what survived the last time")
     options = parser.parse_args()
     listed = tomllib.loads(LIST.read_text(encoding="utf-8"))
@@ -280,7 +280,9 @@ def main() -> None:
         folder = BUILD / group["name"]
         prepare(folder, group, again=options.again)
         process = multiprocessing.get_context("fork").Process(
-            target=attempt, args=(folder, options.module, options.time), kwargs={"again": options.again}
+            target=attempt,
+            args=(folder, options.module, options.time, options.processes),
+            kwargs={"again": options.again},
         )
         process.start()
         process.join()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from retry_run_task.launch import wire
@@ -47,6 +47,7 @@ class ScriptedWorld:
         there: What the nth look finds, by n; nothing for the others.
         forget_after: After how many calls the schedule is no longer what it was; None for never.
         states: What the nth watch finds, by n; that all run for the others.
+        asked_for: The failed launches that it was asked for.
     """
 
     timeline: Timeline
@@ -60,6 +61,7 @@ class ScriptedWorld:
     there: dict[int, tuple[TaskState, ...] | Failure] = field(default_factory=dict)
     states: dict[int, tuple[TaskState, ...] | Failure] = field(default_factory=dict)
     forget_after: int | None = None
+    asked_for: list[FailedLaunch] = field(default_factory=list)
     looks: int = 0
     looked_for: list[bool] = field(default_factory=list)
     watches: int = 0
@@ -68,26 +70,31 @@ class ScriptedWorld:
         return self.timeline.now
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
+        self.asked_for.append(launch)
         self.bodies.append(body)
         self.times.append(self.timeline.now)
         return self.script[min(len(self.bodies), len(self.script)) - 1]
 
     def find_schedule(self, launch: FailedLaunch) -> Found:
+        self.asked_for.append(launch)
         return _next(self.background)
 
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
     ) -> tuple[TaskState, ...] | Failure:
+        self.asked_for.append(launch)
         self.looks += 1
         self.looked_for.append(original)
         return self.there.get(self.looks, ())
 
     def complete(self, launch: FailedLaunch) -> Whole:
+        self.asked_for.append(launch)
         if self.forget_after is not None and len(self.bodies) >= self.forget_after:
             return NoMatch(why="the schedule was changed")
         return _next(self.whole)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
+        self.asked_for.append(launch)
         self.watches += 1
         scripted = self.states.get(self.watches)
         return tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns) if scripted is None else scripted
@@ -157,6 +164,8 @@ def run(  # noqa: PLR0913 - what a test may want to change
     (execution,) = executions.by_name.values()
     if execution.error:
         raise execution.error
+    # Whatever it reads and does is this launch's; the call identity alone may be a ghost's or a run's.
+    assert all(replace(asked, call_id=launch.call_id) == launch for asked in world.asked_for)
     return Run(execution.result, told, execution, world)
 
 

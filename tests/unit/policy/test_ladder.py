@@ -278,6 +278,69 @@ def test_a_change_is_told_with_the_zone_and_what_it_stands_for(
     assert without.split(" instead of ")[1] == words.split(" instead of ")[1]
 
 
+@pytest.mark.parametrize(
+    ("rung", "request_", "words"),
+    [
+        (AS_ASKED, asked(), "as asked"),
+        (Rung(kind=RungKind.ON_DEMAND), on(SPOT), "on-demand instead of Spot"),
+        (
+            Rung(kind=RungKind.EXTRA_SUBNETS, value=("subnet-d",)),
+            asked(),
+            "in the extra subnet subnet-d instead of its own 2 subnets",
+        ),
+        (
+            Rung(kind=RungKind.CAPACITY_PROVIDERS, value=("spare",)),
+            on(MIXED),
+            "with capacity provider spare instead of FARGATE_SPOT, FARGATE",
+        ),
+        (
+            Rung(kind=RungKind.CAPACITY_PROVIDERS, value=("spare",)),
+            asked(),
+            "with capacity provider spare instead of FARGATE",
+        ),
+        (
+            Rung(kind=RungKind.CAPACITY_PROVIDERS, value=("spare",)),
+            asked(launchType=None),
+            "with capacity provider spare instead of the cluster's default",
+        ),
+        (
+            Rung(kind=RungKind.SIZES, value=("1024", "4096")),
+            asked(overrides={"cpu": "256"}),
+            "with 1 vCPU, 4 GB instead of the size of its task definition",
+        ),
+        (
+            Rung(kind=RungKind.PLATFORM_VERSIONS, value=("1.3.0",)),
+            asked(platformVersion="1.4.0"),
+            "on platform version 1.3.0 instead of 1.4.0",
+        ),
+    ],
+)
+def test_a_change_is_told_without_a_zone_where_none_is_known(
+    rung: Rung, request_: dict[str, Any], words: str
+) -> None:
+    assert ladder.told(rung, request_) == words
+
+
+@pytest.mark.parametrize(
+    ("request_", "shown"),
+    [
+        ({"count": 2, "launchType": "FARGATE"}, {"launchType": "FARGATE"}),
+        (
+            {"platformVersion": "1.4.0", "overrides": {"cpu": "256", "memory": "512", "taskRoleArn": "r"}},
+            {"platformVersion": "1.4.0", "overrides": {"cpu": "256", "memory": "512"}},
+        ),
+        ({"overrides": {"cpu": 256, "memory": None}}, {}),
+        ({"overrides": "HIDDEN"}, {}),
+        (
+            {"capacityProviderStrategy": SPOT, "networkConfiguration": network("subnet-a")},
+            {"capacityProviderStrategy": SPOT, "networkConfiguration": network("subnet-a")},
+        ),
+    ],
+)
+def test_exactly_what_a_ladder_is_computed_from(request_: dict[str, Any], shown: dict[str, Any]) -> None:
+    assert ladder.visible(request_) == shown
+
+
 def test_what_is_free_is_what_is_on_by_default_and_everything_has_its_cost_in_words() -> None:
     assert {RungKind.AS_ASKED, RungKind.EACH_SUBNET} == FREE
     assert set(COSTS) == set(RungKind)

@@ -13,8 +13,19 @@ from hypothesis import strategies as st
 from retry_run_task.launch.values import CallerKind, Category
 from retry_run_task.policy import attempt_times
 from retry_run_task.policy.backoff import Backoff, spread
-from retry_run_task.policy.ladder import RungKind
-from retry_run_task.policy.rules import DEFAULT, EXECUTION_S, Match, Policy, Rule, facts_of
+from retry_run_task.policy.ladder import Allowed, RungKind
+from retry_run_task.policy.rules import (
+    DEFAULT,
+    EXECUTION_S,
+    Facts,
+    Match,
+    Policy,
+    Rule,
+    Treatment,
+    combined,
+    facts_of,
+    is_whole,
+)
 from support.infra import ROOT
 from support.policies import treatment
 from support.records import CLUSTER, TASK_DEFINITION, launch, parameters
@@ -175,3 +186,71 @@ def test_the_attempts_of_a_treatment_are_in_time_and_no_more_than_counted(
     assert all(one.earliest_s <= deadline_s for one in listed)
     assert len(listed) <= attempt_times.most_attempts(whole)
     assert attempts is None or attempt_times.most_attempts(whole) <= attempts
+
+
+@pytest.mark.parametrize(
+    ("request_", "cluster", "task_definition"),
+    [
+        (parameters(), ("batch", CLUSTER), ("nightly", "nightly:7", TASK_DEFINITION)),
+        (parameters(cluster="batch"), ("batch", "batch"), ("nightly", "nightly:7", TASK_DEFINITION)),
+        (parameters(cluster=None), ("default", ""), ("nightly", "nightly:7", TASK_DEFINITION)),
+        (parameters(taskDefinition="nightly"), ("batch", CLUSTER), ("nightly", "nightly", "nightly")),
+        ({}, (), ("", "", "")),
+    ],
+)
+def test_what_rules_can_match_of_a_request(
+    request_: dict[str, Any], cluster: tuple[str, ...], task_definition: tuple[str, ...]
+) -> None:
+    assert facts_of(launch(request=request_), schedule="nightly", policy="slow") == Facts(
+        schedule="nightly",
+        cluster=cluster,
+        task_definition=task_definition,
+        caller=CallerKind.RULE,
+        policy="slow",
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "known"),
+    [("patient", True), ("patient-2", True), ("", False), ("hasty", False), ("Patient", False)],
+)
+def test_a_tag_is_known_if_a_rule_is_for_it(value: str, known: bool) -> None:
+    policy = first(Rule(name="tagged", match=Match(policy=("slow", "patient*"))))
+    assert policy.knows_tag(value) is known
+    assert not DEFAULT.knows_tag(value)
+
+
+def test_a_treatment_says_which_rungs_it_allows_with_their_lists() -> None:
+    treated = Treatment(
+        rungs=(RungKind.AS_ASKED, RungKind.SIZES),
+        extra_subnets=("subnet-d",),
+        capacity_providers=("spare",),
+        sizes=((256, 512),),
+        platform_versions=("1.4.0",),
+    )
+    assert treated.allowed == Allowed(
+        kinds=(RungKind.AS_ASKED, RungKind.SIZES),
+        extra_subnets=("subnet-d",),
+        capacity_providers=("spare",),
+        sizes=((256, 512),),
+        platform_versions=("1.4.0",),
+    )
+
+
+@pytest.mark.parametrize("sets", [{}, {"retry": True}, {"retry": True, "wait": Backoff(base_s=1, cap_s=1)}])
+def test_a_denied_call_has_no_retry_whatever_a_rule_sets(sets: dict[str, Any]) -> None:
+    assert combined(iter([Rule(name="again", sets=sets)]), Category.PERMISSION).retry is False
+    assert combined(iter([Rule(name="again", sets=sets)]), Category.CAPACITY).retry is True
+
+
+@pytest.mark.parametrize(
+    ("treated", "whole"),
+    [
+        (Treatment(), False),
+        (Treatment(ignore=True), True),
+        (Treatment(retry=False), True),
+        (Treatment(wait=Backoff(base_s=1, cap_s=1)), True),
+    ],
+)
+def test_a_treatment_is_whole_if_it_says_what_to_do(treated: Treatment, whole: bool) -> None:
+    assert is_whole(treated) is whole
