@@ -38,7 +38,7 @@ def test_a_group_names_modules_and_tests_that_there_are(group: dict[str, Any]) -
     for name in (*group["tests"], *group.get("slow", ())):
         path, _, test = name.partition("::")
         assert (ROOT / path).exists()
-        assert not test or f"def {test}(" in (ROOT / path).read_text(encoding="utf-8")
+        assert not test or f"def {test.partition('[')[0]}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_no_module_is_in_two_groups() -> None:

@@ -204,3 +204,89 @@ def test_all_calls_for_one_run_are_one_call_and_another_run_is_another() -> None
 def test_an_answer_with_failures_is_a_recovery_of_its_own() -> None:
     assert identity.recovery_name_of("s", launch()) == f"s-{EVENT_ID}"
     assert identity.recovery_name_of("s", launch(caller=Caller(kind=CallerKind.HAND_MADE))) == f"s-{EVENT_ID}"
+
+
+# --- For ever ---
+
+TASK = f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/batch/0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d"
+NIGHTLY = "arn:aws:events:eu-west-1:123456789012:rule/nightly"
+DENIED = (
+    Failure(origin=Origin.ERROR, code="AccessDenied", reason="no"),
+    Failure(origin=Origin.ERROR, reason="no"),
+)
+
+
+def called(**parameters: object) -> str:
+    return identity.call_identity(EVENT_ID, account=ACCOUNT, region=REGION, parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (identity.event_identity(None, "3711"), "id-0df59fd6c41cadd2220fd09fcd4d5979"),
+        (identity.event_identity("short", "3711"), "id-f9b0078b5df596d2ea19010c001bbd00"),
+        (identity.event_identity("\ud800", "3711"), "id-91a681b998555fb475479817b126c94e"),
+        (called(clientToken=UUID4, cluster="batch"), "6a1701d7efc109b6f34c6497bf6555cb"),
+        (called(clientToken=UUID4), "7fd51364ab62ec9b6428522eee129c11"),
+        (called(cluster="batch"), "7fe06cf1584a5529a4b49775f6e720f8"),
+        (identity.task_event_id(TASK), "t-0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d"),
+        (identity.task_event_id("odd task"), "t-ee969e556420a005805dd12b6c7bdd4d"),
+        (identity.task_identity(TASK, account=ACCOUNT, region=REGION), "2c0d71cc0521a148aa1baf0d1c0ddd46"),
+        (identity.run_identity(NIGHTLY, 1795478400.4), "2e65c606f001c594b90e1be9c94b7d67"),
+        (identity.recovery_name("a b", EVENT_ID), f"a-b-c8687a08-{EVENT_ID}"),
+        (identity.recovery_name("s" * 27, EVENT_ID), f"{'s' * 27}-{EVENT_ID}"),
+        (identity.recovery_name("s" * 28, EVENT_ID), f"{'s' * 18}-f06639a8-{EVENT_ID}"),
+        (
+            identity.recovery_name_of("s", launch(failures=DENIED)),
+            "s-report-20261124-3b61de8837ef8873a0",
+        ),
+        (
+            identity.recovery_name_of(
+                "s", launch(request={}, caller=Caller(kind=CallerKind.HAND_MADE), failures=DENIED)
+            ),
+            "s-report-20261124-2d243e611d2c2e0f31",
+        ),
+        (
+            identity.recovery_name_of("s", launch(), is_reported=True),
+            "s-report-20261124-8dad5f138490e2d3cb",
+        ),
+        (identity.member_role("s"), "s-member"),
+        (identity.member_role("s", "/a/b/"), "a/b/s-member"),
+        (identity.client_token("0" * 32, 7), f"rrt-{'0' * 32}-7"),
+        (identity.mark_started_by("x" * 128, "0123456789abcdef"), f"{'x' * 100}/retry-run-task/0123456789ab"),
+        *((mark, "events-rule/nightly/retry-run-task/0123456789ab") for mark in identity.marks(launch())),
+    ],
+)
+def test_a_later_version_gives_the_same_names(name: str, expected: str) -> None:
+    """Two versions may see one failure: one that is being replaced, and one that replaces it."""
+    assert name == expected
+
+
+@pytest.mark.parametrize("change", [{"account": "210987654321"}, {"region": "us-east-1"}])
+def test_a_cause_elsewhere_is_reported_on_its_own(change: dict[str, str]) -> None:
+    here, there = launch(failures=DENIED), launch(failures=DENIED, **change)
+    assert identity.recovery_name_of("s", here) != identity.recovery_name_of("s", there)
+
+
+@pytest.mark.parametrize("member", ["cluster", "taskDefinition", "startedBy"])
+def test_a_cause_of_another_job_is_reported_on_its_own(member: str) -> None:
+    here, there = (launch(failures=DENIED, request={member: value}) for value in ("one", "two"))
+    assert identity.recovery_name_of("s", here) != identity.recovery_name_of("s", there)
+
+
+@pytest.mark.parametrize(
+    ("started_by", "digits", "before"),
+    [
+        ("events-rule/nightly/retry-run-task/0123456789ab", "0123456789ab", "events-rule/nightly"),
+        ("retry-run-task/0123456789ab", "0123456789ab", ""),
+        ("a\nb/retry-run-task/0123456789ab", "0123456789ab", "a\nb"),
+        ("events-rule/nightly", "", "events-rule/nightly"),
+        ("x-retry-run-task/0123456789ab", "", "x-retry-run-task/0123456789ab"),
+        ("retry-run-task/0123456789abc", "", "retry-run-task/0123456789abc"),
+        ("retry-run-task/0123456789AB", "", "retry-run-task/0123456789AB"),
+        ("retry-run-task/0123456789ab\n", "", "retry-run-task/0123456789ab\n"),
+    ],
+)
+def test_whose_a_task_is_and_what_it_was_called_before(started_by: str, digits: str, before: str) -> None:
+    assert identity.mark_of(started_by) == digits
+    assert identity.without_mark(started_by) == before

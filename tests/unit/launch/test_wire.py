@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,10 +19,14 @@ from retry_run_task.launch.values import (
     IncompleteRequest,
     Lost,
     Origin,
+    Phase,
     Placed,
     Refused,
+    TaskState,
+    Unbuildable,
+    Unread,
 )
-from support.records import launch
+from support.records import ACCOUNT, CAPACITY, EVENT_ID, REGION, TASK_DEFINITION, launch
 
 LAUNCHES = [
     launch(),
@@ -97,3 +102,187 @@ def test_a_text_without_end_is_cut() -> None:
 
 def test_times_are_written_as_cloudtrail_writes_them() -> None:
     assert wire.iso(datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)) == "2026-11-24T00:00:03Z"
+
+
+# --- Member by member: a recovery is resumed by a version that is newer than the one that began it ---
+
+FAILURE = Failure(
+    origin=Origin.STOPPED,
+    code="c",
+    reason="r",
+    detail="d",
+    arn="a",
+    container="n",
+    ran="2026",
+    times=3,
+)
+WRITTEN = {
+    "origin": "stopped",
+    "code": "c",
+    "reason": "r",
+    "detail": "d",
+    "arn": "a",
+    "container": "n",
+    "ran": "2026",
+    "times": 3,
+}
+PLAIN = Failure(origin=Origin.ANSWER, reason="AGENT")
+
+
+@pytest.mark.parametrize(
+    ("failure", "written"),
+    [
+        (FAILURE, WRITTEN),
+        (PLAIN, {"origin": "answer", "reason": "AGENT"}),
+        (Failure(origin=Origin.ERROR), {"origin": "error"}),
+    ],
+)
+def test_each_member_of_a_failure(failure: Failure, written: dict[str, Any]) -> None:
+    assert wire.failures_to_json([failure, failure]) == [written, written]
+    assert wire.failures_from_json([written]) == (failure,)
+
+
+@pytest.mark.parametrize(
+    ("answer", "written"),
+    [
+        (
+            Placed(task_arns=("a",), failures=(PLAIN,), is_conflict=True),
+            {
+                "answer": "placed",
+                "task_arns": ["a"],
+                "failures": [{"origin": "answer", "reason": "AGENT"}],
+                "conflict": True,
+            },
+        ),
+        (
+            Refused(failure=FAILURE, is_unsure=True),
+            {"answer": "refused", "failures": [WRITTEN], "unsure": True},
+        ),
+        (Lost(failure=FAILURE), {"answer": "lost", "failures": [WRITTEN]}),
+        (Unbuildable(why="so"), {"answer": "unbuildable", "failures": [], "why": "so"}),
+        (Unread(failure=FAILURE), {"answer": "unread", "failures": [WRITTEN]}),
+    ],
+)
+def test_each_member_of_an_answer(answer: Answer, written: dict[str, Any]) -> None:
+    assert wire.answer_to_json(answer) == written
+    assert wire.answer_from_json(written) == answer
+
+
+@pytest.mark.parametrize(
+    ("state", "written"),
+    [
+        (
+            TaskState(arn="a", phase=Phase.STARTING),
+            {"arn": "a", "phase": "starting", "failures": [], "ours": False},
+        ),
+        (
+            TaskState(
+                arn="a",
+                phase=Phase.FAILED,
+                failure=FAILURE,
+                is_ours=True,
+                zone="z",
+                created=0.0,
+                mark="0123456789ab",
+            ),
+            {
+                "arn": "a",
+                "phase": "failed to start",
+                "failures": [WRITTEN],
+                "ours": True,
+                "zone": "z",
+                "created": 0.0,
+                "mark": "0123456789ab",
+            },
+        ),
+    ],
+)
+def test_each_member_of_a_task(state: TaskState, written: dict[str, Any]) -> None:
+    assert wire.states_to_json([state]) == [written]
+    assert wire.states_from_json([written]) == (state,)
+
+
+def test_each_member_of_a_launch() -> None:
+    value = launch(
+        request={"taskDefinition": "x"},
+        placed=("p",),
+        caller=Caller(kind=CallerKind.SCHEDULER, role_arn="r", is_proven=False),
+        created=datetime(2026, 11, 24, 1, 0, 0, tzinfo=UTC),
+    )
+    value = replace(
+        value, request=IncompleteRequest(parameters=value.request.parameters, missing=("overrides",))
+    )
+    written = {
+        "event_id": value.event_id,
+        "call_id": value.call_id,
+        "event_time": "2026-11-24T00:00:03Z",
+        "account": value.account,
+        "region": value.region,
+        "caller": {"kind": "scheduler", "role_arn": "r", "proven": False},
+        "request": {"taskDefinition": "x"},
+        "missing": ["overrides"],
+        "failures": [{"origin": "answer", "reason": CAPACITY}],
+        "placed": ["p"],
+        "created": "2026-11-24T01:00:00Z",
+    }
+    assert wire.launch_to_json(value) == written
+    assert wire.launch_from_json(written) == value
+    proven = replace(value, caller=replace(value.caller, is_proven=True))
+    assert wire.launch_to_json(proven)["caller"] == {"kind": "scheduler", "role_arn": "r"}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (
+            launch(),
+            {
+                "event_id": EVENT_ID,
+                "account": ACCOUNT,
+                "region": REGION,
+                "caller": "rule",
+                "cluster": "batch",
+                "task_definition": TASK_DEFINITION,
+                "started_by": "events-rule/nightly",
+            },
+        ),
+        (
+            launch(account="", region="", request={}, caller=Caller(kind=CallerKind.HAND_MADE)),
+            {
+                "event_id": EVENT_ID,
+                "account": None,
+                "region": None,
+                "caller": "hand-made",
+                "cluster": None,
+                "task_definition": None,
+                "started_by": None,
+            },
+        ),
+    ],
+)
+def test_what_every_line_about_a_launch_has(value: Any, expected: dict[str, Any]) -> None:
+    assert wire.about(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "this is not a failed launch as intake sends it (KeyError: 'request')."),
+        ([], "(TypeError: list indices must be integers or slices, not str)."),
+    ],
+)
+def test_what_is_wrong_with_a_payload_is_said_with_what_to_do(body: Any, message: str) -> None:
+    with pytest.raises(PayloadError) as caught:
+        wire.launch_from_json(body)
+    assert message in str(caught.value)
+    assert caught.value.hint == "Put a record into the log group instead of invoking recover by hand."
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_number_that_json_does_not_have_is_not_sent(value: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        wire.canonical({"a": value})
+
+
+def test_what_is_sent_is_sorted_and_has_no_spaces() -> None:
+    assert wire.canonical({"b": [1, 2], "a": "ä"}) == '{"a":"\\u00e4","b":[1,2]}'

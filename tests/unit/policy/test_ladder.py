@@ -88,6 +88,8 @@ def only(kind: RungKind) -> Allowed:
             asked(overrides="HIDDEN_DUE_TO_SECURITY_REASONS"),
             [("1024", "4096"), ("256", "512")],
         ),
+        (RungKind.SIZES, on(MIXED), [("1024", "4096"), ("256", "512")]),
+        (RungKind.SIZES, on(MIXED + EC2), []),
         (RungKind.SIZES, asked(launchType="EC2"), []),
         (RungKind.SIZES, on(EC2), []),
         (RungKind.SIZES, asked(launchType=None), []),
