@@ -23,7 +23,7 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed ## run the tests against the installed wheel and the built zip
+unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed .venv-site/.installed ## run the tests against the installed wheel and the built zip
 	@# Twice as many workers as cores: many tests wait for other processes.
 	$(BIN)/pytest -q -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 

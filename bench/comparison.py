@@ -352,7 +352,9 @@ def picture(found: Json) -> str:
     style = f"<style>{charts.STYLE}</style>"
     ground = charts.rect(0, 0, width, top, "surface")
     label = "How many launches have their tasks, by the time since capacity returned, for each policy"
-    return charts.svg(width, top, style + ground + "".join(parts), label) + "\n"
+    whole = charts.svg(width, top, style + ground + "".join(parts), label)
+    # As wide as it was drawn for, where there is room: without a size a browser makes one up.
+    return whole.replace("<svg ", f'<svg width="{width:g}" height="{top:g}" ', 1) + "\n"
 
 
 def _curves(scenario: Json) -> list[charts.Curve]:

@@ -59,7 +59,7 @@ def page(result: dict[str, Any]) -> str:
     """Return the page."""
     return "\n".join(
         [
-            "# What it costs",
+            "# Cost",
             "",
             "<!-- Written by bench/costs.py from bench/comparison.json; edit that, not this page. -->",
             "",

@@ -1,11 +1,12 @@
-"""Builds the docs site into build/site: `make site`.
+"""Builds the docs site into build/site, or into the folder `site` of another folder: `make site`.
 
-    .venv-site/bin/python tools/docs_site.py
+    .venv-site/bin/python tools/docs_site.py [FOLDER]
 
 The pages stay where GitHub shows them. Here they are copied into build/pages, with each link led to where its target
-is in the site: a page to the page, a file of the source to a page that shows it, a folder to a list of its pages. Then
-Zensical builds, and every page that it wrote is read: each link within the site leads to something, and nothing is
-fetched from elsewhere.
+is in the site: a page to the page, a picture to the picture, a file of the source to a page that shows it, a folder to
+a list of its pages. Then Zensical builds; Japanese pages say that they are Japanese, and the search gets one entry for
+each decision. At last every page is read: each link within the site leads to something, each picture is one, and
+nothing is fetched from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,30 +24,46 @@ from urllib.parse import unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
-PAGES, SITE, SETTINGS = BUILD / "pages", BUILD / "site", BUILD / "zensical.toml"
+PAGES, SITE, SETTINGS = "pages", "site", "zensical.toml"
 
-# In the order in which somebody reads who has just found this. A page of docs/ that is not named comes last in "Use".
+# In the order in which somebody needs them. A page of docs/ that is not named comes last in "Understand".
 NAVIGATION: dict[str, tuple[str, ...]] = {
-    "Start": ("README.md", "docs/tour.md", "docs/concepts.md", "docs/local-aws.md", "README.ja.md"),
-    "Use": (
+    "Try": ("README.md", "docs/local-aws.md", "docs/simulator.md", "docs/comparison.md", "README.ja.md"),
+    "Install": (
         "docs/doctor.md",
         "docs/install.md",
         "infra/README.md",
         "infra/terraform/README.md",
+        "docs/accounts.md",
         "infra/terraform/modules/member/README.md",
+        "docs/policy.md",
+        "docs/notifications.md",
         "docs/permissions.md",
-        "docs/runbook.md",
+        "docs/costs.md",
+    ),
+    "Operate": ("docs/operations.md", "docs/runbook.md"),
+    "Understand": (
+        "docs/tour.md",
+        "docs/concepts.md",
         "docs/security.md",
         "docs/unconfirmed.md",
         "docs/*.md",
     ),
-    "Reference": ("docs/reference/*.md",),
+    "Reference": ("docs/reference/cli.md", "docs/reference/configuration.md", "docs/reference/*.md"),
     "Decisions": ("docs/decisions/README.md", "docs/decisions/*.md"),
     "Project": ("CHANGELOG.md", "CONTRIBUTING.md", "docs/testing.md", "SECURITY.md", "bench/README.md"),
 }
 # Titles that say more than the page's first line does, beside the others.
-TITLES = {"README.md": "retry-run-task", "README.ja.md": "日本語", "bench/README.md": "Benchmarks"}
+TITLES = {
+    "README.md": "retry-run-task",
+    "README.ja.md": "日本語",
+    "docs/comparison.md": "Compared with others",
+    "docs/operations.md": "Status, stop, replay, audit",
+    "bench/README.md": "Benchmarks",
+}
 
+PICTURES = {".svg", ".png"}
+SCRIPT = "var __index = "
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".tf": "hcl", ".lark": "text"}
 
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -57,23 +74,26 @@ class SiteError(Exception):
     """The site cannot be built, or is not whole; the message says why."""
 
 
-def main() -> None:
+def main(build: Path = BUILD) -> None:
     """Build the site, look at it, and say how much there is of it."""
+    site = build / SITE
     try:
-        copy_pages()
-        _build()
-        problems = look(SITE)
+        copy_pages(build)
+        _build(build)
+        say_language(site)
+        join_decisions(site)
+        problems = look(site)
     except SiteError as error:
         sys.exit(f"Error: {error}")
     if problems:
         sys.exit("\n".join(["The site is not whole:", *problems]))
-    print(f"{SITE.relative_to(ROOT)}: {len(list(SITE.rglob('*.html')))} pages; open {SITE / 'index.html'}")
+    print(f"{len(list(site.rglob('*.html')))} pages; open {site / 'index.html'}")
 
 
-def _build() -> None:
+def _build(build: Path) -> None:
     tool = Path(sys.executable).parent / "zensical"
-    command = [tool, "build", "--clean", "--strict", "--config-file", SETTINGS]
-    shutil.rmtree(SITE, ignore_errors=True)
+    command = [tool, "build", "--clean", "--strict", "--config-file", build / SETTINGS]
+    shutil.rmtree(build / SITE, ignore_errors=True)
     done = subprocess.run(
         command,
         env={**os.environ, "NO_COLOR": "1"},
@@ -117,47 +137,52 @@ def place(source: Path) -> Path:
         return Path(*(part for part in name.parts if part != "docs"), "index.md")
     if name.suffix == ".md":
         return Path(*(part for part in name.parts if part != "docs")).with_name(name.name)
+    if name.suffix in PICTURES:
+        return Path(*(part for part in name.parts if part != "docs"))
     # A folder whose name begins with a dot is no part of a site.
     return Path("source", *(part.lstrip(".") for part in name.parent.parts), f"{name.name}.md")
 
 
-def copy_pages() -> None:
-    """Write every page of the site, and the settings with the navigation.
+def copy_pages(build: Path) -> None:
+    """Write every page of the site into a folder, and the settings with the navigation.
 
     Raises:
         SiteError: A link leads to nothing.
     """
-    shutil.rmtree(PAGES, ignore_errors=True)
-    shutil.copytree(ROOT / "docs" / "assets", PAGES / "assets")
+    to = build / PAGES
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(ROOT / "docs" / "assets", to / "assets")
     sections = sources()
     pages = {path for paths in sections.values() for path in paths}
     shown: set[Path] = set()
     for path in sorted(pages):
         text, targets = _led(path)
-        write(place(path), text)
+        write(to / place(path), text)
         shown |= targets - pages
     for path in sorted(shown):
         if path.is_dir():
             if (path / "README.md") not in pages:
-                write(place(path), _contents(path, pages))
+                write(to / place(path), _contents(path, pages))
         elif path.suffix == ".md":
             raise SiteError(
                 f"{path.relative_to(ROOT)} is linked, and no section of tools/docs_site.py has it"
             )
+        elif path.suffix in PICTURES:
+            (to / place(path)).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, to / place(path))
         else:
-            write(place(path), _source(path))
+            write(to / place(path), _source(path))
     settings = (ROOT / "zensical.toml").read_text(encoding="utf-8")
     nav = ", ".join(
         f"{{ {json.dumps(s)} = [{', '.join(map(_entry, paths))}] }}" for s, paths in sections.items()
     )
     if settings.count("\nnav = []\n") != 1:
         raise SiteError("zensical.toml needs the line `nav = []`, once")
-    SETTINGS.write_text(settings.replace("\nnav = []\n", f"\nnav = [{nav}]\n"), encoding="utf-8")
+    (build / SETTINGS).write_text(settings.replace("\nnav = []\n", f"\nnav = [{nav}]\n"), encoding="utf-8")
 
 
-def write(where: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Write a page."""
-    path = PAGES / where
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 
@@ -217,6 +242,37 @@ def _source(path: Path) -> str:
 # What was built.
 
 
+def say_language(site: Path) -> None:
+    """Let each Japanese page say that it is Japanese: a browser chooses glyphs by that, and a reader the voice."""
+    for path in site.rglob("*.ja.html"):
+        text = path.read_text(encoding="utf-8")
+        if text.count('<html lang="en"') != 1:
+            raise SiteError(f"{path.relative_to(site)} does not say its language where it is looked for")
+        path.write_text(text.replace('<html lang="en"', '<html lang="ja"'), encoding="utf-8")
+
+
+def join_decisions(site: Path) -> None:
+    """Make one entry in the search of each decision: all have the same headings, which say nothing without it."""
+    path = site / "search.json"
+    index = json.loads(path.read_text(encoding="utf-8"))
+    pages: dict[str, dict[str, str]] = {}
+    items = []
+    for item in index["items"]:
+        page, _, section = item["location"].partition("#")
+        if section and page in pages and page.startswith("decisions/"):
+            pages[page]["text"] += f" {item['text']}"
+            continue
+        pages[page] = item
+        items.append(item)
+    text = json.dumps(index | {"items": items}, ensure_ascii=False, separators=(",", ":"))
+    path.write_text(text, encoding="utf-8")
+    # The same as a script, for a site that is opened from a folder.
+    script = site / "search.js"
+    if not script.read_text(encoding="utf-8").startswith(f"{SCRIPT}{{"):
+        raise SiteError(f"{script.name} does not begin with {SCRIPT!r}")
+    script.write_text(f"{SCRIPT}{text};", encoding="utf-8")
+
+
 @dataclass(slots=True)
 class _Html(HTMLParser):
     """Collects what a page has: ids, links, and whatever a browser fetches to show it."""
@@ -224,6 +280,7 @@ class _Html(HTMLParser):
     ids: set[str] = field(default_factory=set)
     links: list[str] = field(default_factory=list)
     fetched: list[str] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
     classes: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -238,6 +295,7 @@ class _Html(HTMLParser):
         if tag == "a":
             self.links += [has["href"]] if "href" in has else []
             return
+        self.pictures += [has["src"]] if tag == "img" and "src" in has else []
         self.fetched += [has[name] for name in ("src", "href", "srcset", "data", "action") if name in has]
 
 
@@ -257,6 +315,11 @@ def look(site: Path) -> list[str]:
     for path, html in read.items():
         name = path.relative_to(site)
         problems += [f"{name} fetches {it}" for it in html.fetched if urlsplit(it).netloc]
+        problems += [
+            f"{name} shows {it}, which is no picture"
+            for it in html.pictures
+            if not it.startswith("data:") and Path(urlsplit(it).path).suffix not in PICTURES
+        ]
         problems += [f"{name} has class {it}, which makes the theme fetch" for it in html.classes & FETCHING]
         # The page for addresses that lead to nothing has links from the site's root.
         local = html.links if path.name != "404.html" else []
@@ -278,4 +341,4 @@ def look(site: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    main()
+    main(*(Path(folder).resolve() for folder in sys.argv[1:2]))

@@ -77,7 +77,8 @@ def test_every_number_of_the_first_table_is_in_the_result(comparison: ModuleType
 
 def test_the_picture_is_well_formed_and_holds_everything_it_needs(comparison: ModuleType) -> None:
     text = (ROOT / comparison.PICTURE).read_text(encoding="utf-8")
-    ET.fromstring(text)
+    root = ET.fromstring(text)
+    assert root.attrib["viewBox"] == f"0 0 {root.attrib['width']} {root.attrib['height']}"
     assert "prefers-color-scheme" in text
     assert re.findall(r'(?:href|src)="', text) == []
 
