@@ -4,8 +4,9 @@ import json
 import os
 import signal
 import threading
+import time
 import zipfile
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -354,3 +355,19 @@ def test_logs_what_is_printed_and_what_lambda_says_itself(aws, invoke):
     invoke("fail")
     error = aws.logs.wait_for("/aws/lambda/fail", "[ERROR]").message
     assert error.startswith("[ERROR] LookupError: no such thing\rTraceback (most recent call last):\r")
+
+
+def test_where_the_clock_is_to_meet_the_real_one_a_function_is_told_its_time():
+    """Else a recovery of a night that lies behind would think that it is late."""
+    begin = datetime.now(UTC) - timedelta(hours=10)
+    with LocalAws(speed=100, start=begin, until_present=True) as aws:
+        aws.functions.create("clock", "plain.tell_the_time", python_path=[HANDLERS], timeout_s=60)
+        aws.functions.warm()
+        before = aws.clock.now().timestamp()
+        told = json.loads(aws.functions.invoke("clock", b"{}").payload)
+        assert before <= told["time"] <= aws.clock.now().timestamp()
+        assert 50_000 < told["left_ms"] <= 60_000
+    with LocalAws(speed=100, start=begin) as aws:
+        aws.functions.create("clock", "plain.tell_the_time", python_path=[HANDLERS])
+        told = json.loads(aws.functions.invoke("clock", b"{}").payload)
+        assert abs(told["time"] - time.time()) < 60

@@ -88,6 +88,18 @@ class Clock:
             return None
         return self._start + timedelta(seconds=self._fast_s * self.speed)
 
+    @property
+    def reading(self) -> tuple[float, float, float, float] | None:
+        """What another process on this machine needs to know the time; None if the clock goes its own way.
+
+        Returns:
+            ``time.monotonic()`` when it started, the seconds since 1970 that it started with, its speed, and for how
+            many real seconds it keeps that.
+        """
+        if self._fast_s == math.inf:
+            return None
+        return (self._zero_s, self._start.timestamp(), self.speed, self._fast_s)
+
     def real_s(self, virtual_s: float) -> float:
         """Return how many real seconds it takes from now until so many virtual ones have passed."""
         return self._real_at(self._elapsed_s() + virtual_s) - (time.monotonic() - self._zero_s)

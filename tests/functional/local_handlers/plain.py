@@ -69,3 +69,7 @@ def unspeakable(event, context):
 
 def pid(event, context):
     return os.getpid()
+
+
+def tell_the_time(event, context):
+    return {"time": time.time(), "left_ms": context.get_remaining_time_in_millis()}

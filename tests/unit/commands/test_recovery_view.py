@@ -323,6 +323,22 @@ def test_the_schedule_as_far_as_the_call_tells(
     assert known_schedule(known) == expected
 
 
+def test_attempts_on_other_rungs_are_alike_if_ecs_said_the_same() -> None:
+    """Every second attempt of a default night is in one subnet alone, and six hours of them must fit a screen."""
+    steps = [
+        one
+        for number in range(1, 61, 2)
+        for one in step(f"run-task-{number}", looked(REFUSED, {**REFUSED, "rung": "each-subnet subnet-a"}))
+    ]
+    texts = [one.text for one in shortened(read(EXECUTION, [*BEGAN, *steps]).lines)]
+    assert texts[2:4] == [
+        "attempt 1: the same [capacity]",
+        "attempt 2 (each-subnet subnet-a): the same [capacity]",
+    ]
+    assert texts[4].startswith("… 57 more of these until ")
+    assert len(texts) == 6
+
+
 def line(number: int, same: str = "") -> Line:
     return Line(time=NOW + timedelta(minutes=number), text=f"attempt {number}", same=same)
 

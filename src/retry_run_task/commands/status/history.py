@@ -333,7 +333,7 @@ class _Reader:
                 return
         repeated = f", repeated ({before.repeat})" if before.repeat else ""
         on = f" ({rung})" if rung not in ("", AS_ASKED.name) else ""
-        self._say(event, f"attempt {before.attempt}{repeated}{on}: {words}", same=f"{rung}/{words}")
+        self._say(event, f"attempt {before.attempt}{repeated}{on}: {words}", same=words)
 
     def _learn(self, failures: tuple[Failure, ...]) -> str:
         """Take what ECS said as the last word, and return it as a person reads it."""

@@ -7,6 +7,7 @@ real time.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
@@ -270,8 +271,11 @@ class Functions:
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         """
+        reading = self._clock.reading
         return {
             **{name: os.environ[name] for name in KEPT_FROM_HOST if name in os.environ},
+            # Where the clock is to meet the real one, the functions are told the same time as everybody.
+            **({"LOCAL_AWS_CLOCK": json.dumps(reading)} if reading else {}),
             **client_environment(self.address, self._region, function.access_key),
             "TZ": ":UTC",
             "PYTHONPATH": function.python_path,
