@@ -41,6 +41,9 @@ OUTAGE = timedelta(minutes=6)
 # From the present on zone c is without capacity for so long, then with it for so long, and so on.
 TURN = timedelta(minutes=10)
 
+# Real seconds in which a busy machine, too, has put ten schedules.
+_MOMENT_S = 1.0
+
 # Failed before the product was there, so that `replay` finds it.
 TOO_EARLY = Job(name="stock-sync")
 # EventBridge may not take its role, so it calls nothing, nothing is recorded, and `audit` alone finds it.
@@ -181,8 +184,10 @@ class Account:
     def _live(self) -> None:
         """Have the night happen."""
         aws, clock = self.aws, self.aws.clock
-        early = _next_minute(clock.now() + timedelta(seconds=20))
-        due = early + timedelta(minutes=3)
+        # A moment of real time may be minutes, and what is due has to be put before it is.
+        moment = timedelta(seconds=clock.virtual_s(_MOMENT_S))
+        early = _next_minute(clock.now() + moment)
+        due = _next_minute(early + max(timedelta(minutes=2), moment))
         self._due(TOO_EARLY, early)
         clock.call_at(early - timedelta(seconds=1), self._take_capacity)
         # Its record has been everywhere by now.
