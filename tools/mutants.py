@@ -13,6 +13,8 @@ tried. Ends with 1 if a mutant survives that tests/mutants.toml does not name as
 from __future__ import annotations
 
 import argparse
+import functools
+import gc
 import json
 import math
 import multiprocessing
@@ -163,6 +165,9 @@ def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, agai
     runner = get_mutant_runner(processes)
     mutmut.run_stats_collection(runner)
     mutmut.run_forced_fail_test(runner)
+    # What the code has remembered by now would stand in for what a mutant does.
+    for remembered in [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]:  # noqa: SLF001
+        remembered.cache_clear()
 
     mutants = [
         (name, data)
@@ -271,24 +276,27 @@ def main() -> None:
         (entry["in"], entry["was"].strip(), entry["now"].strip()) for entry in listed.get("equivalent", [])
     }
     groups = [
-        group for group in listed["group"] if any(name.startswith(options.module) for name in modules(group))
+        group
+        for group in listed["group"]
+        if options.module == group["name"] or any(name.startswith(options.module) for name in modules(group))
     ]
     if not groups:
         parser.error(f"no group in tests/mutants.toml has a module that begins with {options.module}")
     survivors: list[str] = []
     for group in groups:
         folder = BUILD / group["name"]
+        wanted = "" if options.module == group["name"] else options.module
         prepare(folder, group, again=options.again)
         process = multiprocessing.get_context("fork").Process(
             target=attempt,
-            args=(folder, options.module, options.time, options.processes),
+            args=(folder, wanted, options.time, options.processes),
             kwargs={"again": options.again},
         )
         process.start()
         process.join()
         if process.exitcode:
             sys.exit(f"The mutants of {group['name']} could not be tried; see {folder / 'log.txt'}.")
-        rows, left = judge(folder, options.module, named)
+        rows, left = judge(folder, wanted, named)
         print("\n".join(map(str, [*rows, total(group["name"], rows)])), flush=True)
         survivors += left
         PAGE.write_text(write_table(PAGE.read_text(encoding="utf-8"), rows), encoding="utf-8")

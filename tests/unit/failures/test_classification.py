@@ -408,3 +408,70 @@ def test_one_capacity_failure_among_others_does_not_hide_a_mistake() -> None:
 def test_no_verdict_at_all_is_a_fault() -> None:
     with pytest.raises(ValueError, match="no verdict"):
         worst([])
+
+
+# --- The whole value ---
+
+
+def test_what_nobody_knows_says_so() -> None:
+    value = failure(ANSWER, None, "The moon is in the wrong quarter")
+    assert classify(value) == Verdict(
+        failure=value,
+        category=Category.UNKNOWN,
+        row="unknown",
+        hint="Read the text: this version has no rule for it, so please report its wording.",
+    )
+
+
+@pytest.mark.parametrize("name", ["code", "detail", "arn", "container", "ran"])
+def test_of_failures_that_differ_in_one_member_the_one_without_it_decides(name: str) -> None:
+    """Whatever the order: two recoveries of one call must say the same."""
+    bare = classify(failure(STOPPED, None, "The moon is in the wrong quarter"))
+    more = [replace(bare, failure=replace(bare.failure, **{name: value})) for value in ("A", "B")]
+    for verdicts in permutations([bare, *more]):
+        assert worst(verdicts) is bare
+    assert worst(more) is worst(more[::-1]) is more[0]
+
+
+def test_a_text_that_a_row_knows_decides_over_one_that_none_does() -> None:
+    nobodys = classify(failure(ERROR, "MoonException", "The moon"))
+    known = next(row for row in TABLE if row.category is Category.UNKNOWN)
+    somebodys = replace(nobodys, row=known.name)
+    assert worst([nobodys, somebodys]) is worst([somebodys, nobodys]) is somebodys
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "ThrottlingException",
+        "ThrottlingError",
+        "ThrottlingFault",
+        "Throttling",
+        "com.amazonaws.ecs#ThrottlingException",
+        "Client.ThrottlingException",
+        "ThrottlingException:http://internal.amazon.com/coral/",
+        "throttling-exception",
+    ],
+)
+def test_a_code_is_known_in_every_spelling(code: str) -> None:
+    assert classify(failure(ERROR, code, "x")).category is Category.THROTTLE
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("'Reason: \"AGENT.\"'", "agent"),
+        ("Error: Error: `AGENT`", "agent"),
+        ("x" * 3072 + "y" + "z" * 1023, "x" * 3072 + "y" + "z" * 1023),
+        ("x" * 3072 + "yy" + "z" * 1023, "x" * 3072 + " " + "z" * 1023),
+        ("x" * 3072 + "y" * 5000 + "z" * 1023, "x" * 3072 + " " + "z" * 1023),
+    ],
+)
+def test_what_is_left_of_a_text(text: str, normal: str) -> None:
+    assert normalise(text) == normal
+
+
+def test_no_verdict_at_all_is_said_to_be_a_fault() -> None:
+    says = "^There is no verdict to choose from: a failed launch has at least one failure.$"
+    with pytest.raises(ValueError, match=says):
+        worst([])
