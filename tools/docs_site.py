@@ -58,6 +58,7 @@ TITLES = {
     "README.md": "retry-run-task",
     "README.ja.md": "日本語",
     "docs/comparison.md": "Compared with others",
+    "infra/README.md": "CloudFormation, SAM and Terraform",
     "docs/operations.md": "Status, stop, replay, audit",
     "bench/README.md": "Benchmarks",
 }
