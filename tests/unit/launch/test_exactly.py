@@ -1,0 +1,469 @@
+"""Requests and schedules: each refusal as a whole sentence, and the values on both sides of each condition."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from retry_run_task.launch import request
+from retry_run_task.launch.request import HIDDEN, hidden_paths
+from retry_run_task.launch.schedule import (
+    EVERYTHING_ELSE,
+    CannotFillError,
+    NoMatch,
+    Schedule,
+    Tags,
+    complete,
+    could_make,
+    match,
+    read_tags,
+    variable_names,
+)
+from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Request
+from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION, launch, parameters
+
+RULE = Caller(kind=CallerKind.RULE, role_arn=RULE_ROLE)
+
+
+def nested(levels: int) -> Any:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+# --- Requests ---
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"taskDefinition": ""}, "requestParameters has no taskDefinition, so there is nothing to run"),
+        ({"cluster": 7}, "requestParameters.cluster is not a string"),
+        ({"startedBy": 7}, "requestParameters.startedBy is not a string"),
+        ({"count": 0}, "requestParameters.count is not a whole number from 1 to 10"),
+        ({"count": 11}, "requestParameters.count is not a whole number from 1 to 10"),
+        ({"x": nested(64)}, "requestParameters is nested more than 64 levels deep"),
+        ({"x": float("nan")}, "requestParameters holds a number that is too large for JSON"),
+        (
+            {"x": {"\udfff": 1}},
+            "requestParameters holds half of a character (a lone surrogate), as no call can",
+        ),
+        (
+            {"x": ["\ud800"]},
+            "requestParameters holds half of a character (a lone surrogate), as no call can",
+        ),
+    ],
+)
+def test_why_parameters_are_no_request(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(request.RequestError) as caught:
+        request.rebuild(parameters() | change)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    "change", [{"count": 1}, {"count": 10}, {"x": nested(63)}, {"x": "\ue000\ud7ff"}, {"x": "夜"}, {"x": 1.5}]
+)
+def test_what_is_just_a_request(change: dict[str, Any]) -> None:
+    found = request.rebuild(parameters(clientToken=None, dryrun=None) | change)
+    assert found == Request(parameters=parameters(clientToken=None, dryrun=None) | change)
+
+
+@pytest.mark.parametrize(
+    ("tags", "left"),
+    [
+        ([{"key": "aws:a"}, {"key": "b"}], [{"key": "b"}]),
+        ([{"key": "AWS:a"}, {"key": "xaws:"}, {"key": "aws"}], [{"key": "xaws:"}, {"key": "aws"}]),
+        ([{}, "aws:x", {"value": "aws:"}], [{}, "aws:x", {"value": "aws:"}]),
+        ("aws:x", "aws:x"),
+        ({"key": "aws:x"}, {"key": "aws:x"}),
+        ([{"key": "aws:a"}], None),
+        ([], None),
+    ],
+)
+def test_which_tags_are_left(tags: Any, left: Any) -> None:
+    assert request.rebuild(parameters() | {"tags": tags}).parameters.get("tags") == left
+
+
+@pytest.mark.parametrize(
+    ("value", "paths"),
+    [
+        (
+            {"a": HIDDEN, "b": [HIDDEN, {"name": "n", "c": HIDDEN}], "d": {"e": HIDDEN}},
+            ["a", "b[0]", "b[n].c", "d.e"],
+        ),
+        ({"b": [{"name": 7, "c": HIDDEN}]}, ["b[0].c"]),
+        ({"a": {HIDDEN.lower(): {"b": f"x{HIDDEN}"}}}, ["a (a key)", f"a.{HIDDEN.lower()}.b"]),
+        ({"a": ["x", 1, None, True, {}]}, []),
+        ({}, []),
+    ],
+)
+def test_where_something_is_hidden(value: dict[str, Any], paths: list[str]) -> None:
+    assert list(hidden_paths(value)) == paths
+
+
+@pytest.mark.parametrize(
+    ("shown", "masked"),
+    [
+        (
+            {"environment": [{"name": "A", "value": "s"}, {"value": "s"}, "s"]},
+            [{"name": "A", "value": "***"}, "***", "***"],
+        ),
+        ({"environment": HIDDEN}, HIDDEN),
+        ({"environment": None}, None),
+        ({"environment": "s"}, "***"),
+        ({"ENVs": 7}, "***"),
+        ({"environmentFiles": [{"value": "f"}]}, [{"value": "f"}]),
+        ({"EnvironmentFiles": "f"}, "f"),
+        ({"overrides": "s"}, "***"),
+        ({"overrides": HIDDEN}, HIDDEN),
+        ({"overrides": None}, None),
+        ({"overrides": ["s"]}, ["***"]),
+        ({"containerOverrides": "s"}, "***"),
+        ({"command": ["env", {"environment": "s"}]}, ["env", {"environment": "***"}]),
+        ({"x": {"overrides": {"cpu": "1"}}}, {"overrides": {"cpu": "1"}}),
+    ],
+)
+def test_exactly_what_is_shown(shown: dict[str, Any], masked: Any) -> None:
+    ((name, _),) = shown.items()
+    assert request.masked(shown) == {name: masked}
+
+
+@pytest.mark.parametrize(
+    ("parameters_", "cluster", "family"),
+    [
+        ({}, "default", ""),
+        ({"cluster": "", "taskDefinition": ""}, "default", ""),
+        ({"cluster": "a/b", "taskDefinition": "a/b:7:8"}, "b", "b"),
+        ({"cluster": CLUSTER, "taskDefinition": TASK_DEFINITION}, "batch", "nightly"),
+    ],
+)
+def test_what_a_cluster_and_a_family_are_called(
+    parameters_: dict[str, Any], cluster: str, family: str
+) -> None:
+    assert (request.cluster_name(parameters_), request.family(parameters_)) == (cluster, family)
+
+
+# --- Tags ---
+
+POLICY, IGNORE = "retry-run-task:policy", "retry-run-task:ignore"
+
+
+@pytest.mark.parametrize(
+    ("sources", "unread", "expected"),
+    [
+        ([], [], Tags()),
+        ([{}, {"x": "y"}], [], Tags()),
+        ([{POLICY: "a"}, {POLICY: "b"}], [], Tags(policy="a")),
+        ([{POLICY: ""}, {POLICY: "b"}], [], Tags(policy="b")),
+        ([{IGNORE: "true"}, {IGNORE: "false"}], [], Tags(ignore=True)),
+        ([{IGNORE: "false"}, {IGNORE: "true"}], [], Tags()),
+        ([{}, {IGNORE: " TRUE "}], [], Tags(ignore=True)),
+        (
+            [{IGNORE: "Yes"}],
+            ["denied"],
+            Tags(
+                unread=(
+                    "denied",
+                    "the tag retry-run-task:ignore is 'yes', which is neither true nor false",
+                )
+            ),
+        ),
+        ([{POLICY: "a", IGNORE: "true"}], ["x"], Tags(policy="a", ignore=True, unread=("x",))),
+    ],
+)
+def test_what_tags_say(sources: list[dict[str, str]], unread: list[str], expected: Tags) -> None:
+    assert read_tags(*sources, unread=unread) == expected
+
+
+# --- Schedules ---
+
+
+def schedule(**changes: Any) -> Schedule:
+    values: dict[str, Any] = {
+        "kind": CallerKind.RULE,
+        "name": "nightly",
+        "arn": "arn:aws:events:ap-northeast-1:123456789012:rule/nightly",
+        "role_arn": RULE_ROLE,
+        "request": {"cluster": CLUSTER, "taskDefinition": TASK_DEFINITION},
+    }
+    return Schedule(**(values | changes))
+
+
+LONG = "nightly-report-of-the-data-platform"
+
+
+@pytest.mark.parametrize(
+    ("changes", "caller", "recorded", "could"),
+    [
+        ({}, RULE, {}, True),
+        ({}, Caller(kind=CallerKind.SCHEDULER, role_arn=RULE_ROLE), {}, False),
+        ({}, Caller(kind=CallerKind.RULE), {}, True),
+        ({"role_arn": None}, Caller(kind=CallerKind.RULE), {}, True),
+        ({"role_arn": None}, RULE, {}, False),
+        ({}, RULE, {"cluster": "batch"}, True),
+        ({}, RULE, {"cluster": "other"}, False),
+        ({}, RULE, {"taskDefinition": "nightly"}, True),
+        ({}, RULE, {"taskDefinition": "nightly:8"}, False),
+        ({}, RULE, {"taskDefinition": "weekly"}, False),
+        ({"request": {"cluster": "batch", "taskDefinition": "nightly"}}, RULE, {}, True),
+        ({"request": {"cluster": "batch", "taskDefinition": "weekly"}}, RULE, {}, False),
+        ({"request": {"cluster": "batch"}}, RULE, {"taskDefinition": None}, True),
+        # The mark on the task.
+        ({}, RULE, {"startedBy": None}, True),
+        (
+            {"request": {"cluster": CLUSTER, "taskDefinition": "nightly", "startedBy": "me"}},
+            RULE,
+            {"startedBy": None},
+            False,
+        ),
+        (
+            {"request": {"cluster": CLUSTER, "taskDefinition": "nightly", "startedBy": "me"}},
+            RULE,
+            {"startedBy": "me"},
+            True,
+        ),
+        (
+            {"request": {"cluster": CLUSTER, "taskDefinition": "nightly", "startedBy": "me"}},
+            RULE,
+            {"startedBy": "you"},
+            False,
+        ),
+        ({}, RULE, {"startedBy": "chronos-schedule/nightly"}, False),
+        (
+            {"kind": CallerKind.SCHEDULER},
+            replace(RULE, kind=CallerKind.SCHEDULER),
+            {"startedBy": "chronos-schedule/nightly"},
+            True,
+        ),
+        ({"name": LONG}, RULE, {"startedBy": f"events-rule/{LONG}"[:36]}, True),
+        ({"name": LONG}, RULE, {"startedBy": f"events-rule/{LONG}"}, True),
+        ({"name": LONG}, RULE, {"startedBy": f"events-rule/{LONG}"[:35]}, False),
+        ({"name": "nightly-2"}, RULE, {}, False),
+        ({"name": "night"}, RULE, {}, False),
+    ],
+)
+def test_whether_a_schedule_could_have_made_a_call(
+    changes: dict[str, Any], caller: Caller, recorded: dict[str, Any], could: bool
+) -> None:
+    assert could_make(schedule(**changes), caller, parameters(**recorded)) is could
+
+
+OTHER_ROLE = "arn:aws:iam::123456789012:role/other"
+
+
+@pytest.mark.parametrize(
+    ("found", "caller", "unread", "expected"),
+    [
+        (
+            [schedule(name="b"), schedule(name="a")],
+            RULE,
+            [],
+            NoMatch(why="2 rules or schedules could have made this call: a, b", is_role_used=True),
+        ),
+        (
+            [],
+            RULE,
+            [],
+            NoMatch(
+                why="no rule or schedule with this role, cluster, task definition and name exists any more"
+            ),
+        ),
+        (
+            [],
+            RULE,
+            ["ListRules failed", "one may not be read"],
+            NoMatch(
+                why="no rule or schedule that can be read has this role, cluster, task definition and name; "
+                "ListRules failed; one may not be read"
+            ),
+        ),
+        (
+            [schedule(name="weekly", request={})],
+            RULE,
+            [],
+            NoMatch(
+                why="no rule or schedule with this role, cluster, task definition and name exists any more",
+                is_role_used=True,
+            ),
+        ),
+        (
+            [schedule(name="weekly", role_arn=OTHER_ROLE), schedule(name="weekly", role_arn=None)],
+            RULE,
+            [],
+            NoMatch(
+                why="no rule or schedule with this role, cluster, task definition and name exists any more"
+            ),
+        ),
+        (
+            [schedule(name="weekly", role_arn=None, request={})],
+            Caller(kind=CallerKind.RULE),
+            [],
+            NoMatch(
+                why="no rule or schedule with this role, cluster, task definition and name exists any more"
+            ),
+        ),
+    ],
+)
+def test_why_no_schedule_is_certain(
+    found: list[Schedule], caller: Caller, unread: list[str], expected: NoMatch
+) -> None:
+    # Two that look alike: their names begin as the mark does, which EventBridge has cut.
+    asked = launch(caller=caller, request=parameters(startedBy=None))
+    assert match(asked, found, unread) == expected
+
+
+def test_the_one_that_could_have_made_it_is_certain_whatever_could_not_be_read() -> None:
+    assert match(launch(), [schedule(name="x"), schedule()], ["denied"]) == schedule()
+
+
+# --- Filling in ---
+
+
+def incomplete(recorded: dict[str, Any]) -> FailedLaunch:
+    missing = tuple(hidden_paths(recorded)) or (EVERYTHING_ELSE,)
+    return replace(launch(), request=IncompleteRequest(parameters=recorded, missing=missing))
+
+
+def hides(**changes: Any) -> dict[str, Any]:
+    app = {"name": "app", "environment": HIDDEN} | changes
+    return {"taskDefinition": "nightly", "cluster": "batch", "overrides": {"containerOverrides": [app]}}
+
+
+def asks(**changes: Any) -> dict[str, Any]:
+    app = {"name": "app", "environment": [{"name": "A", "value": "1"}]} | changes
+    return {"taskDefinition": "nightly", "cluster": "batch", "overrides": {"containerOverrides": [app]}}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "source", "says"),
+    [
+        (hides(), schedule(unreadable="its input is gone"), "its input is gone"),
+        (
+            hides(),
+            schedule(request=asks(), modified=launch().event_time + timedelta(seconds=1)),
+            "nightly was changed after the call failed",
+        ),
+        (
+            hides(),
+            schedule(request={"taskDefinition": "nightly"}),
+            "CloudTrail hides overrides, and the schedule does not set it",
+        ),
+        (
+            hides() | {"launchType": "EC2"},
+            schedule(request=asks() | {"launchType": "FARGATE"}),
+            "the schedule has another launchType than the call had; it was changed",
+        ),
+        (
+            hides() | {"count": 2},
+            schedule(request=asks()),
+            "the schedule has another count than the call had; it was changed",
+        ),
+        (
+            hides(command=["a"]),
+            schedule(request=asks(command=["b"])),
+            "the schedule has another overrides.containerOverrides.command than the call had; it was changed",
+        ),
+        (
+            hides(command=["a"]),
+            schedule(request=asks(command=["a", "b"])),
+            (
+                "the schedule's overrides.containerOverrides.command has another form than the call's; "
+                "it may have been changed"
+            ),
+        ),
+        (
+            hides(cpu=256),
+            schedule(request=asks()),
+            "the call had overrides.containerOverrides.cpu, which the schedule does not have",
+        ),
+        (
+            hides(command=HIDDEN),
+            schedule(request=asks()),
+            (
+                "the call had overrides.containerOverrides.command, which CloudTrail hides, and the schedule does "
+                "not set"
+            ),
+        ),
+        (
+            hides(command=["b x"]),
+            schedule(request=asks(command=["b <aws.scheduler.execution-id>y"])),
+            "the schedule has another overrides.containerOverrides.command than the call had; it was changed",
+        ),
+        (
+            hides(),
+            schedule(request=asks(environment="<aws.scheduler.attempt-number>")),
+            (
+                "overrides.containerOverrides.environment uses <aws.scheduler.attempt-number>, which nobody can "
+                "know afterwards"
+            ),
+        ),
+        (
+            hides(),
+            schedule(request=asks() | {"group": f"x{HIDDEN}"}),
+            "the schedule itself has CloudTrail's mark in group",
+        ),
+        (
+            {"taskDefinition": "nightly"},
+            schedule(request={"group": "<aws.scheduler.execution-id>"}),
+            "the request.group uses <aws.scheduler.execution-id>, which nobody can know afterwards",
+        ),
+    ],
+)
+def test_why_a_request_cannot_be_made_whole(recorded: dict[str, Any], source: Schedule, says: str) -> None:
+    with pytest.raises(CannotFillError) as caught:
+        complete(incomplete(recorded), source, scheduled_time=None)
+    assert str(caught.value) == says
+
+
+@pytest.mark.parametrize(
+    ("recorded", "asked", "whole"),
+    [
+        (hides(), asks(), asks()),
+        (
+            hides() | {"startedBy": "events-rule/nightly", "count": 1, "clientToken": "t", "dryrun": True},
+            asks(),
+            asks() | {"startedBy": "events-rule/nightly", "count": 1},
+        ),
+        (hides() | {"platformVersion": "LATEST", "group": "", "tags": []}, asks(), asks()),
+        (hides(cpu=256), asks(cpu=256), asks(cpu=256)),
+        (hides(command=[]), asks(), asks()),
+        (
+            hides(command=["b x1"]),
+            asks(command=["b <aws.scheduler.execution-id>"]),
+            asks(command=["b x1"]),
+        ),
+        (
+            hides(),
+            asks(command=["<aws.scheduler.schedule-arn>", {"x": ["at <aws.scheduler.scheduled-time>"]}]),
+            asks(command=[schedule().arn, {"x": ["at 2026-11-24T00:00:03Z"]}]),
+        ),
+        (
+            {"taskDefinition": "nightly", "count": 1},
+            asks() | {"count": 3, "group": "<aws.scheduler.scheduled-time>", "enableExecuteCommand": True},
+            asks() | {"count": 1, "group": "2026-11-24T00:00:03Z", "enableExecuteCommand": True},
+        ),
+    ],
+)
+def test_a_request_made_whole(recorded: dict[str, Any], asked: dict[str, Any], whole: dict[str, Any]) -> None:
+    source = schedule(request=asked, modified=launch().event_time)
+    found = complete(incomplete(recorded), source, scheduled_time=launch().event_time)
+    assert dict(found.parameters) == whole
+
+
+def test_names_of_variables_with_their_containers() -> None:
+    def sets(*names: Any) -> list[dict[str, Any]]:
+        return [{"name": name, "value": "s"} for name in names]
+
+    containers = [
+        {"name": "app", "environment": sets("A", 7, "B")},
+        {"environment": [*sets("C"), "s"]},
+        {"name": ["x"], "environment": sets("D")},
+        {"name": "bare"},
+        "s",
+    ]
+    found = variable_names(schedule(request={"overrides": {"containerOverrides": containers}}))
+    assert found == ["app.A", "app.B", "?.C", "?.D"]
