@@ -410,3 +410,134 @@ def test_a_task_that_ran_and_failed_is_never_started_again() -> None:
     for code in ("EssentialContainerExited", "UserInitiated"):
         counts, _ = take(interrupted(stopCode=code), Lambda(), spot_interruptions=True)
         assert counts == Counts(ignored=1)
+
+
+# --- Line by line ---
+
+ABOUT = {
+    "event_id": EVENT_ID,
+    "account": "123456789012",
+    "region": "ap-northeast-1",
+    "caller": "rule",
+    "cluster": "batch",
+    "task_definition": parameters()["taskDefinition"],
+    "started_by": "events-rule/nightly",
+}
+STARTED = ABOUT | {"reason": CAPACITY, "recovery": f"s-{EVENT_ID}"}
+
+
+def told(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the log lines without what every line has."""
+    always = {"timestamp", "service", "version", "function_request_id"}
+    return [{k: v for k, v in line.items() if k not in always} for line in lines if "message" in line]
+
+
+@pytest.mark.parametrize(
+    ("event", "scope", "before", "line", "counted"),
+    [
+        (
+            awslogs(record()),
+            {},
+            {},
+            {"level": "INFO", "message": "intake.started", "why": "an EventBridge rule asked for this task"}
+            | STARTED,
+            "TakenIn",
+        ),
+        (
+            awslogs(record()),
+            {},
+            {f"s-{EVENT_ID}": "{}"},
+            {"level": "INFO", "message": "intake.already_started"} | STARTED,
+            "TakenIn",
+        ),
+        (
+            awslogs(record()),
+            {"regions": ("us-east-1",)},
+            {},
+            {
+                "level": "INFO",
+                "message": "intake.ignored",
+                "why": "it happened in ap-northeast-1, and this stack recovers us-east-1 only",
+            }
+            | ABOUT,
+            "Ignored",
+        ),
+        (
+            awslogs(record(eventName="StopTask")),
+            {},
+            {},
+            {
+                "level": "INFO",
+                "message": "intake.ignored",
+                "why": "it is not a record of an ECS RunTask call",
+                "event_id": EVENT_ID,
+            },
+            "Ignored",
+        ),
+        (
+            eventbridge(None, id="6f87"),
+            {},
+            {},
+            {
+                "level": "ERROR",
+                "message": "intake.unparsed",
+                "why": "it has no detail, which would be the CloudTrail record",
+                "where": "EventBridge event 6f87",
+            },
+            "Unparsed",
+        ),
+    ],
+)
+def test_what_is_told_of_a_record(
+    event: Any, scope: dict[str, Any], before: dict[str, str], line: dict[str, Any], counted: str
+) -> None:
+    functions = Lambda()
+    functions.started |= before
+    _, lines = take(event, functions, **scope)
+    assert told(lines) == [line]
+    assert metric(lines, counted) == 1
+    assert sum(metric(lines, name) for name in ("TakenIn", "Ignored", "Unparsed", "NotStarted")) == 1
+
+
+def test_an_error_that_is_only_reported_has_the_name_of_its_cause() -> None:
+    functions = Lambda()
+    _, lines = take(awslogs(error_record("AccessDeniedException", "no")), functions)
+    (name,) = functions.started
+    assert name.startswith("s-report-20261124-")
+    (line,) = told(lines)
+    assert line["recovery"] == name
+    assert line["reason"] == "AccessDeniedException: no"
+
+
+@pytest.mark.parametrize(("number", "more"), [(1, ""), (10, ""), (11, ", ...")])
+def test_what_could_not_be_started_is_told_and_named(
+    number: int, more: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(number)]
+    telemetry = Telemetry(stack=f"not-started-{number}", request_id="r")
+    with pytest.raises(StartError) as raised:
+        take_in(
+            awslogs(*(record(eventID=one) for one in ids)),
+            stack="s",
+            scope=Scope(),
+            start=Lambda(fails=lambda _: True).start,
+            telemetry=telemetry,
+        )
+    telemetry.flush()
+    hint = "Lambda delivers the event again; if that does not help, it goes to the dead-letter queue."
+    assert str(raised.value) == (
+        f"{number} of the failed launches in this event have no recovery yet: "
+        f"{', '.join(ids[:10])}{more}. {hint}"
+    )
+    assert (raised.value.event_ids, raised.value.hint) == (tuple(ids), hint)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert metric(lines, "NotStarted") == number
+    assert told(lines)[0] == ABOUT | {
+        "level": "ERROR",
+        "message": "intake.not_started",
+        "event_id": ids[0],
+        "reason": CAPACITY,
+        "recovery": f"s-{ids[0]}",
+        "error_type": "ConnectionError",
+        "error": "Lambda cannot be reached",
+    }
