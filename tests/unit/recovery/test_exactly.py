@@ -612,3 +612,108 @@ def test_a_request_of_which_nothing_is_recorded_is_looked_for_nowhere() -> None:
     assert "find-schedule-1" not in dict(done.execution.operations)
     assert NO_SCHEDULE.why == "neither a rule nor a schedule made this call"
     assert done.ending.why.startswith("AWS has not recorded all of the request: everything; a task that runs")
+
+
+# --- What is not made again ---
+
+HARM = "; a task that runs with parts of its configuration missing does more harm than one that does not run"
+SAYS_SO = Caller(kind=CallerKind.SCHEDULER, role_arn="arn:role", is_proven=False)
+HIDES = IncompleteRequest(parameters=parameters(), missing=("overrides", "tags"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "expected"),
+    [
+        (
+            {"request": HIDES, "caller": Caller(kind=CallerKind.OTHER)},
+            NO_SCHEDULE,
+            GiveUp(
+                outcome=Outcome.REFUSED,
+                rule="whole-requests-only",
+                why=f"AWS has not recorded all of the request: overrides, tags{HARM}",
+                hint="Start the run by hand, with the values that the schedule has.",
+            ),
+        ),
+        (
+            {"request": HIDES},
+            NoMatch(why="two fit"),
+            GiveUp(
+                outcome=Outcome.REFUSED,
+                rule="whole-requests-only",
+                why=f"AWS has not recorded all of the request (overrides, tags), and two fit{HARM}",
+                hint="Start the run by hand, with the values that the schedule has.",
+            ),
+        ),
+        ({"request": HIDES}, NIGHTLY, None),
+        (
+            {"caller": SAYS_SO},
+            NoMatch(why="none fits"),
+            GiveUp(
+                outcome=Outcome.REFUSED,
+                rule="caller",
+                why="only the call itself says that a schedule made it, and none that calls with arn:role was "
+                "found (none fits)",
+                hint="If the run is still wanted, start it by hand.",
+            ),
+        ),
+        (
+            {"caller": replace(SAYS_SO, role_arn=None)},
+            NoMatch(why="none fits"),
+            GiveUp(
+                outcome=Outcome.REFUSED,
+                rule="caller",
+                why="only the call itself says that a schedule made it, and none that fits the task was found "
+                "(none fits)",
+                hint="If the run is still wanted, start it by hand.",
+            ),
+        ),
+        ({"caller": SAYS_SO}, NoMatch(why="two fit", is_role_used=True), None),
+        ({"caller": SAYS_SO}, NIGHTLY, None),
+        (
+            {},
+            replace(NIGHTLY, tags=Tags(ignore=True)),
+            GiveUp(
+                outcome=Outcome.IGNORED,
+                rule="tag",
+                why="a tag of its rule, its schedule's group or its task definition wants it to be left alone",
+            ),
+        ),
+        (
+            {"failures": (THROTTLED,)},
+            NIGHTLY,
+            GiveUp(
+                outcome=Outcome.PERMANENT,
+                rule="errors",
+                why="RunTask raised an error, which the caller has seen and may be retrying itself",
+                hint=classify(THROTTLED).hint,
+            ),
+        ),
+    ],
+)
+def test_why_a_launch_is_not_made_again(
+    changes: dict[str, Any], found: Background | NoMatch, expected: GiveUp | None
+) -> None:
+    assert case_of(replace(launch(), **changes), PLAIN, found).refusal == expected
+
+
+def test_an_error_of_no_certain_run_is_not_made_again_though_errors_are() -> None:
+    thrown = launch(failures=(THROTTLED,))
+    assert case_of(thrown, PLAIN, replace(NIGHTLY, due=AT), recover_errors=True).refusal is None
+    refusal = case_of(thrown, PLAIN, NIGHTLY, recover_errors=True).refusal
+    assert refusal is not None
+    assert refusal.why == (
+        "RunTask raised an error, which the caller has seen and may be retrying itself; it is not certain which "
+        "run of which schedule it was, so two calls for it could start it twice"
+    )
+
+
+@pytest.mark.parametrize(
+    ("age_s", "late_s", "hold_s"),
+    [(600, 0, 600), (600, 200.4, 400), (600, 600, 0), (600, 9000, 0), (600, -9000, 600), (0, 0, 0)],
+)
+def test_for_how_long_eventbridge_may_still_make_the_call(age_s: int, late_s: float, hold_s: int) -> None:
+    thrown = launch(failures=(THROTTLED,))
+    found = replace(NIGHTLY, due=AT, event_age_s=age_s)
+    assert case_of(thrown, PLAIN, found, now=AT + late_s, recover_errors=True).hold_s == hold_s
+    assert case_of(thrown, PLAIN, found, recover_errors=True).hold_s == age_s
+    assert case_of(launch(), PLAIN, found, now=AT + late_s).hold_s == 0
