@@ -126,6 +126,16 @@ def test_audit_finds_what_nothing_recorded(here: Neighbour) -> None:
     assert region["not_read"] == []
 
 
+def test_the_report_tells_what_recoveries_did(here: Neighbour) -> None:
+    found = here.json("report", "--since", "3h")
+    jobs = {one["name"]: one for one in found["schedules"]}
+    assert jobs["invoice-export"]["endings"] == {"started": 1}
+    assert jobs["invoice-export"]["started_after_s"]["median"] > 60
+    assert jobs[RETIRED.name]["endings"] == {"gave up": 1}
+    assert found["cost"]["run_task_calls"] > 0
+    assert [one["schedules"] for one in found["advice"] if one["kind"] == "fix"] == [[RETIRED.name]]
+
+
 def test_a_recovery_can_be_held_and_let_go_and_ended(here: Neighbour) -> None:
     chosen = ("--schedule", "data-export", "--reason", "trying it out", "--yes")
     assert "paused: data-export" in here.run("pause", *chosen).stdout

@@ -17,6 +17,7 @@ from retry_run_task.commands.explain.command import explain
 from retry_run_task.commands.local.command import local
 from retry_run_task.commands.policy.command import policy
 from retry_run_task.commands.replay.command import replay
+from retry_run_task.commands.report.command import report
 from retry_run_task.commands.simulate.command import simulate
 from retry_run_task.commands.status.command import status
 from retry_run_task.commands.steer.pause import pause
@@ -92,7 +93,7 @@ def help_(context: click.Context, names: tuple[str, ...]) -> None:
 GROUPS = (
     ("Try it on this machine", (demo, local, explain, simulate)),
     ("Install", (doctor, deploy, verify, policy, destroy)),
-    ("Operate", (status, stop, pause, resume, replay, audit)),
+    ("Operate", (status, stop, pause, resume, replay, audit, report)),
     ("Help", (help_,)),
 )
 retry_run_task.add_groups(*GROUPS)

@@ -72,13 +72,37 @@ def rect(x: float, y: float, width: float, height: float, fill: str) -> str:
     return f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(0.0, width):.1f}" height="{height:.1f}" fill="var(--{fill})"/>'
 
 
-_TICKS = (0, 10, 60, 300, 900, 3600, 3 * 3600, 6 * 3600, 12 * 3600)
+_TICKS = (
+    0,
+    10,
+    60,
+    300,
+    900,
+    3600,
+    3 * 3600,
+    6 * 3600,
+    12 * 3600,
+    *(days * 86400 for days in (1, 3, 7, 30, 90)),
+)
 _LINES = {"ours": (2.8, ""), "ours2": (2.2, "6 3"), "bound": (1.4, "2 3"), "other": (1.4, "")}
 _OTHERS = ("o1", "o2", "o3", "o4", "o5")
 
 
-def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -> str:
-    """Draw cumulative recovery curves, named at their ends; below the axis if the picture is for a phone."""
+def curves(
+    found: Iterable[Curve],
+    *,
+    width: float = 760,
+    height: float = 300,
+    zero: str = "capacity returned",
+) -> str:
+    """Draw cumulative recovery curves, named at their ends; below the axis if the picture is for a phone.
+
+    Args:
+        found: The curves.
+        width: Of the picture.
+        height: Of the picture, less the names that stand below.
+        zero: What the times count from.
+    """
     drawn = [curve for curve in found if curve.share > 0]
     last = max((curve.points[-1][0] for curve in drawn), default=60.0)
     ticks = [tick for tick in _TICKS if tick <= last] + [next((t for t in _TICKS if t > last), _TICKS[-1])]
@@ -105,7 +129,7 @@ def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -
         + text(x(tick), bottom + 17, spoken(tick), css="q", anchor=_anchor(x(tick), width))
         for tick in (ticks if not is_narrow else _sparse(ticks))
     ]
-    axis = "time since capacity returned, logarithmic beyond 10 s"
+    axis = f"time since {zero}, logarithmic beyond 10 s"
     parts.append(text((left + right) / 2, height - 6, axis, css="q", anchor="middle"))
     colours = _colours(drawn)
     # Whatever is drawn last lies on top.
@@ -122,9 +146,7 @@ def curves(found: Iterable[Curve], *, width: float = 760, height: float = 300) -
         height += len(drawn) * _NAME_STEP + 8
     else:
         parts.extend(_labels(drawn, colours, y, right, top))
-    return svg(
-        width, height, "".join(parts), "Share of launches recovered, by the time since capacity returned"
-    )
+    return svg(width, height, "".join(parts), f"Share of launches recovered, by the time since {zero}")
 
 
 def _sparse(ticks: Sequence[int]) -> list[int]:

@@ -72,9 +72,15 @@ def figure(draw: Callable[[float], str], *, width: float) -> str:
     return f'<figure class="wide">{draw(width)}</figure>{narrow}'
 
 
-def scrolling(table: str) -> str:
-    """Return a table that scrolls sideways where it has no room, and a line that says so there."""
-    return f'<p class="q sideways">Scroll the table sideways for all columns.</p><div class="scroll">{table}</div>'
+def scrolling(table: str, *, is_small: bool = False) -> str:
+    """Return a table that scrolls sideways where it has no room, and a line that says so there.
+
+    Args:
+        table: HTML.
+        is_small: Whether it fits a phone, so that nothing has to be said.
+    """
+    hint = "" if is_small else '<p class="q sideways">Scroll the table sideways for all columns.</p>'
+    return f'{hint}<div class="scroll">{table}</div>'
 
 
 def names(words: list[str]) -> str:

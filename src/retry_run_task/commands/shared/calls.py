@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from retry_run_task.sources import cloudtrail, files
 from retry_run_task.sources.reading import ReadError, object_at, read_object, text_at, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from retry_run_task.launch.values import Caller
@@ -30,6 +31,10 @@ class Call:
         caller: Who made it.
         parameters: The members that tell whose call it is: cluster, task definition, ``startedBy``. Nothing else.
         placed: ARNs of the tasks that it placed.
+        provider: Launch type or capacity providers that it asked for; empty if it left that to the cluster.
+        subnets: Ids of the subnets that it asked for.
+        security_groups: Ids of those that it asked for.
+        placed_in: Subnet and Availability Zone of each task that it placed, as far as recorded.
         failed: What failed, if it did not place every task; its request may hold secrets.
     """
 
@@ -38,6 +43,10 @@ class Call:
     caller: Caller
     parameters: Mapping[str, Any]
     placed: tuple[str, ...] = ()
+    provider: str = ""
+    subnets: tuple[str, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    placed_in: tuple[tuple[str, str], ...] = ()
     failed: FailedLaunch | None = field(default=None, repr=False)
 
     @property
@@ -86,8 +95,48 @@ def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) 
         caller=cloudtrail.caller_of(record, parameters),
         parameters={name: parameters[name] for name in _TELLING if parameters.get(name)},
         placed=placed,
+        placed_in=tuple(_rooms(record)),
         failed=failed,
+        **_where(parameters),
     )
+
+
+def _where(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where a request asks for room; whatever is not of RunTask's form counts as absent."""
+    network = _mapping(_mapping(parameters.get("networkConfiguration")).get("awsvpcConfiguration"))
+    strategy = parameters.get("capacityProviderStrategy")
+    names = [
+        str(_mapping(one).get("capacityProvider") or "")
+        for one in (strategy if isinstance(strategy, list) else ())
+    ]
+    return {
+        "provider": "+".join(dict.fromkeys(filter(None, names))) or str(parameters.get("launchType") or ""),
+        "subnets": _texts(network.get("subnets")),
+        "security_groups": _texts(network.get("securityGroups")),
+    }
+
+
+def _rooms(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield subnet and zone of each task in an answer.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Attachment.html
+    """
+    tasks = _mapping(record.get("responseElements")).get("tasks")
+    for task in tasks if isinstance(tasks, list) else ():
+        attachments = _mapping(task).get("attachments")
+        for attachment in attachments if isinstance(attachments, list) else ():
+            details = _mapping(attachment).get("details")
+            for detail in map(_mapping, details if isinstance(details, list) else ()):
+                if detail.get("name") == "subnetId" and isinstance(detail.get("value"), str):
+                    yield detail["value"], str(_mapping(task).get("availabilityZone") or "")
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list | tuple) else ()
 
 
 def read_texts(texts: Iterable[str]) -> Iterator[Call | Unparsed]:
@@ -118,7 +167,7 @@ def read_failures(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
             case files.Record():
                 yield from _call_of(one)
             case FailedLaunch():
-                yield _of_launch(one)
+                yield of_launch(one)
             case files.Told():
                 why = f"of {one.about} nothing else is known, so its call cannot be made again"
                 yield Unparsed(why=why, where=one.where)
@@ -138,7 +187,7 @@ def _call_of(record: files.Record) -> Iterator[Call | Unparsed]:
             yield call
 
 
-def _of_launch(launch: FailedLaunch) -> Call:
+def of_launch(launch: FailedLaunch) -> Call:
     """Return the call that started a task, as far as the task tells of it."""
     parameters = launch.request.parameters
     return Call(
@@ -148,4 +197,5 @@ def _of_launch(launch: FailedLaunch) -> Call:
         parameters={name: parameters[name] for name in _TELLING if parameters.get(name)},
         placed=launch.placed,
         failed=launch,
+        **_where(parameters),
     )

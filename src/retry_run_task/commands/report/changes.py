@@ -1,0 +1,157 @@
+"""How advice is put into effect: commands to paste, and the lines of Terraform or of the policy. Nothing runs here.
+
+`scheduler:UpdateSchedule`, `events:PutRule` and `events:PutTargets` replace what they are not given, so the commands
+begin with what is there now, and change one member of it.
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.launch.values import CallerKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retry_run_task.commands.report.jobs import Job
+    from retry_run_task.commands.shared.inventory import Launcher
+
+# What AWS allows in the name of a rule, a schedule, a group and a bus. A record may say anything.
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
+_NAME = re.compile(r"[.\-_A-Za-z0-9]{1,64}")
+_SUBNET = re.compile(r"subnet-[0-9a-z-]{1,60}")
+_CRON = re.compile(r"cron\((\d{1,2}) (\d{1,2}|\*) (.+)\)")
+_MINUTES, _HOURS = 60, 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How to make a change.
+
+    Attributes:
+        commands: Commands for a shell with the AWS CLI and jq; empty if there are none.
+        code: Lines for the file that the schedule or the policy is kept in.
+        language: ``Terraform`` or ``policy.toml``.
+    """
+
+    commands: str
+    code: str
+    language: str
+
+
+def move(job: Job, minutes: int) -> Change | None:
+    """Return how a schedule is moved; None if its expression does not tell how."""
+    launcher = job.launcher
+    expression = shifted(launcher.expression or "", minutes) if launcher else None
+    if launcher is None or expression is None:
+        return None
+    code = f"schedule_expression = {_hcl(expression)}"
+    return Change(
+        commands=_put(launcher, f".ScheduleExpression = {json.dumps(expression)}"),
+        code=code,
+        language="Terraform",
+    )
+
+
+def window(job: Job, minutes: int) -> Change | None:
+    """Return how a schedule gets a flexible time window; None if it is a rule, which has none."""
+    if job.launcher is None or job.launcher.kind is not CallerKind.SCHEDULER:
+        return None
+    lines = ('mode                      = "FLEXIBLE"', f"maximum_window_in_minutes = {minutes}")
+    wanted = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes}
+    return Change(
+        commands=_put(job.launcher, f".FlexibleTimeWindow = {json.dumps(wanted)}"),
+        code="\n".join(["flexible_time_window {", *(f"  {line}" for line in lines), "}"]),
+        language="Terraform",
+    )
+
+
+def subnet(job: Job, own: Sequence[str], added: str) -> Change | None:
+    """Return how a job gets another subnet; None if the record has what is no subnet's id."""
+    if job.launcher is None or not all(_SUBNET.fullmatch(one) for one in (*own, added)):
+        return None
+    more = f"+= [{json.dumps(added)}]"
+    if job.launcher.kind is CallerKind.SCHEDULER:
+        path = ".Target.EcsParameters.NetworkConfiguration.awsvpcConfiguration.Subnets"
+        commands = _put(job.launcher, f"{path} {more}")
+    else:
+        commands = _put_targets(
+            job.launcher, f".EcsParameters.NetworkConfiguration.awsvpcConfiguration.Subnets {more}"
+        )
+    return Change(
+        commands=commands, code=f"subnets = [{', '.join(map(_hcl, (*own, added)))}]", language="Terraform"
+    )
+
+
+def rule(name: str, jobs: Sequence[str], lines: Sequence[str], *, category: str = "") -> Change | None:
+    """Return a rule for the policy; None if a schedule's name is not known whole."""
+    if not all(_NAME.fullmatch(one) for one in jobs):
+        return None
+    schedules = json.dumps(list(jobs)) if len(jobs) > 1 else json.dumps(jobs[0])
+    kind = f', category = "{category}"' if category else ""
+    code = "\n".join(["[[rules]]", f'name = "{name}"', f"match = {{ schedule = {schedules}{kind} }}", *lines])
+    return Change(
+        commands="retry-run-task policy check policy.toml && retry-run-task deploy --policy policy.toml",
+        code=code,
+        language="policy.toml",
+    )
+
+
+def shifted(expression: str, minutes: int) -> str | None:
+    """Return a cron expression that is due some minutes later; None if its days would change, or it is none.
+
+    >>> shifted("cron(0 0 * * ? *)", 20), shifted("cron(50 * * * ? *)", 5), shifted("cron(50 23 ? * MON *)", 20)
+    ('cron(20 0 * * ? *)', 'cron(55 * * * ? *)', None)
+    """
+    found = _CRON.fullmatch(expression)
+    if found is None:
+        return None
+    later = int(found[1]) + minutes
+    if found[2] == "*":
+        return f"cron({later % _MINUTES} * {found[3]})"
+    hour = int(found[2]) + later // _MINUTES
+    # A day later is another weekday, or the first of another month.
+    return f"cron({later % _MINUTES} {hour} {found[3]})" if hour < _HOURS else None
+
+
+def _put(launcher: Launcher, change: str) -> str:
+    """Return the commands that read a rule or schedule, change a member and write it."""
+    if not _NAME.fullmatch(launcher.name) or not _NAME.fullmatch(launcher.holder):
+        return ""
+    name, holder = shlex.quote(launcher.name), shlex.quote(launcher.holder)
+    if launcher.kind is CallerKind.SCHEDULER:
+        program = shlex.quote(f"del(.Arn, .CreationDate, .LastModificationDate) | {change}")
+        return (
+            f"aws scheduler get-schedule --name {name} --group-name {holder} --output json \\\n"
+            f"  | jq {program} > schedule.json\n"
+            "aws scheduler update-schedule --cli-input-json file://schedule.json"
+        )
+    program = shlex.quote(f"del(.Arn, .CreatedBy, .ManagedBy) | {change}")
+    return (
+        f"aws events describe-rule --name {name} --event-bus-name {holder} --output json \\\n"
+        f"  | jq {program} > rule.json\n"
+        "aws events put-rule --cli-input-json file://rule.json"
+    )
+
+
+def _put_targets(launcher: Launcher, change: str) -> str:
+    if not _NAME.fullmatch(launcher.name) or not _NAME.fullmatch(launcher.holder):
+        return ""
+    name, holder = shlex.quote(launcher.name), shlex.quote(launcher.holder)
+    whole = f"{{Rule: {json.dumps(launcher.name)}, EventBusName: {json.dumps(launcher.holder)}, "
+    whole += f"Targets: (.Targets | map(if .EcsParameters then {change} else . end))}}"
+    return (
+        f"aws events list-targets-by-rule --rule {name} --event-bus-name {holder} --output json \\\n"
+        f"  | jq {shlex.quote(whole)} > targets.json\n"
+        "aws events put-targets --cli-input-json file://targets.json"
+    )
+
+
+def _hcl(text: str) -> str:
+    return json.dumps(text).replace("${", "$${").replace("%{", "%%{")

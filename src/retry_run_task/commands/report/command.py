@@ -1,0 +1,151 @@
+"""``report``: when, where and whose launches fail, and what to change; a page, a summary, or JSON."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import click
+
+from retry_run_task.commands.shared import options, record_files, talk
+from retry_run_task.commands.shared.moments import Moment
+
+if TYPE_CHECKING:
+    from retry_run_task.commands.report.findings import Gathered, Report
+
+
+class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of click have no argument here
+    """An IANA name of a time zone."""
+
+    name = "zone"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> ZoneInfo:
+        """Return the zone."""
+        try:
+            return value if isinstance(value, ZoneInfo) else ZoneInfo(str(value))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self.fail(f"{value!r} is no time zone; expected one such as Asia/Tokyo or UTC.", param, ctx)
+
+
+@click.command()
+@click.argument("files", nargs=-1, type=record_files.FILES)
+@click.option(
+    "--aws",
+    "with_account",
+    is_flag=True,
+    help="With FILES, read rules, schedules and recoveries from the account as well.",
+)
+@options.one_region
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="TIME",
+    help="From when: 30d, or a time.  [default: 90d, or all that FILES hold]",
+)
+@click.option("--until", type=Moment(), metavar="TIME", help="Until when.  [default: now]")
+@click.option(
+    "--time-zone",
+    "zone",
+    type=_Zone(),
+    default="UTC",
+    show_default=True,
+    metavar="ZONE",
+    help="Of hours and weekdays, such as Asia/Tokyo.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Write a page that a browser shows without network.",
+)
+@options.as_json
+@click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
+def report(  # noqa: PLR0913, PLR0917 - one parameter an option
+    files: tuple[Path, ...],
+    with_account: bool,
+    region: str | None,
+    profile: str | None,
+    stack: str,
+    since: datetime | None,
+    until: datetime | None,
+    zone: ZoneInfo,
+    html: Path | None,
+    as_json: bool,
+    lookups_per_s: float,
+) -> int:
+    """Show when and where capacity fails in an account, and what to change.
+
+    Reads the RunTask calls of CloudTrail's last 90 days, rules, schedules and recoveries; or FILES of records, and
+    then asks AWS nothing. Failures by hour and weekday, by subnet and provider, by schedule; how long until each run
+    started, what it cost, and what would have happened without. Advice is tried on the runs of your own past first.
+    Changes nothing.
+
+    \b
+    Examples:
+      retry-run-task report --html report.html
+      retry-run-task report past.json --time-zone Asia/Tokyo
+    """  # noqa: D301 - click's mark for text that keeps its lines
+    from retry_run_task.commands.report import findings  # noqa: PLC0415 - the other commands start without it
+
+    if html is not None and not html.parent.is_dir():
+        raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
+    if since is not None and until is not None and since > until:
+        raise click.UsageError("--since is after --until; exchange them.")
+    gathered = _gather(files, with_account, region, profile, stack, since, until, lookups_per_s)
+    with talk.looking("Trying changes on past runs"):
+        found = findings.make(gathered, zone)
+    if html is not None:
+        _write(html, found)
+    if as_json:
+        click.echo(json.dumps(findings.as_json(found), indent=2))
+    else:
+        from retry_run_task.commands.report.summary import show  # noqa: PLC0415
+
+        show(found)
+    return 0
+
+
+def _gather(
+    files: tuple[Path, ...],
+    with_account: bool,
+    region: str | None,
+    profile: str | None,
+    stack: str,
+    since: datetime | None,
+    until: datetime | None,
+    lookups_per_s: float,
+) -> Gathered:
+    from retry_run_task.commands.report import gathering  # noqa: PLC0415
+
+    if files and not with_account:
+        return gathering.from_files(files, since=since, until=until)
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+
+    session = access.open_session(profile)
+    where = region or access.region_of(session)
+    access.identify(session, where)
+    since = since or Moment().convert("90d", None, None)
+    with talk.looking(f"Looking at {where}") as tell:
+        return gathering.from_account(
+            session,
+            where,
+            stack=stack,
+            since=since,
+            until=until or datetime.now(UTC),
+            paths=files,
+            tell=tell,
+            lookups_per_s=lookups_per_s,
+        )
+
+
+def _write(html: Path, found: Report) -> None:
+    from retry_run_task.commands.report.page import render  # noqa: PLC0415
+
+    try:
+        html.write_text(render(found), encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{html} cannot be written: {error.strerror}.") from None
+    talk.say(f"The report is in {html}.")

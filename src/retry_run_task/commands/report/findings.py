@@ -1,0 +1,316 @@
+"""The report as a value: what failed when, where and whose, how long it took, what it cost, and what would help.
+
+Pure: what was gathered goes in. Every text of a record stays as it is here; whoever shows it escapes it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from statistics import median
+from typing import TYPE_CHECKING
+
+from retry_run_task.commands.report import outages as outages_of
+from retry_run_task.commands.report.advice import advise
+from retry_run_task.commands.report.jobs import Ending, jobs_of
+from retry_run_task.launch import names
+from retry_run_task.launch.wire import iso
+from retry_run_task.simulate.contestants import INVOCATION_S
+from retry_run_task.simulate.report import usd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from retry_run_task.commands.report.advice import Advice
+    from retry_run_task.commands.report.jobs import Failed, Job
+    from retry_run_task.commands.report.outages import Outages
+    from retry_run_task.commands.report.rehearsal import Figures
+    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.commands.shared.view import RecoveryView
+    from retry_run_task.launch.values import JsonObject
+
+DAYS, HOURS = 7, 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """What the report is made of.
+
+    Attributes:
+        source: Where it comes from, in a few words: a Region, or files.
+        since: From when on calls count.
+        until: Until when.
+        calls: All RunTask calls, those of recoveries as well.
+        launchers: Rules and schedules; empty if they were not read.
+        views: Recoveries by name.
+        stack: Of which installation.
+        notes: What could not be read, and what else a reader has to know; sentences.
+    """
+
+    source: str
+    since: datetime
+    until: datetime
+    calls: Sequence[Call]
+    launchers: Sequence[Launcher] = ()
+    views: Mapping[str, RecoveryView] | None = None
+    stack: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """An hour of a weekday.
+
+    Attributes:
+        failed: First calls that failed.
+        calls: First calls.
+    """
+
+    failed: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """One subnet with one kind of capacity.
+
+    Attributes:
+        subnet: Its id; empty if no call named one.
+        zone: Its Availability Zone; empty if no placed task told.
+        provider: Launch type or capacity providers.
+        failed: First calls that asked for it and failed.
+        outages: How many times it had no capacity.
+        short_s: For how long in all.
+        longest_s: The longest.
+    """
+
+    subnet: str
+    zone: str
+    provider: str
+    failed: int
+    outages: int
+    short_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All of it.
+
+    Attributes:
+        gathered: What it is made of.
+        zone: The time zone of the heat map.
+        jobs: Who calls, those with most failed calls first.
+        heat: By weekday, Monday first, and hour.
+        places: Those that were short, the worst first.
+        attempts: RunTask calls that recoveries made.
+        usd: What Lambda cost for these, at list prices.
+        advice: What would have helped.
+    """
+
+    gathered: Gathered
+    zone: tzinfo
+    jobs: tuple[Job, ...]
+    heat: tuple[tuple[Cell, ...], ...]
+    places: tuple[Place, ...]
+    attempts: int
+    usd: float
+    advice: tuple[Advice, ...]
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """All first calls that failed."""
+        return tuple(one for job in self.jobs for one in job.failed)
+
+    @property
+    def runs(self) -> int:
+        """All first calls."""
+        return sum(job.runs for job in self.jobs)
+
+    @property
+    def endings(self) -> Mapping[Ending, int]:
+        """How many failed calls ended how."""
+        counts = Counter(one.ending for one in self.failed)
+        return {ending: counts[ending] for ending in Ending if counts[ending]}
+
+    @property
+    def waits(self) -> tuple[float, ...]:
+        """Seconds from each failed call to its tasks, of those that started, the shortest first."""
+        return tuple(sorted(wait for one in self.failed if (wait := one.waited_s) is not None))
+
+    @property
+    def waits_without(self) -> tuple[float, ...]:
+        """Seconds from each of those failed calls to the next run of its schedule that started by itself."""
+        return tuple(
+            sorted(
+                (next_run - one.call.time).total_seconds()
+                for job in self.jobs
+                for one in job.failed
+                if one.ending is Ending.STARTED and (next_run := job.next_placed(one.call.time))
+            )
+        )
+
+    @property
+    def missed_without(self) -> int:
+        """Runs that nothing but a recovery has started: EventBridge takes a call with failures for delivered."""
+        return sum(one.ending is Ending.STARTED for one in self.failed)
+
+
+def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
+    """Make the report."""
+    calls = list(_within(gathered))
+    jobs = jobs_of(calls, launchers=gathered.launchers, views=gathered.views, stack=gathered.stack)
+    outages = outages_of.read(calls)
+    attempts = sum(one.attempts for job in jobs for one in job.failed)
+    return Report(
+        gathered=gathered,
+        zone=zone,
+        jobs=jobs,
+        heat=_heat(jobs, zone),
+        places=_places(jobs, outages),
+        attempts=attempts,
+        usd=usd(2 * attempts, attempts, attempts * INVOCATION_S),
+        advice=advise(jobs, outages, calls),
+    )
+
+
+def _within(gathered: Gathered) -> Iterator[Call]:
+    """Yield the calls that count: those in time, and what recoveries of these did later."""
+    calls = [call for call in gathered.calls if call.time >= gathered.since]
+    marks = {
+        mark
+        for call in calls
+        if call.failed is not None and not call.is_ours and call.time <= gathered.until
+        for mark in names.marks(call.failed)
+    }
+    yield from (
+        call for call in calls if call.time <= gathered.until or (call.is_ours and call.started_by in marks)
+    )
+
+
+def _heat(jobs: Sequence[Job], zone: tzinfo) -> tuple[tuple[Cell, ...], ...]:
+    failed: Counter[tuple[int, int]] = Counter()
+    placed: Counter[tuple[int, int]] = Counter()
+    for job in jobs:
+        failed.update(_hour(one.call.time, zone) for one in job.failed)
+        placed.update(_hour(call.time, zone) for call in job.placed)
+    return tuple(
+        tuple(
+            Cell(failed=failed[day, hour], calls=failed[day, hour] + placed[day, hour])
+            for hour in range(HOURS)
+        )
+        for day in range(DAYS)
+    )
+
+
+def _hour(time: datetime, zone: tzinfo) -> tuple[int, int]:
+    local = time.astimezone(zone)
+    return local.weekday(), local.hour
+
+
+def _places(jobs: Sequence[Job], outages: Outages) -> tuple[Place, ...]:
+    failed: Counter[tuple[str, str]] = Counter()
+    for job in jobs:
+        for one in job.short:
+            provider = outages_of.provider_of(one.call)
+            failed.update((provider, subnet) for subnet in dict.fromkeys(one.call.subnets) or ("",))
+    found = []
+    for (provider, subnet), number in failed.items():
+        gaps = outages.of(provider, frozenset({subnet} if subnet else ()))
+        lengths = [one.end - one.start for one in gaps]
+        found.append(
+            Place(
+                subnet=subnet,
+                zone=outages.zones.get(subnet, ""),
+                provider=provider,
+                failed=number,
+                outages=len(gaps),
+                short_s=sum(lengths),
+                longest_s=max(lengths, default=0.0),
+            )
+        )
+    return tuple(sorted(found, key=lambda one: (-one.short_s, one.provider, one.subnet)))
+
+
+def as_json(report: Report) -> JsonObject:
+    """Return the report for programs."""
+    return {
+        "source": report.gathered.source,
+        "since": iso(report.gathered.since),
+        "until": iso(report.gathered.until),
+        "time_zone": str(report.zone),
+        "calls": report.runs,
+        "failed": len(report.failed),
+        "endings": {ending.value: number for ending, number in report.endings.items()},
+        "heat": [[{"failed": c.failed, "calls": c.calls} for c in row] for row in report.heat],
+        "places": [
+            {
+                "subnet": one.subnet or None,
+                "zone": one.zone or None,
+                "provider": one.provider,
+                "failed": one.failed,
+                "outages": one.outages,
+                "short_s": round(one.short_s),
+                "longest_s": round(one.longest_s),
+            }
+            for one in report.places
+        ],
+        "schedules": [_job_as_json(job) for job in report.jobs],
+        "started_after_s": _quantiles(report.waits),
+        "without": {
+            "runs_missed": report.missed_without,
+            "next_run_after_s": _quantiles(report.waits_without),
+        },
+        "cost": {"run_task_calls": report.attempts, "usd": round(report.usd, 4)},
+        "advice": [_advice_as_json(one) for one in report.advice],
+        "notes": list(report.gathered.notes),
+    }
+
+
+def _job_as_json(job: Job) -> JsonObject:
+    waits = [wait for one in job.failed if (wait := one.waited_s) is not None]
+    return {
+        "name": job.name,
+        "kind": job.kind.value,
+        "expression": job.launcher.expression if job.launcher else None,
+        "calls": job.runs,
+        "failed": len(job.failed),
+        "endings": dict(Counter(one.ending.value for one in job.failed)),
+        "started_after_s": _quantiles(waits),
+        "attempts": sum(one.attempts for one in job.failed),
+    }
+
+
+def _quantiles(waits: Sequence[float]) -> JsonObject:
+    return {
+        "median": round(median(waits), 1) if waits else None,
+        "max": round(max(waits), 1) if waits else None,
+    }
+
+
+def _advice_as_json(one: Advice) -> JsonObject:
+    return {
+        "kind": one.kind.value,
+        "schedules": list(one.jobs),
+        "title": one.title,
+        "why": list(one.why),
+        "without": _figures_as_json(one.before),
+        "with": _figures_as_json(one.after),
+        "commands": one.change.commands or None if one.change else None,
+        "language": one.change.language if one.change else None,
+        "code": one.change.code if one.change else None,
+    }
+
+
+def _figures_as_json(one: Figures | None) -> JsonObject | None:
+    if one is None:
+        return None
+    return {
+        "runs": one.runs,
+        "failed_calls": one.failed,
+        "lost": one.lost,
+        "started_after_s": {"median": one.typical_s, "max": one.worst_s},
+    }

@@ -1,0 +1,128 @@
+"""What a report is made of, gathered: from an account, or from files of records."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from retry_run_task.commands.audit.auditing import is_of_a_task, names_to_read
+from retry_run_task.commands.report.findings import Gathered
+from retry_run_task.commands.shared import calls, lookup, record_files
+from retry_run_task.commands.shared.executions import Executions
+from retry_run_task.commands.shared.faults import DeployError
+from retry_run_task.commands.shared.launchers import read_launchers
+from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.errors import ConfigError
+from retry_run_task.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import boto3
+
+    from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.commands.shared.view import RecoveryView
+
+
+def from_files(paths: Sequence[Path], *, since: datetime | None, until: datetime | None) -> Gathered:
+    """Read files, as ``explain`` reads them. Nothing is asked of AWS."""
+    found, notes = _read(paths)
+    times = [call.time for call in found]
+    now = datetime.now(UTC)
+    return Gathered(
+        source=", ".join("standard input" if str(path) == "-" else str(path) for path in paths),
+        since=since or min(times, default=now),
+        until=until or max(times, default=now),
+        calls=found,
+        notes=notes,
+    )
+
+
+def from_account(
+    session: boto3.Session,
+    region: str,
+    *,
+    stack: str,
+    since: datetime,
+    until: datetime,
+    paths: Sequence[Path],
+    tell: Callable[[str], None],
+    lookups_per_s: float = lookup.CALLS_PER_S,
+) -> Gathered:
+    """Read an account: rules and schedules, recoveries, and calls from CloudTrail unless there are files.
+
+    Raises:
+        DeployError: CloudTrail does not answer.
+    """
+    if paths:
+        found, notes = _read(paths)
+    else:
+        texts = lookup.run_task_records(
+            session, region, since=since, until=datetime.now(UTC), tell=tell, pace=paced(lookups_per_s)
+        )
+        unread = record_files.Unread()
+        found = tuple(one for one in unread.noting(calls.read_texts(texts)) if isinstance(one, calls.Call))
+        notes = _unreadable(unread.count)
+    launchers, gaps = _launchers(session, region, tell)
+    views, blind = _views(session, region, stack, since, found, tell)
+    # Of a task that did not start no record tells; its recovery does.
+    known = {call.event_id for call in found}
+    more = [
+        calls.of_launch(view.launch)
+        for view in views.values()
+        if view.launch is not None and view.launch.event_id not in known
+    ]
+    return Gathered(
+        source=region,
+        since=since,
+        until=until,
+        calls=(*found, *more),
+        launchers=launchers,
+        views=views,
+        stack=stack,
+        notes=(*notes, *gaps, *blind),
+    )
+
+
+def _read(paths: Sequence[Path]) -> tuple[tuple[calls.Call, ...], tuple[str, ...]]:
+    unread = record_files.Unread()
+    read = unread.noting(record_files.read(paths, calls.read_failures))
+    found = tuple(one for one in read if isinstance(one, calls.Call))
+    return found, _unreadable(unread.count)
+
+
+def _unreadable(number: int) -> tuple[str, ...]:
+    return (f"{counted(number, 'record')} could not be read and left out.",) if number else ()
+
+
+def _launchers(
+    session: boto3.Session, region: str, tell: Callable[[str], None]
+) -> tuple[tuple[Launcher, ...], tuple[str, ...]]:
+    read = read_launchers(Reader(session, region), tell)
+    gaps = tuple(f"Not all rules and schedules could be read: {gap.why} ({gap.action})." for gap in read.gaps)
+    return read.found, gaps
+
+
+def _views(
+    session: boto3.Session,
+    region: str,
+    stack: str,
+    since: datetime,
+    found: Sequence[calls.Call],
+    tell: Callable[[str], None],
+) -> tuple[dict[str, RecoveryView], tuple[str, ...]]:
+    """Return the recoveries of the failed calls and of tasks that did not start; and why they are not known."""
+    wanted = names_to_read(found, stack)
+    executions = Executions(session, region, stack)
+    try:
+        listed = [
+            one for one in executions.begun(since) if one.name in wanted or is_of_a_task(one.name, stack)
+        ]
+        views = {view.execution.name: view for view in executions.look_at_all(listed, tell)}
+    except (ConfigError, DeployError) as error:
+        return {}, (
+            f"Recoveries are not known, so what became of a failed call is told from calls alone: {error}",
+        )
+    return views, ()

@@ -1,0 +1,219 @@
+"""Who calls RunTask, and what became of each failed call. Pure: calls, recoveries and schedules in, jobs out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from retry_run_task.commands.audit.auditing import names_to_read
+from retry_run_task.commands.audit.timetable import as_schedule
+from retry_run_task.commands.shared.view import BY_HAND, State
+from retry_run_task.commands.status.history import known_schedule
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch import names
+from retry_run_task.launch.request import asked
+from retry_run_task.launch.schedule import STAMPS, could_make
+from retry_run_task.launch.values import CallerKind, Category, Origin, Outcome
+from retry_run_task.policy.scope import NEVER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.commands.shared.view import RecoveryView
+    from retry_run_task.launch.values import FailedLaunch, Verdict
+
+PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
+"""What can pass by itself, so that a later call, or one elsewhere, may find room."""
+
+
+class Ending(StrEnum):
+    """What became of a failed call."""
+
+    STARTED = "started"
+    GAVE_UP = "gave up"
+    OPEN = "under way"
+    REPEATED = "repeated by EventBridge"
+    """It raised an error, which EventBridge's own retry policy is for."""
+    NOTHING = "no recovery seen"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A call that did not place all its tasks, and what became of it.
+
+    Attributes:
+        call: The call; of several records of it the first.
+        verdict: What the worst of its failures means.
+        missing: How many tasks it did not place.
+        ending: What became of it.
+        started: When the last of them was placed; None if it was not, or that is not known.
+        attempts: RunTask calls that a recovery made for it.
+    """
+
+    call: Call
+    verdict: Verdict
+    missing: int
+    ending: Ending
+    started: datetime | None = None
+    attempts: int = 0
+
+    @property
+    def waited_s(self) -> float | None:
+        """Seconds from the failed call until its tasks were placed."""
+        return (self.started - self.call.time).total_seconds() if self.started else None
+
+    @property
+    def passes(self) -> bool:
+        """Whether it is a shortage that a recovery waits out, and not a mistake, nor EventBridge's to repeat."""
+        return self.verdict.category in PASSES and self.ending is not Ending.REPEATED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A rule, a schedule or another caller with its calls.
+
+    Attributes:
+        name: Of the rule or schedule, as far as known; else the task's family.
+        kind: Who calls.
+        launcher: The rule or schedule; None if it was not found, or not looked for.
+        placed: Its calls that placed every task.
+        failed: Those that did not.
+    """
+
+    name: str
+    kind: CallerKind
+    launcher: Launcher | None = None
+    placed: tuple[Call, ...] = ()
+    failed: tuple[Failed, ...] = ()
+
+    @property
+    def runs(self) -> int:
+        """How many calls it made."""
+        return len(self.placed) + len(self.failed)
+
+    @property
+    def short(self) -> tuple[Failed, ...]:
+        """Its failed calls that waiting could help."""
+        return tuple(one for one in self.failed if one.passes)
+
+    def next_placed(self, after: datetime) -> datetime | None:
+        """Return when its next call placed every task, by itself; None if none is known."""
+        return min((call.time for call in self.placed if call.time > after), default=None)
+
+
+def jobs_of(
+    calls: Iterable[Call],
+    *,
+    launchers: Sequence[Launcher] = (),
+    views: Mapping[str, RecoveryView] | None = None,
+    stack: str = "",
+) -> tuple[Job, ...]:
+    """Return the jobs, those with most failed calls first. Calls of recoveries, Batch and Step Functions are none.
+
+    Args:
+        calls: All that are known.
+        launchers: The rules and schedules of the account, if they were read.
+        views: Its recoveries, by name.
+        stack: Name of the installation that these are of.
+    """
+    sorted_calls = sorted(calls, key=lambda call: (call.time, call.event_id))
+    own: dict[str, list[Call]] = defaultdict(list)
+    for call in sorted_calls:
+        if call.is_ours:
+            own[call.started_by].append(call)
+    schedules = [(one, as_schedule(one)) for one in launchers]
+    groups: dict[tuple[str, ...], _Group] = {}
+    seen: set[str] = set()
+    for call in sorted_calls:
+        identity = call.failed.call_id if call.failed else call.event_id
+        if call.caller.kind in NEVER or (identity and identity in seen):
+            continue
+        seen.add(identity)
+        fits = [one for one, schedule in schedules if could_make(schedule, call.caller, call.parameters)]
+        launcher = fits[0] if len(fits) == 1 else None
+        key = (launcher.kind, launcher.holder, launcher.name) if launcher else _key(call)
+        group = groups.setdefault(
+            key, _Group(launcher.name if launcher else _name(call), call.caller.kind, launcher)
+        )
+        if call.failed is None:
+            group.placed.append(call)
+        else:
+            view = next((v for n in names_to_read([call], stack) if (v := (views or {}).get(n))), None)
+            group.failed.append(_failed(call, call.failed, own, view))
+    found = [
+        Job(
+            name=one.name,
+            kind=one.kind,
+            launcher=one.launcher,
+            placed=tuple(one.placed),
+            failed=tuple(one.failed),
+        )
+        for one in groups.values()
+    ]
+    return tuple(sorted(found, key=lambda job: (-len(job.failed), job.name)))
+
+
+@dataclass(slots=True)
+class _Group:
+    name: str
+    kind: CallerKind
+    launcher: Launcher | None
+    placed: list[Call] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+
+
+def _key(call: Call) -> tuple[str, ...]:
+    # Somebody's own mark may be new with every call; EventBridge's is the schedule's name.
+    mark = call.started_by if call.caller.kind in STAMPS else ""
+    return (call.caller.kind, call.caller.role_arn or "", call.cluster, call.family, mark)
+
+
+def _name(call: Call) -> str:
+    if call.failed is not None:
+        return known_schedule(call.failed)
+    mark = call.started_by
+    stamp = STAMPS.get(call.caller.kind, "")
+    name = mark.removeprefix(stamp) if stamp and mark.startswith(stamp) else call.family or "?"
+    return f"{name}{BY_HAND}" if call.caller.kind is CallerKind.HAND_MADE else name
+
+
+def _failed(
+    call: Call, launch: FailedLaunch, own: Mapping[str, list[Call]], view: RecoveryView | None
+) -> Failed:
+    made = [one for mark in names.marks(launch) for one in own.get(mark, ()) if one.time >= call.time]
+    missing = max(1, asked(launch.request) - len(launch.placed))
+    started, placed = None, 0
+    for one in made:
+        placed += len(one.placed)
+        if placed >= missing:
+            started = one.time
+            break
+    ending = Ending.STARTED if started else Ending.OPEN if made else Ending.NOTHING
+    if any(one.origin is Origin.ERROR for one in launch.failures) and not made and view is None:
+        ending = Ending.REPEATED
+    if view is not None:
+        ending = _ending(view)
+        if ending is not Ending.STARTED:
+            started = None
+        elif started is None and view.outcome != Outcome.ALREADY_RUNNING.value:
+            # It ends when the tasks were seen running, some seconds after they were placed.
+            started = view.execution.ended
+    return Failed(
+        call=call,
+        verdict=worst([classify(one) for one in launch.failures]),
+        missing=missing,
+        ending=ending,
+        started=started,
+        attempts=max(len(made), view.attempts if view else 0),
+    )
+
+
+def _ending(view: RecoveryView) -> Ending:
+    if view.state is State.RECOVERED:
+        return Ending.STARTED
+    return Ending.GAVE_UP if view.state.is_over else Ending.OPEN

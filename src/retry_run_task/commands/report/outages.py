@@ -1,0 +1,140 @@
+"""When there was no capacity, told from everybody's calls. Pure.
+
+A call that finds no room in some subnets tells that each of them is short; one that places its task tells that one
+of them is not. So of a set of subnets every call counts that asked for all of them and failed, and every call that
+placed a task inside of it.
+
+An outage lasts from its first failed call to the first call that placed a task again, which is later than capacity
+returned. So advice that rests on it is rather too careful than too bold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from retry_run_task.commands.report.jobs import PASSES
+from retry_run_task.failures.classify import classify, worst
+from retry_run_task.launch.values import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from retry_run_task.commands.shared.calls import Call
+
+# Failures that are further apart are two outages; and for so long one is taken to last on that nobody saw end.
+_APART_S = 30 * 60.0
+
+
+class Outage(NamedTuple):
+    """A time without capacity, in seconds since 1970.
+
+    Attributes:
+        start: Its first failed call.
+        end: The first call that placed a task again; without one, half an hour after the last that failed.
+        is_over: Whether such a call was seen.
+    """
+
+    start: float
+    end: float
+    is_over: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one call tells of capacity.
+
+    Attributes:
+        time: Seconds since 1970.
+        subnets: Where it looked; of a task that was placed, where it is, if that was recorded.
+        has_room: Whether it found room.
+    """
+
+    time: float
+    subnets: frozenset[str]
+    has_room: bool
+
+
+@dataclass(slots=True)
+class Outages:
+    """What all calls tell of capacity.
+
+    Attributes:
+        seen: By provider, in the order of time. What is asked of EC2 is the cluster's own.
+        zones: Availability Zones by subnet, as far as recorded.
+    """
+
+    seen: dict[str, list[Seen]] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
+    _known: dict[tuple[str, frozenset[str]], tuple[Outage, ...]] = field(default_factory=dict)
+
+    def of(self, provider: str, subnets: frozenset[str]) -> tuple[Outage, ...]:
+        """Return when none of the subnets had room, in seconds since 1970."""
+        key = (provider, subnets)
+        if key not in self._known:
+            self._known[key] = tuple(_outages(self.seen.get(provider, ()), subnets))
+        return self._known[key]
+
+    def placed_within(self, provider: str, subnets: frozenset[str], outage: Outage) -> bool:
+        """Tell whether a call placed a task in one of the subnets while others were short."""
+        return any(
+            one.has_room and one.subnets <= subnets and outage.start <= one.time < outage.end
+            for one in self.seen.get(provider, ())
+        )
+
+
+def read(calls: Iterable[Call]) -> Outages:
+    """Return what calls tell of capacity."""
+    found = Outages()
+    for call in sorted(calls, key=lambda one: one.time):
+        found.zones.update((subnet, zone) for subnet, zone in call.placed_in if zone)
+        seen = found.seen.setdefault(provider_of(call), [])
+        time, subnets = call.time.timestamp(), frozenset(call.subnets)
+        if call.placed:
+            rooms = {subnet for subnet, _ in call.placed_in}
+            for room in [frozenset({one}) for one in sorted(rooms)] or [subnets]:
+                seen.append(Seen(time=time, subnets=room, has_room=True))
+        if _is_short(call):
+            seen.append(Seen(time=time, subnets=subnets, has_room=False))
+    return found
+
+
+def provider_of(call: Call) -> str:
+    """Return what capacity a call asked for; instances and the default of a cluster are its own."""
+    if call.provider.startswith("FARGATE"):
+        return call.provider
+    return f"{call.provider or 'default'} of {call.cluster}"
+
+
+def both(one: Sequence[Outage], two: Sequence[Outage]) -> list[Outage]:
+    """Return when it was both times an outage."""
+    return [
+        Outage(max(a.start, b.start), min(a.end, b.end), is_over=a.is_over and b.is_over)
+        for a in one
+        for b in two
+        if max(a.start, b.start) < min(a.end, b.end)
+    ]
+
+
+def _is_short(call: Call) -> bool:
+    if call.failed is None or any(one.origin is not Origin.ANSWER for one in call.failed.failures):
+        return False
+    return worst([classify(one) for one in call.failed.failures]).category in PASSES
+
+
+def _outages(seen: Sequence[Seen], subnets: frozenset[str]) -> list[Outage]:
+    found: list[Outage] = []
+    is_open = False
+    for one in seen:
+        if one.has_room and one.subnets <= subnets:
+            if is_open and one.time <= found[-1].end:
+                found[-1] = Outage(found[-1].start, max(one.time, found[-1].start + 1), is_over=True)
+            is_open = False
+        elif not one.has_room and one.subnets >= subnets:
+            if found and one.time <= found[-1].end:
+                # Also if another call has found room meanwhile: there is too little of it.
+                found[-1] = Outage(found[-1].start, one.time + _APART_S, is_over=False)
+            else:
+                found.append(Outage(one.time, one.time + _APART_S, is_over=False))
+            is_open = True
+    return found
