@@ -138,7 +138,7 @@ SCENARIOS = {
     "impossible": Scenario(ends=Outcome.PERMANENT, script=((impossible,),)),
     "nobody-knows-the-reason": Scenario(ends=Outcome.EXPIRED, script=((strange,), (strange,), (strange,))),
     "overtaken": Scenario(ends=Outcome.SUPERSEDED, age=timedelta(minutes=30), is_overtaken=True),
-    "too-late": Scenario(ends=Outcome.EXPIRED, age=timedelta(hours=7)),
+    "too-late": Scenario(ends=Outcome.EXPIRED, age=timedelta(hours=25)),
 }
 
 

@@ -252,7 +252,7 @@ def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
     assert launch["schedule"]["name"] == "nightly"
     assert launch["schedule"]["values_read"] == ["app.PASSWORD"]
     assert launch["schedule"]["next_due"] == "2026-11-25T00:00:00Z"
-    assert launch["schedule"]["deadline"] == "2026-11-24T06:00:03Z"
+    assert launch["schedule"]["deadline"] == "2026-11-25T00:00:00Z"
     assert launch["there"]["found"] == []
     assert launch["there"]["looked_for"][0] == "events-rule/nightly"
     text = explain()

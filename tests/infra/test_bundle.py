@@ -248,7 +248,7 @@ def test_everything_that_is_imported_is_in_the_zip_or_in_the_runtime(unpacked: P
         for module, names in imports(ast.parse(path.read_text(encoding="utf-8"))):
             wanted.setdefault(module, []).extend(names)
     assert "recover" in wanted[f"{OWN}.recovery.loop"]
-    assert "RetryPresets" in wanted["aws_durable_execution_sdk_python.retries"]
+    assert "RetryDecision" in wanted["aws_durable_execution_sdk_python.retries"]
     loaded = imported(unpacked, runtime, wanted)
     assert wanted.keys() <= loaded.keys()
     ours = [Path(file) for name, file in loaded.items() if name.split(".")[0] == OWN]
