@@ -29,6 +29,10 @@ STACKS_NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
 CONCURRENT_EXECUTIONS = 1000
 
 
+# S3 gives the policy as it was put; its content is not read here.
+_BUCKET_POLICY = b'{"Version": "2012-10-17", "Statement": []}'
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One resource of a stack.
@@ -218,10 +222,12 @@ class Described:
     # S3. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 
     def _serve_bucket(self, request: Request) -> Response:
-        """Answer whether a bucket is there; nothing is in it, and nothing can be put there."""
+        """Answer whether a bucket is there, with a policy; nothing is in it, and nothing can be put there."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         if request.method == "HEAD" and not key:
             return Response(status=200 if bucket in self.buckets else 404)
+        if request.method == "GET" and "policy" in request.query and bucket in self.buckets:
+            return Response(status=200, body=_BUCKET_POLICY)
         code, status = ("NoSuchKey", 404) if request.method in ("GET", "HEAD") else ("NotImplemented", 501)
         words = f"the local AWS keeps no files: {request.method} {request.path}"
         body = f"<Error><Code>{code}</Code><Message>{words}</Message></Error>"
