@@ -14,17 +14,18 @@ from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutErro
 
 from retry_run_task.aws import members
 from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of, sentence
-from retry_run_task.aws.port import World
+from retry_run_task.aws.port import Survey, World, survey
 from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names
 from retry_run_task.launch.request import HIDDEN, rebuild
-from retry_run_task.launch.schedule import NoMatch
+from retry_run_task.launch.schedule import EVERYTHING_ELSE, NoMatch, Tags
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
     Category,
     FailedLaunch,
     Failure,
+    IncompleteRequest,
     Lost,
     Origin,
     Outcome,
@@ -567,3 +568,216 @@ def test_a_failed_read_has_the_category_of_its_cause(error: Exception, expected:
 
 def test_what_an_odd_answer_holds_is_not_told() -> None:
     assert SECRET not in f"{failure_of(KeyError(SECRET))}"
+
+
+# Everything that is found out, member by member.
+
+MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
+TAGS = {
+    "events:ListTagsForResource": ("Tags", "Key", "Value"),
+    "scheduler:ListTagsForResource": ("Tags", "Key", "Value"),
+    "ecs:ListTagsForResource": ("tags", "key", "value"),
+}
+
+
+def tagged(aws: Canned, action: str, tags: dict[str, str]) -> list[dict[str, Any]]:
+    """Let a resource have tags; return the calls that ask for them."""
+    asked: list[dict[str, Any]] = []
+    member, key, value = TAGS[action]
+
+    def answer(call: dict[str, Any]) -> dict[str, Any]:
+        asked.append(call)
+        return {member: [{key: name, value: said} for name, said in tags.items()]}
+
+    aws.answers[action] = answer
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "arn"),
+    [
+        ("events:ListTagsForResource", CallerKind.RULE, rule()["Arn"]),
+        (
+            "scheduler:ListTagsForResource",
+            CallerKind.SCHEDULER,
+            f"arn:aws:scheduler:{REGION}:123456789012:schedule-group/batch",
+        ),
+        ("ecs:ListTagsForResource", CallerKind.RULE, TASK_DEFINITION),
+        ("ecs:ListTagsForResource", CallerKind.SCHEDULER, TASK_DEFINITION),
+    ],
+)
+def test_tags_count_wherever_they_may_stand(aws: Canned, action: str, kind: CallerKind, arn: str) -> None:
+    tags = {"retry-run-task:policy": "slow", "retry-run-task:ignore": "true", "other": "x"}
+    asked = tagged(aws, action, tags)
+    found = world().find_schedule(hidden(kind))
+    assert isinstance(found, Background)
+    assert found.tags == Tags(policy="slow", ignore=True)
+    assert arn in json.dumps(asked)
+
+
+def test_of_two_tags_that_of_the_rule_counts(aws: Canned) -> None:
+    tagged(aws, "events:ListTagsForResource", {"retry-run-task:policy": "slow"})
+    tagged(aws, "ecs:ListTagsForResource", {"retry-run-task:policy": "hasty"})
+    found = world().find_schedule(hidden())
+    assert isinstance(found, Background)
+    assert found.tags == Tags(policy="slow")
+
+
+@pytest.mark.parametrize(
+    ("action", "kind", "what"),
+    [
+        ("events:ListTagsForResource", CallerKind.RULE, "rule nightly"),
+        ("scheduler:ListTagsForResource", CallerKind.SCHEDULER, "schedule group batch"),
+        ("ecs:ListTagsForResource", CallerKind.RULE, "nightly:7"),
+    ],
+)
+def test_tags_that_may_not_be_read_are_said_with_whose_they_are(
+    aws: Canned, action: str, kind: CallerKind, what: str
+) -> None:
+    aws.answers[action] = denied(action)
+    found = world().find_schedule(hidden(kind))
+    assert isinstance(found, Background)
+    assert found.tags == Tags(
+        unread=(
+            (
+                f"the tags of {what} cannot be read: ListTagsForResource failed: AccessDeniedException: User: "
+                f"arn:aws:iam::123456789012:user/operator is not authorized to perform: {action}"
+            ),
+        )
+    )
+
+
+def test_everything_that_is_known_of_a_schedule(aws: Canned) -> None:
+    """Nine o'clock in Tokyo is midnight in UTC."""
+    aws.answers["scheduler:GetSchedule"] = schedule(
+        ScheduleExpression="cron(0 9 * * ? *)",
+        ScheduleExpressionTimezone="Asia/Tokyo",
+        Target=target(RetryPolicy={"MaximumEventAgeInSeconds": 600, "MaximumRetryAttempts": 9}),
+    )
+    assert world().find_schedule(hidden(CallerKind.SCHEDULER)) == Background(
+        name="nightly",
+        arn=GROUP,
+        due=MIDNIGHT.timestamp(),
+        next_due=MIDNIGHT.timestamp() + 86_400,
+        event_age_s=600,
+    )
+
+
+@pytest.mark.parametrize("expression", ["rate(1 day)", "at(2026-11-24T00:00:00)", "cron(odd)"])
+def test_when_the_run_was_due_is_known_of_a_cron_alone(aws: Canned, expression: str) -> None:
+    aws.answers["scheduler:GetSchedule"] = schedule(ScheduleExpression=expression)
+    found = world().find_schedule(hidden(CallerKind.SCHEDULER))
+    assert isinstance(found, Background)
+    assert found.due is None
+
+
+def of_a_task() -> FailedLaunch:
+    """Return a launch that is known from its task alone."""
+    known = {
+        "cluster": CLUSTER,
+        "taskDefinition": TASK_DEFINITION,
+        "startedBy": "events-rule/nightly",
+        "count": 1,
+    }
+    return replace(hidden(), request=IncompleteRequest(parameters=known, missing=(EVERYTHING_ELSE,)))
+
+
+def test_a_ladder_needs_what_no_record_shows_and_nothing_else_of_the_schedule(aws: Canned) -> None:
+    found = world().find_schedule(of_a_task())
+    assert isinstance(found, Background)
+    assert found.visible == {
+        "launchType": "FARGATE",
+        "networkConfiguration": parameters()["networkConfiguration"],
+    }
+    recorded = world().find_schedule(hidden())
+    assert isinstance(recorded, Background)
+    assert recorded.visible == {}
+
+
+def test_a_request_that_cannot_be_made_whole_names_the_schedule(aws: Canned) -> None:
+    aws.answers["events:ListTargetsByRule"] = {"Targets": [{"Id": "1", **target(InputPath="$.detail")}]}
+    assert world().complete(hidden()) == NoMatch(
+        why="its input is a part of the event that triggered it, which is gone (schedule nightly)"
+    )
+
+
+# The same, for a person who asks.
+
+MARK = names.mark_started_by("events-rule/nightly", launch().call_id)
+HOW = "its role, cluster, task definition and the beginning of its name are the call's, and no other's are"
+FOUND = Background(
+    name="nightly",
+    arn=rule()["Arn"],
+    due=MIDNIGHT.timestamp(),
+    next_due=MIDNIGHT.timestamp() + 86_400,
+    event_age_s=86_400,
+)
+GONE = "no rule or schedule with this role, cluster, task definition and name exists any more"
+
+
+def test_everything_that_a_survey_finds(aws: Canned) -> None:
+    stopped = {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "TaskFailedToStart"}
+    there = described(started_by="events-rule/nightly", number=1)
+    tasks_of(aws, there, described(started_by=MARK, number=2, **stopped))
+    assert survey(hidden()) == Survey(
+        found=FOUND,
+        why=HOW,
+        variables=("app.PASSWORD",),
+        looked_for=("events-rule/nightly", MARK),
+        there=(there["taskArn"],),
+    )
+
+
+def test_a_survey_of_a_whole_request_reads_no_values(aws: Canned) -> None:
+    whole = replace(hidden(), request=Request(parameters=parameters()))
+    seen = survey(whole)
+    assert (seen.found, seen.refused, seen.schedule) == (FOUND, "", FOUND)
+
+
+def test_a_survey_says_what_is_not_there(aws: Canned) -> None:
+    aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": []}
+    found = survey(hidden())
+    assert found == Survey(found=NoMatch(why=GONE), why=GONE, refused=GONE, looked_for=(MARK,))
+    assert found.schedule is None
+    whole = replace(hidden(), request=Request(parameters=parameters()))
+    assert survey(whole) == Survey(found=NoMatch(why=GONE), why=GONE, looked_for=(MARK,))
+
+
+def test_a_survey_of_nobodys_schedule_looks_for_none(aws: Canned) -> None:
+    somebodys = replace(
+        launch(),
+        region=REGION,
+        caller=Caller(kind=CallerKind.OTHER),
+        request=Request(parameters=parameters()),
+    )
+    why = "no rule or schedule made this call"
+    assert survey(somebodys) == Survey(found=NoMatch(why=why), why=why, looked_for=(MARK,))
+    assert not [call for call in aws.calls if call.startswith(("events:", "scheduler:"))]
+
+
+def test_a_survey_says_what_cannot_be_read(aws: Canned) -> None:
+    aws.answers["events:DescribeRule"] = Response(body=b"[]")
+    aws.answers["ecs:ListTasks"] = denied("ecs:ListTasks")
+    found = survey(hidden())
+    assert isinstance(found.found, NoMatch)
+    assert found.why == found.refused == found.found.why
+    assert found.why.startswith("the rules and schedules cannot be read: ")
+    assert found.blind == (
+        "ListTasks failed: AccessDeniedException: User: arn:aws:iam::123456789012:user/operator is not "
+        "authorized to perform: ecs:ListTasks"
+    )
+    assert found.there == ()
+
+
+def test_a_survey_says_why_a_request_cannot_be_made_whole(aws: Canned) -> None:
+    aws.answers["events:ListTargetsByRule"] = {"Targets": [{"Id": "1", **target(InputPath="$.detail")}]}
+    assert survey(hidden()).refused == (
+        "its input is a part of the event that triggered it, which is gone (schedule nightly)"
+    )
+
+
+def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Canned) -> None:
+    on_events = rule() | {"EventPattern": "{}"}
+    del on_events["ScheduleExpression"]
+    aws.answers["events:DescribeRule"] = on_events
+    assert survey(hidden()).looked_for == (MARK,)

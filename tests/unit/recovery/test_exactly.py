@@ -33,6 +33,7 @@ from retry_run_task.launch.values import (
 from retry_run_task.messages.message import Ending
 from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.ladder import RungKind
+from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery import lines
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import NO_SCHEDULE, case_of
@@ -42,6 +43,7 @@ from retry_run_task.recovery.forecast import Forecast, forecast
 from retry_run_task.recovery.history import Fold
 from retry_run_task.recovery.opening import found_from_json
 from retry_run_task.recovery.ports import Background, Entrance
+from retry_run_task.recovery.state import Call, Tell, Wait
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
 from support.worlds import Run, run
@@ -717,3 +719,53 @@ def test_for_how_long_eventbridge_may_still_make_the_call(age_s: int, late_s: fl
     assert case_of(thrown, PLAIN, found, now=AT + late_s, recover_errors=True).hold_s == hold_s
     assert case_of(thrown, PLAIN, found, recover_errors=True).hold_s == age_s
     assert case_of(launch(), PLAIN, found, now=AT + late_s).hold_s == 0
+
+
+# --- Messages under way and at the end ---
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "next_due_s", "sets", "is_told"),
+    [
+        (1799.9, None, {}, False),
+        (1800, None, {}, True),
+        (1799.9, 86_400, {}, False),
+        (299.9, 600, {}, False),
+        (300, 600, {}, True),
+        (1800, None, {"early_s": None}, False),
+        (1800, None, {"notify": Notify.NEVER}, False),
+        (1800, None, {"notify": Notify.ALWAYS}, True),
+    ],
+)
+def test_when_a_person_is_told_that_a_run_is_late(
+    elapsed_s: float, next_due_s: float | None, sets: dict[str, Any], is_told: bool
+) -> None:
+    found = NO_SCHEDULE if next_due_s is None else replace(NIGHTLY, next_due=AT + next_due_s)
+    case = case_of(launch(), changed(**({"early_s": 1800} | sets)), found)
+    state = after(case, begin(case), Looked(AT + elapsed_s))
+    then = after(case, state, Answered(SHORT))
+    assert isinstance(then.move, Tell) is is_told
+    # And once only.
+    again = after(case, then._replace(is_told=True, move=Call()), Answered(SHORT))
+    assert isinstance(again.move, Wait)
+
+
+def test_a_message_that_is_not_taken_has_a_line_and_a_longer_wait_each_time() -> None:
+    done = run(launch(failures=(CANNOT_LIST,)), notify_errors=["slow"] * 9)
+    (subject,) = {fields["subject"] for _, fields in told(done, "not_notified")}
+    assert "nightly" in subject
+    assert told(done, "not_notified") == [
+        ("recovery.not_notified", {"tries": nth, "error": "slow", "subject": subject}) for nth in range(1, 8)
+    ]
+    assert done.execution.operations == [
+        ("find-schedule-1", {"now": AT + 300, "why": "no rule or schedule made this call"}),
+        ("notify-1", {"error": "slow"}),
+        *(
+            operation
+            for nth in range(1, 7)
+            for operation in [
+                (f"notify-wait-{nth}", 60 * 2 ** (nth - 1)),
+                (f"notify-{nth + 1}", {"error": "slow"}),
+            ]
+        ),
+    ]
