@@ -41,7 +41,7 @@ class ScriptedWorld:
         script: The answers.
         bodies: What RunTask was called with, and when.
         messages: What a person was told.
-        notify_errors: What goes wrong with the next messages.
+        notify_errors: What goes wrong with the next messages; an exception is a fault of this program's.
         background: What is known of the schedule; a list for one search after the other.
         whole: The completed request; likewise.
         there: What the nth look finds, by n; nothing for the others.
@@ -52,7 +52,7 @@ class ScriptedWorld:
 
     timeline: Timeline
     script: Sequence[Answer] = ()
-    notify_errors: list[str] = field(default_factory=list)
+    notify_errors: list[str | Exception] = field(default_factory=list)
     bodies: list[JsonObject] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -100,8 +100,11 @@ class ScriptedWorld:
         return tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns) if scripted is None else scripted
 
     def notify(self, message: Message) -> str | None:
-        if self.notify_errors:
-            return self.notify_errors.pop(0)
+        error = self.notify_errors.pop(0) if self.notify_errors else None
+        if isinstance(error, Exception):
+            raise error
+        if error is not None:
+            return error
         self.messages.append(message)
         return None
 
@@ -137,7 +140,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     late_s: float = 300,
     notify_recovered: bool = False,
     style: Style = IN_ENGLISH,
-    notify_errors: Sequence[str] = (),
+    notify_errors: Sequence[str | Exception] = (),
     cut_off: Callable[..., bool] = lambda *_: False,
     restart_s: float = 1,
     recover_errors: bool = False,

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, NoRegionError
 
 from retry_run_task.aws import tags
 from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of, sentence
+from retry_run_task.aws.members import Role, enter
 from retry_run_task.aws.tags import group_arn
 from retry_run_task.launch.values import Failure, Origin
 
@@ -103,3 +104,8 @@ def test_the_group_of_a_schedule(arn: str, group: str) -> None:
 )
 def test_whether_a_definition_can_have_tags_of_its_own(definition: str, is_one: bool) -> None:
     assert tags.is_revision_arn(definition) is is_one
+
+
+def test_without_an_external_id_no_role_is_asked_for() -> None:
+    role = Role(arn="arn:role", external_id="", session="s")
+    assert enter(role) == error("ConfigError", "RETRY_RUN_TASK_EXTERNAL_ID is not set for recover", None)

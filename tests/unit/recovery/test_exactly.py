@@ -769,3 +769,10 @@ def test_a_message_that_is_not_taken_has_a_line_and_a_longer_wait_each_time() ->
             ]
         ),
     ]
+
+
+def test_a_fault_while_a_person_is_told_is_told_again_and_has_its_type_in_the_log() -> None:
+    done = run(launch(failures=(CANNOT_LIST,)), notify_errors=[KeyError("a secret")])
+    assert [fields["error"] for _, fields in told(done, "not_notified")] == ["KeyError"]
+    assert len(done.world.messages) == 1
+    assert "a secret" not in f"{done.told}{done.execution.operations}"
