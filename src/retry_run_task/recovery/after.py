@@ -17,7 +17,6 @@ from retry_run_task.launch.values import (
     Category,
     Failure,
     Lost,
-    Origin,
     Outcome,
     Phase,
     Placed,
@@ -29,6 +28,7 @@ from retry_run_task.policy.decision import GiveUp, Retry, decide
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.policy.rules import Notify
+from retry_run_task.recovery.answers import NO_ANSWER, PASSING, is_blamed, is_full, said
 from retry_run_task.recovery.case import incomplete
 from retry_run_task.recovery.events import Answered, Looked, Told, Waited, Watched
 from retry_run_task.recovery.state import (
@@ -63,11 +63,6 @@ HOLD, SPREAD = "hold-wait", "spread"
 # minutes every five.
 WATCH_FIRST_S, WATCH_LONGEST_S = 15, 60
 WATCH_CALM_AFTER_S, WATCH_CALM_S = 600, 300
-
-_NO_ANSWER = Failure(origin=Origin.ANSWER, reason="")
-
-# What ECS says of the moment, and not of what was asked for.
-_PASSING = frozenset({Category.THROTTLE, Category.TRANSIENT})
 
 
 def begin(case: Case) -> State:
@@ -149,7 +144,7 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     end = late(case, state)
     if end is not None:
         return state._replace(move=End(end))
-    if event.blind is not None and case.has_one_run and classify(event.blind).category in _PASSING:
+    if event.blind is not None and case.has_one_run and classify(event.blind).category in PASSING:
         # Somebody else may have started the run. Tasks of ours need no look: ECS knows their client tokens.
         return _decided(case, state, [event.blind])
     # A ghost was seen, or its replacement: the next step calls for whom that leaves.
@@ -186,7 +181,7 @@ def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _
             tasks.pop(task.arn, None)
             if known is not None or task.is_ours:
                 placed_on = known.rung if known else None
-                failures.append((task.failure or _NO_ANSWER, placed_on))
+                failures.append((task.failure or NO_ANSWER, placed_on))
             if not task.is_ours and not (known and known.mark):
                 ghosts.append(names.task_identity(task.arn, account=launch.account, region=launch.region))
         else:
@@ -232,11 +227,11 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
             state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=True)
     if missing(case, state) <= 0:
         return _watch_or_end(state)
-    failures = _said(before, state, answer)
-    if _is_full(answer, failures) and is_followed_at_once(case, before):
+    failures = said(before, state, answer)
+    if is_full(answer, failures) and is_followed_at_once(case, before):
         return climb(case, state)._replace(move=Call())
     verdict = worst([classify(failure) for failure in failures])
-    if _is_blamed(rung(case, before), answer, verdict):
+    if is_blamed(rung(case, before), answer, verdict):
         # A refused call has done nothing, so the next rung is tried with the same token.
         return _turn(_without(case, state, rung(case, before), verdict))
     return _decided(case, state, failures)
@@ -274,44 +269,6 @@ def _doubt(state: State, *, is_unsure: bool) -> State:
     return state._replace(unsure_since_s=state.elapsed_s)
 
 
-def _said(before: State, state: State, answer: Placed | Refused | Lost) -> tuple[Failure, ...]:
-    match answer:
-        case Placed(is_conflict=True):
-            # It names the tasks of an earlier call and says nothing of those that are missing: what was, still is.
-            return (before.last.failure,)
-        case Placed(task_arns=arns, failures=()) if arns and state.failed.issuperset(arns):
-            # Likewise: ECS gives again the answer that named a task which has failed to start since.
-            return (before.last.failure,)
-        case Placed():
-            # Fewer tasks than asked for and no word why: nothing is known, which is a category.
-            return answer.failures or (_NO_ANSWER,)
-        case Refused() | Lost():
-            return (answer.failure,)
-
-
-def _is_full(answer: Answer, failures: Sequence[Failure]) -> bool:
-    """Tell whether a call has placed nothing, for lack of capacity alone. A conflict says nothing of capacity."""
-    return (
-        isinstance(answer, Placed)
-        and not answer.task_arns
-        and bool(answer.failures)
-        and worst([classify(failure) for failure in failures]).category is Category.CAPACITY
-    )
-
-
-def _is_blamed(rung_: Rung, answer: Answer, verdict: Verdict) -> bool:
-    """Tell whether the change that a rung makes seems to be what ECS does not take."""
-    if rung_ == AS_ASKED:
-        return False
-    match answer:
-        case Refused():
-            return verdict.category not in _PASSING
-        case Placed(is_conflict=False):
-            return verdict.category not in _PASSING | {Category.CAPACITY}
-        case _:
-            return False
-
-
 def _exclude(case: Case, state: State, failures: _Failures) -> tuple[State, _Failures]:
     """Exclude the rungs whose tasks failed to start for a reason that waiting cannot help; return what is left.
 
@@ -321,7 +278,7 @@ def _exclude(case: Case, state: State, failures: _Failures) -> tuple[State, _Fai
     left: _Failures = []
     for failure, placed_on in failures:
         verdict = classify(failure)
-        is_blamed = verdict.category not in _PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
+        is_blamed = verdict.category not in PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
         if placed_on is None or placed_on == AS_ASKED or not is_blamed:
             left.append((failure, placed_on))
         else:
