@@ -41,7 +41,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "docs/permissions.md",
         "docs/costs.md",
     ),
-    "Operate": ("docs/operations.md", "docs/runbook.md"),
+    "Operate": ("docs/operations.md", "docs/report.md", "docs/runbook.md"),
     "Understand": (
         "docs/tour.md",
         "docs/concepts.md",
@@ -64,6 +64,8 @@ TITLES = {
 }
 
 PICTURES = {".svg", ".png"}
+# What a page links to that is no text to read; it is copied as it is.
+COPIED = (*PICTURES, ".gz")
 SCRIPT = "var __index = "
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".yml": "yaml", ".toml": "toml", ".tf": "hcl", ".lark": "text"}
 
@@ -138,7 +140,7 @@ def place(source: Path) -> Path:
         return Path(*(part for part in name.parts if part != "docs"), "index.md")
     if name.suffix == ".md":
         return Path(*(part for part in name.parts if part != "docs")).with_name(name.name)
-    if name.suffix in PICTURES:
+    if name.suffix in COPIED:
         return Path(*(part for part in name.parts if part != "docs"))
     # A folder whose name begins with a dot is no part of a site.
     return Path("source", *(part.lstrip(".") for part in name.parent.parts), f"{name.name}.md")
@@ -168,7 +170,7 @@ def copy_pages(build: Path) -> None:
             raise SiteError(
                 f"{path.relative_to(ROOT)} is linked, and no section of tools/docs_site.py has it"
             )
-        elif path.suffix in PICTURES:
+        elif path.suffix in COPIED:
             (to / place(path)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, to / place(path))
         else:

@@ -58,6 +58,13 @@ def test_a_picture_is_copied_and_shown_as_a_picture(tool: Any, tmp_path: Path) -
             assert (tmp_path / "pages" / picture).read_bytes() == (ROOT / "docs" / picture).read_bytes()
 
 
+def test_a_sample_is_copied_as_it_is(tool: Any, tmp_path: Path) -> None:
+    tool.copy_pages(tmp_path)
+    name = "assets/two-weeks.jsonl.gz"
+    assert f"]({name})" in (tmp_path / "pages" / "report.md").read_text(encoding="utf-8")
+    assert (tmp_path / "pages" / name).read_bytes() == (ROOT / "docs" / name).read_bytes()
+
+
 def test_a_link_to_nothing_is_an_error(tool: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "a.md"

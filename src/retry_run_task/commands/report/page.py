@@ -28,7 +28,8 @@ margin:1.2rem 0;padding:0;list-style:none}
 .facts strong{display:block;font-size:1.2rem;font-variant-numeric:tabular-nums;line-height:1.3}
 .advice{border:1px solid var(--line);border-left:4px solid var(--ours);border-radius:8px;padding:.2rem 1rem 1rem;
 margin:1rem 0}.advice.fix{border-left-color:var(--bad)}.advice h3{font-size:1.05rem}.advice p{margin:.4rem 0}
-pre{margin:.3rem 0 .8rem;padding:.6rem .8rem;overflow-x:auto;font-size:.8rem;line-height:1.45;border-radius:6px;
+pre{margin:.3rem 0 .8rem;padding:.6rem .8rem;white-space:pre-wrap;overflow-wrap:anywhere;
+font-size:.8rem;line-height:1.45;border-radius:6px;
 border:1px solid var(--line);background:color-mix(in srgb,var(--line) 35%,transparent)}
 @media(min-width:48.01rem){.advice .said{display:grid;grid-template-columns:1fr auto;gap:2rem}}
 td.words{white-space:normal;min-width:8rem;text-align:left}th.words{text-align:left}
