@@ -210,9 +210,10 @@ def _task(task: dict[str, Any], event: dict[str, Any]) -> FailedLaunch | Ignored
     # arn:aws:ecs:<region>:<account>:task/<cluster>/<id>
     parts = (text_at(task, "taskArn") or "").split(":")
     region, account = (parts[3], parts[4]) if len(parts) > 5 else ("", "")  # noqa: PLR2004 - an ARN has six parts
-    told = next((text for name in _TIMES if (text := _time(task.get(name)))), text_at(event, "time"))
+    times = {name: _time(task.get(name)) for name in _TIMES}
+    told = next((text for text in times.values() if text), text_at(event, "time"))
     return task_state_change.launch_of(
-        task | {"stoppedAt": _time(task.get("stoppedAt")) or told},
+        task | times | {"startedAt": _time(task.get("startedAt")), "stoppedAt": told},
         account=text_at(event, "account") or account,
         region=text_at(event, "region") or region,
         is_anyones=True,
@@ -220,7 +221,8 @@ def _task(task: dict[str, Any], event: dict[str, Any]) -> FailedLaunch | Ignored
 
 
 _FAILURE = frozenset({"arn", "reason", "detail"})
-_TIMES = ("stoppingAt", "executionStoppedAt", "createdAt")
+# When a task stopped, the best first.
+_TIMES = ("stoppedAt", "stoppingAt", "executionStoppedAt", "createdAt")
 
 
 def _time(value: Any) -> str | None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,7 +27,15 @@ from retry_run_task.launch.values import (
     TaskState,
     Unparsed,
 )
-from retry_run_task.sources import cloudtrail, eventbridge, reading, schedules, task_state_change, tasks
+from retry_run_task.sources import (
+    cloudtrail,
+    cloudwatch_logs,
+    eventbridge,
+    reading,
+    schedules,
+    task_state_change,
+    tasks,
+)
 from retry_run_task.sources.reading import ReadError
 from support.records import (
     ACCOUNT,
@@ -171,6 +181,16 @@ CUT_OFF = base64.b64encode(base64.b64decode(awslogs(record())["awslogs"]["data"]
         (
             changed(TASK | {"startedBy": f"events-rule/nightly/{MARK}"}),
             Ignored(why="a recovery started this task and is watching it"),
+        ),
+        *(
+            (
+                changed(TASK | {"startedBy": f"events-rule/nightly/{MARK}"} | more),
+                Ignored(why="a recovery started this task and is watching it"),
+            )
+            for more in (
+                {"stopCode": "SpotInterruption"},
+                {"stopCode": "EssentialContainerExited", "startedAt": "2026-11-24T00:01:00Z"},
+            )
         ),
         (
             changed(TASK | {"startedBy": "me"}),
@@ -720,3 +740,30 @@ def test_everything_of_a_schedule(changes: dict[str, Any], expected: dict[str, A
 )
 def test_when_a_schedule_is_due_next(changes: dict[str, Any], due: datetime | None) -> None:
     assert schedules.next_due(replace(FOUND, **changes), START) == due
+
+
+# --- In another time zone ---
+
+
+def test_a_time_without_a_zone_is_utc_wherever_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        for value in ("2026-11-24T00:00:03", "2026-11-24T00:00:03Z", "2026-11-24T09:00:03+09:00"):
+            for found in (tasks.time_of(value), reading.time_of(value)):
+                assert found == datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)
+                assert found.tzinfo is UTC
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+# --- At the very limit ---
+
+
+def test_the_largest_payload_is_unpacked_and_one_byte_more_is_not() -> None:
+    largest = bytes(cloudwatch_logs.UNPACKED_MAX)
+    assert cloudwatch_logs.unpack(gzip.compress(largest, 1)) == largest
+    with pytest.raises(ReadError) as caught:
+        cloudwatch_logs.unpack(gzip.compress(largest + b"x", 1))
+    assert str(caught.value) == "awslogs.data unpacks to more than 32 MB; it is not read"

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from retry_run_task import sources
-from retry_run_task.launch.values import CallerKind, FailedLaunch, Ignored, Unparsed
+from retry_run_task.launch.values import CallerKind, FailedLaunch, Failure, Ignored, Origin, Unparsed
 from retry_run_task.launch.wire import canonical, launch_to_json
-from retry_run_task.sources.files import Item, Told, items
-from support.records import HAND_MADE, awslogs, eventbridge, record
+from retry_run_task.sources.files import Item, Told, items, why
+from retry_run_task.sources.reading import ReadError
+from support.records import HAND_MADE, awslogs, eventbridge, pack, record
 
 TASK = {
     "taskArn": "arn:aws:ecs:eu-west-1:123456789012:task/c/0f9c",
@@ -116,6 +118,9 @@ def test_a_record_without_an_id_has_the_name_that_intake_gives_it() -> None:
     assert found == by_intake
 
 
+WHEN = {"createdAt": "2026-07-15T02:10:50Z", "stoppingAt": "2026-07-15T02:11:10Z"}
+# As the first version of the AWS CLI prints it, with all of its times.
+NUMBERS = {"createdAt": 1784081450.0, "stoppingAt": 1784081470.0, "stoppedAt": 1784081478.301}
 TASKS = {
     "an event": event(),
     "a list of events": [event()],
@@ -135,6 +140,17 @@ def test_a_task_is_the_same_failed_launch_in_every_form(content: Any) -> None:
     assert isinstance(plain, FailedLaunch)
     assert isinstance(found, FailedLaunch)
     assert found == plain
+
+
+def test_every_time_of_a_task_is_read_as_either_version_of_the_aws_cli_prints_it() -> None:
+    texts, numbers = read({"tasks": [TASK | WHEN]}), read({"tasks": [TASK | NUMBERS]})
+    assert texts == numbers
+    assert isinstance(texts[0], FailedLaunch)
+    assert texts[0].created == datetime(2026, 7, 15, 2, 10, 50, tzinfo=UTC)
+    spot = {"stopCode": "SpotInterruption", "startedBy": "events-rule/nightly/retry-run-task/0123456789ab"}
+    taken = read(TASK | NUMBERS | spot | {"startedAt": 1784081460.5})
+    assert taken == read(TASK | WHEN | spot | {"startedAt": "2026-07-15T02:11:00.5Z"})
+    assert isinstance(taken[0], FailedLaunch)
 
 
 def test_a_task_that_somebody_else_started_is_explained_as_well() -> None:
@@ -252,3 +268,185 @@ def test_what_only_tries_whether_a_function_can_be_reached_is_no_record() -> Non
     assert not any(
         isinstance(one, Unparsed) for one in [*read(control), *read({"awslogs": {"data": packed}})]
     )
+
+
+# --- Value by value ---
+
+RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:schedule/g/nightly"
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            {"reason": "AGENT", "detail": "d", "arn": "arn:i"},
+            Told(
+                failures=(Failure(origin=Origin.ANSWER, reason="AGENT", detail="d", arn="arn:i"),),
+                about="an answer of RunTask",
+                where="record 1",
+            ),
+        ),
+        (
+            {"failures": [{"reason": None, "more": 1}]},
+            Told(failures=(Failure(origin=Origin.ANSWER),), about="an answer of RunTask", where="record 1"),
+        ),
+        (
+            queued(
+                {}, RULE_ARN=RULE, SCHEDULE_ARN=SCHEDULE, ERROR_CODE="SDK_CLIENT_ERROR", ERROR_MESSAGE="odd"
+            ),
+            Told(
+                failures=(Failure(origin=Origin.ERROR, code="SDK_CLIENT_ERROR", reason="odd"),),
+                about=f"{RULE} at its last try",
+                where="record 1",
+            ),
+        ),
+        (
+            queued({}, SCHEDULE_ARN=SCHEDULE, TARGET_ARN="t", ERROR_MESSAGE="odd"),
+            Told(
+                failures=(Failure(origin=Origin.ERROR, reason="odd"),),
+                about=f"{SCHEDULE} at its last try",
+                where="record 1",
+            ),
+        ),
+        (
+            queued({}, TARGET_ARN="t", ERROR_MESSAGE="odd"),
+            Told(
+                failures=(Failure(origin=Origin.ERROR, reason="odd"),),
+                about="t at its last try",
+                where="record 1",
+            ),
+        ),
+        (
+            {"messageAttributes": {"ERROR_MESSAGE": {"stringValue": "odd"}, "x": 7}, "body": "x"},
+            Told(
+                failures=(Failure(origin=Origin.ERROR, reason="odd"),),
+                about="a target at its last try",
+                where="record 1",
+            ),
+        ),
+        (
+            SCHEDULED,
+            Ignored(
+                why="this is the event of the rule nightly itself; why its task was not started is in the "
+                "message's attributes"
+            ),
+        ),
+        (
+            SCHEDULED | {"resources": ["rule/a", "x:rule/b"]},
+            Ignored(
+                why="this is the event of the rule a, b itself; why its task was not started is in the message's "
+                "attributes"
+            ),
+        ),
+        (
+            SCHEDULED | {"resources": None},
+            Ignored(
+                why="this is the event itself; why its task was not started is in the message's attributes"
+            ),
+        ),
+        (
+            {"arn": "arn:aws:ecs:x:1:task/c/0f9c", "reason": "MISSING"},
+            Ignored(why="describe-tasks knows no task 0f9c any more"),
+        ),
+        ({"digestS3Object": "x"}, Ignored(why="this is a digest that CloudTrail writes beside its records")),
+        (
+            {"messageType": "CONTROL_MESSAGE"},
+            Ignored(why="CloudWatch Logs only tried whether a function can be reached"),
+        ),
+        (
+            eventbridge(None),
+            Unparsed(why="it has no detail, which would be the CloudTrail record", where="record 1"),
+        ),
+        (
+            event() | {"detail": None},
+            Unparsed(why="it has no detail, which would be the task", where="record 1"),
+        ),
+        (
+            {"call_id": 1, "failures": "x"},
+            Unparsed(why="it looks like what intake sends to recover, and is not", where="record 1"),
+        ),
+        (
+            {f"name-{n}": n for n in range(9)},
+            Unparsed(
+                why="it is none of the forms that are known here; it holds name-0, name-1, name-2, name-3, name-4, "
+                "name-5",
+                where="record 1",
+            ),
+        ),
+        (
+            {"n" * 50: 1},
+            Unparsed(
+                why=f"it is none of the forms that are known here; it holds {'n' * 40}", where="record 1"
+            ),
+        ),
+        ({}, Unparsed(why="it is none of the forms that are known here; it holds nothing", where="record 1")),
+        (
+            "[7]",
+            Unparsed(why="it is not a JSON object, as a record, an event or a task is", where="record 1"),
+        ),
+        ("", Unparsed(why="it is empty")),
+        (
+            "tasks:\n- a",
+            Unparsed(
+                why="it is not JSON; expected what the AWS CLI prints with --output json", where="record 1"
+            ),
+        ),
+    ],
+)
+def test_what_becomes_of_a_part(content: Any, expected: Item) -> None:
+    assert read(content) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("changes", "account", "region"),
+    [
+        ({"account": "1", "region": "r"}, "1", "r"),
+        ({"account": None, "region": None}, "123456789012", "eu-west-1"),
+    ],
+)
+def test_where_a_task_ran_is_said_by_its_event_before_its_arn(
+    changes: dict[str, Any], account: str, region: str
+) -> None:
+    (found,) = read(event(**changes))
+    assert isinstance(found, FailedLaunch)
+    assert (found.account, found.region) == (account, region)
+
+
+@pytest.mark.parametrize("arn", ["t1", "a:b:c:d:e"])
+def test_an_arn_that_is_short_says_nothing_of_where(arn: str) -> None:
+    (found,) = read(TASK | {"taskArn": arn})
+    assert isinstance(found, FailedLaunch)
+    assert (found.account, found.region) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "seconds"),
+    [
+        ({"stoppedAt": 1784081478.3, "stoppingAt": 1}, 1784081478.3),
+        ({"stoppedAt": None, "stoppingAt": 1784081470, "executionStoppedAt": 1784081460}, 1784081470),
+        ({"stoppedAt": True, "executionStoppedAt": 1784081460, "createdAt": 1784081450}, 1784081460),
+        ({"stoppedAt": 10**30, "createdAt": "2026-07-15T02:10:50Z"}, 1784081450),
+        ({"stoppedAt": {}, "createdAt": "2026-07-15T02:10:50Z"}, 1784081450),
+    ],
+)
+def test_when_a_task_stopped_is_the_best_that_is_said(changes: dict[str, Any], seconds: float) -> None:
+    (found,) = read(TASK | changes)
+    assert isinstance(found, FailedLaunch), found
+    assert found.event_time.timestamp() == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("owner", "account"), [("123456789012", "123456789012"), (7, ""), (None, "")])
+def test_whose_a_log_group_is_counts_where_a_record_does_not_say(owner: Any, account: str) -> None:
+    bare = record(request={"taskDefinition": "x", "cluster": "c"}, recipientAccountId=None, awsRegion=None)
+    payload = {"messageType": "DATA_MESSAGE", "owner": owner, "logEvents": [log_event(bare)]}
+    (found,) = read(payload)
+    assert isinstance(found, FailedLaunch)
+    assert found.account == account
+    (packed,) = sources.parse(pack(payload))
+    assert isinstance(packed, FailedLaunch)
+    assert packed.account == account
+
+
+def test_what_nobody_thought_of_is_said_without_its_words() -> None:
+    assert why(KeyError("a secret")) == "it could not be read (KeyError)"
+    assert why(ReadError("it is odd")) == "it is odd"
