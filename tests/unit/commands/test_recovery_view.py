@@ -238,12 +238,25 @@ def test_a_step_in_which_a_subnet_was_asked_at_once_has_two_attempts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (None, "a person was told that it is still being retried"),
+        ("no topic", "the message was not taken: no topic"),
+    ],
+)
+def test_the_early_message_is_in_the_timeline(error: str | None, said: str) -> None:
+    events = [*BEGAN, *step("run-task-1", looked(REFUSED)), *step("tell-2", {"told": error})]
+    assert read(EXECUTION, events).lines[-1].text == said
+
+
+@pytest.mark.parametrize(
     ("name", "is_unsure"),
     [
         ("run-task-1", True),
         ("something-new-4", True),
         ("watch-1-1", False),
         ("notify-1", False),
+        ("tell-3", False),
     ],
 )
 def test_a_step_that_was_cut_off_may_have_called_unless_it_only_looks(name: str, is_unsure: bool) -> None:

@@ -21,6 +21,7 @@ from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.installation import Installation, install
 from retry_run_task.policy.durations import spoken
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -355,7 +356,10 @@ class Night:
     def _ended(self, job: str, record: dict[str, Any]) -> None:
         if record["message"] != "recovery.gave_up":
             self._say(
-                "recover", job, f"{record['outcome'].upper()} after {_counted(record['calls'])}", "good"
+                "recover",
+                job,
+                f"{record['outcome'].upper()} after {counted(record['calls'], 'attempt')}",
+                "good",
             )
         else:
             self._say("recover", job, f"GAVE UP ({record['outcome']}): {record['why']}", "bad")
@@ -386,10 +390,6 @@ class Night:
             self._lines.put(
                 Line(at=self._aws.clock.now(), who=who, job=job, text=text, tone=tone, is_detail=is_detail)
             )
-
-
-def _counted(attempts: int) -> str:
-    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
 def _short(text: str) -> str:

@@ -15,6 +15,7 @@ from retry_run_task.commands.shared import options, talk
 from retry_run_task.commands.shared.moments import Moment
 from retry_run_task.config import policy_of, read_policy
 from retry_run_task.errors import ConfigError
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,7 +176,9 @@ def _replay(
     if is_over:
         _print_json(wish, steps, {})
         return talk.FAILED if past.unread.count else 0
-    if not talk.ask(f"Start {_these(len(chosen))} in {region}?", is_sure=wish.is_sure):
+    if not talk.ask(
+        f"Start {counted(len(chosen), 'recovery', 'recoveries')} in {region}?", is_sure=wish.is_sure
+    ):
         talk.say("Nothing was started.")
         return talk.NO
     done = _start(session, region, installation, wish, steps, chosen)
@@ -210,7 +213,8 @@ def _start(
                 click.echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
     except DeployError as error:
         _print_json(wish, steps, done)
-        talk.say(f"{len(done)} of {_these(len(chosen))} were started; running it again starts the others.")
+        these = counted(len(chosen), "recovery", "recoveries")
+        talk.say(f"{len(done)} of {these} were started; running it again starts the others.")
         return talk.fail(error)
     _print_json(wish, steps, done)
     if not wish.as_json:
@@ -229,7 +233,7 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
     out = screen(stderr=not is_result)
     wanted = [step for step in steps if not step.why_not]
     head = (
-        f"{_counted(len(steps), 'past failure')}: {len(wanted)} to be started, {len(steps) - len(wanted)} not"
+        f"{counted(len(steps), 'past failure')}: {len(wanted)} to be started, {len(steps) - len(wanted)} not"
     )
     out.print(Text(head, style="bold"))
     longest = max((len(step.schedule) for step in wanted), default=0)
@@ -253,14 +257,6 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
         number = f" ({len(those)})" if len(those) > 1 else ""
         for part in hanging(line, Text(talk.shown(f"{names}{number}: {why_not}")), out.width):
             out.print(part)
-
-
-def _these(number: int) -> str:
-    return "1 recovery" if number == 1 else f"{number} recoveries"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _print_json(wish: _Wish, steps: Sequence[Step], done: Mapping[str, str]) -> None:

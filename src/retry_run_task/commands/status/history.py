@@ -43,9 +43,10 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import AS_ASKED
-from retry_run_task.recovery.events import Answered, Looked, Watched
+from retry_run_task.recovery.events import Answered, Looked, Told, Watched
 from retry_run_task.recovery.history import UNREADABLE, Fold
 from retry_run_task.recovery.lines import words_of
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
 
 # Steps that only look or tell. Any other that was begun and not ended may have called RunTask.
-_HARMLESS = re.compile(r"(?:enter-account|find-schedule|watch|notify)-\d.*")
+_HARMLESS = re.compile(r"(?:enter-account|find-schedule|watch|tell|notify)-\d.*")
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _WELL = frozenset({Outcome.RECOVERED.value, Outcome.ALREADY_RUNNING.value})
 
@@ -297,6 +298,11 @@ class _Reader:
                 self._answered(event, before, one.answer, next(rungs, ""))
             elif isinstance(one, Looked | Watched):
                 self._saw(event, one, before, then)
+            elif isinstance(one, Told):
+                not_taken = f"the message was not taken: {one.error}"
+                self._say(
+                    event, not_taken if one.error else "a person was told that it is still being retried"
+                )
 
     def _saw(self, event: Mapping[str, Any], seen: Looked | Watched, before: State, then: State) -> None:
         if seen.blind:
@@ -306,14 +312,14 @@ class _Reader:
         running = [arn for arn, task in then.tasks.items() if task.runs]
         if gone:
             failures = tuple(task.failure for task in seen.tasks if task.arn in gone and task.failure)
-            self._say(event, f"{_counted(len(gone), 'task')} did not start: {self._learn(failures)}")
+            self._say(event, f"{counted(len(gone), 'task')} did not start: {self._learn(failures)}")
         elif new:
             self._say(
                 event,
-                f"{_counted(len(new), 'task')} found that {_verb(len(new))} the job already: {_ids(new)}",
+                f"{counted(len(new), 'task')} found that {_verb(len(new))} the job already: {_ids(new)}",
             )
         elif running:
-            self._say(event, f"{_counted(len(running), 'task')} running", same="running")
+            self._say(event, f"{counted(len(running), 'task')} running", same="running")
 
     def _answered(self, event: Mapping[str, Any], before: State, answer: Answer, rung: str) -> None:
         match answer:
@@ -322,7 +328,7 @@ class _Reader:
                 return
             case Placed(failures=failures, task_arns=arns):
                 said = self._learn(failures) if failures else ""
-                started = f"{_counted(len(arns), 'task')} started" if arns else ""
+                started = f"{counted(len(arns), 'task')} started" if arns else ""
                 words = "; ".join(part for part in (started, said) if part) or "no task, and no reason"
             case Refused(failure=failure):
                 words = self._learn((failure,))
@@ -393,10 +399,6 @@ def _time(value: Any) -> datetime:
 
 def _clock(seconds: float) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _verb(number: int) -> str:
