@@ -21,7 +21,8 @@ from zoneinfo import ZoneInfo
 
 from aws_croniter import AwsCroniter  # type: ignore[import-untyped] # the package ships no types
 
-RATE = re.compile(r"rate\(\s*([0-9]+)\s+(minute|hour|day)s?\s*\)")
+RATE = re.compile(r"rate\(([0-9]+)\s+(minute|hour|day)s?\)")
+_RULES_RATE = re.compile(r"rate\((?:1\s+(?:minute|hour|day)|(?!1\s)[0-9]+\s+(?:minute|hour|day)s)\)")
 CRON = re.compile(r"cron\((.*)\)")
 AT = re.compile(r"at\(\s*([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\s*\)")
 FIRST_YEAR, LAST_YEAR = 1970, 2199
@@ -29,14 +30,24 @@ FIELDS = 6
 MINUTE = timedelta(minutes=1)
 
 
-def check_expression(expression: str, timezone: str = "UTC") -> None:
+def check_expression(expression: str, timezone: str = "UTC", *, is_rules: bool = False) -> None:
     """Say what is wrong with an expression or a time zone, if anything is.
+
+    Args:
+        expression: As for ``next_due``.
+        timezone: See ``next_due``.
+        is_rules: Whether it is a rule's: a rule's rate has the unit in the singular after 1 and else in the plural.
+            https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html
 
     Raises:
         ValueError: It is one that AWS would refuse.
     """
     _schedule(expression)
     _zone(timezone)
+    if is_rules and RATE.fullmatch(expression) and not _RULES_RATE.fullmatch(expression):
+        raise ValueError(
+            f"{expression!r} is no rate of a rule; expected such as rate(1 hour) or rate(5 hours)"
+        )
 
 
 def next_due(
@@ -176,7 +187,8 @@ def _schedule(expression: str) -> _Cron | timedelta | datetime:
 
 
 def _parse_cron(text: str, expression: str) -> AwsCroniter:
-    fields = text.split()
+    # PutRule takes a comma behind a field.
+    fields = [field.rstrip(",") for field in text.split()]
     if len(fields) != FIELDS:
         raise ValueError(f"{expression!r} has {len(fields)} fields; expected {FIELDS}, the last one the year")
     day_of_month, day_of_week = fields[2].upper(), fields[4].upper()

@@ -66,6 +66,9 @@ def dues(expression, number, after=NOW, **options):
         ("cron(0  0\t1 1 ? 2199)", ["2199-01-01T00:00"]),
         ("at(2026-11-24T00:00:01)", ["2026-11-24T00:00"]),
         ("at(2026-11-23T00:00:00)", []),
+        # With commas behind its fields, as PutRule takes it.
+        ("cron(0, 12, *, *, ?, *)", ["2026-11-23T12:00", "2026-11-24T12:00"]),
+        ("cron(0,30 12 * * ? *,)", ["2026-11-23T12:00", "2026-11-23T12:30"]),
         ("rate(1 minute)", ["2026-11-23T00:01", "2026-11-23T00:02"]),
         ("rate(5 minutes)", ["2026-11-23T00:05", "2026-11-23T00:10"]),
         ("rate(1 hour)", ["2026-11-23T01:00"]),
@@ -123,6 +126,8 @@ def test_hours_that_wrap_around_midnight_belong_to_their_own_day():
         ("rate(1.5 hours)", "is no schedule expression"),
         ("rate(5 seconds)", "is no schedule expression"),
         ("rate(5)", "is no schedule expression"),
+        ("rate( 10 minutes )", "is no schedule expression"),
+        ("rate(10minutes)", "is no schedule expression"),
         ("rate(99999999999 days)", "longer than time"),
         ("at(2026-13-01T00:00:00)", "names no date and time"),
         ("at(2026-11-24)", "is no schedule expression"),
@@ -349,3 +354,24 @@ def test_dues_of_a_rate_are_one_interval_apart(interval, start, moment):
     assert next_due(rate, after=moment) == moment + interval
     before = previous_due(rate, until=moment, start=start)
     assert before == (None if moment < start else first - interval)
+
+
+@pytest.mark.parametrize(
+    "expression", ["rate(1 minute)", "rate(1 hour)", "rate(2 days)", "rate(10 minutes)", "cron(0 12 * * ? *)"]
+)
+def test_a_rate_that_put_rule_takes(expression: str) -> None:
+    check_expression(expression, is_rules=True)
+
+
+@pytest.mark.parametrize(
+    "expression", ["rate(1 minutes)", "rate(10 hour)", "rate(5 day)", "rate( 10 minutes )", "rate(0 minute)"]
+)
+def test_a_rate_that_put_rule_refuses(expression: str) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html, and AWS-validated tests."""
+    with pytest.raises(ValueError, match="rate"):
+        check_expression(expression, is_rules=True)
+
+
+def test_schedulers_rate_takes_both_forms() -> None:
+    check_expression("rate(1 hours)")
+    check_expression("rate(1 hour)")

@@ -271,7 +271,7 @@ def _check(name: str, expression: str | None, pattern: Mapping[str, Any] | None)
         try:
             if not EXPRESSION.fullmatch(expression):
                 raise ValueError(expression)
-            check_expression(expression)
+            check_expression(expression, is_rules=True)
         except ValueError:
             raise invalid("Parameter ScheduleExpression is not valid.") from None
     if pattern is not None:
