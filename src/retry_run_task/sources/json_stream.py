@@ -27,6 +27,10 @@ _ITSELF = frozenset({"eventName", "detail-type", "taskArn", "call_id"})
 
 # Beyond this an object is read member by member, and one record is longer than any that AWS writes.
 _WHOLE, _LONGEST = 1024 * 1024, 8 * 1024 * 1024
+# So much of what was read may stay in the window.
+_BEHIND = 8 * 1024
+# What cannot be read is passed by lines, if it is shorter than this.
+_LINE = 64 * 1024
 # Within this an object that holds a list of records says so.
 _HEAD = 4096
 
@@ -96,7 +100,6 @@ _HAS_LIST = re.compile(rf'"(?:{_NAMES})"\s*:\s*\[')
 _SPACE = re.compile(r"[\s,]*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.DOTALL)
 _DEEPER = {"{": 1, "[": 1, "}": -1, "]": -1}
-_BELOW = re.compile(r"\n\s*(\S)")
 _LINE_OR_OBJECT = re.compile(r"[{\n]")
 # Where reading can go on; the match ends there.
 _NEXT_LINE = re.compile(r"[\r\n]\s*(?=[{\[])")
@@ -119,6 +122,8 @@ class _Window:
 
     def fill(self) -> bool:
         """Read about as much again as is left in the window; tell whether there was more."""
+        if self.is_over:
+            return False
         left = self.text[self.at :]
         pieces, size = [left], 0
         while not self.is_over and size <= len(left):
@@ -146,10 +151,13 @@ class _Window:
 
     def find(self, pattern: re.Pattern[str], within: int) -> re.Match[str] | None:
         """Return what a pattern finds in so many characters from the position."""
-        while True:
-            found = pattern.search(self.text, self.at, self.at + within)
-            if found is not None or len(self.text) - self.at >= within or not self.fill():
-                return found
+        self.reach(within)
+        return pattern.search(self.text, self.at, self.at + within)
+
+    def reach(self, size: int) -> None:
+        """Read on until so many characters from the position are in the window, if there are so many."""
+        while len(self.text) - self.at < size and self.fill():
+            pass
 
     def value(self, longest: int) -> Any:
         """Return the value at the position, and move behind it.
@@ -157,6 +165,9 @@ class _Window:
         Raises:
             _BadError: It cannot be read.
         """
+        if self.at > _BEHIND:
+            # A mistake is reported with its line, for which all that lies before it is counted.
+            self.text, self.at = self.text[self.at :], 0
         while True:
             try:
                 body, end = DECODER.raw_decode(self.text, self.at)
@@ -305,10 +316,14 @@ class _Reader:
         """Tell whether what cannot be read is a line of its own, with an object on the next one."""
         if error.is_passed or error.is_long:
             return False
-        below = self._window.find(_BELOW, _WHOLE)
-        if below is None or below[1] != "{" or _BEGINS_WITH_LIST.match(self._window.text, self._window.at):
+        window = self._window
+        window.reach(_LINE)
+        # Most often there is none, and str.find is the quickest to say so.
+        end = window.text.find("\n", window.at, window.at + _LINE)
+        below = window.text[end : end + _HEAD].lstrip()[:1] if end >= 0 else ""
+        if below != "{" or _BEGINS_WITH_LIST.match(window.text, window.at):
             return False
-        return error.length <= below.start() - self._window.at + 1
+        return error.length <= end - window.at + 1
 
     def _members(self) -> Iterator[Found | Unparsed]:
         """Read an object that is large, or in which something cannot be read, member by member."""

@@ -145,20 +145,41 @@ def trail(records: int) -> Iterator[bytes]:
 def test_a_trail_file_of_any_size_takes_the_memory_of_some_records() -> None:
     """20 MB here; the same holds for more, since nothing of it is kept."""
     tracemalloc.start()
-    began = time.perf_counter()
     count = sum(1 for _ in values(trail(20_000)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert count == 20_000
     assert peak < 8 * 1024 * 1024
-    assert time.perf_counter() - began < 20
 
 
-@pytest.mark.parametrize(
-    "piece", [b"[", b"{", b'"', b'{"a":', b"x ", b"\n", b'{"Records":[', b"\\", b"1", b"}{"]
-)
+PIECES = [
+    *(
+        b"[",
+        b"{",
+        b'"',
+        b'{"a":',
+        b"x ",
+        b"\n",
+        b'{"Records":[',
+        b"\\",
+        b"1",
+        b"}{",
+        b"{x}",
+        b"{x}\n",
+        b"[{x},",
+    ),
+    *(b'{"a" 1}', b'{"Records":[x', b'{"a":1,"a":2}', b'"{', b'{"a":"b}\n'),
+]
+
+
+@pytest.mark.parametrize("piece", PIECES)
 def test_a_file_made_to_be_slow_is_not(piece: bytes) -> None:
-    began = time.perf_counter()
-    count = sum(1 for _ in values([piece] * (1024 * 1024 // len(piece))))
-    assert count >= 1
-    assert time.perf_counter() - began < 20
+    """In the processor's time, since others may use the machine: four times the file takes no sixteen times as long."""
+    small, large = (taken(piece * (size // len(piece))) for size in (16 * 1024, 64 * 1024))
+    assert large < max(1.0, 8 * small)
+
+
+def taken(content: bytes) -> float:
+    began = time.process_time()
+    assert sum(1 for _ in values(content[i : i + 4096] for i in range(0, len(content), 4096))) >= 1
+    return time.process_time() - began
