@@ -265,6 +265,12 @@ _HAD_STARTED = (
 HAD_STARTED = frozenset(row.name for row in _HAD_STARTED)
 """Rows of tasks that were stopped on purpose or that may have run, whatever the request looked like."""
 
+REPEATED = frozenset({"server-fault", "connection-lost", "throttled", "throttled-text"})
+"""Rows of errors that EventBridge is said to repeat: 5xx, lost answers and throttles.
+
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+"""
+
 # Whether a call was allowed is decided by its code alone, before any text is read: a call that AWS denied is
 # never made again in the caller's place, even if its message speaks of capacity or of a time-out.
 _DENIED_AND_EXPIRED = (

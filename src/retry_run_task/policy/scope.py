@@ -30,8 +30,8 @@ _CALLER_WORDS = {
     CallerKind.OTHER: "an SDK, the AWS CLI or the console",
 }
 
-# Categories of thrown errors that nothing but a person can end. The others are repeated by whoever called:
-# EventBridge for up to 24 hours, an SDK on its own terms.
+# Categories of thrown errors that nothing but a person can end. Of the others some are repeated by whoever called:
+# by EventBridge for up to 24 hours, by an SDK on its own terms.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 _REPORTED = frozenset({Category.PERMISSION, Category.CONFIGURATION, Category.UNKNOWN})
 
@@ -144,8 +144,10 @@ class Scope:
     def _judge_error(self, launch: FailedLaunch) -> Judgement:
         # Only here: the table takes a tenth of intake's start, and few launches are thrown errors.
         from retry_run_task.failures.classify import classify, worst  # noqa: PLC0415
+        from retry_run_task.failures.table import REPEATED  # noqa: PLC0415
 
-        category = worst([classify(f) for f in launch.failures]).category
+        verdict = worst([classify(f) for f in launch.failures])
+        category = verdict.category
         if category in _REPORTED:
             return Judgement(
                 treatment=Treatment.REPORT,
@@ -155,6 +157,12 @@ class Scope:
             return Judgement(
                 treatment=Treatment.RECOVER,
                 why=f"RunTask raised an error ({category}), and errors are to be recovered",
+            )
+        if verdict.row not in REPEATED and launch.caller.kind is not CallerKind.OTHER:
+            # An HTTP 400, for which no page says that EventBridge repeats it: nobody else may ever know.
+            return Judgement(
+                treatment=Treatment.REPORT,
+                why=f"RunTask raised an error ({category}) that nobody is certain to repeat; a person is told",
             )
         caller = _CALLER_WORDS[launch.caller.kind]
         return Judgement(

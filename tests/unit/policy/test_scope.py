@@ -21,8 +21,11 @@ def by(kind: CallerKind, role_arn: str | None = RULE_ROLE, **changes: Any) -> Fa
     return launch(caller=Caller(kind=kind, role_arn=role_arn), **changes)
 
 
-def thrown(code: str, caller: CallerKind = CallerKind.RULE) -> FailedLaunch:
-    return by(caller, failures=(Failure(origin=Origin.ERROR, code=code, reason="r"),))
+NO_INSTANCES = "No Container Instances were found in your cluster."
+
+
+def thrown(code: str, caller: CallerKind = CallerKind.RULE, reason: str = "r") -> FailedLaunch:
+    return by(caller, failures=(Failure(origin=Origin.ERROR, code=code, reason=reason),))
 
 
 def recovers(why: str) -> Judgement:
@@ -171,6 +174,34 @@ OWN = "a recovery made this call itself and is already looking after it"
             ignores(
                 "RunTask raised an error (transient) that EventBridge Scheduler saw and retries itself",
             ),
+        ),
+        # An HTTP 400 that passes, and of which no page says that EventBridge repeats it.
+        *(
+            (
+                Scope(),
+                thrown("InvalidParameterException", kind, NO_INSTANCES),
+                reports(
+                    "RunTask raised an error (capacity) that nobody is certain to repeat; a person is told"
+                ),
+            )
+            for kind in (CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE)
+        ),
+        (
+            Scope(),
+            thrown("ExpiredTokenException"),
+            reports("RunTask raised an error (transient) that nobody is certain to repeat; a person is told"),
+        ),
+        (
+            Scope(callers=frozenset({CallerKind.OTHER})),
+            thrown("InvalidParameterException", CallerKind.OTHER, NO_INSTANCES),
+            ignores(
+                "RunTask raised an error (capacity) that an SDK, the AWS CLI or the console saw and retries itself"
+            ),
+        ),
+        (
+            Scope(recover_errors=True),
+            thrown("InvalidParameterException", CallerKind.RULE, NO_INSTANCES),
+            recovers("RunTask raised an error (capacity), and errors are to be recovered"),
         ),
         (
             Scope(recover_errors=True),
