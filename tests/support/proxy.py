@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import signal
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +43,7 @@ class Proxy:
         self.refuse: dict[str, tuple[str, str]] = {}
         self.rewrite: dict[str, Callable[[bytes], bytes]] = {}
         self.answer: dict[str, Callable[[], bytes | None]] = {}
+        self.cut: Callable[[str], str] = lambda _: ""
         self._changed = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -77,9 +79,16 @@ class Proxy:
                     proxy.calls.append(operation)
                     proxy.bodies.append((operation, body.decode("utf-8", "replace")))
                     proxy._changed.notify_all()
-                status, headers, answer = proxy._answer_to(
-                    operation, self.command, self.path, dict(self.headers), body
-                )
+                when = proxy.cut(operation)
+                if when != "before":
+                    status, headers, answer = proxy._answer_to(
+                        operation, self.command, self.path, dict(self.headers), body
+                    )
+                if when:
+                    # As Ctrl-C does, to the thread that waits for the answer.
+                    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 for name, value in headers:
                     self.send_header(name, value)

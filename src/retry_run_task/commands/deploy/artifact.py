@@ -175,7 +175,7 @@ def _policy(s3: S3Client, bucket: Bucket) -> str:
         try:
             return s3.get_bucket_policy(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)["Policy"]
         except ClientError as error:
-            if code_of(error) == "NoSuchBucketPolicy":
+            if code_of(error) in ("NoSuchBucketPolicy", "NoSuchBucket"):
                 return ""
             raise
 
@@ -345,7 +345,11 @@ def remove_bucket(s3: S3Client, bucket: Bucket) -> bool:
     if policy and _MARK not in policy:
         return False
     with calling(f"remove the bucket {bucket.name}"):
-        s3.delete_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
+        try:
+            s3.delete_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
+        except ClientError as error:
+            if code_of(error) != "NoSuchBucket":
+                raise
     return True
 
 
@@ -354,6 +358,10 @@ def _versions(s3: S3Client, bucket: Bucket, beginning: str) -> Iterator[ObjectId
         pages = s3.get_paginator("list_object_versions").paginate(
             Bucket=bucket.name, Prefix=beginning, ExpectedBucketOwner=bucket.account
         )
-        for page in pages:
-            for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                yield {"Key": one["Key"], "VersionId": one["VersionId"]}
+        try:
+            for page in pages:
+                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    yield {"Key": one["Key"], "VersionId": one["VersionId"]}
+        except ClientError as error:
+            if code_of(error) != "NoSuchBucket":
+                raise

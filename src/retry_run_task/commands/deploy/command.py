@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from retry_run_task.commands.deploy.deployment import Deployment
     from retry_run_task.commands.deploy.own_policy import OwnPolicy
     from retry_run_task.commands.deploy.plan import Plan
     from retry_run_task.commands.deploy.settings_file import SettingsFile
@@ -156,6 +156,10 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
         return run.dry() if dry_run else run.whole()
     except DeployError as error:
         return talk.fail(error)
+    except (KeyboardInterrupt, click.Abort):
+        # Once something is made, whoever makes it tells of it.
+        talk.say("Interrupted; nothing was changed.")
+        return talk.INTERRUPTED
 
 
 class _Run:
@@ -208,7 +212,6 @@ class _Run:
     def whole(self) -> int:
         """Plan, show, ask and do."""
         from retry_run_task.commands.deploy import deployment  # noqa: PLC0415
-        from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
         plan = self._plan(self._settled())
         self._show(plan, with_changes=False)
@@ -218,30 +221,25 @@ class _Run:
         ):
             talk.say("Nothing was changed.")
             return talk.NO
-        prepared = deployment.Prepared()
+        work = deployment.Deployment(plan, self.session, self.stack)
         try:
-            with talk.following(None) as follow:
-                prepared = deployment.prepare(plan, self.session, self.stack, tell=talk.say, follow=follow)
-            plan = replace(plan, code_version=prepared.code_version)
-            if prepared.change_set is None:
-                return self._end(plan, "no-change", self.stack.state())
-            plan = replace(plan, changes=prepared.change_set.changes)
-            self._show_changes(plan)
-            if not talk.ask("Do this?", is_sure=self._is_sure):
-                deployment.take_back(plan, self.session, self.stack, prepared)
-                talk.say("Nothing was changed.")
-                return talk.NO
+            return self._do(work)
         except (KeyboardInterrupt, click.Abort):
-            deployment.take_back(plan, self.session, self.stack, prepared)
-            talk.say("Interrupted; nothing was changed. Run the same command again to go on.")
+            talk.say(f"Interrupted; {work.interrupted()}")
             return talk.INTERRUPTED
-        try:
-            with talk.following(len(plan.changes)) as follow:
-                state = self.stack.execute(prepared.change_set, follow)
-        except KeyboardInterrupt:
-            return self._interrupted()
-        deployment.check_code(plan, Reader(self.session, self.region))
-        return self._end(plan, "updated" if plan.is_update else "created", state)
+
+    def _do(self, work: Deployment) -> int:
+        with talk.following(None) as follow:
+            change_set = work.prepare(talk.say, follow)
+        if change_set is None:
+            return self._end(work.plan, "no-change", self.stack.state())
+        self._show_changes(work.plan)
+        if not talk.ask("Do this?", is_sure=self._is_sure):
+            talk.say(f"You said no; {work.take_back()}.")
+            return talk.NO
+        with talk.following(len(change_set.changes)) as follow:
+            state = work.execute(change_set, follow)
+        return self._end(work.plan, "updated" if work.plan.is_update else "created", state)
 
     def _ours(self) -> State | None:
         """Look at the stack, and refuse somebody else's."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy import artifact
@@ -10,6 +11,9 @@ from retry_run_task.commands.deploy.plan import s3_client
 from retry_run_task.commands.deploy.template import parse
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.inventory import Unknown
+from retry_run_task.commands.shared.ownership import CHANGE_SET_PREFIX
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,117 +22,159 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.artifact import Artifact
     from retry_run_task.commands.deploy.plan import Plan
-    from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.shared.stack import Stack
-    from retry_run_task.commands.shared.stack_states import ChangeSet, Happening
+    from retry_run_task.commands.shared.stack_states import ChangeSet, Happening, State
 
 
-@dataclass(slots=True, kw_only=True)
-class Prepared:
-    """What was made so that CloudFormation can say what it would do.
+class Deployment:
+    """One run. It notes what it is about to make before it asks for it, so that an interruption is told truly."""
 
-    Attributes:
-        change_set: What it would do; None if nothing.
-        code_version: Of the zip in the bucket; None if it is not there yet.
-    """
+    def __init__(self, plan: Plan, session: boto3.Session, stack: Stack) -> None:
+        """Take what to do; nothing is done yet."""
+        self.plan = plan
+        self._stack, self._region = stack, plan.region
+        self._s3, self._reader = s3_client(session, plan.region), Reader(session, plan.region)
+        self._change_set = f"{CHANGE_SET_PREFIX}{uuid.uuid4().hex}"
+        self._removes = self._makes_bucket = self._uploads = self._asks = False
+        self._executes: ChangeSet | None = None
 
-    change_set: ChangeSet | None = None
-    code_version: str | None = None
+    def prepare(self, tell: Callable[[str], None], follow: Callable[[Happening], None]) -> ChangeSet | None:
+        """Do everything that the plan says short of changing the stack: it is only asked for a change set.
 
+        A stack that can only be deleted is deleted here. The plan has the version of the code afterwards.
 
-def prepare(
-    plan: Plan,
-    session: boto3.Session,
-    stack: Stack,
-    *,
-    tell: Callable[[str], None],
-    follow: Callable[[Happening], None],
-) -> Prepared:
-    """Do everything that a plan says short of changing the stack: it is only asked for a change set.
+        Raises:
+            DeployError: Something was refused or failed.
+        """
+        plan = self.plan
+        if plan.removes_first:
+            tell(f"removing the stack {plan.stack}, which is {plan.removes_first}")
+            self._removes = True
+            self._stack.delete(follow)
+        if plan.makes_bucket:
+            tell(f"making the bucket {plan.bucket.name}")
+            self._makes_bucket = True
+            artifact.create(self._s3, plan.bucket, plan.tags)
+        elif plan.bucket.is_ours and not artifact.is_protected(self._s3, plan.bucket):
+            artifact.protect(self._s3, plan.bucket)
+        self.plan = plan = replace(plan, code_version=self._put(plan.code, tell))
+        template = plan.template(plan.code_version or "")
+        self._put(template, tell)
+        tell("asking for a change set")
+        self._asks = True
+        change_set = self._stack.prepare(
+            self._change_set,
+            "UPDATE" if plan.is_update else "CREATE",
+            artifact.url(self._s3, plan.bucket, template),
+            {one.name: one.value for one in plan.parameters},
+            tags=plan.tags,
+            role_arn=plan.cloudformation_role,
+        )
+        if change_set is not None:
+            self.plan = replace(plan, changes=change_set.changes)
+            self._check_template(change_set, template)
+        return change_set
 
-    A stack that can only be deleted is deleted here.
+    def execute(self, change_set: ChangeSet, follow: Callable[[Happening], None]) -> State:
+        """Let CloudFormation do it, and return how the stack is afterwards.
 
-    Raises:
-        DeployError: Something was refused or failed.
-    """
-    prepared = Prepared()
-    if plan.removes_first:
-        tell(f"removing the stack {plan.stack}, which is {plan.removes_first}")
-        stack.delete(follow)
-    s3 = s3_client(session, plan.region)
-    if plan.makes_bucket:
-        tell(f"making the bucket {plan.bucket.name}")
-        artifact.create(s3, plan.bucket, plan.tags)
-    elif plan.bucket.is_ours and not artifact.is_protected(s3, plan.bucket):
-        artifact.protect(s3, plan.bucket)
+        Raises:
+            DeployError: It failed, with CloudFormation's first reason; or a function has other code than was uploaded.
+        """
+        self._executes = change_set
+        state = self._stack.execute(change_set, follow)
+        self._check_code()
+        return state
 
-    def put(file: Artifact) -> str:
-        version = artifact.find(s3, plan.bucket, file)
+    def take_back(self) -> str:
+        """Remove what preparing made, since it is not wanted; returns what became of all that, in words.
+
+        Raises:
+            DeployError: Something was refused or failed.
+        """
+        plan = self.plan
+        if self._asks:
+            self._stack.discard(self._change_set, is_new=not plan.is_update)
+        # An installed stack needs its files to roll back to; what a first deployment left nobody needs.
+        if self._uploads and not plan.is_update:
+            artifact.remove(self._s3, plan.bucket, plan.stack)
+        if self._makes_bucket and not plan.is_update:
+            artifact.remove_bucket(self._s3, plan.bucket)
+        if self._uploads and plan.is_update:
+            return f"the stack was not changed; what was uploaded stays in the bucket {plan.bucket.name}"
+        if self._removes and self._stack.state() is None:
+            return f"the stack {plan.stack}, which was {plan.removes_first}, is removed, and nothing else was changed"
+        return "nothing was changed"
+
+    def interrupted(self) -> str:
+        """Find out how far it came, take back what can be, and return that in words."""
+        again = "Run the same command again to go on."
+        try:
+            if self._executes is not None and self._stack.is_executed(self._executes):
+                return f"CloudFormation goes on by itself, if it is not done. {self._follow_it()}"
+            if self._removes and not self._asks:
+                state = self._stack.state()
+                if state is not None and state.status == "DELETE_IN_PROGRESS":
+                    return f"CloudFormation goes on removing the stack. {self._follow_it()}"
+            return f"{self.take_back()}. {again}"
+        except (KeyboardInterrupt, RetryRunTaskError) as error:
+            why = "" if isinstance(error, KeyboardInterrupt) else f" ({str(error).rstrip('.')})"
+            return (
+                f"what was made is not taken back{why}. There may be {self._what_may_be()}. {again} "
+                f"Or remove it with: retry-run-task destroy --stack {self.plan.stack} --region {self._region}"
+            )
+
+    def _follow_it(self) -> str:
+        return (
+            f"Follow it with: aws cloudformation describe-stack-events --stack-name {self.plan.stack} --region "
+            f"{self._region}; or run the same command again, which goes on."
+        )
+
+    def _what_may_be(self) -> str:
+        plan = self.plan
+        parts = [
+            *([f"the bucket {plan.bucket.name}"] if self._makes_bucket else ()),
+            *([f"the code in the bucket {plan.bucket.name}"] if self._uploads else ()),
+            *([f"the change set {self._change_set} of the stack {plan.stack}"] if self._asks else ()),
+        ]
+        return ", ".join(parts) or "nothing"
+
+    def _put(self, file: Artifact, tell: Callable[[str], None]) -> str:
+        version = artifact.find(self._s3, self.plan.bucket, file)
         if version is None:
-            version = artifact.upload(s3, plan.bucket, file)
+            self._uploads = True
+            version = artifact.upload(self._s3, self.plan.bucket, file)
             tell(f"uploaded {file.key.rpartition('/')[2]}")
         return version
 
-    prepared.code_version = put(plan.code)
-    template = plan.template(prepared.code_version)
-    put(template)
-    tell("asking for a change set")
-    prepared.change_set = stack.prepare(
-        "UPDATE" if plan.is_update else "CREATE",
-        artifact.url(s3, plan.bucket, template),
-        {one.name: one.value for one in plan.parameters},
-        tags=plan.tags,
-        role_arn=plan.cloudformation_role,
-    )
-    if prepared.change_set is not None:
-        _check_template(plan, stack, prepared.change_set, template)
-    return prepared
-
-
-def _check_template(plan: Plan, stack: Stack, change_set: ChangeSet, uploaded: Artifact) -> None:
-    """Refuse a change set of another template than was uploaded: somebody may have exchanged it meanwhile."""
-    read = stack.template(change_set)
-    if parse(read) != parse(uploaded.content.decode()):
-        stack.discard(change_set, is_new=not plan.is_update)
-        raise DeployError(
-            f"CloudFormation has read another template from the bucket {plan.bucket.name} than was uploaded, so "
-            "somebody has exchanged it. The stack was not changed.",
-            hint="Look who may write to that bucket, or name another one with --bucket.",
-        )
-
-
-def check_code(plan: Plan, reader: Reader) -> None:
-    """Compare what the functions run with what was uploaded; a bucket without versions cannot hold it still.
-
-    https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html (CodeSha256)
-
-    Raises:
-        DeployError: A function has other code, or AWS does not say.
-    """
-    for name in (f"{plan.stack}-intake", f"{plan.stack}-recover"):
-        answer = reader.read("lambda:GetFunctionConfiguration", FunctionName=name)
-        if isinstance(answer, Unknown):
+    def _check_template(self, change_set: ChangeSet, uploaded: Artifact) -> None:
+        """Refuse a change set of another template than was uploaded: somebody may have exchanged it meanwhile."""
+        if parse(self._stack.template(change_set)) != parse(uploaded.content.decode()):
+            self._stack.discard(self._change_set, is_new=not self.plan.is_update)
             raise DeployError(
-                f"The stack {plan.stack} is deployed; whether {name} runs what was uploaded is not known: {answer.why}."
-            )
-        if answer.get("CodeSha256") != plan.code.checksum:
-            raise DeployError(
-                f"The function {name} runs other code than was uploaded, so somebody has exchanged it in the bucket "
-                f"{plan.bucket.name}.",
-                hint="Look who may write to that bucket, and deploy again with another --bucket.",
+                f"CloudFormation has read another template from the bucket {self.plan.bucket.name} than was "
+                "uploaded, so somebody has exchanged it. The stack was not changed.",
+                hint="Look who may write to that bucket, or name another one with --bucket.",
             )
 
+    def _check_code(self) -> None:
+        """Compare what the functions run with what was uploaded; a bucket without versions cannot hold it still.
 
-def take_back(plan: Plan, session: boto3.Session, stack: Stack, prepared: Prepared) -> None:
-    """Remove what preparing made, since it is not wanted.
+        https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html (CodeSha256)
 
-    Raises:
-        DeployError: Something was refused or failed.
-    """
-    if prepared.change_set is not None:
-        stack.discard(prepared.change_set, is_new=not plan.is_update)
-    # An installed stack needs its files to roll back to; what a first deployment left nobody needs.
-    if not plan.is_update:
-        s3 = s3_client(session, plan.region)
-        artifact.remove(s3, plan.bucket, plan.stack)
-        artifact.remove_bucket(s3, plan.bucket)
+        Raises:
+            DeployError: A function has other code, or AWS does not say.
+        """
+        for name in (f"{self.plan.stack}-intake", f"{self.plan.stack}-recover"):
+            answer = self._reader.read("lambda:GetFunctionConfiguration", FunctionName=name)
+            if isinstance(answer, Unknown):
+                raise DeployError(
+                    f"The stack {self.plan.stack} is deployed; whether {name} runs what was uploaded is not known: "
+                    f"{answer.why}."
+                )
+            if answer.get("CodeSha256") != self.plan.code.checksum:
+                raise DeployError(
+                    f"The function {name} runs other code than was uploaded, so somebody has exchanged it in the "
+                    f"bucket {self.plan.bucket.name}.",
+                    hint="Look who may write to that bucket, and deploy again with another --bucket.",
+                )

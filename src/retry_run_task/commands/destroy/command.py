@@ -76,9 +76,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
             return talk.NO
         removed = _remove(of, resources if state else None, left, now=now, pause=pause)
     except (KeyboardInterrupt, click.Abort):
-        talk.say(
-            "Interrupted; what was begun goes on by itself. Run the same command again to remove the rest."
-        )
+        talk.say(f"Interrupted; {of.interrupted()}")
         return talk.INTERRUPTED
     except DeployError as error:
         return talk.fail(error)
@@ -91,7 +89,7 @@ def _remove(
     if resources is not None:
         _end_recoveries(of, now=now, pause=pause)
         with talk.following(len(resources)) as follow:
-            of.stack.delete(follow)
+            of.delete_stack(follow)
     return of.remove_leftovers(left, talk.say)
 
 

@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from retry_run_task.commands.deploy import artifact, template
 from retry_run_task.commands.deploy.plan import s3_client
 from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.artifact import Bucket
     from retry_run_task.commands.shared.inventory import Identity
     from retry_run_task.commands.shared.stack import Stack
-    from retry_run_task.commands.shared.stack_states import State
+    from retry_run_task.commands.shared.stack_states import Happening, State
 
 # Where `verify` writes its records, in the trail's log group.
 STREAM = "retry-run-task-verify"
@@ -77,6 +78,10 @@ class Removal:
     def __init__(self, session: boto3.Session, identity: Identity, region: str, stack: Stack) -> None:
         """Take whose credentials to use; nothing is asked yet."""
         self.stack = stack
+        # What was asked for, noted before it is, since an interruption does not tell whether it was done.
+        self._stopped: set[str] = set()
+        self._deletes = False
+        self._removes: list[str] = []
         self._session, self._identity, self._region = session, identity, region
         self._functions: LambdaClient = session.client("lambda", region_name=region, config=_CONFIG)
         self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
@@ -117,6 +122,7 @@ class Removal:
             DeployError: AWS did not stop it.
         """
         doing = f"stop the recovery {recovery.name}"
+        self._stopped.add(recovery.name)
         with calling(doing):
             try:
                 self._functions.stop_durable_execution(
@@ -129,6 +135,34 @@ class Removal:
             except ClientError as error:
                 if code_of(error) not in _GONE | {"InvalidParameterValueException"}:
                     raise refused(error, doing) from None
+
+    def delete_stack(self, tell: Callable[[Happening], None]) -> None:
+        """Delete the stack and wait until it is gone.
+
+        Raises:
+            DeployError: Something could not be deleted.
+        """
+        self._deletes = True
+        self.stack.delete(tell)
+
+    def interrupted(self) -> str:
+        """Find out how far it came, and return that in words."""
+        name = self.stack.name
+        done = [f"{len(self._stopped)} recoveries were told to stop"] if self._stopped else []
+        if self._deletes:
+            try:
+                state = self.stack.state()
+            except (KeyboardInterrupt, RetryRunTaskError):
+                done.append(f"CloudFormation may be deleting the stack {name}")
+            else:
+                if state is None:
+                    done.append(f"the stack {name} is deleted")
+                elif state.status == "DELETE_IN_PROGRESS":
+                    done.append(f"CloudFormation goes on deleting the stack {name}")
+        done += [f"the removal of {what} was begun" for what in self._removes]
+        if not done:
+            return "nothing was removed."
+        return f"{', and '.join(done)}. Run the same command again to remove the rest."
 
     def leftovers(self, state: State | None, bucket_name: str, log_group: str) -> Leftovers:
         """Look for what is beside the stack.
@@ -165,6 +199,7 @@ class Removal:
         kept = []
         if left.has_stream:
             tell(f"removing the log stream {STREAM} from {left.log_group}")
+            self._removes.append(f"the log stream {STREAM}")
             with calling(f"remove the log stream {STREAM}"):
                 try:
                     self._logs.delete_log_stream(logGroupName=left.log_group, logStreamName=STREAM)
@@ -174,8 +209,11 @@ class Removal:
         if left.has_bucket:
             s3 = s3_client(self._session, self._region)
             if left.files:
+                self._removes.append(f"the code in the bucket {left.bucket.name}")
                 tell(f"removing {left.files} versions of files from the bucket {left.bucket.name}")
                 artifact.remove(s3, left.bucket, self.stack.name)
+            if left.bucket.is_ours:
+                self._removes.append(f"the bucket {left.bucket.name}")
             if not left.bucket.is_ours:
                 kept.append(f"the bucket {left.bucket.name}: it is yours")
             elif not artifact.remove_bucket(s3, left.bucket):

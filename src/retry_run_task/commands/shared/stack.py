@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events
 from __future__ import annotations
 
 import json
-import uuid
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
@@ -27,6 +26,10 @@ if TYPE_CHECKING:
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 8})
 
 _WHAT_DID_NOT_CHANGE = ("didn't contain changes", "No updates are to be performed")
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeleteChangeSet.html
+_NO_CHANGE_SET = frozenset({"ChangeSetNotFound", "ChangeSetNotFoundException"})
+_NOT_YET = frozenset({"InvalidChangeSetStatus", "InvalidChangeSetStatusException"})
+_MOST_LOOKS = 60
 _ACTIONS = {"Add": "add", "Modify": "change", "Remove": "remove", "Import": "add", "Dynamic": "change"}
 _REPLACES = {"True": True, "False": False}
 
@@ -111,6 +114,7 @@ class Stack:
 
     def prepare(
         self,
+        name: str,
         kind: ChangeSetTypeType,
         template_url: str,
         parameters: Mapping[str, str],
@@ -121,6 +125,7 @@ class Stack:
         """Make a change set; returns None if nothing would change.
 
         Args:
+            name: Of the change set.
             kind: Whether it is for a stack that there is.
             template_url: Where CloudFormation finds the template.
             parameters: All of them.
@@ -136,7 +141,7 @@ class Stack:
         with calling("make a change set"):
             made = self._client.create_change_set(
                 StackName=self.name,
-                ChangeSetName=f"{ownership.CHANGE_SET_PREFIX}{uuid.uuid4().hex}",
+                ChangeSetName=name,
                 ChangeSetType=kind,
                 TemplateURL=template_url,
                 Parameters=[
@@ -157,7 +162,7 @@ class Stack:
                 described = self._client.describe_change_set(ChangeSetName=arn, NextToken=token)
                 changes += described.get("Changes", ())
         if described["Status"] == "FAILED":
-            self.discard(ChangeSet(arn=arn, stack_id=stack_id, changes=()), is_new=kind == "CREATE")
+            self.discard(name, is_new=kind == "CREATE")
             if any(words in reason for words in _WHAT_DID_NOT_CHANGE):
                 return None
             raise DeployError(f"CloudFormation cannot make a change set: {one_line(reason)}.")
@@ -175,18 +180,48 @@ class Stack:
             ),
         )
 
-    def discard(self, change_set: ChangeSet, *, is_new: bool) -> None:
-        """Take a change set back, and with it the empty stack that it may have made.
+    def discard(self, change_set: str, *, is_new: bool) -> None:
+        """Take a change set back, if it was made, and with it the empty stack that it may have made.
+
+        Args:
+            change_set: Its name.
+            is_new: Whether it was to make the stack.
 
         Raises:
             DeployError: AWS did not do it.
         """
         with calling("remove the change set"):
-            self._client.delete_change_set(ChangeSetName=change_set.arn)
-        state = self.state(change_set.stack_id) if is_new else None
-        if state is not None and state.status in NEW:
+            for _ in range(_MOST_LOOKS):
+                try:
+                    self._client.delete_change_set(StackName=self.name, ChangeSetName=change_set)
+                except ClientError as error:
+                    if code_of(error) in _NO_CHANGE_SET or "does not exist" in message_of(error):
+                        break
+                    # One that is just being made cannot be removed before it is there.
+                    if code_of(error) not in _NOT_YET:
+                        raise
+                    self._pause()
+                else:
+                    break
+        state = self.state() if is_new else None
+        if state is not None and state.status in NEW and not self._change_sets():
             with calling(f"remove the empty stack {self.name}"):
-                self._client.delete_stack(StackName=change_set.stack_id)
+                self._client.delete_stack(StackName=state.stack_id)
+
+    def is_executed(self, change_set: ChangeSet) -> bool:
+        """Tell whether CloudFormation has begun with a change set; when it is done, it forgets it.
+
+        Raises:
+            DeployError: AWS does not say.
+        """
+        with calling("look at the change set"):
+            try:
+                found = self._client.describe_change_set(ChangeSetName=change_set.arn)
+            except ClientError as error:
+                if code_of(error) in _NO_CHANGE_SET:
+                    return True
+                raise
+        return found["ExecutionStatus"] not in ("AVAILABLE", "UNAVAILABLE")
 
     def execute(self, change_set: ChangeSet, tell: Callable[[Happening], None]) -> State:
         """Do what a change set says, and return how the stack is afterwards.
