@@ -37,7 +37,11 @@ DEPLOYER = {
                 "cloudformation:DeleteChangeSet",
                 "cloudformation:DeleteStack",
             ),
-            *("cloudformation:DescribeChangeSet", "cloudformation:DescribeStackEvents"),
+            *(
+                "cloudformation:DescribeChangeSet",
+                "cloudformation:DescribeEvents",
+                "cloudformation:DescribeStackEvents",
+            ),
             *(
                 "cloudformation:DescribeStacks",
                 "cloudformation:ExecuteChangeSet",
@@ -47,6 +51,10 @@ DEPLOYER = {
             "cloudformation:ListStackResources",
         ),
         [f"arn:*:cloudformation:*:*:stack/{STACK}/*"],
+    ),
+    "AreTheNamesFree": (
+        ("iam:GetRole",),
+        [f"arn:*:iam::*:role/{STACK}-*", f"arn:*:iam::*:role/*/{STACK}-*"],
     ),
     "BucketOfTheCode": (
         (

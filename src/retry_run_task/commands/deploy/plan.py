@@ -15,6 +15,7 @@ from retry_run_task.commands.deploy import artifact, own_policy, preview, templa
 from retry_run_task.commands.deploy.choices import choose
 from retry_run_task.commands.deploy.own_policy import OwnPolicy
 from retry_run_task.commands.deploy.statements import Statement, statements
+from retry_run_task.commands.deploy.taken import check_names
 from retry_run_task.commands.shared import stack_states
 from retry_run_task.errors import ConfigError
 
@@ -208,11 +209,15 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         old = template.Filled(
             template.parse(before), stack.name, inventory.identity, inventory.region, installed
         )
+    changes = preview.changes(old, new, parsed)
+    removes_first = status if status in stack_states.BROKEN else ""
+    # What is left of a broken stack has its names, and goes with it.
+    unseen = () if removes_first else check_names(new, changes, stack.name, reader)
     return Plan(
         stack=stack.name,
         region=inventory.region,
         identity=inventory.identity,
-        removes_first=status if status in stack_states.BROKEN else "",
+        removes_first=removes_first,
         is_update=is_update,
         bucket=bucket,
         makes_bucket=not is_there,
@@ -224,8 +229,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         tags={**state.tags, **tags} if tags and state and is_update else tags,
         cloudformation_role=cloudformation_role,
         statements=statements(new),
-        changes=preview.changes(old, new, parsed),
-        notes=_notes(choice, status),
+        changes=changes,
+        notes=(*_notes(choice, status), *unseen),
     )
 
 

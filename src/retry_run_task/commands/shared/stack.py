@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.commands.shared import ownership
 from retry_run_task.commands.shared.faults import DeployError, calling, code_of, message_of, one_line, refused
@@ -162,10 +162,16 @@ class Stack:
                 described = self._client.describe_change_set(ChangeSetName=arn, NextToken=token)
                 changes += described.get("Changes", ())
         if described["Status"] == "FAILED":
+            has_changes = not any(words in reason for words in _WHAT_DID_NOT_CHANGE)
+            # Before the change set is removed, and the reasons with it.
+            reasons = self._reasons(arn, reason) if has_changes else ()
             self.discard(name, is_new=kind == "CREATE")
-            if any(words in reason for words in _WHAT_DID_NOT_CHANGE):
+            if not has_changes:
                 return None
-            raise DeployError(f"CloudFormation cannot make a change set: {one_line(reason)}.")
+            raise DeployError(
+                f"CloudFormation cannot make a change set: {'; '.join(reasons) or one_line(reason)}.",
+                hint="Correct that and run the same command again." if reasons else "",
+            )
         return ChangeSet(
             arn=arn,
             stack_id=stack_id,
@@ -179,6 +185,33 @@ class Stack:
                 for one in (change.get("ResourceChange", {}) for change in changes)
             ),
         )
+
+    def _reasons(self, change_set_arn: str, status_reason: str) -> tuple[str, ...]:
+        """Return why CloudFormation refuses a change set, by resource; none if it does not say.
+
+        The status of the change set names only the validation that failed. By the name of a change set the events are
+        not found, by its ARN they are. https://github.com/aws-cloudformation/cloudformation-cli/issues/1116
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html
+        """
+        try:
+            pages = self._client.get_paginator("describe_events").paginate(
+                ChangeSetName=change_set_arn, Filters={"FailedEvents": True}
+            )
+            events: list[Any] = [one for page in pages for one in page["OperationEvents"]]
+        except (ClientError, BotoCoreError) as error:
+            return (
+                f"{one_line(status_reason)} (the reasons themselves cannot be read: {one_line(str(error))})",
+            )
+        found = []
+        for one in events:
+            if "WARN" in (one.get("ValidationFailureMode"), one.get("HookFailureMode")):
+                continue
+            named = ("ValidationStatusReason", "HookStatusReason", "ResourceStatusReason")
+            why = next((one_line(one[name]) for name in named if one.get(name)), "")
+            if why and one.get("LogicalResourceId"):
+                why = f"{one['LogicalResourceId']} ({one.get('ResourceType', '')}): {why}"
+            found.append(why)
+        return tuple(filter(None, dict.fromkeys(found)))
 
     def discard(self, change_set: str, *, is_new: bool) -> None:
         """Take a change set back, if it was made, and with it the empty stack that it may have made.
