@@ -1,7 +1,4 @@
-"""ECS as far as a recovery meets it, fast enough for millions of calls.
-
-It answers as ``local.ecs`` does, which a test shows with the same script of calls to both; what that model checks
-of a request (types, clusters, task definitions, limits) is left out, since only whole requests come here.
+"""The local ECS for one night: its capacity, its faults and its rate limits are those that the night says.
 
 AWS does not say whether one call looks for room in all zones of its subnets or in one of them; ``night.Placement``
 has both.
@@ -10,32 +7,24 @@ has both.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.launch.schedule import NoMatch
-from retry_run_task.launch.values import (
-    Answer,
-    FailedLaunch,
-    Failure,
-    JsonObject,
-    Lost,
-    Origin,
-    Phase,
-    Placed,
-    Refused,
-    Request,
-    TaskState,
-)
-from retry_run_task.local.ecs.capacity import FARGATE, Share, TokenBucket, providers_for
+from retry_run_task.launch.values import Answer, Failure, Lost, Origin, Placed, Refused
+from retry_run_task.local.ecs.capacity import Capacity, Pool, TokenBucket, launch_rates
+from retry_run_task.local.ecs.faults import FailedStart, Faults
+from retry_run_task.local.ecs.service import Ecs, EcsError
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.recovery.ports import Background
 from retry_run_task.simulate.night import ACCOUNT, CLUSTER, ENI_TIMEOUT, REGION, START, Placement, Task
-from retry_run_task.simulate.outlook import Room
+from retry_run_task.simulate.outlook import Room, chance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from retry_run_task.launch.values import FailedLaunch, JsonObject, Request, TaskState
     from retry_run_task.messages.message import Message
     from retry_run_task.simulate.night import Night, Track
     from retry_run_task.simulate.virtual import Timeline
@@ -43,41 +32,69 @@ if TYPE_CHECKING:
 # A network interface that does not come is given up after some minutes; three have been seen.
 # https://github.com/dagster-io/dagster/issues/17212
 ENI_TIMEOUT_S = 180.0
+# How long a task is torn down, as in the local ECS.
+TEAR_DOWN = Lifecycle().stopping_for
 
-# ECS forgets a token after 24 hours, or an hour after its last task stopped, whichever comes first.
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
-TOKEN_LIFE_S, TOKEN_LIFE_AFTER_STOP_S = 24 * 3600.0, 3600.0
-# Of failures that are over an hour old it only knows how many there were (same page).
-REASONS_KEPT_S = 3600.0
+# What SDKs do beneath a policy: three tries of one call, after up to 1 s and up to 2 s, with one client token.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+SDK_TRIES = 3
 
-THROTTLED = Refused(failure=Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded"))
-NO_ANSWER = Lost(
-    failure=Failure(
-        origin=Origin.ERROR,
-        code="ServerException",
-        reason="Service Unavailable. Please try again later.",
-    )
-)
-START_FAILED = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=ENI_TIMEOUT)
+# RunTask on Fargate, and ListTasks with DescribeTasks.
+# https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
+CALLS_PER_S, READS_PER_S, READS_AT_ONCE = 20, 20, 100
 
-_NO_REASON = Failure(origin=Origin.ANSWER)
-_NOT_PARAMETERS = frozenset({"clientToken", "cluster"})
+_SERVER_ERROR = 500
 _EPOCH = datetime.fromtimestamp(START, UTC)
+_TIMES = ("createdAt", "startedAt", "stoppingAt", "stoppedAt")
+# Where subnets are that a policy adds and that the night knows nothing of: there is no room in them.
+_ELSEWHERE = "elsewhere"
 
 
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    body: Mapping[str, Any]
-    answer: Placed
-    tasks: tuple[Task, ...]
-    time: float
+class _Rooms(Capacity):
+    """Capacity as the outlooks of a night have it."""
 
-    def is_known(self, now: float) -> bool:
-        if now - self.time >= TOKEN_LIFE_S:
-            return False
-        # A result without tasks has no life to add an hour to; that it lasts 24 hours is assumed.
-        last_stop = max((task.stops_at for task in self.tasks), default=float("inf"))
-        return now < last_stop + TOKEN_LIFE_AFTER_STOP_S
+    def __init__(self, night: Night, now: Callable[[], float]) -> None:
+        super().__init__(launch_rates(night.limits.region))
+        self._rooms = {key: Room(outlook) for key, outlook in night.outlooks.items()}
+        self._now, self._pool = now, Pool()
+        self.reason = night.reason
+        if night.placement is Placement.ONE:
+            self.first_place = night.place_for
+
+    def take(self, zone: str, provider: str) -> Pool | None:
+        room = self._rooms.get((zone, provider))
+        if zone == _ELSEWHERE or (room is not None and not room.take(self._now())):
+            return None
+        self._pool.used += 1
+        return self._pool
+
+
+class _NightFaults(Faults):
+    """What a night makes go wrong with the call that is being made."""
+
+    def __init__(self, night: Night, now: Callable[[], float]) -> None:
+        super().__init__()
+        self._night, self._now = night, now
+        self.calling: Track | None = None
+
+    def is_throttled(self, now: datetime) -> bool:  # noqa: ARG002 - the night has a time of its own
+        track = self.calling
+        return track is not None and self._night.is_throttled(self._now(), track.spec.index, track.calls)
+
+    def is_answer_lost(self) -> bool:
+        track = self.calling
+        return track is not None and self._night.is_lost(track.spec.index, track.calls)
+
+    def next_failed_start(self) -> FailedStart | None:
+        """Say how the task that is being made fails to start, and note that it is made."""
+        now, track = self._now(), self.calling
+        fails = not self._night.starts.is_open(now)
+        if track is not None:
+            track.add(Task(created_at=now, fails=fails))
+        if not fails:
+            return None
+        after = timedelta(seconds=ENI_TIMEOUT_S)
+        return FailedStart(stop_code="TaskFailedToStart", stopped_reason=ENI_TIMEOUT, after=after)
 
 
 class Cloud:
@@ -86,185 +103,170 @@ class Cloud:
     Attributes:
         called: RunTask calls until now.
         calls_in: RunTask calls in each second of the night.
+        reads_in: ListTasks and DescribeTasks calls in each second of the night.
     """
 
     def __init__(self, night: Night, timeline: Timeline) -> None:
         self.night = night
         self.called = 0
         self.calls_in: Counter[int] = Counter()
+        self.reads_in: Counter[int] = Counter()
         self._timeline = timeline
-        self._rooms = {key: Room(outlook) for key, outlook in night.outlooks.items()}
-        self._tokens: dict[str, _Remembered] = {}
-        self._started = 0
-        self._turn = 0
-        self._no_room = Failure(origin=Origin.ANSWER, reason=night.reason)
-        # RunTask on Fargate: 20 calls a second, 20 at once; launches: 20 a second, 100 at once, on-demand and
-        # Spot apart. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
-        self._calls = TokenBucket(rate=20, burst=20)
-        self._launches = {provider: TokenBucket(rate=20, burst=100) for provider in FARGATE}
+        self._faults = _NightFaults(night, lambda: self.now)
+        self.ecs = Ecs(
+            account=ACCOUNT,
+            region=REGION,
+            now=lambda: _EPOCH + timedelta(seconds=self.now),
+            capacity=_Rooms(night, lambda: self.now),
+            faults=self._faults,
+        )
+        self.ecs.run_task_rate = TokenBucket(rate=CALLS_PER_S * night.limits.ours, burst=CALLS_PER_S)
+        self.ecs.read_rate = TokenBucket(rate=READS_PER_S * night.limits.ours, burst=READS_AT_ONCE)
+        if night.placement is Placement.ONE:
+            self.ecs.zones_tried = 1
+        self.ecs.create_cluster(CLUSTER)
+        self.ecs.register_task_definition("nightly")
+        for subnet, zone in night.zones.items():
+            self.ecs.add_subnet(subnet, zone)
+        self._subnets = set(night.zones)
 
     @property
     def now(self) -> float:
         """The time in seconds of the night."""
         return self._timeline.now - START
 
-    def run_task(self, body: Mapping[str, Any], track: Track) -> Answer:
-        """RunTask for a launch."""
+    def run_task(self, body: Mapping[str, Any], track: Track, *, is_repeat: bool = False) -> Answer:
+        """RunTask for a launch, once; a repeat is one that an SDK makes by itself."""
         now = self.now
         track.calls += 1
+        track.repeats += is_repeat
         self.called += 1
         self.calls_in[int(now)] += 1
-        answer, how = self._answer(body, track, now)
+        self._add_subnets(body)
+        self._faults.calling, self.ecs.lifecycle = track, track.lifecycle()
+        fails = sum(task.fails for task in track.tasks)
+        try:
+            answer = _placed(self.ecs.run_task(body))
+        except EcsError as error:
+            answer = _refusal(error)
+        finally:
+            self._faults.calling = None
+        how = _how(answer, fails=sum(task.fails for task in track.tasks) > fails)
         if how == "throttled":
             track.throttled += 1
         if track.log is not None:
             track.log.append((now, how))
         return answer
 
-    def _answer(self, body: Mapping[str, Any], track: Track, now: float) -> tuple[Answer, str]:
-        index, nth = track.spec.index, track.calls
-        if not self._calls.take(_moment(now)) or self.night.is_throttled(now, index, nth):
-            return THROTTLED, "throttled"
-        token = body.get("clientToken")
-        known = self._tokens.get(token) if token is not None else None
-        if known is not None and known.is_known(now):
-            answer = self._again(body, known, now)
-        else:
-            placed = self._launch(body, track, now)
-            if placed is None:
-                return THROTTLED, "throttled"
-            answer, tasks = placed
-            if token is not None:
-                self._tokens[token] = _Remembered(body, answer, tasks, now)
-        if self.night.is_lost(index, nth):
-            return NO_ANSWER, "lost"
-        if not answer.task_arns:
-            return answer, "full"
-        # A token that is asked again gives the task that its first call has started.
-        return answer, "lost" if all(task.fails for task in track.tasks) else "placed"
+    def run_task_as_sdk(
+        self, body: Mapping[str, Any], track: Track, pause: Callable[[float], None]
+    ) -> Answer:
+        """RunTask for a launch, with what an SDK repeats by itself."""
+        for nth in range(1, SDK_TRIES + 1):
+            answer = self.run_task(body, track, is_repeat=nth > 1)
+            if nth == SDK_TRIES or not is_repeated(answer):
+                break
+            pause(self.sdk_wait(track, nth))
+        return answer
 
-    @staticmethod
-    def _again(body: Mapping[str, Any], known: _Remembered, now: float) -> Placed:
-        if _parameters(body) == _parameters(known.body):
-            if now - known.time <= REASONS_KEPT_S:
-                return known.answer
-            return Placed(
-                task_arns=known.answer.task_arns, failures=(_NO_REASON,) * len(known.answer.failures)
-            )
-        # ConflictException: its resourceIds are the tasks that the token has started.
-        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-        return Placed(task_arns=tuple(task.arn for task in known.tasks), is_conflict=True)
+    def sdk_wait(self, track: Track, nth: int) -> float:
+        """Return how long an SDK waits after the nth try of a call."""
+        return 2.0 ** (nth - 1) * chance(self.night.seed ^ _SDK, track.spec.index * 100_003 + track.calls)
 
-    def _launch(
-        self, body: Mapping[str, Any], track: Track, now: float
-    ) -> tuple[Placed, tuple[Task, ...]] | None:
-        """Place what finds room; None if the account launches too much at the moment."""
-        zones = self._zones(body)
-        tasks: list[Task] = []
-        failures: list[Failure] = []
-        for provider in _providers(body):
-            if not self._take(zones, provider, now):
-                failures.append(self._no_room)
-            elif (bucket := self._launches.get(provider)) is not None and not bucket.take(_moment(now)):
-                if not tasks:
-                    return None
-                failures.append(self._no_room)
-            else:
-                tasks.append(self._task(track, now))
-        for task in tasks:
-            track.add(task)
-        answer = Placed(task_arns=tuple(task.arn for task in tasks), failures=tuple(failures))
-        return answer, tuple(tasks)
-
-    def _zones(self, body: Mapping[str, Any]) -> list[str]:
+    def _add_subnets(self, body: Mapping[str, Any]) -> None:
         network = body.get("networkConfiguration")
-        subnets = network["awsvpcConfiguration"]["subnets"] if network else self.night.zones
-        # A policy may add subnets that the night knows nothing of: there is no room in them.
-        return [self.night.zones[subnet] for subnet in subnets if subnet in self.night.zones]
-
-    def _take(self, zones: list[str], provider: str, now: float) -> bool:
-        # Begins with another zone each time, as the local model does.
-        self._turn += 1
-        if zones and self.night.placement is Placement.ONE:
-            zones = [self.night.zone_for(self._turn, zones)]
-        for step in range(len(zones)):
-            room = self._rooms.get((zones[(self._turn + step) % len(zones)], provider))
-            if room is None or room.take(now):
-                return True
-        return False
-
-    def _task(self, track: Track, now: float) -> Task:
-        self._started += 1
-        fails = not self.night.starts.is_open(now)
-        runs_at = now + (ENI_TIMEOUT_S if fails else track.spec.boot_s)
-        return Task(
-            arn=f"arn:aws:ecs:{REGION}:{ACCOUNT}:task/{CLUSTER}/{self._started:032x}",
-            created_at=now,
-            runs_at=runs_at,
-            stops_at=runs_at if fails else runs_at + track.spec.run_s,
-            fails=fails,
-        )
+        for subnet in network["awsvpcConfiguration"]["subnets"] if network else ():
+            if subnet not in self._subnets:
+                self._subnets.add(subnet)
+                self.ecs.add_subnet(subnet, _ELSEWHERE)
 
 
-def _moment(now: float) -> datetime:
-    return _EPOCH + timedelta(seconds=now)
+_SDK = 0x3C6EF372FE94F82B
 
 
-def _parameters(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in body.items() if k not in _NOT_PARAMETERS and v is not None}
+def is_repeated(answer: Answer) -> bool:
+    """Tell whether an SDK makes a call again by itself."""
+    return isinstance(answer, Lost) or (
+        isinstance(answer, Refused) and answer.failure.code == "ThrottlingException"
+    )
 
 
-def _providers(body: Mapping[str, Any]) -> list[str]:
-    """Return the provider of each task that is asked for."""
-    count: int = body.get("count") or 1
-    strategy = body.get("capacityProviderStrategy")
-    if not strategy:
-        return [str(body.get("launchType") or "EC2")] * count
-    shares = [Share(s["capacityProvider"], s.get("base", 0), s.get("weight", 0)) for s in strategy]
-    return providers_for(shares, count)
+def _placed(response: JsonObject) -> Answer:
+    return Placed(
+        task_arns=tuple(task["taskArn"] for task in response["tasks"]),
+        failures=tuple(_failure(item.get("reason") or "") for item in response["failures"]),
+    )
 
 
-def state(task: Task, now: float) -> TaskState:
-    """Return what ECS says of a task now. Every task here was started by a recovery."""
-    if now < task.runs_at:
-        return TaskState(arn=task.arn, phase=Phase.STARTING, is_ours=True)
-    if task.fails:
-        return TaskState(arn=task.arn, phase=Phase.FAILED, failure=START_FAILED, is_ours=True)
-    return TaskState(arn=task.arn, phase=Phase.RUNS, is_ours=True)
+def _failure(reason: str, _known: dict[str, Failure] = {}) -> Failure:  # noqa: B006 - there are few, and they are met often
+    known = _known.get(reason)
+    if known is None:
+        known = _known[reason] = Failure(origin=Origin.ANSWER, reason=reason)
+    return known
+
+
+def _raised(error: EcsError) -> Failure:
+    return Failure(origin=Origin.ERROR, code=error.code, reason=error.message)
+
+
+def _refusal(error: EcsError) -> Answer:
+    failure = _raised(error)
+    if error.code == "ConflictException":
+        # Its resourceIds are the tasks that the token has started.
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+        arns: Any = error.extra["resourceIds"]
+        return Placed(task_arns=tuple(arns), is_conflict=True)
+    return Lost(failure=failure) if error.status >= _SERVER_ERROR else Refused(failure=failure)
+
+
+def _how(answer: Answer, *, fails: bool) -> str:
+    """Say how a call ended, for the picture of a night."""
+    match answer:
+        case Refused():
+            return "throttled"
+        case Placed(task_arns=arns):
+            return "full" if not arns else "lost" if fails else "placed"
+        case _:
+            return "lost"
 
 
 class CloudWorld:
-    """What the recovery of one launch can do and see: a ``core.recovery.World`` that nothing hides from."""
+    """What the recovery of one launch can do and see: a ``recovery.loop.World`` that nothing hides from.
 
-    __slots__ = ("_cloud", "_track")
+    Args:
+        cloud: Where it calls.
+        track: What becomes of its launch.
+        pause: Lets time pass within an invocation, in seconds.
+    """
 
-    def __init__(self, cloud: Cloud, track: Track) -> None:
-        self._cloud, self._track = cloud, track
+    __slots__ = ("_cloud", "_pause", "_track")
+
+    def __init__(self, cloud: Cloud, track: Track, pause: Callable[[float], None] = lambda _: None) -> None:
+        self._cloud, self._track, self._pause = cloud, track, pause
 
     def now(self) -> float:
         """Return the time as seconds since 1970."""
         return self._cloud.now + START
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
-        """Return a rule that runs once a night."""
+        """Return a rule, and when its next run is due."""
+        due_s = self._cloud.night.next_due_s
         return Background(
             name="nightly",
             arn=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/nightly",
-            next_due=launch.event_time.timestamp() + 24 * 3600,
+            next_due=launch.event_time.timestamp() + due_s,
             event_age_s=24 * 3600,
         )
 
     def look(
-        self,
-        launch: FailedLaunch,  # noqa: ARG002
-        *,
-        original: bool,  # noqa: ARG002
-        ghosts: tuple[str, ...] = (),  # noqa: ARG002
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
     ) -> tuple[TaskState, ...] | Failure:
-        """Return the tasks of this launch that are starting or running."""
-        if not self._track.tasks:
-            return ()
-        return self._states(self._track.tasks, but=Phase.FAILED)
+        """Return the tasks of this launch, as recover looks for them."""
+        client: Any = self
+        try:
+            return aws_tasks.already_there(client, launch, original=original, ghosts=ghosts)
+        except EcsError as error:
+            return _raised(error)
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:  # noqa: ARG002
         """Nothing is hidden in a simulated record."""
@@ -273,16 +275,56 @@ class CloudWorld:
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:  # noqa: ARG002
         """Call RunTask."""
         self._track.is_taken_up = True
-        return self._cloud.run_task(body, self._track)
+        return self._cloud.run_task_as_sdk(body, self._track, self._pause)
 
-    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:  # noqa: ARG002
-        """Return how tasks are."""
-        return self._states([task for task in self._track.tasks if task.arn in arns])
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
+        """Return how tasks are, as recover watches them."""
+        client: Any = self
+        try:
+            return aws_tasks.states(client, launch, arns)
+        except EcsError as error:
+            return _raised(error)
 
     def notify(self, message: Message) -> str | None:  # noqa: ARG002
         """Every message is taken."""
         return None
 
-    def _states(self, tasks: list[Task], but: Phase | None = None) -> tuple[TaskState, ...]:
-        now = self._cloud.now
-        return tuple(s for s in (state(task, now) for task in tasks) if s.phase is not but)
+    # What follows is as much of boto3's ECS client as a look needs.
+
+    def get_paginator(self, _operation: str) -> CloudWorld:
+        """Return what lists tasks page by page."""
+        return self
+
+    def paginate(self, **call: Any) -> Iterator[JsonObject]:
+        """List tasks."""
+        while True:
+            page = self._read(self._cloud.ecs.list_tasks, call)
+            yield page
+            if "nextToken" not in page:
+                return
+            call["nextToken"] = page["nextToken"]
+
+    def list_tasks(self, **call: Any) -> JsonObject:
+        """List tasks, one page."""
+        return self._read(self._cloud.ecs.list_tasks, call)
+
+    def describe_tasks(self, **call: Any) -> JsonObject:
+        """Describe tasks, with times as boto3 has them."""
+        answer = self._read(self._cloud.ecs.describe_tasks, call)
+        for task in answer["tasks"]:
+            for name in _TIMES:
+                if name in task:
+                    task[name] = datetime.fromtimestamp(task[name], UTC)
+        return answer
+
+    def _read(self, call: Callable[[JsonObject], JsonObject], body: JsonObject) -> JsonObject:
+        nth = 1
+        while True:
+            self._cloud.reads_in[int(self._cloud.now)] += 1
+            try:
+                return call(body)
+            except EcsError:
+                if nth == SDK_TRIES:
+                    raise
+            self._pause(self._cloud.sdk_wait(self._track, nth))
+            nth += 1

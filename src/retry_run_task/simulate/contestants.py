@@ -12,7 +12,14 @@ from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.launch.values import Answer, Lost, Placed, Refused
 from retry_run_task.recovery import ports
 from retry_run_task.recovery.loop import recover
-from retry_run_task.simulate.cloud import Cloud, CloudWorld
+from retry_run_task.simulate.cloud import (
+    ENI_TIMEOUT_S,
+    SDK_TRIES,
+    TEAR_DOWN,
+    Cloud,
+    CloudWorld,
+    is_repeated,
+)
 from retry_run_task.simulate.night import (
     HORIZON_S,
     START,
@@ -26,7 +33,7 @@ from retry_run_task.simulate.night import (
 )
 from retry_run_task.simulate.outlook import Outlook, Room
 from retry_run_task.simulate.peers import Asks, Peer, Way
-from retry_run_task.simulate.runs import Running, Runs
+from retry_run_task.simulate.runs import RESUME_BACKOFFS, Backoff, Running, Runs, pause
 from retry_run_task.simulate.virtual import Timeline
 
 if TYPE_CHECKING:
@@ -47,14 +54,18 @@ class Met:
     Attributes:
         tracks: What became of each launch.
         calls_in: RunTask calls in each second.
+        reads_in: Reads of ECS in each second.
         operations: Durable operations, of this project's policies.
         invocations: Invocations of the function that recovers.
+        throttled_invocations: Those that found no free place, and were tried again.
     """
 
     tracks: list[Track]
     calls_in: Counter[int]
+    reads_in: Counter[int] = field(default_factory=Counter)
     operations: int = 0
     invocations: int = 0
+    throttled_invocations: int = 0
 
 
 class Contestant(Protocol):
@@ -93,6 +104,8 @@ class Ours:
         way: By which of the two ways a failed call is known; a failed start has a way of its own.
         concurrency: How many invocations there may be at a time; None for no limit.
         invocation_s: How long one takes, in seconds; longer if it makes more calls than a running one may.
+        calls_per_second: How many RunTask calls a running one may make.
+        backoff: When a resume that found no free place comes back.
     """
 
     name: str
@@ -100,6 +113,8 @@ class Ours:
     way: Way = Way.EVENTBRIDGE
     concurrency: int | None = CONCURRENCY
     invocation_s: float = INVOCATION_S
+    calls_per_second: float = CALLS_PER_SECOND
+    backoff: Backoff = RESUME_BACKOFFS[-1]
     reading: str = (
         "The loop and the policy that run in Lambda, from the moment at which the failed call is known."
     )
@@ -113,7 +128,9 @@ class Ours:
             timeline,
             concurrency=self.concurrency,
             duration_s=self.invocation_s,
-            held_s=lambda: cloud.called / CALLS_PER_SECOND,
+            held_s=lambda: cloud.called / self.calls_per_second,
+            resume_backoff=self.backoff,
+            seed=night.seed,
         )
         tracks = _tracks(night, keeps_log=keeps_log)
         started: list[Running] = []
@@ -125,8 +142,10 @@ class Ours:
         return Met(
             tracks=tracks,
             calls_in=cloud.calls_in,
+            reads_in=cloud.reads_in,
             operations=sum(running.operations for running in started),
             invocations=sum(running.invocations for running in started),
+            throttled_invocations=sum(running.throttled for running in started),
         )
 
     def _start(self, track: Track, cloud: Cloud, runs: Runs, started: list[Running]) -> None:
@@ -140,7 +159,11 @@ class Ours:
         return recover(
             failed_launch(cloud.night, track.spec),
             ports.Tools(
-                policy=self.policy, world=CloudWorld(cloud, track), step=step, wait=wait, tell=_say_nothing
+                policy=self.policy,
+                world=CloudWorld(cloud, track, pause),
+                step=step,
+                wait=wait,
+                tell=_say_nothing,
             ),
         )
 
@@ -188,7 +211,7 @@ class _TheirLaunch:
 
     Attributes:
         placed: Tasks that its own calls have placed, as far as it has seen.
-        waited: How many waits there were, by whether they are those after a failed start.
+        waited: How many waits there were, by whether they are the slow ones.
     """
 
     peer: Peer
@@ -212,7 +235,7 @@ class _TheirLaunch:
             # It is told by an event and begins at once; its waits come between its own calls.
             wait: float | None = 0.0
         else:
-            key = sight is Sight.START and peer.start_waits is not None
+            key = peer.is_slow_at(sight)
             self.waited[key] += 1
             chance = self.cloud.night.spread(self.track.spec.index, self.waited.total())
             wait = peer.waits_after(sight).wait(self.waited[key], chance)
@@ -222,7 +245,7 @@ class _TheirLaunch:
         self.timeline.after(late_s + wait, self._call)
 
     def _can_act(self, sight: Sight, sees: frozenset[Sight], *, is_first: bool) -> bool:
-        if sight not in sees:
+        if sight not in sees or (self.track.spec.count > 1 and not self.peer.counts):
             return False
         if not is_first or sight is not Sight.PARTIAL:
             return True
@@ -245,15 +268,25 @@ class _TheirLaunch:
         count = self._count()
         if count > 1:
             body["count"] = count
-        before = len(self.track.tasks)
-        answer = self.cloud.run_task(body, self.track)
+        # As every SDK does, also where its user has no token.
+        body["clientToken"] = f"sdk-{spec.index}-{self.track.calls}"
+        self._try(body, 1, len(self.track.tasks))
+
+    def _try(self, body: dict[str, object], nth: int, before: int) -> None:
+        """Make one of the calls that an SDK makes of one."""
+        answer = self.cloud.run_task(body, self.track, is_repeat=nth > 1)
+        if is_repeated(answer) and nth < SDK_TRIES:
+            wait_s = self.cloud.sdk_wait(self.track, nth)
+            self.timeline.after(wait_s, partial(self._try, body, nth + 1, before))
+            return
         sight = _sight(answer)
         if isinstance(answer, Placed):
             self.placed += len(answer.task_arns)
             fails = [task for task in self.track.tasks[before:] if task.fails]
             if fails:
                 self.placed -= len(fails)
-                self.timeline.at(START + fails[0].runs_at, partial(self.failed, Sight.START))
+                told_at = fails[0].created_at + ENI_TIMEOUT_S + TEAR_DOWN.total_seconds()
+                self.timeline.at(START + told_at, partial(self.failed, Sight.START))
                 return
         if sight is not None:
             self.failed(sight)
@@ -351,16 +384,7 @@ def _start(track: Track, room: Room, time: float, met: Met) -> None:
         met.calls_in[int(time)] += 1
     if track.log is not None:
         track.log.append((time, "placed"))
-    spec = track.spec
-    track.add(
-        Task(
-            arn=f"task/{spec.index}-{len(track.tasks)}",
-            created_at=time,
-            runs_at=time + spec.boot_s,
-            stops_at=time + spec.boot_s + spec.run_s,
-            fails=False,
-        )
-    )
+    track.add(Task(created_at=time, fails=False))
 
 
 _OPEN = Outlook()

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, Origin, Request
 from retry_run_task.local.ecs.placement import NO_CAPACITY
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.simulate.outlook import Gap, Outlook, chance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 # Midnight of the simulated night. Times of a night are seconds from here, and may be negative.
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
@@ -56,6 +57,28 @@ class Placement(StrEnum):
     """In every zone of its subnets: it fails only if all of them are short."""
     ONE = "one"
     """In one of them, drawn anew for each task: it fails if that one is short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The account's rate limits, less what its other users take of them.
+
+    Attributes:
+        region: Its Region, which says how many tasks it may launch.
+        others: The share of RunTask calls and of reads that others make, from 0 to below 1.
+    """
+
+    region: str = REGION
+    others: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.others < 1:
+            raise ValueError(f"others is {self.others}; expected a share from 0 to below 1")
+
+    @property
+    def ours(self) -> float:
+        """The share that is left for the calls of a night."""
+        return 1 - self.others
 
 
 AGENT = "AGENT"
@@ -128,6 +151,8 @@ class Night:
         busy_share: The chance that a call is throttled then.
         lost_share: The chance that the answer to a call that was acted upon gets lost.
         placement: Where one call looks for room.
+        limits: The rate limits of the account.
+        next_due_s: How long after a launch its schedule's next run is due, in seconds.
     """
 
     number: int
@@ -141,6 +166,8 @@ class Night:
     busy_share: float = 0.0
     lost_share: float = 0.0
     placement: Placement = Placement.ANY
+    limits: Limits = field(default_factory=Limits)
+    next_due_s: float = 24 * 3600.0
 
     def places(self, spec: Spec) -> list[str]:
         """Return the subnets of a launch."""
@@ -175,9 +202,9 @@ class Night:
         """Return a number in [0, 1) for another tool's nth wait for a launch."""
         return self._draw("wait", index, nth)
 
-    def zone_for(self, nth: int, zones: Sequence[str]) -> str:
-        """Return the zone that the nth task is tried in, where a call looks into one alone."""
-        return zones[int(self._draw("zone", 0, nth) * len(zones))]
+    def place_for(self, nth: int, places: int) -> int:
+        """Return in which of its places the nth task is tried, where a call looks into one alone."""
+        return int(self._draw("zone", 0, nth) * places)
 
     def _draw(self, what: str, index: int, nth: int) -> float:
         return chance(self.seed ^ _SALTS[what], index * 100_003 + nth)
@@ -192,22 +219,16 @@ _SALTS = {
 }
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """A task that ECS has accepted.
 
     Attributes:
-        arn: Its ARN.
         created_at: When, in seconds of the night.
-        runs_at: When it runs; if it fails to start, when it stops instead.
-        stops_at: When it stops.
         fails: Whether it fails to start.
     """
 
-    arn: str
     created_at: float
-    runs_at: float
-    stops_at: float
     fails: bool
 
 
@@ -218,6 +239,7 @@ class Track:
     Attributes:
         spec: The launch.
         calls: RunTask calls made for it.
+        repeats: Those of them that an SDK made by itself.
         throttled: Those of them that were throttled.
         tasks: Tasks started for it.
         good: Those of them that run.
@@ -228,12 +250,21 @@ class Track:
 
     spec: Spec
     calls: int = 0
+    repeats: int = 0
     throttled: int = 0
     tasks: list[Task] = field(default_factory=list)
     good: int = 0
     recovered_at: float | None = None
     is_taken_up: bool = False
     log: list[tuple[float, str]] | None = None
+    _lifecycle: Lifecycle | None = None
+
+    def lifecycle(self) -> Lifecycle:
+        """Return how long the tasks of this launch stay in each state."""
+        if self._lifecycle is None:
+            boot, run = timedelta(seconds=self.spec.boot_s), timedelta(seconds=self.spec.run_s)
+            self._lifecycle = Lifecycle(provisioning_for=boot / 2, pending_for=boot / 2, run_for=run)
+        return self._lifecycle
 
     def add(self, task: Task) -> None:
         """Note a task that ECS has accepted."""
@@ -273,7 +304,8 @@ def request(night: Night, spec: Spec) -> dict[str, object]:
     body: dict[str, object] = {
         "cluster": CLUSTER,
         "taskDefinition": "nightly:1",
-        "startedBy": "events-rule/nightly",
+        # A schedule of its own for each launch, so that no look takes one for the other.
+        "startedBy": f"events-rule/nightly-{spec.index}",
     }
     if spec.count > 1:
         body["count"] = spec.count

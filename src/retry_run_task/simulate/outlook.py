@@ -47,12 +47,14 @@ class Outlook:
         gaps: The outages, in order and apart from each other.
         offers: Single slots within the gaps, in the order in which they appear.
         flicker: Within a gap, the chance of a second that there is room in it.
+        grows: Whether that chance is what the last second has, and grows up to it with the square of the time.
         seed: What the flicker is derived from.
     """
 
     gaps: tuple[Gap, ...] = ()
     offers: tuple[Offer, ...] = ()
     flicker: float = 0.0
+    grows: bool = False
     seed: int = 0
 
     def gap_at(self, time: float) -> Gap | None:
@@ -63,9 +65,12 @@ class Outlook:
 
     def is_open(self, time: float) -> bool:
         """Tell whether there is room without limit."""
-        if self.gap_at(time) is None:
-            return True
-        return self.flicker > 0 and chance(self.seed, int(time)) < self.flicker
+        gap = self.gap_at(time)
+        return gap is None or self._flickers(int(time), gap)
+
+    def _flickers(self, second: int, gap: Gap) -> bool:
+        share = ((second - gap.start) / (gap.end - gap.start)) ** 2 if self.grows else 1.0
+        return self.flicker > 0 and chance(self.seed, second) < self.flicker * share
 
     def first_open(self, time: float) -> float:
         """Return the first moment from a time on at which there is room without limit."""
@@ -75,7 +80,7 @@ class Outlook:
         if self.flicker > 0:
             second = int(time) + 1
             while second < gap.end:
-                if chance(self.seed, second) < self.flicker:
+                if self._flickers(second, gap):
                     return float(second)
                 second += 1
         return self.first_open(gap.end)

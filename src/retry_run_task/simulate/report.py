@@ -30,6 +30,8 @@ FUNCTION_GB = 0.5
 
 _MINUTE, _HOUR = 60, 3600
 _LANES = 12
+# How many calls a line of the picture has room for.
+_MARKS = 60
 # How many times as long as the outage a picture of it may be.
 _LONGEST = 2.0
 _PANELS = 6
@@ -42,6 +44,8 @@ def as_json(result: Result) -> JsonObject:
         "schedules": result.contest.settings.schedules,
         "zones": result.contest.settings.zones,
         "placement": result.contest.settings.placement.value,
+        "region": result.contest.settings.limits.region,
+        "others": result.contest.settings.limits.others,
         "nights": result.contest.nights,
         "scenarios": [
             {
@@ -67,12 +71,17 @@ def _numbers(tally: Tally) -> JsonObject:
         "calls": tally.calls,
         "calls_per_recovery": None if per_recovery is None else round(per_recovery, 2),
         "peak_calls_per_s": tally.peak_calls_per_s,
+        "peak_calls_in_10_s": tally.peak_calls_in_10_s,
+        "reads": tally.reads,
+        "peak_reads_in_10_s": tally.peak_reads_in_10_s,
         "throttled": tally.throttled,
         "expired": tally.expired,
         "unseen": tally.unseen,
         "duplicates": tally.duplicates,
+        "stale": tally.stale,
         "operations": tally.operations,
         "invocations": tally.invocations,
+        "throttled_invocations": tally.throttled_invocations,
     }
 
 
@@ -213,7 +222,7 @@ def strips(night: Night) -> list[Strip]:
     provider = night.launches[0].provider
     found = [
         _strip(zone, night.outlooks[zone, provider])
-        for zone in dict.fromkeys(night.zones.values())
+        for zone in list(dict.fromkeys(night.zones.values()))[:_LANES]
         if (zone, provider) in night.outlooks
     ]
     if night.starts.gaps:
@@ -260,7 +269,14 @@ def _lanes(name: str, met: Met, night: Night, drawn: str) -> Lanes:
     duplicates = sum(track.duplicates for track in met.tracks)
     verdict = f"{recovered} of {len(night.launches)} recovered, {sum(t.calls for t in met.tracks)} calls"
     verdict += f", {duplicates} tasks too many" if duplicates else ""
-    return Lanes(name=name, verdict=verdict, lanes=[track.log or [] for track in shown], kind=drawn)
+    return Lanes(name=name, verdict=verdict, lanes=[_thinned(track.log or []) for track in shown], kind=drawn)
+
+
+def _thinned(log: list[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Return the calls of a lane, of thousands that found no room only as many as can be told apart."""
+    vain = [call for call in log if call[1] == "full"]
+    kept = set(vain[:: 1 + len(vain) // _MARKS])
+    return [call for call in log if call[1] != "full" or call in kept]
 
 
 def span(night: Night, lanes: list[Lanes]) -> tuple[float, float]:

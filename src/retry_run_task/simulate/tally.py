@@ -26,9 +26,15 @@ class Tally:
         calls: RunTask calls.
         throttled: Those of them that were throttled.
         duplicates: Tasks that run beside those that were asked for.
+        stale: Launches that were recovered after their schedule's next run was due.
+        reads: ListTasks and DescribeTasks calls.
         peak_calls_per_s: The most calls within one second.
+        peak_calls_in_10_s: The most within ten seconds.
+        peak_reads_in_10_s: The most reads within ten seconds.
         operations: Durable operations.
         invocations: Lambda invocations.
+        throttled_invocations: Those that found no free place, beside them. Whether Lambda bills an operation for one
+            that is tried again is not known.
         tenths: How many launches were recovered so many tenths of a second after the return of capacity.
     """
 
@@ -39,9 +45,14 @@ class Tally:
     calls: int = 0
     throttled: int = 0
     duplicates: int = 0
+    stale: int = 0
+    reads: int = 0
     peak_calls_per_s: int = 0
+    peak_calls_in_10_s: int = 0
+    peak_reads_in_10_s: int = 0
     operations: int = 0
     invocations: int = 0
+    throttled_invocations: int = 0
     tenths: Counter[int] = field(default_factory=Counter)
 
     def add(self, night: Night, met: Met) -> None:
@@ -53,6 +64,7 @@ class Tally:
             self.duplicates += track.duplicates
             if track.recovered_at is not None:
                 self.recovered += 1
+                self.stale += track.recovered_at > track.spec.time + night.next_due_s
                 self.tenths[round((track.recovered_at - night.returned_at(track.spec)) * TENTHS)] += 1
             elif track.is_taken_up:
                 self.expired += 1
@@ -60,14 +72,18 @@ class Tally:
                 self.unseen += 1
         self.operations += met.operations
         self.invocations += met.invocations
+        self.throttled_invocations += met.throttled_invocations
+        self.reads += met.reads_in.total()
         self.peak_calls_per_s = max(self.peak_calls_per_s, *met.calls_in.values(), 0)
+        self.peak_calls_in_10_s = max(self.peak_calls_in_10_s, _in_ten(met.calls_in))
+        self.peak_reads_in_10_s = max(self.peak_reads_in_10_s, _in_ten(met.reads_in))
 
     def merge(self, other: Tally) -> None:
         """Count what another process has counted."""
         for each in fields(self):
             mine, theirs = getattr(self, each.name), getattr(other, each.name)
-            if each.name == "peak_calls_per_s":
-                self.peak_calls_per_s = max(mine, theirs)
+            if each.name.startswith("peak_"):
+                setattr(self, each.name, max(mine, theirs))
             elif each.name == "tenths":
                 self.tenths.update(theirs)
             else:
@@ -94,3 +110,17 @@ class Tally:
     def calls_per_recovery(self) -> float | None:
         """RunTask calls for each launch that was recovered; None if none was."""
         return self.calls / self.recovered if self.recovered else None
+
+
+def _in_ten(per_second: Counter[int]) -> int:
+    """Return the most within ten whole seconds that follow each other."""
+    most = inside = 0
+    seconds = sorted(per_second)
+    oldest = 0
+    for second in seconds:
+        inside += per_second[second]
+        while seconds[oldest] <= second - 10:
+            inside -= per_second[seconds[oldest]]
+            oldest += 1
+        most = max(most, inside)
+    return most

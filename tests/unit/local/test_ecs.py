@@ -44,6 +44,8 @@ class World:
     def __post_init__(self) -> None:
         self.ecs = Ecs(account=ACCOUNT, region=REGION, now=lambda: self.time, seed=self.seed)
         self.ecs.run_task_rate = TokenBucket(rate=None)
+        self.ecs.read_rate = TokenBucket(rate=None)
+        self.ecs.capacity.launch_rates.clear()
         self.ecs.create_cluster("batch")
         self.ecs.register_task_definition("nightly")
         for subnet, zone in zip(SUBNETS, ZONES, strict=True):
@@ -1001,6 +1003,61 @@ def test_run_task_is_throttled_as_documented_for_fargate() -> None:
     for _ in range(20):
         world.run()
     assert raised(world, request()).code == "ThrottlingException"
+
+
+def limited(region: str = REGION) -> World:
+    """A world with the account's own limits of reads and launches."""
+    world = World()
+    fresh = Ecs(account=ACCOUNT, region=region, now=lambda: world.time)
+    world.ecs.read_rate = fresh.read_rate
+    world.ecs.capacity.launch_rates.update(fresh.capacity.launch_rates)
+    return world
+
+
+def test_lists_and_descriptions_share_a_limit_and_run_task_has_another() -> None:
+    """A hundred at once, then 20 a second: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html."""
+    world = limited()
+    arn = arns(world.run())[0]
+    for _ in range(50):
+        world.status(arn)
+        world.ecs.list_tasks({"cluster": "batch"})
+    for read in (
+        lambda: world.status(arn),
+        lambda: world.ecs.list_tasks({"cluster": "batch"}),
+    ):
+        with pytest.raises(EcsError) as caught:
+            read()
+        assert (caught.value.code, caught.value.status) == ("ThrottlingException", 400)
+    world.run()
+    world.time += timedelta(seconds=1)
+    for _ in range(20):
+        world.status(arn)
+    with pytest.raises(EcsError):
+        world.status(arn)
+
+
+@pytest.mark.parametrize(
+    ("region", "rate"), [("us-east-1", 20), ("ap-northeast-1", 20), ("ap-northeast-3", 5), ("eu-south-2", 5)]
+)
+def test_a_region_launches_so_many_tasks_a_second_and_five_times_as_many_at_once(
+    region: str, rate: int
+) -> None:
+    world = limited(region)
+    for _ in range(rate):
+        assert len(world.run(count=5)["tasks"]) == 5
+    assert raised(world, request()).code == "ThrottlingException"
+    # On-demand and Spot apart.
+    spot = [{"capacityProvider": "FARGATE_SPOT"}]
+    assert len(world.run(launchType=None, capacityProviderStrategy=spot)["tasks"]) == 1
+    # What finds no room is no launch.
+    world.time += timedelta(seconds=1)
+    world.fill(a=0, b=0, c=0)
+    for _ in range(30):
+        assert world.run()["tasks"] == []
+    world.fill(a=None)
+    answer = world.run(count=10)
+    assert len(answer["tasks"]) == min(10, rate)
+    assert len(answer["failures"]) == 10 - min(10, rate)
 
 
 def test_a_bucket_is_not_refilled_by_a_clock_that_goes_back() -> None:

@@ -13,11 +13,11 @@ from retry_run_task.recovery.loop import recover as recover_launch
 from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
 from retry_run_task.simulate.night import START, Night, Track, failed_launch
-from retry_run_task.simulate.runs import Running, Runs
+from retry_run_task.simulate.runs import RESUME_BACKOFFS, Backoff, Running, Runs, pause
 from retry_run_task.simulate.scenarios import SCENARIOS, Settings
 from retry_run_task.simulate.virtual import Executions, Timeline
 
-SHORT = [s for s in SCENARIOS if s.name not in ("spot-drought", "zone-outage")]
+SHORT = [s for s in SCENARIOS if s.name not in ("spot-drought", "zone-outage", "long", "slots", "ramp")]
 
 
 class Noted(Cloud):
@@ -27,8 +27,8 @@ class Noted(Cloud):
         super().__init__(night, timeline)
         self.calls: list[tuple[float, int, str, int | None, Answer]] = []
 
-    def run_task(self, body: Any, track: Track) -> Answer:
-        answer = super().run_task(body, track)
+    def run_task(self, body: Any, track: Track, *, is_repeat: bool = False) -> Answer:
+        answer = super().run_task(body, track, is_repeat=is_repeat)
         self.calls.append((self.now, track.spec.index, body["clientToken"], body.get("count"), answer))
         return answer
 
@@ -116,26 +116,83 @@ class Bodies:
 def test_an_invocation_keeps_its_place_for_as_long_as_its_calls_hold_it_and_waits_after_that() -> None:
     bodies = Bodies(concurrency=1, duration_s=0.5, held_s=lambda: len(bodies.ran) * 0.75)
     bodies.start("a", 2)
-    bodies.start("b")
+    bodies.timeline.after(0.7, lambda: bodies.start("b") and None)
+    bodies.timeline.after(0.8, lambda: bodies.start("c") and None)
     bodies.timeline.run()
-    # The first is there from 0 to 0.75, the second until 1.5; the first comes back at 2.75.
-    assert bodies.ran == [(0.5, "a"), (1.25, "b"), (3.25, "a")]
+    # The first is there from 0 to 0.75, and comes back at 2.75; who comes at 0.7 has to try again.
+    times = {name: time for time, name in reversed(bodies.ran)}
+    assert (times["a"], times["c"], bodies.ran[-1]) == (0.5, 1.3, (3.25, "a"))
+    assert times["b"] > 1.3
 
 
-def test_no_more_invocations_than_the_concurrency_at_a_time_and_the_others_in_their_order() -> None:
-    bodies = Bodies(concurrency=2, duration_s=1.0)
-    for name in "abcde":
-        bodies.start(name)
+def test_who_finds_no_place_comes_back_after_a_backoff_and_nobody_queues() -> None:
+    bodies = Bodies(concurrency=1, duration_s=1.0, seed=7)
+    started = [bodies.start(name) for name in "abc"]
     bodies.timeline.run()
-    assert bodies.ran == [(1.0, "a"), (1.0, "b"), (2.0, "c"), (2.0, "d"), (3.0, "e")]
+    assert bodies.ran[0] == (1.0, "a")
+    assert started[0].throttled == 0
+    # A start comes back after up to 1 s, 2 s, 4 s ..., half of each by chance.
+    for time, name in bodies.ran[1:]:
+        tries = started["abc".index(name)].throttled
+        assert tries >= 1
+        assert (2**tries - 1) / 2 <= time - 1.0 <= 2**tries - 1
+    # So there were moments at which a place was free and somebody wanted it.
+    assert max(time for time, _ in bodies.ran) > 3.0
+
+
+def test_a_resume_has_a_backoff_of_its_own_and_begins_again_when_it_has_found_a_place() -> None:
+    backoff = Backoff(first_s=100, cap_s=150)
+    bodies = Bodies(concurrency=1, duration_s=10.0, resume_backoff=backoff)
+    first = bodies.start("a", 1, 1)
+    bodies.timeline.at(11, lambda: bodies.start("b") and None)
+    bodies.timeline.run()
+    (_, b, second, third) = bodies.ran
+    # b came in the same moment as the resume of a, and before it.
+    assert (b[1], first.throttled) == ("b", 1)
+    assert 11 + 50 + 10 <= second[0] <= 11 + 100 + 10
+    assert third[0] == second[0] + 1 + 10
+
+
+@pytest.mark.parametrize(
+    ("nth", "part", "expected"),
+    [(1, 0.0, 0.5), (1, 1.0, 1.0), (2, 1.0, 2.0), (6, 1.0, 32.0), (7, 0.0, 30.0), (9999, 1.0, 60.0)],
+)
+def test_a_backoff_doubles_up_to_its_longest_and_half_of_it_is_chance(
+    nth: int, part: float, expected: float
+) -> None:
+    assert Backoff(first_s=1, cap_s=60).wait(nth, part) == expected
+
+
+def test_the_worst_for_a_crowd_is_taken_unless_another_is_asked_for() -> None:
+    assert max(RESUME_BACKOFFS, key=lambda each: (each.cap_s, each.first_s)) == RESUME_BACKOFFS[-1]
+    assert Runs(Timeline(0.0))._resume_backoff == RESUME_BACKOFFS[-1]
+
+
+def test_an_invocation_that_pauses_keeps_its_place() -> None:
+    def body(_step: Any, wait: Any, _is_replaying: Any) -> None:
+        pause(5)
+        seen.append(timeline.now)
+        wait("pause", 1)
+
+    seen: list[float] = []
+    timeline = Timeline(0.0)
+    runs = Runs(timeline, concurrency=1, duration_s=1.0)
+    first = runs.start(body)
+    second: list[Running] = []
+    timeline.at(5, lambda: second.append(runs.start(body)))
+    timeline.run()
+    assert (seen[0], first.invocations) == (6.0, 2)
+    assert second[0].throttled >= 1
+    assert seen[1] > 11
+    assert runs.under_way == 0
 
 
 def test_a_wait_takes_no_place() -> None:
     bodies = Bodies(concurrency=1, duration_s=1.0)
     first = bodies.start("a", 10)
-    bodies.start("b")
+    bodies.timeline.at(1.5, lambda: bodies.start("b") and None)
     bodies.timeline.run()
-    assert bodies.ran == [(1.0, "a"), (2.0, "b"), (12.0, "a")]
+    assert bodies.ran == [(1.0, "a"), (2.5, "b"), (12.0, "a")]
     assert (first.invocations, first.operations, first.is_over) == (2, 2, True)
 
 

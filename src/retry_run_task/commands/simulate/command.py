@@ -6,11 +6,12 @@ import json
 import os
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from retry_run_task.commands.shared import options
+from retry_run_task.config import CALLS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,8 +50,9 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     "names",
     multiple=True,
     metavar="NAME",
-    help="Which outages; may be given several times: zone-outage, rush, brownout, spot-drought, throttling, agent, "
-    "eni, lost-answers, misconfigured.  [default: all]",
+    help="Which outages; may be given several times: short, zone-outage, rush, brownout, spot-drought, "
+    "throttling, agent, eni, lost-answers, misconfigured, several, one-zone, windows, ramp, slots, long, "
+    "every-five-minutes.  [default: all]",
 )
 @click.option(
     "--records",
@@ -122,7 +124,40 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     default=1.0,
     show_default=True,
     metavar="SECONDS",
-    help="How long Lambda takes for one attempt; half a second for each call at the least.",
+    help="How long Lambda takes for one attempt; longer if its calls have to be kept apart.",
+)
+@click.option(
+    "--backoff",
+    nargs=2,
+    type=click.FloatRange(0.1, 3600),
+    default=(1.0, 300.0),
+    show_default=True,
+    metavar="FIRST LONGEST",
+    help="After how many seconds Lambda resumes a recovery that found no free place: doubling, half by chance. AWS "
+    "names no numbers.",
+)
+@click.option(
+    "--calls-per-second",
+    type=click.FloatRange(0.1, 20),
+    default=CALLS_PER_SECOND,
+    show_default=True,
+    metavar="N",
+    help="How many RunTask calls a recovery makes a second while it acts.",
+)
+@click.option(
+    "--region",
+    default="us-east-1",
+    show_default=True,
+    metavar="REGION",
+    help="In which Region: Fargate launches 20 tasks a second in some and 5 in the others.",
+)
+@click.option(
+    "--others",
+    type=click.FloatRange(0, 0.99),
+    default=0.0,
+    show_default=True,
+    metavar="SHARE",
+    help="The share of the account's RunTask and read limits that its other users take, up to 0.99.",
 )
 @click.option(
     "--seed",
@@ -159,6 +194,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     path: str,
     concurrency: int,
     invocation_s: float,
+    backoff: tuple[float, float],
+    calls_per_second: float,
+    region: str,
+    others: float,
     seed: int,
     processes: int,
     html: Path | None,
@@ -178,10 +217,17 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task simulate --records past.json
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415 - the other commands start without it
-    from retry_run_task.simulate.night import Placement  # noqa: PLC0415
+    from retry_run_task.simulate.night import Limits, Placement  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
     from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
 
+    acting: dict[str, Any] = {
+        "concurrency": concurrency,
+        "invocation_s": invocation_s,
+        "calls_per_second": calls_per_second,
+        "backoff": backoff,
+    }
+    limits = Limits(region=region, others=others)
     notes: tuple[str, ...] = ()
     is_all = True
     if html is not None and not html.parent.is_dir():
@@ -195,12 +241,13 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         # As it was: there is nothing to draw by chance but how late we would have known.
         contest = Contest(
             scenarios=(past.scenario,),
-            contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
+            contestants=_contestants(policies, path, acting, compare=compare),
             settings=Settings(
                 schedules=-(-past.launches // past.nights),
                 zones=past.zones,
                 seed=seed,
                 placement=Placement(placement),
+                limits=limits,
             ),
             nights=past.nights,
         )
@@ -213,8 +260,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
             )
         contest = Contest(
             scenarios=tuple(known[name] for name in dict.fromkeys(names)) or SCENARIOS,
-            contestants=_contestants(policies, path, concurrency, invocation_s, compare=compare),
-            settings=Settings(schedules=schedules, zones=zones, seed=seed, placement=Placement(placement)),
+            contestants=_contestants(policies, path, acting, compare=compare),
+            settings=Settings(
+                schedules=schedules, zones=zones, seed=seed, placement=Placement(placement), limits=limits
+            ),
             nights=-(-launches // schedules),
         )
     with _progress(contest) as progress:
@@ -229,11 +278,15 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _contestants(
-    files: Sequence[IO[bytes]], path: str, concurrency: int, invocation_s: float, *, compare: bool
+    files: Sequence[IO[bytes]], path: str, acting: dict[str, Any], *, compare: bool
 ) -> list[Contestant]:
     from retry_run_task.config import policy_of, read_policy  # noqa: PLC0415
     from retry_run_task.simulate.contestants import Oracle, Ours, Theirs  # noqa: PLC0415
     from retry_run_task.simulate.peers import PEERS, Way  # noqa: PLC0415
+    from retry_run_task.simulate.runs import Backoff  # noqa: PLC0415
+
+    first_s, cap_s = acting.pop("backoff")
+    acting["backoff"] = Backoff(first_s=first_s, cap_s=cap_s)
 
     policies = {"retry-run-task": read_policy()}
     policies |= {Path(file.name).name: policy_of(file.read(), file.name) for file in files}
@@ -243,8 +296,7 @@ def _contestants(
             name=f"{name}, {way}",
             policy=policy,
             way=Way(way),
-            concurrency=concurrency,
-            invocation_s=invocation_s,
+            **acting,
         )
         for name, policy in policies.items()
         for way in ways

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
 ON_DEMAND = "FARGATE"
@@ -38,9 +38,18 @@ class Capacity:
     """Slots per (zone, provider), without limit until a scenario says otherwise, and vCPU quotas.
 
     Providers are ``FARGATE``, ``FARGATE_SPOT``, ``EC2`` and the names of other capacity providers.
+
+    Attributes:
+        reason: What ECS says where there is no room; None for its words about Fargate or about an instance.
+        first_place: In which of a request's places a task is tried first: given the number of the task, from 0
+            on, and of the places. Each task begins with another one unless replaced.
+        launch_rates: How many tasks may be launched, by provider; without limit for those that are not named.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, launch_rates: Mapping[str, TokenBucket] | None = None) -> None:
+        self.reason: str | None = None
+        self.first_place: Callable[[int, int], int] = lambda nth, places: nth % places
+        self.launch_rates = dict(launch_rates or {})
         self._pools: dict[tuple[str, str], Pool] = {}
         self._vcpu_limits: dict[str, float] = {}
         self._vcpus: dict[str, float] = {}
@@ -111,16 +120,38 @@ class TokenBucket:
 
     def take(self, now: datetime) -> bool:
         """Take a token and say whether there was one; a rate of None always has one."""
+        if not self.has_one(now):
+            return False
+        self._tokens -= 1.0
+        return True
+
+    def has_one(self, now: datetime) -> bool:
+        """Say whether ``take`` would find a token."""
         if self._rate is None:
+            self._tokens = self._burst
             return True
         if self._filled_at is not None:
             elapsed_s = max(0.0, (now - self._filled_at).total_seconds())
             self._tokens = min(self._burst, self._tokens + elapsed_s * self._rate)
         self._filled_at = now
-        if self._tokens < 1.0:
-            return False
-        self._tokens -= 1.0
-        return True
+        return self._tokens >= 1.0
+
+
+def launch_rates(region: str) -> dict[str, TokenBucket]:
+    """Return how many tasks an account may launch on Fargate in a Region: 20 a second in some, 5 in all others.
+
+    On-demand and Spot apart, with five times as many at once.
+    https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
+    """
+    rate = 20 if region in _LAUNCHES_20_A_S else 5
+    return {provider: TokenBucket(rate=rate, burst=5 * rate) for provider in FARGATE}
+
+
+_LAUNCHES_20_A_S = frozenset({
+    "us-east-1", "us-east-2", "us-west-1", "us-west-2", "ap-northeast-1", "ap-northeast-2", "ap-south-1",
+    "ap-southeast-1", "ap-southeast-2", "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2",
+    "eu-west-3", "sa-east-1",
+})  # fmt: skip
 
 
 class Share(NamedTuple):

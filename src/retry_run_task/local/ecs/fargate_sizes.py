@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-servic
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def is_fargate_size(cpu: str, memory: str) -> bool:
     return memory_mib(memory) in MEMORY_MIB.get(cpu_units(cpu), ())
 
 
+# There are few sizes, and every request has one.
+@functools.lru_cache(maxsize=256)
 def _read(text: str, unit: str, factor: int) -> int:
     number = text.strip().lower()
     is_in_units = number.endswith(unit)

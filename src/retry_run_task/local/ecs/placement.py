@@ -9,8 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.ecs.capacity import FARGATE, providers_for
 from retry_run_task.local.ecs.fargate_sizes import UNITS_PER_VCPU, cpu_units
+from retry_run_task.local.ecs.faults import FailedPlacement
 from retry_run_task.local.ecs.tasks import Task, overrides_of
-from retry_run_task.local.ecs.validation import check_fit, check_request, compute_of, invalid, subnets_of
+from retry_run_task.local.ecs.validation import (
+    check_fit,
+    check_request,
+    compute_of,
+    invalid,
+    subnets_of,
+    throttled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from retry_run_task.local.ecs.capacity import Capacity, Pool
-    from retry_run_task.local.ecs.faults import FailedPlacement, Faults
+    from retry_run_task.local.ecs.faults import Faults
     from retry_run_task.local.ecs.registry import Cluster
     from retry_run_task.local.ecs.tasks import Lifecycle, TaskDefinition
 
@@ -132,9 +140,19 @@ class Placement:
         for provider in launch.providers:
             key = provider or launch.launch_type
             reason = self._quota_reason(key, launch.vcpus)
+            rate = self._capacity.launch_rates.get(key)
+            if rate is not None and not rate.has_one(now):
+                if not tasks:
+                    raise throttled()
+                # What ECS says of the others has not been seen.
+                reason = reason or NO_CAPACITY
             room = None if reason else self._room(launch, key, zones_tried)
             if room is not None:
+                if rate is not None:
+                    rate.take(now)
                 tasks.append(self._task(launch, provider, room, now, lifecycle))
+            elif self._capacity.reason is not None:
+                failures += self._failures(launch, FailedPlacement(reason=self._capacity.reason, entries=1))
             elif launch.launch_type == "FARGATE":
                 # There is no instance that it could be about, so it has no ARN: seen in
                 # https://github.com/gchq/sleeper/issues/904
@@ -167,7 +185,7 @@ class Placement:
         self, launch: Launch, provider: str, zones_tried: int | None
     ) -> tuple[Pool, str | None, str] | None:
         number = len(launch.places)
-        first = next(self._turn)
+        first = self._capacity.first_place(next(self._turn), number)
         for step in range(number if zones_tried is None else min(number, zones_tried)):
             subnet, zone = launch.places[(first + step) % number]
             pool = self._capacity.take(zone, provider)

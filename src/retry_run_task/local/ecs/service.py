@@ -28,7 +28,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.cloudtrail.records import Call, Caller, sdk_caller
-from retry_run_task.local.ecs.capacity import Capacity, TokenBucket
+from retry_run_task.local.ecs.capacity import Capacity, TokenBucket, launch_rates
 from retry_run_task.local.ecs.client_tokens import ClientTokens, Remembered, parameters_of
 from retry_run_task.local.ecs.faults import Faults
 from retry_run_task.local.ecs.lifetimes import Lifetimes
@@ -36,7 +36,7 @@ from retry_run_task.local.ecs.placement import NO_CAPACITY, NO_VCPUS, Placement,
 from retry_run_task.local.ecs.registry import Cluster, Registry
 from retry_run_task.local.ecs.shapes import check_types
 from retry_run_task.local.ecs.tasks import Lifecycle, TaskDefinition, copy_json, new_uuid
-from retry_run_task.local.ecs.validation import EcsError, check_client_token, invalid
+from retry_run_task.local.ecs.validation import EcsError, check_client_token, invalid, throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +51,7 @@ Json = dict[str, Any]
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html and API_ListTasks.html
 MOST_DESCRIBED = 100
 MOST_LISTED = 100
+OTHER_FILTERS = frozenset({"family", "launchType", "serviceName", "containerInstance", "daemonName"})
 PAGE = re.compile(r"after:(\d+)")
 
 
@@ -63,6 +64,8 @@ class Ecs(Registry):
         lifecycle: How long tasks created from now on stay in each state.
         run_task_rate: Rate limit of RunTask; Fargate's documented one unless replaced. ``TokenBucket(None)``
             for none. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
+        read_rate: Rate limit of ListTasks and DescribeTasks together, which are "cluster resource read actions".
+            https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
         visibility_delay: How long a new task is missing from ListTasks and DescribeTasks. RunTask's page
             warns of this and names no figure; 0 unless set.
         tags: Of revisions of task definitions, by their ARN.
@@ -73,12 +76,22 @@ class Ecs(Registry):
         on_task_state_change: Called with the ``detail`` of each *ECS Task State Change* event.
     """
 
-    def __init__(self, *, account: str, region: str, now: Callable[[], datetime], seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        account: str,
+        region: str,
+        now: Callable[[], datetime],
+        seed: int = 0,
+        capacity: Capacity | None = None,
+        faults: Faults | None = None,
+    ) -> None:
         super().__init__(account=account, region=region, seed=seed)
-        self.capacity = Capacity()
-        self.faults = Faults()
+        self.capacity = capacity or Capacity(launch_rates(region))
+        self.faults = faults or Faults()
         self.lifecycle = Lifecycle()
         self.run_task_rate = TokenBucket(rate=20, burst=20)
+        self.read_rate = TokenBucket(rate=20, burst=100)
         self.visibility_delay = timedelta(0)
         self.zones_tried: int | None = None
         self.tags: dict[str, dict[str, str]] = {}
@@ -121,7 +134,6 @@ class Ecs(Registry):
         error: EcsError | None = None
         with self._lock:
             now = self._advanced()
-            request_id = request_id or new_uuid(self._ids)
             try:
                 response = self._run_task(body, now)
             except EcsError as raised:
@@ -134,7 +146,7 @@ class Ecs(Registry):
                     error=error,
                     caller=caller or self._default_caller,
                     time=now,
-                    request_id=request_id,
+                    request_id=request_id or new_uuid(self._ids),
                     account=self.account,
                     region=self.region,
                 )
@@ -159,6 +171,7 @@ class Ecs(Registry):
         failures: list[Json] = []
         with self._lock:
             now = self._advanced()
+            self._count_read(now)
             cluster = self._cluster(body.get("cluster"))
             for name in wanted:
                 task = self._find_task(cluster, name)
@@ -178,8 +191,7 @@ class Ecs(Registry):
         """
         check_types("ListTasks", body)
         started_by: str | None = body.get("startedBy")
-        others = ("family", "launchType", "serviceName", "containerInstance", "daemonName")
-        if started_by is not None and any(body.get(name) is not None for name in others):
+        if started_by is not None and any(body[name] is not None for name in body.keys() & OTHER_FILTERS):
             # https://github.com/aws/aws-sdk-go-v2/issues/1893
             raise invalid("cannot specify startedBy with other arguments")
         limit: int | None = body.get("maxResults")
@@ -191,16 +203,22 @@ class Ecs(Registry):
         desired_status = body.get("desiredStatus") or "RUNNING"
         with self._lock:
             now = self._advanced()
+            self._count_read(now)
             cluster = self._cluster(body.get("cluster"))
-            tasks = cluster.tasks if started_by is None else cluster.by_started_by.get(started_by, {})
+            tasks = cluster.tasks if started_by is None else cluster.by_started_by.get(started_by)
+            # Most of the looks of a recovery find nothing, and long simulations have millions of them.
             found = (
-                task
-                for task in tasks.values()
-                if task.number > after
-                and task.desired_status == desired_status
-                and body.get("family") in (None, task.definition.family)
-                and body.get("launchType") in (None, task.launch_type)
-                and self._is_visible(task, now)
+                ()
+                if not tasks
+                else (
+                    task
+                    for task in tasks.values()
+                    if task.number > after
+                    and task.desired_status == desired_status
+                    and body.get("family") in (None, task.definition.family)
+                    and body.get("launchType") in (None, task.launch_type)
+                    and self._is_visible(task, now)
+                )
             )
             page = list(itertools.islice(found, limit + 1))
         self._deliver()
@@ -270,8 +288,7 @@ class Ecs(Registry):
         if (refusal := self.faults.next_refusal()) is not None:
             raise EcsError(refusal.code, refusal.message, refusal.status, refusal.extra)
         if self.faults.is_throttled(now) or not self.run_task_rate.take(now):
-            # HTTP 400, not 429: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
-            raise EcsError("ThrottlingException", "Rate exceeded")
+            raise throttled()
         cluster = self._cluster(body.get("cluster"))
         token: str | None = body.get("clientToken")
         if token is None:
@@ -313,6 +330,10 @@ class Ecs(Registry):
         self._lifetimes.advance(now)
         return now
 
+    def _count_read(self, now: datetime) -> None:
+        if not self.read_rate.take(now):
+            raise throttled()
+
     def _is_visible(self, task: Task, now: datetime) -> bool:
         return now >= task.created_at + self.visibility_delay
 
@@ -334,7 +355,7 @@ class Ecs(Registry):
         In the order of what happened while one thread calls; threads may overtake each other here,
         as AWS's events do on their way. ``version`` orders those of a task.
         """
-        while True:
+        while self._outbox:
             try:
                 tell = self._outbox.popleft()
             except IndexError:

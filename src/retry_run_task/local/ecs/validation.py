@@ -76,6 +76,14 @@ def invalid(message: str) -> EcsError:
     return EcsError("InvalidParameterException", message)
 
 
+def throttled() -> EcsError:
+    """Make the error for a call too many.
+
+    HTTP 400, not 429: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
+    """
+    return EcsError("ThrottlingException", "Rate exceeded")
+
+
 def check_client_token(token: str) -> None:
     """Up to 64 printable ASCII characters without space; the words of the refusal have not been seen."""
     if CLIENT_TOKEN.fullmatch(token) is None:
