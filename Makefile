@@ -39,6 +39,7 @@ mutants: .venv-mutants/.installed ## break the code on purpose, and see what no 
 bench: $(VENV)/.developed ## measure speed, start-up, memory and growth, and compare the policies
 	$(BIN)/python bench/bench.py
 	$(BIN)/python bench/growth.py
+	$(BIN)/python bench/crowd.py
 	$(BIN)/python bench/comparison.py
 	$(BIN)/python bench/costs.py
 

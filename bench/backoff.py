@@ -43,7 +43,6 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULT = "bench/backoff.json"
 PAGE = "docs/decisions/0016-backoff-by-evidence.md"
 BEGIN, END = "<!-- backoff: written by `make evidence` -->", "<!-- end of backoff -->"
-CROWDS_PAGE = "docs/simulator.md"
 
 SEED = 1
 # With up to so many failures at the same moment, 95 of 100 tasks are started within a minute.
@@ -459,24 +458,6 @@ def is_good(row: Json) -> bool:
     )
 
 
-CROWDS = ((200, 4), (1000, 2), (10_000, 1))
-
-
-def crowd(schedules: int, nights: int, placement: Placement, invocation_s: float = INVOCATION_S) -> Json:
-    """Return how the shipped policy does with so many failures at the same moment."""
-    ours = Ours(name="ours", policy=FIRST_HOURS, invocation_s=invocation_s)
-    settings = Settings(schedules=schedules, zones=2, seed=SEED, placement=placement)
-    tally = met(ours.meet, "zone-outage", settings, range(nights))
-    return {
-        "schedules": schedules,
-        "nights": nights,
-        "placement": placement.value,
-        "invocation_s": invocation_s,
-        "max_s": tally.quantile(1),
-        **numbers(tally),
-    }
-
-
 # Category, outage, and waits that are tried for it; the shipped one is among them.
 OTHERS = (
     (Category.THROTTLE, "throttling", ((2, 30), (5, 30), (5, 60), (15, 60), (5, 120), (30, 300))),
@@ -499,8 +480,6 @@ def _do(job: tuple[str, Any]) -> tuple[str, Json]:
     match what:
         case "rows":
             return what, measured(arguments) | {"longest": waiting(arguments, LONGEST_H)}
-        case "crowds":
-            return what, crowd(*arguments)
         case _:
             return what, other(*arguments)
 
@@ -509,12 +488,8 @@ def measure() -> Json:
     """Search, and return what is kept of it."""
     began = time.monotonic()
     jobs: list[tuple[str, Any]] = [("rows", shape) for shape in shapes()]
-    jobs += [("crowds", (*size, placement)) for size in CROWDS for placement in Placement]
-    # Quicker and slower than assumed. Quicker must not mean more calls.
-    jobs += [("crowds", (*CROWDS[0], Placement.ANY, seconds)) for seconds in (0.25, 1.5)]
-    jobs += [("crowds", (*CROWDS[1], Placement.ANY, seconds)) for seconds in (0.25, 1.5)]
     jobs += [("others", (category, name, *wait)) for category, name, waits in OTHERS for wait in waits]
-    found: Json = {"seed": SEED, "concurrency": CONCURRENCY, "rows": [], "crowds": [], "others": []}
+    found: Json = {"seed": SEED, "concurrency": CONCURRENCY, "rows": [], "others": []}
     with multiprocessing.get_context("fork").Pool(os.cpu_count() or 1) as pool:
         for done, (what, result) in enumerate(pool.imap(_do, jobs), 1):
             found[what].append(result)
@@ -545,7 +520,7 @@ def probe() -> Json:
 
 def tables(found: Json) -> dict[str, str]:
     """Return what is generated of each page."""
-    return {PAGE: "\n".join(_search(found)), CROWDS_PAGE: "\n".join(_crowds(found))}
+    return {PAGE: "\n".join(_search(found))}
 
 
 def _search(found: Json) -> Iterator[str]:
@@ -601,26 +576,6 @@ def _search(found: Json) -> Iterator[str]:
         )
 
 
-_LOOKS = {"any": "every zone", "one": "one zone"}
-
-
-def _crowds(found: Json) -> Iterator[str]:
-    yield from (
-        (
-            "| failures at the same moment | a call looks into | an invocation takes | recovered | p50 | p95 | max | "
-            "most calls in a second | throttled |"
-        ),
-        "| ---: | --- | ---: |" + " ---: |" * 6,
-    )
-    for row in found["crowds"]:
-        share = "all" if row["recovered"] == row["launches"] else f"{row['recovered']} of {row['launches']}"
-        times = " | ".join(report.brief(row[key]) for key in ("p50_s", "p95_s", "max_s"))
-        yield (
-            f"| {row['schedules']:,} | {_LOOKS[row['placement']]} | "
-            f"{row['invocation_s']:g} s | {share} | {times} | {row['peak_calls_per_s']} | {row['throttled']:,} |"
-        )
-
-
 def _whole(seconds: float | None) -> str:
     return "never" if seconds is None else f"{seconds:.0f}"
 
@@ -652,8 +607,6 @@ def main() -> None:
         found = measure()
         (ROOT / RESULT).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(tables(found)[PAGE])
-    print()
-    print(tables(found)[CROWDS_PAGE])
     for path, text in pages(found).items():
         path.write_text(text, encoding="utf-8")
 

@@ -24,7 +24,7 @@ from retry_run_task.simulate.report import (
 )
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULT, PAGE = "bench/comparison.json", "docs/costs.md"
+RESULT, CROWD, PAGE = "bench/comparison.json", "bench/crowd.json", "docs/costs.md"
 
 MONTHLY = (10, 1_000, 100_000)
 SCENARIOS = (
@@ -39,6 +39,10 @@ INTAKE_RUNS_PER_CALL, INTAKE_S = 2, 0.1
 LOG_BYTES_PER_CALL = 3_700
 # A record of a RunTask call, which the trail writes to its log group.
 RECORD_BYTES = 2_900
+# That of a ListTasks call, assumed.
+READ_RECORD_BYTES = 1_300
+# A second copy of management events: https://aws.amazon.com/cloudtrail/pricing/. GuardDuty's price is not checked.
+USD_PER_COPY, USD_PER_GUARDDUTY = 2 / 100_000, 4 / 1e6
 # https://aws.amazon.com/cloudwatch/pricing/
 USD_PER_LOG_GB, USD_PER_ALARM_METRIC, USD_PER_METRIC = 0.50, 0.10, 0.30
 # infra/README.md counts them; ten alarm metrics are free in an account.
@@ -51,17 +55,18 @@ USD_PER_EMAIL, FREE_EMAILS = 2 / 100_000, 1_000
 
 def main() -> None:
     """Write the page."""
-    (ROOT / PAGE).write_text(page(json.loads((ROOT / RESULT).read_text())), encoding="utf-8")
+    results = (json.loads((ROOT / name).read_text(encoding="utf-8")) for name in (RESULT, CROWD))
+    (ROOT / PAGE).write_text(page(*results), encoding="utf-8")
     print(f"{PAGE} is written", file=sys.stderr)
 
 
-def page(result: dict[str, Any]) -> str:
+def page(result: dict[str, Any], crowd: dict[str, Any]) -> str:
     """Return the page."""
     return "\n".join(
         [
             "# Cost",
             "",
-            "<!-- Written by bench/costs.py from bench/comparison.json; edit that, not this page. -->",
+            "<!-- Written by bench/costs.py from bench/comparison.json and crowd.json; edit that, not this page. -->",
             "",
             (
                 "While nothing fails, alarms are all that costs: "
@@ -86,6 +91,21 @@ def page(result: dict[str, Any]) -> str:
             *_counted(),
             "",
             "What ECS bills for the task is not counted: it is the run that you wanted.",
+            "",
+            "## What may come on top",
+            "",
+            "Others bill for the calls and reads that recoveries make, if you have them.",
+            "For each failure that waits through an outage of 20 to 90 minutes, in cents:",
+            "",
+            *_on_top(result),
+            "",
+            "## Many failures at the same moment",
+            "",
+            "What Lambda bills for recoveries in an outage of 20 to 90 minutes, by how many launches failed at once.",
+            "Each costs less where many wait, since they share the places and so make fewer calls each.",
+            "[The simulator](simulator.md#many-failures-at-the-same-moment) has the times of the same launches.",
+            "",
+            *_growth(crowd),
             "",
             "`make bench` simulates the recoveries again, and `.venv/bin/python bench/costs.py` writes this page.",
             "",
@@ -125,6 +145,57 @@ def _of_one(result: dict[str, Any], scenario: str) -> float:
     logged_gb = calls * (LOG_BYTES_PER_CALL + RECORD_BYTES) / 1e9
     seconds = lambda_s(invocations, calls, INVOCATION_S) + intake * INTAKE_S
     return usd(operations, invocations + intake, seconds) + logged_gb * USD_PER_LOG_GB
+
+
+def _on_top(result: dict[str, Any]) -> list[str]:
+    (outage,) = (one for one in result["scenarios"] if one["name"] == "zone-outage")
+    (ours,) = (one for one in outage["policies"] if one["name"] == POLICY)
+    calls, reads, throttled = (
+        ours[name] / ours["recovered"] for name in ("calls", "reads", "throttled_invocations")
+    )
+    rows = [
+        (
+            f"reads in the trail's log group, {READ_RECORD_BYTES / 1000:g} KB each",
+            f"{reads:.0f} reads",
+            f"[{USD_PER_LOG_GB:.2f} a GB](https://aws.amazon.com/cloudwatch/pricing/)",
+            reads * READ_RECORD_BYTES / 1e9 * USD_PER_LOG_GB,
+        ),
+        (
+            "a second trail that records management events",
+            f"{calls:.0f} calls and {reads:.0f} reads",
+            f"[{USD_PER_COPY * 100_000:.2f} a hundred thousand](https://aws.amazon.com/cloudtrail/pricing/)",
+            (calls + reads) * USD_PER_COPY,
+        ),
+        (
+            "GuardDuty, which reads management events",
+            "the same",
+            f"about {USD_PER_GUARDDUTY * 1e6:.2f} a million; not checked",
+            (calls + reads) * USD_PER_GUARDDUTY,
+        ),
+        (
+            "resumes that Lambda throttled, [if it bills them](unconfirmed.md#lambda)",
+            f"{throttled:.0f} operations",
+            f"[{USD_PER_OPERATION * 1e6:.2f} a million](https://aws.amazon.com/lambda/pricing/)",
+            throttled * USD_PER_OPERATION,
+        ),
+    ]
+    return [
+        "| what | how much | price | cents |",
+        "| --- | --- | --- | ---: |",
+        *(f"| {what} | {much} | {price} | {100 * usd:.2f} |" for what, much, price, usd in rows),
+    ]
+
+
+def _growth(crowd: dict[str, Any]) -> list[str]:
+    rows = [
+        "| failures at the same moment | cents each | dollars in all | dollars if throttled resumes are billed |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    for row in crowd["growth"]:
+        number = row["schedules"]
+        usd, if_billed = (number * row[name] / 100 for name in ("cents", "cents_if_billed"))
+        rows.append(f"| {number:,} | {row['cents']:.2f} | {_usd(usd)} | {_usd(if_billed)} |")
+    return rows
 
 
 def _counted() -> list[str]:

@@ -76,33 +76,6 @@ def test_a_row_is_on_the_front_unless_another_is_as_good_in_all_and_better_in_on
     assert not bench.dominates((1, 4), (2, 3))
 
 
-def test_however_quick_an_invocation_is_half_of_the_accounts_calls_are_left(
-    bench: ModuleType, result: Any
-) -> None:
-    assert min(crowd["invocation_s"] for crowd in result["crowds"]) <= 0.25
-    assert all(crowd["peak_calls_per_s"] <= bench.CALLS_A_S for crowd in result["crowds"])
-    assert all(crowd["throttled"] == 0 for crowd in result["crowds"])
-    quick = bench.crowd(300, 1, bench.Placement.ANY, 0.1)
-    assert quick["peak_calls_per_s"] <= bench.CALLS_A_S
-
-
-@pytest.mark.parametrize("schedules", [200, 1000, 10_000])
-@pytest.mark.parametrize("placement", ["any", "one"])
-def test_a_crowd_is_recovered_within_half_of_the_accounts_calls(
-    bench: ModuleType, result: Any, schedules: int, placement: str
-) -> None:
-    (crowd,) = (
-        crowd
-        for crowd in result["crowds"]
-        if (crowd["schedules"], crowd["placement"], crowd["invocation_s"]) == (schedules, placement, 1.0)
-    )
-    assert crowd["recovered"] == crowd["launches"]
-    assert crowd["peak_calls_per_s"] <= bench.CALLS_A_S
-    assert crowd["throttled"] == 0
-    if schedules == 200 and placement == "any":
-        assert crowd["p95_s"] <= bench.WITHIN_S
-
-
 def test_the_code_still_gives_the_committed_result(bench: ModuleType, result: Any) -> None:
     assert bench.probe() == result["probe"], "search again, and write the pages, with: make evidence"
 
@@ -116,7 +89,7 @@ def test_the_chosen_row_is_not_beaten_by_its_rivals_today(bench: ModuleType) -> 
         bench.Shape(order=bench.AT_ONCE, base_s=ours.base_s, cap_s=2 * ours.cap_s),
     )
     mine, in_turn, lap, slower = (
-        bench.objectives(bench.probed(shape, schedules=30)) for shape in (ours, *rivals)
+        bench.objectives(bench.probed(shape, schedules=60)) for shape in (ours, *rivals)
     )
     assert not any(bench.dominates(theirs, mine) for theirs in (in_turn, lap, slower))
     # And each rival is worse in what it is there for: the time under both hypotheses, the cost, the time.

@@ -80,8 +80,10 @@ class Peer:
         sees: The kinds of failure that it acts upon at first.
         then_sees: The kinds that it acts upon after its first call; None for the same.
         waits: Its waits.
-        start_waits: Its waits after a failed start, counted apart; None for the same as the others.
+        slowly_at: The kinds of failure after which ``slow_waits`` come instead.
+        slow_waits: Its waits after those, counted apart; None for the same as the others.
         asks: What it asks for.
+        counts: Whether it can ask for more than one task. One that cannot never had the schedules that do.
         reading: One line on how its source was read.
         source: Where a reader can check that.
     """
@@ -92,14 +94,20 @@ class Peer:
     sees: frozenset[Sight]
     then_sees: frozenset[Sight] | None = None
     waits: Waits
-    start_waits: Waits | None = None
+    slowly_at: frozenset[Sight] = frozenset({Sight.START})
+    slow_waits: Waits | None = None
     asks: Asks = Asks.WHOLE
+    counts: bool = False
     reading: str
     source: str
 
+    def is_slow_at(self, sight: Sight) -> bool:
+        """Tell whether a kind of failure has waits of its own."""
+        return self.slow_waits is not None and sight in self.slowly_at
+
     def waits_after(self, sight: Sight) -> Waits:
         """Return the waits that follow a kind of failure."""
-        return self.start_waits if sight is Sight.START and self.start_waits is not None else self.waits
+        return self.slow_waits if self.slow_waits is not None and sight in self.slowly_at else self.waits
 
 
 _ANSWERS = frozenset({Sight.CAPACITY, Sight.AGENT, Sight.OTHER})
@@ -112,10 +120,10 @@ ORIGINAL = Peer(
     every_lap=True,
     sees=_ANSWERS | _ERRORS,
     waits=Waits(first=0),
-    asks=Asks.ONE,
+    counts=True,
     reading="A subscription filter on tasks[0] NOT EXISTS calls RunTask at once; the record of that call comes "
-    "by the same way. No limit, five parameters, no count. An answer with a task in it is not seen. (The source is of "
-    "its delay.)",
+    "by the same way. No limit; cluster, task definition, count, launch type and network. An answer with a task in it "
+    "is not seen. (The source is of its delay.)",
     source="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html",
 )
 
@@ -134,6 +142,7 @@ PEERS = (
     ),
     Peer(
         name="Step Functions, as AWS advises",
+        counts=True,
         sees=_ANSWERS | {Sight.PARTIAL},
         waits=Waits(first=1, factor=2, limit=3),
         reading="Retry on ECS.AmazonECSException. The article gives no numbers; these are the defaults of Retry: "
@@ -141,11 +150,20 @@ PEERS = (
         source="https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity",
     ),
     Peer(
+        name="Step Functions, yours to write",
+        sees=_EVERYTHING,
+        waits=Waits(first=90, shrink=0.0),
+        counts=True,
+        reading="What somebody who knows about shortages would write: Retry on States.ALL, IntervalSeconds 90, "
+        "BackoffRate 1, JitterStrategy FULL, MaxAttempts 9999. Every schedule has to start a state machine instead.",
+        source="https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html",
+    ),
+    Peer(
         name="Step Functions, toricls",
-        sees=_ANSWERS | {Sight.PARTIAL, Sight.START, Sight.SERVER, Sight.THROTTLE},
-        waits=Waits(first=10, factor=2, limit=3),
-        start_waits=Waits(first=3, limit=3),
-        reading="ECS.AmazonECSException: 10 s, doubling, 3 times. States.TaskFailed: 3 s, 3 times.",
+        sees=_EVERYTHING,
+        waits=Waits(first=3, limit=3),
+        reading="States.TaskFailed, which stands first and matches every error but a timeout: 3 s, 3 times. The "
+        "retrier for ECS.AmazonECSException, 10 s, doubling, 3 times, is never reached.",
         source=f"{_GITHUB}/toricls/aws-fargate-with-step-functions/blob/master/"
         "1-resilient-scheduled-fargate-tasks/template.yml",
     ),
@@ -161,13 +179,13 @@ PEERS = (
         sees=frozenset({Sight.CAPACITY, Sight.AGENT}),
         waits=Waits(first=0.1, factor=2, limit=5),
         reading="Capacity, AGENT and throttles inside InvalidParameterException: 0.1 s, doubling, 5 times.",
-        source=f"{_GITHUB}/dagster-io/dagster/blob/master/python_modules/libraries/dagster-aws/dagster_aws/ecs/launcher.py",
+        source=f"{_GITHUB}/dagster-io/dagster/blob/master/python_modules/libraries/dagster-aws/dagster_aws/ecs/utils.py",
     ),
     Peer(
         name="Prefect",
-        sees=_ANSWERS | {Sight.PARTIAL},
+        sees=_ANSWERS | _ERRORS | {Sight.PARTIAL},
         waits=Waits(first=1, plus=3, limit=2),
-        reading="3 attempts, 1 s + up to 3 s apart, for any failures[], also beside a task.",
+        reading="3 attempts, 1 s + up to 3 s apart, at any exception and any failures[], also beside a task.",
         source=f"{_GITHUB}/PrefectHQ/prefect/blob/main/src/integrations/prefect-aws/prefect_aws/workers/ecs_worker.py",
     ),
     Peer(
@@ -195,10 +213,14 @@ PEERS = (
     ),
     Peer(
         name="Sleeper",
-        sees=frozenset({Sight.CAPACITY, Sight.PARTIAL}),
-        waits=Waits(first=5, limit=12),
+        sees=_EVERYTHING - {Sight.START},
+        waits=Waits(first=5),
+        slowly_at=_EVERYTHING - {Sight.CAPACITY, Sight.PARTIAL},
+        slow_waits=Waits(first=60, shrink=0.0),
         asks=Asks.MISSING,
-        reading="The exact text about capacity: every 5 s for a minute, for what is missing. Other reasons throw.",
+        counts=True,
+        reading="The exact text about capacity: every 5 s for a minute, for what is missing; and a rule that runs "
+        "every minute asks again for what is still missing, after other failures as well. So it never gives up.",
         source=f"{_GITHUB}/gchq/sleeper/issues/904",
     ),
     Peer(
@@ -211,18 +233,9 @@ PEERS = (
     Peer(
         name="Amazon's SQS sample",
         sees=_ERRORS,
-        waits=Waits(first=15, plus=5, limit=44),
-        reading="Throttles, server errors and the limit of tasks: 15-20 s, 44 times. The text about capacity is "
-        "not on its list. (README: aws-lambda-amazon-ecs-run-task.)",
-        source=f"{_GITHUB}/search?q=aws-lambda-amazon-ecs-run-task+SQS_RETRY_LIMIT&type=code",
-    ),
-    Peer(
-        name="an ECS service",
-        sees=_EVERYTHING,
-        waits=Waits(first=30, factor=2, cap=27 * 60),
-        asks=Asks.MISSING,
-        reading="Longer and longer waits up to 27 min, for ever. AWS gives no first wait and no factor: 30 s and 2 "
-        "are assumed. For tasks that never end, so not for jobs.",
-        source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html",
+        waits=Waits(first=15, plus=5, limit=43),
+        reading="Throttles, server errors and the limit of tasks: 15-20 s, 43 times. The text about capacity is "
+        "not on its list.",
+        source=f"{_GITHUB}/awslabs/aws-lambda-ecs-run-task/blob/main/src/helper.py",
     ),
 )

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from retry_run_task.local.ecs.placement import NO_CAPACITY
-from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night, Placement, Spec
+from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Limits, Night, Placement, Spec
 from retry_run_task.simulate.outlook import Gap, Offer, Outlook
 from retry_run_task.simulate.peers import Way
 
@@ -36,12 +36,14 @@ class Settings:
         seed: What everything by chance is derived from.
         placement: Where one call looks for room. In all zones by default, which favours the policies that only
             repeat a request, and so the other tools.
+        limits: The account's rate limits.
     """
 
     schedules: int = 100
     zones: int = 2
     seed: int = 1
     placement: Placement = Placement.ANY
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +86,7 @@ LATENESS = {
 _BOOT_S = (11.0, 44.0)
 _RUN_S = (2 * MINUTE, 40 * MINUTE)
 
-# One schedule in ten asks for several tasks; the failed call has placed some of them.
-_SEVERAL, _SEVERAL_COUNT = 0.1, 3
+_SEVERAL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +109,7 @@ class Scenario:
         """Return a night: the same for the same settings and number, in any process."""
         # A string, since a tuple is hashed differently in each process.
         night = self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
-        return replace(night, placement=settings.placement)
+        return replace(night, placement=settings.placement, limits=settings.limits)
 
 
 def launches(
@@ -121,19 +122,20 @@ def launches(
     is_start: bool = False,
     times: Callable[[], float] | None = None,
 ) -> tuple[Spec, ...]:
-    """Return the schedules of a night: most at the stroke of midnight, the others within the minute."""
+    """Return the schedules of a night: most at the stroke of midnight, the others within the minute.
+
+    None of their tasks was placed: when they fail there is no room anywhere.
+    """
     identity = hashlib.sha256(f"{settings.seed}/{number}/{random.random()}".encode()).hexdigest()[:24]
     specs = []
     for index in range(settings.schedules):
-        count = _SEVERAL_COUNT if random.random() < _SEVERAL else 1
-        placed = random.randint(1, count - 1) if count > 1 and not is_start else 0
         late_s = {way: lateness.draw(random) for way, lateness in LATENESS.items()}
         specs.append(
             Spec(
                 index=index,
                 time=times() if times is not None else _strike(random),
-                count=1 if is_start else count,
-                missing=1 if is_start else count - placed,
+                count=1,
+                missing=1,
                 provider=provider,
                 reason=reason,
                 is_start=is_start,
@@ -301,7 +303,140 @@ def _misconfigured(random: Random, settings: Settings, number: int) -> Night:
     )
 
 
+def _short(random: Random, settings: Settings, number: int) -> Night:
+    # Every launch alone: in a zone of its own, with a time of its own.
+    gap_of: dict[str, Gap] = {}
+    specs = []
+    for spec in launches(random, settings, number, times=lambda: 0.0):
+        time = spec.index * _APART_S
+        gap_of[f"alone-{spec.index}"] = Gap(time - 1, time + random.uniform(15, 5 * MINUTE))
+        specs.append(replace(spec, time=time, place=f"alone-{spec.index}"))
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        launches=tuple(specs),
+        zones={place: place for place in gap_of},
+        outlooks={(place, ON_DEMAND): Outlook(gaps=(gap,)) for place, gap in gap_of.items()},
+    )
+
+
+# So far apart that no two of a hundred launches wait at the same moment, and all of them within the night.
+_APART_S = 300.0
+
+
+def _one_zone(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(replace(settings, zones=max(3, settings.zones)))
+    first = random.uniform(20 * MINUTE, 60 * MINUTE)
+    ends = [first, *(first + random.uniform(HOUR, 2 * HOUR) for _ in range(len(zones) - 1))]
+    random.shuffle(ends)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks={
+            (zone, ON_DEMAND): Outlook(gaps=(Gap(-MINUTE, end),))
+            for zone, end in zip(zones.values(), ends, strict=True)
+        },
+        launches=launches(random, settings, number),
+    )
+
+
+def _windows(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    gaps, start = [], -MINUTE
+    while start < 3 * HOUR:
+        stop = start + random.uniform(9 * MINUTE, 11 * MINUTE)
+        gaps.append(Gap(start, stop))
+        start = stop + random.choice((10, 30))
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=tuple(gaps))),
+        launches=launches(random, settings, number),
+    )
+
+
+def _ramp(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = random.uniform(2 * HOUR, 6 * HOUR)
+    outlook = Outlook(gaps=(Gap(-MINUTE, end),), flicker=1.0, grows=True, seed=random.getrandbits(64))
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, outlook),
+        launches=launches(random, settings, number),
+    )
+
+
+def _slots(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = 8 * HOUR
+    slots = round(1.5 * settings.schedules / settings.zones)
+    outlooks = {}
+    for zone in zones.values():
+        appear = sorted(random.uniform(2 * MINUTE, end) for _ in range(slots))
+        outlooks[zone, ON_DEMAND] = Outlook(
+            gaps=(Gap(-MINUTE, end),),
+            offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
+        )
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=outlooks,
+        launches=launches(random, settings, number),
+    )
+
+
+def _several(random: Random, settings: Settings, number: int) -> Night:
+    night = _rush(random, settings, number)
+    specs = tuple(replace(spec, count=_SEVERAL, missing=_SEVERAL) for spec in night.launches)
+    return replace(night, launches=specs)
+
+
+def _long(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = random.uniform(4 * HOUR, 10 * HOUR)
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        launches=launches(random, settings, number),
+    )
+
+
+def _five_minutes(random: Random, settings: Settings, number: int) -> Night:
+    zones = _zones(settings)
+    end = 45 * MINUTE
+    # Each schedule fails as often as it runs in the outage.
+    runs = round(end / _EVERY_S)
+    specs = [
+        replace(spec, time=spec.time + spec.index % runs * _EVERY_S)
+        for spec in launches(random, settings, number, times=lambda: random.uniform(0, 30))
+    ]
+    return Night(
+        number=number,
+        seed=random.getrandbits(64),
+        zones=zones,
+        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        launches=tuple(specs),
+        next_due_s=_EVERY_S,
+    )
+
+
+_EVERY_S = 5 * MINUTE
+
 SCENARIOS = (
+    Scenario(
+        name="short",
+        title="One job, and a shortage of minutes",
+        model="A launch alone, and no capacity in its zones for 15 s to 5 minutes from its call on: what most people "
+        "have.",
+        make=_short,
+    ),
     Scenario(
         name="zone-outage",
         title="An outage of every zone",
@@ -358,5 +493,51 @@ SCENARIOS = (
         title="A failure that no waiting mends",
         model="ECS says ATTRIBUTE: no instance has what the task asks for. What counts is how often a policy calls.",
         make=_misconfigured,
+    ),
+    Scenario(
+        name="several",
+        title="Three tasks at once, in the rush",
+        model="As the rush, with three tasks in every launch. Tools that cannot ask for more than one task never had "
+        "such schedules.",
+        make=_several,
+    ),
+    Scenario(
+        name="one-zone",
+        title="One zone of three is back",
+        model="Three zones have no capacity from before midnight; one gets it back after 20 to 60 minutes, the others "
+        "one or two hours later.",
+        make=_one_zone,
+    ),
+    Scenario(
+        name="windows",
+        title="Short windows",
+        model="For three hours there is capacity for 10 or 30 s every ten minutes, and then for everybody.",
+        make=_windows,
+    ),
+    Scenario(
+        name="ramp",
+        title="A slow return",
+        model="For 2 to 6 hours single seconds have capacity, rare ones at first and more and more of them.",
+        make=_ramp,
+    ),
+    Scenario(
+        name="slots",
+        title="Single slots over eight hours",
+        model="Over eight hours slots appear one by one, half as many again as there are launches, and other "
+        "customers take one after 20 s on average. After that there is enough.",
+        make=_slots,
+    ),
+    Scenario(
+        name="long",
+        title="An outage of four to ten hours",
+        model="No zone has capacity from before midnight; all get it back at once.",
+        make=_long,
+    ),
+    Scenario(
+        name="every-five-minutes",
+        title="Schedules that run every five minutes",
+        model="An outage of 45 minutes, in which such schedules fail again and again. A task that starts after the "
+        "schedule's next run was due is late.",
+        make=_five_minutes,
     ),
 )

@@ -1,0 +1,79 @@
+"""What the simulator's page says of many failures at once is the committed result, and the code still gives it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from support.scripts import script
+
+ROOT = Path(__file__).parents[2]
+# Half of what an account has.
+CALLS_A_S = 10
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[ModuleType]:
+    with script("crowd") as module:
+        yield module
+
+
+@pytest.fixture(scope="module")
+def result(bench: ModuleType) -> Any:
+    return json.loads((ROOT / bench.RESULT).read_text(encoding="utf-8"))
+
+
+def test_the_page_and_the_picture_are_made_of_the_committed_result(bench: ModuleType, result: Any) -> None:
+    again = "write it again with: .venv/bin/python bench/crowd.py --pages"
+    for path, text in bench.pages(result).items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; {again}"
+    ET.fromstring((ROOT / bench.PICTURE).read_text(encoding="utf-8"))
+
+
+def test_the_code_still_gives_the_committed_result(bench: ModuleType, result: Any) -> None:
+    assert bench.probe() == result["probe"], "simulate again, and write the pages, with: bench/crowd.py"
+
+
+def test_every_size_and_every_guess_is_there(bench: ModuleType, result: Any) -> None:
+    assert [row["schedules"] for row in result["growth"]] == [schedules for schedules, _ in bench.GROWTH]
+    shipped = [row for row in result["crowds"] if row["places"] == bench.CONCURRENCY]
+    for schedules, _ in bench.CROWDS:
+        guesses = {tuple(row["backoff"]) for row in shipped if row["schedules"] == schedules}
+        assert guesses == {(each.first_s, each.cap_s) for each in bench.RESUME_BACKOFFS}
+
+
+def test_a_crowd_is_recovered_within_half_of_the_account_s_calls_and_the_worst_guess_is_the_slowest(
+    bench: ModuleType, result: Any
+) -> None:
+    for row in result["crowds"]:
+        assert row["recovered"] == row["launches"]
+        assert row["calls_per_s"] <= CALLS_A_S
+    for placement in ("any", "one"):
+        p95 = [
+            row["p95_s"]
+            for row in result["crowds"]
+            if (row["schedules"], row["placement"], row["places"], row["others"], row["invocation_s"])
+            == (200, placement, bench.CONCURRENCY, 0, bench.INVOCATION_S)
+            and row["region"] == bench.Limits().region
+        ]
+        assert p95 == sorted(p95)
+
+
+def test_however_quick_an_invocation_is_half_of_the_account_s_calls_are_left(bench: ModuleType) -> None:
+    quick = bench.Case(schedules=300, nights=1, invocation_s=0.1).measure()
+    assert quick["calls_per_s"] <= CALLS_A_S
+    faster = bench.Case(schedules=300, nights=1, invocation_s=0.1, calls_per_second=20, places=100).measure()
+    assert faster["calls_per_s"] > CALLS_A_S
+
+
+def test_a_page_that_lost_its_marks_is_refused(bench: ModuleType, result: Any, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / bench.PAGE).write_text("# A page without marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="each once"):
+        bench.pages(result, tmp_path)
