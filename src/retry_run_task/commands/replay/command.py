@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from retry_run_task.commands.replay.past import Search
     from retry_run_task.commands.replay.replaying import Step
     from retry_run_task.commands.shared.installation import Installation
-    from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.policy.rules import Policy
 
@@ -85,7 +84,7 @@ class _Wish:
     "policy_file",
     type=click.File("rb"),
     metavar="FILE",
-    help="A policy.toml that says what is too late.  [default: the installed one]",
+    help="The policy.toml that was deployed, if one was; it is not looked up.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be started, and end.")
 @options.one_region
@@ -139,7 +138,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
         lookups_per_s=lookups_per_s,
     )
     wish = _Wish(limit=limit, rate=rate, is_dry=dry_run, is_sure=yes, as_json=as_json)
-    policy = policy_of(policy_file.read(), policy_file.name) if policy_file else None
+    policy = policy_of(policy_file.read(), policy_file.name) if policy_file else read_policy()
     if search.since > search.until:
         raise ConfigError("--since is after --until.", hint="Exchange them.")
     if not dry_run:
@@ -153,32 +152,15 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
         return talk.fail(error)
 
 
-def _installed_policy(reader: Reader, installation: Installation) -> Policy:
-    """Return the policy that recoveries would follow; the built-in one, with a word about it, if it cannot be read."""
-    from retry_run_task.commands.shared.installed_policy import read_policy_of  # noqa: PLC0415
-    from retry_run_task.commands.shared.inventory import Unknown  # noqa: PLC0415
-
-    found = read_policy_of(reader, installation.recover)
-    if not isinstance(found, Unknown):
-        return policy_of(found, "the installed policy")
-    talk.say(
-        f"The installed policy cannot be read ({found.action}: {found.why}). What is too late is told by the built-in "
-        "one; name yours with --policy."
-    )
-    return read_policy()
-
-
 def _replay(
-    session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy: Policy | None
+    session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy: Policy
 ) -> int:
     from retry_run_task.commands.replay.past import look_back  # noqa: PLC0415
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
     from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
-    reader = Reader(session, region)
-    installation = read_installation(reader, stack)
-    policy = policy or _installed_policy(reader, installation)
+    installation = read_installation(Reader(session, region), stack)
     with talk.looking(f"Looking at {region}") as tell:
         past = look_back(session, region, installation, search, tell)
         steps = plan(past.launches, replace(past.facts, policy=policy))
