@@ -27,8 +27,7 @@ STAMPS = MappingProxyType({CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER
 
 # What Scheduler replaces in an input when it calls.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-# So are called here the parts of an event of which a rule's input transformer makes an input.
-KEYWORD = re.compile(r"<aws\.(scheduler\.[a-z-]+|events\.event\.[\w.\[\]*/-]+)>")
+KEYWORD = re.compile(r"<aws\.scheduler\.([a-z-]+)>")
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html (stopCode)
 SPOT_INTERRUPTION = "SpotInterruption"
@@ -90,7 +89,6 @@ class Schedule:
         modified: When it was last changed; None where AWS does not tell.
         event_age_s: For how long its own retries go on after a thrown error, in seconds.
         group: Of a schedule; empty for a rule.
-        window_s: Within how many seconds after it is due a schedule calls; 0 for at once.
     """
 
     kind: CallerKind
@@ -107,7 +105,6 @@ class Schedule:
     modified: datetime | None = None
     event_age_s: int = 24 * 3600
     group: str = ""
-    window_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,10 +206,9 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
         raise CannotFillError(schedule.unreadable)
     if schedule.modified is not None and schedule.modified > launch.event_time:
         raise CannotFillError(f"{schedule.name} was changed after the call failed")
-    known = {"scheduler.schedule-arn": schedule.arn}
+    known = {"schedule-arn": schedule.arn}
     if scheduled_time is not None:
-        due = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
-        known |= {"scheduler.scheduled-time": due, "events.event.time": due}
+        known["scheduled-time"] = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
     recorded = launch.request.parameters
     own = {name: recorded[name] for name in ("startedBy", "count") if name in recorded}
     if EVERYTHING_ELSE in _missing(launch):
@@ -331,7 +327,9 @@ def _replaced(value: Any, known: Mapping[str, str], path: str) -> Any:
 
         def replace(found: re.Match[str]) -> str:
             if found[1] not in known:
-                raise CannotFillError(f"{path} uses {found[0]}, which nobody can know afterwards")
+                raise CannotFillError(
+                    f"{path} uses <aws.scheduler.{found[1]}>, which nobody can know afterwards"
+                )
             return known[found[1]]
 
         return KEYWORD.sub(replace, value)
