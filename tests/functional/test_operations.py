@@ -253,6 +253,19 @@ def test_what_is_not_clear_is_not_done(account: Place, arguments: tuple[str, ...
     assert "lambda:StopDurableExecution" not in account.aws.calls
 
 
+@pytest.mark.parametrize("action", ["stop", "pause", "resume"])
+def test_somebody_elses_executions_are_left_alone(waiting: Place, action: str) -> None:
+    """Functions of the same names, with settings of their own."""
+    arn = f"arn:aws:lambda:{REGION}:123456789012:function:retry-run-task-intake"
+    waiting.aws.answers["lambda:GetFunctionConfiguration"] = {
+        "FunctionArn": arn,
+        "Environment": {"Variables": {"TABLE": "orders"}},
+    }
+    with pytest.raises(ConfigError, match="retry-run-task-intake"):
+        waiting.run(action, "--all", "--reason", "x", "--yes")
+    assert "lambda:ListDurableExecutionsByFunction" not in waiting.aws.calls
+
+
 def test_a_refusal_is_one_sentence(waiting: Place) -> None:
     waiting.aws.answers["lambda:StopDurableExecution"] = denied("lambda:StopDurableExecution")
     result = waiting.run("stop", "--all", "--reason", "x", "--yes", code=1)

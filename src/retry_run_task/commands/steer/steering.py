@@ -15,6 +15,7 @@ import click
 
 from retry_run_task.commands.shared import options, talk
 from retry_run_task.errors import ConfigError
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,6 +102,8 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.executions import Executions  # noqa: PLC0415
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     wish.check()
     session = access.open_session(profile)
@@ -109,6 +112,8 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
     of = Executions(session, where, stack)
     done: list[tuple[RecoveryView, str]] = []
     try:
+        # Somebody else's functions may have such names.
+        read_installation(Reader(session, where), stack)
         with talk.looking(f"Looking at {where}") as tell:
             views, over = _chosen(of, wish, tell)
         if not views:
@@ -116,7 +121,7 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
         _preview(of, views, wish)
         if warning:
             talk.say(warning)
-        if not talk.ask(f"{wish.action.capitalize()} {_these(len(views))}?", is_sure=wish.is_sure):
+        if not talk.ask(f"{wish.action.capitalize()} {counted(len(views), 'recovery', 'recoveries')}?", is_sure=wish.is_sure):
             talk.say("Nothing was done.")
             return talk.NO
         act = {"stop": of.stop, "pause": of.pause, "resume": of.resume}[wish.action]
@@ -179,14 +184,10 @@ def _preview(of: Executions, views: Sequence[RecoveryView], wish: Wish) -> None:
     from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
     ids = selection.short_ids([view.execution.name for view in views], of.stack)
-    talk.say(f"To {wish.action} in {of.region}: {_these(len(views))}.")
+    talk.say(f"To {wish.action} in {of.region}: {counted(len(views), 'recovery', 'recoveries')}.")
     out = screen(stderr=True)
     for line in recoveries.table(views, ids, datetime.now(UTC), out.width):
         out.print(line)
-
-
-def _these(number: int) -> str:
-    return "1 recovery" if number == 1 else f"{number} recoveries"
 
 
 def _placed(view: RecoveryView) -> str:
