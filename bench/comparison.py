@@ -321,7 +321,7 @@ def _page(found: Json) -> Iterator[str]:
             "attempt, and what is missing is counted."
         ),
         "- The whole request is sent again, also what CloudTrail hides of it.",
-        "- A person is told of every run that waits for long, and how it ended.",
+        "- You get a message when a run is late, and again when it ends.",
         "",
         "## In short",
         "",

@@ -84,7 +84,7 @@ def page(result: dict[str, Any], crowd: dict[str, Any]) -> str:
             *_table(result),
             "",
             "Each failure counts as one task that waits as long as those of the simulated outage do.",
-            "A failure that no waiting mends costs next to nothing: no attempt follows it.",
+            "A permanent failure costs almost nothing, because it is not retried.",
             "",
             "## What is counted",
             "",

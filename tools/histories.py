@@ -127,7 +127,7 @@ def recovered(site: Site) -> str:
 
 @story
 def permanent(site: Site) -> str:
-    """No waiting can help."""
+    """Retrying does not help."""
     site.aws.ecs.faults.fail_next(1, reason="TaskDefinition is inactive")
     arn = site.call()
     site.aws.durable.wait(arn)

@@ -983,7 +983,7 @@ OUTCOMES = {
     Outcome.ALREADY_RUNNING: "Every task that was missing is there, started by somebody else or by the failed call.",
     Outcome.SUPERSEDED: "The schedule's next run takes its place.",
     Outcome.EXPIRED: "The attempts or the time that the policy allows are used up.",
-    Outcome.PERMANENT: "No waiting can help.",
+    Outcome.PERMANENT: "Retrying does not help.",
     Outcome.REFUSED: "The request cannot be made whole, so it is not sent.",
     Outcome.UNCONFIRMED: "Every task was placed, and not all of them were seen running while they were watched.",
     Outcome.BROKEN: "The recovery itself failed: a fault of this program.",

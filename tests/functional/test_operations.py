@@ -452,7 +452,7 @@ def test_a_failed_call_is_told_with_its_recovery(account: Place) -> None:
     due = account.json("audit", code=3)["regions"][0]["schedules"][0]["runs"][0]["due"]
     account.local.trail.history[0]["eventTime"] = due
     (run,) = account.json("audit", code=3)["regions"][0]["schedules"][0]["runs"]
-    assert (run["result"], "no waiting can help" in run["why"]) == ("gave up", True)
+    assert (run["result"], "retrying does not help" in run["why"]) == ("gave up", True)
 
 
 def test_what_cannot_be_read_is_said_and_the_rest_is_told(unseen: Place) -> None:

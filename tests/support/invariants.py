@@ -50,7 +50,7 @@ OURS = frozenset({"clientToken", "startedBy", "count"})
 NOT_SENT_AGAIN = frozenset({"dryrun", "referenceId"})
 # The value of every variable that is overridden. It is a secret.
 CANARY = "canary-5d1f7c"
-# Texts of answers that no waiting can mend, and an error that must never be met with another call.
+# Texts of answers that retrying cannot help, and an error that must never be met with another call.
 PERMANENT = (
     "ATTRIBUTE",
     "LOCATION",

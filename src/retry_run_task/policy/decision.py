@@ -80,7 +80,7 @@ def decide(
         return GiveUp(
             outcome=Outcome.EXPIRED,
             rule=treatment.rule,
-            why=f"{_counted(nth)} ended in a failure of kind {name}, and the policy allows no more",
+            why=f"{_counted(nth)} ended in a failure of category {name}, and the policy allows no more",
             hint=verdict.hint,
             numbers={"nth": nth},
         )
@@ -133,7 +133,7 @@ def _permanent(treatment: Treatment, verdict: Verdict) -> GiveUp:
     return GiveUp(
         outcome=Outcome.PERMANENT,
         rule=treatment.rule or verdict.category.value,
-        why=f"no waiting can help: this is a failure of kind {verdict.category}",
+        why=f"retrying does not help with a failure of category {verdict.category}",
         hint=verdict.hint,
     )
 

@@ -49,7 +49,7 @@ Line = tuple[LogEvent, dict[str, Any]]
 
 def words_of(failure: Failure) -> str:
     """Return what AWS said, such as ``ListTasks: ThrottlingException: Rate exceeded``."""
-    return ": ".join(part for part in (failure.detail, failure.code, failure.reason) if part)
+    return ": ".join(part for part in (failure.detail, failure.said) if part)
 
 
 _ENDS = {

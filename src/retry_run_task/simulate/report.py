@@ -164,7 +164,7 @@ def _futile(ours: str, result: Result, tallies: dict[str, Tally]) -> str:
     most = max((c.name for c in result.contest.contestants), key=lambda name: tallies[name].calls)
     calls = tallies[ours].calls / tallies[ours].launches
     sentence = (
-        f"no waiting helps, and {ours} calls {f'{calls:.1f} times' if calls else 'nobody but a person'}"
+        f"retrying does not help, and {ours} {f'calls {calls:.1f} times' if calls else 'makes no call'}"
     )
     if most == ours or not tallies[most].calls:
         return sentence

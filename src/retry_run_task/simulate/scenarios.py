@@ -490,7 +490,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="misconfigured",
-        title="A failure that no waiting mends",
+        title="A permanent failure",
         model="ECS says ATTRIBUTE: no instance has what the task asks for. What counts is how often a policy calls.",
         make=_misconfigured,
     ),

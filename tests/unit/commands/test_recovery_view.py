@@ -105,9 +105,9 @@ def test_reasons_of_people_are_told() -> None:
 
 
 def test_how_it_ended_and_why() -> None:
-    assert view("permanent").why.startswith("no waiting can help")
-    assert "GAVE UP (permanent): no waiting can help" in told("permanent")
-    assert view("expired").why.startswith("3 attempts ended in a failure of kind unknown")
+    assert view("permanent").why.startswith("retrying does not help")
+    assert "GAVE UP (permanent): retrying does not help" in told("permanent")
+    assert view("expired").why.startswith("3 attempts ended in a failure of category unknown")
     assert told("recovered").endswith("RECOVERED")
     (task,) = view("recovered").task_arns
     assert ":task/batch/" in task

@@ -67,7 +67,7 @@ def call(
             [call(0), call(60, room="subnet-a"), call(60), call(90, room="subnet-a")],
             [(0, 60, True), (60, 90, True)],
         ),
-        # What no waiting helps is no shortage.
+        # A permanent failure is no shortage.
         ([call(0, reason="ATTRIBUTE")], []),
     ],
 )

@@ -98,7 +98,7 @@ PATIENT = Treatment(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=7
             GiveUp(
                 outcome=Outcome.EXPIRED,
                 rule="mine",
-                why="2 attempts ended in a failure of kind unknown, and the policy allows no more",
+                why="2 attempts ended in a failure of category unknown, and the policy allows no more",
                 hint="do it",
                 numbers={"nth": 2},
             ),
@@ -111,7 +111,7 @@ PATIENT = Treatment(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=7
             GiveUp(
                 outcome=Outcome.EXPIRED,
                 rule="mine",
-                why="one attempt ended in a failure of kind unknown, and the policy allows no more",
+                why="one attempt ended in a failure of category unknown, and the policy allows no more",
                 hint="do it",
                 numbers={"nth": 1},
             ),
@@ -186,7 +186,7 @@ def test_without_another_attempt_it_ends_with_the_kind_of_failure(sets: dict[str
     expected = GiveUp(
         outcome=Outcome.PERMANENT,
         rule=rule or "capacity",
-        why="no waiting can help: this is a failure of kind capacity",
+        why="retrying does not help with a failure of category capacity",
         hint="do it",
     )
     ends = replace(PATIENT, rule=rule, **sets)

@@ -250,8 +250,8 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
     for step in steps:
         if step.why_not:
             reasons[step.why_not].append(step)
-    for why_not, those in sorted(reasons.items(), key=lambda one: -len(one[1])):
-        names = ", ".join(dict.fromkeys(step.schedule for step in those))
+    for why_not, those in sorted(reasons.items(), key=lambda one: (-len(one[1]), one[0])):
+        names = ", ".join(sorted({step.schedule for step in those}))
         line = Text("  ")
         line.append("not    ", style=WAIT)
         number = f" ({len(those)})" if len(those) > 1 else ""

@@ -368,7 +368,7 @@ def _deadline(deadline: float, jobs: Sequence[Job], outages: Outages) -> Advice:
 
 
 def _fixes(jobs: Sequence[Job]) -> Iterator[Advice]:
-    """Name what no waiting helps."""
+    """Name what retrying does not help."""
     for job in jobs:
         bad = [
             one for one in job.failed if one.verdict.category in (Category.CONFIGURATION, Category.PERMISSION)

@@ -121,7 +121,10 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
         _preview(of, views, wish)
         if warning:
             talk.say(warning)
-        if not talk.ask(f"{wish.action.capitalize()} {counted(len(views), 'recovery', 'recoveries')}?", is_sure=wish.is_sure):
+        if not talk.ask(
+            f"{wish.action.capitalize()} {counted(len(views), 'recovery', 'recoveries')}?",
+            is_sure=wish.is_sure,
+        ):
             talk.say("Nothing was done.")
             return talk.NO
         act = {"stop": of.stop, "pause": of.pause, "resume": of.resume}[wish.action]
