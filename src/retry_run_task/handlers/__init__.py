@@ -1,7 +1,7 @@
-"""The two Lambda entry points, ``intake`` and ``recover``. Importing them makes no client and reads no setting.
+"""The two Lambda entry points, ``intake`` and ``recover``. Importing them creates no client and reads no setting.
 
-Each function imports its own half alone: the runtime asks for one name while it initializes, and intake starts in
-half the time without what only recover needs.
+Each function imports only its own half: the runtime asks for one name while it initializes, and intake starts in
+half the time without the imports that only recover needs.
 """
 
 from __future__ import annotations

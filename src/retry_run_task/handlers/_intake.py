@@ -56,14 +56,14 @@ def _limits(context: Any) -> Limits:
         wait=_pace().wait,
         left_s=lambda: context.get_remaining_time_in_millis() / 1000,
         passes=recoveries.passes,
-        # Not all at the same moment: other deliveries of the same burst are being tried again, too.
+        # Jitter: other deliveries of the same burst are being retried, too.
         sleep=lambda seconds: time.sleep(seconds * random.uniform(0.5, 1)),  # noqa: S311 - no secret
         turn=time.time() % _ROUND_S / _ROUND_S,
     )
 
 
-# A delivery that runs out of time is repeated about 6 and 13 minutes after its first time: 5 minutes in the function,
-# then 1 and 2 of Lambda's. In so long a round each begins about a third further on, where the one before had ended.
+# A delivery that runs out of time is retried about 6 and 13 minutes after its first try: 5 minutes in the function,
+# then Lambda's 1 and 2. In a round of 18 minutes each try begins about a third further on, where the last one ended.
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 _ROUND_S = 18 * 60
 

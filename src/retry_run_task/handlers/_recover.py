@@ -33,7 +33,7 @@ def recover(event: Any, context: Any) -> Any:
     """Recover one failed launch, as a durable execution.
 
     Raises:
-        GaveUpError: The tasks will not be there; the execution is FAILED.
+        GaveUpError: The recovery ended without its tasks; the execution is FAILED.
     """
     return _durable()(event, context)
 
@@ -46,11 +46,11 @@ def _policy() -> Policy:
 def _role_elsewhere(
     settings: Settings, launch: FailedLaunch, function_arn: str | None
 ) -> members.Role | None:
-    """Return the role to take in the launch's account; None if that is the function's own."""
+    """Return the role to assume in the launch's account; None if the account is the function's own."""
     if not launch.account:
         return None
     if not function_arn:
-        # Taking another account's launch for one's own would start it in the wrong place.
+        # Mistaking another account's launch for this account's would start it in the wrong place.
         raise ConfigError("recover was not told its own ARN, so it cannot tell which account it is in.")
     _, partition, _, _, account, *_ = function_arn.split(":")
     if launch.account == account:
@@ -83,13 +83,13 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     from retry_run_task.aws.port import World  # noqa: PLC0415
 
     settings = _settings()
-    # Of this invocation, from here on, so that the time in which it looks counts. One call ahead: five of these never
-    # make more than ten calls at once and ten a second, half of what ECS takes on Fargate.
+    # This invocation's rate limiter, made before the look so that the look's time counts. With a burst of one call
+    # ahead, five invocations never make more than ten calls at once and ten a second, half of ECS's limit on Fargate.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
     pace = Pace(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
     launch = wire.launch_from_json(event)
 
-    # A step whose process died is done again, and told so: its start is recorded before its action. No action raises.
+    # A step whose process died is run again and knows it: its start is recorded before its action. No action raises.
     def retry(error: Exception, _attempts: int) -> RetryDecision:
         is_cut_off = isinstance(error, StepInterruptedError)
         return RetryDecision.retry(Duration.from_seconds(1)) if is_cut_off else RetryDecision.no_retry()
@@ -99,7 +99,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     )
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
-    # As intake has named it: .../durable-execution/<name>/<id>
+    # The name that intake gave it: .../durable-execution/<name>/<id>
     name = context.execution_context.durable_execution_arn.split("/")[-2]
     role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
@@ -147,7 +147,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
 
 
-# Stands in for a policy that cannot be read: it recovers nothing, and has everybody told.
+# Replaces a policy that cannot be read: it retries nothing, and every recovery sends a message.
 _NO_POLICY = Policy(rules=(Rule(name="policy", sets={"retry": False}),))
 
 
@@ -171,7 +171,7 @@ def _place(context: DurableContext) -> console.Place | None:
     )
 
 
-# What is counted when a recovery tells something, and whether with its category.
+# The metric that each log event counts, and whether it is counted by category.
 _COUNTED = {
     LogEvent.ATTEMPTED: (Metric.ATTEMPTS, False),
     LogEvent.BEGAN: (Metric.LAUNCHES, True),
@@ -203,5 +203,5 @@ def _tell(telemetry: Telemetry, happened: LogEvent, **fields: Any) -> None:
         telemetry.warning(happened, **fields)
     else:
         telemetry.info(happened, **fields)
-    # At once: the next line may suspend the execution, and with it this invocation.
+    # Flush now: the next call may suspend the execution, and with it this invocation.
     telemetry.flush()

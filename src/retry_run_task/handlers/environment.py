@@ -1,4 +1,4 @@
-"""The settings that Lambda gives a function in its environment, read once a process."""
+"""The settings in a function's environment, read once per process."""
 
 from __future__ import annotations
 

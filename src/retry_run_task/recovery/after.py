@@ -1,7 +1,7 @@
-"""What follows: ``begin`` says where a recovery starts, ``after`` where it stands once something has happened.
+"""State transitions: ``begin`` returns the first state of a recovery, ``after`` the state that follows an event.
 
-Both are pure and total. Whoever has the events has the state: a recovery that runs, one that is resumed, and
-whoever reads its history or asks what it would do.
+Both are pure and total, so the events determine the state: for a recovery that runs, for one that is resumed, and
+for code that reads a history or forecasts one.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ if TYPE_CHECKING:
 
 HOLD, SPREAD = "hold-wait", "spread"
 
-# A task on Fargate takes about half a minute to run; then looking every minute is often enough, and after ten
-# minutes every five.
+# A task on Fargate takes about half a minute to start; after that a look every minute is often enough, and after
+# ten minutes one every five.
 WATCH_FIRST_S, WATCH_LONGEST_S = 15, 60
 WATCH_CALM_AFTER_S, WATCH_CALM_S = 600, 300
 
 
 def begin(case: Case) -> State:
-    """Return where the recovery of a launch starts."""
+    """Return the first state of a recovery."""
     state = State(move=Look(), call_id=case.call_id, last=case.first)
     if case.refusal is not None:
         return state._replace(move=End(case.refusal))
@@ -76,12 +76,12 @@ def begin(case: Case) -> State:
 
 
 def _spread(case: Case, state: State) -> State:
-    """Wait a little, each launch its own part: those that failed in one second must not come back in one second."""
+    """Wait for the launch's share of the spread: launches that failed in one second must not retry in one second."""
     return state._replace(move=Wait(SPREAD, case.spread_s) if case.spread_s else Look())
 
 
 def after(case: Case, state: State, event: Event) -> State:
-    """Return where the recovery stands once something has happened."""
+    """Return the state that follows an event."""
     match event:
         case Waited(seconds=seconds):
             then = _waited(case, state, seconds)
@@ -115,7 +115,7 @@ def _within_limits(before: State, state: State) -> State:
 
 def _waited(case: Case, state: State, seconds: int) -> State:
     if state.first_look is None:
-        # Time before the first look is read off the clock then, so that it counts once.
+        # The first look reads the time before it off the clock, so it must not be counted here as well.
         is_held = isinstance(state.move, Wait) and state.move.name == HOLD
         return _spread(case, state) if is_held else state._replace(move=Look())
     state = state._replace(waited_s=state.waited_s + seconds, elapsed_s=state.elapsed_s + seconds)
@@ -130,8 +130,8 @@ def _turn(state: State) -> State:
 
 
 def _looked(case: Case, state: State, event: Looked) -> State:
-    """Count what is there. Call RunTask if some are missing, it is not too late, and it is certain for whom."""
-    # Chosen before anything is seen: a step that is cut off and done again must call for the same.
+    """Count the tasks. Call RunTask if some are missing, it is not too late, and the call id is certain."""
+    # Chosen before anything is seen: a step that is cut off and run again must use the same call id.
     state = state._replace(call_id=identity(case, state))
     if event.again:
         state = _doubt(state, is_unsure=True)
@@ -145,16 +145,16 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     if end is not None:
         return state._replace(move=End(end))
     if event.blind is not None and case.has_one_run and classify(event.blind).category in PASSING:
-        # Somebody else may have started the run. Tasks of ours need no look: ECS knows their client tokens.
+        # Another caller may have started the run. Our own tasks need no look: ECS knows their client tokens.
         return _decided(case, state, [event.blind])
-    # A ghost was seen, or its replacement: the next step calls for whom that leaves.
+    # A ghost was seen, or its replacement, which changes the call id: the next step calls with the new one.
     return state._replace(move=Call()) if identity(case, state) == state.call_id else _turn(state)
 
 
 def _timed(case: Case, state: State, now: float) -> State:
-    """Set the seconds since the failed call: by the clock, and never less than has been waited since.
+    """Set the seconds since the failed call: by the clock, but never less than the time waited since.
 
-    A record made by hand asks for a run now, whatever time was typed into it: its age begins at the first look.
+    A hand-made record asks for a run now, whatever its time says: its age begins at the first look.
     """
     first = now if state.first_look is None else state.first_look
     by_hand = case.launch.caller.kind is CallerKind.HAND_MADE
@@ -164,11 +164,11 @@ def _timed(case: Case, state: State, now: float) -> State:
 
 
 _Failures = list[tuple[Failure, "Rung | None"]]
-"""Why tasks failed to start, each with the rung that placed it; None if that is not known."""
+"""Why tasks failed to start, each with the rung that placed it; None if the rung is not known."""
 
 
 def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _Failures]:
-    """Count tasks that do the job, and take those out that failed to start; return why those did that we counted."""
+    """Add the tasks that do the job, remove those that failed to start, and return why the counted ones failed."""
     launch = case.launch
     tasks, failed, ghosts = dict(state.tasks), set(state.failed), list(state.ghosts)
     failures: _Failures = []
@@ -201,7 +201,7 @@ def _is_of_the_next_run(case: Case, task: TaskState) -> bool:
 
 def _updated(case: Case, state: State, known: Task | None, task: TaskState) -> Task:
     if known is None:
-        # A task of an answer that was lost: its rung is known if there was only one.
+        # The answer that named this task was lost: its rung is known if only one was tried.
         alone = next(iter(state.tried)) if task.is_ours and len(state.tried) == 1 else None
         own = case.call_id[: names.MARK_DIGITS] if task.is_ours else ""
         known = Task(mark=task.mark or own, rung=alone)
@@ -232,19 +232,19 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
         return climb(case, state)._replace(move=Call())
     verdict = worst([classify(failure) for failure in failures])
     if is_blamed(rung(case, before), answer, verdict):
-        # A refused call has done nothing, so the next rung is tried with the same token.
+        # A refused call did nothing, so the next rung is tried with the same token.
         return _turn(_without(case, state, rung(case, before), verdict))
     return _decided(case, state, failures)
 
 
 def _placed(case: Case, state: State, answer: Placed) -> State:
-    """Count the tasks of an answer, and end the attempt.
+    """Count the tasks that an answer names, and end the attempt.
 
-    A refusal says that this call did nothing. It does not say so of another call with the same token: one whose
-    process died before its answer was recorded, or one of a second recovery of the same call. Only an answer is
-    remembered by ECS and given to everybody who sends the token again, so only an answer ends an attempt.
+    A refusal shows that this call did nothing. It shows nothing about another call with the same token: one whose
+    process died before its answer was recorded, or one from a second recovery of the same call. ECS remembers only
+    an answer and returns it to every later call with the token, so only an answer ends an attempt.
     """
-    # Of a conflict nobody can say which rung placed the tasks: ECS may have kept another recovery's body.
+    # After a conflict the rung that placed the tasks is unknown: ECS may have kept another recovery's body.
     placed_on = None if answer.is_conflict else rung(case, state)
     mark = state.call_id[: names.MARK_DIGITS]
     tasks = dict(state.tasks)
@@ -263,17 +263,17 @@ def _placed(case: Case, state: State, answer: Placed) -> State:
 
 
 def _doubt(state: State, *, is_unsure: bool) -> State:
-    """Remember since when the attempt under way may have started something."""
+    """Record since when the current attempt may have started tasks."""
     if not is_unsure or state.is_unsure:
         return state
     return state._replace(unsure_since_s=state.elapsed_s)
 
 
 def _exclude(case: Case, state: State, failures: _Failures) -> tuple[State, _Failures]:
-    """Exclude the rungs whose tasks failed to start for a reason that waiting cannot help; return what is left.
+    """Exclude the rungs whose tasks failed to start for a reason that retrying cannot fix; return the other failures.
 
-    A task that cannot pull its image from an extra subnet says nothing of the request as it was asked. A task that
-    somebody stopped, or that may have run, says nothing of its rung: no rung is to blame, and none may start it anew.
+    A task that cannot pull its image from an extra subnet says nothing about the original request. A task that was
+    stopped by someone, or that may have run, says nothing about its rung: no rung may start it again.
     """
     left: _Failures = []
     for failure, placed_on in failures:
@@ -304,7 +304,7 @@ def _watch_or_end(state: State) -> State:
 
 def _watched(case: Case, state: State, event: Watched) -> State:
     known = state.tasks
-    # A history that was made under another policy may have it elsewhere.
+    # A history that was recorded under another policy may have another move here.
     move = state.move if isinstance(state.move, Watch) else Watch(nth=0, delay_s=WATCH_FIRST_S, watched_s=0)
     state, failures = _seen(case, state, [task for task in event.tasks if task.arn in known])
     if failures:
@@ -340,7 +340,7 @@ def _start_failed(case: Case, state: State, failures: _Failures) -> State:
 
 
 def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
-    """Say what follows some failures: a wait, or the end."""
+    """Decide what follows these failures: a wait, or the end."""
     verdict = worst([classify(failure) for failure in failures])
     nth = state.seen.get(verdict.category, 0) + 1
     state = state._replace(last=verdict, seen={**state.seen, verdict.category: nth})
@@ -356,14 +356,14 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
         case GiveUp():
             return state._replace(move=End(decision))
         case Retry(delay_s=delay_s):
-            # Here there is no room; there may be on the next rung. Everything else comes back where it is.
+            # This rung has no capacity, but the next may have. Any other failure is retried on the same rung.
             state = climb(case, state) if verdict.category is Category.CAPACITY else state
             wait = Wait(f"wait-{state.turn}", delay_s, decision)
             return state._replace(move=Tell(wait) if _is_to_be_told(case, state) else wait)
 
 
 def _is_to_be_told(case: Case, state: State) -> bool:
-    """Tell whether it is time for the early message."""
+    """Tell whether the early message is due."""
     treatment = case.treatments[state.last.category]
     if state.is_told or treatment.early_s is None or treatment.notify is Notify.NEVER:
         return False

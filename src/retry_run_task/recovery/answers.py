@@ -1,4 +1,4 @@
-"""What an answer of RunTask says: why tasks are missing, and whether the rung is to blame."""
+"""What a RunTask answer means: why tasks are missing, and whether the rung is to blame."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NO_ANSWER = Failure(origin=Origin.ANSWER, reason="")
 
-# What ECS says of the moment, and not of what was asked for.
+# Failures that depend on the moment, not on the request.
 PASSING = frozenset({Category.THROTTLE, Category.TRANSIENT})
 
 
@@ -25,20 +25,20 @@ def said(before: State, state: State, answer: Placed | Refused | Lost) -> tuple[
     """Return why tasks are missing after an answer."""
     match answer:
         case Placed(is_conflict=True):
-            # It names the tasks of an earlier call and says nothing of those that are missing: what was, still is.
+            # It names the tasks of an earlier call and not why others are missing: the last failure still holds.
             return (before.last.failure,)
         case Placed(task_arns=arns, failures=()) if arns and state.failed.issuperset(arns):
-            # Likewise: ECS gives again the answer that named a task which has failed to start since.
+            # Likewise: ECS returned its earlier answer, and the tasks in it have failed to start since.
             return (before.last.failure,)
         case Placed():
-            # Fewer tasks than asked for and no word why: nothing is known, which is a category.
+            # Fewer tasks than requested, and no reason given: the failure is classified as unknown.
             return answer.failures or (NO_ANSWER,)
         case Refused() | Lost():
             return (answer.failure,)
 
 
 def is_full(answer: Answer, failures: Sequence[Failure]) -> bool:
-    """Tell whether a call has placed nothing, for lack of capacity alone. A conflict says nothing of capacity."""
+    """Tell whether a call placed nothing for lack of capacity alone. A conflict says nothing about capacity."""
     return (
         isinstance(answer, Placed)
         and not answer.task_arns
@@ -48,7 +48,7 @@ def is_full(answer: Answer, failures: Sequence[Failure]) -> bool:
 
 
 def is_blamed(rung_: Rung, answer: Answer, verdict: Verdict) -> bool:
-    """Tell whether the change that a rung makes seems to be what ECS does not take."""
+    """Tell whether ECS seems to reject the change that a rung makes."""
     if rung_ == AS_ASKED:
         return False
     match answer:

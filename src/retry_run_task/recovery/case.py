@@ -1,6 +1,6 @@
-"""What a recovery knows of a launch before its first look: whether it may be made again, and under which rules.
+"""What a recovery knows about a launch before its first look: whether it may be retried, and under which rules.
 
-Pure. ``opening`` reads the account and calls ``case_of``; so does ``forecast``, for a launch of the past.
+Pure. ``opening`` reads the account and calls ``case_of``; commands that forecast a recovery call it, too.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ class Case:
     """What a recovery knows; it never changes.
 
     Attributes:
-        treatments: What the policy says of each category, for this launch.
-        shown: What is known of the request, for the ladder.
-        rungs: A round of the ladder; the request as it was asked comes before each of its subnets.
-        first: The failure that decides of those that the failed call was told.
+        treatments: What the policy says for each category, for this launch.
+        shown: The known part of the request, for the ladder.
+        rungs: A round of the ladder; the original request comes before each of its subnets.
+        first: The failure of the original call that decides what follows.
         wanted: Tasks that were missing when it began.
         call_id: What client tokens and marks are derived from.
         next_due: When the schedule's next run is due, in seconds since 1970; None if not known.
         has_one_run: Whether tasks with the caller's mark are certain to do this launch's work: one schedule, found
             for certain, that runs by the clock.
-        hold_s: How long EventBridge itself may still make the call again, in whole seconds.
-        spread_s: The launch's own part of the policy's spread, in whole seconds.
+        hold_s: How long EventBridge itself may still retry the call, in whole seconds.
+        spread_s: The launch's own share of the policy's spread, in whole seconds.
         refusal: Why RunTask must not be called at all; None if it may be.
     """
 
@@ -79,14 +79,14 @@ def case_of(
     now: float | None = None,
     recover_errors: bool = False,
 ) -> Case:
-    """Return what is known of a launch.
+    """Return what is known about a launch.
 
     Args:
         launch: What failed.
         policy: The rules.
         found: What made the call.
-        now: The time, in seconds since 1970; None counts as the time of the failed call.
-        recover_errors: Whether calls that raised an error are made again.
+        now: The time, in seconds since 1970; None means the time of the failed call.
+        recover_errors: Whether calls that raised an error are retried.
     """
     schedule = None if isinstance(found, NoMatch) else found
     facts = facts_of(launch, schedule=schedule.name if schedule else "", policy=found.tags.policy)
@@ -114,7 +114,7 @@ def case_of(
 
 
 def _call_id(launch: FailedLaunch, schedule: Background | None, first: Verdict) -> str:
-    # EventBridge repeats a call that raised an error, and CloudTrail records each try: one run, several launches.
+    # EventBridge retries a call that raised an error, and CloudTrail records each try: one run, several launches.
     if first.failure.origin is Origin.ERROR and schedule is not None and schedule.due is not None:
         return names.run_identity(schedule.arn, schedule.due)
     return launch.call_id
@@ -124,7 +124,7 @@ def _hold_s(launch: FailedLaunch, schedule: Background | None, first: Verdict, n
     if first.failure.origin is not Origin.ERROR or schedule is None:
         return 0
     age = 0.0 if now is None else now - launch.event_time.timestamp()
-    # A record from the future must not make it wait for longer than EventBridge repeats.
+    # A record dated in the future must not make it wait longer than EventBridge keeps retrying.
     return max(0, min(round(schedule.event_age_s - age), schedule.event_age_s))
 
 
@@ -150,8 +150,8 @@ def _refusal(case: Case, *, recover_errors: bool) -> GiveUp | None:
         return ignored(treatment)
     if case.found.tags.ignore:
         return _IGNORED_BY_TAG
-    # A task that Spot took away has mostly run, which the table rightly calls no launch that failed. Intake lets
-    # such a one through only if a person asked for it.
+    # A task that Spot interrupted has usually run, so the table rightly does not call it a failed launch. Intake
+    # accepts one only if the stack is configured to.
     is_spot = case.first.failure.code == SPOT_INTERRUPTION
     permanent = None if is_spot else open_with(treatment, case.first)
     thrown = _thrown(case, recover_errors=recover_errors)
@@ -159,7 +159,7 @@ def _refusal(case: Case, *, recover_errors: bool) -> GiveUp | None:
 
 
 def _unproven(case: Case) -> GiveUp | None:
-    """Return the end of a recovery if only the call itself says that a schedule made it."""
+    """Return the end of a recovery if nothing but the call itself says that a schedule made it."""
     caller, found = case.launch.caller, case.found
     if caller.is_proven or not isinstance(found, NoMatch) or found.is_role_used:
         return None
@@ -198,7 +198,7 @@ def _not_whole(case: Case) -> GiveUp | None:
 
 
 def incomplete(why: str) -> GiveUp:
-    """Return the end of a recovery whose request cannot be made whole."""
+    """Return the end of a recovery whose request cannot be completed."""
     return GiveUp(
         outcome=Outcome.REFUSED,
         rule="whole-requests-only",
@@ -209,7 +209,7 @@ def incomplete(why: str) -> GiveUp:
 
 
 def _too_long(case: Case) -> GiveUp | None:
-    """Return the end if EventBridge repeats the call for longer than the run is wanted."""
+    """Return the end if EventBridge keeps retrying the call for longer than the run is wanted."""
     if case.first.failure.origin is not Origin.ERROR or isinstance(case.found, NoMatch):
         return None
     return past_deadline(case.treatments[case.first.category], case.found.event_age_s, case.next_due_s)

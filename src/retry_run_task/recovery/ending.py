@@ -1,4 +1,4 @@
-"""How a recovery ended, from where it stood, and whether a person is told."""
+"""How a recovery ended, from its last state, and whether that sends a message."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ending_of(case: Case, state: State, gave_up: GiveUp | None) -> Ending:
 
 
 def before_it_began(wanted: int, last: Verdict, gave_up: GiveUp) -> Ending:
-    """Return the end of a recovery that could not find out what it has to know."""
+    """Return the end of a recovery that could not find out what it needs to know."""
     return Ending(
         outcome=gave_up.outcome,
         why=gave_up.why,
@@ -45,7 +45,7 @@ def before_it_began(wanted: int, last: Verdict, gave_up: GiveUp) -> Ending:
 
 
 def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_unsure: bool) -> Ending:
-    """Return the end of a recovery in which this program failed.
+    """Return the end of a recovery that failed by a fault of this program.
 
     Args:
         launch: What failed.
@@ -70,13 +70,13 @@ def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_u
 
 
 def progress_of(case: Case, state: State) -> Progress:
-    """Return how far a recovery is that has not ended."""
+    """Return the progress of a recovery that has not ended."""
     treatment = case.treatments[state.last.category]
     limit_s, share = treatment.deadline_s, treatment.interval_share
     is_next_run_due = case.next_due_s is not None and case.next_due_s * share < limit_s
     if case.next_due_s is not None and is_next_run_due:
         limit_s = case.next_due_s * share
-    # A record made by hand may carry any time; its age begins at the first look.
+    # A hand-made record may have any time; its age begins at the first look.
     by_hand = case.launch.caller.kind is CallerKind.HAND_MADE and state.first_look is not None
     began = datetime.fromtimestamp(state.first_look or 0, UTC) if by_hand else case.launch.event_time
     return Progress(
@@ -91,7 +91,7 @@ def progress_of(case: Case, state: State) -> Progress:
 
 
 def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool, was_told: bool = False) -> bool:
-    """Tell whether a person is told of an end: also of a success, if there was an early message before it."""
+    """Tell whether an end sends a message. A success does, too, if an early message was sent before it."""
     succeeded = ending.is_well
     if ending.outcome is Outcome.IGNORED:
         return False
@@ -151,7 +151,7 @@ def _succeeded(case: Case, state: State) -> Ending:
 
 
 def _clauses(case: Case, state: State) -> Iterator[str]:
-    """Yield a clause for each change that placed tasks, and each zone that they started in."""
+    """Yield one clause for each pair of a change that placed tasks and a zone that they started in."""
     groups: Mapping[tuple[Rung, str], int] = Counter(
         (task.rung, task.zone)
         for task in state.tasks.values()

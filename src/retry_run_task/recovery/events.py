@@ -1,13 +1,13 @@
 """What a durable step or wait returned: what was seen, never what was concluded from it.
 
-A checkpoint keeps them as JSON. ``from_result`` reads it, for a recovery that is resumed and for whoever reads
-Lambda's history of it, so that both have the same events. A step that looked and called::
+A checkpoint keeps them as JSON. ``from_result`` parses it, both when a recovery is resumed and when Lambda's history
+of it is read, so both get the same events. A step that looked and called::
 
     {"now": 1795478403.2, "again": true, "tasks": [{"arn": "...", "phase": "starting", ...}],
      "calls": [{"answer": "placed", "task_arns": [], "failures": [...], "conflict": false, "rung": "as-asked"}]}
 
-A step that watched has ``tasks`` alone, and one that sent an early message ``told``. Where tasks could not be seen,
-``blind`` says why instead of ``tasks``.
+A step that watched has ``tasks`` alone, and one that sent an early message has ``told``. If tasks could not be seen,
+``blind`` says why and replaces ``tasks``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Which tasks are there.
+    """Which tasks exist.
 
     Attributes:
         now: The time, in seconds since 1970.
@@ -50,7 +50,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """How tasks are that were placed; ``blind`` says why they could not be seen."""
+    """The states of the placed tasks; ``blind`` says why they could not be seen."""
 
     tasks: tuple[TaskState, ...] = ()
     blind: Failure | None = None
@@ -74,7 +74,7 @@ Event = Looked | Answered | Watched | Waited | Told
 
 
 def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
-    """Return what a look has seen, or why it has seen nothing, as it stands in a checkpoint."""
+    """Return the checkpoint form of what a look saw, or of why it saw nothing."""
     if isinstance(seen, Failure):
         return {"blind": wire.failures_to_json([seen])}
     return {"tasks": wire.states_to_json(seen)}

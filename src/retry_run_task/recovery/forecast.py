@@ -1,4 +1,4 @@
-"""What a recovery would do with a launch, at a time and with what is known: the engine, asked and not run."""
+"""What a recovery would do with a launch at a given time: the engine's decision, without running a recovery."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Forecast:
     """What a recovery would do.
 
     Attributes:
-        decision: ``retry``, ``give-up``, ``ignore`` or, if the tasks are there already, ``nothing``.
+        decision: ``retry``, ``give-up``, ``ignore`` or, if the tasks already exist, ``nothing``.
         rule: Name of the rule that decides.
         why: One sentence.
-        gave_up: How it would end without a call; None if it would call RunTask or the tasks are there.
+        gave_up: How it would end without a call; None if it would call RunTask or the tasks exist.
         request: The body of the first call, as recorded; None if there would be none. It may hold secrets.
     """
 
@@ -40,7 +40,7 @@ def forecast(case: Case, now: float, tasks: tuple[TaskState, ...] = ()) -> Forec
     """Return what a recovery would do if it looked now.
 
     Args:
-        case: What is known of the launch.
+        case: What is known about the launch.
         now: In seconds since 1970.
         tasks: What the look would see.
     """

@@ -1,8 +1,8 @@
-"""Where a recovery stands, from what Lambda has recorded of it: the results of its steps, in order.
+"""The state of a recovery, from what Lambda has recorded: the results of its steps, in order.
 
-The policy that an execution runs under is in the zip of the version that started it, and not in its history. What
-tasks there are, which calls were made and whether one is in doubt does not depend on it; so this asks the engine with
-a policy that never gives up, and what the recovery will do next is not asked.
+The policy of an execution is in the zip of the version that started it, not in its history. Which tasks exist, which
+calls were made and whether one is in doubt do not depend on the policy; so this runs the engine with a policy that
+never gives up, and its next move must not be used.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _PATIENT = Policy(
 )
 
 UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What reading a result raises that a recovery has not written."""
+"""Exceptions raised by reading a result that no recovery wrote."""
 
 
 class Fold:
-    """Takes the results of a recovery's steps, and has the state that they add up to.
+    """Takes the results of a recovery's steps, one by one, and holds the state after them.
 
     Attributes:
-        state: Where the recovery stands.
+        state: The state of the recovery.
     """
 
     def __init__(self, launch: FailedLaunch) -> None:
@@ -55,7 +55,7 @@ class Fold:
         """Take the result of a search for the schedule, and return it.
 
         Raises:
-            KeyError: It is no such result; likewise any other of ``UNREADABLE``.
+            KeyError: It is not a result of that step; likewise any other of ``UNREADABLE``.
         """
         found = found_from_json(result)
         if not isinstance(found, Failure):
@@ -63,10 +63,10 @@ class Fold:
         return found
 
     def take(self, result: Mapping[str, Any]) -> Iterator[tuple[Event, State, State]]:
-        """Take the result of a step that looked, called or watched; yield its events, each with the state around it.
+        """Take the result of a step that looked, called or watched; yield each event with the states around it.
 
         Raises:
-            KeyError: It is no such result; likewise any other of ``UNREADABLE``.
+            KeyError: It is not a result of that step; likewise any other of ``UNREADABLE``.
         """
         for event in from_result(result):
             before, self.state = self.state, after(self._case, self.state, event)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class LogEvent(StrEnum):
-    """What a recovery tells about itself, in logs and in the demo's timeline."""
+    """What a recovery reports about itself, in logs and in the demo's timeline."""
 
     BEGAN = "recovery.began"
     MATCHED = "recovery.matched"
@@ -48,7 +48,7 @@ Line = tuple[LogEvent, dict[str, Any]]
 
 
 def words_of(failure: Failure) -> str:
-    """Return what AWS said, such as ``ListTasks: ThrottlingException: Rate exceeded``."""
+    """Return AWS's error text, such as ``ListTasks: ThrottlingException: Rate exceeded``."""
     return ": ".join(part for part in (failure.detail, failure.said) if part)
 
 
@@ -69,7 +69,7 @@ def of_beginning(first: Verdict) -> Line:
 
 
 def of_schedule(found: Background | NoMatch, policy: Policy) -> Iterator[Line]:
-    """Yield the lines on what made the call, and what its tags say."""
+    """Yield the lines about what made the call, and about its tags."""
     if isinstance(found, NoMatch):
         yield LogEvent.MATCHED, {"schedule": None, "why": found.why}
     else:
@@ -84,7 +84,7 @@ def of_schedule(found: Background | NoMatch, policy: Policy) -> Iterator[Line]:
 
 
 def of_pause(*, delay_s: int, rule: str, category: Category, why: str, attempt: int) -> Line:
-    """Return the line on a wait before another attempt, or before the first can be made."""
+    """Return the line about a wait before the next attempt, or before the first attempt is possible."""
     return LogEvent.WAITING, {
         "delay_s": delay_s,
         "rule": rule,
@@ -95,7 +95,7 @@ def of_pause(*, delay_s: int, rule: str, category: Category, why: str, attempt: 
 
 
 def of_hold(case: Case) -> Line:
-    """Return the line on a launch that is held back."""
+    """Return the line about a launch that is held back."""
     return LogEvent.HELD, {
         "delay_s": case.hold_s,
         "why": "EventBridge may still make this call again itself",
@@ -129,7 +129,7 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
 
 def _attempted(case: Case, before: State, answer: Answer) -> Line:
     said = wire.answer_to_json(answer)
-    # The body of the request as AWS recorded it: what CloudTrail hid was read inside the step, and stayed there.
+    # Built from the request as AWS recorded it: values that CloudTrail redacted are read and used inside the step only.
     sent = requests.masked(body(case, before, case.launch.request))
     return LogEvent.ATTEMPTED, {
         "attempt": before.attempt,

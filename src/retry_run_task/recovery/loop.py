@@ -1,11 +1,11 @@
-"""The recovery of one failed launch: look, RunTask, wait, again, until its tasks run or a person is told why not.
+"""The recovery of one failed launch: look, RunTask, wait, repeat, until its tasks run or it gives up with a message.
 
 This is a plain function of ``step`` and ``wait``. It imports no SDK and never reads the time, so that the same
 lines run in Lambda as a durable execution, under virtual time in the simulator, and in the tests. It decides
-nothing: ``after`` says what follows each event, and this does it.
+nothing: ``after`` decides what follows each event, and this module carries it out.
 
-It may be stopped between any two lines and run again from the top. Then every finished step gives the result it
-gave before, and every finished wait passes at once. A step that was cut off is run again: RunTask carries the
+It may be stopped between any two lines and run again from the top. On replay, every finished step returns its
+recorded result, and every finished wait returns at once. A step that was cut off is run again: RunTask carries the
 attempt's client token, and ECS answers a token that it has seen with the first outcome.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
 """
@@ -50,11 +50,11 @@ LONGEST_WAIT_S = 31_622_400
 
 
 def recover(launch: FailedLaunch, tools: Tools) -> Ending:
-    """Make the failed call again until every task runs, or until it is certain that it cannot help.
+    """Retry the failed call until every task runs, or until retrying cannot help any more.
 
     Returns:
-        How it ended. A person has been told of every end without the tasks, and of the others if asked for. A fault
-        of this program is such an end, too: nothing escapes but what the durable engine raises.
+        How it ended. Every end without the tasks has sent a message; a success has if configured. A fault of this
+        program is also an end without the tasks: only exceptions of the durable engine are raised.
     """
     first = worst([classify(failure) for failure in launch.failures])
     _tell(tools, lines.of_beginning(first))
@@ -63,7 +63,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         launch, ending, treatment, was_told = _run(launch, first, treatment, tools)
     except tools.fatal:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person is told
+    except Exception as error:  # noqa: BLE001 - any fault ends the recovery with a message
         name = str(error) if isinstance(error, FaultError) else type(error).__name__
         wanted = requests.asked(launch.request) - len(launch.placed)
         ending = broken(launch, wanted, first, name, is_unsure=True)
@@ -94,7 +94,7 @@ def _run(
 
 
 def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
-    """Do what a state asks for: one step, one wait, or a wait and a step. The only place that acts."""
+    """Carry out the move of a state: one step, one wait, or a wait and a step. The only place with side effects."""
     match state.move:
         case Wait(name=name, delay_s=delay_s):
             if name == HOLD:
@@ -121,10 +121,10 @@ def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
 
 
 def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> JsonObject:
-    """Look, and call RunTask while the engine says so: once, or twice where a subnet is asked at once.
+    """Look, and call RunTask as long as the engine says so: once, or twice if a subnet is tried at once.
 
-    All of it is one durable step, since each operation costs. The bodies may hold secrets; what leaves the step is
-    what was seen and answered.
+    All of it is one durable step, because each operation costs. The bodies may hold secrets; only what was seen and
+    answered leaves the step.
     """
     launch = replace(case.launch, call_id=case.call_id)
     seen = tools.world.look(launch, original=case.has_one_run, ghosts=state.ghosts)

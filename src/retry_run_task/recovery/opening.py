@@ -1,7 +1,7 @@
-"""Before the first look: get into the launch's account, and find out what made the call.
+"""Before the first look: assume the role in the launch's account, and find the schedule that made the call.
 
-What passes by itself is waited for, until the run is no longer wanted; only a "no" is final. These waits do not
-count as waits of the recovery: its age is read off the clock at the first look.
+Throttles and transient errors are retried until the run is no longer wanted; any other error is final. These waits
+do not count as waits of the recovery: its age is read off the clock at the first look.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.ports import Tools
 
-# What cannot be read for a moment is read again: 15, 30, 60, 120, 240, 300, 300, ... s apart.
+# A read that fails for the moment is retried 15, 30, 60, 120, 240, 300, 300, ... s apart.
 FIRST_WAIT_S, LONGEST_WAIT_S = 15, 300
 
 
 def is_passing(failure: Failure) -> bool:
-    """Tell whether a failed read says nothing but that it should be made again."""
+    """Tell whether a failed read should simply be retried."""
     return classify(failure).category in (Category.THROTTLE, Category.TRANSIENT)
 
 
@@ -39,10 +39,10 @@ _NOTHING_KNOWN = NoMatch(why="AWS has recorded nothing of the request that it co
 
 
 def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
-    """Return what is known of a launch, or the end of its recovery if that cannot be found out."""
+    """Return what is known about a launch, or the end of its recovery if that cannot be found out."""
     is_error = any(failure.origin is Origin.ERROR for failure in launch.failures)
     if tools.entrance is not None and not (is_error and not tools.recover_errors):
-        # What is only reported needs no way in, and does without the names and tags that are there.
+        # A failure that is only reported needs no access to the account, nor the names and tags there.
         shut_out = _enter(launch, tools)
         if shut_out is not None:
             return shut_out
@@ -63,7 +63,7 @@ def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
 
 
 def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | None:
-    """Find out whether the launch's account lets recover in. If it does not, nothing is tried there."""
+    """Check whether recover can assume its role in the launch's account. If not, nothing is tried there."""
     entrance = tools.entrance
     assert entrance is not None  # noqa: S101 - for mypy
 
@@ -80,7 +80,7 @@ def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | None:
 def _until_answered(
     launch: FailedLaunch, tools: Tools, ask: Callable[[], JsonObject], *, name: str, rule: str, what: str
 ) -> JsonObject:
-    """Ask in a step, and again while what comes back passes by itself and the run is still wanted."""
+    """Ask in a step, and retry while the failure is passing and the run is still wanted."""
     first = worst([classify(failure) for failure in launch.failures])
     treatment = tools.policy.treatment(facts_of(launch), first.category)
     by_hand = launch.caller.kind is CallerKind.HAND_MADE
@@ -116,7 +116,7 @@ def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
 
 
 def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoMatch, float] | GiveUp:
-    """Find out what made the call and remember its name, times and tags; and when that was, by the clock."""
+    """Find what made the call, with its name, times and tags; return it and the time of the search."""
     answer = _until_answered(
         launch,
         tools,

@@ -1,4 +1,4 @@
-"""What a recovery works with: how a step is made durable, how time passes, and what it can do and see in AWS."""
+"""The interfaces of a recovery: durable steps, waits, and what it can do and see in AWS."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.lines import LogEvent
 
 Action = Callable[[bool], "JsonObject"]
-"""What a step does; told whether it may have been done before, by a process that died. Returns JSON."""
+"""What a step does; the argument is whether a process that died may have done it already. Returns JSON."""
 
 Step = Callable[[str, Action], "JsonObject"]
-"""Runs an action once and remembers its result under the name; an action that was cut off is run again."""
+"""Runs an action once and records its result under the name; an action that was cut off is run again."""
 
 Wait = Callable[[str, int], None]
 """Waits a number of whole seconds, at least 1, without cost."""
 
 
 class Tell(Protocol):
-    """Writes a line to the log; called once for each event, not again when the recovery is resumed."""
+    """Writes a line to the log; called once for each event, and not on replay."""
 
     def __call__(self, event: LogEvent, /, **fields: Any) -> None:
         """Write the line. The fields are JSON, and hold no secret."""
@@ -46,15 +46,15 @@ class Tell(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
-    """What is known of the rule or schedule that made a call. Names and times, never values.
+    """What is known about the rule or schedule that made a call. Names and times, never values.
 
     Attributes:
-        due: When the run that failed was due, in seconds since 1970; None if that is not certain.
+        due: When the failed run was due, in seconds since 1970; None if that is not certain.
         next_due: When the next run is due, in seconds since 1970; None if there is none, or it is not known.
-        event_age_s: How long EventBridge repeats a call that raised an error, in seconds.
+        event_age_s: How long EventBridge retries a call that raised an error, in seconds.
         is_scheduled: Whether it runs by the clock. A rule on events has a run for each event, and the task of
             another event does not do the work of this one.
-        visible: What the ladder is computed from, where the record does not show it (``ladder.visible``).
+        visible: The request parameters that the ladder needs, if the record does not show them (``ladder.visible``).
     """
 
     name: str
@@ -68,30 +68,30 @@ class Background:
 
 
 class World(Protocol):
-    """AWS as a recovery sees it. Every call is made inside a step, and none raises for what AWS says."""
+    """AWS as a recovery sees it. Every call is made inside a step, and none raises for an error from AWS."""
 
     def now(self) -> float:
         """Return the time as seconds since 1970."""
         ...
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
-        """Return what made the call, that this is not certain, or why it could not be read just now."""
+        """Return what made the call, ``NoMatch`` if that is not certain, or why it could not be read just now."""
         ...
 
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
     ) -> tuple[TaskState, ...] | Failure:
-        """Return the tasks that were started for a launch, those that failed to start too; or why none can be seen.
+        """Return the tasks started for a launch, including those that failed to start; or why none can be seen.
 
         Args:
             launch: What failed. Tasks with its own mark are always looked for.
-            original: Whether to look for tasks with the mark of whoever made the call.
+            original: Whether to look for tasks with the mark of the original caller.
             ghosts: Call identities of other tasks that failed to start, whose recoveries' tasks are looked for.
         """
         ...
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
-        """Return the request with what CloudTrail hid. It may hold secrets, and must not leave the step."""
+        """Return the request with the values that CloudTrail redacted. Secrets among them must not leave the step."""
         ...
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
@@ -99,17 +99,17 @@ class World(Protocol):
         ...
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
-        """Return how tasks are, those that ECS knows; or why that cannot be seen."""
+        """Return the states of the tasks that ECS knows; or why they cannot be seen."""
         ...
 
     def notify(self, message: Message) -> str | None:
-        """Send a message to a person. Returns None if it was taken, else what went wrong."""
+        """Publish a message to the topic. Returns None if it was accepted, else what went wrong."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
-    """The way into a launch's account, where that is not the stack's own.
+    """Access to a launch's account, if that is not the stack's own.
 
     Attributes:
         role_arn: The role that is assumed there.
@@ -126,13 +126,13 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What a recovery works with.
+    """Everything a recovery needs from outside.
 
     Attributes:
-        is_replaying: Whether what was done last was done before, in an earlier invocation; then nothing is told.
-        notify_recovered: Whether a person is also told when the tasks run.
-        recover_errors: Whether calls that raised an error are made again, once EventBridge cannot be repeating them.
-        entrance: The way into the launch's account; None for the stack's own.
+        is_replaying: Whether the last operation is a replay of an earlier invocation; then nothing is logged.
+        notify_recovered: Whether a success also sends a message.
+        recover_errors: Whether calls that raised an error are retried, once EventBridge cannot be retrying them.
+        entrance: Access to the launch's account; None for the stack's own.
         fatal: Exceptions of the durable engine, which must reach it.
         refusal: Why nothing can be recovered at all, such as a policy that cannot be read; None if it can.
     """

@@ -1,4 +1,4 @@
-"""Where a recovery stands, and what it does next."""
+"""The state of a recovery, and its next move."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from retry_run_task.policy.ladder import Rung
     from retry_run_task.recovery.case import Case
 
-# ECS keeps a client token for an hour after the last of its tasks has stopped, and so for an hour at the least.
+# ECS keeps a client token for an hour after the last of its tasks has stopped, so for at least an hour.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
 TOKEN_LIFE_S = 3600
 
 # A durable execution may have 3,000 operations: the start, each step, each wait, each repeat of a step whose
-# process died. What is left is for the messages at the end (13), and for what Lambda may count beside.
+# process died. The rest is reserved for the messages at the end (13), and for anything else that Lambda may count.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 OPERATIONS_MAX = 2900
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Look which tasks are there; if some are missing, the same step calls RunTask."""
+    """Look which tasks exist; if some are missing, the same step calls RunTask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +56,14 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Tell a person that the run is late and still being retried; then wait."""
+    """Send the early message, that the run is late and still being retried; then wait."""
 
     then: Wait
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Wait, and then look how the tasks are that have not been seen running.
+    """Wait, then look at the tasks that have not been seen running.
 
     Attributes:
         nth: Of this turn; the first is 1.
@@ -89,8 +89,8 @@ class Task(NamedTuple):
     """A task that does this launch's work.
 
     Attributes:
-        mark: Digits of the recovery that started it; empty if none did.
-        runs: Whether it was seen running, or to have run.
+        mark: Digits of the recovery that started it; empty if no recovery did.
+        runs: Whether it was seen running, or seen stopped after it ran.
         rung: The rung that placed it; None if that is not known.
         zone: Its Availability Zone; empty while not known.
     """
@@ -105,31 +105,31 @@ EMPTY: Mapping[str, int] = MappingProxyType({})
 
 
 class State(NamedTuple):
-    """Where a recovery stands. A tuple and no dataclass, since six hours of attempts are replayed in one go.
+    """The state of a recovery. A tuple, not a dataclass, for speed: hundreds of attempts are replayed at once.
 
     Attributes:
-        turn: How often it has looked; numbers its steps.
-        call_id: What the token and the mark of the attempt under way are derived from: the launch's own identity, or
-            that of a ghost. A ghost is a task that no recovery started and that failed to start.
-        attempt: Number of the attempt under way; the first is 1.
-        repeat: How often it has been made without an answer that ends it.
-        answered: How many attempts ECS has answered, by call identity; the next has the next client token.
-        tried: Rungs that the attempt under way has been made on.
-        unsure_since_s: Since when the attempt under way may have started tasks that nobody has seen, in seconds
-            from the failed call; None if it cannot have.
+        turn: Number of the look; it numbers the steps.
+        call_id: The source of the current attempt's token and mark: the launch's own identity, or that of a ghost.
+            A ghost is a task that no recovery started and that failed to start.
+        attempt: Number of the current attempt; the first is 1.
+        repeat: How often the current attempt was made without an answer that ends it.
+        answered: How many attempts ECS has answered, by call identity; the next uses the next client token.
+        tried: Rungs that the current attempt has used.
+        unsure_since_s: Since when the current attempt may have started tasks that were not seen, in seconds from the
+            failed call; None if it cannot have.
         place: Index of the rung of the next attempt.
-        excluded: Rungs that are not tried again, each with why.
+        excluded: Rungs that are not tried again, each with the reason.
         tasks: Tasks that do the job, by ARN.
         failed: ARNs of the tasks that failed to start.
         ghosts: Call identities of the ghosts.
-        first_look: When it looked first, in seconds since 1970; None before.
-        waited_s: Sum of the waits since it looked first.
+        first_look: When it first looked, in seconds since 1970; None before.
+        waited_s: Sum of the waits since the first look.
         elapsed_s: Seconds since the failed call.
         last: The failure that decided last.
-        seen: How many answers of each category there were.
+        seen: Number of failures decided on, by category.
         calls: RunTask calls made.
         operations: Durable operations used.
-        is_told: Whether a person was told that it is still being retried.
+        is_told: Whether the early message was sent.
     """
 
     move: Move
@@ -156,7 +156,7 @@ class State(NamedTuple):
 
     @property
     def is_unsure(self) -> bool:
-        """Whether a call may have started tasks that nobody has seen."""
+        """Whether a call may have started tasks that were not seen."""
         return self.unsure_since_s is not None
 
     @property
@@ -166,7 +166,7 @@ class State(NamedTuple):
 
 
 def missing(case: Case, state: State) -> int:
-    """Return how many tasks are not there; less than 0 if there are more than were missing."""
+    """Return how many tasks are missing; negative if there are more than needed."""
     return case.wanted - len(state.tasks)
 
 
@@ -176,26 +176,27 @@ def rung(case: Case, state: State) -> Rung:
 
 
 def next_place(case: Case, state: State) -> int:
-    """Return the index of the next rung that is not excluded; the first rung, as it was asked, never is."""
+    """Return the index of the next rung that is not excluded; the first, the original request, never is."""
     places: list[int] = [*range(state.place + 1, len(case.rungs)), *range(state.place + 1)]
     return next(place for place in places if case.rungs[place] not in state.excluded)
 
 
 def climb(case: Case, state: State) -> State:
-    """Go on to the next rung."""
+    """Move to the next rung."""
     return state._replace(place=next_place(case, state))
 
 
 def is_followed_at_once(case: Case, state: State) -> bool:
-    """Tell whether the next rung is tried in the same step if there is no room on this one."""
+    """Tell whether the next rung is tried in the same step if this one has no capacity."""
     return ladder.is_at_once(rung(case, state), case.rungs[next_place(case, state)])
 
 
 def identity(case: Case, state: State) -> str:
     """Return what the next attempt's token and mark are derived from.
 
-    A ghost may have a recovery of its own, by ECS's event of it, and nobody can know which of the two acts first.
-    With the token and the mark of that recovery both make one call. An attempt that may have acted keeps its own.
+    A ghost may have its own recovery, started by ECS's event, and it is unknown which of the two acts first. This
+    recovery uses the token and the mark of that one, so ECS treats both calls as one. An attempt that may have
+    started tasks keeps its own.
     """
     if state.repeat or state.is_unsure:
         return state.call_id
@@ -205,9 +206,9 @@ def identity(case: Case, state: State) -> str:
 
 
 def body(case: Case, state: State, request: Request | IncompleteRequest) -> JsonObject:
-    """Return the body of the next call: as asked, for the tasks that are missing, with its rung's change.
+    """Return the body of the next call: the original request, for the missing tasks, with its rung's change.
 
-    It holds what the request holds, which may be secrets.
+    Like the request, it may hold secrets.
     """
     is_own = state.call_id == case.call_id
     asked = requests.for_attempt(
@@ -220,13 +221,13 @@ def body(case: Case, state: State, request: Request | IncompleteRequest) -> Json
 
 
 def late(case: Case, state: State) -> GiveUp | None:
-    """Return the end of the recovery if a call would be too late now."""
+    """Return the end of the recovery if it is too late for another call."""
     past = past_deadline(case.treatments[state.last.category], state.elapsed_s, case.next_due_s)
     return past or _forgotten(state)
 
 
 def _forgotten(state: State) -> GiveUp | None:
-    """Return the end if ECS may have forgotten the token of a call that may have acted."""
+    """Return the end if ECS may have forgotten the token of a call that may have started tasks."""
     if state.unsure_since_s is None or state.elapsed_s - state.unsure_since_s <= TOKEN_LIFE_S:
         return None
     return GiveUp(

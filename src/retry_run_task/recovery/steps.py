@@ -1,4 +1,4 @@
-"""Durable steps whose faults leave no secret behind."""
+"""Durable steps that keep exception texts, which may hold secrets, out of the checkpoint."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 class FaultError(Exception):
-    """The action of a step raised. The message is the type of what it raised, whose text might hold a value."""
+    """The action of a step raised. The message is the exception's type, because its text might hold a secret."""
 
 
 def step(tools: Tools, name: str, action: Action) -> JsonObject:
     """Run a durable step and return its result.
 
     Raises:
-        FaultError: The action raised. The checkpoint keeps the type of that, and it is raised on each replay.
+        FaultError: The action raised. The checkpoint keeps the exception's type, and each replay raises this again.
     """
 
     def guarded(again: bool) -> JsonObject:
