@@ -200,31 +200,69 @@ def for_attempt(
 
 _MASK = "***"
 
+# Of overrides, in lower case: what holds others, and what is shown as it is.
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
+_HOLDERS = frozenset(
+    {
+        "containeroverrides",
+        "environmentfiles",
+        "ephemeralstorage",
+        "inferenceacceleratoroverrides",
+        "overrides",
+        "resourcerequirements",
+    }
+)
+_SHOWN = frozenset(
+    {
+        "command",
+        "cpu",
+        "devicename",
+        "devicetype",
+        "executionrolearn",
+        "memory",
+        "memoryreservation",
+        "name",
+        "sizeingib",
+        "taskrolearn",
+        "type",
+        "value",
+    }
+)
+
 
 def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters as they may be shown: names of environment variables, never their values.
 
-    A record that somebody wrote may have them in any shape and case, so what has not the right shape is masked whole.
+    A record that somebody wrote may have anything in it, so what RunTask does not have is masked whole.
     """
     return {name: _masked(name, value) for name, value in parameters.items()}
 
 
 def _masked(name: str, value: Any) -> Any:
+    if name == "overrides":
+        return _masked_override(name, value)
+    return value if name in MEMBERS else _hidden(value)
+
+
+def _masked_override(name: str, value: Any) -> Any:
     lower = name.lower()
-    if lower.startswith("env") and lower != "environmentfiles":
+    if lower == "environment":
         return _masked_environment(value)
-    if isinstance(value, Mapping):
-        return {inner: _masked(inner, one) for inner, one in value.items()}
-    if isinstance(value, list):
-        return [_masked(name, one) for one in value]
-    # These hold the environment, if need be as JSON in a string.
-    return _MASK if lower in ("overrides", "containeroverrides") and value not in (None, HIDDEN) else value
+    if lower in _HOLDERS and isinstance(value, Mapping):
+        return {inner: _masked_override(inner, one) for inner, one in value.items()}
+    if lower in _HOLDERS | _SHOWN and isinstance(value, list):
+        return [_masked_override(name, one) for one in value]
+    return value if lower in _SHOWN and not isinstance(value, Mapping) else _hidden(value)
+
+
+def _hidden(value: Any) -> Any:
+    return value if value is None or value == HIDDEN else _MASK
 
 
 def _masked_environment(value: Any) -> Any:
     if isinstance(value, list):
         return [_masked_variable(one) for one in value]
-    return value if value is None or value == HIDDEN else _MASK
+    return _hidden(value)
 
 
 def _masked_variable(variable: Any) -> Any:

@@ -110,26 +110,32 @@ def test_where_something_is_hidden(value: dict[str, Any], paths: list[str]) -> N
     [
         (
             {"environment": [{"name": "A", "value": "s"}, {"value": "s"}, "s"]},
-            [{"name": "A", "value": "***"}, "***", "***"],
+            {"environment": [{"name": "A", "value": "***"}, "***", "***"]},
         ),
-        ({"environment": HIDDEN}, HIDDEN),
-        ({"environment": None}, None),
-        ({"environment": "s"}, "***"),
-        ({"ENVs": 7}, "***"),
-        ({"environmentFiles": [{"value": "f"}]}, [{"value": "f"}]),
-        ({"EnvironmentFiles": "f"}, "f"),
-        ({"overrides": "s"}, "***"),
-        ({"overrides": HIDDEN}, HIDDEN),
-        ({"overrides": None}, None),
-        ({"overrides": ["s"]}, ["***"]),
-        ({"containerOverrides": "s"}, "***"),
-        ({"command": ["env", {"environment": "s"}]}, ["env", {"environment": "***"}]),
-        ({"x": {"overrides": {"cpu": "1"}}}, {"overrides": {"cpu": "1"}}),
+        ({"environment": HIDDEN}, {"environment": HIDDEN}),
+        ({"environment": None}, {"environment": None}),
+        ({"environment": "s"}, {"environment": "***"}),
+        ({"ENVs": 7}, {"ENVs": "***"}),
+        ({"environmentFiles": [{"value": "f"}]}, {"environmentFiles": [{"value": "f"}]}),
+        ({"environmentFiles": "s"}, {"environmentFiles": "***"}),
+        ({"EnvironmentFiles": [{"Value": "f"}]}, {"EnvironmentFiles": [{"Value": "f"}]}),
+        ({"command": ["env", {"environment": "s"}]}, {"command": ["env", "***"]}),
+        ({"containerOverrides": "s"}, {"containerOverrides": "***"}),
+        ({"x": {"cpu": "1"}}, {"x": "***"}),
+        ({"x": HIDDEN}, {"x": HIDDEN}),
+        ("s", "***"),
+        (HIDDEN, HIDDEN),
+        (None, None),
+        (["s"], ["***"]),
     ],
 )
-def test_exactly_what_is_shown(shown: dict[str, Any], masked: Any) -> None:
-    ((name, _),) = shown.items()
-    assert request.masked(shown) == {name: masked}
+def test_exactly_what_is_shown_of_overrides(shown: Any, masked: Any) -> None:
+    assert request.masked({"overrides": shown}) == {"overrides": masked}
+
+
+def test_a_parameter_that_this_version_does_not_know_is_masked_whole() -> None:
+    shown = {"cluster": "c", "tags": [{"key": "k", "value": "v"}], "x": {"y": 1}, "z": None, "h": HIDDEN}
+    assert request.masked(shown) == shown | {"x": "***"}
 
 
 @pytest.mark.parametrize(
