@@ -141,6 +141,21 @@ def test_when_the_time_is_over_nothing_is_begun_and_what_is_left_is_told() -> No
     assert {type(error) for error in failed.values()} == {NoTimeLeftError}
 
 
+def test_a_start_that_was_refused_before_the_time_was_over_is_told_with_its_reason() -> None:
+    """Both at first; then the first takes all the time that there is."""
+    time = FakeTime()
+    tried: list[int] = []
+
+    def start(job: int) -> Started:
+        tried.append(job)
+        time.now += 290 if len(tried) > 2 else 0
+        raise BusyError(f"{job} is throttled")
+
+    limits = Limits(passes=is_busy, sleep=time.sleep, left_s=lambda: 300 - time.now)
+    _, failed = run([1, 2], start, limits)
+    assert {job: str(error) for job, error in failed.items()} == {1: "1 is throttled", 2: "2 is throttled"}
+
+
 def test_a_function_with_little_time_begins_all_the_same() -> None:
     time = FakeTime()
 

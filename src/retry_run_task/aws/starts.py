@@ -21,7 +21,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1, 20
 
 
 class NoTimeLeftError(Exception):
-    """The invocation ended before this start was tried."""
+    """The invocation's time was over before this start was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,39 +63,42 @@ def start_all(
     """
     reserve_s = min(_RESERVE_S, limits.left_s() / 2)
     first = int(limits.turn * len(jobs))
-    waiting, pause_s = [*jobs[first:], *jobs[:first]], _FIRST_PAUSE_S
-    while waiting:
-        failed = _round(waiting, start, tell, limits, reserve_s)
-        if failed and limits.left_s() - pause_s <= reserve_s:
-            for job, error in failed:
+    pause_s = _FIRST_PAUSE_S
+    late: Exception = NoTimeLeftError("the function's time was over before it could be started")
+    jobs_left = [(job, late) for job in (*jobs[first:], *jobs[:first])]
+    while jobs_left:
+        jobs_left = _round(jobs_left, start, tell, limits, reserve_s)
+        if jobs_left and limits.left_s() - pause_s <= reserve_s:
+            for job, error in jobs_left:
                 tell(job, error)
             return
-        waiting = [job for job, _ in failed]
-        if waiting:
+        if jobs_left:
             limits.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
 
 def _round(
-    jobs: Iterable[Job],
+    jobs: Sequence[tuple[Job, Exception]],
     start: Callable[[Job], Started],
     tell: Callable[[Job, Started | Exception], None],
     limits: Limits,
     reserve_s: float,
 ) -> list[tuple[Job, Exception]]:
-    """Try each job once. Returns those that may succeed if they are tried again, with what they raised."""
+    """Try each job once. Returns those that may succeed if they are tried again, with what they raised.
+
+    A job comes with what is told of it if there is no time to try it.
+    """
     failed: list[tuple[Job, Exception]] = []
-    waiting = list(jobs)
-    queue = iter(waiting)
+    queue = iter(jobs)
     lock = threading.Lock()
 
     def take() -> Job | None:
-        for job in queue:
+        for job, error in queue:
             if limits.left_s() > reserve_s:
                 # Within the lock: whoever comes next waits for a time of its own.
                 limits.wait()
                 return job
-            tell(job, NoTimeLeftError("the function's time was over before it could be started"))
+            tell(job, error)
         return None
 
     def work() -> None:
@@ -111,7 +114,7 @@ def _round(
                 else:
                     tell(job, outcome)
 
-    workers = min(limits.workers, len(waiting))
+    workers = min(limits.workers, len(jobs))
     if workers == 1:
         # The usual delivery. It spares the import, and the thread.
         work()
