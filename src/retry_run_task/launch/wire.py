@@ -93,10 +93,12 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
             created=datetime.fromisoformat(body["created"]) if "created" in body else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
+        # Not the text of another: it may quote the payload, and the execution keeps it.
+        what = f"KeyError: {error}" if isinstance(error, KeyError) else type(error).__name__
         raise PayloadError(
-            f"this is not a failed launch as intake sends it ({type(error).__name__}: {error}).",
+            f"this is not a failed launch as intake sends it ({what}).",
             hint="Put a record into the log group instead of invoking recover by hand.",
-        ) from error
+        ) from None
 
 
 def _caller_to_json(caller: Caller) -> JsonObject:

@@ -268,7 +268,8 @@ def test_what_every_line_about_a_launch_has(value: Any, expected: dict[str, Any]
     ("body", "message"),
     [
         ({}, "this is not a failed launch as intake sends it (KeyError: 'request')."),
-        ([], "(TypeError: list indices must be integers or slices, not str)."),
+        ([], "(TypeError)."),
+        (wire.launch_to_json(launch()) | {"event_time": "canary"}, "(ValueError)."),
     ],
 )
 def test_what_is_wrong_with_a_payload_is_said_with_what_to_do(body: Any, message: str) -> None:
