@@ -222,12 +222,15 @@ def shown_request(launch: FailedLaunch, *, missing: int) -> dict[str, Any]:
 
 
 def _is_nothing(value: Any) -> bool:
-    """Whether a value says nothing, such as the overrides ``{"containerOverrides": [{"name": "app"}]}``."""
+    """Tell whether overrides change nothing, such as ``{"containerOverrides": [{"name": "app"}]}``.
+
+    An empty text does: it empties a variable.
+    """
     if isinstance(value, Mapping):
         return all(_is_nothing(inner) for key, inner in value.items() if key != "name")
     if isinstance(value, list):
         return all(_is_nothing(inner) for inner in value)
-    return value is None or value == ""
+    return value is None
 
 
 def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Iterator[Step]:

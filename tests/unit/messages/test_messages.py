@@ -385,6 +385,7 @@ def test_a_command_starts_what_is_missing_and_no_more() -> None:
         ({"containerOverrides": [{"name": "app"}]}, True),
         ({"containerOverrides": [{"name": "app", "command": ["x"]}]}, False),
         ({"containerOverrides": [{"name": "app", "environment": [{"name": "X", "value": "v"}]}]}, False),
+        ({"containerOverrides": [{"name": "app", "environment": [{"name": "X", "value": ""}]}]}, False),
         ({"cpu": "256"}, False),
         ({"containerOverrides": {"odd": "v"}}, False),
     ],
