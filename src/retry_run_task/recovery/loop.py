@@ -102,12 +102,12 @@ def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
             tools.wait(name, min(delay_s, LONGEST_WAIT_S))
             return [Waited(delay_s)]
         case Tell():
-            note = early_message(
-                replace(case.launch, call_id=state.call_id), progress_of(case, state), tools.style
-            )
-            return from_result(
-                step(tools, f"tell-{state.turn}", lambda _: {"told": tools.world.notify(note)})
-            )
+            try:
+                told = step(tools, f"tell-{state.turn}", lambda _: {"told": _send_early(case, state, tools)})
+            except FaultError as fault:
+                # The message is a courtesy: the run is still being retried.
+                told = {"told": str(fault)}
+            return from_result(told)
         case Watch(nth=nth, delay_s=delay_s):
             tools.wait(f"watch-wait-{state.turn}-{nth}", delay_s)
             watch = f"watch-{state.turn}-{nth}"
@@ -118,6 +118,11 @@ def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
                 tools, f"run-task-{state.turn}", lambda again: _look_and_call(case, state, tools, again=again)
             )
             return from_result(result)
+
+
+def _send_early(case: Case, state: State, tools: Tools) -> str | None:
+    launch = replace(case.launch, call_id=state.call_id)
+    return tools.world.notify(early_message(launch, progress_of(case, state), tools.style))
 
 
 def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> JsonObject:

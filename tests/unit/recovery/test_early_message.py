@@ -64,6 +64,15 @@ def test_a_policy_may_want_none(policy: Any) -> None:
     assert STILL_TRYING not in outcomes(run(launch(), *LONG, ROOM, policy=policy))
 
 
+def test_an_early_message_that_raises_does_not_end_the_recovery() -> None:
+    """Its text might hold a value, so the type alone is told."""
+    done = run(launch(), *LONG, ROOM, policy=early(), notify_errors=[ValueError("canary")])
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert outcomes(done) == [STILL_TRYING, "recovered"]
+    errors = [fields["error"] for event, fields in done.told if event == "recovery.still_trying"]
+    assert errors == ["ValueError", None]
+
+
 def test_a_topic_that_does_not_take_it_is_asked_again_at_the_next_attempt() -> None:
     done = run(launch(), *LONG, ROOM, policy=early(), notify_errors=["throttled", "throttled"])
     assert outcomes(done) == [STILL_TRYING, "recovered"]
