@@ -222,8 +222,19 @@ def test_no_shape_around_the_environment_shows_a_value(parameters_: dict[str, An
 def test_what_holds_no_values_is_shown_as_it_is() -> None:
     files = [{"value": "arn:aws:s3:::b/x.env", "type": "s3"}]
     gpu = [{"type": "GPU", "value": "1"}]
-    app = {"name": "app", "environmentFiles": files, "cpu": 256, "command": ["env"], "resourceRequirements": gpu}
-    whole = {"containerOverrides": [app], "cpu": "256", "ephemeralStorage": {"sizeInGiB": 30}, "taskRoleArn": "r"}
+    app = {
+        "name": "app",
+        "environmentFiles": files,
+        "cpu": 256,
+        "command": ["env"],
+        "resourceRequirements": gpu,
+    }
+    whole = {
+        "containerOverrides": [app],
+        "cpu": "256",
+        "ephemeralStorage": {"sizeInGiB": 30},
+        "taskRoleArn": "r",
+    }
     for over in (whole, request.HIDDEN, None):
         assert request.masked({"overrides": over}) == {"overrides": over}
 
