@@ -22,7 +22,7 @@ from retry_run_task.local.installation import install
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Ten minutes a second: a recovery of six hours takes half a minute.
+# Ten minutes a second: six hours take half a minute.
 SPEED = 600
 SECRET = "c4nary-hunter2"  # noqa: S105 - a value that no output may show
 STORIES: dict[str, Callable[[Site], str]] = {}

@@ -98,14 +98,15 @@ def take_in(
                 try:
                     job = _job(item, stack, scope, counts, telemetry)
                 except Exception as error:  # noqa: BLE001 - one launch must not keep the others from being started
-                    _not_started(error, telemetry, event_id=item.event_id)
+                    # The type alone: the text may quote the record, which may hold secrets.
+                    _not_started(error, "", telemetry, event_id=item.event_id)
                     not_started.append(item.event_id)
                 else:
                     jobs += [job] if job else []
 
     def tell(job: _Job, outcome: Started | Exception) -> None:
         if isinstance(outcome, Exception):
-            _not_started(outcome, telemetry, **job.about)
+            _not_started(outcome, str(outcome), telemetry, **job.about)
         else:
             job.is_started = True
             _started(job, outcome, counts, telemetry)
@@ -149,9 +150,9 @@ def _started(job: _Job, outcome: Started, counts: Counts, telemetry: Telemetry) 
     telemetry.count(Metric.TAKEN_IN)
 
 
-def _not_started(error: Exception, telemetry: Telemetry, **about: Any) -> None:
+def _not_started(error: Exception, text: str, telemetry: Telemetry, **about: Any) -> None:
     telemetry.count(Metric.NOT_STARTED)
-    telemetry.error(Event.NOT_STARTED, **about, error_type=type(error).__name__, error=str(error))
+    telemetry.error(Event.NOT_STARTED, **about, error_type=type(error).__name__, error=text)
 
 
 def _unparsed(item: Unparsed, counts: Counts, telemetry: Telemetry) -> None:

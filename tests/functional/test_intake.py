@@ -509,6 +509,26 @@ def test_an_error_that_is_only_reported_has_the_name_of_its_cause() -> None:
     assert line["reason"] == "AccessDeniedException: no"
 
 
+class Broken(Scope):
+    """Raises as a parser does that meets what nobody thought of: with the text that it could not read."""
+
+    def judge(self, launch: FailedLaunch) -> Judgement:
+        raise ValueError(f"cannot read PASSWORD=canary in {launch.event_id}")
+
+
+def test_what_the_judgement_of_a_record_raises_is_told_by_its_type_alone(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    telemetry = Telemetry(stack="not-judged", request_id="r")
+    with pytest.raises(StartError):
+        take_in(awslogs(record()), stack="s", scope=Broken(), start=Lambda().start, telemetry=telemetry)
+    telemetry.flush()
+    out = capsys.readouterr().out
+    assert "canary" not in out
+    (line,) = told([json.loads(one) for one in out.splitlines()])
+    assert (line["event_id"], line["error_type"], line["error"]) == (EVENT_ID, "ValueError", "")
+
+
 @pytest.mark.parametrize(("number", "more"), [(1, ""), (10, ""), (11, ", ...")])
 def test_what_could_not_be_started_is_told_and_named(
     number: int, more: str, capsys: pytest.CaptureFixture[str]

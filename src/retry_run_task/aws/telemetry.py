@@ -49,7 +49,7 @@ class Metric(StrEnum):
     NOT_NOTIFIED = "NotNotified"
     """Messages that the topic did not take; each is tried again."""
     TIME_TO_RECOVER = "TimeToRecover"
-    """Seconds from the failed call to the attempt that placed the last task."""
+    """Seconds from the failed call until all tasks were seen running."""
 
 
 # Name and value; None for a metric of the whole stack.

@@ -115,7 +115,7 @@ class Ending:
         calls: RunTask calls that were made.
         wanted: Tasks that were missing when the recovery began.
         task_arns: Tasks that it placed.
-        elapsed_s: Seconds from the failed call to the last attempt.
+        elapsed_s: Seconds from the failed call to the end.
         last: The failure that decided last; None if there was none.
         hint: What a person can do.
         is_unsure: Whether a call may have started tasks that nobody has seen: its answer was lost, or the process

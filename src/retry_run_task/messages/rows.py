@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # Enough to see which tasks are meant; the log has the rest.
 TASKS_MAX = 10
 
-# The log lines of a recovery end soon after its last attempt: a task is watched for an hour at most.
+# The log lines of a recovery end soon after its last attempt: a task is watched for two hours at most.
 _LOG_MARGIN_S = 2 * 3600
 
 

@@ -1,7 +1,8 @@
 """Which past failures are started again, under which name, and why the others are not. Pure.
 
 A failure that nothing has recovered is started under the name and with the payload that intake would have given
-it. So it may be done twice, and a record that arrives late after all changes nothing.
+it, so doing it twice, or a record that arrives late, starts nothing more. A launch that is late is sent as made by
+hand: its deadline counts from now.
 
 A failure whose recovery gave up needs another name, since Lambda remembers the old one for as long as its history,
 and other client tokens, since ECS remembers the old ones for a day: with those it would give the old failures

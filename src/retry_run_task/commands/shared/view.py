@@ -137,7 +137,7 @@ class RecoveryView:
 
 
 def shortened(lines: Iterable[Line], *, alike: int = 4) -> tuple[Line, ...]:
-    """Return lines with long rows of the same thing told as one, so that six hours of attempts fit a screen.
+    """Return lines with long rows of the same thing told as one, so that a day of attempts fits a screen.
 
     Args:
         lines: What happened.
