@@ -30,4 +30,4 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     >>> counted(1, "task"), counted(0, "task"), counted(2, "recovery", "recoveries")
     ('1 task', '0 tasks', '2 recoveries')
     """
-    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -36,6 +36,10 @@ NAME_MAX = 64
 STARTED_BY_MAX = 128
 
 
+MOST_AGAIN = 20
+"""The highest number of a further recovery of one launch, as ``replay --again`` starts it."""
+
+
 def _digest(*parts: str, size: int) -> str:
     # surrogatepass: a hand-made record may hold text that is not UTF-8; it still needs a name.
     text = "\0".join(parts).encode("utf-8", "surrogatepass")

@@ -98,6 +98,10 @@ class CallerKind(StrEnum):
     """A recovery of this system, of this or another stack."""
 
 
+SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
+"""Callers whose rule or schedule can be looked up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who made the call, as CloudTrail recorded it.

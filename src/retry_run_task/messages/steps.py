@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.names import MARK, mark_started_by
 from retry_run_task.launch.request import cluster_name, family
-from retry_run_task.launch.values import CallerKind, Origin, Outcome, Request
+from retry_run_task.launch.values import SCHEDULED, CallerKind, Origin, Outcome, Request
 from retry_run_task.messages import outside
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending, Style
     from retry_run_task.messages.sentences import Sentences
 
-_SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 # Hints of the engine that only say to start the run by hand: here the commands say so.
 SAID_BY_STEPS = frozenset(
@@ -195,7 +194,7 @@ def _starts(
         text = words.steps["run"].format(account=outside.name(where.account) or words.unrecorded)
         yield from _step(text, outside.run_task(parameters, region=where.region))
         return
-    if launch.caller.kind in _SCHEDULED:
+    if launch.caller.kind in SCHEDULED:
         yield Step(text=words.steps["by_hand_whole"])
         yield from _find_schedule(launch, where, words)
 
@@ -248,4 +247,4 @@ def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Ite
 def schedule_name(launch: FailedLaunch) -> str | None:
     """Return what ``startedBy`` tells of the schedule's name; EventBridge cuts the whole at 36 characters."""
     started_by = str(launch.request.parameters.get("startedBy") or "")
-    return started_by.partition("/")[2] or None if launch.caller.kind in _SCHEDULED else None
+    return started_by.partition("/")[2] or None if launch.caller.kind in SCHEDULED else None

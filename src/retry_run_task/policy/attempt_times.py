@@ -27,14 +27,12 @@ class Attempt:
 
     Attributes:
         nth: The first is 1.
-        shortest_s: Shortest wait before it.
         longest_s: Longest wait before it.
         earliest_s: Since the first attempt, if all waits are the shortest.
         latest_s: Since the first attempt, if all waits are the longest.
     """
 
     nth: int
-    shortest_s: int = 0
     longest_s: int = 0
     earliest_s: int = 0
     latest_s: int = 0
@@ -67,7 +65,6 @@ def attempts(treatment: Treatment) -> Iterator[Attempt]:
             return
         one = Attempt(
             nth=nth + 1,
-            shortest_s=least,
             longest_s=most,
             earliest_s=one.earliest_s + least,
             latest_s=one.latest_s + most,

@@ -278,8 +278,8 @@ def _exclude(case: Case, state: State, failures: _Failures) -> tuple[State, _Fai
     left: _Failures = []
     for failure, placed_on in failures:
         verdict = classify(failure)
-        is_blamed = verdict.category not in PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
-        if placed_on is None or placed_on == AS_ASKED or not is_blamed:
+        is_of_rung = verdict.category not in PASSING | {Category.CAPACITY} and verdict.row not in HAD_STARTED
+        if placed_on is None or placed_on == AS_ASKED or not is_of_rung:
             left.append((failure, placed_on))
         else:
             state = _without(case, state, placed_on, verdict)

@@ -12,7 +12,7 @@ from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names
 from retry_run_task.launch import request as requests
 from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, NoMatch
-from retry_run_task.launch.values import CallerKind, Category, Origin, Outcome, Request
+from retry_run_task.launch.values import SCHEDULED, Category, Origin, Outcome, Request
 from retry_run_task.policy import backoff, ladder
 from retry_run_task.policy.decision import GiveUp, ignored, open_with, past_deadline
 from retry_run_task.policy.rules import facts_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from retry_run_task.policy.rules import Facts, Policy, Treatment
     from retry_run_task.recovery.ports import Background
 
-SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 NO_SCHEDULE = NoMatch(why="neither a rule nor a schedule made this call")
 

@@ -11,6 +11,7 @@ from retry_run_task.messages.message import Ending, Progress
 from retry_run_task.policy import ladder
 from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.policy.rules import Notify
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -159,5 +160,4 @@ def _clauses(case: Case, state: State) -> Iterator[str]:
     )
     for (rung, zone), number in groups.items():
         clause = ladder.told(rung, case.shown, zone=zone)
-        counted = "1 task" if number == 1 else f"{number} tasks"
-        yield clause if case.wanted == 1 else f"{counted} {clause}"
+        yield clause if case.wanted == 1 else f"{counted(number, 'task')} {clause}"

@@ -113,7 +113,7 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
         failures = wire.failures_to_json(task.failure for task in failed if task.failure)
         yield LogEvent.START_FAILED, {"task_arns": sorted(gone), "failures": failures}
     for excluded in then.excluded.keys() - before.excluded.keys():
-        yield _struck(excluded.name, then.excluded[excluded])
+        yield _excluded(excluded.name, then.excluded[excluded])
     if isinstance(event, Told):
         yield LogEvent.STILL_TRYING, {"error": event.error or None, "elapsed_s": round(then.elapsed_s)}
     if isinstance(then.move, Wait) and then.move.retry is not None:
@@ -143,7 +143,7 @@ def _attempted(case: Case, before: State, answer: Answer) -> Line:
     }
 
 
-def _struck(name: str, verdict: Verdict) -> Line:
+def _excluded(name: str, verdict: Verdict) -> Line:
     return LogEvent.STRUCK, {
         "rung": name,
         "category": verdict.category.value,

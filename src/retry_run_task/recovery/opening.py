@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NO_TAGS, NoMatch, Tags
-from retry_run_task.launch.values import CallerKind, Category, Failure, Origin, Outcome
+from retry_run_task.launch.values import SCHEDULED, CallerKind, Failure, Origin, Outcome
 from retry_run_task.policy.decision import GiveUp, past_deadline
 from retry_run_task.policy.rules import facts_of
-from retry_run_task.recovery.case import SCHEDULED, case_of
+from retry_run_task.recovery.answers import PASSING
+from retry_run_task.recovery.case import case_of
 from retry_run_task.recovery.lines import of_pause, of_schedule, words_of
 from retry_run_task.recovery.ports import Background
 from retry_run_task.recovery.steps import step
@@ -32,7 +33,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 15, 300
 
 def is_passing(failure: Failure) -> bool:
     """Tell whether a failed read should simply be retried."""
-    return classify(failure).category in (Category.THROTTLE, Category.TRANSIENT)
+    return classify(failure).category in PASSING
 
 
 _NOTHING_KNOWN = NoMatch(why="AWS has recorded nothing of the request that it could be found by")

@@ -17,6 +17,7 @@ from retry_run_task.commands.shared.view import Execution, RecoveryView, State
 from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
+from retry_run_task.launch.names import MOST_AGAIN
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
@@ -253,6 +254,16 @@ def test_an_again_that_gave_up_as_well_needs_another_number() -> None:
     assert planned(executions=executions, views=views, again=2).name == f"{NAME}-again-2"
     under_way = execution("FAILED") | execution("RUNNING", again)
     assert "under way" in planned(executions=under_way, views=views, again=2).why_not
+
+
+def test_no_number_is_advised_that_the_option_refuses() -> None:
+    """``--again`` takes 1 to ``MOST_AGAIN``."""
+    names = [NAME, *(f"{NAME}-again-{number}" for number in range(1, MOST_AGAIN + 1))]
+    executions = {name: one for name in names for one in execution("FAILED", name).values()}
+    views = {name: one for name in names for one in view(name).values()}
+    for again in (0, MOST_AGAIN):
+        why_not = planned(executions=executions, views=views, again=again).why_not
+        assert why_not.endswith("20 further tries are the most, so start the task by hand")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from retry_run_task.failures.pasted import read_text
 from retry_run_task.launch import names, request, wire
 from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import (
+    SCHEDULED,
     CallerKind,
     Category,
     FailedLaunch,
@@ -33,8 +34,9 @@ from retry_run_task.policy import attempt_times
 from retry_run_task.policy.decision import GiveUp, Retry, decide
 from retry_run_task.policy.rules import Facts
 from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
-from retry_run_task.recovery.case import SCHEDULED, case_of
+from retry_run_task.recovery.case import case_of
 from retry_run_task.recovery.forecast import Forecast, forecast
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -401,7 +403,7 @@ def _summary(result: JsonObject) -> str | None:
         return None
     kinds = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
     return (
-        f"In all: {failed:,} failed {'launch' if failed == 1 else 'launches'}{f' ({kinds})' if kinds else ''}, "
+        f"In all: {counted(failed, 'failed launch', 'failed launches')}{f' ({kinds})' if kinds else ''}, "
         f"{others:,} that are none, {unread:,} that cannot be read."
     )
 

@@ -15,6 +15,7 @@ from retry_run_task.commands.shared import options, talk
 from retry_run_task.commands.shared.moments import Moment
 from retry_run_task.config import policy_of, read_policy
 from retry_run_task.errors import ConfigError
+from retry_run_task.launch.names import MOST_AGAIN
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class _Wish:
 )
 @click.option(
     "--again",
-    type=click.IntRange(1, 20),
+    type=click.IntRange(1, MOST_AGAIN),
     metavar="N",
     help="Also those that gave up, as further try N.",
 )

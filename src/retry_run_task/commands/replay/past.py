@@ -17,7 +17,7 @@ from retry_run_task.commands.shared.pace import paced
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.record_files import Unread
 from retry_run_task.errors import ConfigError
-from retry_run_task.launch.values import CallerKind
+from retry_run_task.launch.values import SCHEDULED, CallerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -111,7 +111,7 @@ def look_back(
         launches = [one for one in failed if search.file is not None or _is_within(one.event_time, search)]
         # Its own calls are nobody's failure to make up for, and there are many of them.
         launches = [one for one in launches if one.caller.kind is not CallerKind.OWN]
-    is_scheduled = any(one.caller.kind in (CallerKind.RULE, CallerKind.SCHEDULER) for one in launches)
+    is_scheduled = any(one.caller.kind in SCHEDULED for one in launches)
     return Past(
         launches=tuple(launches),
         facts=Facts(

@@ -21,9 +21,18 @@ from retry_run_task.commands.audit.timetable import as_schedule
 from retry_run_task.commands.status.history import known_schedule
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
+from retry_run_task.launch.names import MOST_AGAIN
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import NoMatch, Schedule, match
-from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Origin, Outcome
+from retry_run_task.launch.values import (
+    SCHEDULED,
+    Caller,
+    CallerKind,
+    FailedLaunch,
+    IncompleteRequest,
+    Origin,
+    Outcome,
+)
 from retry_run_task.policy.rules import DEFAULT, Policy
 from retry_run_task.policy.scope import Treatment
 from retry_run_task.recovery.case import NO_SCHEDULE, case_of
@@ -40,8 +49,6 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Launchers
     from retry_run_task.commands.shared.view import Execution, RecoveryView
     from retry_run_task.recovery.case import Case
-
-_SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,8 +110,8 @@ def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
 def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:
     """Return the number of the next further recovery of a launch, of those that there are, by name."""
     return next(
-        (n for n in range(1, _MOST_AGAIN) if again_name(stack, launch, n) not in there),
-        _MOST_AGAIN,
+        (n for n in range(1, MOST_AGAIN) if again_name(stack, launch, n) not in there),
+        MOST_AGAIN,
     )
 
 
@@ -130,7 +137,7 @@ def plan(launches: Sequence[FailedLaunch], facts: Facts) -> tuple[Step, ...]:
 
 
 def _step(launch: FailedLaunch, facts: Facts, schedules: Sequence[Schedule]) -> Step:
-    maker = match(launch, schedules) if launch.caller.kind in _SCHEDULED else NoMatch(why="")
+    maker = match(launch, schedules) if launch.caller.kind in SCHEDULED else NoMatch(why="")
     for reason in (_out_of_scope, _in_hand, _hopeless, _done_already, _unwanted_late):
         why_not = reason(launch, facts, maker)
         if why_not:
@@ -177,7 +184,7 @@ def _first_name(launch: FailedLaunch, facts: Facts) -> str:
 def _known(launch: FailedLaunch, facts: Facts) -> list[Execution]:
     """Return the recoveries that there were of a launch: the first, and those that were started again."""
     stack = facts.installation.stack
-    names = [again_name(stack, launch, number) for number in range(1, _MOST_AGAIN + 1)]
+    names = [again_name(stack, launch, number) for number in range(1, MOST_AGAIN + 1)]
     names = [_first_name(launch, facts), *names]
     return [facts.executions[name] for name in names if name in facts.executions]
 
@@ -198,10 +205,16 @@ def _in_hand(launch: FailedLaunch, facts: Facts, _: Schedule | NoMatch) -> str:
         return why_not
     if not facts.again:
         ending = facts.views[known[-1].name].outcome or known[-1].status
-        return f"its recovery gave up ({ending}); --again {len(known)} starts another"
+        return f"its recovery gave up ({ending}); {_again(len(known))}"
     if again_name(facts.installation.stack, launch, facts.again) in facts.executions:
-        return f"it was started again before, and gave up again; --again {facts.again + 1} starts another"
+        return f"it was started again before, and gave up again; {_again(facts.again + 1)}"
     return ""
+
+
+def _again(number: int) -> str:
+    if number > MOST_AGAIN:
+        return f"{MOST_AGAIN} further tries are the most, so start the task by hand"
+    return f"--again {number} starts another"
 
 
 def _unfinished(execution: Execution, facts: Facts) -> str:
@@ -243,10 +256,6 @@ def _background(launch: FailedLaunch, maker: Schedule) -> Background:
     )
 
 
-# Who has started a run anew so often will not find out by doing it once more.
-_MOST_AGAIN = 20
-
-
 def _done_already(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
     """Return by what the work of a launch was done later; empty if by nothing that was recorded."""
     marks = set(identity.marks(launch))
@@ -259,7 +268,7 @@ def _done_already(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch)
             call.failed is None
             and call.time > launch.event_time
             and call.caller.kind is launch.caller.kind
-            and launch.caller.kind in _SCHEDULED
+            and launch.caller.kind in SCHEDULED
             and launch.caller.role_arn in (None, call.caller.role_arn)
             and (call.cluster, call.family) == (_cluster(launch), family(launch.request.parameters))
             and call.started_by == str(launch.request.parameters.get("startedBy") or "")

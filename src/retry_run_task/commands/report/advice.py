@@ -19,7 +19,7 @@ from retry_run_task.commands.report.rehearsal import (
     summed,
     with_setting,
 )
-from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.launch.values import SCHEDULED, CallerKind, Category
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.rules import DEADLINE_S
 from retry_run_task.text import counted
@@ -46,7 +46,6 @@ _HOUR_S, _DEADLINES_S = 3600.0, tuple(hours * 3600.0 for hours in (1, 2, 3, 6))
 # A deadline has to be so many times as long as the longest wait that was seen.
 _SPARE, _LEAST_RECOVERED = 3, 5
 
-_SCHEDULED = (CallerKind.RULE, CallerKind.SCHEDULER)
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 
 
@@ -105,7 +104,7 @@ def advise(jobs: Sequence[Job], outages: Outages, calls: Sequence[Call]) -> tupl
 def _for(job: Job, outages: Outages, calls: Sequence[Call]) -> Iterator[Advice]:
     short = job.short
     days = {one.call.time.date() for one in short}
-    if job.kind not in _SCHEDULED or len(short) < _LEAST_FAILED or len(days) < _LEAST_DAYS:
+    if job.kind not in SCHEDULED or len(short) < _LEAST_FAILED or len(days) < _LEAST_DAYS:
         return
     case = _Case.of(job, outages)
     for advice in (
@@ -331,7 +330,7 @@ def _deadlines(jobs: Sequence[Job], outages: Outages) -> Iterator[Advice]:
     for job in jobs:
         waits = [wait for one in job.short if (wait := one.waited_s) is not None]
         gave_up = any(one.ending is Ending.GAVE_UP for one in job.short)
-        if job.kind not in _SCHEDULED or len(waits) < _LEAST_RECOVERED or gave_up:
+        if job.kind not in SCHEDULED or len(waits) < _LEAST_RECOVERED or gave_up:
             continue
         deadline = next((one for one in _DEADLINES_S if one >= max(waits) * _SPARE), None)
         if deadline is not None:

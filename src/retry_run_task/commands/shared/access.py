@@ -24,6 +24,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
+from retry_run_task.commands.shared.faults import code_of, message_of
 from retry_run_task.commands.shared.inventory import Identity
 from retry_run_task.errors import RetryRunTaskError
 
@@ -110,8 +111,7 @@ def identify(session: boto3.Session, region: str) -> Identity:
 
 
 def _refused(error: ClientError, region: str) -> AccessError:
-    said = error.response.get("Error", {})
-    code, message = str(said.get("Code") or "an error"), str(said.get("Message") or "").strip().rstrip(".")
+    code, message = code_of(error), message_of(error).strip().rstrip(".")
     if code in _EXPIRED:
         return AccessError("Your AWS credentials have expired.", hint=_LOG_IN)
     if code in _NOT_KNOWN:

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from retry_run_task.commands.shared.faults import code_of, message_of
 from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
@@ -96,8 +97,7 @@ def _names(action: str) -> tuple[str, str]:
 def unknown(action: str, error: Exception) -> Unknown:
     """Return what stands for an answer that did not come."""
     if isinstance(error, ClientError):
-        said = error.response.get("Error", {})
-        code, message = str(said.get("Code") or ""), str(said.get("Message") or "")
+        code, message = code_of(error), message_of(error)
         why = ": ".join(part for part in (code, message) if part)
         return Unknown(
             action=action, why=_line(why), is_denied=code.startswith("AccessDenied") or code in _DENIED
