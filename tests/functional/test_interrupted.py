@@ -135,6 +135,27 @@ def test_an_update_leaves_the_stack_as_it_is(aws: MiniStack, proxy: Proxy, tmp_p
         assert {one["ExecutionStatus"] for one in left} <= {"EXECUTE_COMPLETE"}
 
 
+def test_an_update_that_makes_a_bucket_says_that_it_stays(aws: MiniStack, proxy: Proxy) -> None:
+    """A lifecycle rule, or a person, may have removed the bucket of an installed stack."""
+    deployed(aws, *GIVEN)
+    empty_and_delete(aws)
+    proxy.cut = Cut(f"PUT /{BUCKET}", "after")
+    ended = deploy(aws, *GIVEN, through=proxy)
+    assert ended.returncode == 130, ended.stderr
+    assert (
+        f"the stack was not changed; the bucket {BUCKET}, if it was made, is empty and stays" in ended.stderr
+    )
+    assert BUCKET in {one["Name"] for one in aws.client("s3").list_buckets()["Buckets"]}
+
+
+def empty_and_delete(aws: MiniStack) -> None:
+    s3 = aws.client("s3")
+    versions = s3.list_object_versions(Bucket=BUCKET).get("Versions", [])
+    for one in versions:
+        s3.delete_object(Bucket=BUCKET, Key=one["Key"], VersionId=one["VersionId"])
+    s3.delete_bucket(Bucket=BUCKET)
+
+
 @pytest.mark.parametrize("call", [f"PUT /{BUCKET}?versioning", "PUT template", "DescribeChangeSet"])
 def test_a_second_one_while_it_takes_back_is_told_with_what_may_be_left(
     aws: MiniStack, proxy: Proxy, call: str

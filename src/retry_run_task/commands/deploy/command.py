@@ -289,8 +289,7 @@ class _Run:
 
     def _interrupted(self) -> int:
         talk.say(
-            f"Interrupted; CloudFormation goes on by itself. Follow it with: aws cloudformation describe-stack-events "
-            f"--stack-name {self.name} --region {self.region}; or run the same command again, which goes on."
+            f"Interrupted; CloudFormation goes on by itself. {talk.follow_stack(self.name, self.region)}"
         )
         return talk.INTERRUPTED
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.commands.deploy import artifact
 from retry_run_task.commands.deploy.plan import s3_client
 from retry_run_task.commands.deploy.template import parse
+from retry_run_task.commands.shared import talk
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.ownership import CHANGE_SET_PREFIX
@@ -102,6 +103,8 @@ class Deployment:
             artifact.remove_bucket(self._s3, plan.bucket)
         if self._uploads and plan.is_update:
             return f"the stack was not changed; what was uploaded stays in the bucket {plan.bucket.name}"
+        if self._makes_bucket and plan.is_update:
+            return f"the stack was not changed; the bucket {plan.bucket.name}, if it was made, is empty and stays"
         if self._removes and self._stack.state() is None:
             return f"the stack {plan.stack}, which was {plan.removes_first}, is removed, and nothing else was changed"
         return "nothing was changed"
@@ -109,13 +112,14 @@ class Deployment:
     def interrupted(self) -> str:
         """Find out how far it came, take back what can be, and return that in words."""
         again = "Run the same command again to go on."
+        follow = talk.follow_stack(self.plan.stack, self._region)
         try:
             if self._executes is not None and self._stack.is_executed(self._executes):
-                return f"CloudFormation goes on by itself, if it is not done. {self._follow_it()}"
+                return f"CloudFormation goes on by itself, if it is not done. {follow}"
             if self._removes and not self._asks:
                 state = self._stack.state()
                 if state is not None and state.status == "DELETE_IN_PROGRESS":
-                    return f"CloudFormation goes on removing the stack. {self._follow_it()}"
+                    return f"CloudFormation goes on removing the stack. {follow}"
             return f"{self.take_back()}. {again}"
         except (KeyboardInterrupt, RetryRunTaskError) as error:
             why = "" if isinstance(error, KeyboardInterrupt) else f" ({str(error).rstrip('.')})"
@@ -123,12 +127,6 @@ class Deployment:
                 f"what was made is not taken back{why}. There may be {self._what_may_be()}. {again} "
                 f"Or remove it with: retry-run-task destroy --stack {self.plan.stack} --region {self._region}"
             )
-
-    def _follow_it(self) -> str:
-        return (
-            f"Follow it with: aws cloudformation describe-stack-events --stack-name {self.plan.stack} --region "
-            f"{self._region}; or run the same command again, which goes on."
-        )
 
     def _what_may_be(self) -> str:
         plan = self.plan

@@ -118,3 +118,11 @@ def _line(one: Happening) -> None:
     if one.is_over:
         reason = f": {one.reason}" if one.is_a_cause and one.reason else ""
         say(f"{one.status}  {one.resource} ({one.type}){reason}")
+
+
+def follow_stack(stack: str, region: str) -> str:
+    """Return what to do about a stack that CloudFormation is still changing."""
+    return (
+        f"Follow it with: aws cloudformation describe-stack-events --stack-name {stack} --region {region}; "
+        "or run the same command again, which goes on."
+    )
