@@ -1,11 +1,15 @@
 """Lambda of the local AWS, by boto3: handlers in real processes, and what happens when they fail."""
 
+import hashlib
+import io
 import json
 import os
 import signal
 import threading
 import time
+import urllib.request
 import zipfile
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -306,6 +310,21 @@ def test_describes_a_function(lambda_):
     assert lambda_.get_function_configuration(FunctionName="echo")["Handler"] == "plain.echo"
     with pytest.raises(lambda_.exceptions.ResourceNotFoundException):
         lambda_.get_function(FunctionName="nobody")
+
+
+@pytest.mark.parametrize("name", ["echo", "run_task"])
+def test_the_code_of_a_function_can_be_downloaded(lambda_, name):
+    """By anybody who has the address, as at AWS."""
+    answer = lambda_.get_function(FunctionName=name)
+    with urllib.request.urlopen(answer["Code"]["Location"]) as opened:
+        content = opened.read()
+    said = answer["Configuration"]
+    assert b64encode(hashlib.sha256(content).digest()).decode() == said["CodeSha256"]
+    assert said["CodeSize"] == len(content)
+    assert lambda_.get_function_configuration(FunctionName=name)["CodeSha256"] == said["CodeSha256"]
+    with zipfile.ZipFile(io.BytesIO(content)) as opened:
+        module = f"{said['Handler'].partition('.')[0]}.py"
+        assert opened.read(module) == (HANDLERS / module).read_bytes()
 
 
 def test_runs_what_is_in_a_zip(aws, tmp_path):

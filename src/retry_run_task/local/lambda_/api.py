@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from retry_run_task.local.lambda_ import code
 from retry_run_task.local.lambda_.worker import RUNTIME_API
 from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
 
@@ -30,15 +31,23 @@ class LambdaApi:
         """Answer a request."""
         if RUNTIME_API in request.path:
             return self._runtime(request)
+        if request.path.startswith(code.SNAPSHOTS):
+            function, _ = self._functions.get(unquote(request.path.removeprefix(code.SNAPSHOTS)))
+            return Response(body=code.content(function), headers={"Content-Type": "application/zip"})
         parts = [unquote(part) for part in request.path.split("/")[2:]]
         match request.method, parts:
             case "POST", ["functions", name, "invocations"]:
                 return self._invoke(request, name)
-            case "GET", ["functions", name]:
+            case "GET", ["functions", name] | ["functions", name, "configuration"]:
                 function, qualifier = self._functions.get(name, _first(request, "Qualifier"))
-                return json_response({"Configuration": _describe(function, qualifier), "Tags": {}})
-            case "GET", ["functions", name, "configuration"]:
-                return json_response(_describe(*self._functions.get(name, _first(request, "Qualifier"))))
+                described = _describe(function, qualifier)
+                if "configuration" not in parts[2:]:
+                    where = code.location(function, self._functions.address)
+                    described = {
+                        "Configuration": described,
+                        "Code": {"RepositoryType": "S3", "Location": where},
+                    }
+                return json_response(described)
             case "GET", ["functions", name, "durable-executions"]:
                 function, qualifier = self._functions.get(name, _first(request, "Qualifier"))
                 return self._durable.listing(function, request.query, qualifier)
@@ -146,6 +155,8 @@ def _describe(function: Function, qualifier: str | None) -> dict[str, object]:
         "State": "Active",
         "LastUpdateStatus": "Successful",
         "PackageType": "Zip",
+        "CodeSize": len(code.content(function)),
+        "CodeSha256": code.digest(function),
         **(
             {
                 "DurableConfig": {

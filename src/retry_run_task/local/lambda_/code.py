@@ -1,0 +1,70 @@
+"""A function's code as `GetFunction` gives it: the address of a zip, and its digest.
+
+https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from base64 import b64encode
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retry_run_task.local.server import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retry_run_task.local.lambda_.functions import Function
+
+SNAPSHOTS = "/snapshots/"
+"""What the path of every zip begins with, as it does at AWS."""
+
+# The earliest moment that a zip can express.
+_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def location(function: Function, address: str) -> str:
+    """Return where to download a function's zip from; as at AWS, without signing the request."""
+    return f"http://{address}{SNAPSHOTS}{function.name}"
+
+
+def digest(function: Function) -> str:
+    """Return ``CodeSha256``."""
+    return b64encode(hashlib.sha256(content(function)).digest()).decode()
+
+
+def content(function: Function) -> bytes:
+    """Return the zip that holds the handler; of a folder, one of the handler's own package or module."""
+    return _content(function.python_path, function.handler.partition(".")[0])
+
+
+@lru_cache(maxsize=8)
+def _content(python_path: str, package: str) -> bytes:
+    for where in map(Path, python_path.split(os.pathsep)):
+        if where.is_file():
+            return where.read_bytes()
+        if files := _files(where, package):
+            return _zipped(files)
+    raise AwsError("ResourceNotFoundException", f"The package {package} is not on the function's path.", 404)
+
+
+def _files(folder: Path, package: str) -> dict[str, Path]:
+    found = [folder / f"{package}.py", *sorted((folder / package).rglob("*"))]
+    return {
+        one.relative_to(folder).as_posix(): one
+        for one in found
+        if one.is_file() and one.suffix not in {".pyc", ".zip"}
+    }
+
+
+def _zipped(files: Mapping[str, Path]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, path in files.items():
+            archive.writestr(zipfile.ZipInfo(name, _TIME), path.read_bytes(), zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
