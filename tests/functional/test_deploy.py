@@ -23,6 +23,8 @@ from unittest import mock
 
 import pytest
 
+from retry_run_task.commands.deploy import template
+from retry_run_task.commands.deploy.package import with_policy
 from retry_run_task.commands.main import main
 from support.ministack import ACCOUNT, REGION, MiniStack, running
 from support.proxy import Proxy
@@ -354,11 +356,42 @@ def test_a_bad_policy_fails_before_anything_is_looked_at(
     assert proxy.calls == []
 
 
-def test_a_policy_that_is_gone_from_the_bucket_has_to_be_given_again(aws: MiniStack, tmp_path: Path) -> None:
+def test_a_policy_that_is_gone_from_the_bucket_is_still_in_the_function(
+    aws: MiniStack, tmp_path: Path
+) -> None:
     first = deployed(aws, "--policy", own(tmp_path))
     aws.client("s3").delete_object(Bucket=BUCKET, Key=first["code"])
-    refused(deploy(aws), 2, "which is gone", "--policy FILE", "--policy default")
-    assert deployed(aws, "--policy", own(tmp_path))["status"] == "updated"
+    again = deployed(aws, "--log-retention-days", "7")
+    assert (again["policy"]["source"], again["code"]) == ("installed", first["code"])
+    assert 'deadline = "1 h"' in deployed_policy(aws, again)
+
+
+def test_a_policy_that_came_by_other_means_stays(aws: MiniStack, tmp_path: Path) -> None:
+    """As `make bundle POLICY=` and `aws cloudformation package` or SAM bring it: under a name that says nothing."""
+    own_zip = with_policy(template.carried("lambda.zip"), Path(own(tmp_path)).read_bytes())
+    s3 = aws.client("s3")
+    s3.create_bucket(Bucket="theirs", CreateBucketConfiguration={"LocationConstraint": REGION})
+    s3.put_object(Bucket="theirs", Key="0123456789abcdef", Body=own_zip)
+    text = template.with_code(template.carried("template.yaml").decode(), "theirs", "0123456789abcdef", "")
+    s3.put_object(Bucket="theirs", Key="template.yaml", Body=text.encode())
+    aws.client("cloudformation").create_stack(
+        StackName=STACK,
+        TemplateURL=f"{aws.endpoint}/theirs/template.yaml",
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": "TaskDefinitions", "ParameterValue": "nightly"}],
+    )
+    after = deployed(aws, "--log-retention-days", "7")
+    assert after["policy"] == {"name": "that of the installed stack", "source": "installed"}
+    assert 'deadline = "1 h"' in deployed_policy(aws, after)
+
+
+def test_a_policy_that_cannot_be_read_has_to_be_given_again(
+    aws: MiniStack, proxy: Proxy, tmp_path: Path
+) -> None:
+    deployed(aws, "--policy", own(tmp_path))
+    proxy.refuse[f"GET {STACK}-recover"] = ("AccessDeniedException", "not authorized: lambda:GetFunction")
+    refused(deploy(aws, through=proxy), 2, "lambda:GetFunction", "--policy FILE", "--policy default")
+    assert deployed(aws, "--policy", own(tmp_path), through=proxy)["status"] == "no-change"
 
 
 # Showing only.

@@ -114,6 +114,7 @@ def test_the_doctor_finds_what_is_wrong_and_nothing_else(here: Neighbour) -> Non
 def test_replay_finds_what_failed_before_there_was_anybody(here: Neighbour) -> None:
     found = {one["schedule"]: one["start"] for one in here.json("replay", "--dry-run")["failures"]}
     assert [name for name, start in found.items() if start] == [TOO_EARLY.name]
+    assert "policy cannot be read" not in here.run("replay", "--dry-run").output
     assert here.json("replay", "--yes")["started"] == 1
     assert TOO_EARLY.name in here.states()
 
@@ -159,6 +160,7 @@ def test_status_looks_again_and_again(here: Neighbour) -> None:
 def test_deploy_tells_what_it_would_do(here: Neighbour) -> None:
     same = here.json("deploy", "--dry-run")
     assert (same["status"], same["changes"]) == ("planned", [])
+    assert same["policy"] == {"name": "built in", "source": "installed"}
     other = here.json("deploy", "--dry-run", "--stack", "other")
     assert {one["action"] for one in other["changes"]} == {"add"}
 

@@ -6,8 +6,10 @@ import json
 import re
 import threading
 import uuid
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +85,12 @@ class Place:
         return self.json("status")["regions"][0]["recoveries"]
 
 
-def place(ways_in: tuple[str, ...]) -> Iterator[Place]:
+def place(ways_in: tuple[str, ...], code: Path | None = None) -> Iterator[Place]:
     # Behind, and fast: it may not come to overtake the clock that the commands look at.
     start = datetime.now(UTC) - timedelta(hours=2)
     with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), ways_in=ways_in)) as aws:
         one = Place(aws)
-        install(one.local)
+        install(one.local, python_path=[code] if code else None)
         yield one
 
 
@@ -306,6 +308,62 @@ def test_past_failures_are_started_once_however_often_it_is_run(unseen: Place) -
     assert len(unseen.site.tasks()) == before + 1
     text = unseen.run("replay", "--dry-run").stdout
     assert "2 past failures: 0 to be started, 2 not" in text
+
+
+HASTY = (
+    (files("retry_run_task") / "policy.toml")
+    .read_text(encoding="utf-8")
+    .replace(
+        "\n[[rules]]",
+        '\n[[rules]]\nname = "hasty"\nmatch = { schedule = "nightly" }\ndeadline = "1 min"\n\n[[rules]]',
+        1,
+    )
+)
+
+
+@pytest.fixture
+def hasty(tmp_path: Path) -> Iterator[Place]:
+    """The same as `unseen`, with a policy of one's own, which drops a run after a minute."""
+    code = tmp_path / "function.zip"
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("retry_run_task/policy.toml", HASTY)
+    yield from place((), code)
+
+
+def test_what_is_too_late_is_told_by_the_installed_policy(hasty: Place, tmp_path: Path) -> None:
+    hasty.site.capacity(0)
+    hasty.call()
+    hasty.recorded(1)
+
+    def starts(*arguments: str) -> bool:
+        (one,) = hasty.json("replay", "--dry-run", *arguments)["failures"]
+        return bool(one["start"])
+
+    given = tmp_path / "policy.toml"
+    given.write_bytes(HASTY.replace('deadline = "1 min"', 'deadline = "6 h"').encode())
+    assert [starts(), starts("--policy", str(given)), starts("--policy", "default")] == [False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (denied("lambda:GetFunction"), "not authorized to perform: lambda:GetFunction"),
+        ({"Configuration": {}, "Code": {}}, "AWS does not say where the code"),
+        ({"Configuration": {"CodeSha256": "nix"}, "Code": {"Location": "the code's"}}, "is not the code of"),
+        ({"Configuration": {}, "Code": {"Location": "http://127.0.0.1:1/"}}, "cannot be downloaded"),
+        ({"Configuration": {}, "Code": {"Location": "nobody's"}}, "cannot be downloaded: HTTP 404"),
+    ],
+)
+def test_without_the_installed_policy_nothing_is_started(unseen: Place, answer: Any, why: str) -> None:
+    addresses = {"the code's": "retry-run-task-recover", "nobody's": "nobody"}
+    if isinstance(answer, dict) and (name := addresses.get(answer["Code"].get("Location", ""))):
+        answer = answer | {"Code": {"Location": f"{unseen.local.endpoint}/snapshots/{name}"}}
+    unseen.aws.answers["lambda:GetFunction"] = answer
+    with pytest.raises(
+        ConfigError, match=f"policy that is installed cannot be read .*{why}.*--policy default"
+    ):
+        unseen.run("replay", "--yes")
+    assert unseen.json("replay", "--dry-run", "--policy", "default")["failures"] == []
 
 
 def test_the_same_name_is_given_that_intake_gives(account: Place) -> None:

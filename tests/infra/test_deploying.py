@@ -34,6 +34,7 @@ IN_IAM = {
 }
 # What belongs to a call that is made, and is no call.
 WITH_A_CALL = {
+    "lambda:GetFunction": "asked by its name in shared/installed_policy.py",
     "s3:TagResource": "CreateBucket with tags",
     "iam:PassRole": "CreateChangeSet with a role",
 }
@@ -42,7 +43,6 @@ WITH_A_CALL = {
 CALLERS = {
     "shared/stack.py": "cloudformation",
     "deploy/artifact.py": "s3",
-    "deploy/own_policy.py": "s3",
     "destroy/removal.py": "lambda logs",
 }
 

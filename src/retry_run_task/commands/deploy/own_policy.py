@@ -1,33 +1,33 @@
 """Which policy is deployed: the built-in one, a file, or the one that is installed.
 
-The policy lies in the zip. A zip with a policy of one's own is named so in the bucket, and an update that names no
-policy takes it from there: it must not go back to the built-in one because somebody forgot an option.
+The policy lies in the zip, and an update that names none keeps the one in the zip that the function has: it must not go
+back to the built-in one because somebody forgot an option, or had it there by other means.
 """
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from retry_run_task.commands.deploy import template
-from retry_run_task.commands.deploy.package import ENTRY, with_policy
-from retry_run_task.commands.shared.faults import calling, code_of
+from retry_run_task.commands.deploy.package import with_policy
+from retry_run_task.commands.shared.installed_policy import ENTRY, read_policy_of
+from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.config import policy_of
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    from retry_run_task.commands.shared.reader import Reader
 
 BUILT_IN = "default"
 """What to give instead of a file to go back to the built-in policy."""
 
 ZIP, ZIP_WITH_POLICY = "lambda.zip", "lambda-with-policy.zip"
-_MARK = f"/{ZIP_WITH_POLICY.partition('.')[0]}-"
+_ZIP_OF_OURS = re.compile(r"/retry-run-task/[^/]+/lambda-[0-9a-f]{64}\.zip$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,34 +74,40 @@ def named(path: str, source: str) -> OwnPolicy:
     return OwnPolicy(content=content, source=source, name=path)
 
 
-def installed(s3: S3Client, text: str, account: str) -> OwnPolicy:
-    """Return the policy that a stack has.
-
-    Args:
-        s3: A client for the Region of the stack.
-        text: The stack's template.
-        account: Whose the bucket has to be.
+def content_of(reader: Reader, function: str) -> bytes:
+    """Return the policy file that a function was deployed with.
 
     Raises:
-        ConfigError: It has one of its own, and that cannot be read.
-        DeployError: AWS does not say.
+        ConfigError: It cannot be read.
     """
-    bucket, key = template.code_of(text)
-    if _MARK not in f"/{key}":
-        return OwnPolicy(source="installed" if key else "default")
-    hint = f"Give it with --policy FILE, or --policy {BUILT_IN} for the built-in one."
-    with calling(f"read {key} in the bucket {bucket}"):
-        try:
-            body = s3.get_object(Bucket=bucket, Key=key, ExpectedBucketOwner=account)["Body"].read()
-        except ClientError as error:
-            if code_of(error) not in ("NoSuchKey", "NoSuchBucket"):
-                raise
-            raise ConfigError(
-                f"The policy that is installed was in {bucket}/{key}, which is gone.", hint=hint
-            ) from None
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            content = archive.read(ENTRY)
-    except (zipfile.BadZipFile, KeyError):
-        raise ConfigError(f"There is no policy in {bucket}/{key}.", hint=hint) from None
-    return OwnPolicy(content=content, source="installed", name="that of the installed stack")
+    found = read_policy_of(reader, function)
+    if isinstance(found, Unknown):
+        raise ConfigError(
+            f"The policy that is installed cannot be read from {function} ({found.action}): {found.why}.",
+            hint=f"Give it with --policy FILE, or --policy {BUILT_IN} for the built-in one.",
+        )
+    return found
+
+
+def installed(reader: Reader, function: str, text: str) -> OwnPolicy:
+    """Return the policy that a stack's recover has, however it came there.
+
+    Args:
+        reader: Asks the account.
+        function: The name of recover.
+        text: The stack's template.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    found = content_of(reader, function)
+    _, key = template.code_of(text)
+    # An older version's own policy is a built-in one, too: deploy itself names a zip by what is in it.
+    if found == _built_in() or _ZIP_OF_OURS.search(f"/{key}"):
+        return OwnPolicy(source="installed")
+    return OwnPolicy(content=found, source="installed", name="that of the installed stack")
+
+
+def _built_in() -> bytes:
+    with zipfile.ZipFile(io.BytesIO(template.carried("lambda.zip"))) as archive:
+        return archive.read(ENTRY)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import zipfile
 
+from retry_run_task.commands.shared.installed_policy import ENTRY
 from retry_run_task.config import POLICY, policy_of
 from retry_run_task.errors import RetryRunTaskError
-
-ENTRY = f"retry_run_task/{POLICY}"
 
 
 class PackageError(RetryRunTaskError):

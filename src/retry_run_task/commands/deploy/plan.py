@@ -195,7 +195,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         artifact.check_ours(s3, bucket)
     before = stack.template() if is_update else ""
     if policy is None:
-        policy = own_policy.installed(s3, before, inventory.identity.account) if is_update else OwnPolicy()
+        recover = (state.outputs if state else {}).get("RecoverFunction") or f"{stack.name}-recover"
+        policy = own_policy.installed(reader, recover, before) if is_update else OwnPolicy()
     text = template.carried("template.yaml").decode()
     code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
     code_version = artifact.find(s3, bucket, code) if is_there else None

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.replay.past import Search
     from retry_run_task.commands.replay.replaying import Step
     from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.policy.rules import Policy
 
@@ -82,10 +83,8 @@ class _Wish:
 @click.option("--even-late", is_flag=True, help="Also start runs that are too late by the policy.")
 @click.option(
     "--policy",
-    "policy_file",
-    type=click.File("rb"),
     metavar="FILE",
-    help="The policy.toml that was deployed, if one was; it is not looked up.",
+    help="A policy.toml that says what is too late; default for the built-in one.  [default: the installed one]",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be started, and end.")
 @options.one_region
@@ -101,7 +100,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     rate: float,
     again: int | None,
     even_late: bool,
-    policy_file: IO[bytes] | None,
+    policy: str | None,
     dry_run: bool,
     region: str | None,
     profile: str | None,
@@ -139,7 +138,6 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
         lookups_per_s=lookups_per_s,
     )
     wish = _Wish(limit=limit, rate=rate, is_dry=dry_run, is_sure=yes, as_json=as_json)
-    policy = policy_of(policy_file.read(), policy_file.name) if policy_file else read_policy()
     if search.since > search.until:
         raise ConfigError("--since is after --until.", hint="Exchange them.")
     if not dry_run:
@@ -153,15 +151,29 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
         return talk.fail(error)
 
 
+def _policy(named: str | None, reader: Reader, function: str) -> Policy:
+    """Return the policy that was named, or the one that recoveries would follow.
+
+    Raises:
+        ConfigError: It cannot be read.
+    """
+    from retry_run_task.commands.deploy import own_policy  # noqa: PLC0415
+
+    found = own_policy.named(named, "flag").content if named else own_policy.content_of(reader, function)
+    return read_policy() if found is None else policy_of(found, named or "the installed policy")
+
+
 def _replay(
-    session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy: Policy
+    session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy_name: str | None
 ) -> int:
     from retry_run_task.commands.replay.past import look_back  # noqa: PLC0415
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
     from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
-    installation = read_installation(Reader(session, region), stack)
+    reader = Reader(session, region)
+    installation = read_installation(reader, stack)
+    policy = _policy(policy_name, reader, installation.recover)
     with talk.looking(f"Looking at {region}") as tell:
         past = look_back(session, region, installation, search, tell)
         steps = plan(past.launches, replace(past.facts, policy=policy))

@@ -42,6 +42,13 @@ class Reader:
         self._session = session
         self._clients: dict[tuple[str, str], Any] = {}
 
+    @property
+    def ca_bundle(self) -> str | None:
+        """The file of certificates that the configuration names for calls to AWS; None for the usual ones."""
+        # https://docs.aws.amazon.com/boto3/latest/guide/configuration.html
+        found: str | None = self._session._session.get_config_variable("ca_bundle")  # noqa: SLF001 - boto3 has no other
+        return found
+
     def read(self, action: str, /, *, in_region: str = "", **call: Any) -> JsonObject | Unknown:
         """Make one call and return its answer.
 
