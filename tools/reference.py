@@ -1091,7 +1091,7 @@ def _waits(category: Category) -> str:
     rows = [
         (
             str(one.nth),
-            f"{attempt_times.bounds(whole, one.nth)[0]}-{one.longest_s} s",
+            f"{attempt_times.bounds(whole, one.nth - 1)[0]}-{one.longest_s} s",
             f"{spoken(one.earliest_s)} to {spoken(one.latest_s)}",
         )
         if one.nth > 1
