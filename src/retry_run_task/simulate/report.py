@@ -154,7 +154,7 @@ def verdict(scenario: Scenario, result: Result) -> str:
         return sentence
     other = tallies[best]
     median = other.quantile(0.5)
-    sentence += f". Of the others {best} comes nearest: {percent(other.recovered / other.launches)}"
+    sentence += f". Of the others, {best} does best: {percent(other.recovered / other.launches)}"
     sentence += f", half within {time(median)}" if median is not None else ""
     return sentence + (f", {other.duplicates:,} tasks too many" if other.duplicates else "")
 
