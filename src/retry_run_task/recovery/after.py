@@ -67,7 +67,7 @@ WATCH_CALM_AFTER_S, WATCH_CALM_S = 600, 300
 
 def begin(case: Case) -> State:
     """Return the first state of a recovery."""
-    state = State(move=Look(), call_id=case.call_id, last=case.first)
+    state = State(move=Look(), call_id=case.call_id, last=case.first, operations=1 + case.operations)
     if case.refusal is not None:
         return state._replace(move=End(case.refusal))
     if case.hold_s:

@@ -45,6 +45,7 @@ class Case:
             for certain, that runs by the clock.
         hold_s: How long EventBridge itself may still retry the call, in whole seconds.
         spread_s: The launch's own share of the policy's spread, in whole seconds.
+        operations: Durable operations used before the first look.
         refusal: Why RunTask must not be called at all; None if it may be.
     """
 
@@ -62,6 +63,7 @@ class Case:
     has_one_run: bool
     hold_s: int
     spread_s: int
+    operations: int
     refusal: GiveUp | None
 
     @property
@@ -77,6 +79,7 @@ def case_of(
     *,
     now: float | None = None,
     recover_errors: bool = False,
+    operations: int = 0,
 ) -> Case:
     """Return what is known about a launch.
 
@@ -86,6 +89,7 @@ def case_of(
         found: What made the call.
         now: The time, in seconds since 1970; None means the time of the failed call.
         recover_errors: Whether calls that raised an error are retried.
+        operations: Durable operations used before.
     """
     schedule = None if isinstance(found, NoMatch) else found
     facts = facts_of(launch, schedule=schedule.name if schedule else "", policy=found.tags.policy)
@@ -107,6 +111,7 @@ def case_of(
         has_one_run=schedule is not None and schedule.is_scheduled,
         hold_s=_hold_s(launch, schedule, first, now),
         spread_s=backoff.spread(policy.spread_s, f"{launch.call_id}/spread"),
+        operations=operations,
         refusal=None,
     )
     return replace(case, refusal=_refusal(case, recover_errors=recover_errors))

@@ -1,7 +1,8 @@
 """Before the first look: assume the role in the launch's account, and find the schedule that made the call.
 
-Throttles and transient errors are retried until the run is no longer wanted; any other error is final. These waits
-do not count as waits of the recovery: its age is read off the clock at the first look.
+Throttles and transient errors are retried until the run is no longer wanted, for at most a day; any other error is
+final. These waits do not count as waits of the recovery: its age is read off the clock at the first look. Their
+durable operations count.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 # A read that fails for the moment is retried 15, 30, 60, 120, 240, 300, 300, ... s apart.
 FIRST_WAIT_S, LONGEST_WAIT_S = 15, 300
 
+# A week of such reads, which a policy may allow, would be more operations than an execution has.
+_TRIED_FOR_S = 86_400
+
 
 def is_passing(failure: Failure) -> bool:
     """Tell whether a failed read should simply be retried."""
@@ -42,29 +46,38 @@ _NOTHING_KNOWN = NoMatch(why="AWS has recorded nothing of the request that it co
 def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
     """Return what is known about a launch, or the end of its recovery if that cannot be found out."""
     is_error = any(failure.origin is Origin.ERROR for failure in launch.failures)
+    entering = 0
     if tools.entrance is not None and not (is_error and not tools.recover_errors):
         # A failure that is only reported needs no access to the account, nor the names and tags there.
-        shut_out = _enter(launch, tools)
-        if shut_out is not None:
-            return shut_out
+        entered = _enter(launch, tools)
+        if isinstance(entered, GiveUp):
+            return entered
+        entering = entered
     elif tools.entrance is not None:
         return case_of(launch, tools.policy)
     if launch.caller.kind not in SCHEDULED:
-        return case_of(launch, tools.policy, recover_errors=tools.recover_errors)
+        return case_of(launch, tools.policy, recover_errors=tools.recover_errors, operations=entering)
     if not launch.request.parameters:
         return case_of(launch, tools.policy, _NOTHING_KNOWN)
     searched = _find_schedule(launch, tools)
     if isinstance(searched, GiveUp):
         return searched
-    found, now = searched
+    found, now, finding = searched
     if not tools.is_replaying():
         for event, fields in of_schedule(found, tools.policy):
             tools.tell(event, **fields)
-    return case_of(launch, tools.policy, found, now=now, recover_errors=tools.recover_errors)
+    return case_of(
+        launch,
+        tools.policy,
+        found,
+        now=now,
+        recover_errors=tools.recover_errors,
+        operations=entering + finding,
+    )
 
 
-def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | None:
-    """Check whether recover can assume its role in the launch's account. If not, nothing is tried there."""
+def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | int:
+    """Return how many operations it took to assume the role in the launch's account, or the end if that failed."""
     entrance = tools.entrance
     assert entrance is not None  # noqa: S101 - for mypy
 
@@ -73,15 +86,19 @@ def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | None:
         return {"failures": wire.failures_to_json([failure])} if failure else {}
 
     what = f"{entrance.role_arn} cannot be assumed"
-    answer = _until_answered(launch, tools, ask, name="enter-account", rule="member-role", what=what)
+    answer, used = _until_answered(launch, tools, ask, name="enter-account", rule="member-role", what=what)
     failures = wire.failures_from_json(answer.get("failures", ()))
-    return _shut_out(launch, entrance.role_arn, failures[0]) if failures else None
+    return _shut_out(launch, entrance.role_arn, failures[0]) if failures else used
 
 
 def _until_answered(
     launch: FailedLaunch, tools: Tools, ask: Callable[[], JsonObject], *, name: str, rule: str, what: str
-) -> JsonObject:
-    """Ask in a step, and retry while the failure is passing and the run is still wanted."""
+) -> tuple[JsonObject, int]:
+    """Ask in a step, and retry while the failure is passing and the run is still wanted.
+
+    Returns:
+        The last answer, and the number of durable operations used.
+    """
     first = worst([classify(failure) for failure in launch.failures])
     treatment = tools.policy.treatment(facts_of(launch), first.category)
     by_hand = launch.caller.kind is CallerKind.HAND_MADE
@@ -92,9 +109,10 @@ def _until_answered(
         began = began or (answer["now"] if by_hand else launch.event_time.timestamp())
         failure = next(iter(wire.failures_from_json(answer.get("failures", ()))), None)
         if failure is None or not is_passing(failure):
-            return answer
-        if past_deadline(treatment, answer["now"] - began) is not None:
-            return answer
+            return answer, 2 * nth - 1
+        tried_s = answer["now"] - began
+        if tried_s > _TRIED_FOR_S or past_deadline(treatment, tried_s) is not None:
+            return answer, 2 * nth - 1
         delay_s = min(FIRST_WAIT_S * 2 ** (nth - 1), LONGEST_WAIT_S)
         if not tools.is_replaying():
             why = f"{what} yet: {words_of(failure)}"
@@ -116,9 +134,13 @@ def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
     )
 
 
-def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoMatch, float] | GiveUp:
-    """Find what made the call, with its name, times and tags; return it and the time of the search."""
-    answer = _until_answered(
+def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoMatch, float, int] | GiveUp:
+    """Find what made the call, with its name, times and tags.
+
+    Returns:
+        It, the time of the search, and the number of durable operations used; or the end of the recovery.
+    """
+    answer, used = _until_answered(
         launch,
         tools,
         lambda: _to_json(tools.world.find_schedule(launch)),
@@ -128,10 +150,10 @@ def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoM
     )
     found = found_from_json(answer)
     if not isinstance(found, Failure):
-        return found, answer["now"]
+        return found, answer["now"], used
     if is_passing(found):
         return _unreadable(found)
-    return NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"), answer["now"]
+    return NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"), answer["now"], used
 
 
 def _unreadable(failure: Failure) -> GiveUp:

@@ -22,6 +22,7 @@ from retry_run_task.launch.values import (
     FailedLaunch,
     Failure,
     IncompleteRequest,
+    JsonObject,
     Lost,
     Origin,
     Outcome,
@@ -36,17 +37,18 @@ from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery import lines
 from retry_run_task.recovery.after import after, begin
-from retry_run_task.recovery.case import NO_SCHEDULE, case_of
+from retry_run_task.recovery.case import NO_SCHEDULE, Case, case_of
 from retry_run_task.recovery.ending import before_it_began, broken, progress_of
 from retry_run_task.recovery.events import Answered, Looked, Watched
 from retry_run_task.recovery.forecast import Forecast, forecast
 from retry_run_task.recovery.history import Fold
-from retry_run_task.recovery.opening import found_from_json
-from retry_run_task.recovery.ports import Background, Entrance
+from retry_run_task.recovery.opening import found_from_json, open_case
+from retry_run_task.recovery.ports import Action, Background, Entrance, Tools
 from retry_run_task.recovery.state import Call, Tell, Wait
+from retry_run_task.simulate.virtual import Timeline
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
-from support.worlds import Run, run
+from support.worlds import Run, ScriptedWorld, run
 
 AT = launch().event_time.timestamp()
 CALL, MARK = launch().call_id, "0123456789ab"
@@ -605,6 +607,44 @@ def test_what_cannot_be_read_is_asked_for_as_long_as_the_run_is_wanted(
     asked_s = began_s + sum(took for _, took in waits_before(done))
     assert looks_s - 300 <= asked_s <= looks_s + 300
     assert done.world.bodies == []
+
+
+@pytest.mark.parametrize("where", ["entrance", "background"])
+def test_what_cannot_be_read_is_asked_for_a_day_at_most(where: str) -> None:
+    """A policy may want a run for a week, and an execution has 3,000 operations."""
+    world: dict[str, Any] = {"background": THROTTLED}
+    if where == "entrance":
+        world = {"entrance": Entrance(role_arn="arn:role", enter=lambda: THROTTLED)}
+    done = run(launch(), policy=changed(deadline_s=6 * 86_400), **world)
+    assert done.ending.rule == ("member-role" if where == "entrance" else "find-schedule")
+    assert 86_400 - 600 <= sum(took for _, took in waits_before(done)) <= 86_400
+    assert len(done.execution.operations) < 600
+
+
+def test_operations_before_the_first_look_count() -> None:
+    """Three questions for the role and two for the schedule, with the waits between them."""
+    doors: list[Any] = [None, THROTTLED, THROTTLED]
+    found: list[Any] = [THROTTLED, NIGHTLY]
+    used: list[str] = []
+
+    def step(name: str, action: Action) -> JsonObject:
+        used.append(name)
+        return action(False)
+
+    case = open_case(
+        launch(),
+        Tools(
+            policy=PLAIN,
+            world=ScriptedWorld(Timeline(AT + 300), background=found),
+            step=step,
+            wait=lambda name, _: used.append(name),
+            tell=lambda *_, **__: None,
+            entrance=Entrance(role_arn="arn:role", enter=doors.pop),
+        ),
+    )
+    assert isinstance(case, Case)
+    assert case.operations == len(used) == 8
+    assert begin(case).operations == 1 + 8
 
 
 def test_a_request_of_which_nothing_is_recorded_is_looked_for_nowhere() -> None:
