@@ -1,6 +1,6 @@
 """The settings of the two Lambda functions, from their environment, and the policy, from the file beside this one.
 
-Each setting has its name, default and meaning in one place; the reference page is generated from it.
+Name, default and meaning of each setting are in one place; the reference page is generated from it.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What can be set. Each attribute is an environment variable: ``RETRY_RUN_TASK_`` and its name in capitals."""
+    """All settings. Each attribute is an environment variable: ``RETRY_RUN_TASK_`` and its name in capitals."""
 
     stack: str = _setting(
         "retry-run-task",
@@ -212,7 +212,7 @@ class Settings:
 
     @property
     def notify_recovered(self) -> bool:
-        """Whether a person is also told when all is well."""
+        """Whether a success also sends a message."""
         return "recovered" in self.messages
 
     @property
@@ -222,23 +222,22 @@ class Settings:
 
     @property
     def language(self) -> Language:
-        """What messages are written in."""
+        """The language of messages."""
         from retry_run_task.messages.message import Language  # noqa: PLC0415 - intake writes no messages
 
         return Language.JAPANESE if Language.JAPANESE in self.messages else Language.ENGLISH
 
     @property
     def zone(self) -> ZoneInfo | None:
-        """What times are said in beside UTC; None for what is usual in the language."""
+        """The time zone of messages, in addition to UTC; None for the language's default."""
         return ZoneInfo(self.time_zone) if self.time_zone else None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings; absent ones have their defaults.
+        """Read the settings; those that are absent get their defaults.
 
         Raises:
-            ConfigError: A value is not understood, or a variable with the prefix is not a setting.
-                Names every problem.
+            ConfigError: A value is not understood, or a variable with the prefix is not a setting. Names every problem.
         """
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
         values: dict[str, Any] = {}
@@ -259,7 +258,7 @@ class Settings:
         return cls(**values)
 
     def scope(self, function_arn: str) -> Scope:
-        """Return what an intake with these settings looks after.
+        """Return the scope of an intake with these settings.
 
         Args:
             function_arn: Of intake itself: ``arn:<partition>:lambda:<region>:<account>:function:<name>``.
@@ -280,14 +279,14 @@ class Settings:
 
 
 POLICY = "policy.toml"
-"""The policy's file in the package, and so in the zip. A policy of your own takes its place there."""
+"""Name of the policy file in the package, and so in the zip. A custom policy replaces it there."""
 
 
 def read_policy() -> Policy:
     """Read the policy that this code was deployed with.
 
     Raises:
-        ConfigError: It is not understood. Names every problem.
+        ConfigError: It is invalid. Names every problem.
     """
     from importlib.resources import files  # noqa: PLC0415 - intake reads no policy
 
@@ -298,11 +297,11 @@ def policy_of(content: bytes, name: str) -> Policy:
     """Read a policy file.
 
     Args:
-        content: What is in it.
-        name: What to call it in an error.
+        content: The file's bytes.
+        name: The file's name, for errors.
 
     Raises:
-        ConfigError: It is not understood. Names every problem, with its line.
+        ConfigError: It is invalid. Names every problem, with its line.
     """
     from retry_run_task.policy.file import parse  # noqa: PLC0415 - intake reads no policy
 
@@ -320,5 +319,5 @@ def policy_of(content: bytes, name: str) -> Policy:
 
 
 def listed(name: str, problems: Iterable[Problem]) -> str:
-    """Return problems of a policy file, one on a line, as editors jump to them."""
+    """Return problems of a policy file, one per line, in the ``file:line`` form that editors understand."""
     return "\n".join(f"{name}:{problem.line}: {problem.what}. {problem.hint}" for problem in problems)

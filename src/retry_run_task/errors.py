@@ -1,13 +1,13 @@
-"""The errors that a person may see. Each is one sentence that says what to do next."""
+"""The errors that a user may see. Each is one sentence that says what to do next."""
 
 from __future__ import annotations
 
 
 class RetryRunTaskError(Exception):
-    """Base of every error this package raises on purpose.
+    """Base of every error that this package raises on purpose.
 
     Attributes:
-        hint: The next thing to do; empty if the message says it all.
+        hint: The next thing to do; empty if the message says it.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -16,18 +16,18 @@ class RetryRunTaskError(Exception):
 
 
 class ConfigError(RetryRunTaskError):
-    """A setting is missing, unknown or not understood. Names every problem, not only the first."""
+    """A setting is missing, unknown or invalid. Names every problem, not only the first."""
 
 
 class PayloadError(RetryRunTaskError):
-    """What was handed to recover is not what intake sends."""
+    """Recover's payload is not one of intake's."""
 
 
 class StartError(RetryRunTaskError):
     """Some recoveries could not be started; the event must be delivered again.
 
     Attributes:
-        event_ids: The failed launches that nothing recovers yet.
+        event_ids: The failed launches that have no recovery yet.
     """
 
     def __init__(self, message: str, *, event_ids: tuple[str, ...], hint: str = "") -> None:
@@ -36,10 +36,10 @@ class StartError(RetryRunTaskError):
 
 
 class GaveUpError(RetryRunTaskError):
-    """A recovery ended without its tasks. Raised so that the execution is FAILED, visible everywhere.
+    """A recovery ended without its tasks. Raised so that the execution's status is FAILED.
 
     Attributes:
-        outcome: How it ended, a value of ``Outcome``.
+        outcome: A value of ``Outcome``.
     """
 
     def __init__(self, message: str, *, outcome: str, hint: str = "") -> None:

@@ -1,8 +1,7 @@
-"""From an event to started recoveries: parse, scope, name, start. Makes no decision about retrying.
+"""From an event to started recoveries: parse, check the scope, name, start. Decides nothing about retrying.
 
-Nothing here is acknowledged before it is recorded: the recovery exists, by name, before the event counts as
-handled. If one could not be started the whole event is delivered again, and those that were started are
-started again without effect.
+Nothing is acknowledged before it is recorded: the event counts as handled only when every recovery exists, by name. If
+one could not be started the whole event is delivered again, and starting the others again has no effect.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Event(StrEnum):
-    """What intake tells about a record."""
+    """What intake logs about a record."""
 
     STARTED = "intake.started"
     ALREADY_STARTED = "intake.already_started"
@@ -38,28 +37,28 @@ class Event(StrEnum):
 
 
 Start = Callable[[str, str], Started]
-"""Starts the recovery of a name with a payload. Raises whatever keeps it from being started."""
+"""Starts the recovery of a name with a payload. Raises if it could not be started."""
 
 _ONE_BY_ONE = Limits()
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of an event's records; returned by the function, and nothing but numbers."""
+    """What became of an event's records; the function's result, numbers only."""
 
     started: int = 0
     """Recoveries that Lambda accepted. It accepts the same one twice, and starts it once."""
     already_started: int = 0
-    """Recoveries that Lambda knew under another payload."""
+    """Recoveries that Lambda knew with another payload."""
     ignored: int = 0
-    """Records that are nobody's failed launch, or not this stack's."""
+    """Records that are no failed launch, or not in this stack's scope."""
     unparsed: int = 0
     """Records that could not be read."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Job:
-    """One recovery to start: what it takes, and what the log says about it."""
+    """One recovery to start, and its log fields."""
 
     event_id: str
     name: str
@@ -75,11 +74,11 @@ def take_in(
     """Start a recovery for every failed launch in an event that is in scope.
 
     Args:
-        event: What Lambda was invoked with.
+        event: The Lambda event.
         stack: Name of the installation.
-        scope: What it looks after.
+        scope: The launches that it recovers.
         start: Starts one recovery; called in several threads if the limits allow more than one at once.
-        telemetry: Where each record's fate is told.
+        telemetry: Logs and counts what becomes of each record.
         limits: How many starts at once, how fast, and for how long.
 
     Raises:
@@ -98,7 +97,7 @@ def take_in(
                 try:
                     job = _job(item, stack, scope, counts, telemetry)
                 except Exception as error:  # noqa: BLE001 - one launch must not keep the others from being started
-                    # The type alone: the text may quote the record, which may hold secrets.
+                    # Only the type: the text may quote the record, which may hold secrets.
                     _not_started(error, "", telemetry, event_id=item.event_id)
                     not_started.append(item.event_id)
                 else:
@@ -124,7 +123,7 @@ def take_in(
 
 
 def _job(launch: FailedLaunch, stack: str, scope: Scope, counts: Counts, telemetry: Telemetry) -> _Job | None:
-    """Return what to start for a launch; None if it is to be left alone."""
+    """Return what to start for a launch; None if it is ignored."""
     judgement = scope.judge(launch)
     about = wire.about(launch)
     if judgement.treatment is Treatment.IGNORE:

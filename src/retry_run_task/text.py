@@ -1,13 +1,13 @@
-"""Text for people: one line, and numbers with their nouns. Imports nothing of the package."""
+"""Text for display: one line, and numbers with their nouns. Imports nothing of the package."""
 
 from __future__ import annotations
 
 
 def one_line(text: str) -> str:
-    r"""Return text as one line that a terminal, a mail and a chat take: what cannot be printed is escaped.
+    r"""Return text as one line that is safe for a terminal, a mail and a chat: unprintable characters are escaped.
 
     What a record says is an outsider's text. A line break could add lines that look like ours, an escape character
-    could drive a terminal, and half of a surrogate pair cannot be encoded at all.
+    could control a terminal, and half of a surrogate pair cannot be encoded.
 
     >>> one_line("a\nb"), one_line("夜間"), one_line("\x1b[2J"), one_line("\ud800")
     ('a\\nb', '夜間', '\\x1b[2J', '\\ud800')
@@ -16,7 +16,7 @@ def one_line(text: str) -> str:
 
 
 def cut(text: str, longest: int) -> str:
-    """Return text of at most ``longest`` characters; what was cut ends in three full stops.
+    """Return text of at most ``longest`` characters; a cut text ends in ``...``.
 
     >>> cut("capacity", 8), cut("capacity", 7)
     ('capacity', 'capa...')

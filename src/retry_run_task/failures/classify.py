@@ -1,7 +1,7 @@
-"""Which kind of failure a text of AWS means. The only place that looks into those texts.
+"""Classifies the texts of AWS. The only module that interprets them.
 
-``classification_table`` holds the rules as data, in order; here they are applied. Nothing here knows what is
-done about a category, and no text makes it raise: whatever AWS writes has a category, if need be UNKNOWN.
+``table`` holds the rules as data, in order; this module applies them. It knows nothing of what is done about a
+category. No text makes it raise: a text that no row matches is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 __all__ = ["TABLE", "Row", "classify", "normalise", "worst"]
 
-# A reason of ECS has some hundred characters, an error message in CloudTrail at most 1024. Of anything longer
-# the head says what failed and the tail says why, so both are kept.
+# A reason of ECS has a few hundred characters, an error message in CloudTrail at most 1024. The head of a longer text
+# says what failed and the tail says why, so both are kept.
 _LIMIT = 4096
 _HEAD = 3072
 _REMEMBERED_MAX = 1024
 
-# Quotation marks and dashes of every kind become the plain ones; what has no width at all goes.
+# Quotation marks and dashes of every kind become the plain ones; characters without width are removed.
 _PLAIN = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032\u02bc\u00b4\uff07", "'"),
@@ -37,7 +37,7 @@ _PLAIN = str.maketrans(
 
 _EDGE = " .'\"`"
 
-# What AWS and its tools put before the reason itself. Only what is anchored in the table needs them gone.
+# What AWS and its tools write before the reason. Only the anchored patterns need it removed.
 _PREFIX = re.compile(
     r"(?:amazon )?ecs:"
     r"|task ?failed ?to ?start:"
@@ -49,27 +49,27 @@ _PREFIX = re.compile(
     r"|the reason for failure is"
 )
 
-# A message pasted without its code still has the code in it, in the spelling of the SDK that printed it.
+# A message pasted without its code still contains the code, in the spelling of the SDK that printed it.
 _CODE_IN_TEXT = re.compile(
     r"^(?:an error occurred \(([\w.]{1,100})\) when calling\b|([\w.#]{1,120}(?:exception|error)):)"
     r"|\berror ?code: ([\w.]{1,100})"
 )
 
-# Step Functions and the Java SDK print this for whatever they have no class for.
+# Step Functions and the Java SDK print this for an error that they have no class for.
 _NO_CODE = frozenset({"", "amazonecs", "unknown"})
 
 _UNKNOWN_HINT = "Read the text: this version has no rule for it, so please report its wording."
 
 
 def normalise(text: str) -> str:
-    """Bring a text of AWS into the form that the table's patterns are written for.
+    """Normalise a text of AWS to the form that the table's patterns are written for.
 
-    Lower case, compatibility forms resolved, straight quotes, single spaces, and neither the tools' prefixes
-    nor a full stop at the end. Doing it twice changes nothing. Very long texts lose their middle.
+    Lower case, compatibility forms resolved, straight quotes, single spaces, without the tools' prefixes and without a
+    full stop at the end. Idempotent. Very long texts lose their middle.
     """
     text = text.strip()
-    # One round is enough for everything that AWS writes. Characters that unfold into quotes, or into so many
-    # that the text is too long again, take another; the bound is there because Unicode promises us none.
+    # One round is enough for all texts of AWS. Characters that unfold into quotes, or make the text too long again,
+    # need another; the bound is there because Unicode guarantees none.
     for _ in range(8):
         once = _bare(_fold(text))
         if once == text:
@@ -79,12 +79,11 @@ def normalise(text: str) -> str:
 
 
 def classify(failure: Failure) -> Verdict:
-    """Say what kind of failure it is, by the first row of the table that fits; UNKNOWN if none does.
+    """Classify a failure by the first row of the table that matches; UNKNOWN if none does.
 
-    ``failures[].detail`` is looked at only where the reason says nothing: AWS documents that it exists, not
-    what it holds.
+    ``failures[].detail`` is used only if the reason is empty: AWS documents that it exists, not what it contains.
     """
-    # A recovery meets the same few words again and again, and classifies them anew each time it is resumed.
+    # A recovery meets the same few texts again and again, and classifies them again on each replay.
     if len(failure.reason) <= _REMEMBERED_MAX:
         return _remembered(failure)
     return _classify(failure)
@@ -107,10 +106,10 @@ _remembered = functools.lru_cache(maxsize=1024)(_classify)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict that decides for all: what a person must fix outweighs what passes by itself.
+    """Return the verdict that decides for all: what somebody must fix outweighs what passes without help.
 
-    Among equals the row that stands higher in the table wins, so that the order in which AWS listed the
-    failures does not matter.
+    Among equals the row that is higher in the table wins, so the order in which AWS listed the failures does not
+    matter.
 
     Raises:
         ValueError: There is no verdict.
@@ -141,7 +140,7 @@ def _gravity(verdict: Verdict) -> tuple[int | str, ...]:
 
 def _fold(text: str) -> str:
     text = _cut(text).translate(_PLAIN)
-    # Unicode's own recipe for caseless comparison folds between two normalisations.
+    # Unicode's definition of caseless matching folds between two normalisations.
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join(text.split())
 
@@ -158,7 +157,7 @@ def _bare(text: str) -> str:
 
 
 def _canonical(code: str) -> str:
-    """Reduce a code to what all its spellings share.
+    """Reduce a code to the form that all its spellings share.
 
     >>> _canonical("com.amazonaws.ecs#ClientException:http://internal.amazon.com/coral/")
     'client'
@@ -172,7 +171,7 @@ def _canonical(code: str) -> str:
         return name[4:]
     for suffix in ("exception", "error", "fault"):
         name = name.removesuffix(suffix)
-    # A code of which nothing is left is still a code: "the task has none" would be another statement.
+    # A code that reduces to nothing is still a code: "no code" would be another statement.
     return name or folded
 
 

@@ -1,6 +1,6 @@
-"""The classification table's hints in Japanese, by the name of the row.
+"""The classification table's hints in Japanese, by name of the row.
 
-A row with a hint has one here and no other row has; a test compares them. What they say is written in the table.
+Each row with a hint has one here, and no other row; a test compares them. The meaning is that of the table.
 """
 
 from __future__ import annotations

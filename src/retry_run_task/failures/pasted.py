@@ -1,6 +1,6 @@
-"""A text as people paste it, to the failure that it is of: where AWS said it, its code and its reason.
+"""A pasted text, to the failure in it: where AWS reported it, its code and its reason.
 
-What SDKs, Terraform, Airflow, log lines and the console put around AWS's words goes. The forms are those of
+The text that SDKs, Terraform, Airflow, log lines and the console put around AWS's words is removed. Known forms::
 
     An error occurred (X) when calling the RunTask operation: ...                       AWS CLI, boto3
     com.amazonaws.services.ecs.model.XException: ... (Service: AmazonECS; Error Code: X; ...)     Java
@@ -22,11 +22,11 @@ __all__ = ["Pasted", "read_text"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pasted:
-    """What a text was taken for.
+    """How a text was understood.
 
     Attributes:
-        failure: What AWS said, without what was around it.
-        taken_for: The same in words, such as ``an error that RunTask raised``.
+        failure: AWS's words, without the text around them.
+        taken_for: In words, such as ``an error that RunTask raised``.
     """
 
     failure: Failure
@@ -45,7 +45,7 @@ _ROUNDS = 12
 _NAME = r"[A-Za-z][A-Za-z0-9]{2,80}"
 _WORDS = {"flags": re.IGNORECASE}
 
-# What is around the words and says nothing of them. Each is tried again until none is left.
+# Text around the words that carries no meaning. Each pattern is tried again until none matches.
 _AROUND = (
     re.compile(r"^[\s\"'`\u2018\u2019\u201c\u201d\u2502|>*#-]+|[\s\"'`\u2018\u2019\u201c\u201d\u2502|]+$"),
     re.compile(r"^\[?\d{4}-\d\d-\d\d[T ][\d:.,]{5,20}(?:Z|[+-][\d:]{4,6})?\]?\s*"),
@@ -71,11 +71,11 @@ _AROUND = (
     ),
     re.compile(r"[\s,;(]{0,8}(?:status ?code: \d{3}[,;]?\s*)?\(?request ?id: [\w-]{1,80}\)?\.?$", **_WORDS),
 )
-# Behind the message of a Java SDK; version 1 has the code in it.
+# The suffix of a Java SDK message; version 1 has the code in it.
 _SERVICE = re.compile(r"\s{0,8}\(service: [^()]{1,400}\)(?: \(sdk attempt count: \d+\))?\.?$", **_WORDS)
 _STOPPED_IN_BRACKETS = re.compile(r"^STOPPED \((.*)\)$", re.DOTALL)
 
-# Where the code stands. Groups: code, message.
+# Where the code is. Groups: code, message.
 _CODED = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
@@ -99,14 +99,14 @@ _CODED_BEHIND = tuple(
 )
 _CLASS = re.compile(r"^[\w.]{1,160}(?:Exception|Error):\s*")
 
-# What an answer to RunTask does not speak of, but a task that did not start does.
+# Words that occur in the reason of a task that did not start, but not in an answer to RunTask.
 _OF_A_TASK = re.compile(
     r"^\w{3,60}error\b|\bcontainers?\b(?![ -]?instances?)|\b(?:image|pull|secrets?|daemon|mount\w*|efs"
     r"|log (?:group|driver)|oci runtime|exited|task failed)\b",
     re.IGNORECASE,
 )
 
-# An object, in JSON or as Python prints it, need not be whole.
+# An object, in JSON or as Python prints it; it may be cut off.
 _MEMBER = re.compile(
     r"""["'](__type|code|error|errorcode|stopcode|message|cause|errormessage|reason|stoppedreason)["']\s*:\s*"""
     r"""(?:"((?:[^"\\]|\\.){0,4000})"|'((?:[^'\\]|\\.){0,4000})')""",
@@ -115,12 +115,12 @@ _MEMBER = re.compile(
 
 
 def read_text(text: str, *, code: str | None = None, stopped: bool = False) -> Pasted:
-    """Find out what a text is: a failure of an answer, an error, or the reason of a task that did not start.
+    """Determine what a text is: an entry of ``failures[]``, an error, or the reason of a task that did not start.
 
     Args:
         text: As it was pasted.
-        code: The exception's or the stop code, if it is known; a stop code makes it a task's reason.
-        stopped: Whether it is a task's reason for certain.
+        code: The exception's or the stop code, if known; a stop code makes it a task's reason.
+        stopped: Whether it is certainly a task's reason.
     """
     words = _peel(text[:_LONGEST])
     if code is not None or stopped:
@@ -138,11 +138,11 @@ def _uncertainty(failure: Failure) -> int:
 
 
 def _candidates(words: str) -> list[Failure]:
-    """Return what the words can be, the likeliest first."""
+    """Return what the words can be, most likely first."""
     found = _of_members(words) or _of_code(words)
     is_bare = found is not None and words.startswith(f"{found.code}:")
     if found is not None and is_bare and found.origin is Origin.ERROR and _OF_A_TASK.search(words):
-        # Also another service's answer to ECS, in a task's reason.
+        # It may also be another service's answer to ECS, within a task's reason.
         return [Failure(origin=Origin.STOPPED, reason=words), found]
     if found is not None:
         return [found]
@@ -164,7 +164,7 @@ def _peel(text: str) -> str:
 
 
 def _of_members(words: str) -> Failure | None:
-    """Return what the members of an object say, if it is one."""
+    """Return the failure in the members of an object, if it is one."""
     if "{" not in words:
         return None
     said: dict[str, str] = {}
@@ -181,7 +181,7 @@ def _of_members(words: str) -> Failure | None:
 
 
 def _of_code(words: str) -> Failure | None:
-    """Return the error, or the task's reason, that carries its code; None if none stands in the words."""
+    """Return the error, or the task's reason, with the code in its text; None if there is no code."""
     for pattern in _CODED:
         if found := pattern.search(words):
             return _with_code(found[1], found[2])

@@ -1,15 +1,14 @@
-"""What ECS says when a task does not start, and what kind of failure that is: the rules, as data.
+"""What ECS reports when a task does not start, and the category of each failure: the rules, as data.
 
-Rows are tried from the top and the first that matches decides, so a row that names one cause stands above
-the row that names a family of causes, and what a person must fix stands above what passes by itself.
-Nothing here matches, retries or waits: ``classification`` reads the table, the policy decides what to do.
+Rows are tried from the top and the first match decides, so a row for one cause stands above the row for a family of
+causes, and what somebody must fix stands above what passes without help. Nothing here matches, retries or waits:
+``classify`` reads the table, and the policy decides what to do.
 
-Patterns are written for the text as ``classification.normalise`` leaves it (lower case, single spaces,
-straight quotes, no trailing full stop). They must stay linear: no open quantifier inside a repeated group,
-and a bound on every gap. AWS cuts long reasons off in the middle of a word, so few patterns ask for an end.
+Patterns are written for the text that ``classify.normalise`` returns (lower case, single spaces, straight quotes, no
+trailing full stop). They must stay linear: no open quantifier inside a repeated group, and a bound on every gap. AWS
+truncates long reasons in the middle of a word, so few patterns are anchored at the end.
 
-AWS's wording is not a contract. Every row names where its wording was seen; the addresses were read in
-November 2026.
+AWS's wording is not a contract. Every row names where its wording was seen; the URLs were read in November 2026.
 """
 
 from __future__ import annotations
@@ -32,20 +31,19 @@ _CALL = frozenset({Origin.ANSWER, Origin.ERROR})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One rule: a failure that fits every condition is of this category.
+    """One rule: a failure that meets every condition has this category.
 
     Attributes:
-        name: Kebab-case, unique; what logs, metrics and ``explain`` print.
-        category: What kind of failure it is.
-        origins: Where AWS must have said it.
-        codes: Exception or stop codes, as AWS writes them: the failure must carry one of them; empty for any.
+        name: Kebab-case, unique; printed by logs, metrics and ``explain``.
+        origins: Where AWS must have reported it.
+        codes: Exception or stop codes, in AWS's spelling, of which the failure must carry one; empty for any.
         other_than: The failure must carry a code that is none of these; empty for no such condition.
         texts: Patterns on the normalised text, of which one must be found; empty for any text.
         also: Further patterns, of which one must be found as well; empty for no such condition.
         has_run: Whether something in the task must have run.
-        says: An example as AWS writes it.
-        hint: One sentence on what a person can do; empty where waiting is all there is.
-        evidence: Addresses where AWS, or somebody who saw it, says so.
+        says: An example in AWS's words.
+        hint: One sentence on what to do; empty if waiting is enough.
+        evidence: URLs where AWS, or somebody who observed it, documents it.
     """
 
     name: str
@@ -65,8 +63,8 @@ def _said(*patterns: str) -> tuple[re.Pattern[str], ...]:
     return tuple(re.compile(pattern) for pattern in patterns)
 
 
-# Names of roles, images and log groups stand in these texts and may be made of the very words that are looked
-# for, as in "role/accessdenied-handler": hence the looks to both sides.
+# Names of roles, images and log groups occur in these texts and may contain the very words that are searched, as in
+# "role/accessdenied-handler"; so the characters on both sides are checked.
 def _coded(*names: str) -> tuple[re.Pattern[str], ...]:
     return _said(rf"(?<![\w/:-])(?:{'|'.join(names)})(?![\w/-])")
 
@@ -110,8 +108,8 @@ _PULL_DENIED = _said(
     r"\bcannotpullcontainerautherror\b",
 )
 
-# The list of AWS's own page on ResourceInitializationError, and what Go and Docker say around it. The end of
-# "context canceled" is often cut off.
+# The list on AWS's page on ResourceInitializationError, and how Go and Docker word it. The end of "context canceled" is
+# often cut off.
 _NETWORK = _said(
     r"\bdial (?:tcp|udp)\b",
     r"\bi/o timeout\b",
@@ -170,11 +168,11 @@ STOP_CODES = frozenset(
 )
 """What AWS's model has. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html (stopCode)"""
 
-# With these the host or its capacity went away, from under a task that ran or did not: the task's state tells which.
+# With these the host or its capacity was lost, under a task that ran or did not: the task's state tells which.
 _HOST_GONE = frozenset({"SpotInterruption", "TerminationNotice", "InfrastructureHealth"})
 
-# A task that had started must never be started again by us, whatever its reason says: what a person gave to
-# StopTask as a reason can be any text at all. So these rows come first, and none has a category that retries.
+# A task that had started must never be started again by us, whatever its reason says: the reason that a user passes to
+# StopTask can be any text. So these rows come first, and none has a category that retries.
 _HAD_STARTED = (
     Row(
         name="spot-took-a-running-task",
@@ -192,7 +190,7 @@ _HAD_STARTED = (
             *_github("aws/containers-roadmap/issues/1565"),
         ),
     ),
-    # Without an exit code ECS says nothing of the container's process, with one the process has ended.
+    # Without an exit code ECS says nothing about the container's process; with one, the process has ended.
     Row(
         name="container-ran",
         category=_CONFIGURATION,
@@ -263,16 +261,16 @@ _HAD_STARTED = (
 )
 
 HAD_STARTED = frozenset(row.name for row in _HAD_STARTED)
-"""Rows of tasks that were stopped on purpose or that may have run, whatever the request looked like."""
+"""Rows of tasks that were stopped on purpose or that may have run, whatever the request was."""
 
 REPEATED = frozenset({"server-fault", "connection-lost", "throttled", "throttled-text"})
-"""Rows of errors that EventBridge is said to repeat: 5xx, lost answers and throttles.
+"""Rows of errors that EventBridge retries according to its documentation: 5xx, lost answers and throttles.
 
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 """
 
-# Whether a call was allowed is decided by its code alone, before any text is read: a call that AWS denied is
-# never made again in the caller's place, even if its message speaks of capacity or of a time-out.
+# Whether a call was allowed is decided by its code alone, before any text is read: a call that AWS denied is never made
+# again on the caller's behalf, even if its message mentions capacity or a time-out.
 _DENIED_AND_EXPIRED = (
     Row(
         name="access-denied",
@@ -406,8 +404,8 @@ _DENIED_AND_EXPIRED = (
         says="ThrottlingException: Rate exceeded",
         evidence=_guide("request-throttling", "throttling"),
     ),
-    # IAM needs some seconds to spread a new role, and then this passes by itself. It is a permission failure
-    # all the same: a schedule's role is seldom seconds old, and a broken trust policy does not mend itself.
+    # IAM needs some seconds to propagate a new role, so this can pass without help. It is a permission failure
+    # nevertheless: a schedule's role is rarely seconds old, and a broken trust policy stays broken.
     Row(
         name="role-not-assumable",
         category=_PERMISSION,
@@ -461,7 +459,7 @@ _DENIED_AND_EXPIRED = (
             ),
         ),
     ),
-    # Above every time-out: if one of the tries got the answer "denied", more tries get it too.
+    # Above every time-out: if one of the tries was denied, more tries will be denied too.
     Row(
         name="start-denied",
         category=_PERMISSION,
@@ -496,7 +494,7 @@ _DENIED_AND_EXPIRED = (
 )
 
 _THROTTLED = (
-    # Above the throttles, because the allowance of Docker Hub is counted over hours and not seconds.
+    # Above the throttles, because Docker Hub's allowance is counted over hours, not seconds.
     Row(
         name="registry-pull-quota",
         category=_TRANSIENT,
@@ -514,7 +512,7 @@ _THROTTLED = (
             "https://repost.aws/knowledge-center/ecs-pull-container-error-rate-limit",
         ),
     ),
-    # ECS looks the subnets and security groups up in EC2, and passes EC2's throttle on as the caller's fault.
+    # ECS looks up subnets and security groups in EC2, and passes EC2's throttle on as a client error.
     Row(
         name="throttled-text",
         category=_THROTTLE,
@@ -565,7 +563,7 @@ _NO_ROOM = (
             *_github("gchq/sleeper/issues/904", "sil-org/ecs-deploy/issues/277"),
         ),
     ),
-    # The rows above say "had run"; here the task's state has said that it had not, or nobody knows its state.
+    # The rows above say "had run"; here the task's state shows that it had not, or the state is unknown.
     Row(
         name="spot-reclaimed",
         category=_CAPACITY,
@@ -655,7 +653,7 @@ _NO_ROOM = (
         ),
         evidence=_guide("api_failures_messages"),
     ),
-    # Whatever follows the colon: AWS documents CPU, MEMORY, ENI and GPU, and PORTS is seen as well.
+    # Whatever follows the colon: AWS documents CPU, MEMORY, ENI and GPU, and PORTS was seen as well.
     Row(
         name="instance-resources",
         category=_CAPACITY,
@@ -758,7 +756,7 @@ _NO_ROOM = (
     ),
 )
 
-# One word or phrase is the whole reason. They are anchored because each is also an ordinary word.
+# One word or phrase is the whole reason. The patterns are anchored because each is also an ordinary word.
 _WHOLE_REASONS = (
     Row(
         name="agent-disconnected",
@@ -789,7 +787,7 @@ _WHOLE_REASONS = (
         ),
         evidence=_guide("api_failures_messages"),
     ),
-    # Each of its tasks wants an instance of its own: one is free as soon as another task ends.
+    # Each of its tasks needs an instance of its own: one is free as soon as another task ends.
     Row(
         name="no-distinct-instance",
         category=_CAPACITY,
@@ -865,7 +863,7 @@ _WHOLE_REASONS = (
     ),
 )
 
-# Here a service has answered that something does not exist, so a time-out beside it is not the cause.
+# A service answered that something does not exist, so a time-out beside it is not the cause.
 _NAMED_AND_ABSENT = (
     Row(
         name="subnet-or-group-missing",
@@ -1064,7 +1062,7 @@ _PASSING = (
         hint="If it comes often, spread the task over more Availability Zones or instances.",
         evidence=(_WHY_STOPPED,),
     ),
-    # Seen with the same request in the next moment well.
+    # The same request was seen to succeed a moment later.
     Row(
         name="efs-interrupted",
         category=_TRANSIENT,
@@ -1140,8 +1138,8 @@ _PASSING = (
         says="The Service Discovery instance could not be registered.",
         evidence=_DAGSTER,
     ),
-    # As the answer to our own call this code is a refusal. Here ECS makes the call, with its own role, and
-    # those who run thousands of tasks find that the same request works a moment later.
+    # In the answer to our own call this code is a refusal. Here ECS makes the call, with its own role, and users who
+    # run thousands of tasks report that the same request succeeds a moment later.
     Row(
         name="ec2-auth-failure",
         category=_TRANSIENT,
@@ -1155,7 +1153,7 @@ _PASSING = (
         hint="If it stays, check that the subnet is still shared with this account.",
         evidence=_DAGSTER,
     ),
-    # The wording as AWS documents it, without a cause behind it, means a subnet without free addresses.
+    # AWS documents this wording, without a further cause, for a subnet without free addresses.
     Row(
         name="subnet-full-public-ip",
         category=_CAPACITY,
@@ -1180,7 +1178,7 @@ _PASSING = (
         hint="If it stays, look the error code behind the text up in the list of EC2's error codes.",
         evidence=(_EC2_ERRORS, *_guide("failed-to-start-error")),
     ),
-    # Unlike the roles above this one is AWS's own: ECS makes it at the first call and the next call succeeds.
+    # Unlike the roles above this one is AWS's own: ECS creates it at the first call and the next call succeeds.
     Row(
         name="service-linked-role",
         category=_TRANSIENT,
@@ -1235,7 +1233,7 @@ _PASSING = (
             *_DAGSTER,
         ),
     ),
-    # Truncated or not, without credentials a private registry answers like this to everybody, every time.
+    # Truncated or not: without credentials a private registry always answers like this.
     Row(
         name="image-pull-anonymous",
         category=_PERMISSION,
@@ -1344,7 +1342,7 @@ _PASSING = (
             *_github("openedx/openedx-platform/pull/19192"),
         ),
     ),
-    # The agent asked the container runtime and did not understand, or not get, its answer.
+    # The agent called the container runtime and got no answer, or none that it understood.
     Row(
         name="agent-error",
         category=_TRANSIENT,
@@ -1361,7 +1359,7 @@ _PASSING = (
             *_github("aws/amazon-ecs-agent/blob/master/agent/dockerclient/dockerapi/errors.go"),
         ),
     ),
-    # ECS asks EC2 on the caller's behalf and reports EC2's silence as the caller's mistake.
+    # ECS calls EC2 on the caller's behalf and reports EC2's time-out as a client error.
     Row(
         name="connection-lost-text",
         category=_TRANSIENT,
@@ -1421,7 +1419,7 @@ _WRONG = (
             "https://repost.aws/knowledge-center/fargate-unable-to-mount-efs",
         ),
     ),
-    # AWS gives two causes, a file system format and a key that do not fit, and neither passes.
+    # AWS documents two causes, a wrong file system format and a wrong key; neither passes without help.
     Row(
         name="ebs-volume",
         category=_CONFIGURATION,
@@ -1496,7 +1494,7 @@ _WRONG = (
             ),
         ),
     ),
-    # What a container waits for in dependsOn did not come. Where it ran it has an exit code, and a row of its own.
+    # A dependsOn condition was not met. If the container ran it has an exit code, and a row of its own.
     Row(
         name="container-dependency",
         category=_CONFIGURATION,
@@ -1616,7 +1614,7 @@ _WRONG = (
         hint="Write the platform version as LATEST or whole, 1.4.0 and not 1.4.",
         evidence=(_RUN_TASK, *_github("jenkinsci/amazon-ecs-plugin/issues/218")),
     ),
-    # "Capacity" is in the name of the thing here: nothing is short.
+    # "Capacity" is part of a name here; there is no shortage.
     Row(
         name="capacity-provider-wrong",
         category=_CONFIGURATION,
@@ -1706,8 +1704,8 @@ _WRONG = (
     ),
 )
 
-# What is left is decided by its code. ClientException is not among them: it is used for a full queue, for a
-# role and for a task definition alike, so a text that no row knows stays unknown.
+# The rest is decided by code. ClientException is not among them: it is used for a full queue, for a role and for a task
+# definition alike, so a text that no row knows stays unknown.
 _BY_CODE_ALONE = (
     Row(
         name="server-fault",
@@ -1766,7 +1764,7 @@ _BY_CODE_ALONE = (
     ),
 )
 
-# AWS documents these, and the cause is not in them: a few careful tries, and a hint where the cause is.
+# AWS documents these without a cause: a few careful retries, and a hint where the cause may be.
 _NO_CAUSE = (
     Row(
         name="service-event",

@@ -1,7 +1,7 @@
-"""What things are called: recoveries, client tokens, and the mark on the tasks we start.
+"""Names and identities: of recoveries, of client tokens, and the mark on the tasks that recoveries start.
 
-Everything is derived, nothing is drawn: the same failure has the same names wherever and however
-often it is seen. That is what makes a duplicate harmless.
+All are derived and none is random: the same failure gets the same names wherever and however often it is seen. That is
+what makes a duplicate delivery harmless.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ MOST_AGAIN = 20
 
 
 def _digest(*parts: str, size: int) -> str:
-    # surrogatepass: a hand-made record may hold text that is not UTF-8; it still needs a name.
+    # surrogatepass: a hand-made record may hold text that is not UTF-8, and needs a name too.
     text = "\0".join(parts).encode("utf-8", "surrogatepass")
     return hashlib.sha256(text).hexdigest()[:size]
 
 
 def event_identity(event_id: str | None, fallback: str) -> str:
-    """Return what names a failed launch: CloudTrail's event id, or a digest of what stands in for it.
+    """Return the identity of a failed launch: CloudTrail's event id, or a digest of the fallback.
 
-    Only a UUID, as CloudTrail's ids are, is taken as it is: a record that somebody wrote by hand must not take the
-    name of another kind of launch.
+    Only a UUID, which CloudTrail's ids are, is used unchanged: a hand-made record must not take the name of another
+    kind of launch.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 
     Args:
         event_id: ``eventID`` of the record; None if it was made by hand.
-        fallback: Id of the log event, or of the EventBridge event, that brought the record.
+        fallback: Id of the log event, or of the EventBridge event, that delivered the record.
     """
     if event_id is not None and _UUID.fullmatch(event_id):
         return event_id
@@ -63,11 +63,11 @@ def event_identity(event_id: str | None, fallback: str) -> str:
 
 
 def call_identity(event_id: str, *, account: str, region: str, parameters: Mapping[str, Any]) -> str:
-    """Return what all records of one logical RunTask call share.
+    """Return the identity that all records of one logical RunTask call share.
 
-    An SDK that repeats a call keeps its client token, and CloudTrail records every try. ECS itself says
-    that two calls on one cluster with one token are the same call, so that token is the identity, but only
-    if it was drawn at random: somebody who sends a fixed token every night means a new run every night.
+    An SDK retry keeps the client token, and CloudTrail records every try. ECS treats two calls on one cluster with one
+    token as the same call, so the token is the identity; but only if it is random: a caller that sends a fixed token
+    every night means a new run every night.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
 
     Returns:
@@ -80,7 +80,7 @@ def call_identity(event_id: str, *, account: str, region: str, parameters: Mappi
 
 
 def task_event_id(task_arn: str) -> str:
-    """Return what stands in for an event id in the launch of a task that was accepted and did not start."""
+    """Return the event id of a launch that is known only from its task, which was accepted and did not start."""
     task_id = task_arn.rsplit("/", 1)[-1]
     return f"t-{task_id if _TASK_ID.fullmatch(task_id) else _digest(task_arn, size=32)}"
 
@@ -91,7 +91,7 @@ def task_identity(task_arn: str, *, account: str, region: str) -> str:
 
 
 def marks(launch: FailedLaunch) -> list[str]:
-    """Return what ``startedBy`` is of tasks that recoveries started for a launch."""
+    """Return the ``startedBy`` values of tasks that recoveries started for a launch."""
     return [mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id)]
 
 
@@ -99,17 +99,17 @@ def run_identity(schedule_arn: str, due: float) -> str:
     """Return ``call_identity`` of one run of a schedule: the same for all calls that EventBridge made for it.
 
     Args:
-        schedule_arn: ARN of the rule or schedule.
+        schedule_arn: Of the rule or schedule.
         due: When the run was due, in seconds since 1970.
     """
     return _digest("run", schedule_arn, f"{due:.0f}", size=32)
 
 
 def recovery_name(stack: str, event_id: str) -> str:
-    """Return the durable execution's name. Lambda starts a name once, however often it is asked to.
+    """Return the durable execution's name. Lambda starts one execution for a name, however often it is asked.
 
-    The stack is part of it, since AWS's documentation says both that names are unique within a function and
-    within an account and Region; two stacks must not take each other's names.
+    The stack is part of it because AWS's documentation says both that names are unique within a function and within an
+    account and Region; two stacks must not block each other.
     """
     room = NAME_MAX - len(event_id) - 1
     prefix = _NOT_IN_A_NAME.sub("-", stack)
@@ -119,19 +119,19 @@ def recovery_name(stack: str, event_id: str) -> str:
 
 
 def member_role(stack: str, path: str = "/") -> str:
-    """Return path and name of the role that recoveries take in other accounts; infra/member.yaml makes it.
+    """Return path and name of the role that recoveries assume in other accounts; infra/member.yaml creates it.
 
     Args:
-        stack: The installation's name.
-        path: IAM's path of its roles; begins and ends with a slash.
+        stack: Name of the installation.
+        path: IAM path of its roles; begins and ends with a slash.
     """
     return f"{path.lstrip('/')}{stack}-member"
 
 
 def client_token(call_id: str, attempt: int) -> str:
-    """Return the token of one attempt (the first is 1): at most 42 of the 64 characters ECS allows.
+    """Return the client token of one attempt (the first is 1): at most 42 of the 64 characters that ECS allows.
 
-    It does not contain the stack: should two stacks recover the same call, ECS gives both the same tasks.
+    The stack is not part of it: if two stacks recover the same call, ECS gives both the same tasks.
     """
     return f"{TOKEN_PREFIX}{call_id}-{attempt}"
 
@@ -142,9 +142,9 @@ def is_our_token(token: object) -> bool:
 
 
 def mark_started_by(original: str | None, call_id: str) -> str:
-    """Return ``startedBy`` for our tasks: the original, then our mark with the launch's own digits.
+    """Return ``startedBy`` for our tasks: the original, then our mark with digits of the call identity.
 
-    An original that leaves no room is cut, as ECS allows 128 characters.
+    ECS allows 128 characters; a longer original is cut.
     """
     mark = f"{MARK}/{call_id[:MARK_DIGITS]}"
     if not original:
@@ -161,7 +161,7 @@ MARK_DIGITS = 12
 
 
 def mark_of(started_by: object) -> str:
-    """Return the first 12 digits of the call identity that a recovery's task was started for; empty if none did.
+    """Return the 12 digits of the call identity that a recovery's task was started for; empty for other tasks.
 
     >>> mark_of("events-rule/nightly/retry-run-task/0123456789ab"), mark_of("events-rule/nightly")
     ('0123456789ab', '')
@@ -171,7 +171,7 @@ def mark_of(started_by: object) -> str:
 
 
 def without_mark(started_by: str) -> str:
-    """Return what ``startedBy`` of one of our tasks was before we marked it; empty if it was not set.
+    """Return the ``startedBy`` of one of our tasks before we marked it; empty if it was not set.
 
     >>> without_mark("events-rule/nightly/retry-run-task/0123456789ab"), without_mark("events-rule/nightly")
     ('events-rule/nightly', 'events-rule/nightly')
@@ -185,8 +185,8 @@ def recovery_name_of(stack: str, launch: FailedLaunch, *, is_reported: bool | No
     Args:
         stack: Name of the installation.
         launch: What failed.
-        is_reported: Whether it is an error that is only reported, once a day (UTC) for one cause: then the name is
-            made of the cause and the day. None means that every error is.
+        is_reported: Whether the error is only reported, once a day (UTC) per cause: the name is then made of the cause
+            and the day. None treats every error so.
     """
     is_error = any(f.origin is Origin.ERROR for f in launch.failures)
     if not (is_error if is_reported is None else is_reported):

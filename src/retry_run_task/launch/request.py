@@ -1,7 +1,7 @@
-"""The request: what of a recorded RunTask call is sent again, what is not, and what is missing.
+"""The recorded RunTask request: what is sent again, what is dropped, and what is missing.
 
-CloudTrail's record is the source, and it is carried whole. This module names the few members that are
-not sent again, and finds what CloudTrail left out.
+The request is carried whole, as CloudTrail recorded it. This module names the few members that are not sent again, and
+finds the values that CloudTrail redacted.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 # ECS: 1 to 10 tasks a call. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 COUNT_MAX = 10
 
-# CloudTrail writes this string in place of environment overrides (and of whatever it hides next).
+# CloudTrail writes this string in place of environment overrides (and of any value that it redacts in future).
 # https://github.com/aws-samples/aws-batch-runtime-monitoring/issues/20
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 
-# Deeper than any RunTask request, and far from the interpreter's own limit.
+# Deeper than any RunTask request, and well below the interpreter's recursion limit.
 DEPTH_MAX = 64
 
 
 class Treatment(StrEnum):
-    """What becomes of a member of a recorded request."""
+    """What happens to a member of a recorded request."""
 
     KEPT = "kept"
     REWRITTEN = "rewritten"
     DROPPED = "dropped"
 
 
-# Every member of RunTask that has been looked at, and why it is treated so. A member that is not here came
-# with a newer caller: it is kept. A test fails when the model that is installed knows more than this table.
+# Every member of RunTask that was considered, and why it is treated so. A member that is not listed came with a newer
+# caller: it is kept. A test fails if the installed model has a member that this table lacks.
 MEMBERS: Mapping[str, tuple[Treatment, str]] = MappingProxyType(
     {
         "capacityProviderStrategy": (Treatment.KEPT, "as asked"),
@@ -78,10 +78,10 @@ class RequestError(ValueError):
 
 
 def rebuild(recorded: Mapping[str, Any]) -> Request | IncompleteRequest:
-    """Return the request that a record's ``requestParameters`` stand for.
+    """Return the request in a record's ``requestParameters``.
 
     Raises:
-        RequestError: No task definition, a count outside 1 to 10, or nested too deeply to be one.
+        RequestError: No task definition, a count outside 1 to 10, or nested too deeply.
     """
     parameters = {k: v for k, v in recorded.items() if k not in DROPPED and k != "clientToken"}
     _check(parameters)
@@ -123,17 +123,17 @@ def _is_aws_tag(tag: Any) -> bool:
 
 
 def hidden_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the path of every value that CloudTrail hid, or hid a part of.
+    """Yield the path of every value that CloudTrail redacted, wholly or in part.
 
     Raises:
-        RequestError: The parameters are nested more deeply than any request, or hold what JSON does not have.
+        RequestError: The parameters are nested more deeply than any request, or hold a value that is not JSON.
     """
     if _scan(parameters):
         yield from _paths(parameters)
 
 
 def _scan(parameters: Mapping[str, Any]) -> bool:
-    """Tell whether anything is hidden at all; most requests are whole, and need no paths."""
+    """Tell whether anything is redacted; most requests are whole, and need no paths."""
     hides = False
     level: list[Any] = [parameters]
     for _ in range(DEPTH_MAX):
@@ -176,20 +176,20 @@ def _paths(parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _label(item: Any, index: int) -> str:
-    """Name a list's item as a person would: a container by its name, anything else by its place."""
+    """Return the label of a list item in a path: a container's name, else the item's index."""
     name = item.get("name") if isinstance(item, dict) else None
     return name if isinstance(name, str) else str(index)
 
 
 def asked(request: Request | IncompleteRequest) -> int:
-    """Return how many tasks the request asks for. ECS starts one if it does not say."""
+    """Return how many tasks the request asks for; 1 if it does not say, which is ECS's default."""
     return request.parameters.get("count") or 1
 
 
 def for_attempt(
     request: Request | IncompleteRequest, *, missing: int, token: str, started_by: str
 ) -> dict[str, Any]:
-    """Return the body of one attempt: as asked, less the tasks that are there, with our token and mark."""
+    """Return the body of one attempt: the request for the missing tasks only, with our token and mark."""
     body = dict(request.parameters)
     if missing != asked(request):
         body["count"] = missing
@@ -200,7 +200,7 @@ def for_attempt(
 
 _MASK = "***"
 
-# Of overrides, in lower case: what holds others, and what is shown as it is.
+# Members of overrides, in lower case: those that hold other members, and those that may be shown.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
 _HOLDERS = frozenset(
     {
@@ -231,9 +231,9 @@ _SHOWN = frozenset(
 
 
 def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters as they may be shown: names of environment variables, never their values.
+    """Return the parameters for display: names of environment variables, never their values.
 
-    A record that somebody wrote may have anything in it, so what RunTask does not have is masked whole.
+    A record is an outsider's text, so members that RunTask does not have are masked whole.
     """
     return {name: _masked(name, value) for name, value in parameters.items()}
 
@@ -271,7 +271,7 @@ def _masked_variable(variable: Any) -> Any:
 
 
 def cluster_name(parameters: Mapping[str, Any]) -> str:
-    """Return the cluster's short name; ECS uses ``default`` when a request names none."""
+    """Return the cluster's short name; ``default``, as in ECS, if the request names none."""
     return str(parameters.get("cluster") or "default").rsplit("/", 1)[-1]
 
 

@@ -1,7 +1,7 @@
-"""The rule or schedule behind a failed launch: which one it is, and what CloudTrail hid of its request.
+"""The rule or schedule behind a failed launch: how it is identified, and how it fills redacted values.
 
-A schedule's request may hold secrets. It exists in memory only, inside the step that calls RunTask; what leaves
-that step are names and reasons.
+A schedule's request may hold secrets. It exists in memory only, inside the step that calls RunTask; only names and
+reasons leave that step.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from retry_run_task.launch.values import Caller, FailedLaunch, JsonObject
 
-# EventBridge cuts what it stamps on a task at 36 characters.
+# EventBridge truncates the ``startedBy`` that it sets to 36 characters.
 # https://github.com/aws/containers-roadmap/issues/1705
 STAMP_MAX = 36
 STAMPS = MappingProxyType({CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER: "chronos-schedule/"})
 
-# What Scheduler replaces in an input when it calls.
+# The keywords that Scheduler replaces in an input when it calls.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 KEYWORD = re.compile(r"<aws\.scheduler\.([a-z-]+)>")
 
@@ -33,7 +33,7 @@ KEYWORD = re.compile(r"<aws\.scheduler\.([a-z-]+)>")
 SPOT_INTERRUPTION = "SpotInterruption"
 
 EVERYTHING_ELSE = "the rest of the request"
-"""What is missing when a launch is known only from its task: ECS's event does not carry the request."""
+"""The missing part of a launch that is known only from its task: ECS's event does not carry the request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Tags:
     Attributes:
         policy: Value of ``retry-run-task:policy``; empty if there is none.
         ignore: Whether ``retry-run-task:ignore`` is true.
-        unread: Why tags could not be read, or not be understood; one sentence each.
+        unread: Why tags could not be read or understood; one sentence each.
     """
 
     policy: str = ""
@@ -56,11 +56,11 @@ POLICY_TAG, IGNORE_TAG = "retry-run-task:policy", "retry-run-task:ignore"
 
 
 def read_tags(*sources: Mapping[str, str], unread: Sequence[str] = ()) -> Tags:
-    """Return what tags say; of sources that differ, the first that has a tag counts.
+    """Return the recovery settings in tags; if sources differ, the first that has a tag counts.
 
     Args:
-        sources: Tags by their keys, of the rule or group first and of the task definition then.
-        unread: What could not be read, a sentence each.
+        sources: Tags by key: first of the rule or group, then of the task definition.
+        unread: What could not be read, one sentence each.
     """
     policy = next((tags[POLICY_TAG] for tags in sources if tags.get(POLICY_TAG)), "")
     ignore = next((tags[IGNORE_TAG] for tags in sources if IGNORE_TAG in tags), "false").strip().lower()
@@ -76,18 +76,17 @@ class Schedule:
 
     Attributes:
         kind: ``RULE`` or ``SCHEDULER``.
-        name: Its name, whole.
-        arn: Its ARN.
+        name: Its full name.
         role_arn: The role that it calls RunTask with.
-        request: The RunTask parameters that it asks for, with keywords not yet replaced; may hold secrets.
-        unreadable: Why its request cannot be known from itself; empty if it can.
+        request: Its RunTask parameters, with keywords not yet replaced; may hold secrets.
+        unreadable: Why the request cannot be known from it; empty if it can.
         expression: ``cron(...)``, ``rate(...)`` or ``at(...)``; None for a rule on events.
         timezone: Of the expression, an IANA name.
-        start: When a rate begins to count; None if it is not said.
-        end: After which nothing is due; None if it is not said.
+        start: When a rate begins to count; None if not set.
+        end: Nothing is due after this; None if not set.
         is_enabled: Whether it will run again.
-        modified: When it was last changed; None where AWS does not tell.
-        event_age_s: For how long its own retries go on after a thrown error, in seconds.
+        modified: When it was last changed; None if AWS does not report it.
+        event_age_s: How long EventBridge retries a call that raised an error, in seconds.
         group: Of a schedule; empty for a rule.
     """
 
@@ -114,7 +113,7 @@ class NoMatch:
     Attributes:
         why: One sentence.
         tags: Of the task definition.
-        is_role_used: Whether one of the schedules that were looked at calls with the role of the call.
+        is_role_used: Whether one of the schedules that were considered uses the role of the call.
     """
 
     why: str
@@ -123,7 +122,7 @@ class NoMatch:
 
 
 class CannotFillError(ValueError):
-    """What CloudTrail hid cannot be had from the schedule. The message says why, and quotes no value."""
+    """The redacted values cannot be taken from the schedule. The message says why, and quotes no value."""
 
 
 def match(
@@ -131,12 +130,12 @@ def match(
 ) -> Schedule | NoMatch:
     """Find the one schedule that made the call.
 
-    Role, cluster and task definition must be its own, and its name must begin as the task's ``startedBy`` does.
+    Its role, cluster and task definition must match, and its name must begin with the name in the task's ``startedBy``.
 
     Args:
         launch: The call.
-        schedules: What can be read.
-        unread: What may not be read and could hold another; a sentence each.
+        schedules: All that could be read.
+        unread: What may not be read and could hold another candidate; one sentence each.
     """
     found = [one for one in schedules if could_make(one, launch.caller, launch.request.parameters)]
     if len(found) == 1:
@@ -159,7 +158,7 @@ def is_role_used(caller: Caller, schedules: Sequence[Schedule]) -> bool:
 
 
 def could_make(schedule: Schedule, caller: Caller, recorded: Mapping[str, Any]) -> bool:
-    """Tell whether a call is as this schedule makes it: role, cluster, task definition and the mark on the task."""
+    """Tell whether this schedule can have made a call: role, cluster, task definition and ``startedBy`` match."""
     wanted = schedule.request
     return (
         schedule.kind is caller.kind
@@ -172,7 +171,7 @@ def could_make(schedule: Schedule, caller: Caller, recorded: Mapping[str, Any]) 
 
 def _is_same_definition(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     one, two = (str(p.get("taskDefinition") or "").rsplit("/", 1)[-1] for p in (recorded, wanted))
-    # Without a revision both mean the latest one, whichever that was.
+    # Without a revision both mean the latest one at the time.
     if ":" in one and ":" in two:
         return one == two
     return family(recorded) == family(wanted)
@@ -180,7 +179,7 @@ def _is_same_definition(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) 
 
 def _is_stamp_of(started_by: object, schedule: Schedule) -> bool:
     if not started_by:
-        # A universal target sets its own, or none.
+        # A universal target sets its own ``startedBy``, or none.
         return not schedule.request.get("startedBy")
     if schedule.request.get("startedBy") == started_by:
         return True
@@ -188,19 +187,19 @@ def _is_stamp_of(started_by: object, schedule: Schedule) -> bool:
 
 
 def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: datetime | None) -> Request:
-    """Return the whole request of a launch of which CloudTrail hid a part: the schedule's own.
+    """Return the whole request of a launch that CloudTrail redacted in part: the schedule's own request.
 
-    Nothing of it but ``startedBy``, the number of tasks and what stands in the place of keywords is taken from the
-    record. A record may be forged, and whoever could choose another role, network or revision, or ECS Exec, for a
-    task with a schedule's values would come to see them. What the record shows must be what the schedule has.
+    Only ``startedBy``, the number of tasks and the values of keywords are taken from the record. A record may be
+    forged: anybody who could choose another role, network, revision or ECS Exec for a task with a schedule's values
+    could read those values. What the record shows must equal what the schedule has.
 
     Args:
-        launch: What failed; its request has parts missing.
+        launch: What failed; parts of its request are missing.
         schedule: What made the call.
         scheduled_time: The due time of the failed run, for the keyword of that name; None if not known.
 
     Raises:
-        CannotFillError: The schedule cannot tell, or is not certain to be what it was when it made the call.
+        CannotFillError: The schedule does not hold the values, or may have changed since it made the call.
     """
     if schedule.unreadable:
         raise CannotFillError(schedule.unreadable)
@@ -222,21 +221,21 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
     return Request(parameters=whole | own)
 
 
-# Members that are not compared here: by the first two the schedule was found, the others are the call's own.
+# Members that are not compared here: the first two identified the schedule, the others belong to the single call.
 _NOT_COMPARED = frozenset({"cluster", "taskDefinition", "startedBy", "clientToken", *DROPPED})
 
-# What ECS takes where a request says nothing, and CloudTrail may write.
+# ECS's defaults, which CloudTrail may write where the request is silent.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 _DEFAULTS = MappingProxyType({"count": 1, "assignPublicIp": "DISABLED", "platformVersion": "LATEST"})
 
 
-# These have to be the same also where one side says nothing: rungs are made of the subnets that the record shows.
+# These must also match if one side does not have them: rungs are computed from the subnets in the record.
 _STRICT = frozenset({"count", "networkConfiguration"})
 
 
 def _check_same(recorded: Mapping[str, Any], source: Mapping[str, Any]) -> None:
-    """Refuse a record that shows another request than the schedule's, where both say something."""
+    """Refuse a record whose request differs from the schedule's, in members that both have."""
     for name, value in recorded.items():
         theirs = source.get(name)
         if _hides(value):
@@ -272,7 +271,7 @@ def _missing(launch: FailedLaunch) -> tuple[str, ...]:
 
 
 def _filled(recorded: Any, source: Any, known: Mapping[str, str], path: str) -> Any:
-    """Return the schedule's value, with what the record shows in the place of keywords; the rest must agree."""
+    """Return the schedule's value, with the record's values for keywords; everything else must match."""
     if isinstance(recorded, str) and HIDDEN in recorded.upper():
         return _replaced(source, known, path)
     if isinstance(source, dict) and isinstance(recorded, dict):
@@ -296,13 +295,13 @@ def _filled(recorded: Any, source: Any, known: Mapping[str, str], path: str) -> 
     return _replaced(source, known, path)
 
 
-# What Scheduler may have put in the place of a keyword: an ARN, a time, an id, a number.
+# What Scheduler may have put in place of a keyword: an ARN, a time, an id, a number.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 _PUT = r"[A-Za-z0-9:/_.+-]{1,300}"
 
 
 def _pattern(source: str) -> re.Pattern[str]:
-    """Return what a text with keywords may have become.
+    """Return a pattern for the results of a text with keywords.
 
     >>> bool(_pattern("run <aws.scheduler.attempt-number>").fullmatch("run 1"))
     True
@@ -346,7 +345,7 @@ def variable_names(schedule: Schedule) -> list[str]:
         f"{container.get('name') if isinstance(container.get('name'), str) else '?'}.{variable['name']}"
         for container in _objects(_objects([schedule.request.get("overrides")])[:1], "containerOverrides")
         for variable in _objects([container], "environment")
-        # What is no text is no name, and may be a value.
+        # A name that is no text may be a value instead, so it is left out.
         if isinstance(variable.get("name"), str)
     ]
 

@@ -1,7 +1,7 @@
-"""The nouns of the system: what failed, what was asked for, who asked, and what was answered.
+"""The values of the system: what failed, what was requested, who called, and what AWS answered.
 
-Everything here is a value: frozen, comparable, free of behaviour that acts. A failed launch is
-made once, by a parser in ``sources``, and handed on unchanged.
+All are frozen and comparable, and have no side effects. A failed launch is made once, by a parser in ``sources``, and
+passed on unchanged.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Origin(StrEnum):
-    """Where AWS said that a launch failed."""
+    """Where AWS reported that a launch failed."""
 
     ANSWER = "answer"
-    """An entry of ``failures[]`` in RunTask's HTTP 200 answer: the call was authorised, nothing was thrown."""
+    """An entry of ``failures[]`` in RunTask's HTTP 200 answer: the call was authorised and raised no error."""
     ERROR = "error"
     """An exception that RunTask raised."""
     STOPPED = "stopped"
@@ -29,17 +29,16 @@ class Origin(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One thing AWS said about one launch.
+    """One failure that AWS reported for a launch.
 
     Attributes:
-        origin: Where it was said.
         code: The exception's code (``ThrottlingException``) or the task's stop code; None for ``failures[]``.
         reason: The text, exactly as AWS wrote it; empty if AWS gave none.
         detail: ``failures[].detail``; None if absent.
         arn: What the failure is about, such as a container instance; None for Fargate capacity.
         container: Name of the container that the reason is of; None if it is the task's own, or no task's.
-        ran: What shows that something in the task ran, such as ``exit code 1``; None if nothing does.
-        times: How often it was said; the ARN is that of the first.
+        ran: Evidence that something in the task ran, such as ``exit code 1``; None if there is none.
+        times: How often it was reported; the ARN is that of the first.
     """
 
     origin: Origin
@@ -53,7 +52,7 @@ class Failure:
 
     @property
     def said(self) -> str:
-        """Code and reason in one line, and which container they are of; empty if AWS said nothing."""
+        """Code and reason in one line, and the container they are of; empty if AWS gave none."""
         about = ", ".join(
             part for part in (self.container and f"container {self.container}", self.ran) if part
         )
@@ -65,10 +64,10 @@ _DISTINCT_MAX = 20
 
 
 def distinct(failures: Iterable[Failure]) -> tuple[Failure, ...]:
-    """Return what was said, once each with the number of times, in the order in which it was said first.
+    """Return the failures without repeats, each with its count, in the order of first appearance.
 
-    On EC2 RunTask may answer with a failure for each instance of the cluster, and an answer is kept of each attempt.
-    Of more than 20 that differ, those count as one that differ in their detail alone.
+    On EC2, RunTask may return a failure for each instance of the cluster, and the answer of each attempt is kept. If
+    more than 20 differ, those that differ only in their detail count as one.
     """
     said = list(failures)
     found: dict[tuple[str | None, ...], Failure] = {}
@@ -104,12 +103,11 @@ SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who made the call, as CloudTrail recorded it.
+    """The caller, as CloudTrail recorded it.
 
     Attributes:
-        kind: Which of the known callers it is.
         role_arn: ARN of the assumed role (``sessionIssuer.arn``) or of the user; None if not recorded.
-        is_proven: Whether AWS wrote who it is. If not, ``kind`` is the caller's own word, and such a launch may be
+        is_proven: Whether AWS itself recorded the kind. If not, ``kind`` is the caller's own claim, and the launch is
             recovered only if a schedule that uses its role is found.
     """
 
@@ -120,11 +118,11 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """The parameters of a RunTask call that is whole and may be made again.
+    """The parameters of a RunTask call that are complete and may be sent again.
 
     Attributes:
-        parameters: As recorded, in the API's own spelling, less what must never be sent again.
-            Members that this version does not know are kept.
+        parameters: As recorded, in the API's spelling, without what must not be sent again. Members that this version
+            does not know are kept.
     """
 
     parameters: Mapping[str, Any]
@@ -135,11 +133,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncompleteRequest:
-    """A request of which a part is missing. Nothing that calls RunTask accepts this type.
+    """A request with a part missing. Nothing that calls RunTask accepts this type.
 
     Attributes:
-        parameters: What is known of it.
-        missing: Paths of what is not, such as ``overrides.containerOverrides[app].environment``.
+        parameters: The known part.
+        missing: Paths of the missing part, such as ``overrides.containerOverrides[app].environment``.
     """
 
     parameters: Mapping[str, Any]
@@ -151,20 +149,18 @@ class IncompleteRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedLaunch:
-    """A RunTask call that did not place every task it was asked for. What intake makes and recover handles.
+    """A RunTask call that did not place every task it asked for. Intake creates it and recover handles it.
 
     Attributes:
-        event_id: CloudTrail's ``eventID``, or what stands in for it in a hand-made record. Names the recovery.
-        call_id: The same for every record of one logical call, also when an SDK repeated the call.
-            Client tokens are derived from it, so that two recoveries of one call share their tasks.
+        event_id: CloudTrail's ``eventID``, or its substitute in a hand-made record. Names the recovery.
+        call_id: The same for every record of one logical call, including an SDK's retries. Client tokens are derived
+            from it, so that two recoveries of one call share their tasks.
         event_time: When the call was made, in UTC.
-        account: The 12-digit account that the call was made in; empty if a hand-made record does not say.
-        region: The Region that the call was made in; empty if a hand-made record does not say.
-        caller: Who made it.
-        request: What was asked for.
-        failures: Everything AWS said, never empty.
-        placed: ARNs of the tasks that the call placed all the same.
-        created: When the task was created that failed to start, in UTC; None for a failed call.
+        account: 12 digits; empty if a hand-made record has none.
+        region: Of the call; empty if a hand-made record has none.
+        failures: Everything that AWS reported, never empty.
+        placed: ARNs of the tasks that the failed call did place.
+        created: When the task that failed to start was created, in UTC; None for a failed call.
     """
 
     event_id: str
@@ -180,17 +176,17 @@ class FailedLaunch:
 
     @property
     def due_by(self) -> datetime:
-        """A time by which the run that failed was due, and before which its successor is not."""
+        """A time by which the failed run was due, and before which the next one is not due."""
         return self.created or self.event_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
-    """A record that was understood and is nobody's failed launch.
+    """A record that was understood and needs no recovery here.
 
     Attributes:
         why: One sentence for the log.
-        event_id: Which record, as far as known.
+        event_id: Of the record; None if not known.
     """
 
     why: str
@@ -211,7 +207,7 @@ class Unparsed:
 
 
 class Category(StrEnum):
-    """The kind of a failure, ordered from what a person must fix to what passes by itself."""
+    """The kind of a failure, from what somebody must fix to what passes without help."""
 
     PERMISSION = "permission"
     CONFIGURATION = "configuration"
@@ -223,12 +219,12 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """What RunTask answered, with HTTP 200 or with the task ARNs of a ``ConflictException``.
+    """RunTask's answer with HTTP 200, or the task ARNs of a ``ConflictException``.
 
     Attributes:
         task_arns: Tasks that exist now because of this attempt.
         failures: Entries of ``failures[]``; may be non-empty beside tasks.
-        is_conflict: Whether ECS knew the token with other parameters; then the tasks are all that it ever started.
+        is_conflict: Whether ECS knew the token with other parameters; the tasks are then all that it ever started.
     """
 
     task_arns: tuple[str, ...] = ()
@@ -238,11 +234,10 @@ class Placed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """RunTask raised an error that says the call did not happen (HTTP 4xx).
+    """RunTask raised an error that says the call had no effect (HTTP 4xx).
 
     Attributes:
-        failure: The error.
-        is_unsure: Whether an earlier try of the same call, inside the SDK, may have happened after all.
+        is_unsure: Whether an earlier try of the same call, inside the SDK, may have had an effect.
     """
 
     failure: Failure
@@ -254,7 +249,7 @@ class Lost:
     """No usable answer: HTTP 5xx, a time-out, a broken connection. The task may exist.
 
     Attributes:
-        failure: What was seen instead of an answer.
+        failure: What was received instead of an answer.
     """
 
     failure: Failure
@@ -262,7 +257,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbuildable:
-    """The request could not be made whole, so RunTask was not called.
+    """The request could not be completed, so RunTask was not called.
 
     Attributes:
         why: One sentence, without values.
@@ -273,10 +268,10 @@ class Unbuildable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """The schedule that holds the rest of the request could not be read just now, so RunTask was not called.
+    """The schedule that holds the redacted values could not be read just now, so RunTask was not called.
 
     Attributes:
-        failure: What the reading call was told.
+        failure: The error of the call that reads it.
     """
 
     failure: Failure
@@ -291,25 +286,23 @@ class Phase(StrEnum):
     STARTING = "starting"
     RUNS = "runs"
     RAN = "has run"
-    """It ran and is stopping or has stopped: how it ended is the job's own business."""
+    """It ran and is stopping or has stopped. How it ended is not this system's concern."""
     STOPPING = "stopping"
-    """It is torn down without having run. Not yet FAILED: stop code and reason may still change."""
+    """It is being torn down without having run. Not yet FAILED: stop code and reason may still change."""
     FAILED = "failed to start"
     """It stopped without having run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskState:
-    """What ECS says of a task.
+    """The state of a task, from ECS.
 
     Attributes:
-        arn: Its ARN.
-        phase: How far it has come.
         failure: Why it did not start; None in the other phases.
         is_ours: Whether a recovery started it.
-        zone: Its Availability Zone; empty while it is not known.
-        created: When it was created, in seconds since 1970; None if ECS did not say.
-        mark: The digits of the recovery that started it (``names.mark_of``); empty if none did, or it is not known.
+        zone: Its Availability Zone; empty while not known.
+        created: Seconds since 1970; None if ECS did not say.
+        mark: The digits of the recovery that started it (``names.mark_of``); empty if none did, or if not known.
     """
 
     arn: str
@@ -322,7 +315,7 @@ class TaskState:
 
     @property
     def has_run(self) -> bool:
-        """Whether it runs or has run."""
+        """Whether it is running or has run."""
         return self.phase in (Phase.RUNS, Phase.RAN)
 
 
@@ -337,7 +330,7 @@ class Outcome(StrEnum):
     REFUSED = "refused"
     IGNORED = "ignored"
     UNCONFIRMED = "unconfirmed"
-    """Every task was placed, and not all of them have been seen running."""
+    """Every task was placed, and not all of them were seen running."""
     BROKEN = "broken"
     """The recovery itself failed: a fault of this program."""
 
@@ -347,14 +340,12 @@ JsonObject = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What the classification says about one failure, and on what evidence.
+    """The classification of one failure, and the evidence for it.
 
     Attributes:
-        failure: What was classified.
-        category: Its kind.
-        row: Name of the row of the table that matched; ``unknown`` if none did.
-        hint: What a person can do about it, one sentence; empty if waiting is all there is.
-        evidence: Addresses where AWS, or somebody who saw it, says so.
+        row: Name of the table's row that matched; ``unknown`` if none did.
+        hint: What to do about it, one sentence; empty if waiting is enough.
+        evidence: URLs where AWS, or somebody who observed it, documents it.
     """
 
     failure: Failure

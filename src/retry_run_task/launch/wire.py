@@ -1,8 +1,7 @@
-"""The values as JSON: what intake hands to recover, and what a step leaves in a checkpoint.
+"""The values as JSON: what intake sends to recover, and what a step saves in a checkpoint.
 
-What intake sends is canonical: the same failure gives the same bytes, whichever way it came in, and
-nothing in it names the way in, the time of arrival or the version. Lambda compares payloads when a name
-is started again.
+Intake's payload is canonical: the same failure gives the same bytes, whichever source delivered it; source, arrival
+time and version are not in it. Lambda compares payloads when a name is started again.
 """
 
 from __future__ import annotations
@@ -35,13 +34,13 @@ from retry_run_task.launch.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# A reason is a sentence; CloudTrail itself cuts an error message at 1 KB.
+# A reason is a sentence; CloudTrail itself truncates an error message at 1 KB.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 _TEXT_MAX = 1024
 
 
 def canonical(value: Any) -> str:
-    """Return JSON that is the same for the same value: sorted, without spaces, ASCII only.
+    """Return canonical JSON: sorted, without spaces, ASCII only.
 
     Raises:
         ValueError: The value holds a number that JSON does not have, such as infinity.
@@ -50,7 +49,7 @@ def canonical(value: Any) -> str:
 
 
 def launch_to_json(launch: FailedLaunch) -> JsonObject:
-    """Return what recover is started with."""
+    """Return the payload that recover is started with."""
     body: JsonObject = {
         "event_id": launch.event_id,
         "call_id": launch.call_id,
@@ -73,7 +72,7 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
     """Read what ``launch_to_json`` wrote.
 
     Raises:
-        PayloadError: It is not that, for example because recover was invoked by hand.
+        PayloadError: It is something else, for example because recover was invoked by hand.
     """
     try:
         parameters = body["request"]
@@ -93,7 +92,7 @@ def launch_from_json(body: Mapping[str, Any]) -> FailedLaunch:
             created=datetime.fromisoformat(body["created"]) if "created" in body else None,
         )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        # Not the text of another: it may quote the payload, and the execution keeps it.
+        # Not the error's text: it may quote the payload, and the execution keeps it.
         what = f"KeyError: {error}" if isinstance(error, KeyError) else type(error).__name__
         raise PayloadError(
             f"this is not a failed launch as intake sends it ({what}).",
@@ -113,7 +112,7 @@ def _caller_from_json(body: Mapping[str, Any]) -> Caller:
 
 
 def about(launch: FailedLaunch) -> JsonObject:
-    """Return what every log line about a launch carries, so that a person finds them by what they know."""
+    """Return the fields that every log line about a launch has, to search the log by."""
     parameters = launch.request.parameters
     return {
         "event_id": launch.event_id,
@@ -127,7 +126,7 @@ def about(launch: FailedLaunch) -> JsonObject:
 
 
 def answer_to_json(answer: Answer) -> JsonObject:
-    """Return what the run-task step leaves in its checkpoint: task ARNs and AWS's words, nothing of the request."""
+    """Return what the run-task step saves in its checkpoint: task ARNs and AWS's words, nothing of the request."""
     match answer:
         case Placed(task_arns=arns, failures=failures, is_conflict=conflict):
             placed = {"task_arns": list(arns), "failures": failures_to_json(failures), "conflict": conflict}
@@ -157,7 +156,7 @@ def answer_from_json(body: Mapping[str, Any]) -> Answer:
 
 
 def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
-    """Return what a step that looked at tasks leaves in its checkpoint."""
+    """Return what a step that looked at tasks saves in its checkpoint."""
     return [
         {
             "arn": s.arn,
@@ -227,5 +226,5 @@ def failures_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Failure, ...
 
 
 def iso(moment: datetime) -> str:
-    """Return a time as CloudTrail writes it, such as ``2026-11-24T00:00:03Z``."""
+    """Return a time in CloudTrail's form, such as ``2026-11-24T00:00:03Z``."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
