@@ -695,9 +695,9 @@ def test_a_ladder_needs_what_no_record_shows_and_nothing_else_of_the_schedule(aw
 
 
 def test_a_request_that_cannot_be_made_whole_names_the_schedule(aws: Canned) -> None:
-    aws.answers["events:ListTargetsByRule"] = {"Targets": [{"Id": "1", **target(InputPath="$.detail")}]}
+    aws.answers["events:ListTargetsByRule"] = {"Targets": [{"Id": "1", **target(InputPath="$.detail.x")}]}
     assert world().complete(hidden()) == NoMatch(
-        why="its input is a part of the event that triggered it, which is gone (schedule nightly)"
+        why="its input is $.detail.x of the event that triggered it, which is gone (schedule nightly)"
     )
 
 
@@ -770,9 +770,9 @@ def test_a_survey_says_what_cannot_be_read(aws: Canned) -> None:
 
 
 def test_a_survey_says_why_a_request_cannot_be_made_whole(aws: Canned) -> None:
-    aws.answers["events:ListTargetsByRule"] = {"Targets": [{"Id": "1", **target(InputPath="$.detail")}]}
+    aws.answers["events:ListTargetsByRule"] = {"Targets": [{"Id": "1", **target(InputPath="$.detail.x")}]}
     assert survey(hidden()).refused == (
-        "its input is a part of the event that triggered it, which is gone (schedule nightly)"
+        "its input is $.detail.x of the event that triggered it, which is gone (schedule nightly)"
     )
 
 

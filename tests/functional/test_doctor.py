@@ -356,7 +356,7 @@ def role_not_passed(aws: Canned) -> None:
         (group_is_gone, "log group", "aws-cloudtrail-logs, which is not there."),
         (cheap_log_class, "log group", "is of the class INFREQUENT_ACCESS"),
         (no_such_definition, "task definitions", "which rollup, export starts."),
-        (hidden_for_good, "hidden values", "rollup (its input is made from the event"),
+        (hidden_for_good, "hidden values", "rollup (its environment uses <aws.events.event.detail.x>"),
         (rolled_back, "stack", "retry-run-task is not whole (ROLLBACK_COMPLETE)."),
         (half_deleted, "durable functions", "The stack's recover function is gone"),
         (nobody_confirmed, "alarms", "its subscription is not confirmed"),

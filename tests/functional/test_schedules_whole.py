@@ -118,33 +118,39 @@ def test_hidden_values_come_back_and_are_seen_by_nobody_but_ecs(site: Site, kind
     assert_canary_is_nowhere(site)
 
 
+def transformed(**paths: str) -> dict[str, Any]:
+    """Return a target whose environment is made of the event of its rule."""
+    value = " ".join(f"<{name}>" for name in paths)
+    template = json.dumps(
+        {"containerOverrides": [{"name": "app", "environment": [{"name": "T", "value": value}]}]}
+    )
+    transformer = {"InputPathsMap": paths, "InputTemplate": template}
+    return {name: v for name, v in target().items() if name != "Input"} | {"InputTransformer": transformer}
+
+
 @pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        (
-            {
-                "Input": None,
-                "InputTransformer": {
-                    "InputPathsMap": {"t": "$.time"},
-                    "InputTemplate": '{"containerOverrides": [{"name": "app", "environment": '
-                    '[{"name": "T", "value": <t>}]}]}',
-                },
-            },
-            "made from the event",
-        ),
-    ],
-)
-def test_values_that_are_gone_are_refused_with_the_reason(
-    site: Site, change: dict[str, Any], why: str
-) -> None:
+def test_an_input_that_a_rule_makes_of_its_time_is_made_again(site: Site) -> None:
+    """What the first call had is what the recovery has: the minute in which the run was due, and the rule."""
     site.capacity(0)
-    changed = {k: v for k, v in target(**change).items() if v is not None}
     site.aws.schedules.put_rule("nightly", expression=soon(site))
-    site.aws.schedules.put_targets("nightly", [{"Id": "1", **changed}])
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **transformed(t="$.time", by="$.resources[0]")}])
+    site.wait_for(lambda: site.events("recovery.attempted"))
+    site.capacity(5)
+    site.wait_for(site.outcomes)
+    assert site.outcomes() == ["recovered"]
+    (first,) = {secret_of(call) for call in site.calls}
+    assert first.endswith(":rule/nightly")
+    assert {secret_of(call) for call in site.recoveries()} == {first}
+
+
+@pytest.mark.usefixtures("installed")
+def test_values_that_are_gone_are_refused_with_the_reason(site: Site) -> None:
+    site.capacity(0)
+    site.aws.schedules.put_rule("nightly", expression=soon(site))
+    site.aws.schedules.put_targets("nightly", [{"Id": "1", **transformed(x="$.id")}])
     site.wait_for(lambda: site.aws.published and site.outcomes())
     assert site.outcomes() == ["refused"]
-    assert why in site.aws.published[0].message
+    assert "$.id of the event that triggered it" in site.aws.published[0].message
     assert "aws events list-rules" in site.aws.published[0].message
     assert site.recoveries() == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, schedules, tags, tasks, topic
@@ -23,8 +22,7 @@ from retry_run_task.launch.schedule import (
 from retry_run_task.launch.values import Failure, IncompleteRequest, Phase, Refused
 from retry_run_task.policy import ladder
 from retry_run_task.recovery.ports import Background
-from retry_run_task.sources import expressions
-from retry_run_task.sources.schedules import next_due
+from retry_run_task.sources.schedules import next_due, previous_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +67,7 @@ class World:
             return told
         if isinstance(found, NoMatch):
             return replace(found, tags=told)
-        due, before = next_due(found, launch.due_by), _previous_due(found, launch.due_by)
+        due, before = next_due(found, launch.due_by), previous_due(found, launch.due_by)
         return Background(
             name=found.name,
             arn=found.arn,
@@ -100,7 +98,7 @@ class World:
         if isinstance(found, NoMatch):
             return found
         try:
-            return complete(launch, found, scheduled_time=_previous_due(found, launch.due_by))
+            return complete(launch, found, scheduled_time=previous_due(found, launch.due_by))
         except CannotFillError as error:
             return NoMatch(why=f"{error} (schedule {found.name})")
 
@@ -202,15 +200,3 @@ def _visible(launch: FailedLaunch, schedule: Schedule) -> JsonObject:
     request = launch.request
     is_recorded = not isinstance(request, IncompleteRequest) or EVERYTHING_ELSE not in request.missing
     return {} if is_recorded else ladder.visible(schedule.request)
-
-
-def _previous_due(schedule: Schedule, before: datetime) -> datetime | None:
-    """Return the due time of the run that was called for at a time; None if the expression does not tell it."""
-    # Only cron says it for certain: a rate counts from a moment that AWS does not always tell.
-    if schedule.expression is None or not schedule.expression.startswith("cron("):
-        return None
-    try:
-        due = expressions.previous_due(schedule.expression, until=before, timezone=schedule.timezone)
-    except ValueError:
-        return None
-    return due.astimezone(UTC) if due else None

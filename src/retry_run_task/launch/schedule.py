@@ -27,7 +27,9 @@ STAMPS = MappingProxyType({CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER
 
 # The keywords that Scheduler replaces in an input when it calls.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-KEYWORD = re.compile(r"<aws\.scheduler\.([a-z-]+)>")
+# A part of its event, from which a rule's input transformer makes an input, is a keyword here, too.
+_OF_EVENT = "events.event."
+KEYWORD = re.compile(r"<aws\.(scheduler\.[a-z-]+|events\.event[^<>]*)>")
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html (stopCode)
 SPOT_INTERRUPTION = "SpotInterruption"
@@ -88,6 +90,7 @@ class Schedule:
         modified: When it was last changed; None if AWS does not report it.
         event_age_s: How long EventBridge retries a call that raised an error, in seconds.
         group: Of a schedule; empty for a rule.
+        window_s: Within how many seconds after it is due a schedule calls; 0 for at once.
     """
 
     kind: CallerKind
@@ -104,6 +107,7 @@ class Schedule:
     modified: datetime | None = None
     event_age_s: int = 24 * 3600
     group: str = ""
+    window_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,9 +209,10 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
         raise CannotFillError(schedule.unreadable)
     if schedule.modified is not None and schedule.modified > launch.event_time:
         raise CannotFillError(f"{schedule.name} was changed after the call failed")
-    known = {"schedule-arn": schedule.arn}
+    known = {"scheduler.schedule-arn": schedule.arn}
     if scheduled_time is not None:
-        known["scheduled-time"] = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
+        due = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
+        known |= {"scheduler.scheduled-time": due, f"{_OF_EVENT}time": due}
     recorded = launch.request.parameters
     own = {name: recorded[name] for name in ("startedBy", "count") if name in recorded}
     if EVERYTHING_ELSE in _missing(launch):
@@ -219,6 +224,17 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
     if left := list(hidden_paths(whole)):
         raise CannotFillError(f"the schedule itself has CloudTrail's mark in {left[0]}")
     return Request(parameters=whole | own)
+
+
+def called(keyword: str) -> str:
+    """Return how AWS calls a keyword: as it is, or a part of an event by its path.
+
+    >>> called("events.event.id"), called("scheduler.execution-id")
+    ('$.id of the event that triggered it', '<aws.scheduler.execution-id>')
+    """
+    path = keyword.removeprefix(_OF_EVENT)
+    is_path = path != keyword and path not in ("json", "ingestion-time")
+    return f"$.{path} of the event that triggered it" if is_path else f"<aws.{keyword}>"
 
 
 # Members that are not compared here: the first two identified the schedule, the others belong to the single call.
@@ -326,9 +342,7 @@ def _replaced(value: Any, known: Mapping[str, str], path: str) -> Any:
 
         def replace(found: re.Match[str]) -> str:
             if found[1] not in known:
-                raise CannotFillError(
-                    f"{path} uses <aws.scheduler.{found[1]}>, which nobody can know afterwards"
-                )
+                raise CannotFillError(f"{path} uses {called(found[1])}, which cannot be known afterwards")
             return known[found[1]]
 
         return KEYWORD.sub(replace, value)

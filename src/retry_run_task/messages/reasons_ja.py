@@ -63,8 +63,8 @@ _REASONS = (
         "リクエストが記録されていないため、スケジュールを特定できません",
     ),
     (
-        r"its input is (?:made from|a part of) the event that triggered it, which is gone",
-        "スケジュールの入力は起動元のイベントから作られており、そのイベントは残っていません",
+        r"its input is (\S+) of the event that triggered it, which is gone",
+        "スケジュールの入力は起動元のイベントの {0} であり、そのイベントは残っていません",
     ),
     (r"its input cannot be read: (.+)", "スケジュールの入力を読み取れません: {0}"),
     (r"its input is not a JSON object", "スケジュールの入力が JSON オブジェクトではありません"),
@@ -84,7 +84,16 @@ _REASONS = (
         "マスクされた {0} がスケジュールに設定されていません",
     ),
     (r"the call had (\S+), which the schedule does not have", "呼び出しの {0} がスケジュールにありません"),
-    (r"(\S+) uses (<\S+>), which nobody can know afterwards", "{0} の {1} の値を後から確認できません"),
+    (
+        r"(\S+) uses (\S+) of the event that triggered it, which cannot be known afterwards",
+        "{0} に使われている起動元のイベントの {1} を後から確認できません",
+    ),
+    (r"(\S+) uses (\S+), which cannot be known afterwards", "{0} の {1} の値を後から確認できません"),
+    (r"its input transformer has no template", "入力トランスフォーマーにテンプレートがありません"),
+    (
+        r"its input transformer puts (\S+), which is an object or a list, into a text",
+        "入力トランスフォーマーが、オブジェクトまたはリストである {0} を文字列に埋め込んでいます",
+    ),
     (
         r"it happened in account (\S*), and recover cannot take (\S+) there \((.*)\)",
         "アカウント {0} のロール {1} を引き受けられません (応答: {2})",

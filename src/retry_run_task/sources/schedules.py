@@ -18,16 +18,16 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universa
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.schedule import Schedule
 from retry_run_task.launch.values import CallerKind
-from retry_run_task.sources import expressions
+from retry_run_task.sources import expressions, transformers
 from retry_run_task.sources.reading import ReadError, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
 UNIVERSAL = "aws-sdk:ecs:runTask"
 
@@ -58,9 +58,36 @@ def next_due(schedule: Schedule, after: datetime) -> datetime | None:
         return None
 
 
+# Scheduler calls within the minute in which a run is due, or in which its window gives it a place.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
+_LATE = timedelta(minutes=1)
+
+
+def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
+    """Return the due time of the run that was called for at a time; None if that is not certain.
+
+    Only cron says it for certain: a rate counts from a moment that AWS does not always tell. In a flexible window it
+    is certain if one due time alone fits.
+    """
+    expression = schedule.expression
+    if expression is None or not expression.startswith("cron("):
+        return None
+    try:
+        due = expressions.previous_due(expression, until=called, timezone=schedule.timezone)
+        if due is None:
+            return None
+        before = expressions.previous_due(expression, until=due - _LATE, timezone=schedule.timezone)
+    except ValueError:
+        return None
+    earliest = called - timedelta(seconds=schedule.window_s) - _LATE
+    if schedule.window_s and (due < earliest or (before is not None and before >= earliest)):
+        return None
+    return due.astimezone(UTC)
+
+
 def of_rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Schedule:
     """Return what one ECS target of a rule asks for."""
-    request, unreadable = _request(target)
+    request, unreadable = _request(target, rule)
     return Schedule(
         kind=CallerKind.RULE,
         name=rule["Name"],
@@ -93,6 +120,7 @@ def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
         modified=schedule.get("LastModificationDate"),
         event_age_s=_event_age(target),
         group=schedule.get("GroupName") or "default",
+        window_s=60 * int((schedule.get("FlexibleTimeWindow") or {}).get("MaximumWindowInMinutes") or 0),
     )
 
 
@@ -113,17 +141,16 @@ def _event_age(target: Mapping[str, Any]) -> int:
     return int(policy.get("MaximumEventAgeInSeconds") or _EVENT_AGE_S)
 
 
-def _request(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def _request(target: Mapping[str, Any], rule: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], str]:
     """Return the RunTask parameters of a target, and why they are not all of them."""
     parameters = target.get("EcsParameters") or {}
     request = {_RENAMED.get(name, _small(name)): _renamed(value) for name, value in parameters.items()}
     request["cluster"] = target.get("Arn")
     request.setdefault("count", 1)
-    if target.get("InputTransformer"):
-        return request, "its input is made from the event that triggered it, which is gone"
-    if target.get("InputPath"):
-        return request, "its input is a part of the event that triggered it, which is gone"
-    text = target.get("Input")
+    try:
+        text = _input(target, rule)
+    except ReadError as error:
+        return request, str(error)
     if not text:
         return request, ""
     try:
@@ -135,6 +162,23 @@ def _request(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
     if overrides:
         request["overrides"] = overrides
     return request, ""
+
+
+def _input(target: Mapping[str, Any], rule: Mapping[str, Any] | None) -> str | None:
+    """Return what is handed to a target, as far as it is known; None if that is nothing.
+
+    Raises:
+        ReadError: It is a part of an event that is gone.
+    """
+    # A rule with a pattern besides may have been triggered by another event.
+    is_timed = rule is not None and bool(rule.get("ScheduleExpression")) and not rule.get("EventPattern")
+    if rule is not None and (transformer := target.get("InputTransformer")):
+        return transformers.filled(transformer, arn=rule["Arn"], is_timed=is_timed)
+    path = target.get("InputPath")
+    if path and not (is_timed and path == "$.detail"):
+        raise ReadError(f"its input is {path} of the event that triggered it, which is gone")
+    # The detail of an event by the clock is empty.
+    return None if path else target.get("Input")
 
 
 def _universal(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

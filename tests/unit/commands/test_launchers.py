@@ -78,6 +78,10 @@ def overrides(environment: Any, **more: Any) -> str:
 VALUE = [{"name": "URL", "value": "x"}]
 
 
+def transformer(template: str, **paths: str) -> dict[str, Any]:
+    return {"InputTransformer": {"InputTemplate": template, "InputPathsMap": paths}}
+
+
 @pytest.mark.parametrize(
     ("target", "variables", "may_hide", "unreadable"),
     [
@@ -89,24 +93,23 @@ VALUE = [{"name": "URL", "value": "x"}]
         ({"Input": overrides([{"value": "x"}, {"name": 1}, "x"])}, ("app.?", "app.?", "app.?"), True, ""),
         ({"Input": "not JSON"}, (), True, "its input is not a JSON object that can be read"),
         ({"Input": "[1]"}, (), True, "its input is not a JSON object that can be read"),
+        # The detail of an event by the clock is empty; what else its event has is not all known.
+        ({"InputPath": "$.detail"}, (), False, ""),
         (
-            {"InputPath": "$.detail"},
+            {"InputPath": "$.detail.x"},
             (),
             True,
-            "its input is a part of the event that triggered it, which is gone",
+            "its input is $.detail.x of the event that triggered it, which is gone",
         ),
+        (transformer(overrides([{"name": "URL", "value": "at <x>"}]), x="$.time"), ("app.URL",), True, ""),
         (
-            {"InputTransformer": {"InputTemplate": overrides([{"name": "URL", "value": "<x>"}])}},
-            (),
+            transformer(overrides([{"name": "URL", "value": "<x>"}]), x="$.id"),
+            ("app.URL",),
             True,
-            "its input is made from the event that triggered it, which is gone",
+            "its environment uses $.id of the event that triggered it, which cannot be known afterwards",
         ),
-        (
-            {"InputTransformer": {"InputTemplate": '{"containerOverrides": [{"command": [<x>]}]}'}},
-            (),
-            False,
-            "",
-        ),
+        (transformer('{"containerOverrides": [{"command": [<x>]}]}', x="$.id"), (), False, ""),
+        (transformer("<x>", x="$.id"), (), True, "its input is not a JSON object that can be read"),
     ],
 )
 def test_a_rule(target: dict[str, Any], variables: tuple[str, ...], may_hide: bool, unreadable: str) -> None:

@@ -403,8 +403,8 @@ def asks(**changes: Any) -> dict[str, Any]:
             hides(),
             schedule(request=asks(environment="<aws.scheduler.attempt-number>")),
             (
-                "overrides.containerOverrides.environment uses <aws.scheduler.attempt-number>, which nobody can "
-                "know afterwards"
+                "overrides.containerOverrides.environment uses <aws.scheduler.attempt-number>, which cannot be "
+                "known afterwards"
             ),
         ),
         (
@@ -415,7 +415,7 @@ def asks(**changes: Any) -> dict[str, Any]:
         (
             {"taskDefinition": "nightly"},
             schedule(request={"group": "<aws.scheduler.execution-id>"}),
-            "the request.group uses <aws.scheduler.execution-id>, which nobody can know afterwards",
+            "the request.group uses <aws.scheduler.execution-id>, which cannot be known afterwards",
         ),
     ],
 )

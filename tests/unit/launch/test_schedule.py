@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -298,3 +299,34 @@ def test_names_of_variables_are_told_and_never_their_values() -> None:
 def test_a_caller_without_a_role_is_matched_by_the_rest() -> None:
     """ECS's own events do not tell the role."""
     assert match(launch(caller=Caller(kind=CallerKind.RULE)), [schedule()]) == schedule()
+
+
+def test_the_time_of_the_event_of_a_rule_is_that_at_which_the_run_was_due() -> None:
+    source = schedule(request=asks(overrides=overrides("run <aws.events.event.time>")))
+    whole = complete(incomplete(), source, scheduled_time=launch().event_time)
+    (container,) = whole.parameters["overrides"]["containerOverrides"]
+    assert container["environment"][0]["value"] == "run 2026-11-24T00:00:03Z"
+
+
+@pytest.mark.parametrize(
+    ("keyword", "name"),
+    [
+        ("aws.events.event.time", "$.time of the event that triggered it"),
+        ("aws.events.event.id", "$.id of the event that triggered it"),
+        ("aws.events.event.resources[1]", "$.resources[1] of the event that triggered it"),
+        ("aws.events.event.detail['a b']", "$.detail['a b'] of the event that triggered it"),
+        ("aws.events.event.json", "<aws.events.event.json>"),
+        ("aws.events.event", "<aws.events.event>"),
+    ],
+)
+def test_a_part_of_an_event_that_is_gone_is_refused_by_its_name(keyword: str, name: str) -> None:
+    source = schedule(request=asks(overrides=overrides(f"x<{keyword}>")))
+    with pytest.raises(CannotFillError, match=re.escape(f"{name}, which cannot be known")):
+        complete(incomplete(), source, scheduled_time=None)
+
+
+def test_a_part_of_an_event_that_the_record_shows_is_taken_from_it() -> None:
+    source = schedule(request=asks(overrides=overrides(command=["run", "<aws.events.event.id>"])))
+    recorded = parameters(overrides=hidden(command=["run", "53dc4d37-cffa"]))
+    whole = complete(incomplete(recorded), source, scheduled_time=None)
+    assert whole.parameters["overrides"]["containerOverrides"][0]["command"] == ["run", "53dc4d37-cffa"]

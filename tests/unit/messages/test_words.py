@@ -25,7 +25,7 @@ from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadl
 from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
 from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.recovery import after, case, opening, state
-from retry_run_task.sources import schedules
+from retry_run_task.sources import schedules, transformers
 from support.policies import changed, treatment
 from support.records import CAPACITY, launch
 from support.worlds import Run, run
@@ -195,10 +195,14 @@ def test_what_a_change_costs_is_told_in_japanese(cost: str) -> None:
 
 def reasons() -> list[str]:
     """Every reason in the source why a schedule does not tell what is missing; X and 2 stand for what is filled in."""
-    modules = (schedule, schedules)
+    modules = (schedule, schedules, transformers)
     found = []
     for node in (node for module in modules for node in ast.walk(ast.parse(inspect.getsource(module)))):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("CannotFillError", "NoMatch"):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in (
+            "CannotFillError",
+            "NoMatch",
+            "ReadError",
+        ):
             found += [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "why")]
         if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
             found.append(node.value.elts[1])

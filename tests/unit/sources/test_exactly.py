@@ -640,15 +640,24 @@ START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
                 "a JSON object",
             ),
         ),
+        # The detail of an event by the clock is empty.
+        ({}, {"InputPath": "$.detail"}, FOUND),
         (
             {},
-            {"InputPath": "$.detail"},
-            replace(FOUND, unreadable="its input is a part of the event that triggered it, which is gone"),
+            {"InputPath": "$.detail.x"},
+            replace(
+                FOUND, unreadable="its input is $.detail.x of the event that triggered it, which is gone"
+            ),
         ),
         (
             {},
-            {"InputTransformer": {"InputTemplate": "x"}},
-            replace(FOUND, unreadable="its input is made from the event that triggered it, which is gone"),
+            {"InputTransformer": {"InputTemplate": '{"cpu": "256"}'}},
+            replace(FOUND, request=ASKED | {"overrides": {"cpu": "256"}}),
+        ),
+        (
+            {},
+            {"InputTransformer": {"InputTemplate": "[]"}},
+            replace(FOUND, unreadable="its input is not a JSON object"),
         ),
         ({}, {"RetryPolicy": {"MaximumEventAgeInSeconds": 60}}, replace(FOUND, event_age_s=60)),
         ({}, {"RetryPolicy": {"MaximumRetryAttempts": 0}}, replace(FOUND, event_age_s=0)),

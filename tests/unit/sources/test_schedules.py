@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from retry_run_task.launch.schedule import Schedule
 from retry_run_task.launch.values import CallerKind
 from retry_run_task.sources import schedules
 from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION
@@ -137,8 +138,9 @@ def test_a_universal_targets_input_is_the_whole_request() -> None:
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"InputTransformer": {"InputTemplate": "x"}}, "made from the event"),
-        ({"InputPath": "$.detail"}, "a part of the event"),
+        ({"InputTransformer": {"InputTemplate": "x"}}, "cannot be read"),
+        ({"InputTransformer": {"x": 1}}, "no template"),
+        ({"InputPath": "$.detail.x"}, "$.detail.x of the event"),
         ({"Input": "{"}, "cannot be read"),
         ({"Input": "[1]"}, "not a JSON object"),
     ],
@@ -157,3 +159,120 @@ def test_no_input_is_no_overrides(text: str | None) -> None:
 @pytest.mark.parametrize(("target", "is_ecs"), [(TARGET, True), ({"Arn": "arn:aws:sqs:r:1:q"}, False)])
 def test_other_targets_are_told_apart(target: dict[str, Any], is_ecs: bool) -> None:
     assert schedules.is_ecs(target) is is_ecs
+
+
+ARN = RULE["Arn"]
+
+
+def transformed(template: Any, paths: dict[str, str] | None = None, **rule: Any) -> Schedule:
+    text = template if isinstance(template, str) else json.dumps(template)
+    transformer = {"InputTemplate": text, "InputPathsMap": paths or {}}
+    target = {name: value for name, value in TARGET.items() if name != "Input"} | {
+        "InputTransformer": transformer
+    }
+    return schedules.of_rule(RULE | rule, target)
+
+
+def environment(value: str) -> str:
+    return (
+        f'{{"containerOverrides": [{{"name": "app", "environment": [{{"name": "X", "value": {value}}}]}}]}}'
+    )
+
+
+def value_of(found: Schedule) -> Any:
+    assert found.unreadable == ""
+    return found.request["overrides"]["containerOverrides"][0]["environment"][0]["value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "paths", "expected"),
+    [
+        # Constants alone.
+        ('"full"', {}, "full"),
+        # What the event of a rule that runs by the clock is known to hold, in both spellings.
+        ("<by>", {"by": "$.resources[0]"}, ARN),
+        ('"by <by>"', {"by": "$.resources[0]"}, f"by {ARN}"),
+        ("<a>", {"a": "$.account"}, "123456789012"),
+        ("<r>", {"r": "$.region"}, "ap-northeast-1"),
+        ("<k>", {"k": "$.detail-type"}, "Scheduled Event"),
+        ("<aws.events.rule-arn>", {}, ARN),
+        ('"<aws.events.rule-name>!"', {}, "nightly!"),
+        # The time is that of the run, and the id nobody knows: keywords for both.
+        ("<t>", {"t": "$.time"}, "<aws.events.event.time>"),
+        ('"at <t>"', {"t": "$.time"}, "at <aws.events.event.time>"),
+        ("<i>", {"i": "$.id"}, "<aws.events.event.id>"),
+        ("<x>", {"x": "$.detail.x"}, "<aws.events.event.detail.x>"),
+        ("<x>", {"x": "$.detail['<x>']"}, "<aws.events.event.detail['?x?']>"),
+        ('"<aws.events.event>"', {}, "<aws.events.event>"),
+        ('"<aws.events.event.ingestion-time>"', {}, "<aws.events.event.ingestion-time>"),
+        # What is no variable is a text.
+        ('"<nothing>"', {}, "<nothing>"),
+        ('"a \\"<r>\\" b"', {"r": "$.region"}, 'a "ap-northeast-1" b'),
+    ],
+)
+def test_the_input_transformer_of_a_rule_by_the_clock_is_filled_in(
+    value: str, paths: dict[str, str], expected: str
+) -> None:
+    """https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html."""
+    assert value_of(transformed(environment(value), paths)) == expected
+
+
+def test_of_a_rule_on_events_only_its_own_name_is_known() -> None:
+    on_events = {"ScheduleExpression": None, "EventPattern": "{}"}
+    assert value_of(transformed(environment("<aws.events.rule-arn>"), **on_events)) == ARN
+    for rule in (on_events, {"EventPattern": "{}"}):
+        found = transformed(environment("<a>"), {"a": "$.account"}, **rule)
+        assert value_of(found) == "<aws.events.event.account>"
+
+
+@pytest.mark.parametrize(
+    ("template", "paths", "why"),
+    [
+        ("x", {}, "cannot be read"),
+        ('"text"', {}, "not a JSON object"),
+        (environment('"<d>"'), {"d": "$.detail"}, "<d>, which is an object or a list, into a text"),
+        (environment('"<r>"'), {"r": "$.resources"}, "<r>"),
+    ],
+)
+def test_a_template_that_makes_no_overrides_is_said_to_be_so(
+    template: str, paths: dict[str, str], why: str
+) -> None:
+    assert why in transformed(template, paths).unreadable
+
+
+def test_the_detail_of_an_event_by_the_clock_is_empty() -> None:
+    found = schedules.of_rule(RULE, TARGET | {"Input": None, "InputPath": "$.detail"})
+    assert found.unreadable == ""
+    assert "overrides" not in found.request
+
+
+@pytest.mark.parametrize(
+    ("expression", "window_min", "called", "due"),
+    [
+        ("cron(0 0 * * ? *)", 0, "00:00:03", "00:00:00"),
+        ("cron(0 0 * * ? *)", 0, "09:12:00", "00:00:00"),
+        ("cron(0 0 * * ? *)", 15, "00:12:00", "00:00:00"),
+        # Its window is over: it was called again, or it is another's.
+        ("cron(0 0 * * ? *)", 15, "00:17:00", None),
+        # Two runs could have been called then.
+        ("cron(0/10 * * * ? *)", 15, "00:12:00", None),
+        ("cron(0/20 * * * ? *)", 15, "00:12:00", "00:00:00"),
+        ("cron(0/10 * * * ? *)", 0, "00:12:00", "00:10:00"),
+        ("rate(1 hour)", 0, "00:12:00", None),
+        ("cron(nix)", 0, "00:12:00", None),
+    ],
+)
+def test_the_due_time_of_a_call_is_certain_if_one_alone_fits(
+    expression: str, window_min: int, called: str, due: str | None
+) -> None:
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": window_min} if window_min else {"Mode": "OFF"}
+    found = schedules.of_schedule(
+        SCHEDULE
+        | {
+            "ScheduleExpression": expression,
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": window,
+        }
+    )
+    expected = due and datetime.fromisoformat(f"2026-11-24T{due}+00:00")
+    assert schedules.previous_due(found, datetime.fromisoformat(f"2026-11-24T{called}+00:00")) == expected

@@ -58,7 +58,7 @@ JOBS = (
     Job(name="mail-digest", by_scheduler=True),
     Job(name="data-export", subnets=("subnet-c",), count=2),
     Job(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
-    Job(name="event-report", environment=(("AS_OF", "<time>"),), from_event=True),
+    Job(name="event-report", environment=(("RUN_ID", "<id>"),), from_event=True),
     RETIRED,
 )
 

@@ -55,7 +55,7 @@ BATCH = (
     Job(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
     Job(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
     Job(name="data-export", subnets=("subnet-c",), count=2),
-    Job(name="event-report", environment=(("AS_OF", "<time>"),), from_event=True),
+    Job(name="event-report", environment=(("RUN_ID", "<id>"),), from_event=True),
     RETIRED,
 )
 SWEEP = Job(name="queue-sweep", subnets=("subnet-c",), by_scheduler=True, every_min=10)

@@ -24,7 +24,7 @@ class Job:
         count: How many tasks each run is.
         by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
         environment: Override values, which CloudTrail hides.
-        from_event: Whether its overrides are made from the event that triggers it, which is gone afterwards.
+        from_event: Whether its overrides are made from the id of its event, which nothing tells afterwards.
         minute: When it is due each day, in minutes from midnight, UTC; may be negative.
         every_min: How many minutes lie between its runs, from when it is scheduled on; None for once a day.
     """
@@ -60,8 +60,8 @@ class Job:
         }
         inputs: JsonObject = {"Input": json.dumps(overrides)} if self.environment else {}
         if self.from_event:
-            template = json.dumps(overrides).replace('"<time>"', "<time>")
-            inputs = {"InputTransformer": {"InputPathsMap": {"time": "$.time"}, "InputTemplate": template}}
+            template = json.dumps(overrides)
+            inputs = {"InputTransformer": {"InputPathsMap": {"id": "$.id"}, "InputTemplate": template}}
         return {
             "Arn": cluster_arn,
             "RoleArn": role_arn,

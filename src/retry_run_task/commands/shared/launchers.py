@@ -5,13 +5,12 @@ A rule's target and a schedule may hold secrets. They are read here, and only na
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.shared.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
 from retry_run_task.commands.shared.reader import error_code
-from retry_run_task.launch.schedule import KEYWORD
+from retry_run_task.launch.schedule import KEYWORD, called
 from retry_run_task.sources import schedules as wire
 
 if TYPE_CHECKING:
@@ -22,13 +21,11 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
 
 # Keywords whose value can be told afterwards: the schedule's own ARN, and the time at which it was due.
-_TELLABLE = frozenset({"schedule-arn", "scheduled-time"})
+_TELLABLE = frozenset({"scheduler.schedule-arn", "scheduler.scheduled-time", "events.event.time"})
 
 # A rule may take names from the event that triggers it.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 _JSON_PATH = "$"
-
-_ENVIRONMENT = re.compile(r"environment", re.IGNORECASE)
 
 
 def read_launchers(reader: Reader, tell: Callable[[str], None]) -> Launchers:
@@ -181,11 +178,7 @@ def _hidden(
     schedule: Schedule, variables: tuple[str, ...], described: JsonObject, target: JsonObject
 ) -> tuple[bool, str]:
     """Return whether CloudTrail may hide a part of the schedule's calls, and why that part cannot be read back."""
-    if transformer := target.get("InputTransformer"):
-        # The names of what overrides set stand in the template; what stands in their place does not.
-        may_hide = _ENVIRONMENT.search(str(transformer.get("InputTemplate", ""))) is not None
-        return may_hide, schedule.unreadable if may_hide else ""
-    if target.get("InputPath"):
+    if target.get("InputPath") and schedule.unreadable:
         return True, schedule.unreadable
     if schedule.unreadable:
         # What was read may hold a secret, so the sentence says nothing of it.
@@ -203,7 +196,7 @@ def _lost_variables(schedule: Schedule, described: JsonObject) -> str:
         for name in _keywords(container.get("environment"))
     }
     if untold := sorted(keywords - _TELLABLE):
-        return f"its environment uses <aws.scheduler.{untold[0]}>, which nobody can know afterwards"
+        return f"its environment uses {called(untold[0])}, which cannot be known afterwards"
     return ""
 
 
