@@ -187,7 +187,8 @@ def _starts(
     launch: FailedLaunch, ending: Ending, where: _Where, own: _Own, words: Sentences
 ) -> Iterator[Step]:
     """Yield how the run can be started by hand."""
-    if can_replay(launch, ending):
+    may_be_there = ending.is_unsure or bool(ending.task_arns)
+    if can_replay(launch, ending.outcome, calls=ending.calls, may_be_there=may_be_there):
         yield from _step(words.steps["again"], own.command("replay", " --even-late"))
     parameters = shown_request(launch, missing=ending.wanted - len(ending.task_arns))
     if parameters:
@@ -199,12 +200,20 @@ def _starts(
         yield from _find_schedule(launch, where, words)
 
 
-def can_replay(launch: FailedLaunch, ending: Ending) -> bool:
-    """Whether ``replay`` would start the run again; it starts nothing that may be there or would end at once."""
-    is_admitted = ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED) or ending.calls > 0
+def can_replay(launch: FailedLaunch, outcome: str, *, calls: int, may_be_there: bool) -> bool:
+    """Tell whether ``replay`` would start the run again.
+
+    It starts nothing that would end at once, and nothing whose tasks may exist.
+
+    Args:
+        launch: What failed.
+        outcome: How its recovery ended.
+        calls: RunTask calls that it made.
+        may_be_there: Whether it placed tasks, or a call may have placed some.
+    """
+    is_admitted = outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED) or calls > 0
     is_whole = isinstance(launch.request, Request)
     was_thrown = any(failure.origin is Origin.ERROR for failure in launch.failures)
-    may_be_there = ending.is_unsure or bool(ending.task_arns)
     return is_admitted and is_whole and not was_thrown and not may_be_there
 
 

@@ -14,7 +14,6 @@ from retry_run_task.commands.shared.calls import Call
 from retry_run_task.commands.shared.installation import Installation
 from retry_run_task.commands.shared.inventory import Launcher, Launchers
 from retry_run_task.commands.shared.view import Execution, RecoveryView, State
-from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
 from retry_run_task.launch.names import MOST_AGAIN
@@ -29,7 +28,6 @@ from retry_run_task.launch.values import (
     Request,
 )
 from retry_run_task.local.ecs.service import Ecs
-from retry_run_task.messages.message import Ending
 from retry_run_task.messages.steps import can_replay
 from retry_run_task.policy.scope import Scope
 from support.records import (
@@ -367,17 +365,6 @@ def test_a_message_offers_a_replay_if_and_only_if_it_would_start_something(
     is_refused_whole = outcome is Outcome.REFUSED and not missing
     if is_refused_whole or (is_hopeless and (outcome is not Outcome.PERMANENT or tasks or is_unsure)):
         pytest.skip("recover cannot end so")
-    ending = Ending(
-        outcome=outcome,
-        why="",
-        rule="r",
-        calls=calls,
-        wanted=2,
-        task_arns=tasks,
-        elapsed_s=60,
-        last=classify(one.failures[0]),
-        is_unsure=is_unsure,
-    )
     views = view(outcome=outcome.value, task_arns=tasks, is_unsure=is_unsure)
     late = planned(
         one,
@@ -387,4 +374,6 @@ def test_a_message_offers_a_replay_if_and_only_if_it_would_start_something(
         is_late_wanted=True,
         now=FAILED_AT + timedelta(days=2),
     )
-    assert can_replay(one, ending) is (late.why_not == ""), late.why_not
+    may_be_there = is_unsure or bool(tasks)
+    offered = can_replay(one, outcome, calls=calls, may_be_there=may_be_there)
+    assert offered is (late.why_not == ""), late.why_not

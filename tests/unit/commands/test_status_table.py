@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retry_run_task.commands.shared import options, recoveries, selection
 from retry_run_task.commands.shared.view import Execution, RecoveryView, State
 from retry_run_task.errors import ConfigError
-from support.records import CAPACITY
+from support.records import CAPACITY, launch
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 STACK = "retry-run-task"
@@ -162,6 +162,21 @@ def shown(one: RecoveryView, again: str = "") -> list[str]:
     [
         (
             view(state=State.GAVE_UP, outcome="expired"),
+            "to start it",
+            f"retry-run-task replay {FIRST} --even-late",
+        ),
+        (
+            view(state=State.GAVE_UP, outcome="refused", attempts=0, launch=launch()),
+            "to start it",
+            "by hand: docs/runbook.md#start-a-run-by-hand",
+        ),
+        (
+            view(state=State.GAVE_UP, outcome="expired", launch=launch(), task_arns=(TASK,)),
+            "to start it",
+            "by hand: docs/runbook.md#start-a-run-by-hand",
+        ),
+        (
+            view(state=State.GAVE_UP, outcome="expired", launch=launch()),
             "to start it",
             f"retry-run-task replay {FIRST} --even-late",
         ),

@@ -13,6 +13,7 @@ from retry_run_task.commands.shared.talk import shown
 from retry_run_task.commands.shared.view import State, shortened
 from retry_run_task.launch.values import Outcome
 from retry_run_task.launch.wire import iso
+from retry_run_task.messages.steps import can_replay
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -185,11 +186,22 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
 def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
     """Yield what a person can do, with the command."""
     if view.needs_a_person:
-        yield "to start it", f"retry-run-task replay {name} --even-late"
+        yield "to start it", f"retry-run-task replay {name} --even-late" if _can_replay(view) else _BY_HAND
     elif view.state is State.PAUSED:
         yield "to go on", f'retry-run-task resume {name} --reason "..."'
     elif not view.state.is_over:
         yield "to end it", f'retry-run-task stop {name} --reason "..."'
+
+
+_BY_HAND = "by hand: docs/runbook.md#start-a-run-by-hand"
+
+
+def _can_replay(view: RecoveryView) -> bool:
+    """Tell whether ``replay`` would start the run; true if that is not known, for ``replay`` says why not."""
+    if view.launch is None or view.state is State.STOPPED:
+        return True
+    may_be_there = view.is_unsure or bool(view.task_arns)
+    return can_replay(view.launch, view.outcome, calls=view.attempts, may_be_there=may_be_there)
 
 
 def next_steps(views: Sequence[RecoveryView], ids: Mapping[str, str], again: str) -> str:
