@@ -1,8 +1,8 @@
 """RunTask, with the body as it was recorded.
 
-botocore checks the parameters that it is given against its own model, and refuses members that came with a
-newer SDK. So it is given the least a call needs, and the body is put in its place before it is signed;
-signing, retries and parsing stay botocore's.
+botocore validates parameters against its own model, and refuses members that came with a newer SDK. So it gets the
+minimum that the operation requires, and the recorded body replaces it before the request is signed; signing, retries
+and parsing stay botocore's.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 _SERVER_ERROR = 500
 
-# Three tries of one call share its client token, which the body carries. Recover's own time-out has to hold
-# all of them, twice where a subnet is asked at once: 3 * (5 + 30) seconds and the waits between.
+# Three tries of one call share the client token in the body. Recover's own time-out must exceed all of them, twice if a
+# subnet is tried at once: 3 * (5 + 30) seconds and the waits between.
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 @once
 def client(region: str, role: members.Role | None = None) -> ECSClient:
-    """Return an ECS client for a Region that sends the body it is given under ``rawBody``.
+    """Return an ECS client for a Region that sends the body given under ``rawBody``.
 
     Raises:
-        CannotAssumeError: The role of another account cannot be taken.
+        CannotAssumeError: The role of another account cannot be assumed.
     """
     ecs: ECSClient = members.client("ecs", region, role, _CONFIG)
     ecs.meta.events.register("before-parameter-build.ecs.RunTask", _keep_body)
     ecs.meta.events.register("before-call.ecs.RunTask", _put_body)
-    # Once for each try, also for those that botocore makes by itself.
+    # Called before each try, also those that botocore makes by itself.
     ecs.meta.events.register("request-created.ecs.RunTask", _keep_pace)
     return ecs
 
@@ -62,9 +62,9 @@ def _keep_pace(request: AWSRequest, **_: Any) -> None:
 
 
 def run_task(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
-    """Call RunTask with exactly this body, and return what ECS said, when the next call might be made.
+    """Call RunTask with exactly this body once the rate limit allows, and return ECS's answer.
 
-    Raises nothing for what ECS, the network or the credentials say: every such thing is an answer.
+    Never raises for an error of ECS, the network or the credentials: each is an answer.
     """
     try:
         return _answer(ecs, body, pace)
@@ -73,7 +73,7 @@ def run_task(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
 
 
 def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
-    # The typed parameters are what the model requires; the body replaces them.
+    # The typed parameters satisfy the model; the body replaces them.
     call: Any = ecs.run_task
     try:
         response = call(
@@ -86,13 +86,13 @@ def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
     except ClientError as error:
         return _refusal(error)
     except (ConnectionError, HTTPClientError) as error:
-        # Time-outs and broken connections. Where the last try met nobody, an earlier one may have been heard.
+        # Time-outs and broken connections. The last try may not have connected, but an earlier one may have arrived.
         return Lost(failure=failure_of(error))
     except CannotAssumeError as error:
-        # Credentials are renewed between two tries as well, so the one before may have been heard.
+        # Credentials are also renewed between two tries, so an earlier try may have arrived.
         return Refused(failure=error.failure, is_unsure=True)
     except BotoCoreError as error:
-        # Nothing was sent: no credentials, no Region, a bad endpoint.
+        # Nothing was sent: no credentials, no Region, an invalid endpoint.
         return Refused(failure=failure_of(error))
     except Exception as error:  # noqa: BLE001 - whatever an unreadable answer does to a parser, ECS may have acted
         return Lost(failure=failure_of(error))
@@ -100,7 +100,7 @@ def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
 
 def _placed(response: Mapping[str, Any]) -> Placed | Lost:
     if "tasks" not in response or "failures" not in response:
-        # An answer of ECS has both. botocore makes an empty one of what a broken connection has cut off.
+        # An answer of ECS has both. botocore returns an empty one if the connection broke.
         return Lost(failure=_failure("ResponseParserError", "the answer is not whole"))
     return Placed(
         task_arns=tuple(task["taskArn"] for task in response["tasks"]),
@@ -111,7 +111,7 @@ def _placed(response: Mapping[str, Any]) -> Placed | Lost:
 def _refusal(error: ClientError) -> Answer:
     code = error.response["Error"].get("Code", "")
     failure = _failure(code, error.response["Error"].get("Message", ""))
-    # The token is bound to other parameters: these tasks are what it started.
+    # The token is bound to other parameters: these are the tasks that it started.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ConflictException.html
     response: Mapping[str, Any] = error.response
     existing = response.get("resourceIds")
@@ -120,7 +120,7 @@ def _refusal(error: ClientError) -> Answer:
     metadata = error.response["ResponseMetadata"]
     if metadata["HTTPStatusCode"] >= _SERVER_ERROR:
         return Lost(failure=failure)
-    # botocore reports only its last try. One before it may have been acted upon and its answer lost.
+    # botocore reports only its last try. An earlier one may have had an effect and lost its answer.
     return Refused(failure=failure, is_unsure=metadata.get("RetryAttempts", 0) > 0)
 
 

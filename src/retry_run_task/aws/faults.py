@@ -1,4 +1,4 @@
-"""What AWS, the network or an odd answer raises, as a ``Failure`` that can be classified."""
+"""Errors of AWS, the network or a malformed answer, as a ``Failure`` that can be classified."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SERVER_ERROR = 500
 
 
 class CannotAssumeError(BotoCoreError):
-    """A role cannot be taken. As botocore's error it counts, wherever it comes up, as a call that was not sent."""
+    """A role cannot be assumed. A botocore error, so that every caller treats it as a call that was not sent."""
 
     fmt = "{role} cannot be taken: {code}: {said}"
 
@@ -28,7 +28,7 @@ class CannotAssumeError(BotoCoreError):
 
 
 def attempt(read: Callable[[], T]) -> T | Failure:
-    """Return what was read, or why it could not be read. Raises nothing."""
+    """Return the result of a read, or why it failed. Raises nothing."""
     try:
         return read()
     except Exception as error:  # noqa: BLE001 - an odd answer raises whatever it does to a parser
@@ -36,10 +36,10 @@ def attempt(read: Callable[[], T]) -> T | Failure:
 
 
 def failure_of(error: Exception) -> Failure:
-    """Return what a failed read says, in a form whose category is that of its cause.
+    """Return the failure of a read, in a form that is classified by its cause.
 
-    An answer that cannot be read (HTTP 200 with an empty, cut-off or odd body) is ``ResponseParserError``, whatever
-    reading it raised: ``KeyError`` for a member that is absent, for example.
+    An unreadable answer (HTTP 200 with an empty, cut-off or malformed body) is ``ResponseParserError``, whatever
+    exception reading it raised: ``KeyError`` for an absent member, for example.
     """
     match error:
         case CannotAssumeError():
@@ -49,7 +49,7 @@ def failure_of(error: Exception) -> Failure:
         case BotoCoreError():
             return Failure(origin=Origin.ERROR, code=type(error).__name__, reason=str(error))
         case _:
-            # Not its text: that may quote the answer, which may hold secrets.
+            # Not the error's text: it may quote the answer, which may hold secrets.
             why = f"an answer of AWS cannot be read ({type(error).__name__})"
             return Failure(origin=Origin.ERROR, code="ResponseParserError", reason=why)
 
@@ -60,14 +60,14 @@ def _said(error: ClientError) -> Failure:
     failure = Failure(origin=Origin.ERROR, code=code, reason=reason, detail=error.operation_name)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status >= _SERVER_ERROR and classify(failure).category is Category.UNKNOWN:
-        # A code that nobody knows is a fault of the server's all the same.
+        # An unknown code with status 5xx is still a server error.
         reason = f"{code}: {reason}"
         return Failure(origin=Origin.ERROR, code=str(status), reason=reason, detail=error.operation_name)
     return failure
 
 
 def sentence(failure: Failure) -> str:
-    """Return a failed read in words.
+    """Return a failed read as text.
 
     >>> sentence(Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded", detail="ListRules"))
     'ListRules failed: ThrottlingException: Rate exceeded'

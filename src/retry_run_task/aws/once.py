@@ -1,7 +1,7 @@
-"""Making a client once, also where several threads ask for it at the same time.
+"""Creates each client once, also if several threads ask for it at the same time.
 
-Lambda runs one invocation at a time, but whatever else runs the handlers may use threads; and boto3's default
-session must not be used by two threads at once.
+Lambda runs one invocation at a time, but other callers of the handlers may use threads, and boto3's default session
+must not be used by two threads at once.
 https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html#multithreading-or-multiprocessing-with-sessions
 """
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# Reentrant: making one thing may need another.
+# Reentrant: creating one client may need another.
 _LOCK = threading.RLock()
 
 
 def once(make: Callable[P, T]) -> Callable[P, T]:
-    """Remember what a function made for each set of arguments, and let nothing be made twice."""
-    # The decorated functions take strings and frozen values, and a cache asks for no more.
+    """Cache a function's result for each set of arguments, and create nothing twice."""
+    # The decorated functions take strings and frozen values, which a cache needs.
     remembered: Callable[P, T] = functools.cache(make)  # type: ignore[assignment]
 
     @functools.wraps(make)
@@ -31,6 +31,6 @@ def once(make: Callable[P, T]) -> Callable[P, T]:
         with _LOCK:
             return remembered(*args, **kwargs)
 
-    # For a process in which the environment changes, as that of tests does.
+    # For tests, whose process changes the environment.
     locked.forget = remembered.cache_clear  # type: ignore[attr-defined]
     return locked

@@ -1,4 +1,4 @@
-"""Not faster than AWS allows: a call waits until enough time has passed since the one before."""
+"""A rate limiter for calls to AWS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Pace:
-    """Keeps calls apart. What time it is and how to wait is given, so that a test need not wait."""
+    """Spaces calls evenly. Clock and sleep are parameters, so that a test need not wait."""
 
     def __init__(
         self,
@@ -20,27 +20,27 @@ class Pace:
         now: Callable[[], float],
         sleep: Callable[[float], object],
     ) -> None:
-        """Allow so many calls a second, evenly.
+        """Allow ``per_s`` calls a second.
 
         Args:
-            per_s: How many.
-            ahead: How many more may be made at once, if for as long before them none was.
-            is_rested: Whether none was made before now, so that these may be made at once from the beginning.
+            per_s: Calls a second.
+            ahead: Calls beyond the rate that an idle limiter allows at once (the burst).
+            is_rested: Whether the limiter begins idle, with the whole burst available.
             now: The time in seconds.
-            sleep: Waits for so many seconds.
+            sleep: Sleeps for a number of seconds.
         """
         self._apart_s, self._ahead_s = 1 / per_s, ahead / per_s
         self._now, self._sleep = now, sleep
         self._free_at = now() - (self._ahead_s if is_rested else 0)
 
     def wait(self) -> None:
-        """Return when the next call may be made, and count it as made now."""
+        """Block until a call is allowed, and count it."""
         self._free_at = max(self._free_at, self.rest() - self._ahead_s) + self._apart_s
 
     def rest(self) -> float:
-        """Return when the next call might be made, without making one.
+        """Block until a call is allowed, without counting one.
 
-        Whoever ends here has not called faster than allowed, even if another takes his place at once.
+        Called before an invocation ends, so that the next one starts within the rate.
 
         Returns:
             The time then.

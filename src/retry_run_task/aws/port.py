@@ -1,4 +1,4 @@
-"""AWS, as a recovery sees it. Nothing here raises for what AWS says, and nothing keeps what it read."""
+"""AWS, as a recovery sees it. Nothing here raises for an error of AWS, and nothing keeps what it read."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class World:
     """AWS.
 
     Args:
-        topic_arn: Where messages go; empty if nowhere.
-        clock: Tells the time as seconds since 1970.
-        pace: Keeps RunTask calls apart, and holds the function for as long after the last.
-        role: The role to act with in the launch's account; None where that is the function's own.
+        topic_arn: Of the topic for messages; empty for none.
+        clock: Returns the time as seconds since 1970.
+        pace: Limits the rate of RunTask calls.
+        role: The role to act with in the launch's account; None for the function's own.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class World:
         return self._clock()
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
-        """Return what made the call, if that is certain; or why that cannot be read."""
+        """Return what made the call, if that is certain; or why it cannot be read."""
         return attempt(lambda: self._find_schedule(launch))
 
     def _find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
@@ -82,7 +82,7 @@ class World:
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
     ) -> tuple[TaskState, ...] | Failure:
-        """Return tasks that do, or failed to do, what the launch asked for; or why that cannot be seen."""
+        """Return tasks that do the launch's work, or failed to start for it; or why they cannot be seen."""
         return attempt(
             lambda: tasks.already_there(
                 ecs.client(launch.region, self._role), launch, original=original, ghosts=ghosts
@@ -90,7 +90,7 @@ class World:
         )
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
-        """Return the request with what CloudTrail hid, read from the schedule as it is now; or why it cannot be."""
+        """Return the request with the redacted values, read from the schedule as it is now; or why it cannot be."""
         return attempt(lambda: self._complete(launch))
 
     def _complete(self, launch: FailedLaunch) -> Request | NoMatch:
@@ -110,24 +110,24 @@ class World:
         return ecs.run_task(client, body, self._pace)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
-        """Return how tasks are, those that ECS knows; or why that cannot be seen."""
+        """Return the states of tasks, those that ECS knows; or why they cannot be seen."""
         return attempt(lambda: tasks.states(ecs.client(launch.region, self._role), launch, arns))
 
     def notify(self, message: Message) -> str | None:
-        """Send a message to a person. Returns None if it was taken, else what went wrong."""
+        """Publish a message. Returns None if it was accepted, else what went wrong."""
         return topic.publish(self._topic_arn, message) if self._topic_arn else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What a recovery would find out in the account now. Names and times, never values.
+    """What a recovery would find in the account now. Names and times, never values.
 
     Attributes:
         found: What made the call, or that this is not certain.
         why: How it was found, or why it was not.
         variables: Names of the variables that its overrides set, as ``container.NAME``.
-        refused: Why the request cannot be made whole; empty if it can, or is.
-        looked_for: The ``startedBy`` of tasks that would do the job already.
+        refused: Why the request cannot be completed; empty if it can, or is complete.
+        looked_for: The ``startedBy`` of tasks that would already do the work.
         there: ARNs of such tasks.
         blind: Why they cannot be seen; empty if they can.
     """
@@ -147,7 +147,7 @@ class Survey:
 
 
 def survey(launch: FailedLaunch) -> Survey:
-    """Look at everything that a recovery looks at, and change nothing."""
+    """Read everything that a recovery would read, and change nothing."""
     world = World("", lambda: 0.0, Pace(1, now=lambda: 0.0, sleep=lambda _: None))
     found = (
         attempt(lambda: _match(launch, None))
@@ -196,7 +196,7 @@ def _match(launch: FailedLaunch, role: members.Role | None) -> Schedule | NoMatc
 
 
 def _visible(launch: FailedLaunch, schedule: Schedule) -> JsonObject:
-    """Return what a ladder needs to know of a request that AWS has not recorded at all."""
+    """Return the parameters that a ladder needs, from the schedule, if AWS recorded none of the request."""
     request = launch.request
     is_recorded = not isinstance(request, IncompleteRequest) or EVERYTHING_ELSE not in request.missing
     return {} if is_recorded else ladder.visible(schedule.request)

@@ -1,4 +1,4 @@
-"""Starting recoveries: one durable execution for a failed launch, however often it is asked for."""
+"""Starts recoveries: one durable execution for each failed launch, however often it is requested."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ if TYPE_CHECKING:
 
     from mypy_boto3_lambda import LambdaClient
 
-# Of replays, and of the durable SDK, which saves what recover did.
+# For replays, and for the durable SDK, which saves what recover did.
 CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 5})
 
-# Lambda starts 300 durable executions a second in a Region and answers 429 beyond that. So many at once, and so many a
-# second from then on, are not more in any second.
+# Lambda starts 300 durable executions a second in a Region and answers 429 beyond that. This burst and rate stay below
+# it in every second.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 STARTS_AHEAD, STARTS_PER_S = 100, 200
 STARTS_AT_ONCE = 32
 
-# One try a call: what fails is tried again after the others, while intake has time (aws/starts.py).
+# One try per call: a failed start is tried again after the others, while intake has time (aws/starts.py).
 STARTS_CONFIG = Config(
     connect_timeout=3,
     read_timeout=10,
     retries={"mode": "standard", "total_max_attempts": 1},
     max_pool_connections=STARTS_AT_ONCE,
-    # Otherwise the SDK puts its own together anew for every call, a tenth of the time that a start takes.
+    # Otherwise the SDK builds its own anew for every call, which takes a tenth of the time of a start.
     user_agent=f"retry-run-task/{__version__}",
 )
 
 
 class Started(StrEnum):
-    """What became of a wish to start a recovery."""
+    """The result of a start."""
 
     ACCEPTED = "accepted"
-    """It runs now, or it was there before with the same payload: Lambda answers both alike."""
+    """It runs now, or existed with the same payload: Lambda answers both alike."""
     BEFORE = "already started"
-    """It was there before, with another payload."""
+    """It existed with another payload."""
 
 
 @once
 def client() -> LambdaClient:
-    """Return a Lambda client that is patient with 429."""
+    """Return a Lambda client that retries a 429."""
     return _client(CONFIG)
 
 
@@ -61,18 +61,18 @@ def starter() -> LambdaClient:
 
 
 def _client(config: Config) -> LambdaClient:
-    # Not boto3, whose import takes intake longer than its own code does.
+    # Not boto3, whose import takes longer than intake's own code.
     client: Any = botocore.session.get_session().create_client("lambda", config=config)
     return client  # type: ignore[no-any-return]
 
 
 def starts_pace(*, now: Callable[[], float], sleep: Callable[[float], object]) -> Pace:
-    """Return the pace at which one process starts recoveries."""
+    """Return the rate limiter for the starts of one process."""
     return Pace(STARTS_PER_S, ahead=STARTS_AHEAD - 1, is_rested=True, now=now, sleep=sleep)
 
 
 def passes(error: Exception) -> bool:
-    """Tell whether a start that raised this may succeed soon: Lambda was busy, broken or out of reach."""
+    """Tell whether a start that raised this may succeed soon: Lambda was throttling, failing or unreachable."""
     if isinstance(error, ClientError):
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         return status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -82,12 +82,12 @@ def passes(error: Exception) -> bool:
 def start(functions: LambdaClient, *, function: str, name: str, payload: str) -> Started:
     """Start the recovery of this name, unless it was started before.
 
-    A name that is running or has ended is not started again; Lambda answers either as if it had been, or
-    with 409 if the payload differs, as it does after an upgrade that changed the payload's form.
+    A name that is running or has ended is not started again; Lambda answers as if it had been, or with 409 if the
+    payload differs, as it does after an upgrade that changed the payload's form.
     https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html
 
     Raises:
-        ClientError: Lambda refused, for example because the function does not exist or is throttled for long.
+        ClientError: Lambda refused, for example because the function does not exist or throttling persists.
         BotoCoreError: Lambda could not be reached.
     """
     try:
@@ -97,7 +97,7 @@ def start(functions: LambdaClient, *, function: str, name: str, payload: str) ->
             DurableExecutionName=name,
             Payload=payload.encode(),
         )
-        # Of no interest, but until its end is read the connection is not free for the next start.
+        # Read to its end, because only then is the connection free for the next start.
         answer["Payload"].read()
     except ClientError as error:
         if error.response["Error"].get("Code") == "DurableExecutionAlreadyStartedException":

@@ -1,4 +1,4 @@
-"""Reading the rules and schedules that start ECS tasks. What is read may hold secrets: see ``launch.schedule``."""
+"""Reads the rules and schedules that start ECS tasks. The result may hold secrets: see ``launch.schedule``."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# A universal target sets no name on its task, so every schedule may be the one. Beyond this many, finding it
-# would take longer than it is worth, and hold up the account's own calls.
+# A universal target sets no name on its task, so every schedule is a candidate. With more than this, the search would
+# take too long and throttle the account's own calls.
 _SCHEDULES_MAX = 200
 
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 4})
 
 
 class TooManyError(Exception):
-    """More schedules than are looked at could have made a call. The message says how many.
+    """Too many schedules could have made the call. The message says how many.
 
     Attributes:
-        schedules: Those that were looked at.
+        schedules: Those that were read.
     """
 
     def __init__(self, schedules: Sequence[Schedule]) -> None:
@@ -49,10 +49,10 @@ class TooManyError(Exception):
 
 @once
 def events_client(region: str, role: members.Role | None = None) -> EventBridgeClient:
-    """Return a client of EventBridge for a Region.
+    """Return an EventBridge client for a Region.
 
     Raises:
-        CannotAssumeError: The role of another account cannot be taken.
+        CannotAssumeError: The role of another account cannot be assumed.
     """
     events: EventBridgeClient = members.client("events", region, role, _CONFIG)
     return events
@@ -60,10 +60,10 @@ def events_client(region: str, role: members.Role | None = None) -> EventBridgeC
 
 @once
 def scheduler_client(region: str, role: members.Role | None = None) -> EventBridgeSchedulerClient:
-    """Return a client of EventBridge Scheduler for a Region.
+    """Return an EventBridge Scheduler client for a Region.
 
     Raises:
-        CannotAssumeError: The role of another account cannot be taken.
+        CannotAssumeError: The role of another account cannot be assumed.
     """
     scheduler: EventBridgeSchedulerClient = members.client("scheduler", region, role, _CONFIG)
     return scheduler
@@ -71,11 +71,11 @@ def scheduler_client(region: str, role: members.Role | None = None) -> EventBrid
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidates:
-    """What may have made a call.
+    """The rules' targets or schedules that may have made a call.
 
     Attributes:
-        schedules: By name and cluster.
-        unread: What may not be read and could hold another; a sentence each.
+        schedules: Those that match by name and cluster.
+        unread: What may not be read and could hold another candidate; one sentence each.
     """
 
     schedules: tuple[Schedule, ...] = ()
@@ -87,11 +87,11 @@ def candidates(launch: FailedLaunch, role: members.Role | None = None) -> Candid
 
     Args:
         launch: The call.
-        role: The role to look with in the launch's account; None for the function's own.
+        role: The role to read with in the launch's account; None for the function's own.
 
     Raises:
-        TooManyError: There are too many to look at.
-        Exception: Whatever botocore or an odd answer raises.
+        TooManyError: There are too many to read.
+        Exception: Any error of botocore or of a malformed answer.
     """
     if launch.caller.kind is CallerKind.RULE:
         return _rules(launch, events_client(launch.region, role))
@@ -101,7 +101,7 @@ def candidates(launch: FailedLaunch, role: members.Role | None = None) -> Candid
 
 
 def _prefix(launch: FailedLaunch) -> str:
-    """Return what ``startedBy`` has of the schedule's name; empty if it has none of it."""
+    """Return the part of the schedule's name that ``startedBy`` has; empty if none."""
     stamp = STAMPS[launch.caller.kind]
     started_by = str(launch.request.parameters.get("startedBy") or "")
     return started_by[:STAMP_MAX].removeprefix(stamp) if started_by.startswith(stamp) else ""
@@ -113,7 +113,7 @@ _DEFAULT_BUS = "default"
 
 
 def _rules(launch: FailedLaunch, events: EventBridgeClient) -> Candidates:
-    """Read bus by bus, so that one with a key of its own hides nothing but its own rules.
+    """Read bus by bus, so that a bus whose key is not accessible hides only its own rules.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
     """
@@ -133,10 +133,10 @@ def _rules(launch: FailedLaunch, events: EventBridgeClient) -> Candidates:
 
 
 def _read(ask: Callable[[], list[T]]) -> list[T] | Failure:
-    """Return what was read, or why it may not be read.
+    """Return the result of a read, or why it is not permitted.
 
     Raises:
-        Exception: What passes by itself.
+        Exception: An error that passes without help.
     """
     try:
         return ask()
@@ -184,10 +184,10 @@ def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> t
 
 
 def _pages(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[Any]:
-    """Yield the items of a listing; EventBridge has no paginators for all of them.
+    """Yield the items of a listing; EventBridge does not have paginators for all of them.
 
     Raises:
-        KeyError: An answer has no list, not even an empty one: it was cut off.
+        KeyError: An answer without a list, even an empty one: it was cut off.
     """
     token: str | None = None
     while True:
@@ -199,7 +199,7 @@ def _pages(events: EventBridgeClient, operation: str, member: str, **call: str) 
 
 
 def cluster_arn(launch: FailedLaunch) -> str:
-    """Return the ARN of the launch's cluster, which a request may name by its short name or not at all."""
+    """Return the ARN of the launch's cluster; a request may have only its short name, or none."""
     cluster = str(launch.request.parameters.get("cluster") or "default")
     if cluster.startswith("arn:"):
         return cluster

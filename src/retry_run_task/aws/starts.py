@@ -1,4 +1,4 @@
-"""Starting many recoveries: side by side, no faster than Lambda takes them, and no longer than there is time."""
+"""Starts many recoveries: in parallel, within Lambda's rate, and within the invocation's time."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
 Job = TypeVar("Job")
 
-# For a call that is under way, which STARTS_CONFIG ends after 13 s, for the log, and for the answer.
+# For a call in progress, which STARTS_CONFIG ends after 13 s, for the log, and for the answer.
 _RESERVE_S = 20
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1, 20
 
 
 class NoTimeLeftError(Exception):
-    """The invocation's time was over before this start was tried."""
+    """The invocation's time ran out before this start was tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many starts are made at once, how fast and for how long. By default one by one, each tried once.
+    """How many starts run at once, how fast and for how long. The default: one by one, one try each.
 
     Attributes:
-        workers: How many are under way at the same time.
-        wait: Returns when the next may be made. Never called by two threads at once.
+        workers: How many run at the same time.
+        wait: Returns when the next start is allowed. Never called by two threads at once.
         left_s: Returns the seconds until the invocation is ended.
         passes: Whether a start that raised this may succeed if it is tried again soon.
-        sleep: Waits for so many seconds before those that may succeed are tried again.
+        sleep: Sleeps for a number of seconds before a retry.
         turn: Where to begin: 0 is the first, 0.5 the one in the middle. Those before it come last.
     """
 
@@ -51,14 +51,14 @@ def start_all(
     tell: Callable[[Job, Started | Exception], None],
     limits: Limits,
 ) -> None:
-    """Start every job, and tell once for each what became of it: started, or why not.
+    """Start every job, and report the result of each once: started, or why not.
 
-    A start that fails with what passes is tried again, after the others, while there is time.
+    A start that fails with a transient error is tried again, after the others, while there is time.
 
     Args:
         jobs: What to start.
-        start: Starts one, in any thread. What it raises is told.
-        tell: Never called by two threads at once. What it raises ends the run; not all is told then.
+        start: Starts one, in any thread. What it raises is reported.
+        tell: Never called by two threads at once. What it raises ends the run; not all is reported then.
         limits: How fast, and for how long.
     """
     reserve_s = min(_RESERVE_S, limits.left_s() / 2)
@@ -86,7 +86,7 @@ def _round(
 ) -> list[tuple[Job, Exception]]:
     """Try each job once. Returns those that may succeed if they are tried again, with what they raised.
 
-    A job comes with what is told of it if there is no time to try it.
+    Each job comes with the error to report if there is no time to try it.
     """
     failed: list[tuple[Job, Exception]] = []
     queue = iter(jobs)
@@ -95,7 +95,7 @@ def _round(
     def take() -> Job | None:
         for job, error in queue:
             if limits.left_s() > reserve_s:
-                # Within the lock: whoever comes next waits for a time of its own.
+                # Inside the lock, so that each worker waits for a slot of its own.
                 limits.wait()
                 return job
             tell(job, error)
@@ -116,7 +116,7 @@ def _round(
 
     workers = min(limits.workers, len(jobs))
     if workers == 1:
-        # The usual delivery. It spares the import, and the thread.
+        # The usual delivery. It saves the import and the thread.
         work()
     else:
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415

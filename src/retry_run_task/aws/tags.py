@@ -1,4 +1,4 @@
-"""What tags say about recoveries: of a rule, of a schedule's group (schedules have none), and of a task definition.
+"""Reads the tags of a rule, of a schedule's group (schedules have none), and of a task definition.
 
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_TagResource.html
 """
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch
 
 
-# What a person has to change before tags can be read. A launch without this permission is recovered all the same.
+# Waiting does not make tags readable after these. A launch without this permission is recovered nevertheless.
 _DEFINITE = frozenset({Category.PERMISSION, Category.CONFIGURATION})
 
 
 def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags | Failure:
-    """Return what is said of a launch, or why that cannot be read now. What may not be read is in the tags.
+    """Return the tags for a launch, or why they cannot be read now. A lack of permission is noted in the tags.
 
     Args:
         launch: What failed.
         schedule: What made the call; None if that is not certain.
-        role: The role to look with in the launch's account; None for the function's own.
+        role: The role to read with in the launch's account; None for the function's own.
     """
     found: list[dict[str, str]] = []
     unread: list[str] = []
@@ -99,7 +99,7 @@ def group_arn(schedule_arn: str) -> str:
 
 
 def is_revision_arn(definition: str) -> bool:
-    """Tell whether this is the ARN of a revision: a family has no tags of its own.
+    """Tell whether this is the ARN of a revision: a family has no tags.
 
     >>> is_revision_arn("arn:aws:ecs:eu-west-1:123456789012:task-definition/nightly:7"), is_revision_arn("nightly")
     (True, False)

@@ -1,7 +1,7 @@
-"""Looking at tasks: those that may already do what a failed launch asked for, and those that were just placed.
+"""Reads tasks: those that may already do the work of a failed launch, and those that were just placed.
 
-A look is a handful of cheap reads. It sees tasks by their ``startedBy`` only, which is all that ListTasks can
-filter by; and ECS forgets a stopped task after about an hour.
+A look is a few cheap reads. It finds tasks by ``startedBy``, which ListTasks can filter by; ECS forgets a stopped task
+after about an hour.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 """
 
@@ -26,19 +26,19 @@ _DESCRIBED_AT_ONCE = 100
 def already_there(
     ecs: ECSClient, launch: FailedLaunch, *, original: bool, ghosts: Sequence[str] = ()
 ) -> tuple[TaskState, ...]:
-    """Return the tasks that do, or were to do, what the launch asked for and that it does not know of.
+    """Return the tasks that do, or were to do, the launch's work and that its record does not list.
 
-    Those with this launch's own mark; with the marks of the recoveries of others' tasks that failed to start; and, if
-    asked for, with the mark of whoever made the call. Failed tasks are among them, ours as well.
+    They have this launch's own mark, the mark of a recovery of another task that failed to start, or, if requested, the
+    ``startedBy`` of the original caller. Failed tasks are among them, ours as well.
 
     Args:
         ecs: A client for the launch's Region.
         launch: What failed.
-        original: Whether to look for tasks with the mark of whoever made the call.
-        ghosts: Call ids of the recoveries that others' failed tasks have, or may have.
+        original: Whether to look for tasks with the ``startedBy`` of the original caller.
+        ghosts: Call ids of the recoveries of other failed tasks, existing or possible.
 
     Raises:
-        Exception: Whatever ECS, the network or an odd answer raises; ``faults.attempt`` makes a failure of it.
+        Exception: Any error of ECS, the network or a malformed answer; ``faults.attempt`` makes a failure of it.
     """
     mark = launch.request.parameters.get("startedBy")
     marks = [
@@ -54,7 +54,7 @@ def already_there(
 
 
 def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> tuple[TaskState, ...]:
-    """Return how tasks are, as far as ECS knows them; one that was just made may not be known yet.
+    """Return the states of the tasks that ECS knows; a task that was just created may not be known yet.
 
     Raises:
         Exception: As ``already_there``.
@@ -63,7 +63,7 @@ def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> tuple[T
 
 
 _Status = Literal["RUNNING", "STOPPED"]
-# ListTasks gives either those that should run or those that should not.
+# ListTasks returns either tasks that should run or tasks that should not.
 _STATUSES: tuple[_Status, ...] = ("RUNNING", "STOPPED")
 
 

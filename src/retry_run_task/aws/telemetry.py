@@ -57,7 +57,7 @@ _Dimension = tuple[str, str] | None
 
 
 class Telemetry:
-    """Writes the log and collects metrics of one invocation. Not shared between invocations."""
+    """Writes the log and collects the metrics of one invocation. Not shared between invocations."""
 
     def __init__(self, *, stack: str, request_id: str) -> None:
         self._logger = _logger(stack)
@@ -71,26 +71,26 @@ class Telemetry:
         self._logger.info(event.value, extra=self._fields(fields))
 
     def warning(self, event: StrEnum, **fields: Any) -> None:
-        """Log something set aside that a person may care about."""
+        """Log something unusual that needs no action."""
         self._logger.warning(event.value, extra=self._fields(fields))
 
     def error(self, event: StrEnum, **fields: Any) -> None:
-        """Log something that a person must look at."""
+        """Log something that needs action."""
         self._logger.error(event.value, extra=self._fields(fields))
 
     def count(
         self, metric: Metric, *, category: str | None = None, outcome: str | None = None, by: int = 1
     ) -> None:
-        """Add to a metric, with one dimension beside ``service`` at most; it is written by ``flush``."""
+        """Add to a metric, with at most one dimension beside ``service``; ``flush`` writes it."""
         dimension = ("category", category) if category else ("outcome", outcome) if outcome else None
         self._counts[metric, dimension] += by
 
     def measure(self, metric: Metric, seconds: float) -> None:
-        """Add a length of time to a metric; it is written by ``flush``."""
+        """Add a duration to a metric; ``flush`` writes it."""
         self._seconds.append((metric, seconds))
 
     def flush(self) -> None:
-        """Write what was counted, one line for each set of dimensions."""
+        """Write the metrics, one line for each set of dimensions."""
         for dimension in sorted({of for _, of in self._counts}, key=str):
             metrics = EphemeralMetrics(namespace=NAMESPACE, service=self._stack)
             if dimension is not None:

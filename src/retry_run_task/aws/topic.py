@@ -1,4 +1,4 @@
-"""Telling a person through an SNS topic."""
+"""Publishes messages to an SNS topic."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _REGION_PART = 3
 
 @once
 def client(topic_arn: str) -> SNSClient:
-    """Return a client for the topic's own Region, which need not be the function's."""
+    """Return a client for the topic's own Region, which may differ from the function's."""
     return boto3.client("sns", region_name=topic_arn.split(":")[_REGION_PART], config=_CONFIG)
 
 
 def publish(topic_arn: str, message: Message) -> str | None:
-    """Publish a message. Returns None if SNS took it, else what SNS or the network said.
+    """Publish a message. Returns None if SNS accepted it, else what SNS or the network answered.
 
     Subscriptions can be narrowed by the attributes ``severity`` and ``outcome``.
     https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
@@ -43,20 +43,20 @@ def publish(topic_arn: str, message: Message) -> str | None:
         **_body(message),
     }
     failure = _publish(topic_arn, message.subject, arguments)
-    # AWS's documentation has changed from ASCII to UTF-8. A message must not be lost for its subject.
+    # AWS's documentation changed from ASCII to UTF-8. A message must not be lost because of its subject.
     if failure and failure.code == "InvalidParameter" and message.subject != message.plain_subject:
         failure = _publish(topic_arn, message.plain_subject, arguments)
     return sentence(failure) if failure else None
 
 
 def _publish(topic_arn: str, subject: str, arguments: dict[str, Any]) -> Failure | None:
-    # The id is in every whole answer: an empty one says nothing of the message, and twice is better than never.
+    # Every complete answer has the id. An empty one proves nothing, and a duplicate message is better than none.
     taken = attempt(lambda: client(topic_arn).publish(Subject=subject, **arguments)["MessageId"])
     return taken if isinstance(taken, Failure) else None
 
 
 def _body(message: Message) -> dict[str, str]:
-    """Return the text for everybody; with a form for chat, that one for HTTPS, which is how chat subscribes.
+    """Return the default text; with a form for chat, that form for HTTPS, which chat subscriptions use.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html
     """

@@ -1,7 +1,7 @@
-"""Addresses in the AWS Management Console: where a person looks at a recovery, its log lines and a task.
+"""Links to the AWS Management Console: a recovery, its log lines and a task.
 
-AWS documents none of these addresses. They are the ones that people and programs use; what was not seen in use by
-anybody but one is in docs/unconfirmed.md.
+AWS documents none of these addresses. They are those that users and other programs use; docs/unconfirmed.md lists the
+ones that were seen in a single source.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class Place:
     Attributes:
         partition: ``aws``, ``aws-cn`` ...
         region: The function's Region.
-        function: The function's name.
-        log_group: The group that its log lines are in; empty if that is not known.
+        log_group: The log group of the function; empty if not known.
         execution_arn: The durable execution's ARN.
     """
 
@@ -46,7 +45,7 @@ def place(function_arn: str, *, log_group: str, execution_arn: str) -> Place | N
 
     Args:
         function_arn: ``arn:<partition>:lambda:<region>:<account>:function:<name>``, with an alias or without.
-        log_group: The group that its log lines are in.
+        log_group: The log group of the function.
         execution_arn: The durable execution's ARN.
     """
     parts = function_arn.split(":")
@@ -62,13 +61,13 @@ def place(function_arn: str, *, log_group: str, execution_arn: str) -> Place | N
 
 
 def execution_url(at: Place) -> str | None:
-    """Return where the function's durable executions are listed; None in a partition whose console is not known."""
+    """Return the link to the function's durable executions; None if the partition's console is not known."""
     root = _root(at.partition, at.region)
     return root and f"{root}/lambda/home?region={at.region}#/functions/{_quoted(at.function)}?tab=durable"
 
 
 def log_url(at: Place, text: str, *, start_ms: int | None = None, end_ms: int | None = None) -> str | None:
-    """Return where the log lines with a text are; None in a partition whose console is not known.
+    """Return the link to the log lines with a text; None if the partition's console is not known.
 
     Args:
         at: Where the function runs.
@@ -91,7 +90,7 @@ def log_url(at: Place, text: str, *, start_ms: int | None = None, end_ms: int | 
 
 
 def task_url(arn: str) -> str | None:
-    """Return where a task is; None if the text is no task's ARN with its cluster, or the console is not known."""
+    """Return the link to a task; None if its ARN has no cluster, or the console is not known."""
     parts = arn.split(":")
     if len(parts) != _TASK_ARN_PARTS:
         return None
@@ -106,7 +105,7 @@ def task_url(arn: str) -> str | None:
 
 def _root(partition: str, region: str) -> str | None:
     host = HOSTS.get(partition)
-    # A Region is part of the host's name here, and a hand-made record may hold anything.
+    # The Region is part of the host name here, and a hand-made record may hold anything.
     return f"https://{region}.{host}" if host and region and set(region) <= _UNRESERVED - {"."} else None
 
 

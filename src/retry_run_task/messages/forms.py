@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 SUBJECT_MAX = 99
 
-# Amazon Q Developer in chat applications cuts what is longer.
+# Amazon Q Developer in chat applications truncates longer titles.
 # https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
 TITLE_MAX = 250
 DESCRIPTION_MAX = 8000
 STEP_MAX = 350
 KEYWORD_MAX = 75
 
-# What stands at the head of a chat message; as characters, since Slack and Teams name them differently.
+# Shown before a chat message; as characters, because Slack and Teams name emojis differently.
 SIGNS = {
     "info": "\N{WHITE HEAVY CHECK MARK}",
     "warning": "\N{WARNING SIGN}",
@@ -37,7 +37,7 @@ SIGNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is said, in one language. Rows are the key of a label and a value."""
+    """The content of a message in one language. Rows are a label's key and a value."""
 
     headline: str
     name: str
@@ -50,11 +50,11 @@ class Content:
 
 
 Writer = Callable[["Sentences", outside.Show], Content]
-"""Returns the content in a language, with what comes from a record as a form shows it."""
+"""Returns the content in a language, with outside text in the given form."""
 
 
 def subject(content: Content, words: Sentences, region: str, *, is_ascii: bool) -> str:
-    """Return the subject, cut at what SNS takes."""
+    """Return the subject, cut to SNS's limit."""
     line = words.subject.format(
         headline=content.headline, name=content.name, region=region or words.unrecorded
     )
@@ -109,7 +109,7 @@ def chat(
     lines = [
         content.opening,
         *_bold(content.cause, words),
-        # A command that is cut is worse than one that stands elsewhere.
+        # A truncated command is worse than one that stands elsewhere.
         *(step for step in steps if len(step) > STEP_MAX),
         "",
         *_bold(content.happened, words),
@@ -134,13 +134,13 @@ def chat(
             "summary": cut(content.opening, TITLE_MAX),
             "eventType": "retry-run-task-recovery",
             "relatedResources": [arn for arn in tasks if outside.is_word(arn)],
-            # A custom action puts these into a command.
+            # A custom action inserts these into a command.
             "additionalContext": {
                 key: value for key, value in {**facts, "execution": execution}.items() if value
             },
         },
     }
-    # As ASCII: whatever takes it takes that.
+    # ASCII is safe for every consumer.
     return json.dumps(body, separators=(",", ":"))
 
 

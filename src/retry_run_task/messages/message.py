@@ -1,8 +1,8 @@
-"""What a person is told of a recovery: what did not run and whether it still can, why, and what to do now.
+"""The message about a recovery: what did not run and whether it still can, why, and what to do now.
 
-One message for each failed launch, whatever the number of attempts. Here is what is said and in which order; the
-sentences are in ``english`` and ``japanese``, the commands in ``steps``, the forms in ``forms``. Only names and AWS's
-own words go into a message; never an override, a variable or a tag.
+One message for each failed launch, however many attempts. This module decides the content and its order; the sentences
+are in ``english`` and ``japanese``, the commands in ``steps``, the forms in ``forms``. Only names and AWS's own words
+go into a message; never an override, a variable or a tag.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
     from retry_run_task.messages.sentences import Sentences
 
 STILL_TRYING = "still trying"
-"""What stands for the outcome in an early message."""
+"""The outcome of an early message."""
 
 
 class Severity(StrEnum):
-    """How much a message wants of its reader."""
+    """How urgent a message is."""
 
     INFO = "info"
-    """Nothing: the tasks are there."""
+    """No action: the tasks exist."""
     WARNING = "warning"
-    """A look, by day: this run is late, or its schedule's next one takes its place."""
+    """Check in working hours: this run is late, or its schedule's next run takes its place."""
     ERROR = "error"
-    """A person, now: this run is missing, and nothing but a person can bring it back."""
+    """Act now: this run is missing, and nothing else will bring it back."""
 
 
 class Language(StrEnum):
-    """In which a message is written. AWS's own words stay as AWS said them."""
+    """The language of messages. AWS's own words stay as they are."""
 
     ENGLISH = "en"
     JAPANESE = "ja"
@@ -57,7 +57,7 @@ SEVERITIES = {
     Outcome.REFUSED: Severity.ERROR,
     Outcome.UNCONFIRMED: Severity.ERROR,
     Outcome.BROKEN: Severity.ERROR,
-    # Nobody is told of it.
+    # Such an end sends no message.
     Outcome.IGNORED: Severity.INFO,
 }
 
@@ -68,11 +68,11 @@ class Style:
 
     Attributes:
         for_chat: Whether there is also a form for Slack and Microsoft Teams.
-        place: Where the recovery runs, which links lead to; None for no links.
+        place: Where the recovery runs, for links; None for no links.
         recovery: The recovery's name; its messages are one thread in a chat. Empty if it has none.
-        stack: The installation, for the commands.
-        zone: What times are said in beside UTC; None for what is usual in the language.
-        runbook: Address of the runbook on the web; empty for no link.
+        stack: Name of the installation, for the commands.
+        zone: Time zone beside UTC; None for the language's default.
+        runbook: URL of the runbook; empty for no link.
     """
 
     language: Language = Language.ENGLISH
@@ -86,13 +86,13 @@ class Style:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A message for a person.
+    """A message.
 
     Attributes:
-        subject: One line, fit for SNS.
-        plain_subject: The same in printable ASCII, for an SNS that takes nothing else.
+        subject: One line, within SNS's limits.
+        plain_subject: The same in printable ASCII, if SNS takes nothing else.
         text: Plain text for e-mail.
-        chat: JSON for Amazon Q Developer in chat applications; None if that was not asked for.
+        chat: JSON for Amazon Q Developer in chat applications; None if not requested.
         outcome: How the recovery ended, or ``STILL_TRYING``.
     """
 
@@ -109,22 +109,21 @@ class Ending:
     """How a recovery ended.
 
     Attributes:
-        outcome: The word for it.
         why: One sentence.
         rule: Name of the policy's rule that ended it.
-        calls: RunTask calls that were made.
+        calls: Number of RunTask calls.
         wanted: Tasks that were missing when the recovery began.
         task_arns: Tasks that it placed.
         elapsed_s: Seconds from the failed call to the end.
         last: The failure that decided last; None if there was none.
-        hint: What a person can do.
-        is_unsure: Whether a call may have started tasks that nobody has seen: its answer was lost, or the process
-            that made it may have died before the answer was written down.
-        rungs: Names of the rungs that placed the tasks, without the request as it was asked.
-        changed: What they changed, and where the tasks started: a clause for each, such as ``1 task on-demand
-            in ap-northeast-1c instead of Spot``.
-        costs: What a person has to know of these changes, a clause for each; empty if they cost nothing.
-        numbers: The numbers in ``why``, by the names in ``decision``, so that it can be said in another language.
+        hint: What to do.
+        is_unsure: Whether a call may have started tasks that were not seen: its answer was lost, or the process that
+            made it may have died before the answer was recorded.
+        rungs: Names of the rungs that placed the tasks, except the original request.
+        changed: What they changed, and where the tasks started: a clause for each, such as ``1 task on-demand in
+            ap-northeast-1c instead of Spot``.
+        costs: Side effects of these changes, a clause for each; empty if there are none.
+        numbers: The numbers in ``why``, by their names in ``decision``, for other languages.
     """
 
     outcome: Outcome
@@ -144,16 +143,16 @@ class Ending:
 
     @property
     def is_well(self) -> bool:
-        """Whether what was asked for is there, or nobody wants to hear of it."""
+        """Whether the requested tasks exist, or no message is wanted."""
         return self.outcome in (Outcome.RECOVERED, Outcome.ALREADY_RUNNING, Outcome.IGNORED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far a recovery is that has not ended.
+    """The progress of a recovery that has not ended.
 
     Attributes:
-        calls: RunTask calls that were made.
+        calls: Number of RunTask calls.
         wanted: Tasks that were missing when the recovery began.
         task_arns: Tasks that it has placed.
         elapsed_s: Seconds from the failed call to now.

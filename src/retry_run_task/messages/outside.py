@@ -1,7 +1,7 @@
-"""What comes from a record, as it may stand in a message: names, values, and words of a command.
+"""Text from a record, escaped for a message: names, values, and words of a command.
 
-A record is an outsider's text: anybody who may call RunTask, or write into the log group, chooses what is in it. It
-must not break a line, mention a channel, set a link, or reach a shell unquoted.
+A record is an outsider's text: anybody who may call RunTask, or write into the log group, chooses it. It must not break
+a line, mention a channel, create a link, or reach a shell unquoted.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Show = Callable[[str], str]
-"""Returns a value as one form of a message shows it."""
+"""Returns a value in one form of a message."""
 
-# A value of a message: the longest text of AWS that a launch carries is 1 KB, and a launch may have many.
+# Limit of one value: the longest text of AWS in a launch is 1 KB, and a launch may have many.
 VALUE_MAX = 700
 _NAME_MAX = 255
 
-# What families, clusters, Regions, accounts and events are named with.
+# The characters in names of families, clusters, Regions, accounts and events.
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
-# What Slack and Teams show as it stands. Not so: formatting, :emoji:, a link, and a domain, which becomes one.
+# What Slack and Teams show unchanged. Others: formatting, :emoji:, a link, and a domain, which becomes one.
 _PLAIN_IN_CHAT = re.compile(r"[\w\s.,:;()/+=%'\"!?-]*")
 _NOT_PLAIN = re.compile(r"//|\.\w|:\w+:|(?<!\w)_|_(?!\w)|www")
-# In Slack, <!channel> calls people, also between backticks.
+# In Slack, <!channel> notifies people, also between backticks.
 # https://docs.slack.dev/messaging/formatting-message-text
 _HARMLESS = str.maketrans(
     {
@@ -47,17 +47,17 @@ _JSON_MAX = 1500
 
 
 def name(text: str) -> str:
-    """Return a name that AWS has given or allows; any other character becomes a question mark."""
+    """Return a name; any character that AWS does not allow in names becomes a question mark."""
     return cut(_NOT_IN_A_NAME.sub("?", text), _NAME_MAX)
 
 
 def in_text(text: str) -> str:
-    """Return a value as an e-mail shows it; an address is not one that a reader can click."""
+    """Return a value for an e-mail; a URL is made not clickable."""
     return cut(one_line(text).replace("://", ": //"), VALUE_MAX)
 
 
 def in_chat(text: str) -> str:
-    """Return a value as Slack and Teams show it: as it is, or as code if a chat would make something else of it."""
+    """Return a value for Slack and Teams: unchanged, or as code if a chat would format it."""
     shown = in_text(text)
     if _PLAIN_IN_CHAT.fullmatch(shown) and not _NOT_PLAIN.search(shown):
         return shown
@@ -70,12 +70,12 @@ def as_code(text: str) -> str:
 
 
 def is_word(text: str) -> bool:
-    """Whether text is such as an ARN or a name of AWS's, which needs no quotes and is no option of a command."""
+    """Whether text has the form of an ARN or a name of AWS's, which needs no quotes and is no option of a command."""
     return _PLAIN_WORD.fullmatch(text) is not None and "//" not in text
 
 
 def command(program: str, *words: str, **options: str) -> str:
-    """Return a command line to paste; empty if a word could be anything but what AWS names so.
+    """Return a command line to paste; empty if a word has any other form than an AWS name.
 
     Args:
         program: Our own words.
@@ -90,7 +90,7 @@ def command(program: str, *words: str, **options: str) -> str:
 
 
 def run_task(parameters: Mapping[str, Any], *, region: str) -> str:
-    """Return the command that starts tasks by hand; empty if the request is too long or holds what is not plain."""
+    """Return the command that starts tasks by hand; empty if the request is too long or not plain."""
     body = json.dumps(parameters, separators=(",", ":"))
     start = command("aws ecs run-task", region=region)
     if not start or len(body) > _JSON_MAX or "//" in body or not _PLAIN_JSON.fullmatch(body):

@@ -1,7 +1,7 @@
-"""The engine's own clauses in Japanese: why a request was refused, what a rung changed, and what that costs.
+"""The engine's own clauses in Japanese: why a request was refused, what a rung changed, and its side effects.
 
-The engine says them in English, for logs. What is not known here stays in English, in a line of its own; tests compare
-this with what the engine says.
+The engine writes them in English, for logs. A clause without a translation stays in English, on a line of its own;
+tests compare this module with the engine's texts.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ _OF_SCHEDULE = re.compile(r"(.+) \(schedule (\S+)\)")
 
 
 def translated(clause: str) -> str | None:
-    """Return one of the engine's clauses in Japanese; None if there is no sentence for it."""
+    """Return one of the engine's clauses in Japanese; None if there is no translation."""
     plain = clause.removesuffix(_AFTER)
     missing = _MISSING.fullmatch(plain)
     if missing:
@@ -129,7 +129,7 @@ def _by(table: tuple[tuple[str, str], ...], clause: str) -> str | None:
 
 
 def _change(clause: str) -> str | None:
-    """Return what ``ladder.told`` says, in Japanese."""
+    """Return ``ladder.told`` in Japanese."""
     found = _CHANGE.fullmatch(clause)
     done = found and _by(_DONE, found["done"])
     if not found or not done:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending, Progress, Style
     from retry_run_task.messages.sentences import Sentences
 
-# Enough to see which tasks are meant; the log has the rest.
+# Enough to identify the tasks; the log has the rest.
 TASKS_MAX = 10
 
 # The log lines of a recovery end soon after its last attempt: a task is watched for two hours at most.
@@ -26,7 +26,7 @@ _LOG_MARGIN_S = 2 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What is said of a launch, in one language and for one form. Rows are a label's key and a value."""
+    """The rows about a launch, in one language and for one form. A row is a label's key and a value."""
 
     launch: FailedLaunch
     style: Style
@@ -40,7 +40,7 @@ class Rows:
         return outside.name(found) if found else self.words.unnamed
 
     def moment(self, time: datetime) -> str:
-        """Return a time as the reader's clock has it, and in UTC, which the logs have."""
+        """Return a time in the reader's time zone, and in UTC, which the logs have."""
         utc = f"{time:%Y-%m-%d %H:%M:%S}"
         home = (self.style.zone, str(self.style.zone)) if self.style.zone else self.words.home
         if home is None:
@@ -52,7 +52,7 @@ class Rows:
         return self.words.time.format(local=local, zone=home[1], utc=utc)
 
     def failure(self, state: Ending | Progress) -> Iterator[tuple[str, str]]:
-        """Yield what decided, and what the failed call itself was told if that was something else."""
+        """Yield the failure that decided, and the failed call's own failure if it differs."""
         first = _said(self.launch)
         last = _word(state.last) if state.last is not None else ""
         is_other = bool(last) and last != first and state.calls > 0
@@ -91,7 +91,7 @@ class Rows:
         yield "caller", words.caller.format(who=who, what=self.show(what)) if what else who
 
     def details(self, state: Ending | Progress) -> Iterator[tuple[str, str]]:
-        """Yield the names by which everything is found."""
+        """Yield the identifiers that lead to everything else."""
         definition = str(self.launch.request.parameters.get("taskDefinition") or "")
         yield "task_definition", self.show(definition) or self.words.unrecorded
         for arn in state.task_arns[:TASKS_MAX]:
@@ -105,7 +105,7 @@ class Rows:
             yield "execution_arn", self.show(self.style.place.execution_arn)
 
     def links(self, state: Ending | Progress) -> Iterator[tuple[str, str]]:
-        """Yield addresses in the console."""
+        """Yield links to the console."""
         place, urls = self.style.place, []
         if place is not None:
             urls.append(("execution", console.execution_url(place)))
@@ -146,7 +146,7 @@ def opening_early(progress: Progress, rows: Rows) -> str:
 
 
 def cause(ending: Ending, rows: Rows) -> Iterator[tuple[str, str]]:
-    """Yield the cause in one clause, and the engine's own reason where the clause leaves something open."""
+    """Yield the cause in one clause, and the engine's own reason if the clause is not specific."""
     if ending.is_well and ending.outcome is not Outcome.IGNORED:
         return
     words, numbers = rows.words, ending.numbers
@@ -166,7 +166,7 @@ def cause(ending: Ending, rows: Rows) -> Iterator[tuple[str, str]]:
 
 
 def _cause_key(ending: Ending) -> str:
-    """Return which clause says why a recovery ended; empty if there is none."""
+    """Return the key of the clause for why a recovery ended; empty if there is none."""
     outcome, rule, numbers = ending.outcome, ending.rule, ending.numbers
     fixed = {
         Outcome.REFUSED: "redacted",
@@ -199,12 +199,12 @@ _BY_RULE = frozenset(
 
 
 def _clauses(said: Iterable[str], rows: Rows) -> Iterator[str]:
-    """Yield clauses of the engine in the message's language, or in English if there is no sentence for one."""
+    """Yield clauses of the engine in the message's language, or in English if there is no translation."""
     yield from (rows.show(rows.words.translated(clause) or clause) for clause in said)
 
 
 def result(ending: Ending, rows: Rows, severity: str) -> Iterator[tuple[str, str]]:
-    """Yield the outcome in the words of logs and metrics, and what was changed of the request."""
+    """Yield the outcome in the words of logs and metrics, and what was changed in the request."""
     yield (
         "outcome",
         rows.words.outcome.format(
@@ -219,16 +219,16 @@ def result(ending: Ending, rows: Rows, severity: str) -> Iterator[tuple[str, str
 
 
 def until(progress: Progress, rows: Rows) -> tuple[str, str]:
-    """Return when a recovery gives up, and why then."""
+    """Return when a recovery gives up, and the reason."""
     words = rows.words
     sentence = words.until_next_run if progress.is_next_run_due else words.until_deadline
     return "until", sentence.format(time=rows.moment(progress.until))
 
 
 def _span(launch: FailedLaunch, state: Ending | Progress) -> dict[str, int]:
-    """Return the time that the log lines are from, if that is known.
+    """Return the time range of the log lines, if known.
 
-    A record made by hand may carry any time, and a recovery that ended before its first look has not asked for it.
+    A hand-made record may have any time, and a recovery that ended before its first look does not know the time.
     """
     if launch.caller.kind is CallerKind.HAND_MADE or state.elapsed_s <= 0:
         return {}

@@ -1,6 +1,6 @@
-"""The sentences of one language, as data. Which of them are said, and in which order, is decided in ``message``.
+"""The sentences of one language, as data. ``message`` decides which are used, and in which order.
 
-A sentence is a template for ``str.format``. What is filled in is never read as a template, so braces in a record are
+A sentence is a template for ``str.format``. Inserted values are never read as templates, so braces in a record are
 harmless.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentences:
-    """Everything that a message says in one language, but for AWS's own words and for names."""
+    """All text of a message in one language, except AWS's own words and names."""
 
     labels: Mapping[str, str]
     label: str
@@ -29,9 +29,9 @@ class Sentences:
     still_trying: str
     """The headline of an early message."""
     partly: str
-    """The headline where only some of the missing tasks were started."""
+    """The headline if only some of the missing tasks were started."""
     unnamed: str
-    """What a task is called that CloudTrail does not name."""
+    """The name of a task that CloudTrail does not name."""
     unrecorded: str
 
     openings: Mapping[str, str]
@@ -63,13 +63,13 @@ class Sentences:
     time: str
     """``{local}``, ``{zone}`` and ``{utc}``."""
     home: tuple[tzinfo, str] | None
-    """The time zone of a message in this language, and its name, unless another is set; None for UTC alone."""
+    """The default time zone of messages in this language, and its name; None for UTC alone."""
 
     counted: Callable[[int, str], str]
     """Returns a number with its noun: ``task``, ``call`` or ``failure``."""
     span: Callable[[float], str]
-    """Returns a length of time in its two largest units."""
+    """Returns a duration in its two largest units."""
     hint: Callable[[str, str], str]
     """Returns the hint for the name of a row of the classification table and its text in English."""
     translated: Callable[[str], str | None]
-    """Returns one of the engine's clauses in this language; None if there is no sentence for it."""
+    """Returns one of the engine's clauses in this language; None if there is no translation."""

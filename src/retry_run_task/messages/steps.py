@@ -1,4 +1,4 @@
-"""What a person can do now: sentences, and commands that work when they are pasted."""
+"""What to do now: sentences, and commands that work when pasted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retry_run_task.messages.sentences import Sentences
 
 
-# Hints of the engine that only say to start the run by hand: here the commands say so.
+# Hints of the engine that only say to start the run by hand: here the commands say it.
 SAID_BY_STEPS = frozenset(
     {
         "If this run is wanted beside the next one, start it by hand.",
@@ -32,8 +32,8 @@ SAID_BY_STEPS = frozenset(
     }
 )
 
-# What may be shown of a request. Environment, commands and tags may hold secrets; a member that this version does
-# not know may hold anything.
+# The members of a request that may be shown. Environment, commands and tags may hold secrets; a member that this
+# version does not know may hold anything.
 _SHOWABLE = frozenset(
     {
         "capacityProviderStrategy",
@@ -65,7 +65,7 @@ class Step:
 def after(
     launch: FailedLaunch, ending: Ending, style: Style, words: Sentences, show: outside.Show
 ) -> Iterator[Step]:
-    """Yield what can be done when a recovery has ended."""
+    """Yield what to do when a recovery has ended."""
     if ending.is_well:
         yield Step(text=words.steps["nothing"])
         return
@@ -88,7 +88,7 @@ def after(
 
 
 def meanwhile(style: Style, words: Sentences) -> Iterator[Step]:
-    """Yield what can be done while a recovery is under way."""
+    """Yield what to do while a recovery is in progress."""
     own = _Own(style)
     yield Step(text=words.steps["wait"])
     yield from _step(words.steps["progress"], own.command("status"))
@@ -98,7 +98,7 @@ def meanwhile(style: Style, words: Sentences) -> Iterator[Step]:
 
 @dataclass(frozen=True, slots=True)
 class _Where:
-    """Where the tasks should run; a record made by hand may not say, and then it is where the recovery runs."""
+    """Where the tasks should run; for a hand-made record without it, where the recovery runs."""
 
     account: str
     region: str
@@ -148,7 +148,7 @@ def _runbook(style: Style, words: Sentences) -> Iterator[Step]:
     if style.runbook.startswith("https://"):
         yield Step(text=f"{words.steps['runbook']}: {address}")
     elif style.runbook:
-        # A path of this repository; in a chat `runbook.md` would become a domain.
+        # A path of this repository; in a chat `runbook.md` would become a link.
         yield Step(text=words.steps["runbook"], command=address)
 
 
@@ -157,7 +157,7 @@ def _hint(ending: Ending, words: Sentences, show: outside.Show) -> str:
         return ""
     if ending.last is not None and ending.hint == ending.last.hint:
         return words.hint(ending.last.row, ending.hint)
-    # Such as one that names the account of the record.
+    # For example, one that names the account of the record.
     return show(words.hint("", ending.hint))
 
 
@@ -218,7 +218,7 @@ def can_replay(launch: FailedLaunch, outcome: str, *, calls: int, may_be_there: 
 
 
 def shown_request(launch: FailedLaunch, *, missing: int) -> dict[str, Any]:
-    """Return the parameters that start the run by hand; empty if they are not whole or may hold a secret."""
+    """Return the parameters that start the run by hand; empty if they are incomplete or may hold a secret."""
     parameters = dict(launch.request.parameters)
     if _is_nothing(parameters.get("overrides")):
         parameters.pop("overrides", None)
@@ -242,7 +242,7 @@ def _is_nothing(value: Any) -> bool:
 
 
 def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Iterator[Step]:
-    """Yield the command that finds the schedule by the beginning of its name: EventBridge cuts ``startedBy``."""
+    """Yield the command that finds the schedule by the beginning of its name: EventBridge truncates ``startedBy``."""
     name = schedule_name(launch)
     services = {
         CallerKind.RULE: ("see_rule", "aws events list-rules"),
@@ -254,6 +254,6 @@ def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Ite
 
 
 def schedule_name(launch: FailedLaunch) -> str | None:
-    """Return what ``startedBy`` tells of the schedule's name; EventBridge cuts the whole at 36 characters."""
+    """Return the part of the schedule's name in ``startedBy``, which EventBridge truncates at 36 characters."""
     started_by = str(launch.request.parameters.get("startedBy") or "")
     return started_by.partition("/")[2] or None if launch.caller.kind in SCHEDULED else None

@@ -1,4 +1,4 @@
-"""From what AWS sends to failed launches. One module for each wire format, headed by a sample of it."""
+"""Parsers of what AWS delivers, to failed launches. One module for each wire format, headed by a sample of it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def parse(event: Any) -> Iterator[FailedLaunch | Ignored | Unparsed]:
-    """Yield what becomes of each record in an event that Lambda was invoked with.
+    """Yield the result for each record in a Lambda event.
 
-    Never raises for what is in it: a record that cannot be read is one ``Unparsed``, and its neighbours are
-    read all the same.
+    Never raises for the event's content: a record that cannot be read is one ``Unparsed``, and the others are still
+    read.
     """
     if isinstance(event, dict) and "awslogs" in event:
         return cloudwatch_logs.parse(event)

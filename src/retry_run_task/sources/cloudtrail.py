@@ -43,8 +43,8 @@ from retry_run_task.sources.reading import ReadError, is_plausible, object_at, o
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The subscription filter that the product installs: nothing placed, part placed, or refused. A selector must
-# point at a value, since one that points at an object matches nothing; so a task is looked for by its ARN.
+# The subscription filter that the product installs: nothing placed, part placed, or refused. A selector must point at a
+# value (one that points at an object matches nothing), so a task is found by its ARN.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 FILTER_NAME = "RunTaskFailureFilter"
 FILTER_PATTERN = (
@@ -52,8 +52,8 @@ FILTER_PATTERN = (
     " || ($.responseElements.tasks[0].taskArn NOT EXISTS)) }"
 )
 
-# Whatever a rule or schedule starts, also with success: while these come, the trail is not silent. It takes callers at
-# their word, since a filter knows no schedules. 1 024 characters at most.
+# Every call of a rule or schedule, successful ones too: while these arrive, the trail is not silent. Callers are taken
+# at their word, because a filter knows no schedules. At most 1,024 characters.
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html
 SCHEDULED_CALLS_PATTERN = (
     '{ ($.eventName = "RunTask") && (($.userIdentity.invokedBy = "events.amazonaws.com")'
@@ -61,7 +61,7 @@ SCHEDULED_CALLS_PATTERN = (
     ' || ($.requestParameters.startedBy = "events-rule/*") || ($.requestParameters.startedBy = "chronos-schedule/*")) }'
 )
 
-# What AWS writes of a service that made the call, as ``invokedBy`` and as ``sourceIPAddress``.
+# What AWS writes for a service that made the call, as ``invokedBy`` and as ``sourceIPAddress``.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html
 _SERVICES = {
     "events.amazonaws.com": CallerKind.RULE,
@@ -69,7 +69,7 @@ _SERVICES = {
     "batch.amazonaws.com": CallerKind.BATCH,
     "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
 }
-# What a call says of itself, which anybody can write: it keeps a call out, and lets nobody in.
+# The caller's own claim, which anybody can write: it may exclude a call, and never admits one.
 _LEFT_OUT_BY_AGENT = {
     "batch.amazonaws.com": CallerKind.BATCH,
     "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
@@ -80,11 +80,11 @@ _SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """What the delivery knows of a record, for a record that does not say it itself.
+    """What the delivery says about a record, for members that the record lacks.
 
     Attributes:
         id: The log event's or EventBridge event's id; empty if the record came alone.
-        time: When it was put there; None if unknown.
+        time: When it was delivered; None if unknown.
         account: 12 digits; empty if unknown.
         region: Empty if unknown.
     """
@@ -96,10 +96,10 @@ class Envelope:
 
 
 def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
-    """Return the failed launch that a record tells of, or why it tells of none.
+    """Return the failed launch in a record, or why it is none.
 
     Raises:
-        ReadError: It is not a record of a RunTask call that can be understood.
+        ReadError: It is not a readable record of a RunTask call.
     """
     event_id = text_at(record, "eventID")
     if record.get("eventName") != "RunTask" or record.get("eventSource") not in (None, "ecs.amazonaws.com"):
@@ -148,10 +148,10 @@ def _time(record: dict[str, Any], envelope: Envelope) -> datetime:
 
 
 def answer_of(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, ...]]:
-    """Return what a record says of failures, and the ARNs of the tasks that the call placed.
+    """Return the failures in a record, and the ARNs of the tasks that the call placed.
 
     Raises:
-        ReadError: It says neither.
+        ReadError: It has neither.
     """
     code = text_at(record, "errorCode")
     if code:
@@ -171,7 +171,7 @@ def answer_of(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, .
         )
         for item in objects_at(answer, "failures")
     )
-    # A task without an ARN is a task all the same; it must be counted.
+    # A task without an ARN still counts as a task.
     return failures, tuple(text_at(task, "taskArn") or "" for task in objects_at(answer, "tasks"))
 
 
@@ -187,13 +187,13 @@ def _request(recorded: dict[str, Any] | None, record: dict[str, Any]) -> Request
 
 
 def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
-    """Return who made the call that a record tells of.
+    """Return who made the call in a record.
 
-    A rule is known by what AWS writes. Of Scheduler's calls AWS writes the assumed role and nothing else, so whoever
-    says with a role that it is Scheduler is taken at its word, unproven.
+    A rule is identified by members that AWS writes. For Scheduler's calls AWS writes only the assumed role, so a call
+    with a role that claims to be Scheduler's is accepted, unproven.
 
     Raises:
-        ReadError: A member that tells is not what it should be.
+        ReadError: A member that identifies the caller has the wrong type.
     """
     user = object_at(record, "userIdentity")
     role, user_arn = _identity(user or {})
@@ -213,14 +213,14 @@ def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
 
 
 def _left_out(agent: str, started_by: str) -> CallerKind | None:
-    """Return which service that retries its calls itself a call says that it is of."""
+    """Return which service that retries its own calls made this call, by the call's own claim."""
     if started_by.startswith(_STEP_FUNCTIONS_MARK):
         return CallerKind.STEP_FUNCTIONS
     return _LEFT_OUT_BY_AGENT.get(agent)
 
 
 def _identity(user: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Return the ARN of the role that was assumed, and that of the user or session."""
+    """Return the ARN of the assumed role, and that of the user or session."""
     session = object_at(user, "sessionContext")
     issuer = object_at(session, "sessionIssuer") if session else None
     return text_at(issuer, "arn") if issuer else None, text_at(user, "arn")
@@ -233,7 +233,7 @@ class _Place:
 
 
 def _cluster_arn(parameters: Mapping[str, Any]) -> _Place:
-    """Return where the cluster is, if it is named by ARN: ``arn:aws:ecs:<region>:<account>:cluster/<name>``."""
+    """Return account and Region of a cluster named by ARN: ``arn:aws:ecs:<region>:<account>:cluster/<name>``."""
     parts = str(parameters.get("cluster") or "").split(":")
     if len(parts) == 6 and parts[0] == "arn" and parts[2] == "ecs":  # noqa: PLR2004 - an ARN has six parts
         return _Place(region=parts[3], account=parts[4])
@@ -241,7 +241,7 @@ def _cluster_arn(parameters: Mapping[str, Any]) -> _Place:
 
 
 def epoch_ms(value: Any) -> datetime | None:
-    """Return the time of a log event, which CloudWatch Logs gives in milliseconds since 1970; None if it is none."""
+    """Return the time of a log event, in milliseconds since 1970 as in CloudWatch Logs; None if it is invalid."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

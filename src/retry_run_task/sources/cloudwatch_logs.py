@@ -26,8 +26,8 @@ from retry_run_task.sources.reading import ReadError, read_object, text_at
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# CloudWatch Logs invokes asynchronously, so a payload has at most 1 MB; records compress to about a twentieth.
-# What is larger was made to be large. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# CloudWatch Logs invokes asynchronously, so a payload has at most 1 MB; records compress to about a twentieth. Anything
+# larger was crafted. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 UNPACKED_MAX = 32 * 1024 * 1024
 
 # zlib's window size with 32 added: recognise gzip and zlib headers alike. https://www.zlib.net/manual.html
@@ -35,7 +35,7 @@ _GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 
 def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
-    """Yield what becomes of each record in a subscription event. Never raises for what is in it."""
+    """Yield the result for each record in a subscription event. Never raises for its content."""
     try:
         payload = payload_of(event)
         log_events = payload.get("logEvents")
@@ -71,7 +71,7 @@ def _one(log_event: Any, position: int, owner: str) -> FailedLaunch | Ignored | 
 
 
 def payload_of(event: dict[str, Any]) -> dict[str, Any]:
-    """Return what is packed in a subscription event.
+    """Return the unpacked payload of a subscription event.
 
     Raises:
         ReadError: It cannot be unpacked, or is no JSON object.
@@ -85,7 +85,7 @@ def payload_of(event: dict[str, Any]) -> dict[str, Any]:
     except (binascii.Error, ValueError):
         raise ReadError("awslogs.data is not base64; it may have been cut off") from None
     try:
-        # Not kept under a name: what was unpacked is gone as soon as it is parsed.
+        # Not bound to a name, so that the unpacked bytes are freed as soon as they are parsed.
         payload = json.loads(unpack(packed))
     except ReadError:
         raise
@@ -97,7 +97,7 @@ def payload_of(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def unpack(packed: bytes) -> bytes:
-    """Return what gzip or zlib packed, also in several members.
+    """Unpack gzip or zlib, with one member or several.
 
     Raises:
         ReadError: It is neither, it is cut off, or it unpacks to more than ``UNPACKED_MAX`` bytes.

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 DETAIL_TYPE = "AWS API Call via CloudTrail"
 
-# The rule that the product installs: the same records as its subscription filter, but for a call that placed
-# nothing and gave no reason, which patterns cannot say; that one comes through the log group.
+# The rule that the product installs: the same records as its subscription filter, except a call that placed nothing and
+# gave no reason, which patterns cannot express; that one comes through the log group.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html
 EVENT_PATTERN: dict[str, Any] = {
     "source": ["aws.ecs"],
@@ -40,7 +40,7 @@ EVENT_PATTERN: dict[str, Any] = {
 
 
 def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
-    """Yield what becomes of the one record in an event. Never raises for what is in it."""
+    """Yield the result for the one record in an event. Never raises for its content."""
     where = None
     try:
         where = f"EventBridge event {text_at(event, 'id') or ''}"
@@ -56,10 +56,10 @@ def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
 
 
 def envelope_of(event: dict[str, Any]) -> cloudtrail.Envelope:
-    """Return what an event says of the record in it.
+    """Return what an event says about the record in it.
 
     Raises:
-        ReadError: A member is not what it should be.
+        ReadError: A member has the wrong type.
     """
     time = text_at(event, "time")
     return cloudtrail.Envelope(

@@ -7,8 +7,8 @@
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
 
-Nothing here knows what time it is. Every answer is in UTC. What an expression means where AWS's pages are
-silent is said where it is decided.
+Nothing here reads the time. Every answer is in UTC. Where AWS's pages are silent, the interpretation is documented at
+the code that decides it.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ MINUTE = timedelta(minutes=1)
 
 
 def check_expression(expression: str, timezone: str = "UTC", *, is_rules: bool = False) -> None:
-    """Say what is wrong with an expression or a time zone, if anything is.
+    """Raise if AWS would refuse an expression or a time zone.
 
     Args:
         expression: As for ``next_due``.
-        timezone: See ``next_due``.
+        timezone: As for ``next_due``.
         is_rules: Whether it is a rule's: a rule's rate has the unit in the singular after 1 and else in the plural.
             https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html
 
     Raises:
-        ValueError: It is one that AWS would refuse.
+        ValueError: AWS would refuse it; the message says why.
     """
     _schedule(expression)
     _zone(timezone)
@@ -81,7 +81,7 @@ def next_due(
     if isinstance(schedule, timedelta):
         due = _next_of_rate(schedule, after, first)
     else:
-        # One microsecond earlier, since the start itself may be due.
+        # One microsecond earlier, because the start itself may be due.
         begin = after if first is None else max(after, first - timedelta(microseconds=1))
         due = _next_of_cron(schedule, begin, zone)
     if due is None or (end is not None and due > _utc(end, "end")):
@@ -100,11 +100,11 @@ def previous_due(
     """Return the last due time that is not after ``until``, or None if there is none.
 
     Args:
-        expression: As for ``next_due``, as are the others.
+        expression: As for ``next_due``.
         until: An aware datetime; a due time equal to it counts.
-        timezone: See ``next_due``.
-        start: See ``next_due``. None: a rate counts from ``until``, which is then its due time.
-        end: See ``next_due``.
+        timezone: As for ``next_due``.
+        start: As for ``next_due``. None: a rate counts from ``until``, which is then its due time.
+        end: As for ``next_due``.
 
     Raises:
         ValueError: The expression or the time zone is one that AWS would refuse.
@@ -128,15 +128,15 @@ def previous_due(
 
 @dataclass(frozen=True, slots=True)
 class _Cron:
-    """A cron expression: times on a wall clock that knows no time zone, which the library takes as UTC."""
+    """A cron expression on wall-clock times without a time zone, which the library takes for UTC."""
 
     parsed: AwsCroniter
 
     def after(self, wall: datetime) -> datetime | None:
         """Return the first match after the minute of ``wall``.
 
-        The library gives up after ten steps, too few for a fifth Sunday in February; so each later year is
-        tried from its beginning.
+        The library gives up after ten steps, too few for a fifth Sunday in February; so each later year is tried from
+        its beginning.
         """
         found = self.parsed.get_next(wall)[0]
         for year in self.parsed.years:
@@ -147,8 +147,8 @@ class _Cron:
     def until(self, wall: datetime) -> datetime | None:
         """Return the last match that is not after ``wall``.
 
-        On its way back the library passes over a month that has no day 31 although the expression does. It
-        does not when asked from that month's own end; so each month is.
+        Searching backwards, the library skips a month without a day 31 even if the expression matches an earlier day.
+        It does not if asked from that month's end, so each month is asked.
         """
         for year in reversed(self.parsed.years):
             for month in reversed(self.parsed.months):
@@ -187,13 +187,13 @@ def _schedule(expression: str) -> _Cron | timedelta | datetime:
 
 
 def _parse_cron(text: str, expression: str) -> AwsCroniter:
-    # PutRule takes a comma behind a field.
+    # PutRule accepts a comma after a field.
     fields = [field.rstrip(",") for field in text.split()]
     if len(fields) != FIELDS:
         raise ValueError(f"{expression!r} has {len(fields)} fields; expected {FIELDS}, the last one the year")
     day_of_month, day_of_week = fields[2].upper(), fields[4].upper()
     if day_of_month == "LW" or day_of_week.startswith("L-"):
-        # The library half knows these; AWS's pages know neither.
+        # The library supports these in part; AWS's pages mention neither.
         raise ValueError(f"{expression!r} combines L in a way that EventBridge's cron does not have")
     if day_of_week == "L":
         # "The last day of the month or week": the week's last day is its seventh. The library finds none.
@@ -203,14 +203,14 @@ def _parse_cron(text: str, expression: str) -> AwsCroniter:
         return AwsCroniter(" ".join(fields))
     except ValueError as error:
         why = str(error).rstrip(".")
-        # What is not of the library's own kind is Python's, such as "invalid literal for int() …".
+        # An error that is not of the library's own class is Python's, such as "invalid literal for int() …".
         if type(error) is ValueError:
             why = "a range or step in it cannot be read"
         raise ValueError(f"{expression!r} is not a cron expression of EventBridge: {why}") from None
 
 
 def _years(part: str, expression: str) -> str:
-    """Write the steps of a year field out; the library takes the step for a year and refuses it."""
+    """Expand the steps of a year field; the library takes the step for a year and refuses it."""
     values, slash, step = part.partition("/")
     if not slash:
         return part
@@ -240,7 +240,7 @@ def _next_of_cron(cron: _Cron, after: datetime, zone: tzinfo) -> datetime | None
     wall: datetime | None = _minute(after.astimezone(zone))
     while wall is not None and (wall := cron.after(wall)) is not None:
         due = _instant(wall, zone)
-        # In the second pass of an hour that is repeated, its walls are past already.
+        # In the second pass of an hour that is repeated, its wall-clock times are already past.
         if due is not None and due > after:
             return due
     return None
@@ -270,9 +270,9 @@ def _minute(local: datetime) -> datetime:
 def _instant(wall: datetime, zone: tzinfo) -> datetime | None:
     """Return when a wall clock shows a time: the first time if twice, None if never.
 
-    "If a cron expression falls on a non-existent date and time, your schedule invocation is skipped. When time
-    shifts backwards in the Fall, your schedule runs only once", before the shift. That ``at`` is skipped likewise
-    is assumed. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+    "If a cron expression falls on a non-existent date and time, your schedule invocation is skipped. When time shifts
+    backwards in the Fall, your schedule runs only once", before the shift. That ``at`` is skipped likewise is assumed.
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     """
     local = wall.replace(tzinfo=zone, fold=0)
     instant = local.astimezone(UTC)

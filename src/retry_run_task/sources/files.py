@@ -1,4 +1,4 @@
-"""Whatever a person may have in a file, to failed launches: any form that AWS prints records, events or tasks in.
+"""A user's file, to failed launches: every form in which AWS prints records, events or tasks.
 
     {"Records": [...]}                                  a trail's log file, also packed by gzip
     {"Events": [{"CloudTrailEvent": "..."}]}            aws cloudtrail lookup-events
@@ -9,7 +9,7 @@
     {"detail-type": ..., "detail": {...}}               an EventBridge event
     {"awslogs": {"data": "..."}}                        what a subscription filter sends
 
-and what stands in these alone, in a list, or one a line. ``json_stream`` takes a file apart.
+and the items of these: alone, in a list, or one per line. ``json_stream`` splits a file into values.
 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-log-file-examples.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
 https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
@@ -35,12 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """Failures of a call of which nothing else is known, such as those of an answer to ``run-task``.
+    """Failures of a call about which nothing else is known, such as those in an answer to ``run-task``.
 
     Attributes:
-        failures: What AWS said.
-        about: What they are of, as far as that is said.
-        where: Where they stand.
+        about: What they are about; empty if not known.
+        where: Their position in the file.
     """
 
     failures: tuple[Failure, ...]
@@ -53,9 +52,8 @@ class Record:
     """A CloudTrail record.
 
     Attributes:
-        body: The record.
-        envelope: What its delivery says of it.
-        where: Where it stands.
+        envelope: What its delivery says about it.
+        where: Its position in the file.
     """
 
     body: dict[str, Any]
@@ -67,7 +65,7 @@ Item = FailedLaunch | Told | Ignored | Unparsed
 
 
 def items(chunks: Iterable[bytes]) -> Iterator[Item]:
-    """Yield what becomes of each record, event or task in a file. Never raises for what is in it."""
+    """Yield the result for each record, event or task in a file. Never raises for its content."""
     for one in things(chunks):
         if not isinstance(one, Record):
             yield one
@@ -79,7 +77,7 @@ def items(chunks: Iterable[bytes]) -> Iterator[Item]:
 
 
 def things(chunks: Iterable[bytes]) -> Iterator[Record | Item]:
-    """Yield each CloudTrail record in a file as it is, and what becomes of everything else."""
+    """Yield each CloudTrail record in a file unparsed, and the result for everything else."""
     for one in values(chunks):
         if isinstance(one, Unparsed):
             yield one
@@ -96,13 +94,13 @@ def things(chunks: Iterable[bytes]) -> Iterator[Record | Item]:
 
 
 def why(error: Exception) -> str:
-    """Say why something cannot be read."""
+    """Return one sentence on why something cannot be read."""
     return str(error) if isinstance(error, ReadError) else f"it could not be read ({type(error).__name__})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Around:
-    """What is known of a value from what it stands in."""
+    """What the values around a value say about it."""
 
     where: str
     member: str | None = None
@@ -147,23 +145,23 @@ def _safely(body: Any, around: _Around) -> Iterator[Record | Item]:
         yield Unparsed(why=why(error), where=around.where)
 
 
-# Members whose text is what a value is only the envelope of.
+# Members whose text contains the value itself.
 _TEXTS = ("CloudTrailEvent", "message", "@message", "Body", "body", "Message")
 
 
 def _inner(body: dict[str, Any], around: _Around) -> tuple[Any, _Around] | None:
-    """Return what a value is only the envelope of, if it is one."""
+    """Return the value inside an envelope, if this is one."""
     deeper = replace(around, depth=around.depth + 1)
     if "awslogs" in body:
         return cloudwatch_logs.payload_of(body), deeper
     if isinstance(body.get("requestPayload"), dict):
-        # What Lambda sends to a destination on failure.
+        # The form that Lambda sends to an on-failure destination.
         return body["requestPayload"], deeper
     name = next((name for name in _TEXTS if isinstance(body.get(name), str)), None)
     if name is None or "eventName" in body or (name in ("Body", "body") and _attributes(body)):
         return None
     if name in ("message", "@message"):
-        # A log event. Its id names a recovery where the record has none, as in what Lambda gets.
+        # A log event. Its id names the recovery if the record has none, as it does in Lambda.
         envelope = cloudtrail.Envelope(
             id=str(body.get("id") or body.get("eventId") or body.get("@ptr") or ""),
             time=cloudtrail.epoch_ms(body.get("timestamp")),
@@ -226,7 +224,7 @@ _TIMES = ("stoppedAt", "stoppingAt", "executionStoppedAt", "createdAt")
 
 
 def _time(value: Any) -> str | None:
-    """Return a time as text; the first version of the AWS CLI prints seconds since 1970."""
+    """Return a time as text; version 1 of the AWS CLI prints seconds since 1970."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         moment = cloudtrail.epoch_ms(value * 1000)
         return moment.isoformat() if moment else None
@@ -244,7 +242,7 @@ def _failure(body: dict[str, Any], around: _Around) -> Told | Ignored:
 
 
 def _attributes(body: dict[str, Any]) -> dict[str, str]:
-    """Return why EventBridge could not deliver what a message of its dead-letter queue holds; empty if it is none."""
+    """Return why EventBridge could not deliver a message of its dead-letter queue; empty if it is no such message."""
     found = body.get("MessageAttributes") or body.get("messageAttributes")
     if not isinstance(found, dict) or "ERROR_MESSAGE" not in found:
         return {}
@@ -279,7 +277,7 @@ def _owner(around: dict[str, Any]) -> str:
 
 _Form = tuple[Callable[[dict[str, Any], _Around], bool], Callable[[dict[str, Any], _Around], Record | Item]]
 
-# What a value is, by the members that only this form has; the first that fits counts.
+# What a value is, by members that only this form has; the first match counts.
 _FORMS: tuple[_Form, ...] = (
     (lambda body, _: body.get("detail-type") == task_state_change.DETAIL_TYPE, _task_of_event),
     (lambda body, _: body.get("detail-type") == eventbridge.DETAIL_TYPE, _record_of_event),

@@ -1,8 +1,8 @@
-"""JSON as it comes out of a file of any size: value by value, in the memory of one, whatever stands between them.
+"""Reads the JSON values in a file of any size, one at a time, in the memory of one, whatever stands between them.
 
-Read are one value, several of them, one a line, also behind a time and a log stream, and lists at the top or under
-a name that AWS gives a list of records. What cannot be read costs no neighbour: it is named, and reading goes on
-behind it. ``packed`` makes the text of a file's bytes.
+It reads one value, several, or one per line, also after a time and a log stream; and lists at the top level or under a
+name that AWS gives a list of records. Unreadable input is reported, and reading continues after it. ``packed`` turns a
+file's bytes into text.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LISTS = frozenset({"Records", "Events", "events", "logEvents", "tasks", "failures", "Messages", "results"})
-"""Names under which AWS gives records, events, tasks or messages."""
+"""Names that AWS gives to lists of records, events, tasks or messages."""
 
-# With one of these an object is itself a record, an event, a task or a launch.
+# An object with one of these is itself a record, an event, a task or a launch.
 _ITSELF = frozenset({"eventName", "detail-type", "taskArn", "call_id"})
 
-# Beyond this an object is read member by member, and one record is longer than any that AWS writes.
+# A longer object is read member by member, and a record is not longer than any that AWS writes.
 _WHOLE, _LONGEST = 1024 * 1024, 8 * 1024 * 1024
-# So much of what was read may stay in the window.
+# How much text before the position the window may keep.
 _BEHIND = 8 * 1024
-# What cannot be read is passed by lines, if it is shorter than this.
+# Unreadable input that is shorter than this is skipped by lines.
 _LINE = 64 * 1024
-# Within this an object that holds a list of records says so.
+# An object that holds a list of records shows it within this many characters.
 _HEAD = 4096
 
 
@@ -40,10 +40,9 @@ class Found:
     """A value in a file.
 
     Attributes:
-        body: The value.
-        where: Which one it is, such as ``record 3``.
-        member: Name of the list that it stood in; None if it stood alone or in a list without a name.
-        around: The other members of the object that holds the list, as far as they come before it.
+        where: Its position, such as ``record 3``.
+        member: Name of the list that holds it; None if it is alone or in a list without a name.
+        around: The other members of the object that holds the list, those before it.
     """
 
     body: Any
@@ -53,14 +52,14 @@ class Found:
 
 
 def lists_in(body: dict[str, Any]) -> list[str]:
-    """Return the names of the lists of records that an object is only the frame of."""
+    """Return the names of the lists of records in an object that is only their envelope."""
     if not _ITSELF.isdisjoint(body):
         return []
     return [name for name in body if name in LISTS and isinstance(body[name], list)]
 
 
 def values(chunks: Iterable[bytes]) -> Iterator[Found | Unparsed]:
-    """Yield every value in a file, and what cannot be read. Never raises for what is in it.
+    """Yield every value in a file, and what cannot be read. Never raises for its content.
 
     Args:
         chunks: The file's bytes in order, in pieces of any size.
@@ -69,13 +68,13 @@ def values(chunks: Iterable[bytes]) -> Iterator[Found | Unparsed]:
 
 
 class _BadError(Exception):
-    """What stands at the position cannot be read; the message says why.
+    """The text at the position cannot be read; the message says why.
 
     Attributes:
         length: How far it could be read, in characters.
-        is_long: Whether it is longer than was allowed.
+        is_long: Whether it is longer than allowed.
         is_cut_off: Whether the file ends in it.
-        is_passed: Whether the position is behind it.
+        is_passed: Whether the position is already after it.
     """
 
     def __init__(
@@ -101,17 +100,17 @@ _SPACE = re.compile(r"[\s,]*")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}"]', re.DOTALL)
 _DEEPER = {"{": 1, "[": 1, "}": -1, "]": -1}
 _LINE_OR_OBJECT = re.compile(r"[{\n]")
-# Where reading can go on; the match ends there.
+# Where reading can resume, at the end of the match.
 _NEXT_LINE = re.compile(r"[\r\n]\s*(?=[{\[])")
 _NEXT = re.compile(r'[\r\n]\s*(?=[{\[])|\}\s*,\s*(?=\{\s*")')
 _NEXT_BRACKET = re.compile(r"(?=[{\[\]])")
-# What "aws logs tail" and exports put in front of a message.
+# What "aws logs tail" and exports write before a message.
 _BEFORE_MESSAGE = re.compile(r"[\w:.+/\[\]$=@-]+(?:[ \t]+[\w:.+/\[\]$=@-]+){0,3}[ \t]+(?=\{)")
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 class _Window:
-    """A window on a text, which moves on as the text is read. ``at`` is the position in it."""
+    """A window on a text, which advances as the text is read. ``at`` is the position in it."""
 
     def __init__(self, pieces: Iterator[str]) -> None:
         self._pieces = pieces
@@ -121,7 +120,7 @@ class _Window:
         self.is_over = False
 
     def fill(self) -> bool:
-        """Read about as much again as is left in the window; tell whether there was more."""
+        """Read about as much again as is left in the window; return whether there was more."""
         if self.is_over:
             return False
         left = self.text[self.at :]
@@ -150,23 +149,23 @@ class _Window:
                 return ""
 
     def find(self, pattern: re.Pattern[str], within: int) -> re.Match[str] | None:
-        """Return what a pattern finds in so many characters from the position."""
+        """Return the match of a pattern within so many characters from the position."""
         self.reach(within)
         return pattern.search(self.text, self.at, self.at + within)
 
     def reach(self, size: int) -> None:
-        """Read on until so many characters from the position are in the window, if there are so many."""
+        """Extend the window to so many characters from the position, if there are so many."""
         while len(self.text) - self.at < size and self.fill():
             pass
 
     def value(self, longest: int) -> Any:
-        """Return the value at the position, and move behind it.
+        """Return the value at the position, and move past it.
 
         Raises:
             _BadError: It cannot be read.
         """
         if self.at > _BEHIND:
-            # A mistake is reported with its line, for which all that lies before it is counted.
+            # Python counts the lines before an error, so the text before the position is dropped first.
             self.text, self.at = self.text[self.at :], 0
         while True:
             try:
@@ -182,7 +181,7 @@ class _Window:
                 raise _BadError("it is nested too deeply") from None
             except ValueError:
                 raise _BadError("it holds a number with too many digits") from None
-            # A number may go on behind the window.
+            # A number may continue after the window.
             if end == len(self.text) and self.fill():
                 continue
             is_not_utf8, self.at = _NOT_UTF8.search(self.text, self.at, end), end
@@ -200,12 +199,12 @@ class _Window:
         return _BadError(f"it is not JSON at its character {length}", length)
 
     def skip_brackets(self) -> bool:
-        """Move behind the object or list at the position by its brackets; tell whether that was possible."""
+        """Move past the object or list at the position by its brackets; return whether that was possible."""
         depth, at = 0, self.at
         while True:
             for token in _TOKEN.finditer(self.text, at):
                 if token[0] == '"':
-                    # It ends behind the window, if at all.
+                    # It ends after the window, if at all.
                     break
                 depth += _DEEPER.get(token[0], 0)
                 at = token.end()
@@ -217,10 +216,10 @@ class _Window:
                 return False
 
     def skip_to(self, pattern: re.Pattern[str]) -> None:
-        """Move to the next place, at least one character on, where reading can go on; else to the end."""
+        """Move to the next place, at least one character on, where reading can resume; else to the end."""
         self.at += 1
         while (found := pattern.search(self.text, self.at)) is None:
-            # Of what was searched only an ending may belong to the place.
+            # Of the searched text only its end may belong to the place.
             self.at = max(self.at, len(self.text.rstrip(" \t\r\n,}")) - 1)
             if not self.fill():
                 self.at = len(self.text)
@@ -229,7 +228,7 @@ class _Window:
 
 
 class _Reader:
-    """What stands where in a file."""
+    """Assigns each value in a file its position."""
 
     def __init__(self, window: _Window) -> None:
         self._window = window
@@ -245,7 +244,7 @@ class _Reader:
             elif char == "{":
                 yield from self._object()
             elif char in "}]:":
-                # The rest of something that was named already.
+                # The rest of something that was reported already.
                 self._window.at += 1
             else:
                 yield from self._line()
@@ -275,13 +274,13 @@ class _Reader:
         self._window.at += 1
 
     def _end(self, error: _BadError, where: str) -> Iterator[Unparsed]:
-        """Name what cannot be read; that the file is cut off is said once."""
+        """Report what cannot be read; that the file is cut off is reported once."""
         if not error.is_cut_off or not (self._is_cut_off or self._window.broken):
             yield Unparsed(why=str(error), where=where)
         self._is_cut_off |= error.is_cut_off
 
     def _pass(self, error: _BadError) -> None:
-        """Move behind what could not be read."""
+        """Move past what could not be read."""
         if error.is_passed:
             return
         if self._window.peek() not in ("{", "["):
@@ -318,7 +317,7 @@ class _Reader:
             return False
         window = self._window
         window.reach(_LINE)
-        # Most often there is none, and str.find is the quickest to say so.
+        # Usually there is none, and str.find is the fastest check.
         end = window.text.find("\n", window.at, window.at + _LINE)
         below = window.text[end : end + _HEAD].lstrip()[:1] if end >= 0 else ""
         if below != "{" or _BEGINS_WITH_LIST.match(window.text, window.at):
@@ -326,7 +325,7 @@ class _Reader:
         return error.length <= end - window.at + 1
 
     def _members(self) -> Iterator[Found | Unparsed]:
-        """Read an object that is large, or in which something cannot be read, member by member."""
+        """Read an object member by member, because it is large or a part of it cannot be read."""
         window, around, has_list = self._window, dict[str, Any](), False
         window.at += 1
         try:
@@ -349,7 +348,7 @@ class _Reader:
             yield Found(body=around, where=self._where())
 
     def _line(self) -> Iterator[Unparsed]:
-        """Pass over what stands before a message in its line, or name lines that hold none."""
+        """Skip the text before a message in its line, or report lines that have none."""
         window = self._window
         window.find(_LINE_OR_OBJECT, _HEAD)
         if before := _BEFORE_MESSAGE.match(window.text, window.at):

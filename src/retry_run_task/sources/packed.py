@@ -1,4 +1,4 @@
-"""A file's bytes to its text: as they are, packed by gzip as CloudTrail's files are, or in PowerShell's UTF-16."""
+"""A file's bytes to text: plain, packed by gzip as CloudTrail's files are, or in PowerShell's UTF-16."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _PIECE = 1024 * 1024
 
 
 def text_of(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Yield a text in pieces; a byte that is not UTF-8 becomes a lone surrogate, which JSON's reader lets through.
+    """Yield the text in pieces; a byte that is not UTF-8 becomes a lone surrogate, which the JSON reader accepts.
 
     Raises:
-        ReadError: What gzip packed is damaged or cut off; all before it has been yielded.
+        ReadError: The gzip data is damaged or cut off; all text before that has been yielded.
     """
     decoder: codecs.IncrementalDecoder | None = None
     for piece in _unpacked(chunks):
@@ -60,7 +60,7 @@ def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield unpacked
             packed = stream.unconsumed_tail
             if stream.eof:
-                # Another member may follow, or zeros that fill a block up.
+                # Another member may follow, or zeros that pad a block.
                 packed, is_open = stream.unused_data.lstrip(b"\0"), False
                 stream = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
     if is_open:

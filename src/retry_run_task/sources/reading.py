@@ -1,4 +1,4 @@
-"""Reading JSON that anybody may have written: strict, bounded, and with a sentence for every refusal."""
+"""Reads JSON from untrusted sources: strict, bounded, and with a sentence for every refusal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MESSAGE_MAX = 1024 * 1024
 
 
 class ReadError(ValueError):
-    """A text or a value is not what it should be. The message says what was found and what was expected."""
+    """A text or value is invalid. The message says what was found and what was expected."""
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """Return the JSON object that the message of a log event is.
+    """Return the JSON object in the message of a log event.
 
-    A name that stands twice in an object is refused: nobody can say which of the values was meant.
+    A duplicate name in an object is refused: it is not certain which value was meant.
 
     Raises:
         ReadError: Not JSON, not an object, too long, too deep, or ambiguous.
@@ -34,7 +34,7 @@ def read_object(text: str) -> dict[str, Any]:
 
 
 def read_json(text: str | bytes) -> Any:
-    """Return what a JSON text stands for.
+    """Return the value of a JSON text.
 
     Raises:
         ReadError: Not JSON, too deep, or ambiguous.
@@ -67,7 +67,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
-"""Reads a value that stands somewhere in a text, as strictly."""
+"""Reads a value inside a longer text, with the same strictness."""
 
 
 def _kind(value: Any) -> str:
@@ -87,17 +87,17 @@ def _kind(value: Any) -> str:
 
 
 def text_at(record: dict[str, Any], name: str) -> str | None:
-    """Return a string member, half characters (lone surrogates) replaced; None if it is absent or null.
+    """Return a string member, lone surrogates replaced; None if it is absent or null.
 
     Raises:
-        ReadError: It is something else.
+        ReadError: It has another type.
     """
     value = record.get(name)
     if value is None:
         return None
     if not isinstance(value, str):
         raise ReadError(f"{name} is {_kind(value)}, and a string was expected")
-    # What was cut in the middle of a character can be neither logged nor sent.
+    # A text that was cut in the middle of a character can be neither logged nor sent.
     return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -105,7 +105,7 @@ def object_at(record: dict[str, Any], name: str) -> dict[str, Any] | None:
     """Return an object member; None if it is absent or null.
 
     Raises:
-        ReadError: It is something else.
+        ReadError: It has another type.
     """
     value = record.get(name)
     if value is None or isinstance(value, dict):
@@ -117,7 +117,7 @@ def objects_at(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """Return a list of objects; empty if it is absent or null.
 
     Raises:
-        ReadError: It is something else, or something else is in it.
+        ReadError: It has another type, or an item has.
     """
     value = record.get(name)
     if value is None:
@@ -130,15 +130,15 @@ def objects_at(record: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return value
 
 
-# Calendars, waits and four digits a year: nothing else here has to cope with times that no call has.
+# Limits for calendars, waits and four-digit years: no real call has a time outside them.
 _FIRST_YEAR, _LAST_YEAR = 2000, 2100
 
 
 def time_of(text: str) -> datetime:
-    """Return a time that is written as CloudTrail and EventBridge write it, in UTC.
+    """Return a time in the format of CloudTrail and EventBridge, in UTC.
 
     Raises:
-        ReadError: It is written in another way, or is no time of a call.
+        ReadError: The format is another, or the time is implausible.
     """
     try:
         moment = datetime.fromisoformat(text)
@@ -151,5 +151,5 @@ def time_of(text: str) -> datetime:
 
 
 def is_plausible(moment: datetime) -> bool:
-    """Tell whether something can have happened then."""
+    """Tell whether a call can have been made at that time."""
     return _FIRST_YEAR <= moment.year <= _LAST_YEAR

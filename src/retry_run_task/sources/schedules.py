@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 UNIVERSAL = "aws-sdk:ecs:runTask"
 
-# Members of EcsParameters whose RunTask name is not the same with a small first letter.
+# Members of EcsParameters whose RunTask name is not the same with a lower-case first letter.
 _RENAMED = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count"}
 
-# EventBridge repeats a call that raised an error for this long, unless the target says otherwise.
+# EventBridge retries a call that raised an error for this long, unless the target says otherwise.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 _EVENT_AGE_S = 24 * 3600
 
@@ -42,7 +42,7 @@ _EVENT_AGE_S = 24 * 3600
 def next_due(schedule: Schedule, after: datetime) -> datetime | None:
     """Return when the next run after a time is due.
 
-    None if there is none, or it is not known: a rule on events, a schedule that is off, an odd expression.
+    None if there is none or it is not known: a rule on events, a disabled schedule, an invalid expression.
     """
     if schedule.expression is None or not schedule.is_enabled:
         return None
@@ -102,7 +102,7 @@ def of_rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Schedule:
 
 
 def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
-    """Return what a schedule asks for."""
+    """Return the ``Schedule`` of a schedule."""
     target = schedule["Target"]
     request, unreadable = _universal(target) if is_universal(target) else _request(target)
     return Schedule(
@@ -125,7 +125,7 @@ def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
 
 
 def is_universal(target: Mapping[str, Any]) -> bool:
-    """Tell whether a schedule's target calls RunTask itself, with its input as the whole request."""
+    """Tell whether a schedule's target is universal: it calls RunTask with its input as the whole request."""
     return str(target.get("Arn", "")).endswith(UNIVERSAL)
 
 
@@ -193,7 +193,7 @@ def _universal(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
 
 
 def _renamed(value: Any) -> Any:
-    """Return a value with the names as RunTask spells them: the first letter small."""
+    """Return a value with names in RunTask's spelling: the first letter in lower case."""
     if isinstance(value, dict):
         return {_small(name): _renamed(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -10,9 +10,9 @@ Shortened::
          "containers": [{"name": "app", "reason": "..."}],
          "overrides": {"containerOverrides": [{"name": "app", "environment": [{"name": "X", "value": "secret"}]}]}}}
 
-The event does not carry the request (no security groups, no subnets but the chosen one), so the request is taken
-from the rule or schedule that started the task. Environment values are in clear in it: of ``overrides`` nothing
-is kept. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
+The event does not carry the request (no security groups, only the chosen subnet), so the request is read from the rule
+or schedule that started the task. ``overrides`` has environment values in clear text, so none of it is kept.
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 DETAIL_TYPE = "ECS Task State Change"
 
-# The rule that the product installs. Spot interruptions of tasks that had not started come as these, too.
+# The rule that the product installs. Spot interruptions of tasks that had not started arrive as these, too.
 EVENT_PATTERN: dict[str, Any] = {
     "source": ["aws.ecs"],
     "detail-type": [DETAIL_TYPE],
@@ -50,9 +50,9 @@ EVENT_PATTERN: dict[str, Any] = {
     },
 }
 
-# What the rule hands on of an event: what is read below, and not `overrides`. An event that intake fails on stays in a
-# dead-letter queue for two weeks, with all that was handed on.
-# A variable between quotation marks is empty where the event has nothing there; the other two are always there.
+# What the rule forwards of an event: the members read below, without `overrides`. An event that intake fails on stays
+# in a dead-letter queue for two weeks, with all that was forwarded. A variable between quotation marks is empty if the
+# event lacks the member; the other two are always present.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 _OF_THE_EVENT = ("id", "account", "time", "region")
 _OF_THE_TASK = (
@@ -75,7 +75,7 @@ INPUT_TEMPLATE = (
 
 
 def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
-    """Yield what becomes of the one task in an event. Never raises for what is in it."""
+    """Yield the result for the one task in an event. Never raises for its content."""
     where = None
     try:
         where = f"EventBridge event {text_at(event, 'id') or ''}"
@@ -93,24 +93,24 @@ def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
 def launch_of(
     detail: dict[str, Any], *, account: str, region: str, told: str | None = None, is_anyones: bool = False
 ) -> FailedLaunch | Ignored:
-    """Return the failed launch that a task is, or why it is none.
+    """Return the failed launch of a task, or why it is none.
 
     Args:
         detail: The task.
         account: Its account.
         region: Its Region.
-        told: When ECS told of it, for a task that does not say when it stopped.
-        is_anyones: Whether a task that neither a rule nor a schedule started is one, too.
+        told: Time of ECS's event, for a task without a stop time.
+        is_anyones: Whether to include a task that neither a rule nor a schedule started.
 
     Raises:
-        ReadError: It does not say what a launch needs.
+        ReadError: It lacks a member that a launch needs.
     """
     arn = text_at(detail, "taskArn")
     started_by = text_at(detail, "startedBy") or ""
     if not arn:
         raise ReadError("its detail has no taskArn")
     if names.is_ours(started_by):
-        # A recovery is over once its task runs, so of what Spot takes after that nobody else knows.
+        # A recovery is over once its task runs, so what Spot takes after that is a new failure.
         if detail.get("stopCode") != SPOT_INTERRUPTION or not text_at(detail, "startedAt"):
             return Ignored(why="a recovery started this task and is watching it")
         started_by = names.without_mark(started_by)
@@ -152,7 +152,7 @@ def launch_of(
 
 
 def _failure(detail: dict[str, Any]) -> Failure | None:
-    """Return why a task did not start, or that Spot took it at work."""
+    """Return why a task did not start, or that Spot interrupted it."""
     code = text_at(detail, "stopCode")
     reason = text_at(detail, "stoppedReason") or ""
     if code == SPOT_INTERRUPTION and detail.get("lastStatus") == "STOPPED" and detail.get("startedAt"):

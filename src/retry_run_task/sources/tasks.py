@@ -1,4 +1,4 @@
-"""A task as ``DescribeTasks`` and *ECS Task State Change* tell it: whether it is this launch's, and how it is.
+"""A task in ``DescribeTasks`` or *ECS Task State Change*: its state, and whether it belongs to a launch.
 
 Shortened::
 
@@ -10,7 +10,7 @@ Shortened::
      "containers": [{"name": "app", "reason": "CannotPullContainerError: manifest unknown", "exitCode": 1}],
      "overrides": {"containerOverrides": [{"name": "app", "command": ["run"], "environment": [...]}]}}
 
-In ``DescribeTasks`` times are ``datetime``; in the event they are text. Environment values are in clear in both,
+In ``DescribeTasks`` times are ``datetime``; in the event they are text. Environment values are in clear text in both,
 so nothing of ``overrides`` leaves this module.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 """
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
     from retry_run_task.launch.values import FailedLaunch
 
-# CloudTrail's time has whole seconds and is taken at the API's door; a task's creation comes after it, but
-# on another clock.
+# CloudTrail's time has whole seconds and is taken when the API receives the call; a task is created after it, but timed
+# by another clock.
 _CLOCKS_DIFFER = timedelta(seconds=5)
 
-# What a task goes through on its way to STOPPED, whether it ran or not: one that failed to start is DEPROVISIONING
+# A task goes through these on its way to STOPPED, whether it ran or not: one that failed to start is DEPROVISIONING
 # while its network interface is removed.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 _TORN_DOWN = frozenset({"DEACTIVATING", "STOPPING", "DEPROVISIONING"})
@@ -46,13 +46,13 @@ _NOT_STARTED = "TaskFailedToStart"
 # https://docs.aws.amazon.com/guardduty/latest/ug/how-runtime-monitoring-works-ecs-fargate.html
 _ADDED = re.compile(r"aws-guardduty-agent|~internal~")
 
-# DescribeTasks does not say which container is essential. These words are in the names of those that help another.
+# DescribeTasks does not show which container is essential. Side-cars have these words in their names.
 _SIDE_CAR = re.compile(
     r"agent|side-?car|log-?_?router|firelens|fluent|envoy|proxy|x-?ray|otel|collector|datadog|exporter",
     re.IGNORECASE,
 )
 
-# What ECS says of the task where the cause is a container's.
+# The task's reason if the cause is in a container's reason.
 _NOTHING_SAID = re.compile(
     r"\s*(?:task failed to start|(?:an )?essential container in (?:the )?task exited)?[.\s]*", re.IGNORECASE
 )
@@ -64,7 +64,7 @@ _WAS_STOPPED = frozenset({137, 143})
 
 
 def state(task: Mapping[str, Any]) -> TaskState:
-    """Return how a task is."""
+    """Return the state of a task."""
     phase = _phase(task)
     created = time_of(task.get("createdAt"))
     failure = cause(task) if phase is Phase.FAILED else None
@@ -92,19 +92,19 @@ def _phase(task: Mapping[str, Any]) -> Phase:
 
 
 def is_torn_down(task: Mapping[str, Any]) -> bool:
-    """Tell whether a task that has not run is on its way to STOPPED, with the cause already said."""
+    """Tell whether a task that has not run is on its way to STOPPED, with the cause already known."""
     return (
         _phase(task) is Phase.STOPPING and task.get("lastStatus") in _TORN_DOWN and bool(task.get("stopCode"))
     )
 
 
 def cause(task: Mapping[str, Any]) -> Failure:
-    """Return why a task did not start: what ECS says of it, or of the container that is at fault.
+    """Return why a task did not start: ECS's reason for the task, or for the container at fault.
 
-    - A container with an exit code has run, and so has a part of the task, whatever else is said.
-    - What ECS says of the task counts, unless that is only that it failed to start.
-    - Else the container's reason counts that the classification knows, and of several the one that a person must
-      fix. Side-cars are asked last, and what AWS added to the task is not asked.
+    - A container with an exit code has run, and so has a part of the task, whatever the reasons say.
+    - The task's reason counts, unless it only says that the task failed to start.
+    - Else a container's reason that the classification knows counts; of several, the one that somebody must fix.
+      Side-cars come last, and containers that AWS added are ignored.
     """
     code, said = _text(task.get("stopCode")), _text(task.get("stoppedReason")) or ""
     containers = [c for c in _objects(task.get("containers")) if not _ADDED.match(str(c.get("name")))]
@@ -112,7 +112,7 @@ def cause(task: Mapping[str, Any]) -> Failure:
         container, shown = ran
         return _of(code, _text(container.get("reason")) or said, container, ran=shown)
     if _EXITED.match(said) and code in (None, _NOT_STARTED):
-        # Before there were stop codes, these words alone said it.
+        # Before stop codes existed, only these words told.
         code = "EssentialContainerExited"
     at_fault = [_of(code, str(c["reason"]), c) for c in containers if _text(c.get("reason"))]
     own = Failure(origin=Origin.STOPPED, code=code, reason=said)
@@ -124,7 +124,7 @@ def cause(task: Mapping[str, Any]) -> Failure:
 
 
 def _what_ran(containers: list[dict[str, Any]]) -> tuple[dict[str, Any], str] | None:
-    """Return the container that ended, and how; of several one that was not stopped because of another."""
+    """Return the container that exited, and how; of several, one that was not stopped because of another."""
     ended = [
         c for c in containers if isinstance(c.get("exitCode"), int) and not isinstance(c["exitCode"], bool)
     ]
@@ -137,7 +137,7 @@ def _what_ran(containers: list[dict[str, Any]]) -> tuple[dict[str, Any], str] | 
 def _most_telling(failures: list[Failure]) -> Failure:
     if len(failures) == 1:
         return failures[0]
-    # Only here: the table takes a tenth of intake's start, and few tasks fail with two reasons.
+    # Imported here because loading the table takes a tenth of intake's start, and few tasks have two reasons.
     from retry_run_task.failures.classify import classify, worst  # noqa: PLC0415
 
     verdicts = [classify(replace(f, code=_NOT_STARTED)) for f in failures]
@@ -167,10 +167,10 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
-    """Tell whether a task does what a failed launch asked for: made after it, of the same definition and command.
+    """Tell whether a task does the work of a failed launch: created after it, with the same definition and command.
 
-    Its ``startedBy`` must have been looked at before. That alone is not enough: EventBridge cuts it, so that two
-    schedules may have the same.
+    The caller has checked its ``startedBy``. That alone does not suffice: EventBridge truncates it, so two schedules
+    may share one.
     """
     created = time_of(task.get("createdAt"))
     return (
@@ -183,7 +183,7 @@ def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
 
 
 def _has_overrides_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
-    """Tell whether the commands agree. What CloudTrail hid cannot be compared and is not."""
+    """Tell whether the commands match. Redacted values cannot be compared and are not."""
     theirs = _commands(task.get("overrides"))
     for name, command in _commands(launch.request.parameters.get("overrides")).items():
         if HIDDEN not in str(command).upper() and theirs.get(name) != command:
@@ -201,7 +201,7 @@ def _commands(overrides: Any) -> dict[str, Any]:
 
 
 def time_of(value: Any) -> datetime | None:
-    """Return a time of a task in UTC; None if there is none, or none that can be read."""
+    """Return a time of a task in UTC; None if it is absent or invalid."""
     if isinstance(value, str):
         try:
             value = datetime.fromisoformat(value)
