@@ -83,6 +83,7 @@ DEPLOYER = {
         (
             *("cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
             *("cloudwatch:DescribeAlarms", "ecs:DescribeTaskDefinition", "events:ListEventBuses"),
+            *("ecs:ListClusters", "ecs:ListTaskDefinitionFamilies", "iam:ListRoles"),
             *("events:ListRules", "events:ListTargetsByRule", "lambda:GetAccountSettings"),
             *(
                 "lambda:GetFunctionConfiguration",

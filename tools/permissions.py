@@ -29,7 +29,8 @@ WHERE_FROM = (
 HOW_TO_READ = (
     "`<Name>` is a parameter of the stack, and `<stack>` is the stack's name, `retry-run-task` if you follow the "
     "README.\nAn action is allowed on `*` only where AWS knows nothing finer, and no statement names actions by a "
-    "pattern."
+    "pattern.\nA list that does not fit into one parameter (4,096 characters) or policy (6,144) goes on in the next, "
+    "such as `TaskDefinitions2`; [`deploy` spreads it](install.md#how-much-fits)."
 )
 
 # What each resource is for. An alarm says it itself.
@@ -51,6 +52,13 @@ PURPOSES = {
     "VpcPolicy": "what both need in a VPC",
     "RecoverLogGroup": "what recoveries decided",
     "RecoverPolicy": "what recover may do",
+    "RecoverRunPolicy": "what recover may start",
+    "RecoverRunPolicy2": "the same, of what does not fit there",
+    "RecoverRunPolicy3": "the same, of what does not fit there",
+    "RecoverPassPolicy": "the roles that recover may give to tasks",
+    "RecoverPassPolicy2": "the same, of what does not fit there",
+    "RecoverPassPolicy3": "the same, of what does not fit there",
+    "RecoverPassPolicy4": "the same, of what does not fit there",
     "RecoverReadsPolicy": "what recover may read of rules and schedules",
     "RecoverKeysPolicy": "what recover may do with keys",
     "RecoverRole": "what recover runs under",
@@ -176,6 +184,10 @@ def roles(resources: Mapping[str, Any]) -> Iterator[str]:
                     (one["Fn::If"][1]["Ref"], WHEN[one["Fn::If"][0]]) if "Fn::If" in one else (one["Ref"], "")
                 )
                 properties = resources[policy]["Properties"]
+                if policy[-1].isdigit():
+                    whole = text_of(resources[policy[:-1]]["Properties"]["ManagedPolicyName"])
+                    yield f"Its policy `{text_of(properties['ManagedPolicyName'])}`, {when}: the same as `{whole}`."
+                    continue
                 yield f"Its policy `{text_of(properties['ManagedPolicyName'])}`{f', {when}' if when else ''}:"
                 yield table(
                     ("statement", "may", "on", "only"), allowed_by_policy(properties["PolicyDocument"])
@@ -217,7 +229,12 @@ WHEN = {
     "WatchesTrail": "with `<TrailLogGroupName>` and `<TrailSilentHours>`",
     "ReadsRules": "with `<ReadRules>`",
     "ReadsSchedules": "with `<ReadSchedules>`",
+    "RunsMore2": "with `<TaskDefinitions2>`",
+    "RunsMore3": "with `<TaskDefinitions3>`",
     "PassesRoles": "with `<PassRoleArns>`",
+    "PassesRoles2": "with `<PassRoleArns2>`",
+    "PassesRoles3": "with `<PassRoleArns3>`",
+    "PassesRoles4": "with `<PassRoleArns4>`",
 }
 
 

@@ -71,24 +71,6 @@ resource "aws_iam_role_policy_attachment" "intake" {
 }
 
 data "aws_iam_policy_document" "recover" {
-  statement {
-    sid       = "MakeFailedCallsAgain"
-    actions   = ["ecs:RunTask"]
-    resources = [for family in var.task_definitions : "${local.ecs}:task-definition/${family}:*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = local.regions
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "ecs:cluster"
-      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
-    }
-  }
-
   # Needed where the failed call had tags, or tags propagated; and then only while RunTask makes the task.
   # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
   statement {
@@ -106,22 +88,6 @@ data "aws_iam_policy_document" "recover" {
       test     = "StringEquals"
       variable = "ecs:CreateAction"
       values   = ["RunTask"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = length(var.pass_role_arns) > 0 ? [1] : []
-
-    content {
-      sid       = "PassTheRolesOfTheTasks"
-      actions   = ["iam:PassRole"]
-      resources = var.pass_role_arns
-
-      condition {
-        test     = "StringEquals"
-        variable = "iam:PassedToService"
-        values   = ["ecs-tasks.amazonaws.com"]
-      }
     }
   }
 
@@ -241,6 +207,90 @@ resource "aws_iam_role_policy_attachment" "recover" {
   policy_arn = aws_iam_policy.recover.arn
 }
 
+# What grows with the jobs is in policies of its own: a managed policy may have 6,144 characters without white space, and a
+# role has ten of them unless AWS allows more. As many names are in each as fit if all were as long as the longest one.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+locals {
+  run_room  = 5500 - sum([for cluster in var.clusters : length(cluster) + 50]) - 20 * length(var.regions)
+  run_most  = max(1, floor(local.run_room / (max([for family in var.task_definitions : length(family)]...) + 62)))
+  pass_most = max(1, floor(5900 / (max(0, [for arn in var.pass_role_arns : length(arn)]...) + 3)))
+
+  run_lists  = chunklist(var.task_definitions, local.run_most)
+  pass_lists = chunklist(var.pass_role_arns, local.pass_most)
+}
+
+data "aws_iam_policy_document" "recover_run" {
+  count = length(local.run_lists)
+
+  statement {
+    sid       = "MakeFailedCallsAgain"
+    actions   = ["ecs:RunTask"]
+    resources = [for family in local.run_lists[count.index] : "${local.ecs}:task-definition/${family}:*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "ecs:cluster"
+      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "recover_run" {
+  count = length(local.run_lists)
+
+  name        = "${var.name}-run-policy${count.index > 0 ? "-${count.index + 1}" : ""}"
+  path        = var.role_path
+  description = "What recover of retry-run-task may start."
+  policy      = data.aws_iam_policy_document.recover_run[count.index].json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "recover_run" {
+  count = length(local.run_lists)
+
+  role       = aws_iam_role.recover.name
+  policy_arn = aws_iam_policy.recover_run[count.index].arn
+}
+
+data "aws_iam_policy_document" "recover_pass" {
+  count = length(local.pass_lists)
+
+  statement {
+    sid       = "PassTheRolesOfTheTasks"
+    actions   = ["iam:PassRole"]
+    resources = local.pass_lists[count.index]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "recover_pass" {
+  count = length(local.pass_lists)
+
+  name        = "${var.name}-pass-policy${count.index > 0 ? "-${count.index + 1}" : ""}"
+  path        = var.role_path
+  description = "The roles that recover of retry-run-task may give to tasks."
+  policy      = data.aws_iam_policy_document.recover_pass[count.index].json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "recover_pass" {
+  count = length(local.pass_lists)
+
+  role       = aws_iam_role.recover.name
+  policy_arn = aws_iam_policy.recover_pass[count.index].arn
+}
+
 # What of the account recover may read: by name, since an input may hold anything.
 data "aws_iam_policy_document" "recover_reads" {
   dynamic "statement" {
@@ -304,7 +354,6 @@ resource "aws_iam_role_policy_attachment" "recover_reads" {
   policy_arn = aws_iam_policy.recover_reads.arn
 }
 
-# Beside the policy above, which has little room left: IAM allows 6,144 characters each.
 data "aws_iam_policy_document" "recover_keys" {
   # GetSchedule needs it of a schedule with a key, and every action on the rules of an event bus with one.
   # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html

@@ -276,6 +276,12 @@ resource "aws_lambda_function" "intake" {
       condition     = !contains(var.member_accounts, local.account)
       error_message = "member_accounts has this account, which needs no role to get into itself; leave it out."
     }
+
+    # A function's environment may have 4,096 bytes. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+    precondition {
+      condition     = length(join(",", concat(var.task_definitions, var.clusters, var.regions, var.member_accounts))) <= 3300
+      error_message = "task_definitions, clusters, regions and member_accounts are too long for the environment of intake, 3,300 characters in all; give patterns."
+    }
   }
 }
 
@@ -391,7 +397,14 @@ resource "aws_lambda_function" "recover" {
     }
   }
 
-  depends_on = [aws_iam_role_policy_attachment.recover, aws_iam_role_policy_attachment.recover_reads, aws_iam_role_policy_attachment.recover_keys, aws_iam_role_policy_attachment.vpc]
+  depends_on = [
+    aws_iam_role_policy_attachment.recover,
+    aws_iam_role_policy_attachment.recover_run,
+    aws_iam_role_policy_attachment.recover_pass,
+    aws_iam_role_policy_attachment.recover_reads,
+    aws_iam_role_policy_attachment.recover_keys,
+    aws_iam_role_policy_attachment.vpc,
+  ]
 }
 
 resource "aws_lambda_alias" "live" {

@@ -40,13 +40,13 @@ variable "clusters" {
 }
 
 variable "pass_role_arns" {
-  description = "ARNs of the task roles and execution roles of those task definitions. If empty, only tasks without roles can be started."
+  description = "ARNs of the task roles and execution roles of those task definitions; * and ? are allowed in a name, but not first. If empty, only tasks without roles can be started."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for a in var.pass_role_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=.@_/-]{1,575}$", a))])
-    error_message = "Give ARNs of roles, each in full."
+    condition     = alltrue([for a in var.pass_role_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([a-zA-Z0-9+=.@_-]+/)*[a-zA-Z0-9+=.@_-][a-zA-Z0-9+=.@_*?-]{0,63}$", a))])
+    error_message = "Give ARNs of roles; * and ? are allowed in a name, but not first."
   }
 }
 

@@ -427,7 +427,7 @@ def test_a_dry_run_shows_what_then_happens(aws: MiniStack) -> None:
         assert plan[part] == done[part]
     # Which version the bucket gives the code is not known before it is there.
     assert (plan["template"], planned()["template"]) == (None, done["template"])
-    assert touched(plan) == touched(done)
+    assert touched(plan) == {(action, name) for action, name in touched(done) if not name[-1].isdigit()}
     plan, done = planned("--messages", "chat,ja"), deployed(aws, "--messages", "chat,ja")
     published = ("CodeNumber", "Recover", "RecoverVersion", "RecoverLive")
     assert touched(plan) == {("change", name) for name in published}

@@ -15,6 +15,7 @@ import botocore.session
 import pytest
 from botocore import xform_name
 
+from retry_run_task.commands.shared.chunks import parts
 from retry_run_task.launch.names import member_role
 from support.infra import NOT_OWN, ROOT, Stack, tool
 
@@ -32,6 +33,13 @@ EVERYTHING = {
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "DataKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/2345bcde-12ab-34cd-56ef-1234567890ab",
     "ScheduleKeyArns": "arn:aws:kms:ap-northeast-1:123456789012:key/3456cdef-12ab-34cd-56ef-1234567890ab",
+}
+MORE = {
+    "TaskDefinitions2": "more-1,more-*",
+    "TaskDefinitions3": "still",
+    "PassRoleArns2": "arn:aws:iam::123456789012:role/more",
+    "PassRoleArns3": "arn:aws:iam::123456789012:role/still",
+    "PassRoleArns4": "arn:aws:iam::123456789012:role/at-last",
 }
 POLICIES = ("IntakePolicy", "RecoverPolicy", "VpcPolicy")
 
@@ -416,34 +424,34 @@ def test_a_role_can_be_taken_by_lambda_only_and_has_its_own_policy() -> None:
     roles = Stack(**EVERYTHING).of_type("AWS::IAM::Role")
     assert {name: role["ManagedPolicyArns"] for name, role in roles.items()} == {
         "IntakeRole": ["<IntakePolicy>", "<VpcPolicy>"],
-        "RecoverRole": ["<RecoverPolicy>", "<RecoverReadsPolicy>", "<RecoverKeysPolicy>", "<VpcPolicy>"],
+        "RecoverRole": [
+            *("<RecoverPolicy>", "<RecoverRunPolicy>", "<RecoverPassPolicy>"),
+            *("<RecoverReadsPolicy>", "<RecoverKeysPolicy>", "<VpcPolicy>"),
+        ],
     }
+    (all_of_them,) = (
+        role["ManagedPolicyArns"]
+        for name, role in Stack(**EVERYTHING, **MORE).of_type("AWS::IAM::Role").items()
+        if name == "RecoverRole"
+    )
+    assert len(all_of_them) == 11
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-@pytest.mark.parametrize(
-    ("task_definitions", "accounts", "regions"),
-    [(40, "", ""), (20, ",".join(f"{n:012}" for n in range(48)), "ap-northeast-1,ap-northeast-3,eu-west-1")],
-    ids=["forty task definitions", "twenty, and 48 accounts in three Regions"],
-)
-def test_much_fits_into_the_policy(task_definitions: int, accounts: str, regions: str) -> None:
-    """IAM counts 6,144 characters without white space, and CloudFormation 4,096 in a parameter.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-    """
-    many = {
-        "TaskDefinitions": ",".join(f"a-nightly-job-{n:02}" for n in range(task_definitions)),
-        "Clusters": ",".join(f"cluster-{n}" for n in range(5)),
-        "PassRoleArns": ",".join(f"arn:aws:iam::123456789012:role/a-role-{n}" for n in range(10)),
-        "MemberAccounts": accounts,
-        "Regions": regions,
-    }
-    policy = Stack(**{**EVERYTHING, **many}).of_type("AWS::IAM::ManagedPolicy")["RecoverPolicy"]
-    text = json.dumps(policy["PolicyDocument"], separators=(",", ":"))
-    # References stand here with their short names: allow what their ARNs have more.
-    assert len(text) + 5 * 100 < 6144
+@pytest.mark.parametrize("name", ["TaskDefinitions", "PassRoleArns"])
+def test_every_part_of_a_long_list_is_allowed_on_the_same_conditions(name: str) -> None:
+    sid = {"TaskDefinitions": "MakeFailedCallsAgain", "PassRoleArns": "PassTheRolesOfTheTasks"}[name]
+    stack = Stack(**EVERYTHING, **MORE)
+    said = [one for one in statements("RecoverPolicy", stack) if one["Sid"] == sid]
+    listed = [stack.values[part] for part in parts(name)]
+    around = ("arn:*:ecs:*:*:task-definition/", ":*") if name == "TaskDefinitions" else ("", "")
+    assert [one["Resource"] for one in said] == [
+        [f"{around[0]}{item}{around[1]}" for item in part] for part in listed
+    ]
+    rest = {json.dumps({k: v for k, v in one.items() if k != "Resource"}, sort_keys=True) for one in said}
+    assert len(rest) == 1
 
 
 def test_the_page_on_permissions_is_what_the_template_says() -> None:

@@ -249,8 +249,13 @@ def _notes(
     by_name = {one.name: one for one in PARAMETERS}
     for name, value in found.items():
         one = given.get(name)
-        if one is not None and one.source == INSTALLED and set(value.split(",")) - set(one.value.split(",")):
-            more = ", ".join(sorted(set(value.split(",")) - set(one.value.split(","))))
+        if one is None or one.source != INSTALLED:
+            continue
+        installed = one.value.split(",")
+        if new := [
+            item for item in value.split(",") if not any(fnmatchcase(item, glob) for glob in installed)
+        ]:
+            more = ", ".join(sorted(new))
             yield f"found now, and not installed: {more}; take it in with {by_name[name].option}"
     if not log_group.value:
         full = [

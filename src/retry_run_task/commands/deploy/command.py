@@ -101,6 +101,11 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Path(path_type=Path),
     help="Where all of this may stand instead.  [default: retry-run-task.toml]",
 )
+@click.option(
+    "--allow-patterns",
+    is_flag=True,
+    help="Where lists are too long for AWS, allow patterns that match more than your schedules need.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @common.sure
 @common.as_json
@@ -114,6 +119,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     settings_path: Path | None,
     tags: dict[str, str] | None,
     cloudformation_role: str | None,
+    allow_patterns: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -152,7 +158,17 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     if not dry_run:
         talk.check_can_ask(is_sure=yes)
     try:
-        run = _Run(options, flags, file, chosen, tags=tags, is_sure=yes, poll_s=poll_s, as_json=as_json)
+        run = _Run(
+            options,
+            flags,
+            file,
+            chosen,
+            tags=tags,
+            may_widen=allow_patterns,
+            is_sure=yes,
+            poll_s=poll_s,
+            as_json=as_json,
+        )
         return run.dry() if dry_run else run.whole()
     except DeployError as error:
         return talk.fail(error)
@@ -165,7 +181,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
 class _Run:
     """One run of the command."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a person may say
         self,
         options: dict[str, str],
         flags: dict[str, str],
@@ -173,6 +189,7 @@ class _Run:
         policy: OwnPolicy | None,
         *,
         tags: dict[str, str] | None,
+        may_widen: bool,
         is_sure: bool,
         poll_s: float,
         as_json: bool,
@@ -193,7 +210,7 @@ class _Run:
             policy,
         )
         self._role, self._tags = options["cloudformation_role"], file.tags if tags is None else tags
-        self._is_sure, self._as_json = is_sure, as_json
+        self._is_sure, self._as_json, self._may_widen = is_sure, as_json, may_widen
 
     def dry(self) -> int:
         """Show the plan and do nothing."""
@@ -285,6 +302,7 @@ class _Run:
             file=self._file,
             tags=self._tags,
             cloudformation_role=self._role,
+            may_widen=self._may_widen,
         )
 
     def _interrupted(self) -> int:

@@ -67,7 +67,7 @@ class Deployment:
             self._change_set,
             "UPDATE" if plan.is_update else "CREATE",
             artifact.url(self._s3, plan.bucket, template),
-            {one.name: one.value for one in plan.parameters},
+            plan.values,
             tags=plan.tags,
             role_arn=plan.cloudformation_role,
         )

@@ -86,9 +86,9 @@ PARAMETERS = (
     Parameter(
         name="PassRoleArns",
         default="",
-        pattern="^(arn:[a-z-]+:iam::[0-9]{12}:role/[a-zA-Z0-9+=.@_/-]{1,575})?$",
-        expected="ARNs of roles, each in full, with commas between them",
-        help="Task roles and execution roles of those task definitions.",
+        pattern="^(arn:[a-z-]+:iam::[0-9]{12}:role/([a-zA-Z0-9+=.@_-]+/)*[a-zA-Z0-9+=.@_-][a-zA-Z0-9+=.@_*?-]{0,63})?$",
+        expected="ARNs of roles, with commas between them; a name may not begin with * or ?",
+        help="Task roles and execution roles of those task definitions; * and ? are allowed, but not first.",
         is_list=True,
     ),
     Parameter(

@@ -13,7 +13,9 @@ from botocore.config import Config
 
 from retry_run_task.commands.deploy import artifact, own_policy, preview, template
 from retry_run_task.commands.deploy.choices import choose
+from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.own_policy import OwnPolicy
+from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.statements import Statement, statements
 from retry_run_task.commands.deploy.taken import check_names
 from retry_run_task.commands.shared import stack_states
@@ -58,7 +60,8 @@ class Plan:
         code: The zip.
         code_version: The version of the zip in the bucket; empty where that keeps none; None if it is not there yet.
         text: The template's, without the code's place in it.
-        parameters: What it is filled in with.
+        parameters: What it is filled in with, every list whole.
+        values: The same as the template takes it: long lists are spread over several parameters.
         tags: Of the stack and whatever in it takes tags; empty to leave those that it has.
         cloudformation_role: The role that CloudFormation acts with; empty for the one that it has acted with.
         statements: What the roles may do afterwards.
@@ -78,6 +81,7 @@ class Plan:
     code_version: str | None
     text: str
     parameters: tuple[Chosen, ...]
+    values: Mapping[str, str]
     tags: Mapping[str, str]
     cloudformation_role: str
     statements: tuple[Statement, ...]
@@ -160,6 +164,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     file: Mapping[str, str],
     tags: Mapping[str, str],
     cloudformation_role: str,
+    may_widen: bool,
 ) -> Plan:
     """Work out what a deployment would do.
 
@@ -175,6 +180,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         file: Parameters from the settings file.
         tags: To be added to those that the stack has.
         cloudformation_role: For CloudFormation to act with; empty for the one that it has acted with, or the caller's.
+        may_widen: Whether patterns in the place of lists that are too long may match more than what was found.
 
     Raises:
         ConfigError: It cannot be deployed like this; names every problem.
@@ -200,14 +206,22 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     text = template.carried("template.yaml").decode()
     code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
     code_version = artifact.find(s3, bucket, code) if is_there else None
-    parsed = template.parse(template.with_code(text, bucket.name, code.key, code_version or ""))
-    new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, choice.values())
+    with_code = template.with_code(text, bucket.name, code.key, code_version or "")
+    parsed = template.parse(with_code)
+    sizer = Sizer(text=with_code, stack=stack.name, identity=inventory.identity, region=inventory.region)
+    choice = fit(choice, sizer, reader, inventory, may_widen=may_widen)
+    values = sizer.spread(choice.values(), installed)
+    new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, values)
     if broken := new.broken_rules():
         raise ConfigError(" ".join(broken))
     old = None
     if is_update:
         old = template.Filled(
-            template.parse(before), stack.name, inventory.identity, inventory.region, installed
+            template.parse(before),
+            stack.name,
+            inventory.identity,
+            inventory.region,
+            sizer.spread(installed),
         )
     changes = preview.changes(old, new, parsed)
     removes_first = status if status in stack_states.BROKEN else ""
@@ -226,6 +240,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         code_version=code_version,
         text=text,
         parameters=choice.parameters,
+        values=values,
         tags={**state.tags, **tags} if tags and state and is_update else tags,
         cloudformation_role=cloudformation_role,
         statements=statements(new),

@@ -7,10 +7,10 @@ one that made a call.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.deploy.patterns import condense
 from retry_run_task.commands.deploy.proposal import cluster_of
 from retry_run_task.launch.values import CallerKind
 
@@ -99,26 +99,8 @@ def _fitting(inventory: Inventory, clusters: Sequence[str]) -> dict[str, list[st
 
 def fitting(names: Iterable[str], room: int = _LISTS_MAX) -> list[str]:
     """Return the names if they fit into so many characters of a policy, else patterns for them, as long as can be."""
-    listed = sorted(set(names))
-    if _fits(listed, room):
-        return listed
-    for length in range(max(map(len, listed)), 0, -1):
-        patterns = _cut(listed, length)
-        if _fits(patterns, room):
-            return patterns
-    return [EVERYTHING]
-
-
-def _cut(names: Sequence[str], length: int) -> list[str]:
-    """Return a pattern for those whose names have so many characters in common, and the other names as they are."""
-    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for name in names:
-        holder, _, own = name.rpartition("/")
-        alike[holder, own[:length]].append(name)
-    return [
-        group[0] if len(group) == 1 else f"{f'{holder}/' if holder else ''}{start}*"
-        for (holder, start), group in alike.items()
-    ]
+    found = condense(names, lambda listed: _fits(listed, room))
+    return [EVERYTHING] if found is None else found
 
 
 def _fits(names: Sequence[str], room: int) -> bool:

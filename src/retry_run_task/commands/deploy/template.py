@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import re
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -17,7 +18,7 @@ import yaml
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from retry_run_task.commands.shared.inventory import Identity
     from retry_run_task.launch.values import JsonObject
@@ -25,7 +26,18 @@ if TYPE_CHECKING:
 # What stands in the template where the code's place in a bucket belongs; `aws cloudformation package` knows it too.
 CODE = "../build/lambda.zip"
 
+_INFRA = Path(__file__).parents[4] / "infra"
+
 _NO_VALUE = {"Ref": "AWS::NoValue"}
+# What stands before a resource's name in its ARN, after the partition and the service.
+_ARNS = {
+    "AWS::IAM::Role": "iam::{account}:role{path}",
+    "AWS::Lambda::Alias": "lambda:{region}:{account}:function:",
+    "AWS::Lambda::Function": "lambda:{region}:{account}:function:",
+    "AWS::Logs::LogGroup": "logs:{region}:{account}:log-group:",
+    "AWS::SNS::Topic": "sns:{region}:{account}:",
+    "AWS::SQS::Queue": "sqs:{region}:{account}:",
+}
 _NAMES = ("FunctionName", "QueueName", "TopicName", "LogGroupName", "ManagedPolicyName", "RoleName", "Name")
 
 
@@ -38,6 +50,10 @@ def carried(name: str) -> bytes:
     try:
         return resources.files("retry_run_task.commands.deploy").joinpath("data", name).read_bytes()
     except FileNotFoundError:
+        # A checkout that nothing was built from has the template all the same.
+        source = _INFRA / name
+        if source.is_file():
+            return source.read_bytes()
         raise ConfigError(
             f"This installation of retry-run-task carries no {name}, so there is nothing to deploy.",
             hint="In a checkout, install it with: make .venv/.installed.",
@@ -111,9 +127,27 @@ class Filled:
     """
 
     def __init__(
-        self, template: JsonObject, stack: str, identity: Identity, region: str, given: Mapping[str, str]
+        self,
+        template: JsonObject,
+        stack: str,
+        identity: Identity,
+        region: str,
+        given: Mapping[str, str],
+        *,
+        only: Collection[str] = (),
+        has_arns: bool = False,
     ) -> None:
-        """Fill it in with parameters as text, as CloudFormation takes them; absent ones have their defaults."""
+        """Fill it in with parameters as text, as CloudFormation takes them; absent ones have their defaults.
+
+        Args:
+            template: As it is parsed.
+            stack: The stack's name.
+            identity: Whose account it is for.
+            region: Where.
+            given: The parameters.
+            only: Types of the resources to fill in, for speed; empty for all.
+            has_arns: Whether a reference to a resource stands as its ARN, where it has one, as it will in the account.
+        """
         domain = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
         self._template = template
         self._values: JsonObject = {
@@ -131,10 +165,12 @@ class Filled:
         # Names first: what refers to a resource shows its name.
         for name, resource in raw.items():
             self._values[name] = self._name_of(name, resource.get("Properties", {}))
+        if has_arns:
+            self._values |= {name: self._arn_of(name, resource) for name, resource in raw.items()}
         self.resources: dict[str, JsonObject] = {
             name: self._filled({key: value for key, value in resource.items() if key != "Metadata"})
             for name, resource in raw.items()
-            if self._holds(resource.get("Condition"))
+            if (not only or resource["Type"] in only) and self._holds(resource.get("Condition"))
         }
 
         self._rules = template.get("Rules", {})
@@ -161,6 +197,18 @@ class Filled:
         named = [str(self._filled(properties[key])) for key in _NAMES if key in properties]
         # An alias has a function's name and one of its own: <function>:<alias>.
         return ":".join(named[:2]) if named else name
+
+    def _arn_of(self, name: str, resource: JsonObject) -> str:
+        start = _ARNS.get(resource["Type"])
+        own = str(self._values[name])
+        if start is None:
+            return own
+        path = self._filled(resource["Properties"].get("Path", "/"))
+        where = start.format(
+            region=self._values["AWS::Region"], account=self._values["AWS::AccountId"], path=path
+        )
+        end = ":*" if resource["Type"] == "AWS::Logs::LogGroup" else ""
+        return f"arn:{self._values['AWS::Partition']}:{where}{own}{end}"
 
     def _holds(self, condition: str | None) -> bool:
         return condition is None or bool(self._filled(self._template["Conditions"][condition]))

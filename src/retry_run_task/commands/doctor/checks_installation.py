@@ -128,7 +128,7 @@ def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
             outside.append(one.name)
             continue
         for role in roles_of(one, inventory):
-            if role not in passed:
+            if not any(fnmatchcase(role, glob) for glob in passed):
                 barred.setdefault(role, []).append(one.name)
     if barred:
         names = list(dict.fromkeys(name for names in barred.values() for name in names))

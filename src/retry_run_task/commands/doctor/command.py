@@ -33,14 +33,17 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
       retry-run-task doctor --region eu-west-1 --region us-east-1
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.doctor import checks  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.doctor.checks_sizes import check_sizes  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared import access, discovery  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415 - as above
 
     session = access.open_session(profile)
     looked = []
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
         with talk.looking(f"Looking at {region}") as tell:
             inventory = discovery.discover(session, region, stack=stack, tell=tell)
-        looked.append((inventory, checks.examine(inventory)))
+            sizes = check_sizes(inventory, Reader(session, region))
+        looked.append((inventory, (*checks.examine(inventory), sizes)))
     if as_json:
         click.echo(json.dumps({"regions": [_as_json(*one) for one in looked]}, indent=2))
     else:

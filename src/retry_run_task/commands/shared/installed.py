@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.shared import ownership
+from retry_run_task.commands.shared import chunks, ownership
 from retry_run_task.commands.shared.inventory import Alarm, Concurrency, Stack, Topic, Unknown
 from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
@@ -42,7 +42,12 @@ def read_stack(reader: Reader, name: str) -> Stack | Unknown | None:
         reason=described.get("StackStatusReason") or "",
         outputs=MappingProxyType(outputs),
         parameters=MappingProxyType(
-            {one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters") or ()}
+            chunks.join(
+                {
+                    one["ParameterKey"]: one.get("ParameterValue", "")
+                    for one in described.get("Parameters") or ()
+                }
+            )
         ),
         resources=resources,
         is_ours=resources

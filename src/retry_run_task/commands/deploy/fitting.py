@@ -1,0 +1,157 @@
+"""Making what was chosen fit into AWS's limits of size, or saying what stands in the way.
+
+Names that were found are condensed to patterns only where they do not fit, and only to such as match nothing else in
+the account; where that cannot be, or cannot be known, somebody has to allow it. What a person gave is never changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from retry_run_task.commands.deploy import patterns
+from retry_run_task.commands.deploy.choices import FOUND
+from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.deploy.proposal import propose
+from retry_run_task.commands.deploy.sizes import to_blame
+from retry_run_task.commands.shared.inventory import Unknown
+from retry_run_task.commands.shared.names import cluster_names, family_names, role_arns
+from retry_run_task.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from retry_run_task.commands.deploy.choices import Choice
+    from retry_run_task.commands.deploy.sizes import Size, Sizer
+    from retry_run_task.commands.shared.inventory import Inventory
+    from retry_run_task.commands.shared.reader import Reader
+
+# In this order: the clusters stand beside every list of task definitions.
+_LISTS = {"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoleArns": "roles"}
+_EVERYTHING = {"Clusters": cluster_names, "TaskDefinitions": family_names, "PassRoleArns": role_arns}
+_MOST_NAMED = 10
+_MOST_IN_A_SENTENCE = 3
+_MOST_SIZES = 2
+_OPTIONS = {one.name: one.option for one in PARAMETERS}
+
+
+def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, may_widen: bool) -> Choice:
+    """Return the choice as it can be deployed, with notes on what patterns in it match.
+
+    Args:
+        choice: What was given, or found.
+        sizer: Measures the template.
+        reader: Asks the account what there is beside what was found.
+        inventory: What starts tasks.
+        may_widen: Whether patterns that are made here may match more than what was found.
+
+    Raises:
+        ConfigError: It does not fit, or only with patterns that match more than they should.
+    """
+    values, notes, wider, blamed = choice.values(), list(choice.notes), [], []
+    sources = {one.name: one.source for one in choice.parameters}
+    needed = _needed(inventory)
+    is_large = bool(sizer.too_large(values))
+    for name, called in _LISTS.items():
+        names = values[name].split(",") if values[name] else []
+        is_found = sources[name] == FOUND
+        if not (is_large and is_found) and not any(map(patterns.is_pattern, names)):
+            continue
+        there = _EVERYTHING[name](reader)
+        own = set(names) if is_found else needed[name] | set(names)
+        others: Collection[str] = () if isinstance(there, Unknown) else set(there) - own
+        if is_large and is_found:
+            condensed = _condensed(name, names, values, sizer, others)
+            if condensed is None or condensed == names:
+                continue
+            values[name] = ",".join(condensed)
+            notes.append(
+                f"the {len(names)} {called} do not fit into AWS's limits as they are, so {_listed(condensed)} "
+                f"{'stands' if len(condensed) == 1 else 'stand'} for them"
+            )
+        listed = values[name].split(",")
+        notes += _beside(name, listed, there, others, most=len(others))
+        if is_large and is_found and (sentences := _beside(name, listed, there, others)):
+            wider += sentences
+            blamed.append(name)
+    if large := sizer.too_large(values):
+        raise _too_large(large, values, sources)
+    if wider and not may_widen:
+        raise ConfigError(
+            f"{_begun('; '.join(wider))}; the names themselves are too many for AWS's limits.",
+            hint=f"Allow these patterns with --allow-patterns, or name others with {_or(values, sources, blamed)}.",
+        )
+    parameters = tuple(replace(one, value=values[one.name]) for one in choice.parameters)
+    return replace(choice, parameters=parameters, notes=tuple(dict.fromkeys(notes)))
+
+
+def _needed(inventory: Inventory) -> dict[str, set[str]]:
+    proposal = propose(inventory)
+    return {
+        "Clusters": set(proposal.clusters),
+        "TaskDefinitions": set(proposal.task_definitions),
+        "PassRoleArns": set(proposal.pass_role_arns),
+    }
+
+
+def _condensed(
+    name: str, names: list[str], values: dict[str, str], sizer: Sizer, others: Collection[str]
+) -> list[str] | None:
+    """Return names or patterns that fit, if need be such as match others, too; None if none fit."""
+    order = list(_LISTS)
+    # What is condensed later is as short as can be.
+    later = {other: values[other].partition(",")[0] for other in order[order.index(name) + 1 :]}
+
+    def fits(listed: Sequence[str]) -> bool:
+        return not sizer.too_large({**values, **later, name: ",".join(listed)})
+
+    exact = patterns.condense(names, fits, others)
+    return exact if exact is not None or not others else patterns.condense(names, fits)
+
+
+def _beside(
+    name: str,
+    listed: Sequence[str],
+    there: Sequence[str] | Unknown,
+    others: Collection[str],
+    *,
+    most: int = _MOST_NAMED,
+) -> list[str]:
+    """Return what patterns match beside what is meant, as sentences; none if nothing."""
+    globs = [one for one in listed if patterns.is_pattern(one)]
+    if not globs:
+        return []
+    if isinstance(there, Unknown):
+        return [f"what else in {name} {_listed(globs)} may match is not known ({there.action}): {there.why}"]
+    if also := patterns.matched(globs, others):
+        matches = "matches" if len(globs) == 1 else "match"
+        called = _LISTS[name].removesuffix("s") if len(also) == 1 else _LISTS[name]
+        what = f"{len(also)} {called} that no rule or schedule here needs"
+        return [f"in {name}, {_listed(globs)} also {matches} {what}: {_listed(also, most)}"]
+    return []
+
+
+def _too_large(large: Sequence[Size], values: dict[str, str], sources: dict[str, str]) -> ConfigError:
+    names = [one for one in to_blame(large) if values.get(one)]
+    counts = " and ".join(f"{values[one].count(',') + 1} in {one}" for one in names if "," in values[one])
+    return ConfigError(
+        f"So many names do not fit into AWS's limits ({counts}): {'; '.join(map(str, large[:_MOST_SIZES]))}.",
+        hint="Give patterns in the place of names, such as batch-*, or fewer names, with "
+        f"{_or(values, sources, names)}; or divide your jobs among stacks, with --stack and "
+        "--task-definitions.",
+    )
+
+
+def _or(values: dict[str, str], sources: dict[str, str], names: Sequence[str]) -> str:
+    """Return the options of lists that have more than one name, those first that were not found."""
+    long = [one for one in names if "," in values.get(one, "")] or list(names)
+    long.sort(key=lambda one: sources.get(one) == FOUND)
+    return " or ".join(_OPTIONS[one] for one in long)
+
+
+def _listed(names: Sequence[str], most: int = _MOST_IN_A_SENTENCE) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _begun(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]

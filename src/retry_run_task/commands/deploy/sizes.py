@@ -1,0 +1,218 @@
+"""AWS's limits of size, and what a deployment comes to. Nothing is asked of AWS: it would tell after some minutes.
+
+A long list is spread over the parameters, and so over the policies, that the template has for it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retry_run_task.commands.deploy.template import Filled, parse
+from retry_run_task.commands.shared.chunks import CHUNKS, parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from retry_run_task.commands.shared.inventory import Identity
+    from retry_run_task.launch.values import JsonObject
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+POLICY_MAX = 6144
+"""Characters of a managed policy; white space does not count."""
+ATTACHED_MAX = 10
+"""Managed policies of a role, unless AWS has allowed an account more."""
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+PARAMETER_MAX = 4096
+TEMPLATE_MAX = 1_000_000
+"""Bytes of a template in a bucket."""
+
+# What is measured is the variables as one JSON object: https://github.com/github-aws-runners/terraform-aws-github-runner/issues/3594
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+ENVIRONMENT_MAX = 4096
+"""Bytes of all environment variables of a function."""
+
+_MEASURED = frozenset({"AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Lambda::Function"})
+
+# The policy that the items of a list stand in, and what stands around each item there.
+_POLICIES = {
+    "TaskDefinitions": ("RecoverRunPolicy", len('"arn:*:ecs:*:*:task-definition/:*",')),
+    "PassRoleArns": ("RecoverPassPolicy", len('"",')),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large one thing would be, and how large it may be.
+
+    Attributes:
+        what: Such as ``the policy RecoverRunPolicy``.
+        has: How much it would have.
+        unit: Of what.
+        most: How much it may have.
+        because: The parameters that it grows with.
+    """
+
+    what: str
+    has: int
+    unit: str
+    most: int
+    because: tuple[str, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether AWS takes it."""
+        return self.has <= self.most
+
+    def __str__(self) -> str:
+        """Return it as a person reads it."""
+        return f"{self.what} would have {self.has:,} {self.unit}, and {self.most:,} are allowed"
+
+
+# What each grows with.
+_BECAUSE = {
+    "RecoverRunPolicy": ("TaskDefinitions", "Clusters", "Regions"),
+    "RecoverPassPolicy": ("PassRoleArns",),
+    "RecoverPolicy": ("Clusters", "Regions", "MemberAccounts"),
+    "RecoverReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
+    "RecoverKeysPolicy": ("ScheduleKeyArns",),
+    "Intake": ("TaskDefinitions", "Clusters", "Regions", "MemberAccounts"),
+    "RecoverRole": ("PassRoleArns", "TaskDefinitions"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizer:
+    """Measures what a template comes to with parameters.
+
+    Attributes:
+        text: The template's.
+        stack: The stack's name.
+        identity: Whose account it is for.
+        region: Where.
+    """
+
+    text: str
+    stack: str
+    identity: Identity
+    region: str
+
+    def spread(self, values: Mapping[str, str], before: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the template's parameters, with long lists spread over those that there are for them.
+
+        What does not fit even so stays in the last one, for `sizes` to find.
+
+        Args:
+            values: Every list whole.
+            before: The same as it is installed. What is in it comes first, so that little changes its policy: during
+                an update a policy may lose what another one does not have yet.
+        """
+        spread = dict(values)
+        for name in CHUNKS:
+            installed = {item: place for place, item in enumerate((before or {}).get(name, "").split(","))}
+            items = sorted(
+                values.get(name, "").split(","), key=lambda one: installed.get(one, len(installed))
+            )
+            spread |= self._chunks(name, items, values)
+        return spread
+
+    def sizes(self, spread: Mapping[str, str]) -> tuple[Size, ...]:
+        """Return the size of everything that AWS limits, with parameters as `spread` returns them."""
+        whole = Size(what="the template", has=len(self.text.encode()), unit="bytes", most=TEMPLATE_MAX)
+        return (whole, *_parameters(spread), *_resources(self._filled(spread).resources))
+
+    def too_large(self, values: Mapping[str, str]) -> tuple[Size, ...]:
+        """Return what AWS would not take, with every list whole."""
+        return tuple(one for one in self.sizes(self.spread(values)) if not one.fits)
+
+    def _filled(self, spread: Mapping[str, str]) -> Filled:
+        return Filled(
+            parse(self.text),
+            self.stack,
+            self.identity,
+            self.region,
+            spread,
+            only=_MEASURED,
+            has_arns=True,
+        )
+
+    def _chunks(self, name: str, items: Sequence[str], values: Mapping[str, str]) -> dict[str, str]:
+        policy, around = _POLICIES[name]
+        names = parts(name)
+        first = {one: "" for other in CHUNKS for one in parts(other)}
+        first |= {other: values.get(other, "").partition(",")[0] for other in CHUNKS}
+        found = self._filled({**values, **first}).resources.get(policy)
+        room = POLICY_MAX - (_characters(found) - len(first[name]) - around if found else 0)
+        chunks: list[list[str]] = [[]]
+        left, length = room, PARAMETER_MAX + 1
+        for item in items:
+            if (
+                chunks[-1]
+                and (left < len(item) + around or length < len(item) + 1)
+                and len(chunks) < len(names)
+            ):
+                chunks.append([])
+                left, length = room, PARAMETER_MAX + 1
+            chunks[-1].append(item)
+            left, length = left - len(item) - around, length - len(item) - 1
+        texts = [",".join(chunk) for chunk in chunks]
+        return dict(zip(names, texts + [""] * (len(names) - len(texts)), strict=True))
+
+
+def _parameters(spread: Mapping[str, str]) -> Iterator[Size]:
+    for name, value in spread.items():
+        base = name.rstrip("23456789")
+        yield Size(
+            what=f"the parameter {name}",
+            has=len(value),
+            unit="characters",
+            most=PARAMETER_MAX,
+            because=(base if base in CHUNKS else name,),
+        )
+
+
+def _resources(resources: Mapping[str, JsonObject]) -> Iterator[Size]:
+    for name, resource in resources.items():
+        because = _BECAUSE.get(name.rstrip("23456789"), ())
+        match resource["Type"]:
+            case "AWS::IAM::ManagedPolicy":
+                yield Size(
+                    what=f"the policy {name}",
+                    has=_characters(resource),
+                    unit="characters",
+                    most=POLICY_MAX,
+                    because=because,
+                )
+            case "AWS::IAM::Role":
+                yield Size(
+                    what=f"the role {name}",
+                    has=len(resource["Properties"]["ManagedPolicyArns"]),
+                    unit="policies",
+                    most=ATTACHED_MAX,
+                    because=because,
+                )
+            case "AWS::Lambda::Function":
+                variables = resource["Properties"]["Environment"]["Variables"]
+                yield Size(
+                    what=f"the environment of {name}",
+                    has=len(json.dumps(variables, separators=(",", ":")).encode()),
+                    unit="bytes",
+                    most=ENVIRONMENT_MAX,
+                    because=because,
+                )
+            case _:
+                pass
+
+
+def _characters(policy: JsonObject) -> int:
+    """Return how many characters IAM counts."""
+    document = json.dumps(policy["Properties"]["PolicyDocument"], separators=(",", ":"), ensure_ascii=False)
+    return len(re.sub(r"\s", "", document))
+
+
+def to_blame(large: Iterable[Size]) -> tuple[str, ...]:
+    """Return the parameters that what is too large grows with, those that most of it grows with first."""
+    return tuple(dict.fromkeys(name for one in large for name in one.because))

@@ -1,0 +1,55 @@
+"""Whether what `deploy` would install here fits into AWS's limits of size: the same code as `deploy`'s says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retry_run_task.commands.deploy.choices import choose
+from retry_run_task.commands.deploy.fitting import fit
+from retry_run_task.commands.deploy.sizes import Sizer
+from retry_run_task.commands.deploy.template import carried
+from retry_run_task.commands.doctor.check import ng, ok, skip
+from retry_run_task.commands.shared.inventory import Stack
+from retry_run_task.errors import ConfigError
+
+if TYPE_CHECKING:
+    from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.inventory import Inventory
+    from retry_run_task.commands.shared.reader import Reader
+
+SIZES = "sizes"
+
+
+def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Check:
+    """Return whether it fits.
+
+    Args:
+        inventory: What there is.
+        reader: Asks the account what patterns would match.
+        template: The template's text; empty for the one that the package carries.
+    """
+    stack = inventory.stack
+    installed = stack.parameters if isinstance(stack, Stack) and stack.is_ours is True else {}
+    try:
+        text = template or carried("template.yaml").decode()
+        choice = choose(inventory, reader, flags={}, file={}, installed=installed)
+    except ConfigError as error:
+        return skip(SIZES, f"They are not known, since deploy refuses something else first: {_said(error)}")
+    sizer = Sizer(text=text, stack=inventory.stack_name, identity=inventory.identity, region=inventory.region)
+    if not sizer.too_large(choice.values()):
+        return ok(SIZES, "What deploy would install fits into AWS's limits.")
+    try:
+        fitted = fit(choice, sizer, reader, inventory, may_widen=False)
+    except ConfigError as error:
+        return ng(SIZES, f"deploy refuses: {_said(error)}", error.hint)
+    both = zip(fitted.parameters, choice.parameters, strict=True)
+    return ok(
+        SIZES,
+        "What deploy would install fits into AWS's limits with patterns in "
+        f"{' and '.join(new.name for new, old in both if new != old)}, which match nothing else now.",
+        "See them with: retry-run-task deploy --dry-run",
+    )
+
+
+def _said(error: ConfigError) -> str:
+    return str(error).removesuffix(error.hint).rstrip()

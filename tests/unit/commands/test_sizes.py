@@ -1,0 +1,388 @@
+"""What fits into AWS's limits of size: as it is, as patterns that match nothing else, or not at all."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from retry_run_task.commands.deploy import patterns, sizes
+from retry_run_task.commands.deploy.choices import Choice, choose
+from retry_run_task.commands.deploy.fitting import fit
+from retry_run_task.commands.deploy.sizes import Sizer
+from retry_run_task.commands.doctor.checks_sizes import check_sizes
+from retry_run_task.commands.shared import chunks
+from retry_run_task.commands.shared.inventory import (
+    Concurrency,
+    Identity,
+    Inventory,
+    Launcher,
+    Launchers,
+    LogGroup,
+    TaskDefinition,
+    Trail,
+    Unknown,
+)
+from retry_run_task.errors import ConfigError
+from retry_run_task.launch.values import CallerKind
+
+REGION = "ap-northeast-1"
+IDENTITY = Identity(account="123456789012", arn="arn:aws:iam::123456789012:user/me", partition="aws")
+TEXT = (Path(__file__).parents[3] / "infra" / "template.yaml").read_text(encoding="utf-8")
+ROLE = f"arn:aws:iam::{IDENTITY.account}:role"
+GROUP = f"arn:aws:logs:{REGION}:{IDENTITY.account}:log-group:trail"
+NO = Unknown(action="iam:ListRoles", why="AccessDenied: no", is_denied=True)
+
+
+class There:
+    """A reader of an account in which there is also something else."""
+
+    region = REGION
+
+    def __init__(self, families: Any = (), roles: Any = (), clusters: Any = ()) -> None:
+        self.families, self.roles, self.clusters = families, roles, clusters
+        self.asked: list[str] = []
+
+    def read_all(self, action: str, _member: str, /, **_call: Any) -> Any:
+        self.asked.append(action)
+        match action:
+            case "ecs:ListTaskDefinitionFamilies":
+                return self.families if isinstance(self.families, Unknown) else list(self.families)
+            case "ecs:ListClusters":
+                return [f"arn:aws:ecs:{REGION}:{IDENTITY.account}:cluster/{name}" for name in self.clusters]
+            case "iam:ListRoles":
+                if isinstance(self.roles, Unknown):
+                    return self.roles
+                return [{"RoleName": arn.rpartition("/")[2], "Arn": arn} for arn in self.roles]
+        raise AssertionError(action)
+
+    def read(self, action: str, /, **call: Any) -> Any:
+        assert action == "ecs:DescribeTaskDefinition"
+        name = call["taskDefinition"]
+        return {"taskDefinition": {"family": name, "taskDefinitionArn": name}}
+
+
+def named(number: int) -> str:
+    """Return a name of 25 characters."""
+    return f"shop-{('daily', 'night', 'month')[number % 3]}-report-job-{number:03}"
+
+
+def account(jobs: int, *, shares: bool = False, clusters: int = 2) -> Inventory:
+    """Return an account with jobs, each with two roles, of which all may share the one."""
+    names = [named(number) for number in range(jobs)]
+    trail = Trail(name="main", arn="arn", home_region=REGION, log_group_arn=GROUP)
+    return Inventory(
+        region=REGION,
+        identity=IDENTITY,
+        trails=(trail,),
+        log_groups=MappingProxyType({GROUP: LogGroup(name="trail")}),
+        launchers=Launchers(
+            found=tuple(
+                Launcher(
+                    kind=CallerKind.RULE,
+                    name=name,
+                    cluster=f"shop-cluster-{number % clusters}",
+                    task_definition=name,
+                )
+                for number, name in enumerate(names)
+            )
+        ),
+        task_definitions={
+            name: TaskDefinition(
+                family=name,
+                arn=name,
+                task_role_arn=f"{ROLE}/{name}-task",
+                execution_role_arn=f"{ROLE}/shared" if shares else f"{ROLE}/{name}-exec",
+            )
+            for name in names
+        },
+        concurrency=Concurrency(limit=1000, unreserved=1000),
+    )
+
+
+def sizer(stack: str = "retry-run-task") -> Sizer:
+    return Sizer(text=TEXT, stack=stack, identity=IDENTITY, region=REGION)
+
+
+def fitted(of: Inventory, there: There, *, may_widen: bool = False, **flags: str) -> Choice:
+    reader: Any = there
+    choice = choose(of, reader, flags=flags, file={}, installed={})
+    return fit(choice, sizer(), reader, of, may_widen=may_widen)
+
+
+def all_of(of: Inventory) -> There:
+    """Return an account in which there is nothing but what the jobs need."""
+    roles = {
+        role
+        for one in of.task_definitions.values()
+        if isinstance(one, TaskDefinition)
+        for role in (one.task_role_arn, one.execution_role_arn)
+    }
+    clusters = {one.cluster for one in of.launchers.found}
+    return There(list(of.task_definitions), sorted(map(str, roles)), sorted(clusters))
+
+
+def covered(names: Any, globs: str) -> bool:
+    return all(any(fnmatchcase(name, glob) for glob in globs.split(",")) for name in names)
+
+
+# IAM's 6,144 characters, CloudFormation's 4,096, and the 4 KB of an environment.
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize(
+    ("jobs", "is_exact"),
+    [(1, True), (18, True), (19, True), (31, True), (60, True), (120, True), (400, False)],
+)
+def test_however_many_jobs_there_are_they_fit_and_nothing_else_is_allowed(
+    jobs: int, is_exact: bool, shares: bool
+) -> None:
+    of = account(jobs, shares=shares)
+    there = all_of(of)
+    there.families = [*there.families, "shop", "shop-admin", "payroll"]
+    there.roles = [*there.roles, f"{ROLE}/Admin", f"{ROLE}/shop-admin", f"{ROLE}/batch/shop-daily"]
+    values = fitted(of, there).values()
+    assert sizer().too_large(values) == ()
+    for name, needed in (("TaskDefinitions", all_of(of).families), ("PassRoleArns", all_of(of).roles)):
+        assert covered(needed, values[name])
+        assert (values[name] == ",".join(sorted(needed))) is is_exact
+    for other in ("shop", "shop-admin", "payroll"):
+        assert not covered([other], values["TaskDefinitions"])
+        assert not covered([f"{ROLE}/{other}"], values["PassRoleArns"])
+    assert bool(there.asked) is not is_exact
+
+
+def test_what_is_put_in_the_place_of_names_is_told() -> None:
+    of = account(400)
+    notes = " ".join(fitted(of, all_of(of)).notes)
+    assert "the 400 task definitions do not fit into AWS's limits as they are" in notes
+    assert "the 800 roles do not fit" in notes
+    assert "also match" not in notes
+
+
+# Where every pattern that fits matches something else.
+
+# Each of them lies between two jobs, so that no pattern is free of them.
+BETWEEN = [f"{named(number)}-" for number in range(400)]
+
+
+def test_patterns_that_match_something_else_have_to_be_allowed() -> None:
+    of = account(400)
+    there = all_of(of)
+    there.families = [*there.families, *BETWEEN]
+    with pytest.raises(ConfigError) as raised:
+        fitted(of, there)
+    said = str(raised.value)
+    assert "In TaskDefinitions, shop-" in said
+    assert "also match 400 task definitions that no rule or schedule here needs" in said
+    assert f"{BETWEEN[0]}, {BETWEEN[3]}" in said
+    assert "--allow-patterns" in said
+    choice = fitted(of, there, may_widen=True)
+    assert any(all(name in note for name in BETWEEN) for note in choice.notes)
+    assert sizer().too_large(choice.values()) == ()
+
+
+def test_what_cannot_be_seen_may_be_matched() -> None:
+    of = account(400)
+    there = all_of(of)
+    there.roles = NO
+    with pytest.raises(ConfigError, match=r"iam:ListRoles\): AccessDenied: no.*--allow-patterns") as raised:
+        fitted(of, there)
+    assert "PassRoleArns" in str(raised.value)
+    choice = fitted(of, there, may_widen=True)
+    assert any("iam:ListRoles" in note for note in choice.notes)
+
+
+def test_nothing_is_asked_where_everything_fits() -> None:
+    of = account(60)
+    there = There(NO, NO)
+    assert sizer().too_large(fitted(of, there).values()) == ()
+    assert there.asked == []
+
+
+# doctor says what deploy says.
+
+
+@pytest.mark.parametrize(
+    ("jobs", "status", "words"),
+    [
+        (60, "OK", "fits into AWS's limits."),
+        (400, "OK", "with patterns in TaskDefinitions and PassRoleArns"),
+        (0, "SKIP", "nothing is known that may be started"),
+    ],
+)
+def test_doctor_knows_whether_it_fits(jobs: int, status: str, words: str) -> None:
+    of = account(jobs)
+    reader: Any = all_of(of)
+    check = check_sizes(of, reader, TEXT)
+    assert (check.status, check.name) == (status, "sizes")
+    assert words in check.why
+
+
+def test_doctor_does_not_say_ok_where_deploy_refuses() -> None:
+    of = account(400)
+    there: Any = all_of(of)
+    there.families = [*there.families, *BETWEEN]
+    check = check_sizes(of, there, TEXT)
+    assert check.status == "NG"
+    assert check.why.startswith("deploy refuses: In TaskDefinitions, shop-")
+    assert "--allow-patterns" in check.next
+
+
+# What a person gave is kept.
+
+
+def test_names_that_a_person_gave_are_not_exchanged_for_patterns() -> None:
+    of = account(400)
+    given = ",".join(named(number) for number in range(400))
+    with pytest.raises(ConfigError) as raised:
+        fitted(of, all_of(of), TaskDefinitions=given)
+    said = str(raised.value)
+    assert "400 in TaskDefinitions" in said
+    assert "patterns in the place of names" in said
+    assert "--task-definitions" in said
+    assert "--stack" in said
+    assert len(said) < 1000
+
+
+def test_patterns_that_a_person_gave_are_kept_and_what_they_match_is_told() -> None:
+    of = account(400)
+    there = all_of(of)
+    there.families = [*there.families, "shop-admin"]
+    there.roles = [*there.roles, f"{ROLE}/shop-admin"]
+    choice = fitted(of, there, TaskDefinitions="shop-*", PassRoleArns=f"{ROLE}/shop-*")
+    assert choice.values()["TaskDefinitions"] == "shop-*"
+    notes = " ".join(choice.notes)
+    assert "in TaskDefinitions, shop-* also matches 1 task definition that no rule" in notes
+    assert f"in PassRoleArns, {ROLE}/shop-* also matches 1 role that" in notes
+
+
+def test_many_clusters_are_condensed_too() -> None:
+    of = account(120, clusters=120)
+    values = fitted(of, all_of(of)).values()
+    assert sizer().too_large(values) == ()
+    assert covered({one.cluster for one in of.launchers.found}, values["Clusters"])
+
+
+# Spreading and joining.
+
+
+@pytest.mark.parametrize("jobs", [1, 60, 120])
+def test_a_list_that_is_spread_and_joined_is_the_same(jobs: int) -> None:
+    values = fitted(account(jobs), There()).values()
+    spread = sizer().spread(values)
+    assert chunks.join(spread) == values
+    assert bool(spread["PassRoleArns2"]) is (jobs > 1)
+    assert bool(spread["TaskDefinitions2"]) is (jobs == 120)
+
+
+def test_an_update_takes_nothing_from_a_policy_that_another_does_not_have_yet() -> None:
+    before = fitted(account(120), There()).values()
+    more = {
+        **before,
+        "TaskDefinitions": ",".join(sorted(["a-new-one", *before["TaskDefinitions"].split(",")])),
+    }
+    old, new = sizer().spread(before), sizer().spread(more, before)
+    assert new["TaskDefinitions"] == old["TaskDefinitions"]
+    assert new["TaskDefinitions2"] == f"{old['TaskDefinitions2']},a-new-one"
+    assert sorted(chunks.join(new)["TaskDefinitions"].split(",")) == more["TaskDefinitions"].split(",")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "joined"),
+    [
+        ({}, {}),
+        ({"TaskDefinitions": "a"}, {"TaskDefinitions": "a"}),
+        ({"TaskDefinitions": "a", "TaskDefinitions2": "", "TaskDefinitions3": ""}, {"TaskDefinitions": "a"}),
+        ({"TaskDefinitions": "a,b", "TaskDefinitions2": "c"}, {"TaskDefinitions": "a,b,c"}),
+        ({"PassRoleArns": "", "PassRoleArns3": "r"}, {"PassRoleArns": "r"}),
+        ({"Clusters": "x", "Regions": ""}, {"Clusters": "x", "Regions": ""}),
+    ],
+)
+def test_whoever_reads_a_stack_sees_whole_lists(parameters: dict[str, str], joined: dict[str, str]) -> None:
+    assert chunks.join(parameters) == joined
+
+
+# What is measured.
+
+
+def test_what_stands_in_the_place_of_a_reference_is_as_long_as_in_the_account() -> None:
+    one = next(
+        size for size in sizer("s" * 50).sizes({"TaskDefinitions": "a"}) if "Intake " in f"{size.what} "
+    )
+    longer = next(size for size in sizer("s" * 40).sizes({"TaskDefinitions": "a"}) if size.what == one.what)
+    # Its own name, recover's ARN and that of the role.
+    assert one.has - longer.has == 3 * 10
+
+
+def test_white_space_does_not_count() -> None:
+    document = {"Statement": [{"Sid": "With Space", "Action": ["a", "b"]}]}
+    assert sizes._characters({"Properties": {"PolicyDocument": document}}) == len(
+        re.sub(r"\s", "", '{"Statement":[{"Sid":"With Space","Action":["a","b"]}]}')
+    )
+
+
+def test_more_policies_than_a_role_may_have_are_found() -> None:
+    """What takes both a VPC and keys has one list less."""
+    values = {
+        "TaskDefinitions": ",".join(f"{n:05}" for n in range(320)),
+        "PassRoleArns": ",".join(f"{ROLE}/{n:03}{'x' * 28}" for n in range(240)),
+        "SubnetIds": "subnet-01234567",
+        "SecurityGroupIds": "sg-01234567",
+        "TopicKeyArn": f"arn:aws:kms:{REGION}:{IDENTITY.account}:key/1",
+    }
+    large = sizer().too_large(values)
+    assert [str(one) for one in large] == ["the role RecoverRole would have 11 policies, and 10 are allowed"]
+    assert sizer().too_large({**values, "TopicKeyArn": ""}) == ()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"MemberAccounts": ",".join(f"{n:012}" for n in range(300))},
+        {"Regions": ",".join(f"ap-northeast-{n}" for n in range(1, 100))},
+        {"Clusters": ",".join(f"a-cluster-of-mine-{n:03}" for n in range(90))},
+        {
+            "ScheduleKeyArns": ",".join(
+                f"arn:aws:kms:{REGION}:{IDENTITY.account}:key/{n:036}" for n in range(60)
+            )
+        },
+        {"ReadRules": ",".join(f"a-rule-of-mine-{n:03}" for n in range(200))},
+        {"RunbookUrl": "x" * 4100},
+    ],
+)
+def test_whatever_is_too_large_is_found(given: dict[str, str]) -> None:
+    large = sizer().too_large({"TaskDefinitions": "nightly", **given})
+    assert large
+    assert set(given) & set(sizes.to_blame(large))
+
+
+# Patterns.
+
+
+@pytest.mark.parametrize(
+    ("names", "others", "most", "expected"),
+    [
+        (["a", "b"], [], 2, ["a", "b"]),
+        (["job-1", "job-2", "x"], [], 2, ["job-*", "x"]),
+        (["job-1", "job-2", "job"], [], 1, ["job*"]),
+        (["job-11", "job-12", "job-21"], ["job-13"], 2, None),
+        (["job-11", "job-12", "job-21"], ["job-3"], 2, ["job-1*", "job-21"]),
+        (["g/a1", "g/a2", "h/a3"], [], 2, ["g/a*", "h/a3"]),
+        (["g/a", "h/a"], [], 1, None),
+        (["a", "b"], [], 1, None),
+        ([], [], 0, []),
+    ],
+)
+def test_patterns_are_as_long_as_can_be_and_never_everything(
+    names: list[str], others: list[str], most: int, expected: list[str] | None
+) -> None:
+    assert patterns.condense(names, lambda listed: len(listed) <= most, others) == expected
+
+
+def test_only_patterns_match_others() -> None:
+    assert patterns.matched(["shop-*", "x", "?y"], ["x", "shop-1", "ay", "aay"]) == ["ay", "shop-1"]
