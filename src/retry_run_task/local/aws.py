@@ -73,18 +73,14 @@ class LocalAws:
     """AWS on this machine, while the `with` block lasts.
 
     Attributes:
-        clock: Its time.
-        ecs: The model of ECS; make clusters, take capacity away, call it as a rule or schedule would.
-        logs: The log groups.
+        ecs: The model of ECS; create clusters, take capacity away, call it as a rule or schedule would.
         events: The rules on the default event bus.
-        functions: The Lambda functions.
-        durable: Their durable executions.
+        durable: The functions' durable executions.
         trail: CloudTrail's deliveries.
         lookup: CloudTrail's event history.
-        topics: The SNS topics.
         schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
-        roles: Roles in other accounts that may be taken.
-        described: What else clients can read of it.
+        roles: Roles in other accounts that may be assumed.
+        described: Everything else that clients can read.
     """
 
     def __init__(  # noqa: PLR0913 -- what an account may be like
@@ -108,15 +104,15 @@ class LocalAws:
             start: Virtual time now; None for the real time.
             account: 12 digits.
             region: The Region.
-            trail_delay: Virtual seconds, mean and spread, from a call to its record in the log group. AWS
-                names "an average of about 5 minutes":
+            trail_delay: Virtual seconds, mean and spread, from a call to its record in the log group. AWS names "an
+                average of about 5 minutes":
                 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html
             event_delay: The same to the event bus, for which AWS names no figure.
-            ways_in: Which of `logs`, `eventbridge` (CloudTrail's records as events) and `task-state-change`
-                (ECS's own events) there are.
+            ways_in: Which sources exist: `logs`, `eventbridge` (CloudTrail's records as events) and `task-state-change`
+                (ECS's own events).
             seed: Of delays and ids.
-            until_present: Whether it runs with the real time once it has caught up with it.
-            port: Where clients reach it; 0 for a free port.
+            until_present: Whether the clock continues at real speed once it has caught up with the real time.
+            port: Of the server; 0 for a free port.
         """
         if unknown := set(ways_in) - WAYS_IN:
             raise ValueError(f"ways_in has {sorted(unknown)}; expected some of {sorted(WAYS_IN)}")
@@ -163,11 +159,11 @@ class LocalAws:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            # It has an event loop since it was made, also if there is no port for a server.
+            # Its event loop exists from its creation, also if there is no port for a server.
             stack.callback(self.durable.stop)
             server = self._server = Server(self._serve, self._port)
             stack.pop_all()
-            # The last is the first to be stopped, and the first is what the others still use.
+            # Stopped in reverse order: the first is used by all others.
             for stop in (
                 self.clock.stop,
                 server.stop,
@@ -189,12 +185,12 @@ class LocalAws:
 
     @property
     def endpoint(self) -> str:
-        """The URL that clients take for AWS."""
+        """The endpoint URL for clients."""
         return f"http://{self._running.address}"
 
     @property
     def published(self) -> list[Published]:
-        """What SNS accepted, oldest first."""
+        """The messages that SNS accepted, oldest first."""
         return self.topics.published
 
     @property
@@ -203,10 +199,10 @@ class LocalAws:
         return self.topics.on_publish
 
     def place(self, *, account: str | None = None, region: str | None = None) -> Place:
-        """Return another account or Region, which is empty when it is first asked for.
+        """Return another account or Region, which is empty when it is first used.
 
-        Its calls are recorded in the same log group, as an organisation's trail for all Regions does; its events
-        stay in its own event bus, of which nothing comes here.
+        Its calls are recorded in the same log group, as by an organisation's trail for all Regions; its events stay on
+        its own event bus.
         https://docs.aws.amazon.com/awscloudtrail/latest/userguide/creating-trail-organization.html
         """
         where = (account or self.account, region or self.region)
@@ -228,10 +224,10 @@ class LocalAws:
         return self.topics.create(name)
 
     def environment(self, function: str | None = None) -> dict[str, str]:
-        """Return the environment variables that make an AWS client speak to this.
+        """Return the environment variables that connect an AWS client to this.
 
         Args:
-            function: Whose role to act with; None for a person's.
+            function: The function whose role to act with; None for a user's.
         """
         key = self.functions.get(function)[0].access_key if function else OPERATOR_KEY
         return client_environment(self._running.address, self.region, key)
@@ -287,7 +283,7 @@ class LocalAws:
             return rest_error(error)
 
     def _place_of(self, request: Request) -> Place:
-        """Return where a call goes: the account of whoever signed it, and the Region that it was signed for."""
+        """Return the account and Region of a call: those that it was signed with."""
         session = self.roles.by_access_key(request.access_key)
         return self.place(account=session.account if session else None, region=request.region)
 
@@ -374,7 +370,7 @@ class LocalAws:
         self.logs.put(function.log_group, self.functions.log_stream(function), [(None, line)])
 
     def _execution_changed(self, execution: Execution) -> None:
-        """Tell of a start or an end, and bury the event of an execution that came to nothing.
+        """Publish an event for a start or an end, and dead-letter the event of an execution that failed.
 
         https://docs.aws.amazon.com/lambda/latest/dg/durable-monitoring.html
         """

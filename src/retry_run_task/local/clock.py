@@ -1,8 +1,7 @@
 """Time for the local AWS: it starts when you say and runs as fast as you say.
 
-Everything that waits in the local AWS waits here: CloudTrail's delay, Lambda's retries, a durable
-execution's waits. So one number turns an hour of backoff into half a minute, and the order of
-events stays the order they would have.
+Everything that waits in the local AWS waits here: CloudTrail's delay, Lambda's retries, a durable execution's waits.
+One speed turns an hour of backoff into half a minute, and events keep their order.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# A condition variable cannot wait for centuries (the C library's time type overflows);
-# a timer further away than this is looked at again, once an hour.
+# A condition variable cannot wait for centuries (the C library's time type overflows), so a timer further away than
+# this is checked again once an hour.
 LONGEST_REAL_WAIT_S = 3600.0
 
 
@@ -36,16 +35,14 @@ class Timer:
     call: Callable[[], object] | None = field(compare=False)
 
     def cancel(self) -> None:
-        """Forget the callback; one that is running is not interrupted."""
+        """Cancel the callback; one that is running is not interrupted."""
         self.call = None
 
 
 class Clock:
     """A clock that runs `speed` times faster than the real one, for good or until it has caught up with it.
 
-    Its timers are on one thread.
-
-    Callbacks share that thread, so they must be short: what takes time, or waits, belongs elsewhere.
+    All callbacks run on its one thread, so they must be short and must not wait.
     """
 
     def __init__(
@@ -56,7 +53,7 @@ class Clock:
         Args:
             speed: Virtual seconds per real second.
             start: Virtual time now; None for the real time.
-            until_present: Whether it runs with the real time from the moment on when it has caught up with it.
+            until_present: Whether it continues at real speed once it has caught up with the real time.
         """
         if not speed > 0:
             raise ValueError(f"speed is {speed!r}; expected a number above 0")
@@ -66,7 +63,7 @@ class Clock:
         now = datetime.now(UTC)
         self._start = (start or now).astimezone(UTC)
         self._zero_s = time.monotonic()
-        # Real seconds until it has caught up; from then on both pass alike.
+        # Real seconds until it has caught up; from then on both run at the same speed.
         behind_s = (now - self._start).total_seconds()
         if until_present and not (speed > 1 and behind_s >= 0):
             raise ValueError(f"a clock that starts {behind_s:g} s behind at speed {speed:g} never catches up")
@@ -83,18 +80,18 @@ class Clock:
 
     @property
     def catches_up_at(self) -> datetime | None:
-        """The time at which it meets the real one; None if it goes its own way."""
+        """When it catches up with the real time; None if it never does."""
         if self._fast_s == math.inf:
             return None
         return self._start + timedelta(seconds=self._fast_s * self.speed)
 
     @property
     def reading(self) -> tuple[float, float, float, float] | None:
-        """What another process on this machine needs to know the time; None if the clock goes its own way.
+        """What another process on this machine needs to tell the same time; None if it does not follow the real time.
 
         Returns:
             ``time.monotonic()`` when it started, the seconds since 1970 that it started with, its speed, and for how
-            many real seconds it keeps that.
+            many real seconds it keeps that speed.
         """
         if self._fast_s == math.inf:
             return None
@@ -118,7 +115,7 @@ class Clock:
         return self._arm(self._elapsed_s() + seconds, call)
 
     def stop(self) -> None:
-        """Drop every timer and end the thread; returns when a running callback has finished."""
+        """Drop every timer and end the thread; return when a running callback has finished."""
         with self._changed:
             self._stopped = True
             self._heap.clear()
@@ -155,7 +152,7 @@ class Clock:
             try:
                 call()
             except Exception:
-                # One bad callback must not end time for everybody else.
+                # One failing callback must not stop the clock for all others.
                 log.exception("a timer's callback failed")
 
     def _next_call(self) -> Callable[[], object] | None:

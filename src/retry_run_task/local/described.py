@@ -1,6 +1,6 @@
-"""What else there is of an account, told rather than modelled: stacks, alarms, buckets, who hears a topic.
+"""The rest of an account, described rather than modelled: stacks, alarms, buckets, subscriptions of a topic.
 
-Whoever makes the account says what there is; clients can read it, as an operator's commands do, and change nothing.
+Whoever creates the account sets it; clients can read it, as an operator's commands do, and change nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Json = dict[str, Any]
 Form = dict[str, str]
 
 STACKS_NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
-# What an account has for its functions until it asks for more, and what Lambda keeps back for all of them.
+# The default quota of an account, and what Lambda reserves for unreserved functions.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 CONCURRENT_EXECUTIONS = 1000
 
 
-# S3 gives the policy as it was put; its content is not read here.
+# S3 returns the policy as it was put; its content is not used here.
 _BUCKET_POLICY = b'{"Version": "2012-10-17", "Statement": []}'
 
 
@@ -38,9 +38,9 @@ class Resource:
     """One resource of a stack.
 
     Attributes:
-        name: In the template.
-        type: As CloudFormation names it.
-        physical_id: What it is called in its service.
+        name: Its logical id.
+        type: CloudFormation's resource type.
+        physical_id: Its physical id.
     """
 
     name: str
@@ -53,11 +53,7 @@ class Stack:
     """A stack as CloudFormation describes it.
 
     Attributes:
-        name: Its name.
-        template: The text that it was made from.
-        parameters: By name.
-        outputs: By name.
-        resources: What it made.
+        template: Its text.
     """
 
     name: str
@@ -69,15 +65,15 @@ class Stack:
 
 @dataclass(slots=True)
 class Described:
-    """What there is, besides what the local AWS models. It is empty until somebody says what there is.
+    """The rest of an account; empty until it is set.
 
     Attributes:
         stacks: By name.
-        alarms: The topics that an alarm tells, by its name.
+        alarms: An alarm's topics, by its name.
         buckets: Names.
-        subscriptions: The addresses that hear a topic, by its ARN.
-        reserved: Of the concurrent executions, how many functions have reserved.
-        has_trail: Whether there is a trail that writes to the log group, as CloudTrail describes it.
+        subscriptions: A topic's endpoints, by its ARN.
+        reserved: How many of the concurrent executions are reserved by functions.
+        has_trail: Whether a trail writes to the log group, as CloudTrail describes it.
     """
 
     account: str
@@ -91,7 +87,7 @@ class Described:
     has_trail: bool = False
 
     def serve(self, request: Request) -> Response | None:
-        """Answer a request of a service that is all told; None if it is another's."""
+        """Answer a request of a described service; None if it is for another."""
         match request.service:
             case "s3":
                 return self._serve_bucket(request)
@@ -107,7 +103,7 @@ class Described:
     # CloudFormation. https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_Operations.html
 
     def _stack_operations(self) -> dict[str, Callable[[Form], Mapping[str, Any]]]:
-        """Return the operations on stacks that the local AWS has, by name."""
+        """Return the implemented operations on stacks, by name."""
         if not self.stacks:
             return {}
         return {
@@ -153,7 +149,7 @@ class Described:
     # CloudWatch. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 
     def _alarm_operations(self) -> dict[str, Callable[[Json], Any]]:
-        """Return the operations on alarms that the local AWS has, by name."""
+        """Return the implemented operations on alarms, by name."""
         return {
             "DescribeAlarms": lambda body: {
                 "MetricAlarms": [
@@ -168,7 +164,7 @@ class Described:
     # SNS. https://docs.aws.amazon.com/sns/latest/api/API_ListSubscriptionsByTopic.html
 
     def topic_operations(self) -> dict[str, Callable[[Form], Mapping[str, Any]]]:
-        """Return the operations on subscriptions that the local AWS has, by name."""
+        """Return the implemented operations on subscriptions, by name."""
         return {
             "ListSubscriptionsByTopic": lambda form: {
                 "Subscriptions": [
@@ -187,7 +183,7 @@ class Described:
     # CloudTrail. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Operations.html
 
     def trail_operations(self) -> dict[str, Callable[[Json], Any]]:
-        """Return the operations on trails that the local AWS has, by name."""
+        """Return the implemented operations on trails, by name."""
         if not self.has_trail:
             return {}
         arn = f"arn:aws:cloudtrail:{self.region}:{self.account}:trail/management-events"
@@ -222,7 +218,7 @@ class Described:
     # S3. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 
     def _serve_bucket(self, request: Request) -> Response:
-        """Answer whether a bucket is there, with a policy; nothing is in it, and nothing can be put there."""
+        """Answer whether a bucket exists, with its policy; it is empty and accepts no objects."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         if request.method == "HEAD" and not key:
             return Response(status=200 if bucket in self.buckets else 404)

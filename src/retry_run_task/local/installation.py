@@ -1,4 +1,4 @@
-"""The product, installed into the local AWS: what an account needs of it, and nothing else."""
+"""The product, installed into the local AWS: the resources that it needs in an account."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from retry_run_task.local.aws import LocalAws
 
 
-# As in infra/template.yaml, and more by as much as the clock is faster.
+# As in infra/template.yaml, times the clock's speed.
 CALLS_PER_SECOND = 2
 _PREFIX = "RETRY_RUN_TASK_"
 
-# What infra/template.yaml gives each function, without RETRY_RUN_TASK_, and nothing else. Everything here may be
-# started again, since the account has nothing else in it; the other values are the template's defaults.
+# The variables that infra/template.yaml gives each function, without RETRY_RUN_TASK_. Every task may be retried here,
+# because the account has no others; the other values are the template's defaults.
 _INTAKE = {
     "CALLERS": "rule,scheduler,hand-made",
     "CLUSTERS": "*",
@@ -45,13 +45,13 @@ _RECOVER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installation:
-    """What was made.
+    """The created resources.
 
     Attributes:
-        stack: Its name; part of every other name.
+        stack: Name of the installation; part of every other name.
         intake: Name of the intake function.
         recover: Name of the recover function.
-        topic_arn: Where messages for a person go.
+        topic_arn: Of the topic for messages.
     """
 
     stack: str
@@ -68,15 +68,15 @@ def install(
     subscribe: bool = True,
     python_path: Iterable[str | Path] | None = None,
 ) -> Installation:
-    """Make the two functions, the topic, the subscription filter and the rule.
+    """Create the two functions, the topic, the subscription filter and the rule.
 
     Args:
-        aws: Where.
-        stack: Name of the installation; two with different names may live beside each other.
-        settings: Settings by their environment names. Each function is given those that the template gives it; one
-            that the template gives neither is given to both.
-        subscribe: Whether the log group and the event bus are connected to intake.
-        python_path: Where the functions' modules are, such as the unpacked zip; None for where this package is.
+        aws: The local AWS.
+        stack: Name of the installation; two with different names may coexist.
+        settings: Settings by their environment names. Each function gets those that the template gives it; one that the
+            template gives neither goes to both.
+        subscribe: Whether to connect the log group and the event bus to intake.
+        python_path: Where the functions' modules are, such as the unpacked zip; None for this package's path.
     """
     made = Installation(
         stack=stack,
@@ -84,7 +84,7 @@ def install(
         recover=f"{stack}-recover",
         topic_arn=aws.topics.create(f"{stack}-notifications"),
     )
-    # recover's role cannot be asked for before the function is there, and intake knows it from its settings.
+    # recover's role can only be read once the function exists, and intake knows it from its settings.
     role_arn = f"arn:aws:iam::{aws.account}:role/{stack}-role"
     rate = f"{CALLS_PER_SECOND * aws.clock.speed:g}"
     for_recover = _RECOVER | {"STACK": stack, "TOPIC_ARN": made.topic_arn, "CALLS_PER_SECOND": rate}
@@ -127,7 +127,7 @@ def connect(aws: LocalAws, made: Installation) -> None:
 def _environment(
     own: Mapping[str, str], of_the_other: Iterable[str], settings: Mapping[str, str] | None
 ) -> dict[str, str]:
-    """Return a function's environment: its own variables, as the settings have them."""
+    """Return a function's environment: its own variables, with the values of the settings."""
     others = {f"{_PREFIX}{name}" for name in of_the_other}
     given = {name: value for name, value in (settings or {}).items() if name not in others}
     return {f"{_PREFIX}{name}": value for name, value in own.items()} | given

@@ -1,4 +1,4 @@
-"""Telling those who watch the local AWS, so that a fault of theirs is not one of AWS's."""
+"""Call observers; log what they raise."""
 
 from __future__ import annotations
 

@@ -16,26 +16,24 @@ if TYPE_CHECKING:
 
 
 class Place:
-    """What there is of an account in a Region.
+    """ECS, rules and schedules of one account in one Region.
 
     Attributes:
         account: 12 digits.
-        region: The Region.
-        ecs: Its ECS.
-        schedules: Its rules with other targets than functions of ours, and its schedules.
+        schedules: Its rules with other targets than our functions, and its schedules.
         scheduler: EventBridge Scheduler's operations on them.
     """
 
     def __init__(
         self, clock: Clock, account: str, region: str, *, invoke: Callable[[str, str], object], seed: int
     ) -> None:
-        """Make it; it is empty.
+        """Create it, empty.
 
         Args:
-            clock: When is now.
+            clock: The virtual clock.
             account: 12 digits.
             region: The Region.
-            invoke: Hands an event to a function, by name, for rules and schedules that have one as a target.
+            invoke: Sends an event to a function, by name, for rules and schedules that have one as a target.
             seed: Of ids and delays.
         """
         self.account, self.region = account, region
@@ -50,7 +48,7 @@ class Place:
         self.ecs.on_call.append(lambda _: self.follow())
 
     def follow(self) -> None:
-        """Wake ECS when its next task changes by itself."""
+        """Set a timer for ECS's next transition."""
         with self._lock:
             due = self.ecs.next_change()
             if self._timer is not None:

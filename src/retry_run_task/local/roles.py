@@ -1,7 +1,7 @@
-"""Roles that another account's role may take: STS's AssumeRole, as far as the way into other accounts goes.
+"""Roles for other accounts: STS's AssumeRole, as far as access to other accounts needs it.
 
-A role that is not there and a role that does not let the caller in are refused alike, with the words that AWS has
-for both, so that nobody learns which roles there are.
+A role that does not exist and one that does not trust the caller are refused with the same text, as in AWS, so that no
+caller learns which roles exist.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _SESSION_NAME = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
-# The most for a role that is taken with another role's credentials, and the default of any.
+# The maximum for role chaining, and the default of any role.
 _HOUR_S = 3600
 
 
@@ -30,9 +30,8 @@ class Role:
     """A role's trust policy.
 
     Attributes:
-        arn: The role's ARN.
-        trusts: ARN of the one role that may take it.
-        external_id: What that role has to say.
+        trusts: ARN of the one role that may assume it.
+        external_id: The external id that the caller must send.
     """
 
     arn: str
@@ -42,12 +41,12 @@ class Role:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """Somebody who has taken a role.
+    """A session of an assumed role.
 
     Attributes:
         role_arn: The role.
         name: The session's name.
-        access_key: What its calls are signed with.
+        access_key: The key that its calls are signed with.
     """
 
     role_arn: str
@@ -61,11 +60,11 @@ class Session:
 
 
 class Roles:
-    """The roles of other accounts, and who has taken them.
+    """The roles of other accounts, and their sessions.
 
     Attributes:
-        sessions: Everybody who has taken one, in order.
-        lifetime_s: How long the credentials are valid, in real seconds: those who use them go by their own clock.
+        sessions: All sessions, in order.
+        lifetime_s: How long the credentials are valid, in real seconds: clients use their own clock.
     """
 
     def __init__(self) -> None:
@@ -79,11 +78,11 @@ class Roles:
         self._roles[role.arn] = role
 
     def delete(self, arn: str) -> None:
-        """Delete a role; whoever has taken it keeps it until the credentials end."""
+        """Delete a role; existing sessions last until their credentials end."""
         del self._roles[arn]
 
     def by_access_key(self, key: str | None) -> Session | None:
-        """Find whose credentials these are."""
+        """Return the session that these credentials are of."""
         return next((session for session in self.sessions if session.access_key == key), None)
 
     def assume(self, form: Mapping[str, str], identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,10 +90,10 @@ class Roles:
 
         Args:
             form: The call.
-            identity: Who calls, as CloudTrail's ``userIdentity``.
+            identity: The caller, as CloudTrail's ``userIdentity``.
 
         Raises:
-            AwsError: What AWS's SDK would raise.
+            AwsError: An error that AWS's SDK would raise.
         """
         arn, name, external_id = (form.get(key, "") for key in ("RoleArn", "RoleSessionName", "ExternalId"))
         for key, value, pattern in (

@@ -1,10 +1,10 @@
-"""The local AWS's front door: HTTP on loopback, and the wire formats that AWS's clients speak.
+"""The local AWS's server: HTTP on loopback, and the wire formats of AWS's clients.
 
-Nothing here knows what a task or a function is. A service is a function from `Request` to
-`Response`; what it raises as `AwsError` is spelled as the service's protocol spells errors.
+Nothing here knows about tasks or functions. A service is a function from `Request` to `Response`; an `AwsError` is
+encoded by the service's protocol.
 
-Signatures are not checked: every client on this machine may call. The access key id in the
-`Authorization` header says who calls (`Request.access_key`).
+Signatures are not checked: every client on this machine may call. The access key id in the `Authorization` header
+identifies the caller (`Request.access_key`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SERVER_ERROR = 500
 # Credential=<access key id>/<date>/<Region>/<service>/aws4_request
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
 CREDENTIAL = re.compile(r"Credential=([^/,\s]+)/(?:[^/,\s]*/([^/,\s]+)/([^/,\s]+))?")
-# So much more than any request these services take that refusing one is still theirs.
+# Well above any request that these services accept, so that refusing a large one is left to them.
 MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
@@ -54,26 +54,26 @@ class Request:
 
     @property
     def access_key(self) -> str | None:
-        """The access key id that signed the request; None if nobody did."""
+        """The access key id that signed the request; None if it is not signed."""
         found = CREDENTIAL.search(self.headers.get("Authorization") or "")
         return found.group(1) if found else None
 
     @property
     def region(self) -> str | None:
-        """The Region that the request was signed for; None if nobody did."""
+        """The Region that the request was signed for; None if it is not signed."""
         found = CREDENTIAL.search(self.headers.get("Authorization") or "")
         return found.group(2) if found else None
 
     @property
     def service(self) -> str | None:
-        """The service that the request was signed for; None if nobody did."""
+        """The service that the request was signed for; None if it is not signed."""
         found = CREDENTIAL.search(self.headers.get("Authorization") or "")
         return found.group(3) if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One HTTP answer. A status of 0 hangs up without an answer, as a lost connection looks."""
+    """One HTTP answer. A status of 0 closes the connection without an answer, as if it was lost."""
 
     status: int = 200
     body: bytes = b""
@@ -81,7 +81,7 @@ class Response:
 
 
 class AwsError(Exception):
-    """An error as AWS names it.
+    """An AWS error.
 
     Attributes:
         code: The name of the exception shape.
@@ -114,7 +114,7 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
 
 
 def rest_error(error: AwsError) -> Response:
-    """Spell an error as the rest-json services do: its name in a header.
+    """Return an error in the rest-json form: its name in a header.
 
     https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization
     """
@@ -189,7 +189,7 @@ def _xml(value: Any) -> str:
 
 
 def unknown_operation(name: str) -> AwsError:
-    """Say what is missing, so that nobody looks for the fault in their own call."""
+    """Return the error for an operation that is not implemented, which says so."""
     return AwsError("UnknownOperationException", f"the local AWS does not have the operation {name}")
 
 
@@ -200,10 +200,10 @@ class Server:
     """
 
     def __init__(self, serve: Callable[[Request], Response], port: int = 0) -> None:
-        """Take the port; 0 for a free one.
+        """Bind the port; 0 for a free one.
 
         Raises:
-            OSError: Somebody else has it.
+            OSError: The port is in use.
         """
         self._http = _HttpServer(serve, port)
         self._thread = threading.Thread(
@@ -224,7 +224,7 @@ class Server:
         self._thread.start()
 
     def stop(self) -> None:
-        """Refuse new connections, cut the open ones, and wait for their threads."""
+        """Refuse new connections, close the open ones, and wait for their threads."""
         if self._thread.ident is not None:
             self._http.shutdown()
             self._thread.join()

@@ -1,4 +1,4 @@
-"""SNS: topics that remember what was published, with SNS's rules for what may be."""
+"""SNS: topics that remember what was published, with SNS's rules for messages."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class Published:
     Attributes:
         topic: The topic's ARN.
         subject: None if it was sent without.
-        message: What every subscription gets that has no form of its own.
-        by_protocol: The forms: for ``default``, and for protocols such as ``https``.
+        message: The default form.
+        by_protocol: All forms: ``default``, and protocols such as ``https``.
         attributes: Text by name.
         time: The virtual time.
     """
@@ -52,7 +52,7 @@ class Topics:
     """The topics of one account and Region.
 
     Attributes:
-        published: What was accepted, oldest first.
+        published: Accepted messages, oldest first.
         on_publish: Called with each message that is accepted.
     """
 
@@ -63,12 +63,12 @@ class Topics:
         self._arns: set[str] = set()
 
     def create(self, name: str) -> str:
-        """Create a topic, unless it is there, and return its ARN."""
+        """Create a topic, unless it exists, and return its ARN."""
         self._arns.add(self._prefix + name)
         return self._prefix + name
 
     def operations(self) -> dict[str, Callable[[Form], Form]]:
-        """Return the operations that the local AWS has, by name."""
+        """Return the implemented operations, by name."""
         return {"Publish": self._publish, "CreateTopic": lambda form: {"TopicArn": self.create(form["Name"])}}
 
     def _publish(self, form: Form) -> Form:
@@ -99,7 +99,7 @@ class Topics:
 
 
 def _forms(text: str) -> dict[str, str]:
-    """Return a message's form for each protocol, of which there must be a default."""
+    """Return a message's form for each protocol; there must be a default."""
     try:
         forms = json.loads(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""CloudTrail's way from a call to where this system sees it: later, and possibly twice or out of order."""
+"""CloudTrail's delivery of records: late, and optionally duplicated or out of order."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ Delay = tuple[float, float]
 
 
 class Trail:
-    """Where records of calls go, and when.
+    """Delivers records of calls after a delay.
 
     Attributes:
         log_group: Name of the log group that its records are written to.
-        delays: By way in (`logs`, `eventbridge`), the mean and the spread of the delay in virtual seconds.
+        delays: By destination (`logs`, `eventbridge`), mean and spread of the delay in virtual seconds.
         out_of_order: Whether a record may overtake an earlier one.
-        duplicates: How many times more than once each record is delivered.
-        history: The records that can be looked up by now, as they came; each once.
+        duplicates: Number of extra deliveries of each record.
+        history: The records that can be looked up by now, in order of arrival; each once.
     """
 
     def __init__(
@@ -39,11 +39,11 @@ class Trail:
         delays: Mapping[str, Delay],
         seed: int,
     ) -> None:
-        """Lay the ways.
+        """Create the trail.
 
         Args:
-            clock: When is now.
-            ways: By way in, what takes a record there.
+            clock: The virtual clock.
+            ways: By destination, what delivers a record there.
             delays: See the attribute.
             seed: Of the delays.
         """
@@ -54,7 +54,7 @@ class Trail:
         self.history: list[Json] = []
         self._clock, self._ways = clock, dict(ways)
         self._random = random.Random(seed)  # noqa: S311 -- delays that must be the same in every run
-        # Of its own, so that what can be looked up does not change when what is delivered comes.
+        # Separate, so that the event history does not depend on the delays of deliveries.
         self._random_of_lookups = random.Random(seed)  # noqa: S311
         self._latest: dict[str, datetime] = {}
 
@@ -79,5 +79,5 @@ class Trail:
 
 
 def message(written: Json) -> str:
-    """Spell a record as CloudTrail writes it into a log group."""
+    """Return a record's text in a log group, as CloudTrail writes it."""
     return json.dumps(written, separators=(",", ":"))

@@ -25,8 +25,8 @@ Json = dict[str, Any]
 
 KEPT_FOR = timedelta(days=90)
 PAGE = 50
-# "The rate of lookup requests is limited to two per second, per account, per Region." Whether some may be saved up
-# is not said; here none is.
+# "The rate of lookup requests is limited to two per second, per account, per Region." Whether a burst is allowed is not
+# documented; here none is.
 CALLS_PER_S = 2.0
 
 
@@ -36,7 +36,7 @@ def _user(record: Json) -> str | None:
     return name or None
 
 
-# What an event is looked up by, and where that stands in its record.
+# The lookup attributes, and where each is in the record.
 ATTRIBUTES: Mapping[str, Callable[[Json], str | None]] = {
     "EventId": lambda record: record["eventID"],
     "EventName": lambda record: record["eventName"],
@@ -51,18 +51,18 @@ class LookupApi:
     """The event history of one account and Region.
 
     Attributes:
-        calls_per_s: How many calls are answered in a second of real time; None for any number.
+        calls_per_s: Calls answered per real second; None for no limit.
     """
 
     def __init__(self, clock: Clock, trail: Trail) -> None:
-        """Take what time it is, and where the records are."""
+        """Create it for a clock and a trail."""
         self.calls_per_s: float | None = CALLS_PER_S
         self._clock, self._trail = clock, trail
         self._free_at = 0.0
         self._lock = threading.Lock()
 
     def operations(self) -> dict[str, Callable[[Json], Any]]:
-        """Return the operations that the local AWS has, by name."""
+        """Return the implemented operations, by name."""
         return {"LookupEvents": self._lookup}
 
     def _lookup(self, body: Json) -> Json:
@@ -81,7 +81,7 @@ class LookupApi:
             raise AwsError("InvalidTimeRangeException", "StartTime is after EndTime.")
         start = max(start or now - KEPT_FOR, now - KEPT_FOR)
         found = [one for one in self._trail.history if _is_asked(one, attributes, start, end)]
-        # The store gives them as they came; the newest is given first.
+        # The history is in order of arrival; the newest comes first in an answer.
         found.sort(key=lambda one: str(one["eventTime"]), reverse=True)
         first = _first(body)
         more = {"NextToken": _token(body, first + size)} if first + size < len(found) else {}

@@ -1,8 +1,9 @@
-"""What CloudTrail writes down about a call to ECS, and how the callers that matter look in it.
+"""CloudTrail's record of a call to ECS, by kind of caller.
 
 A record has the members, and their order, of one that was captured in July 2026:
 https://github.com/aws-samples/sample-auto-map-tagger/blob/main/tests/fixtures/runtask-cloudtrail-event.json
-What the members mean: https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
+What the members mean:
+https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 LARGEST_MEMBER_BYTES = 100 * 1024
 LARGEST_TEXT_BYTES = 1024
-# Present and false in the captured record, though not sent; `dryrun` is no public parameter.
+# Present and false in the captured record, though not sent; `dryrun` is not a public parameter.
 FALSE_UNLESS_SENT = ("enableECSManagedTags", "enableExecuteCommand", "dryrun")
 EVENT_ID_SPACE = uuid.UUID("6c2f7b0e-0f0a-5d2e-9b1e-3d1f4a8f6f10")
 
@@ -46,13 +47,13 @@ SDK_AGENT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who makes a call.
+    """The caller of the API.
 
     Attributes:
         identity: ``userIdentity``, without what depends on the time of the call.
         source_ip: ``sourceIPAddress``: an address, or the name of the AWS service that calls.
         user_agent: ``userAgent``, likewise.
-        has_tls: Whether the record has ``tlsDetails``; it has none when an AWS service calls from inside.
+        has_tls: Whether the record has ``tlsDetails``; it has none if an AWS service calls from inside.
     """
 
     identity: Mapping[str, Any]
@@ -63,15 +64,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One call to the API and what came of it.
+    """One call to the API and its result.
 
     Attributes:
         operation: Name of the operation: ``RunTask``.
         body: The request as it was sent.
-        response: The answer with HTTP 200; None if an error was answered.
-        error: The error; None if there was none.
-        time: When it was made, in UTC.
-        request_id: The id that the caller got as ``x-amzn-RequestId``.
+        response: The answer with HTTP 200; None if it was an error.
+        error: None if there was none.
+        time: In UTC.
+        request_id: The ``x-amzn-RequestId`` of the answer.
     """
 
     operation: str
@@ -112,7 +113,7 @@ def lambda_caller(role: str, function: str = "recover", *, source_ip: str = "198
 def sdk_caller(
     principal: str, *, session: str = "session", source_ip: str = "198.51.100.1", user_agent: str = SDK_AGENT
 ) -> Caller:
-    """A person or program with an SDK or the AWS CLI, as an IAM user or with a role (an ARN either way)."""
+    """A user or program with an SDK or the AWS CLI, as an IAM user or with a role (an ARN either way)."""
     identity = _assumed_role(principal, session) if ":role/" in principal else _user(principal)
     return Caller(identity=identity, source_ip=source_ip, user_agent=user_agent)
 
@@ -193,7 +194,7 @@ def record(call: Call, *, event_id: str | None = None) -> Json:
         ("requestParameters", _request_parameters(call)),
         ("responseElements", None if call.response is None else _response_elements(call.response)),
     ):
-        # "Omitted" is all that is documented; that nothing stands in its place is assumed.
+        # "Omitted" is all that is documented; that nothing takes its place is assumed.
         if (
             value is None
             or len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))
@@ -229,13 +230,13 @@ def _identity_at(call: Call) -> Json:
 
 
 def _error_code(error: EcsError) -> str:
-    # Denials are seen without "Exception", other errors with it.
+    # Denials were seen without "Exception", other errors with it.
     return "AccessDenied" if error.code == "AccessDeniedException" else error.code
 
 
 def _request_parameters(call: Call) -> Json | None:
-    # Null in the denied calls that were seen (of other services). A request that could not be read
-    # has no parameters to write down.
+    # Null in the denied calls that were seen (of other services). A request that could not be read has no parameters to
+    # record.
     if call.error is not None and call.error.code in {"AccessDeniedException", "SerializationException"}:
         return None
     parameters = {name: value for name, value in call.body.items() if value is not None}
@@ -256,13 +257,13 @@ def _task(task: Mapping[str, Any]) -> Json:
         for name, value in task.items()
     }
     if written.get("overrides"):
-        # Only the request's side was seen; the shape that is hidden is the same in the answer.
+        # Only the request's side was seen; that the answer is redacted likewise is assumed.
         written["overrides"] = _hide_environment(written["overrides"])
     return written
 
 
 def _hide_environment(overrides: Mapping[str, Any]) -> Json:
-    """Put the marker in the place of every environment that was overridden; one that was not stays absent."""
+    """Replace every environment that was overridden by the marker; one that was not stays absent."""
     containers = overrides.get("containerOverrides")
     if not containers:
         return dict(overrides)

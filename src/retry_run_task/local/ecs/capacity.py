@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 ON_DEMAND = "FARGATE"
 SPOT = "FARGATE_SPOT"
 FARGATE = frozenset({ON_DEMAND, SPOT})
-"""Names that are capacity providers everywhere and need no instances of ours."""
+"""Names that are capacity providers everywhere and need no container instances."""
 
 
 @dataclass(slots=True, eq=False)
 class Pool:
     """The slots of one zone and provider from one ``Capacity.set`` to the next.
 
-    A task that holds a slot holds its pool, so that a slot taken before an outage was declared does
-    not become a free slot inside the outage when that task ends.
+    A task that holds a slot holds its pool, so that a slot taken before an outage does not become a free slot inside
+    the outage when that task ends.
 
     Attributes:
         size: How many tasks fit; None for no limit.
@@ -35,15 +35,15 @@ class Pool:
 
 
 class Capacity:
-    """Slots per (zone, provider), without limit until a scenario says otherwise, and vCPU quotas.
+    """Slots per (zone, provider), without limit until a scenario sets one, and vCPU quotas.
 
     Providers are ``FARGATE``, ``FARGATE_SPOT``, ``EC2`` and the names of other capacity providers.
 
     Attributes:
-        reason: What ECS says where there is no room; None for its words about Fargate or about an instance.
-        first_place: In which of a request's places a task is tried first: given the number of the task, from 0
-            on, and of the places. Each task begins with another one unless replaced.
-        launch_rates: How many tasks may be launched, by provider; without limit for those that are not named.
+        reason: ECS's reason if there is no room; None for its texts about Fargate or about an instance.
+        first_place: Index of the zone in which a task is tried first, from the task's number (from 0) and the number of
+            zones. By default each task begins with another one.
+        launch_rates: Rate limits of task launches, by provider; others are not limited.
     """
 
     def __init__(self, launch_rates: Mapping[str, TokenBucket] | None = None) -> None:
@@ -55,7 +55,7 @@ class Capacity:
         self._vcpus: dict[str, float] = {}
 
     def set(self, zone: str, provider: str, free_slots: int | None) -> None:
-        """Let this many more tasks start, whoever runs there now; None for no limit, 0 for an outage."""
+        """Allow this many more tasks to start, whatever is running; None for no limit, 0 for an outage."""
         if free_slots is not None and free_slots < 0:
             raise ValueError(f"free_slots is {free_slots}; expected 0 or more, or None for no limit")
         self._pools[zone, provider] = Pool(size=free_slots)
@@ -66,7 +66,7 @@ class Capacity:
         return None if pool is None or pool.size is None else pool.size - pool.used
 
     def take(self, zone: str, provider: str) -> Pool | None:
-        """Occupy a slot and return what gives it back; None if there is no free slot."""
+        """Occupy a slot and return its pool; None if there is no free slot."""
         pool = self._pools.get((zone, provider))
         if pool is None:
             pool = self._pools[zone, provider] = Pool()
@@ -102,7 +102,7 @@ class Capacity:
         return self._vcpus.get(provider, 0.0)
 
     def use_vcpus(self, provider: str, vcpus: float) -> None:
-        """Count a task in, or out again with a negative number."""
+        """Add to the vCPUs in use; negative to release them."""
         self._vcpus[provider] = self._vcpus.get(provider, 0.0) + vcpus
 
 
@@ -119,14 +119,14 @@ class TokenBucket:
         self._filled_at: datetime | None = None
 
     def take(self, now: datetime) -> bool:
-        """Take a token and say whether there was one; a rate of None always has one."""
+        """Take a token; return whether there was one. A rate of None always has one."""
         if not self.has_one(now):
             return False
         self._tokens -= 1.0
         return True
 
     def has_one(self, now: datetime) -> bool:
-        """Say whether ``take`` would find a token."""
+        """Tell whether ``take`` would find a token."""
         if self._rate is None:
             self._tokens = self._burst
             return True
@@ -138,9 +138,9 @@ class TokenBucket:
 
 
 def launch_rates(region: str) -> dict[str, TokenBucket]:
-    """Return how many tasks an account may launch on Fargate in a Region: 20 a second in some, 5 in all others.
+    """Return the rate limits of task launches on Fargate in a Region: 20 a second in some, 5 in all others.
 
-    On-demand and Spot apart, with five times as many at once.
+    On-demand and Spot count separately, with a burst of five times the rate.
     https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
     """
     rate = 20 if region in _LAUNCHES_20_A_S else 5
@@ -163,10 +163,10 @@ class Share(NamedTuple):
 
 
 def providers_for(strategy: Sequence[Share], count: int) -> list[str]:
-    """Say which provider each of ``count`` tasks goes to: bases first, then by weight.
+    """Return the provider of each of ``count`` tasks: bases first, then by weight.
 
-    A provider that is short of capacity is not replaced by another one: Fargate does not fall back
-    from Spot to on-demand.
+    A provider that is short of capacity is not replaced by another one: Fargate does not fall back from Spot to
+    on-demand.
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
     (base and weight), https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 

@@ -1,8 +1,8 @@
-"""What ECS remembers of a client token: which request it stands for, and what came of it.
+"""ECS's client tokens: the request that each was used for, and its result.
 
-Documented at https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html: the
-scope is the cluster; the same token with the same parameters gives the original result; with others,
-``ConflictException``; a token lives for the lower of 24 hours and the life of its tasks plus an hour.
+Documented at https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html: the scope is the
+cluster; the same token with the same parameters gives the original result; with others, ``ConflictException``; a token
+lives for the lower of 24 hours and the life of its tasks plus an hour.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 LONGEST_LIFE = timedelta(hours=24)
 LIFE_AFTER_STOP = timedelta(hours=1)
 FAILURE_DETAIL_FOR = timedelta(hours=1)
-# The token, and the cluster, which is the scope and may be written as name or ARN.
+# The token itself, and the cluster, which is the scope and may be given as name or ARN.
 NOT_PARAMETERS = frozenset({"clientToken", "cluster"})
 _SORTED = json.JSONEncoder(sort_keys=True)
 
 
 def parameters_of(body: Mapping[str, Any]) -> str:
-    """Write what must be equal for two requests to be the same request."""
+    """Return the text that is equal for two equal requests."""
     rest = {name: value for name, value in body.items() if name not in NOT_PARAMETERS and value is not None}
     return _SORTED.encode(rest)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """A request that ECS has acted on, and the result."""
+    """A request that ECS has carried out, and its result."""
 
     parameters: str
     tasks: tuple[Task, ...]
@@ -46,7 +46,7 @@ class Remembered:
     time: datetime
 
     def expires_at(self) -> datetime:
-        """Return when the token is free again, as far as is known now: a task may still stop."""
+        """Return when the token expires, as far as known: a task may still stop."""
         longest = self.time + LONGEST_LIFE
         # A result without tasks has no life to add an hour to; that it lasts 24 hours is assumed.
         if not self.tasks:
@@ -59,21 +59,21 @@ class Remembered:
         return min(longest, last_stop + LIFE_AFTER_STOP)
 
     def replay(self, now: datetime) -> dict[str, Any]:
-        """Give the original result again, as far as ECS still knows it.
+        """Return the original result again, as far as ECS still knows it.
 
-        Documented is a result with tasks and failures. That the failures of a call that placed
-        nothing are replayed as well, instead of the call being tried again, is assumed from it.
+        A result with tasks and failures is documented. That the failures of a call that placed nothing are also
+        replayed, instead of the call being tried again, is assumed from it.
 
-        A task that has been stopped "for under an hour" is its ARN and statuses. What becomes of one
-        stopped for longer, while others of the same request still run, is not documented; here it
-        stays, because dropping it would make the caller start it again.
+        A task that has been stopped "for under an hour" is its ARN and statuses. For one stopped longer, while others
+        of the same request still run, nothing is documented; here it stays, because dropping it would make the caller
+        start it again.
         """
         tasks = [
             task.describe() if task.stopped_at is None else task.describe_briefly() for task in self.tasks
         ]
         if now - self.time > FAILURE_DETAIL_FOR:
-            # "Failures that are over an hour old only include the number of failed tasks": the answer
-            # has no member for a number, so entries without members are what is left to count.
+            # "Failures that are over an hour old only include the number of failed tasks": the answer has no member for
+            # a number, so it has entries without members.
             return {"tasks": tasks, "failures": [{} for _ in self.failures]}
         return {"tasks": tasks, "failures": [copy_json(failure) for failure in self.failures]}
 
@@ -86,17 +86,17 @@ class ClientTokens:
         self._by_age: deque[tuple[tuple[str, str], Remembered]] = deque()
 
     def replay(self, cluster: str, token: str, parameters: str, now: datetime) -> dict[str, Any] | None:
-        """Return the result that this token stands for; None if the token is free.
+        """Return the recorded result of a token; None if the token is free.
 
         Raises:
-            EcsError: ``ConflictException``: the token stands for another request.
+            EcsError: ``ConflictException``: the token was used for another request.
         """
         self._forget(now)
         known = self._known.get((cluster, token))
         if known is None or now >= known.expires_at():
             return None
         if known.parameters != parameters:
-            # The words are those of the API's reference; what the service says has not been seen.
+            # The text of the API reference; the service's own was not seen.
             # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
             raise EcsError(
                 "ConflictException",
@@ -107,7 +107,7 @@ class ClientTokens:
         return known.replay(now)
 
     def remember(self, cluster: str, token: str, known: Remembered) -> None:
-        """Bind a token to what was done."""
+        """Bind a token to a request and its result."""
         key = (cluster, token)
         self._known[key] = known
         self._by_age.append((key, known))

@@ -1,4 +1,4 @@
-"""The sizes of task that Fargate has, and how requests write them.
+"""The task sizes of Fargate, and how requests write them.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 """
@@ -32,7 +32,7 @@ MEMORY_MIB: dict[int, Container[int]] = {
 
 
 def cpu_units(cpu: str) -> int:
-    """Read ``1024`` or ``1 vCPU``; what is neither is 0.
+    """Read ``1024`` or ``1 vCPU``; 0 for any other text.
 
     >>> cpu_units("256"), cpu_units(".25 vCPU"), cpu_units("plenty")
     (256, 256, 0)
@@ -41,12 +41,12 @@ def cpu_units(cpu: str) -> int:
 
 
 def memory_mib(memory: str) -> int:
-    """Read ``3072`` or ``3 GB``; what is neither is 0."""
+    """Read ``3072`` or ``3 GB``; 0 for any other text."""
     return _read(memory, "gb", MIB_PER_GB)
 
 
 def is_fargate_size(cpu: str, memory: str) -> bool:
-    """Say whether Fargate has a task of this size.
+    """Tell whether Fargate has a task of this size.
 
     >>> is_fargate_size("256", "512"), is_fargate_size("512", "512"), is_fargate_size("1 vCPU", "2 GB")
     (True, False, True)

@@ -1,7 +1,7 @@
-"""What a scenario makes go wrong in the next calls: throttles, lost answers, failures, refusals.
+"""Faults that a scenario injects into the next calls: throttles, lost answers, failures, refusals.
 
-Each fault is a number of calls (or tasks) and what happens to them; each is used up in the order in
-which it was set. Nothing happens by chance.
+Each fault applies to a number of calls (or tasks); faults are used up in the order in which they were set. Nothing is
+random.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class FailedPlacement:
 
     Attributes:
         reason: Text of every entry of ``failures[]``.
-        arn: What the entries are about; None to let the reason decide.
+        arn: What the entries are about; None to derive it from the reason.
         detail: ``failures[].detail``; None to leave it out.
-        entries: How many entries; None for one for each task asked for. On EC2 the number is not
-            that of the missing tasks, which is why a caller must not count entries.
+        entries: How many entries; None for one for each task asked for. On EC2 the number is not that of the missing
+            tasks, which is why a caller must not count entries.
     """
 
     reason: str
@@ -51,8 +51,8 @@ class FailedStart:
     """A task that is accepted and then stops before it runs.
 
     Attributes:
-        status: The state in which it fails: ``PROVISIONING``, as without a network interface, or ``PENDING``,
-            as without an image.
+        status: The state in which it fails: ``PROVISIONING``, as without a network interface, or ``PENDING``, as
+            without an image.
         after: How long after its creation; None for the end of that state.
     """
 
@@ -63,7 +63,7 @@ class FailedStart:
 
 
 class _Supply(Generic[T]):
-    """The next so many get this value, the so many after them get the next one."""
+    """A queue of values, each for a number of uses."""
 
     def __init__(self) -> None:
         self._left: deque[tuple[int, T]] = deque()
@@ -94,7 +94,7 @@ class _Supply(Generic[T]):
 
 
 class Faults:
-    """The faults that are still to come."""
+    """The faults of the next calls."""
 
     def __init__(self) -> None:
         self._throttled: _Supply[bool] = _Supply()
@@ -111,7 +111,7 @@ class Faults:
             self._throttled_until = until
 
     def lose_answers(self, calls: int) -> None:
-        """Do what the next acceptable calls ask for, and answer ``ServerException`` all the same."""
+        """Carry out the next acceptable calls, but answer ``ServerException``."""
         self._lost.add(calls, value=True)
 
     def fail_next(
@@ -127,7 +127,7 @@ class Faults:
         self._placements.add(calls, FailedPlacement(reason=reason, arn=arn, detail=detail, entries=entries))
 
     def raise_next(self, calls: int, code: str, message: str, status: int = 400, **extra: object) -> None:
-        """Refuse the next calls with this exception, before ECS looks at what they ask for."""
+        """Refuse the next calls with this exception, before ECS validates them."""
         self._refusals.add(calls, Refusal(code=code, message=message, status=status, extra=extra))
 
     def fail_to_start(
@@ -139,34 +139,34 @@ class Faults:
         status: str = "PROVISIONING",
         after: timedelta | None = None,
     ) -> None:
-        """Stop the next tasks that are placed before they run (see ``FailedStart``)."""
+        """Stop the next placed tasks before they run (see ``FailedStart``)."""
         failed = FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, status=status, after=after)
         self._starts.add(tasks, failed)
 
     def clear(self) -> None:
-        """Let nothing more go wrong."""
+        """Remove all faults."""
         for supply in (self._throttled, self._lost, self._refusals, self._placements, self._starts):
             supply.clear()
         self._throttled_until = None
 
     def is_throttled(self, now: datetime) -> bool:
-        """Use up a throttle, and say whether there was one."""
+        """Use up a throttle; return whether there was one."""
         if self._throttled_until is not None and now < self._throttled_until:
             return True
         return self._throttled.next() is not None
 
     def is_answer_lost(self) -> bool:
-        """Use up a lost answer, and say whether there was one."""
+        """Use up a lost answer; return whether there was one."""
         return self._lost.next() is not None
 
     def next_refusal(self) -> Refusal | None:
-        """Use up and return what the next call is refused with."""
+        """Use up and return the refusal of the next call."""
         return self._refusals.next()
 
     def next_failed_placement(self) -> FailedPlacement | None:
-        """Use up and return why the next call places nothing."""
+        """Use up and return the failure of the next call."""
         return self._placements.next()
 
     def next_failed_start(self) -> FailedStart | None:
-        """Use up and return how the next task fails to start."""
+        """Use up and return the failed start of the next task."""
         return self._starts.next()

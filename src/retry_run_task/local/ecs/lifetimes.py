@@ -1,4 +1,4 @@
-"""How tasks move from PROVISIONING to STOPPED, each at its own time, and are forgotten an hour later."""
+"""The transitions of tasks from PROVISIONING to STOPPED, each at its own time, and their removal an hour later."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STOPPED_FOR = timedelta(hours=1)
 
 
 class Lifetimes:
-    """The changes that are still to come, in the order of their times."""
+    """The pending transitions, in the order of their times."""
 
     def __init__(
         self,
@@ -31,10 +31,10 @@ class Lifetimes:
         on_stop: Callable[[Task], None],
         on_forget: Callable[[Task], None],
     ) -> None:
-        """Make one without tasks.
+        """Begin without tasks.
 
         Args:
-            on_change: Called after each change of a status, with the time it happened.
+            on_change: Called after each change of a status, with its time.
             on_stop: Called when a task has become STOPPED: its slot is free.
             on_forget: Called an hour later.
         """
@@ -46,13 +46,13 @@ class Lifetimes:
         self._stopped: deque[Task] = deque()
 
     def begin(self, task: Task) -> None:
-        """Take up a task that was just accepted."""
+        """Schedule the transitions of a task that was just accepted."""
         after = _until_failure(task, "PROVISIONING")
         self._schedule(task, task.created_at + (task.lifecycle.provisioning_for if after is None else after))
         self._on_change(task, task.created_at)
 
     def advance(self, now: datetime) -> None:
-        """Let every change happen that is due by now."""
+        """Carry out every transition that is due."""
         while self._due and self._due[0][0] <= now:
             when, number, task = heapq.heappop(self._due)
             if task.due == number:
@@ -64,7 +64,7 @@ class Lifetimes:
             self._on_forget(self._stopped.popleft())
 
     def next_change(self) -> datetime | None:
-        """Return when the next status changes by itself; None if none will."""
+        """Return when the next transition is due; None if none is."""
         while self._due and self._due[0][2].due != self._due[0][1]:
             heapq.heappop(self._due)
         return self._due[0][0] if self._due else None
@@ -72,7 +72,7 @@ class Lifetimes:
     def stop(
         self, task: Task, when: datetime, code: str, reason: str, *, exit_code: int | None = None
     ) -> None:
-        """Begin to stop a task, for the first reason that comes; one that is stopping goes on as it is."""
+        """Begin to stop a task; the first reason counts, and a task that is stopping stays as it is."""
         if task.desired_status == "STOPPED":
             return
         task.desired_status, task.stopping_at = "STOPPED", when
@@ -81,7 +81,7 @@ class Lifetimes:
         self._go_down(task, when)
 
     def _go_down(self, task: Task, when: datetime) -> None:
-        """Let a task enter the next state on its way to STOPPED."""
+        """Move a task to the next state on its way to STOPPED."""
         if not task.still:
             self._finish(task, when)
             return
@@ -90,7 +90,7 @@ class Lifetimes:
         self._enter(task, status, when)
 
     def _step(self, task: Task, when: datetime) -> None:
-        """Take the next step of a task's life."""
+        """Carry out the next transition of a task."""
         life, status = task.lifecycle, task.last_status
         if task.desired_status == "STOPPED":
             self._go_down(task, when)
@@ -134,5 +134,5 @@ class Lifetimes:
 
 
 def _until_failure(task: Task, status: str) -> timedelta | None:
-    """Return how long after its creation a task fails to start in this state, if that was said."""
+    """Return how long after its creation a task fails to start in this state; None if no fault says so."""
     return task.fate.after if task.fate is not None and task.fate.status == status else None

@@ -1,4 +1,4 @@
-"""Where the tasks of a request go, or why they do not: zones, providers, quotas."""
+"""Placement: zones, providers and quotas for the tasks of a request, or why there is no room."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ ABOUT_AN_INSTANCE = re.compile(r"RESOURCE:|AGENT|ATTRIBUTE|LOCATION|MemberOf ")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """A request that ECS accepts: what is left is to find room.
+    """A request that ECS accepts; only room is still to be found.
 
     Attributes:
-        providers: For each task its capacity provider; None where the launch type says it all.
+        providers: For each task its capacity provider; None if only the launch type counts.
         places: Subnets and their zones; the subnet is None for network modes that have none.
     """
 
@@ -75,11 +75,11 @@ def accept(
     """Read a request, or refuse it as ECS would.
 
     Args:
-        body: The request; its types are checked already.
-        cluster: What it names as its cluster.
-        find_definition: Finds what it names as its task definition.
+        body: The request; its types are already checked.
+        cluster: The cluster that it names.
+        find_definition: Finds the task definition that it names.
         zones: Zone of each subnet that exists.
-        zone_without_subnets: The zone of instances where no subnet says more.
+        zone_without_subnets: The zone of instances if there are no subnets.
     """
     count = check_request(body)
     definition = find_definition(body.get("taskDefinition"))
@@ -112,7 +112,7 @@ def accept(
 
 
 class Placement:
-    """Finds room for the tasks of one request after the other, beginning with another zone each time."""
+    """Places the tasks of requests, beginning with another zone each time."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class Placement:
     def place(
         self, launch: Launch, now: datetime, lifecycle: Lifecycle, zones_tried: int | None
     ) -> tuple[list[Task], list[Json]]:
-        """Return the tasks that found room, and a failure for each that did not."""
+        """Return the tasks that were placed, and a failure for each that was not."""
         if (failed := self._faults.next_failed_placement()) is not None:
             return [], self._failures(launch, failed)
         tasks: list[Task] = []
@@ -144,7 +144,7 @@ class Placement:
             if rate is not None and not rate.has_one(now):
                 if not tasks:
                     raise throttled()
-                # What ECS says of the others has not been seen.
+                # ECS's reason for the other tasks was not seen.
                 reason = reason or NO_CAPACITY
             room = None if reason else self._room(launch, key, zones_tried)
             if room is not None:
@@ -154,7 +154,7 @@ class Placement:
             elif self._capacity.reason is not None:
                 failures += self._failures(launch, FailedPlacement(reason=self._capacity.reason, entries=1))
             elif launch.launch_type == "FARGATE":
-                # There is no instance that it could be about, so it has no ARN: seen in
+                # There is no instance to name, so it has no ARN: seen in
                 # https://github.com/gchq/sleeper/issues/904
                 failures.append({"reason": reason or NO_CAPACITY})
             else:
@@ -242,6 +242,6 @@ def _tags(body: Mapping[str, Any], cluster: Cluster) -> list[Json]:
 
 
 def _platform(version: str | None) -> str:
-    # Answers name the version that LATEST stands for:
+    # Answers have the version that LATEST resolves to:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
     return "1.4.0" if version in (None, "LATEST") else str(version)

@@ -1,4 +1,4 @@
-"""The clusters, task definitions and subnets that there are, and how requests name them."""
+"""The clusters, task definitions and subnets, and how requests name them."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Cluster:
 
     Attributes:
         providers: Capacity providers that a strategy may name.
-        default_strategy: For requests that say nothing; empty for the launch type EC2.
+        default_strategy: For requests without one; empty for the launch type EC2.
         has_instances: Whether container instances are registered.
-        instances: ARN of the one instance that stands for all of a zone, by zone.
+        instances: ARN of the one instance that represents all of a zone, by zone.
         tasks: By ARN.
-        by_started_by: The same tasks by ``startedBy`` and ARN, because that is what callers look for.
+        by_started_by: The same tasks by ``startedBy`` and ARN, for ListTasks.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Cluster:
                 del self.by_started_by[task.started_by]
 
     def describe(self) -> Json:
-        """Write it as DescribeClusters does."""
+        """Return it as in DescribeClusters."""
         statuses = [task.last_status for task in self.tasks.values()]
         return {
             "clusterArn": self.arn,
@@ -100,12 +100,12 @@ class Registry:
         default_strategy: Iterable[tuple[str, int, int]] = (),
         has_instances: bool = True,
     ) -> str:
-        """Make a cluster and return its ARN; one that exists is left as it is.
+        """Create a cluster and return its ARN; one that exists is left unchanged.
 
         Args:
             name: Its name.
             capacity_providers: What a strategy may name.
-            default_strategy: Items of (provider, base, weight) for requests that say nothing; none for EC2.
+            default_strategy: Items of (provider, base, weight) for requests without one; none for EC2.
             has_instances: Whether container instances are registered, for the launch type EC2.
         """
         with self._lock:
@@ -131,7 +131,7 @@ class Registry:
         memory: str = "512",
         run_for: timedelta | None = None,
     ) -> str:
-        """Make a revision and return its ARN.
+        """Create a revision and return its ARN.
 
         Args:
             family: Its family.
@@ -141,7 +141,7 @@ class Registry:
             containers: Names.
             cpu: CPU units; 1024 are one vCPU.
             memory: MiB.
-            run_for: How long its tasks work; None to leave it to ``Ecs.lifecycle``.
+            run_for: How long its tasks run; None for ``Ecs.lifecycle``.
         """
         with self._lock:
             revisions = self._definitions.setdefault(family, {})
@@ -167,7 +167,7 @@ class Registry:
             self._definitions[definition.family][definition.revision] = replace(definition, is_active=False)
 
     def add_subnet(self, subnet: str, zone: str) -> None:
-        """Make a subnet in a zone."""
+        """Create a subnet in a zone."""
         with self._lock:
             self._subnets[subnet] = zone
 
@@ -175,7 +175,7 @@ class Registry:
         return f"arn:aws:ecs:{self.region}:{self.account}:{resource}"
 
     def _cluster(self, name: str | None) -> Cluster:
-        """Find a cluster by name or ARN; no name is ``default``, which need not exist."""
+        """Return a cluster by name or ARN; no name is ``default``, which need not exist."""
         cluster = self._clusters.get(self._local(name or "default", "cluster/"))
         if cluster is None:
             # Quoted in the tests of https://github.com/fabfuel/ecs-deploy
@@ -183,9 +183,9 @@ class Registry:
         return cluster
 
     def _definition(self, name: str | None) -> TaskDefinition:
-        """Find ``family:revision``, its ARN, or the latest ACTIVE revision of a family."""
+        """Return ``family:revision``, its ARN, or the latest ACTIVE revision of a family."""
         if not name:
-            # Seen for CreateService, which takes it in the same way.
+            # Seen for CreateService, which has the same parameter.
             raise invalid("TaskDefinition can not be blank.")
         family, _, revision = self._local(name, "task-definition/").partition(":")
         revisions = self._definitions.get(family, {})
@@ -200,14 +200,14 @@ class Registry:
         return found
 
     def _local(self, name: str, prefix: str) -> str:
-        """Return the name in an ARN of this account and Region; what is no ARN is a name already."""
+        """Return the name in an ARN of this account and Region; any other text is returned unchanged."""
         if not name.startswith("arn:"):
             return name
         _, _, _, region, account, resource = [*name.split(":", 5), "", "", "", ""][:6]
         if account != self.account:
             # Quoted in the tests of https://github.com/uktrade/platform-tools
             raise invalid("AccountIDs mismatch")
-        # What belongs to another Region is not found here: "Amazon ECS clusters are Region specific."
+        # Resources of another Region are not found here: "Amazon ECS clusters are Region specific."
         # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
         return resource.removeprefix(prefix) if region == self.region else name
 
@@ -218,7 +218,7 @@ class Registry:
         return cluster.tasks.get(self._task_arn(cluster, name))
 
     def _instance(self, cluster: Cluster, zone: str) -> str:
-        """Return the ARN of the container instance that stands for a cluster's instances in a zone."""
+        """Return the ARN of the container instance that represents a cluster's instances in a zone."""
         if zone not in cluster.instances:
             identity = f"{self._ids.getrandbits(128):032x}"
             cluster.instances[zone] = self._arn(f"container-instance/{cluster.name}/{identity}")

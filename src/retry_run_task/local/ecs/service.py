@@ -59,19 +59,19 @@ class Ecs(Registry):
     """ECS in one account and Region.
 
     Attributes:
-        capacity: Slots and quotas; see ``Capacity``.
-        faults: What goes wrong in the next calls; see ``Faults``.
+        capacity: Slots and quotas.
+        faults: Faults of the next calls.
         lifecycle: How long tasks created from now on stay in each state.
-        run_task_rate: Rate limit of RunTask; Fargate's documented one unless replaced. ``TokenBucket(None)``
-            for none. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
+        run_task_rate: Rate limit of RunTask; Fargate's documented one unless replaced. ``TokenBucket(None)`` for none.
+            https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
         read_rate: Rate limit of ListTasks and DescribeTasks together, which are "cluster resource read actions".
             https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
-        visibility_delay: How long a new task is missing from ListTasks and DescribeTasks. RunTask's page
-            warns of this and names no figure; 0 unless set.
+        visibility_delay: How long a new task is missing from ListTasks and DescribeTasks. RunTask's page warns of this
+            and names no figure; 0 unless set.
         tags: Of revisions of task definitions, by their ARN.
-        zones_tried: In how many zones of the request's subnets a task looks for room, in turn; None for
-            all of them. AWS recommends several subnets "because Amazon ECS manages capacity by
-            Availability Zone" and does not say whether one call tries them all.
+        zones_tried: In how many zones of the request's subnets a task is tried, in turn; None for all of them. AWS
+            recommends several subnets "because Amazon ECS manages capacity by Availability Zone" and does not say
+            whether one call tries them all.
         on_call: Called with every RunTask, also a refused one.
         on_task_state_change: Called with the ``detail`` of each *ECS Task State Change* event.
     """
@@ -107,28 +107,28 @@ class Ecs(Registry):
         self._default_caller = sdk_caller(f"arn:aws:iam::{account}:user/admin")
 
     def advance(self) -> None:
-        """Let every change happen that is due now, each at its own time and in order."""
+        """Carry out every transition that is due, each at its own time and in order."""
         with self._lock:
             self._lifetimes.advance(self._now())
         self._deliver()
 
     def next_change(self) -> datetime | None:
-        """Return when the next task changes its status by itself; None if none will."""
+        """Return when the next task changes its status without a call; None if none will."""
         with self._lock:
             return self._lifetimes.next_change()
 
     def run_task(
         self, body: Mapping[str, Any], caller: Caller | None = None, *, request_id: str | None = None
     ) -> Json:
-        """RunTask: place tasks, or say in ``failures`` why not.
+        """RunTask: place tasks, or report why not in ``failures``.
 
         Args:
             body: The request.
-            caller: Who calls; None for a person of the account with the AWS CLI.
-            request_id: What the caller gets as ``x-amzn-RequestId``; None to make one.
+            caller: None for a user of the account with the AWS CLI.
+            request_id: The ``x-amzn-RequestId`` of the answer; None to make one.
 
         Raises:
-            EcsError: What AWS's SDK would raise.
+            EcsError: An error that AWS's SDK would raise.
         """
         response: Json = {}
         error: EcsError | None = None
@@ -183,7 +183,7 @@ class Ecs(Registry):
         return {"tasks": tasks, "failures": failures}
 
     def list_tasks(self, body: Mapping[str, Any]) -> Json:
-        """ListTasks, oldest first. ``startedBy`` must be the only filter; ``serviceName`` is not looked at.
+        """ListTasks, oldest first. ``startedBy`` must be the only filter; ``serviceName`` is ignored.
 
         https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html. ``desiredStatus`` is no
         filter in that sense: Airflow's operator gives both.
@@ -206,7 +206,7 @@ class Ecs(Registry):
             self._count_read(now)
             cluster = self._cluster(body.get("cluster"))
             tasks = cluster.tasks if started_by is None else cluster.by_started_by.get(started_by)
-            # Most of the looks of a recovery find nothing, and long simulations have millions of them.
+            # Most looks of a recovery find nothing, and long simulations have millions of them.
             found = (
                 ()
                 if not tasks
@@ -228,7 +228,7 @@ class Ecs(Registry):
         return answer
 
     def stop_task(self, body: Mapping[str, Any]) -> Json:
-        """StopTask: the task is torn down for ``lifecycle.stopping_for``; one that has stopped stays as it is."""
+        """StopTask: the task is torn down for ``lifecycle.stopping_for``; one that has stopped is left unchanged."""
         check_types("StopTask", body)
         with self._lock:
             now = self._advanced()
@@ -237,7 +237,7 @@ class Ecs(Registry):
             if task is None:
                 # https://github.com/wazuh/wazuh/issues/25439
                 raise invalid("The referenced task was not found.")
-            # What stands there without a reason has not been seen.
+            # The text for a call without a reason was not seen.
             self._lifetimes.stop(task, now, "UserInitiated", body.get("reason") or "Task stopped by user")
             answer = {"task": task.describe()}
         self._deliver()
@@ -276,7 +276,7 @@ class Ecs(Registry):
             return {"taskDefinition": definition.describe(), "tags": []}
 
     def list_tags_for_resource(self, body: Mapping[str, Any]) -> Json:
-        """ListTagsForResource, of the revisions of task definitions alone: what a scenario has put into ``tags``."""
+        """ListTagsForResource, for revisions of task definitions only: the tags that a scenario has set."""
         check_types("ListTagsForResource", body)
         with self._lock:
             definition = self._definition(body.get("resourceArn"))
@@ -305,7 +305,7 @@ class Ecs(Registry):
         known = self._tokens.replay(cluster.name, token, parameters, now)
         if known is not None:
             return known
-        # What raises here has done nothing, so it binds no token.
+        # An error here has no effect, so it binds no token.
         response, tasks = self._launch(body, cluster, now)
         failures = tuple(copy_json(response["failures"]))
         self._tokens.remember(
@@ -350,10 +350,10 @@ class Ecs(Registry):
         self._cluster(task.cluster_arn).forget(task)
 
     def _deliver(self) -> None:
-        """Tell the observers, without the lock: they may call back.
+        """Call the observers, without the lock: they may call back.
 
-        In the order of what happened while one thread calls; threads may overtake each other here,
-        as AWS's events do on their way. ``version`` orders those of a task.
+        In order of events while one thread calls; threads may overtake each other here, as AWS's events may.
+        ``version`` orders those of a task.
         """
         while self._outbox:
             try:

@@ -1,6 +1,6 @@
-"""What the members of ECS's requests must be, as far as the service framework checks before ECS does.
+"""The types of members of ECS's requests, as far as the service framework checks them before ECS does.
 
-Members that are not here are not looked at, as JSON 1.1 services ignore members they do not know:
+Other members are ignored, as JSON 1.1 services do:
 https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 """
 
@@ -83,9 +83,9 @@ _TYPE_NAMES = {str: "a String", int: "an Integer", bool: "a Boolean"}
 
 
 def check_types(operation: str, body: Mapping[str, Any]) -> None:
-    """Refuse what cannot be read as the operation's input, as the service framework does.
+    """Refuse a body that cannot be read as the operation's input, as the service framework does.
 
-    The texts are measured on another AWS service of the same framework:
+    The texts were measured on another AWS service of the same framework:
     https://github.com/floci-io/floci/pull/2686
     """
     _check_members(body, _SHAPES[operation])
@@ -94,7 +94,7 @@ def check_types(operation: str, body: Mapping[str, Any]) -> None:
 def _check_members(value: Mapping[str, Any], expected: Json) -> None:
     for name, member in value.items():
         kind = expected.get(name)
-        # The comparison settles nearly every scalar, without a call: this runs for every request.
+        # This comparison settles nearly every scalar without a call; it runs for every request.
         if kind is not None and member is not None and type(member) is not kind:
             _check_type(member, kind)
 
@@ -126,7 +126,7 @@ def _scalar_message(value: Any, expected: type) -> str:
         case int() | float():
             found = "NUMBER_VALUE"
         case None:
-            # Of a list's element; a member may be null. What ECS says to one has not been seen.
+            # For a list's element; a member may be null. ECS's own text was not seen.
             found = "NULL_VALUE"
         case _:
             found = "STRING_VALUE"

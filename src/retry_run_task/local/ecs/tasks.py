@@ -1,4 +1,4 @@
-"""One ECS task and how far it has got, in the words of DescribeTasks and of the events it causes."""
+"""One ECS task and its state, in the words of DescribeTasks and of its events."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ NO_TIME = timedelta(0)
 class Lifecycle:
     """How long a task stays in each state. ACTIVATING, DEACTIVATING and STOPPING are skipped if they take no time.
 
-    Fargate tasks of no service were seen without those three: version 4 of one was DEPROVISIONING, with the stop
-    code and reason in it, and it was STOPPED within 30 s.
+    Fargate tasks of no service were seen without those three: version 4 of one was DEPROVISIONING, with the stop code
+    and reason in it, and it was STOPPED within 30 s.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 
     Attributes:
-        run_for: From RUNNING to the end of its work; None for as long as nobody stops it. A task
-            definition may say otherwise.
-        stopping_for: From the end of its work, from StopTask or from what keeps it from starting, to STOPPED.
-            What ``deactivating_for`` and ``killing_for`` leave of it is spent in DEPROVISIONING.
+        run_for: From RUNNING to the end of its work; None until it is stopped. A task definition may override it.
+        stopping_for: From the end of its work, from StopTask or from the failure to start, to STOPPED. What
+            ``deactivating_for`` and ``killing_for`` leave of it is spent in DEPROVISIONING.
         deactivating_for: Part of ``stopping_for`` that a task which ran is DEACTIVATING.
         killing_for: Part of ``stopping_for`` that a task whose containers exist is STOPPING.
     """
@@ -51,7 +50,7 @@ class Lifecycle:
             )
 
     def tear_down(self, status: str, *, has_run: bool) -> dict[str, timedelta]:
-        """Return the states through which a task goes from ``status`` to STOPPED, with their durations."""
+        """Return the states that a task passes through from ``status`` to STOPPED, with their durations."""
         parts = {
             "DEACTIVATING": self.deactivating_for if has_run else NO_TIME,
             "STOPPING": NO_TIME if status == "PROVISIONING" else self.killing_for,
@@ -68,9 +67,9 @@ class TaskDefinition:
         requires: ``requiresCompatibilities``.
         containers: Names of its containers.
         compatibilities: Launch types it can run on.
-        cpu: CPU units, as ECS writes them: a string.
+        cpu: CPU units, a string as in ECS.
         memory: MiB, likewise.
-        run_for: How long its tasks work; None to leave it to ``Lifecycle``.
+        run_for: How long its tasks run; None for ``Lifecycle``.
     """
 
     arn: str
@@ -86,13 +85,13 @@ class TaskDefinition:
     compatibilities: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        # What can run on Fargate can run on EC2 as well: real definitions that require FARGATE are
-        # answered with both, as in https://github.com/PrefectHQ/prefect/issues/13174
+        # What can run on Fargate can run on EC2 as well: real definitions that require FARGATE are answered with both,
+        # as in https://github.com/PrefectHQ/prefect/issues/13174
         others = (kind for kind in self.requires if kind != "EC2")
         object.__setattr__(self, "compatibilities", ("EC2", *others))
 
     def describe(self) -> Json:
-        """Write it as DescribeTaskDefinition does."""
+        """Return it as in DescribeTaskDefinition."""
         return {
             "taskDefinitionArn": self.arn,
             "containerDefinitions": [
@@ -113,24 +112,24 @@ class TaskDefinition:
 
 
 def image_of(container: str) -> str:
-    """Name an image for a container that never runs anything."""
+    """Return an image name for a container that never runs anything."""
     return f"public.ecr.aws/docker/library/{container}:latest"
 
 
 def new_uuid(ids: Random) -> str:
-    """Draw a UUID; the same seed gives the same ones."""
+    """Return a random UUID; the same seed gives the same ones."""
     return _uuid(ids.getrandbits(128))
 
 
 def _uuid(number: int) -> str:
-    # The version and variant bits of RFC 9562, so that anything that checks them is content.
+    # The version and variant bits of RFC 9562, so that a validator accepts it.
     number = number & ~(0xF << 76) & ~(0x3 << 62) | (0x4 << 76) | (0x2 << 62)
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def event_time(time: datetime) -> str:
-    """Write a time as task state change events do: ISO 8601, milliseconds, Z."""
+    """Return a time as in task state change events: ISO 8601, milliseconds, Z."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -142,8 +141,8 @@ class Task:
         overrides: As requested, completed with the name of every container, as ECS does.
         pool: Where it occupies a slot until it is STOPPED.
         fate: How it fails to start; None for a task that runs.
-        due: Number of its pending change; a change with another number is obsolete.
-        still: The states that it has still to go through on its way to STOPPED.
+        due: Number of its pending transition; one with another number is obsolete.
+        still: The remaining states on its way to STOPPED.
     """
 
     arn: str
@@ -186,7 +185,7 @@ class Task:
         return self.launch_type == "FARGATE"
 
     def describe(self) -> Json:
-        """Write it as the API does, tags included; times are seconds since 1970, as in JSON 1.1.
+        """Return it as the API does, with tags; times are seconds since 1970, as in JSON 1.1.
 
         Members and their order are those of a recorded answer:
         https://github.com/aws-samples/sample-auto-map-tagger/blob/main/tests/fixtures/runtask-cloudtrail-event.json
@@ -230,14 +229,14 @@ class Task:
         return task
 
     def describe_briefly(self) -> Json:
-        """Write what a replay still knows of a stopped task: ARN, last status and desired status.
+        """Return what a replay still knows of a stopped task: ARN, last status and desired status.
 
         https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
         """
         return {"taskArn": self.arn, "lastStatus": self.last_status, "desiredStatus": self.desired_status}
 
     def event_detail(self, time: datetime) -> Json:
-        """Write the ``detail`` of an *ECS Task State Change* event; overrides are in clear, as AWS has them.
+        """Return the ``detail`` of an *ECS Task State Change* event; overrides are in clear text, as in AWS.
 
         https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
         """
@@ -306,12 +305,11 @@ class Task:
         return containers
 
     def _part_id(self, index: int) -> str:
-        # Worked out from the task's own id, because most tasks are never looked at again.
+        # Derived from the task's own id, because most tasks are never described again.
         return _uuid(int(self.arn[-32:], 16) ^ (index + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835)
 
 
-# A container is not provisioned: it is PENDING from the beginning, and STOPPED before its network interface is
-# removed.
+# A container is not provisioned: it is PENDING from the beginning, and STOPPED before its network interface is removed.
 _CONTAINER_STATUS = {
     "PROVISIONING": "PENDING",
     "ACTIVATING": "PENDING",
@@ -322,7 +320,7 @@ _CONTAINER_STATUS = {
 
 
 def _eni(number: int) -> dict[str, str]:
-    """Make up a network interface; addresses repeat after 65,536 tasks."""
+    """Return an invented network interface; addresses repeat after 65,536 tasks."""
     high, low = number >> 8 & 0xFF, number & 0xFF
     return {
         "networkInterfaceId": f"eni-{number:017x}",
@@ -352,7 +350,7 @@ def overrides_of(requested: Json | None, containers: tuple[str, ...]) -> Json:
 
 def copy_json(value: Any) -> Any:
     """Copy what JSON can hold; ``copy.deepcopy`` takes many times as long, and every answer is copied."""
-    # Scalars are looked at here and not in a call of their own: they are most of any answer.
+    # Scalars are checked here and not in a call of their own: they are most of any answer.
     if isinstance(value, dict):
         return {
             name: copy_json(member) if isinstance(member, (dict, list)) else member

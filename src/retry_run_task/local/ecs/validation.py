@@ -1,7 +1,7 @@
-"""What ECS refuses, and in which words.
+"""What ECS refuses, with its error texts.
 
-Each text is the one that ECS was seen to answer with, with the address where it was seen; a text
-without an address is modelled on the others and has not been seen. Nothing here changes anything.
+Each text was seen in an answer of ECS, with the URL where it was seen; a text without a URL is modelled on the others
+and was not seen. Nothing here changes anything.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ class EcsError(Exception):
 
     Attributes:
         code: Name of the exception.
-        message: Its text.
-        status: HTTP status: 400, or 500 if the call may have happened.
+        status: HTTP status: 400, or 500 if the call may have had an effect.
         extra: Further members of the answer, such as ``resourceIds``.
     """
 
@@ -72,12 +71,12 @@ class EcsError(Exception):
 
 
 def invalid(message: str) -> EcsError:
-    """Make the error for a parameter that is wrong."""
+    """Return the error for an invalid parameter."""
     return EcsError("InvalidParameterException", message)
 
 
 def throttled() -> EcsError:
-    """Make the error for a call too many.
+    """Return the error for a throttled call.
 
     HTTP 400, not 429: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/request-throttling.html
     """
@@ -85,13 +84,13 @@ def throttled() -> EcsError:
 
 
 def check_client_token(token: str) -> None:
-    """Up to 64 printable ASCII characters without space; the words of the refusal have not been seen."""
+    """Refuse a token unless it is up to 64 printable ASCII characters without space; ECS's text was not seen."""
     if CLIENT_TOKEN.fullmatch(token) is None:
         raise invalid("clientToken must be up to 64 ASCII characters in the range of 33-126.")
 
 
 def check_request(body: Mapping[str, Any]) -> int:
-    """Refuse what is wrong whatever cluster and task definition it is for; return the number of tasks."""
+    """Refuse what is invalid for any cluster and task definition; return the number of tasks."""
     count: int | None = body.get("count")
     if count is None:
         count = 1
@@ -143,12 +142,12 @@ def _check_tags(tags: Sequence[Mapping[str, str]]) -> None:
 def compute_of(
     body: Mapping[str, Any], *, associated: Sequence[str], default: Sequence[Share]
 ) -> tuple[str | None, tuple[Share, ...]]:
-    """Return the launch type, or the capacity provider strategy that stands in its place.
+    """Return the launch type, or the capacity provider strategy that replaces it.
 
     Args:
         body: The request.
         associated: Capacity providers of the cluster.
-        default: Default strategy of the cluster; used when the request says nothing.
+        default: Default strategy of the cluster, for a request without one.
     """
     launch_type: str | None = body.get("launchType")
     items: list[Json] | None = body.get("capacityProviderStrategy")
@@ -199,7 +198,7 @@ def _check_strategy(shares: Sequence[Share], associated: Sequence[str]) -> None:
 
 
 def check_fit(body: Mapping[str, Any], definition: TaskDefinition, *, launch_type: str) -> None:
-    """Refuse what does not fit the task definition or the compute it is to run on."""
+    """Refuse what does not fit the task definition or its launch type."""
     if not definition.is_active:
         # https://github.com/DefangLabs/defang/pull/775
         raise invalid("TaskDefinition is inactive")
@@ -246,7 +245,7 @@ def subnets_of(body: Mapping[str, Any], definition: TaskDefinition, known: Mappi
 
     Args:
         body: The request.
-        definition: What is to run.
+        definition: The task definition.
         known: Subnets that exist.
     """
     network: Json = (body.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 T = TypeVar("T")
 
-# The largest MaxResults and Limit of every listing here, and what a page has when none is given.
+# The largest MaxResults and Limit of every listing here, and the default size of a page.
 PAGE = 100
 TOKEN = re.compile(r"after:(\d+)")
 PATHS = ("/schedules", "/schedule-groups", "/tags/arn")
@@ -37,11 +37,11 @@ class EventsApi:
     """EventBridge's operations on the rules of one account and Region."""
 
     def __init__(self, schedules: Schedules, events: Events) -> None:
-        """Take the rules that are made over the API, and those that a scenario made of its own functions."""
+        """Take the rules created over the API, and those that a scenario created for its own functions."""
         self._rules, self._events = schedules, events
 
     def operations(self) -> dict[str, Callable[[Json], Any]]:
-        """Return the operations that the local AWS has, by name; all are on the default event bus."""
+        """Return the implemented operations, by name; all are on the default event bus."""
         operations: dict[str, Callable[[Json], Any]] = {
             "DeleteRule": lambda body: self._rules.delete_rule(body["Name"]),
             "DescribeRule": lambda body: _describe_rule(self._rule(body["Name"])),

@@ -1,6 +1,6 @@
-"""How EventBridge delivers: it calls, calls again if that failed and may pass, and gives up in the end.
+"""EventBridge's deliveries: it calls, retries transient errors, and gives up in the end.
 
-An answer with HTTP 200 is delivered, whatever stands in its ``failures``.
+An answer with HTTP 200 is delivered, whatever is in its ``failures``.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 """
 
@@ -28,7 +28,7 @@ Json = dict[str, Any]
 # "24 hours and up to 185 times": see the page above. Scheduler's ranges end at the same numbers.
 # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 RETRY_POLICY = {"MaximumEventAgeInSeconds": 86_400, "MaximumRetryAttempts": 185}
-# "An exponential back off and jitter" is all that is said. With this cap 185 attempts take about a day.
+# Only "an exponential back off and jitter" is documented. With this cap 185 attempts take about a day.
 LONGEST_BACKOFF_S = 600.0
 # EventBridge's dead letters have a code THROTTLING; that a throttle, an HTTP 400 of ECS, is retried is assumed.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-dlq.html
@@ -37,12 +37,12 @@ THROTTLES = frozenset({"ThrottlingException", "TooManyRequestsException"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a rule or schedule has to deliver.
+    """A delivery that a rule or schedule has to make.
 
     Attributes:
-        source_arn: Whose it is.
+        source_arn: Of the rule or schedule.
         target: In the API's own JSON.
-        due: When it was due, from where its age counts.
+        due: When it was due; its age counts from here.
         body: Makes the request, or the event of a function, for an attempt; the first is 1.
         caller: Who calls ECS; None if the target is a function.
     """
@@ -56,10 +56,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One attempt and what came of it.
+    """One attempt and its result.
 
     Attributes:
-        source_arn: Whose it was.
+        source_arn: Of the rule or schedule.
         due: When the call was due.
         attempt: The first is 1.
         body: The request, or the event of a function; None if none could be made.
@@ -77,7 +77,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A call that was given up.
+    """A delivery that was given up.
 
     Attributes:
         queue: ARN of the target's dead-letter queue; None if it has none, and the call is dropped.
@@ -89,12 +89,12 @@ class DeadLetter:
 
 
 class Deliveries:
-    """What is on its way.
+    """The deliveries in progress.
 
     Attributes:
         dead_letters: What was given up, oldest first.
         on_delivery: Called with each ``Delivery``.
-        barred_roles: ARNs of roles that EventBridge may not take; a call with one is not made, so nothing records it.
+        barred_roles: ARNs of roles that EventBridge may not assume; a call with one is not made, so nothing records it.
     """
 
     def __init__(
@@ -105,12 +105,12 @@ class Deliveries:
         invoke: Callable[[str, Any], object],
         seed: int = 0,
     ) -> None:
-        """Begin with nothing on its way.
+        """Begin with no delivery in progress.
 
         Args:
-            clock: When is now.
-            run_task: Calls ECS, and raises what ECS answers.
-            invoke: Hands an event to a function, by its ARN.
+            clock: The virtual clock.
+            run_task: Calls ECS, and raises ECS's errors.
+            invoke: Sends an event to a function, by its ARN.
             seed: Of the backoff.
         """
         self.dead_letters: list[DeadLetter] = []
@@ -120,7 +120,7 @@ class Deliveries:
         self._random = random.Random(seed)  # noqa: S311 -- backoff that must be the same in every run
 
     def send(self, call: Call, attempt: int = 1) -> None:
-        """Make an attempt, and arrange for the next one if it fails and that may help."""
+        """Make an attempt, and schedule the next one if it fails with a transient error."""
         body: Any = None
         error: EcsError | AwsError | None = None
         try:
@@ -151,7 +151,7 @@ class Deliveries:
         tell(self.on_delivery, delivery)
 
     def _next_attempt(self, call: Call, attempt: int, error: EcsError | AwsError) -> datetime | None:
-        """Return when to try again; None if the error stays, or the policy is used up."""
+        """Return when to try again; None if the error is permanent, or the policy is used up."""
         if error.status < SERVER_ERROR and error.code not in THROTTLES:
             return None
         policy = {**RETRY_POLICY, **(call.target.get("RetryPolicy") or {})}

@@ -1,8 +1,8 @@
 """EventBridge: rules on the default bus, with the part of its pattern language that rules on ECS use.
 
-A pattern is https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html;
-of its operators there are exact values, `prefix`, `suffix`, `anything-but`, `exists` and `$or`. Another
-operator is an error when the rule is made, not a rule that never matches.
+A pattern is https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html; the implemented operators
+are exact values, `prefix`, `suffix`, `anything-but`, `exists` and `$or`. Any other operator is an error when the rule
+is created, not a rule that never matches.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ OPERATORS = frozenset({"prefix", "suffix", "anything-but", "exists"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """What is sent where."""
+    """A rule: a pattern and its target."""
 
     name: str
     pattern: Mapping[str, Any]
@@ -36,7 +36,7 @@ class Events:
 
     Attributes:
         rules: By name.
-        on_event: Called with each event on the bus; rules made over the API are told so.
+        on_event: Called with each event on the bus, for rules created over the API.
     """
 
     def __init__(self, deliver: Callable[[str, Json], object]) -> None:
@@ -61,11 +61,11 @@ class Events:
         """Send what matches the pattern to a function; replaces the rule of that name.
 
         Args:
-            name: The rule's.
+            name: Of the rule.
             pattern: What it matches.
             target: The function.
             paths: Of an input transformer, by variable, such as ``$.detail.taskArn``; None to send events whole.
-            template: Of the same.
+            template: Of the input transformer.
         """
         check_pattern(pattern)
         self.rules[name] = Rule(name=name, pattern=pattern, target=target, paths=paths, template=template)
@@ -82,9 +82,9 @@ class Events:
 
 
 def transformed(event: Json, paths: Mapping[str, str], template: str) -> Json:
-    """Return what an input transformer makes of an event.
+    """Return the result of an input transformer.
 
-    Inside of quotation marks a variable is its text, and nothing if the event has nothing there; elsewhere it is JSON.
+    Inside quotation marks a variable is its text, and empty if the event lacks it; elsewhere it is JSON.
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 
     Raises:
@@ -109,7 +109,7 @@ def _at(event: Any, path: str) -> Any:
 
 
 def is_match(pattern: Mapping[str, Any], event: Any) -> bool:
-    """Say whether an event matches a pattern."""
+    """Tell whether an event matches a pattern."""
     if isinstance(event, list):
         return any(is_match(pattern, item) for item in event)
     if not isinstance(event, dict):
@@ -119,14 +119,14 @@ def is_match(pattern: Mapping[str, Any], event: Any) -> bool:
             if not any(is_match(choice, event) for choice in wanted):
                 return False
         elif isinstance(wanted, list):
-            # `exists` looks at leaves only: an object, or a list of objects, has none of its own.
+            # `exists` applies to leaves only: an object, or a list of objects, has none of its own.
             value = event.get(name)
             leaves = value if isinstance(value, list) else [value] if name in event else []
             leaves = [leaf for leaf in leaves if not isinstance(leaf, dict | list)]
             if not any(_is_allowed(test, leaves) for test in wanted):
                 return False
         else:
-            # What is not there has no members, which `exists` may ask for.
+            # An absent value has no members, which `exists` may test.
             value = event.get(name)
             if not is_match(wanted, {} if value is None else value):
                 return False
@@ -149,7 +149,7 @@ def _is_allowed(test: Any, leaves: list[Any]) -> bool:
 
 
 def check_pattern(pattern: Any) -> None:
-    """Refuse a pattern that is none, or has a test that is not modelled.
+    """Refuse a pattern that is invalid, or has an operator that is not modelled.
 
     Raises:
         ValueError: What is wrong with it.

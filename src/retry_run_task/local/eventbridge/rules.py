@@ -1,9 +1,9 @@
-"""EventBridge's rules: what a schedule or an event triggers, and the calls that come of it.
+"""EventBridge's rules: what a schedule or an event triggers, and the resulting calls.
 
     rules.put_rule("nightly", expression="cron(0 15 * * ? *)")
     rules.put_targets("nightly", [{"Id": "1", "Arn": cluster, "RoleArn": role, "EcsParameters": {...}}])
 
-Targets are ECS clusters and Lambda functions; another target is kept and never called.
+Targets are ECS clusters and Lambda functions; another target is stored and never called.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Rule:
         expression: When it is due; None if only events trigger it.
         pattern: Which events trigger it; None if only its schedule does.
         targets: In the API's own JSON.
-        since: When it was last put, from where a rate counts.
+        since: When it was last put; a rate counts from here.
     """
 
     name: str
@@ -76,8 +76,8 @@ class Rules:
 
     Attributes:
         rules: By name.
-        delay: How long after it is due a target is called.
-        deliveries: What is on its way, and what was given up.
+        delay: How long after its due time a target is called.
+        deliveries: Makes the calls.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Rules:
         """Begin without rules.
 
         Args:
-            clock: When is now.
+            clock: The virtual clock.
             account: 12 digits.
             region: The Region.
             deliveries: Makes the calls.
@@ -113,7 +113,7 @@ class Rules:
         role_arn: str | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> Rule:
-        """PutRule: make a rule, or replace one but for its targets and tags.
+        """PutRule: create a rule, or replace one except its targets and tags.
 
         https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
         """
@@ -151,7 +151,7 @@ class Rules:
             self.rules[name] = replace(rule, targets=tuple(found.values()))
 
     def remove_targets(self, name: str, ids: Iterable[str]) -> None:
-        """RemoveTargets: take targets from a rule; an unknown Id is no error."""
+        """RemoveTargets: remove targets from a rule; an unknown Id is no error."""
         gone = set(ids)
         with self._lock:
             rule = self.rule(name)
@@ -165,7 +165,7 @@ class Rules:
             self._arm_rule(rule)
 
     def delete_rule(self, name: str) -> None:
-        """DeleteRule: one that is not there is no error, one with targets is."""
+        """DeleteRule: an absent rule is no error, one with targets is."""
         with self._lock:
             rule = self.rules.get(name)
             if rule is not None and rule.targets:
@@ -193,14 +193,14 @@ class Rules:
                 self._trigger(rule, event, self._clock.now())
 
     def _arm_rule(self, rule: Rule, after: datetime | None = None) -> None:
-        """Have the clock call when a rule is next due; its rate counts from when it was put."""
+        """Set a timer for when a rule is next due; its rate counts from when it was put."""
         key = ("rule", rule.name)
         self._disarm(key)
         if rule.expression is None or rule.state == "DISABLED":
             return
         after = after or self._clock.now()
-        # Whether a new rate is due at once is not said; that it "starts when you create" it is read as the
-        # start of the first interval. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+        # Whether a new rate is due at once is not documented; "starts when you create" is read as the start of the
+        # first interval. https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
         due = next_due(rule.expression, after=max(after, rule.since), start=rule.since)
         if due is not None:
             self._arm(key, due + self.delay, partial(self._rule_due, rule.name, due, rule.since))
@@ -208,7 +208,7 @@ class Rules:
     def _rule_due(self, name: str, due: datetime, since: datetime) -> None:
         with self._lock:
             rule = self.rules.get(name)
-            # The clock may have been about to call when the rule was changed.
+            # The timer may have been about to fire when the rule was changed.
             if rule is None or rule.state == "DISABLED" or rule.since != since:
                 return
             self._arm_rule(rule, due)
@@ -251,7 +251,7 @@ class Rules:
 
 
 def check_bus(bus: str) -> None:
-    """Refuse every event bus but the default one, which the local AWS has alone."""
+    """Refuse every event bus but the default one, the only one that is modelled."""
     if bus.rpartition("/")[2] != "default":
         raise AwsError("ResourceNotFoundException", f"Event bus {bus} does not exist.")
 
@@ -283,7 +283,7 @@ def _check(name: str, expression: str | None, pattern: Mapping[str, Any] | None)
 
 
 def _check_target(target: Mapping[str, Any], rule: Rule) -> None:
-    """Refuse what PutTargets refuses; of these texts only the one about the role has been seen."""
+    """Refuse what PutTargets refuses; of these texts only the one about the role was seen."""
     name = target["Id"]
     if sum(kind in target for kind in ("Input", "InputPath", "InputTransformer")) > 1:
         raise invalid(

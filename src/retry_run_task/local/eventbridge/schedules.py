@@ -4,8 +4,8 @@
     schedules.put_targets("nightly", [{"Id": "1", "Arn": cluster, "RoleArn": role, "EcsParameters": {...}}])
     schedules.create_schedule("hourly", expression="rate(1 hour)", target={"Arn": cluster, "RoleArn": role, ...})
 
-Targets, windows and policies are in the API's own JSON. Rules are in ``rules``, the calls in ``targets``, and
-what happens to them in ``deliveries``; this adds the schedules.
+Targets, windows and policies are in the API's own JSON. Rules are in ``rules``, their calls in ``targets`` and
+``deliveries``; this module adds the schedules.
 """
 
 from __future__ import annotations
@@ -52,11 +52,11 @@ class Schedule:
     """A schedule of EventBridge Scheduler.
 
     Attributes:
-        target: In the API's own JSON, with the retry policy that it has by default.
-        flexible_time_window: Likewise.
-        start: Before it nothing is due; a rate counts from it, or else from ``last_modification``.
-        end: After it nothing is due.
-        action_after_completion: What becomes of the schedule after its last call: ``NONE`` or ``DELETE``.
+        target: In the API's own JSON, with the default retry policy.
+        flexible_time_window: In the API's own JSON.
+        start: Nothing is due before it; a rate counts from it, else from ``last_modification``.
+        end: Nothing is due after it.
+        action_after_completion: What happens to the schedule after its last call: ``NONE`` or ``DELETE``.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Schedule:
     last_modification: datetime
 
     def next_due(self, after: datetime) -> datetime | None:
-        """Return when it is next due after a time; a rate without a start is due as soon as it is made.
+        """Return when it is next due after a time; a rate without a start is due as soon as it is created.
 
         "If you do not provide a StartDate for a rate-based schedule, your schedule starts invoking the target
         immediately"; that an update makes it begin again is assumed.
@@ -92,7 +92,7 @@ class Schedules(Rules):
 
     Attributes:
         schedules: By group and name.
-        groups: When each schedule group was made.
+        groups: When each schedule group was created.
     """
 
     def __init__(
@@ -105,14 +105,14 @@ class Schedules(Rules):
         invoke: Callable[[str, Any], object],
         seed: int = 0,
     ) -> None:
-        """Begin with the default group and nothing in it.
+        """Begin with the default group, empty.
 
         Args:
-            clock: When is now.
+            clock: The virtual clock.
             account: 12 digits.
             region: The Region.
-            run_task: Calls ECS, and raises what ECS answers.
-            invoke: Hands an event, a JSON text, to a function by its ARN.
+            run_task: Calls ECS, and raises ECS's errors.
+            invoke: Sends an event, a JSON text, to a function by its ARN.
             seed: Of ids, windows and backoff.
         """
         deliveries = Deliveries(clock, run_task=run_task, invoke=invoke, seed=seed)
@@ -121,7 +121,7 @@ class Schedules(Rules):
         self.groups: dict[str, datetime] = {"default": clock.now()}
 
     def create_group(self, name: str) -> str:
-        """CreateScheduleGroup: make one and return its ARN."""
+        """CreateScheduleGroup: create a group and return its ARN."""
         _check_name(name)
         with self._lock:
             if name in self.groups:
@@ -179,7 +179,7 @@ class Schedules(Rules):
         return schedule
 
     def update_schedule(self, name: str, *, group: str = "default", **values: Any) -> Schedule:
-        """UpdateSchedule: "uses all values, including empty values": what is not given is its default again.
+        """UpdateSchedule: "uses all values, including empty values": an absent value gets its default again.
 
         https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
         """
@@ -196,7 +196,7 @@ class Schedules(Rules):
             return self.schedules[group, name]
 
     def delete_schedule(self, name: str, group: str = "default") -> None:
-        """DeleteSchedule: nothing more is due; what failed and is tried again still is."""
+        """DeleteSchedule: nothing more is due; retries in progress continue."""
         with self._lock:
             self.schedule(name, group)
             del self.schedules[group, name]
@@ -220,7 +220,7 @@ class Schedules(Rules):
         self._arm_schedule(schedule, schedule.last_modification - moment)
 
     def _arm_schedule(self, schedule: Schedule, after: datetime) -> bool:
-        """Have the clock call when a schedule is next due, and say whether it ever is."""
+        """Set a timer for when a schedule is next due; return whether it ever is."""
         key = ("schedule", schedule.group, schedule.name)
         self._disarm(key)
         due = schedule.next_due(after) if schedule.state == "ENABLED" else None
@@ -236,7 +236,7 @@ class Schedules(Rules):
         key = (armed.group, armed.name)
         with self._lock:
             schedule = self.schedules.get(key)
-            # The clock may have been about to call when the schedule was changed.
+            # The timer may have been about to fire when the schedule was changed.
             if schedule is None or schedule.last_modification != armed.last_modification:
                 return
             is_over = not self._arm_schedule(schedule, due)
@@ -263,7 +263,7 @@ class Schedules(Rules):
         )
 
     def _body(self, schedule: Schedule, due: datetime, attempt: int) -> Any:
-        """Return what an attempt sends: "a unique ID for each attempted invocation", a counter from 1.
+        """Return the body of an attempt: "a unique ID for each attempted invocation", a counter from 1.
 
         https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
         """

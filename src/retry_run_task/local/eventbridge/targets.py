@@ -1,4 +1,4 @@
-"""What EventBridge makes of a target: the input that it hands over, and the RunTask call of an ECS target.
+"""EventBridge's targets: the input that they get, and the RunTask call of an ECS target.
 
 A target is in the JSON of https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html (rules) or
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Target.html (schedules). Nothing here calls anything.
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 UNIVERSAL = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:ecs:runTask")
 CLUSTER = re.compile(r"arn:aws[a-z-]*:ecs:[^:]*:[^:]*:cluster/.+")
 FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:[^:]*:[^:]*:function:.+")
-# Values of both are 36 characters long in every public sample, some visibly cut, although ECS takes 128 now.
+# Both values are 36 characters long in every public sample, some visibly truncated, although ECS accepts 128 now.
 LONGEST_STARTED_BY = 36
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
 OVERRIDES = frozenset(
@@ -42,22 +42,22 @@ VARIABLE = re.compile(r"<([^<>\s]+)>")
 
 
 def is_cluster(target: Mapping[str, Any]) -> bool:
-    """Say whether a target runs a task from its EcsParameters."""
+    """Tell whether a target runs a task from its EcsParameters."""
     return CLUSTER.fullmatch(target["Arn"]) is not None
 
 
 def is_universal(target: Mapping[str, Any]) -> bool:
-    """Say whether a schedule's target calls RunTask with its Input as the whole request."""
+    """Tell whether a schedule's target calls RunTask with its Input as the whole request."""
     return UNIVERSAL.fullmatch(target["Arn"]) is not None
 
 
 def is_function(target: Mapping[str, Any]) -> bool:
-    """Say whether a target is a Lambda function."""
+    """Tell whether a target is a Lambda function."""
     return FUNCTION.fullmatch(target["Arn"]) is not None
 
 
 def rule_input(target: Mapping[str, Any], event: Json, rule: str, rule_arn: str) -> str:
-    """Return the JSON text that a rule hands to a target.
+    """Return the JSON text that a rule sends to a target.
 
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
     """
@@ -84,15 +84,15 @@ def rule_request(target: Mapping[str, Any], event: Json, rule: str, rule_arn: st
     That a rule sends no client token is assumed.
 
     Raises:
-        AwsError: The input is no JSON, and so cannot be delivered.
+        AwsError: The input is no JSON, so it cannot be delivered.
     """
     text = rule_input(target, event, rule, rule_arn)
     try:
         overrides = json.loads(text)
     except ValueError as error:
         raise AwsError("SDK_CLIENT_ERROR", f"the input is not JSON: {error}") from None
-    # Without an Input the whole event is the input, and the task starts all the same; so what is
-    # no override is passed over.
+    # Without an Input the whole event is the input, and the task still starts; so members that are no overrides are
+    # ignored.
     known = (
         {name: overrides[name] for name in overrides if name in OVERRIDES}
         if isinstance(overrides, dict)
@@ -111,9 +111,9 @@ def schedule_request(
 
     Args:
         target: A cluster or the universal target.
-        keywords: What stands for Scheduler's context attributes.
+        keywords: Values of Scheduler's context attributes.
         schedule: Its name.
-        client_token: What an AWS SDK sends when its caller gives none; Scheduler calls with the one for Java.
+        client_token: The token that an AWS SDK adds if its caller gives none; Scheduler calls with the one for Java.
     """
     text = fill(target.get("Input") or "", keywords)
     if is_universal(target):
@@ -129,7 +129,7 @@ def schedule_request(
 
 
 def check_schedule_target(target: Mapping[str, Any]) -> None:
-    """Refuse what CreateSchedule refuses about a target.
+    """Refuse a target that CreateSchedule refuses.
 
     Raises:
         AwsError: A ValidationException.
@@ -165,7 +165,7 @@ def fill(text: str, keywords: Mapping[str, str]) -> str:
 
 
 def small(value: Any) -> Any:
-    """Spell the names in a value as RunTask does: with a small first letter."""
+    """Return a value with the names in RunTask's spelling: the first letter in lower case."""
     if isinstance(value, dict):
         return {name[:1].lower() + name[1:]: small(inner) for name, inner in value.items()}
     return [small(inner) for inner in value] if isinstance(value, list) else value
@@ -190,7 +190,7 @@ def _ecs_parameters(target: Mapping[str, Any], resolve: Callable[[str], Any]) ->
 
 
 def _at(event: Any, path: str) -> Any:
-    """Return what is at a JSON path, None if nothing is."""
+    """Return the value at a JSON path; None if there is none."""
     if not PATH.fullmatch(path):
         return None
     for name, number in STEP.findall(path):

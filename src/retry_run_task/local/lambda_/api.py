@@ -1,4 +1,4 @@
-"""Lambda's operations, as clients see them, and the Runtime API, as a function's process sees it."""
+"""Lambda's operations for clients, and the Runtime API for a function's process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A function's code as `GetFunction` gives it: the address of a zip, and its digest.
+"""A function's code in `GetFunction`: the URL of a zip, and its digest.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCodeLocation.html
 """
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from retry_run_task.local.lambda_.functions import Function
 
 SNAPSHOTS = "/snapshots/"
-"""What the path of every zip begins with, as it does at AWS."""
+"""The prefix of every zip's path, as in AWS."""
 
-# The earliest moment that a zip can express.
+# The earliest time that a zip can store.
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 def location(function: Function, address: str) -> str:
-    """Return where to download a function's zip from; as at AWS, without signing the request."""
+    """Return the URL of a function's zip; as in AWS, a download needs no signature."""
     return f"http://{address}{SNAPSHOTS}{function.name}"
 
 
@@ -39,7 +39,7 @@ def digest(function: Function) -> str:
 
 
 def content(function: Function) -> bytes:
-    """Return the zip that holds the handler; of a folder, one of the handler's own package or module."""
+    """Return the zip that holds the handler; of a folder, only the handler's own package or module."""
     return _content(function.python_path, function.handler.partition(".")[0])
 
 

@@ -1,10 +1,10 @@
-"""Lambda durable executions: AWS's own local runner, with AWS's rule for execution names before it.
+"""Lambda durable executions: AWS's own local runner, plus AWS's rule for execution names.
 
-The runner is the one that ships in `aws-durable-execution-sdk-python-testing`: it keeps the
-history, the timers and the checkpoint API (`runner` composes it).
+The runner is the one that ships in `aws-durable-execution-sdk-python-testing`: it keeps the history, the timers and the
+checkpoint API (`runner` composes it).
 
-What it lacks is the rule that makes a duplicate event harmless: starting a name again with the same
-payload is the same execution, with another payload an error
+It lacks the rule that makes a duplicate event harmless: starting a name again with the same payload is the same
+execution, with another payload an error
 (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
 """
 
@@ -61,7 +61,7 @@ class DurableExecutions:
         """Begin without any execution.
 
         Args:
-            clock: When is now, and how fast it passes.
+            clock: The virtual clock.
             account: 12 digits.
             region: The Region.
             invoke: Runs a function's handler once: name, payload, qualifier.
@@ -79,11 +79,11 @@ class DurableExecutions:
         self._operators = OperatorsApi(self._runner, clock)
 
     def start(self) -> None:
-        """Let time pass."""
+        """Start its timers."""
         self._runner.start()
 
     def stop(self) -> None:
-        """End the runner; who waits for an execution stops waiting."""
+        """End the runner; every wait for an execution ends."""
         with self._ended:
             self._stopped = True
             self._ended.notify_all()
@@ -94,13 +94,13 @@ class DurableExecutions:
         self._runner.join()
 
     def begin(self, function: Function, name: str | None, payload: bytes) -> str:
-        """Start an execution and return its ARN; that of the present one if an equal one has the name.
+        """Start an execution and return its ARN; if an equal one has the name, return its ARN.
 
-        Payloads are compared byte by byte. AWS does not say how it compares them; who relies on less
-        than this is safe either way.
+        Payloads are compared byte by byte. AWS does not document how it compares them; code that relies on less is safe
+        either way.
 
         Raises:
-            AwsError: The name is not one, or is taken by an execution with another payload.
+            AwsError: The name is invalid, or used by an execution with another payload.
         """
         if function.durable is None:
             raise AwsError("InvalidParameterValueException", f"{function.name} is not a durable function")
@@ -134,7 +134,7 @@ class DurableExecutions:
             return arn
 
     def wait(self, arn: str, timeout_s: float = 900.0) -> Result:
-        """Wait, in real seconds, for an execution's end; `TimeoutError` if it does not come."""
+        """Wait, in real seconds, for an execution's end; `TimeoutError` if it does not end."""
         with self._ended:
             if not self._ended.wait_for(lambda: self._stopped or arn in self._over, timeout_s):
                 raise TimeoutError(f"{arn} has not ended after {timeout_s} s")
@@ -181,7 +181,7 @@ class DurableExecutions:
     def _changed(self, execution: Execution) -> None:
         tell(self.on_change, execution)
         if execution.is_complete:
-            # Last, so that who waited finds everything done that follows from the end.
+            # Last, so that all effects of the end exist when a waiter continues.
             with self._ended:
                 self._over.add(execution.durable_execution_arn)
                 self._ended.notify_all()

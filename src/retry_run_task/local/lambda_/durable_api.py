@@ -1,6 +1,6 @@
-"""What operators ask of durable executions: to list, to read, to hold and to let go.
+"""The operations on durable executions for operators: list, read, pause and resume.
 
-The local runner has some of it. Pauses it does not tell of, and its history leaves them out; those are ours (`holds`).
+The local runner has some of it. Its history lacks pauses, so those are kept here (`holds`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retry_run_task.local.lambda_.functions import Function
     from retry_run_task.local.lambda_.runner import Runner
 
-# A page of a listing or of a history: what it has when nobody asks, and what may be asked for.
+# Page size of a listing or a history: the default, and the maximum.
 PAGE, LONGEST_PAGE = 100, 1000
 OPEN = frozenset({"RUNNING", "PAUSING", "PAUSED"})
 STATUSES = OPEN | {"SUCCEEDED", "FAILED", "TIMED_OUT", "STOPPED", "DELETING"}
@@ -35,7 +35,7 @@ REPEATABLE_FOR = timedelta(minutes=15)
 
 
 class OperatorsApi:
-    """The operations on durable executions that people and programs use from outside."""
+    """The operations on durable executions for users and programs outside."""
 
     def __init__(self, runner: Runner, clock: Clock) -> None:
         self._runner = runner
@@ -79,7 +79,7 @@ class OperatorsApi:
             and (before is None or one["StartTimestamp"] <= before)
             and qualifier in (None, "live", one["FunctionArn"].rpartition(":")[2])
         ]
-        # They come oldest first.
+        # They are stored oldest first.
         if not _flag(query, "ReverseOrder"):
             found.reverse()
         page, more = _page(found, query)
@@ -104,7 +104,7 @@ class OperatorsApi:
         return json_response(found | ({"PauseDetails": held} if held and not execution.is_complete else {}))
 
     def _history(self, arn: str, query: Mapping[str, list[str]]) -> Response:
-        """Answer `GetDurableExecutionHistory`, with the pauses that the runner's own does not have.
+        """Answer `GetDurableExecutionHistory`, with the pauses that the runner's own lacks.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecutionHistory.html
         """
@@ -122,7 +122,7 @@ class OperatorsApi:
         events = [_plain(one if has_data else _bare(one)) for one in told] + self._holds.events(
             arn, has_data=has_data
         )
-        # Sorting keeps the runner's order where times are equal.
+        # A stable sort keeps the runner's order at equal times.
         events.sort(key=lambda one: float(one["EventTimestamp"]))
         events = [one | {"EventId": number} for number, one in enumerate(events, 1)]
         if _flag(query, "ReverseOrder"):
@@ -131,9 +131,9 @@ class OperatorsApi:
         return json_response({"Events": found, **more})
 
     def _stop(self, arn: str, error: Mapping[str, Any]) -> Response:
-        """Stop. The body is the error itself, which the runner looks for inside of it.
+        """Stop. The body is the error itself; the runner expects it inside a member.
 
-        One that has ended stays as it ended; that AWS answers so too is assumed, as its pages say nothing of it.
+        An execution that has ended is left unchanged; that AWS answers so too is assumed, because it is not documented.
         """
         self._load(arn)
         given = ErrorObject.from_dict(dict(error)) if error else None
@@ -143,8 +143,8 @@ class OperatorsApi:
     def _hold(self, arn: str, action: str, asked: Mapping[str, Any]) -> Response:
         """Pause, which waits for a running handler to stop, or resume.
 
-        AWS's pages name `ResourceConflictException` among the errors and not what for; that it is what an execution
-        gets which has ended, or is held already, is assumed.
+        AWS's pages name `ResourceConflictException` without its cause; that an execution which has ended, or is already
+        paused, gets it is assumed.
         """
         execution = self._load(arn)
         if len(str(asked.get("Reason") or "")) > LONGEST_REASON:
@@ -219,7 +219,7 @@ def _bare(value: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with its times as seconds since 1970, as the REST protocols write them."""
+    """Return a value with its times as seconds since 1970, as in the REST protocols."""
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, dict):

@@ -35,13 +35,13 @@ QUALIFIERS = (None, "$LATEST", "live", "1")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DurableConfig:
-    """That a function is a durable one, and for how long.
+    """Configuration of a durable function.
 
     https://docs.aws.amazon.com/lambda/latest/api/API_DurableConfig.html
 
     Attributes:
-        execution_timeout: The longest an execution may take, waits included, in virtual time.
-        retention_days: How long a closed execution's name is remembered.
+        execution_timeout: The longest an execution may take, with waits, in virtual time.
+        retention_days: How long the name of an ended execution is remembered.
         allow_unqualified: Whether it may be invoked without version or alias, which AWS refuses.
     """
 
@@ -52,7 +52,7 @@ class DurableConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """An event that Lambda gave up, as a dead-letter queue would get it."""
+    """An event that Lambda gave up, as in a dead-letter queue."""
 
     function: str
     payload: bytes
@@ -160,7 +160,7 @@ class Functions:
         return function
 
     def get(self, identifier: str, qualifier: str | None = None) -> tuple[Function, str | None]:
-        """Find a function by name, partial or whole ARN, with or without a qualifier; give that too.
+        """Return a function by name, partial or whole ARN, with or without a qualifier; and the qualifier.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html#API_Invoke_RequestSyntax
         """
@@ -178,11 +178,11 @@ class Functions:
             return list(self._functions.values())
 
     def by_access_key(self, key: str | None) -> Function | None:
-        """Find the function whose role's credentials these are."""
+        """Return the function whose role these credentials are of."""
         return next((function for function in self.all() if function.access_key == key), None)
 
     def sandbox(self, name: str) -> Sandbox:
-        """Return the place where a function runs."""
+        """Return the process of a function."""
         return self._sandboxes[name]
 
     def warm(self, timeout_s: float = 30.0) -> None:
@@ -198,7 +198,7 @@ class Functions:
             sandbox.wait_until_ready(timeout_s)
 
     def kill(self, name: str) -> None:
-        """Kill the function's process in the middle of whatever it does; the next invocation starts another."""
+        """Kill the function's process whatever it does; the next invocation starts another."""
         self._sandboxes[name].kill()
 
     def throttle_next(self, count: int, function: str | None = None) -> None:
@@ -230,7 +230,7 @@ class Functions:
         return results[0]
 
     def invoke_async(self, name: str, payload: bytes, qualifier: str | None = None) -> str:
-        """Accept an event and return its request id; failures are tried twice more, then a dead letter."""
+        """Accept an event and return its request id; failures are retried twice, then dead-lettered."""
         attempts = 0
 
         def attempt() -> str:
@@ -249,11 +249,11 @@ class Functions:
         return attempt()
 
     def deliver(self, function: str, payload: bytes) -> None:
-        """Hand an event to a function, by name or ARN, as Logs and EventBridge do: asynchronously."""
+        """Send an event to a function, by name or ARN, as Logs and EventBridge do: asynchronously."""
         self.invoke_async(self.get(function)[0].name, payload)
 
     def bury(self, name: str, payload: bytes, error: str, attempts: int) -> None:
-        """Send an event to the dead letters."""
+        """Add an event to the dead letters."""
         letter = DeadLetter(function=name, payload=payload, error=error, attempts=attempts)
         self.dead_letters.append(letter)
         tell(self.on_dead_letter, letter)
@@ -267,14 +267,14 @@ class Functions:
             sandbox.join(5)
 
     def environment(self, function: Function, generation: int = 0) -> dict[str, str]:
-        """Return the environment of a function's process: nothing of the host's AWS settings is in it.
+        """Return the environment of a function's process, without the host's AWS settings.
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         """
         reading = self._clock.reading
         return {
             **{name: os.environ[name] for name in KEPT_FROM_HOST if name in os.environ},
-            # Where the clock is to meet the real one, the functions are told the same time as everybody.
+            # If the clock follows the real time, the functions get the same time.
             **({"LOCAL_AWS_CLOCK": json.dumps(reading)} if reading else {}),
             **client_environment(self.address, self._region, function.access_key),
             "TZ": ":UTC",
@@ -294,7 +294,7 @@ class Functions:
         }
 
     def log_stream(self, function: Function) -> str:
-        """Name the function's log stream of the present day as Lambda does."""
+        """Return the name of the function's log stream for the present day, in Lambda's form."""
         return f"{self._clock.now():%Y/%m/%d}/[{function.version}]{function.access_key.lower():0>32}"
 
     def _submit(
@@ -314,7 +314,7 @@ class Functions:
 
 
 def client_environment(address: str, region: str, access_key: str) -> dict[str, str]:
-    """Return what makes any AWS SDK, and the CLI, speak to the local AWS and to nothing else."""
+    """Return the variables that connect any AWS SDK, and the CLI, to the local AWS and to nothing else."""
     return {
         "AWS_ENDPOINT_URL": f"http://{address}",
         "AWS_REGION": region,

@@ -1,6 +1,6 @@
-"""The parts of AWS's local durable-execution runner that are ours: its time, its store, its way to a handler.
+"""Our parts of AWS's local durable-execution runner: its clock, its store, its invoker.
 
-They are passed to the runner's constructors; nothing of the runner is replaced behind its back.
+They are passed to the runner's constructors; nothing is monkeypatched.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from retry_run_task.local.clock import Clock
     from retry_run_task.local.lambda_.sandbox import Result
 
-# The runner reports what it does as warnings and errors, also when a handler fails on purpose.
-# Without this, a program that has not set up logging would print them.
+# The runner logs warnings and errors even when a handler fails on purpose. Without this handler, a program that has not
+# set up logging would print them.
 logging.getLogger("aws_durable_execution_sdk_python_testing").addHandler(logging.NullHandler())
 
 # A handler is stopped by its function's time-out; the runner's own, in real seconds, must not come first.
@@ -63,7 +63,7 @@ class Runner:
         """Compose it.
 
         Args:
-            clock: When is now, and how fast it passes.
+            clock: The virtual clock.
             account: 12 digits.
             region: The Region.
             invoke: Runs a function's handler once: name, payload, qualifier.
@@ -89,7 +89,7 @@ class Runner:
         self._stopped = False
 
     def start(self) -> None:
-        """Let its time pass."""
+        """Start its timers."""
         self._scheduler.start()  # type: ignore[no-untyped-call] # the runner leaves it untyped
         self._nudge()
 
@@ -99,26 +99,26 @@ class Runner:
             self._clock.call_later(self._clock.virtual_s(_NUDGE_EVERY_S), self._nudge)
 
     def stop(self) -> None:
-        """End it. A handler that is running is left to its end, which is then ignored."""
+        """End it. A running handler runs to its end, which is then ignored."""
         self._stopped = True
         self.executor.shutdown()
         self._registry.shutdown()
         self._scheduler.stop()
 
     def join(self) -> None:
-        """Wait for its threads, as it does not itself; call when no handler runs any more."""
+        """Wait for its threads, which it does not do itself; call when no handler runs any more."""
         lanes = {f"execution-worker-{one.durable_execution_arn}" for one in self.store.list_all()}
         for thread in threading.enumerate():
             if thread.name in lanes or thread.name.startswith(self.executor.thread_prefix):
                 thread.join(1)
 
 
-# Real seconds between two looks for executions that the runner has forgotten.
+# Real seconds between two checks for executions that the runner has forgotten.
 _NUDGE_EVERY_S = 0.5
 
 
 class _VirtualClock:
-    """The runner's view of our clock. It gives virtual seconds; `_Scheduler` makes them real."""
+    """The runner's view of our clock: virtual seconds, which `_Scheduler` converts to real ones."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -146,7 +146,7 @@ class _Scheduler(Scheduler):
         count: int | None = 1,
         completion_event: Event | None = None,
     ) -> Future[Any]:
-        # A handler may still be returning when the loop is gone. The parent would make a coroutine that nobody
+        # A handler may still be returning after the loop is closed. The parent would create a coroutine that never
         # runs, of which Python warns on the terminal.
         with self._gate:
             if not self._is_over:
@@ -164,27 +164,26 @@ class _Scheduler(Scheduler):
 
 
 class _Executor(Executor):
-    """The runner's executor, for as many handlers at a time as the functions take."""
+    """The runner's executor, for as many parallel handlers as the functions allow."""
 
-    # AWS invokes again until the execution's time-out. The parent's limit of five is soon reached when a
-    # process with many executions is killed again and again; none at all would have a function that
-    # cannot start start for ever.
+    # AWS invokes again until the execution's time-out. The parent's limit of five is soon reached if a process with
+    # many executions is killed repeatedly; without a limit, a function that cannot start would be started for ever.
     MAX_CONSECUTIVE_FAILED_ATTEMPTS = 20
 
     def __init__(self, **parts: Any) -> None:
         super().__init__(**parts)
-        # The parent's pool has as many threads as a ThreadPoolExecutor: six on a machine with two cores,
-        # so that the seventh recovery of a midnight batch would wait for a thread. Should the parent
-        # stop having this member, that is all that would come back.
+        # The parent's pool has a ThreadPoolExecutor's default size: six threads on a machine with two cores, so that
+        # the seventh recovery of a midnight batch would wait for a thread. If the parent loses this member, only that
+        # effect returns.
         self.thread_prefix = f"durable-invocation-{id(self)}"
         self._invocation_pool = DaemonThreadPool(INVOCATIONS_AT_A_TIME, self.thread_prefix)
 
     def nudge(self) -> None:
         """Invoke again what has nothing to wait for, and wake what is overdue.
 
-        A wait that ends while the invocation that began it is still returning can be lost: the runner is made for
-        waits of seconds, and at our speeds they last as long as the SDK takes to return, a tenth of a second.
-        An execution that is being invoked is left alone by the runner's own gate.
+        A wait that ends while the invocation that began it is still returning can be lost: the runner is made for waits
+        of seconds, and at our speeds they last as long as the SDK takes to return, a tenth of a second. The runner's
+        own gate protects an execution that is being invoked.
         """
         for execution in self._store.list_all():
             arn = execution.durable_execution_arn
@@ -198,7 +197,7 @@ class _Executor(Executor):
 
 
 class _Store(InMemoryExecutionStore):
-    """Where the runner keeps executions. Gives them ARNs like AWS's, and tells when one starts or ends."""
+    """The runner's store of executions. Gives them ARNs like AWS's, and reports when one starts or ends."""
 
     def __init__(self, account: str, region: str, on_change: Callable[[Execution], object]) -> None:
         super().__init__()
@@ -229,7 +228,7 @@ class _Store(InMemoryExecutionStore):
 
 
 class _Invoker:
-    """How the runner runs a handler: through the function's queue, like every other invocation."""
+    """Runs a handler through the function's queue, like every other invocation."""
 
     def __init__(self, invoke: Callable[[str, bytes, str | None], Result]) -> None:
         self._invoke = invoke
@@ -254,7 +253,7 @@ class _Invoker:
         name, _, qualifier = function_name.partition(":")
         result = self._invoke(name, json.dumps(input.to_json_dict()).encode(), qualifier or None)
         if result.error is not None:
-            # The runner takes this for what Lambda calls a backend failure, and invokes again.
+            # The runner treats this as a backend failure of Lambda, and invokes again.
             raise DurableFunctionsTestError(result.payload.decode(errors="replace"))
         return InvokeResponse.from_payload(result.payload, result.request_id)
 

@@ -1,7 +1,7 @@
-"""One function's queue and process: who waits, what runs, and what happens when the process dies.
+"""One function's queue and process: what waits, what runs, and what happens when the process dies.
 
-What holds on Lambda holds here: a process that dies fails what it was doing, a handler that takes
-too long is killed, and the next invocation gets a new process.
+As on Lambda, a process that dies fails its invocations, a handler that takes too long is killed, and the next
+invocation gets a new process.
 """
 
 from __future__ import annotations
@@ -29,12 +29,11 @@ START = "START RequestId: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What an invocation came to.
+    """The result of an invocation.
 
     Attributes:
         payload: The handler's answer, or the error, as JSON.
-        error: What `X-Amz-Function-Error` says; None for success.
-        request_id: The invocation's.
+        error: Value of `X-Amz-Function-Error`; None for success.
     """
 
     payload: bytes
@@ -55,7 +54,7 @@ class Invocation:
     timer: Timer | None = None
 
     def fail(self, kind: str, message: str) -> None:
-        """End it as Lambda ends what did not answer."""
+        """End it with the error that Lambda gives an invocation without an answer."""
         self.settle(json.dumps({"errorType": kind, "errorMessage": message}).encode(), "Unhandled")
 
     def settle(self, payload: bytes, error: str | None = None) -> None:
@@ -68,8 +67,8 @@ class Invocation:
 class Sandbox:
     """The process of one function. It starts when it is first needed.
 
-    A process is known by its generation, which its Runtime API address contains: one that was
-    killed is served no more, even if its last request is still on the way.
+    A process is identified by its generation, which its Runtime API address contains: one that was killed is not served
+    any more, even if its last request is still on the way.
     """
 
     def __init__(
@@ -83,10 +82,10 @@ class Sandbox:
         """Begin without a process.
 
         Args:
-            name: The function's.
+            name: Of the function.
             timeout_s: Real seconds that one invocation may take.
             clock: Runs the time-outs.
-            environment: Gives a process's environment, from its generation.
+            environment: Returns a process's environment, from its generation.
             on_line: Gets each line of output.
         """
         self._name, self._timeout_s, self._clock = name, timeout_s, clock
@@ -104,7 +103,7 @@ class Sandbox:
 
     @property
     def in_flight(self) -> int:
-        """How many invocations the process has."""
+        """How many invocations are in flight."""
         return len(self._running)
 
     def start(self) -> None:
@@ -138,7 +137,7 @@ class Sandbox:
         invocation.fail("Runtime.ExitError", "the local AWS has stopped")
 
     def next_invocation(self, generation: int) -> Invocation | None:
-        """Wait for work for a process; None if that process is not wanted any more."""
+        """Wait for work for a process; None if that process must end."""
         with self._lock:
             if generation == self._generation and not self._is_ready:
                 self._is_ready = True
@@ -156,7 +155,7 @@ class Sandbox:
         return None
 
     def finish(self, request_id: str, payload: bytes, error: str | None) -> None:
-        """Take a handler's answer, unless the invocation is over already."""
+        """Accept a handler's answer, unless the invocation is already over."""
         with self._lock:
             invocation = self._running.pop(request_id, None)
         if invocation is None:
@@ -166,7 +165,7 @@ class Sandbox:
         invocation.settle(payload, error)
 
     def fail_init(self, error: bytes) -> None:
-        """Take the news that the handler could not be loaded; it fails all that wait."""
+        """Record that the handler could not be loaded; this fails all that wait."""
         with self._lock:
             self._init_error = error
             waiting = list(self._queue)
@@ -177,7 +176,7 @@ class Sandbox:
             invocation.settle(error, "Unhandled")
 
     def kill(self) -> None:
-        """Kill the process in the middle of whatever it does, and wait until it is gone."""
+        """Kill the process whatever it does, and wait until it is gone."""
         with self._lock:
             process = self._process
             self._end()
@@ -223,13 +222,13 @@ class Sandbox:
         self._on_line(line)
 
     def _end(self) -> None:
-        # Killed first: a process that is hung up on ends by itself, as if nothing had happened.
+        # Killed first: a process whose connection is closed ends by itself, as if it had not been killed.
         if self._process is not None:
             self._process.kill()
         self._disown()
 
     def _disown(self) -> None:
-        # Those that wait in next_invocation() for this process must not take work to its grave.
+        # Threads that wait in next_invocation() for this process must not take work for it.
         self._generation += 1
         self._work.notify_all()
 
@@ -251,11 +250,11 @@ class Sandbox:
                 del self._running[invocation.request_id]
                 if invocation.timer is not None:
                     invocation.timer.cancel()
-            # All its output is read: what it did not say it has begun went to its connection, not to its handler.
+            # All its output is read, so an invocation without a START line reached its connection, but not its handler.
             lost = [one for one in held if one.is_begun]
             self._queue.extendleft(one for one in reversed(held) if not one.is_begun)
             if not self._is_ready and generation == self._generation:
-                # It died by itself before it asked for work, and would again: fail what waits, do not loop.
+                # It died before it asked for work, and would again: fail what waits, instead of looping.
                 lost += self._queue
                 self._queue.clear()
                 self._init_error = self._init_error or b"the process ended before it was ready"

@@ -109,7 +109,7 @@ class Process:
 
 
 class _Lines(io.TextIOBase):
-    """Standard output on which the lines of several threads stay whole."""
+    """Standard output that keeps the lines of several threads whole."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -123,7 +123,7 @@ class _Lines(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Nothing: a line goes out when it ends."""
+        """Do nothing: a line is written when it ends."""
 
     def finish(self) -> None:
         """End the line that this thread has begun."""
@@ -143,7 +143,7 @@ class _Lines(io.TextIOBase):
 
 
 class _Context:
-    """What a handler gets as its second argument.
+    """The handler's second argument.
 
     https://docs.aws.amazon.com/lambda/latest/dg/python-context.html
     """
@@ -167,7 +167,7 @@ class _Context:
 
 
 class _RuntimeApi:
-    """One connection to the Runtime API. Nothing runs without it: when it is gone, so is the process."""
+    """One connection to the Runtime API. The process ends when it is lost."""
 
     def __init__(self) -> None:
         host, _, self._prefix = os.environ["AWS_LAMBDA_RUNTIME_API"].partition("/")
@@ -239,12 +239,12 @@ def _die_with_parent() -> None:
         os._exit(0)
 
 
-# Time-outs are real, whatever time the handler is told.
+# Time-outs are real, whatever the time that the handler sees.
 _real_time = time.time
 
 
 def _tell_time(zero_s: float, start_s: float, speed: float, fast_s: float) -> None:
-    """Have this process's clock go as that of the local AWS does; its parameters are those of `Clock.reading`."""
+    """Make this process's clock follow the local AWS's; its parameters are those of `Clock.reading`."""
 
     def now() -> float:
         real_s = time.monotonic() - zero_s
@@ -256,7 +256,7 @@ def _tell_time(zero_s: float, start_s: float, speed: float, fast_s: float) -> No
 def main() -> None:
     """Load the handler and run invocations until the Runtime API is gone."""
     _die_with_parent()
-    # Ctrl-C in a terminal is for the person's program, which then stops this one.
+    # Ctrl-C in a terminal is for the user's program, which then stops this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdout, sys.stderr = _Lines(1), _Lines(2)
     if reading := os.environ.get("LOCAL_AWS_CLOCK"):

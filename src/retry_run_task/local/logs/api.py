@@ -33,7 +33,7 @@ class LogsApi:
         self._logs = logs
 
     def operations(self) -> dict[str, Callable[[Json], Any]]:
-        """Return the operations that the local AWS has, by name."""
+        """Return the implemented operations, by name."""
         return {
             "CreateLogGroup": self._create_log_group,
             "CreateLogStream": self._create_log_stream,
@@ -146,7 +146,7 @@ class LogsApi:
     def _get_log_events(self, body: Json) -> Json:
         found = [event for event in self._between(body, "") if event.stream == body.get("logStreamName")]
         limit = int(body.get("limit") or PAGE)
-        # A token is the place where its page begins. Clients stop when a token comes back unchanged.
+        # A token is the position where its page begins. Clients stop when a token comes back unchanged.
         if token := body.get("nextToken"):
             first = int(token[2:])
         else:

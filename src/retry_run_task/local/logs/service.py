@@ -9,8 +9,8 @@ A subscription's payload is AWS's: base64 of gzip of
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 
-It never rejects events for their age, as AWS does beyond 14 days: a demo's virtual clock and a
-person's watch may be months apart.
+Unlike AWS, which rejects events older than 14 days, it accepts any age: a demo's virtual clock and the real time may be
+months apart.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 # Quotas: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 FILTERS_PER_GROUP = 2
 LONGEST_PATTERN = 1024
-# What Lambda takes asynchronously; a larger delivery is divided.
+# The largest asynchronous payload of Lambda; a larger delivery is divided.
 LARGEST_PAYLOAD_BYTES = 1_048_576
 
 
@@ -54,7 +54,7 @@ class LogEvent:
 
 @dataclass(slots=True, kw_only=True)
 class Subscription:
-    """A subscription filter, and what it has gathered for its next delivery, by stream."""
+    """A subscription filter, and the events gathered for its next delivery, by stream."""
 
     name: str
     pattern: str
@@ -81,8 +81,7 @@ class Logs:
 
     Attributes:
         delivery_window_s: Virtual seconds for which matching events are gathered into one delivery.
-        duplicate_deliveries: How many times each delivery is made beyond the first; Logs promises
-            "at least once".
+        duplicate_deliveries: Number of extra deliveries; Logs promises "at least once".
         out_of_order: Whether the events of a delivery are shuffled.
     """
 
@@ -92,10 +91,10 @@ class Logs:
         """Begin without any group.
 
         Args:
-            clock: When is now.
+            clock: The virtual clock.
             account: 12 digits.
             region: The Region.
-            deliver: Takes a function's ARN and a payload; raises `AwsError` for a function that is not there.
+            deliver: Takes a function's ARN and a payload; raises `AwsError` for a function that does not exist.
         """
         self.delivery_window_s = 1.0
         self.duplicate_deliveries = 0
@@ -107,7 +106,7 @@ class Logs:
         self._changed = threading.Condition(threading.RLock())
 
     def create_group(self, name: str) -> bool:
-        """Create a log group; False if it is there already."""
+        """Create a log group; False if it exists already."""
         arn = f"arn:aws:logs:{self._region}:{self._account}:log-group:{name}"
         with self._changed:
             is_new = name not in self._groups
@@ -116,7 +115,7 @@ class Logs:
             return is_new
 
     def create_stream(self, group: str, name: str) -> bool:
-        """Create a log stream; False if it is there already."""
+        """Create a log stream; False if it exists already."""
         with self._changed:
             streams = self.group(group).streams
             is_new = name not in streams
@@ -129,10 +128,10 @@ class Logs:
             return [group for _, group in sorted(self._groups.items())]
 
     def put(self, group: str, stream: str, events: Iterable[tuple[int | None, str]]) -> None:
-        """Write events into a stream, which is created if need be, and start what subscribes to them.
+        """Write events into a stream, creating it if needed, and deliver them to subscriptions.
 
         Args:
-            group: Name of a group that is there.
+            group: Name of an existing group.
             stream: Name of the stream.
             events: Timestamp in ms since 1970 (None for now) and message.
         """
@@ -161,7 +160,7 @@ class Logs:
         """Wait, in real seconds, for so many events that contain a text, and return the last of them.
 
         Raises:
-            TimeoutError: Fewer came.
+            TimeoutError: Fewer arrived.
         """
         deadline_s = time.monotonic() + timeout_s
         with self._changed:
@@ -251,7 +250,7 @@ class Logs:
             self._deliver(subscription.function_arn, payload)
 
     def group(self, name: str) -> Group:
-        """Return a log group; `AwsError` if it is not there."""
+        """Return a log group; `AwsError` if it does not exist."""
         group = self._groups.get(name)
         if group is None:
             raise not_found("The specified log group does not exist.")
@@ -280,7 +279,7 @@ def compiled(pattern: str) -> Callable[[str], bool]:
 
 
 def not_found(message: str) -> AwsError:
-    """Make the error for a group, stream or filter that is not there."""
+    """Return the error for a group, stream or filter that does not exist."""
     return AwsError("ResourceNotFoundException", message)
 
 
