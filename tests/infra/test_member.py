@@ -45,8 +45,9 @@ def statements(stack: Stack, policy: str) -> dict[str, dict[str, Any]]:
 def test_recover_may_do_there_what_it_may_do_at_home_and_nothing_else() -> None:
     arns = ",".join(f"arn:aws:iam::{HOME}:role/{name}" for name in ROLES.split(","))
     made = Stack(PassRoleArns=arns, ScheduleKeyArns=KEY, **GIVEN)
-    home = statements(made, "RecoverPolicy") | statements(made, "RecoverKeysPolicy")
-    home |= statements(made, "RecoverReadsPolicy")
+    home: dict[str, Any] = {}
+    for part in ("", "Run", "Pass", "Keys", "Reads"):
+        home |= statements(made, f"Recover{part}Policy")
     away = statements(member(), "MemberPolicy")
     assert away.keys() == NOT_OWN - {"EnterOtherAccounts"}
     # Where an account is in an ARN, it is the account's own; and roles are told by name, for many accounts at once.
