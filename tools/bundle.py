@@ -41,7 +41,23 @@ REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 # this, and takes only those that hold no machine code, so that the zip fits arm64 and x86_64 alike.
 TARGET = ("--python-version", "3.13", "--implementation", "py", "--abi", "none", "--platform", "any")
 
-# What the handlers import, directly or not. The commands, the local AWS and the simulator stay at home.
+# What the audit needs of what the commands share.
+SHARED = (
+    *(
+        "__init__",
+        "calls",
+        "executions",
+        "faults",
+        "installation",
+        "inventory",
+        "launchers",
+        "lookup",
+        "pace",
+    ),
+    *("reader", "view"),
+)
+
+# What the functions import, directly or not. The other commands, the local AWS and the simulator stay at home.
 OWN = (
     "__init__.py",
     "py.typed",
@@ -58,6 +74,15 @@ OWN = (
     "policy",
     "recovery",
     "sources",
+    # The daily audit, and what of the commands it needs.
+    "commands/__init__.py",
+    *(
+        f"commands/audit/{name}.py"
+        for name in ("__init__", "auditing", "function", "inspection", "runs", "timetable")
+    ),
+    *(f"commands/shared/{name}.py" for name in SHARED),
+    "commands/status/__init__.py",
+    "commands/status/history.py",
 )
 
 # Powertools' web framework, with Swagger UI's JavaScript for a browser, would add 565 KB. It is never imported,

@@ -17,9 +17,9 @@ import boto3
 import pytest
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import install
+from retry_run_task.local.installation import install, install_audit
 from support.records import HAND_MADE
-from support.site import Site
+from support.site import REGION, Site
 
 ROOT = Path(__file__).parents[2]
 OWN = "retry_run_task"
@@ -113,7 +113,24 @@ def own_modules(folder: Path) -> set[str]:
         )
     ]
     parts += [path for part in PARTS for path in (folder / part).rglob("*.py")]
-    return {path.relative_to(folder.parent).as_posix() for path in parts}
+    return {path.relative_to(folder.parent).as_posix() for path in parts} | audits_modules(folder)
+
+
+def audits_modules(folder: Path) -> set[str]:
+    """Return the files of the commands that the daily audit imports, with the packages that they are in."""
+    found, waiting = set(), [folder / "commands" / "audit" / "function.py"]
+    while waiting:
+        path = waiting.pop()
+        if path in found or "commands" not in path.relative_to(folder).parts[:1]:
+            continue
+        found.add(path)
+        waiting += [parent / "__init__.py" for parent in path.parents if parent.is_relative_to(folder)]
+        for module, names in imports(ast.parse(path.read_text(encoding="utf-8"))):
+            base = folder.parent.joinpath(*module.split("."))
+            waiting += [
+                p for p in (base.with_suffix(".py"), *(base / f"{n}.py" for n in names)) if p.exists()
+            ]
+    return {path.relative_to(folder.parent).as_posix() for path in found}
 
 
 def test_all_of_our_own_that_runs_in_lambda_is_in_it_and_nothing_else_of_ours(names: list[str]) -> None:
@@ -296,6 +313,40 @@ print(json.dumps({name: getattr(module, "__file__", None) or "" for name, module
     assert done.returncode == 0, done.stderr
     loaded: dict[str, str] = json.loads(done.stdout)
     return loaded
+
+
+def test_the_audit_imports_nothing_that_only_a_person_needs(unpacked: Path, runtime: Path) -> None:
+    loaded = imported(unpacked, runtime, {f"{OWN}.commands.audit.function": ["audit"]})
+    assert f"{OWN}.commands.audit.auditing" in loaded
+    left_out = (
+        "click",
+        "rich",
+        "lark",
+        f"{OWN}.local",
+        f"{OWN}.simulate",
+        "aws_durable_execution_sdk_python",
+    )
+    assert [n for n in loaded if n in left_out or n.startswith(tuple(f"{p}." for p in left_out))] == []
+
+
+def test_the_zip_audits_a_day(unpacked: Path, runtime: Path) -> None:
+    with LocalAws(trail_delay=(0, 0), ways_in=()) as aws:
+        site = Site(aws)
+        aws.schedules.put_rule("silent", expression="cron(0 0 * * ? *)")
+        cluster = aws.ecs.describe_clusters({"clusters": ["batch"]})["clusters"][0]["clusterArn"]
+        ecs = {"TaskDefinitionArn": f"arn:aws:ecs:{REGION}:123456789012:task-definition/nightly:7"}
+        target = {
+            "Id": "1",
+            "Arn": cluster,
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "EcsParameters": ecs,
+        }
+        aws.schedules.put_targets("silent", [target])
+        name = install_audit(aws, install(aws), python_path=[unpacked, runtime])
+        result = aws.functions.invoke(name, b"{}")
+        assert json.loads(result.payload) == {"missing": 1, "unsure": 0, "unseen": 0}
+        (message,) = site.aws.topics.published
+        assert message.subject == f"RUN MISSING: silent in {REGION}"
 
 
 def test_the_zip_recovers_a_launch(unpacked: Path, runtime: Path) -> None:

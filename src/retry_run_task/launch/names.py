@@ -179,6 +179,11 @@ def without_mark(started_by: str) -> str:
     return _AT_THE_END.sub("", started_by)
 
 
+def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
+    """Return the name of a further recovery of a launch whose recovery gave up."""
+    return recovery_name(stack, f"{launch.event_id}-again-{number}")
+
+
 def recovery_name_of(stack: str, launch: FailedLaunch, *, is_reported: bool | None = None) -> str:
     """Return the name of a failed launch's recovery.
 

@@ -33,6 +33,7 @@ _INTAKE = {
     "RECOVER_ERRORS": "false",
     "SPOT_INTERRUPTIONS": "false",
 }
+_AUDIT = {"MESSAGES": "text,en", "TIME_ZONE": "", "RUNBOOK_URL": "docs/runbook.md", "REGIONS": ""}
 _RECOVER = {
     "MESSAGES": "text,en",
     "TIME_ZONE": "",
@@ -108,6 +109,25 @@ def install(
     if subscribe:
         connect(aws, made)
     return made
+
+
+def install_audit(
+    aws: LocalAws,
+    made: Installation,
+    *,
+    settings: Mapping[str, str] | None = None,
+    python_path: Iterable[str | Path] | None = None,
+) -> str:
+    """Make the function of the daily audit, and return its name; whoever invokes it is the clock."""
+    own = _AUDIT | {"STACK": made.stack, "TOPIC_ARN": made.topic_arn}
+    created = aws.functions.create(
+        f"{made.stack}-audit",
+        "retry_run_task.commands.audit.function.audit",
+        environment={f"{_PREFIX}{name}": value for name, value in own.items()} | dict(settings or {}),
+        timeout_s=900,
+        python_path=python_path,
+    )
+    return created.name
 
 
 def connect(aws: LocalAws, made: Installation) -> None:

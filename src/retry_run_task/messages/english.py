@@ -7,7 +7,7 @@ from retry_run_task.messages.sentences import Sentences
 from retry_run_task.policy.durations import spoken
 from retry_run_task.text import counted
 
-_NOUNS = {"task": "task", "call": "RunTask call", "failure": "failure"}
+_NOUNS = {"task": "task", "call": "RunTask call", "failure": "failure", "run": "run"}
 
 ENGLISH = Sentences(
     labels={
@@ -15,6 +15,10 @@ ENGLISH = Sentences(
         "why": "Reason",
         "when": "When",
         "where": "Where",
+        "run": "Run",
+        "unsure": "Not certain",
+        "unseen": "Not read",
+        "looked_at": "Looked at",
         "caller": "Called by",
         "said": "ECS said",
         "said_first": "ECS said first",
@@ -103,6 +107,20 @@ ENGLISH = Sentences(
     },
     other_caller="another caller",
     caller="{who}, {what}",
+    audited={
+        "missing": "RUN MISSING",
+        "unseen": "AUDIT INCOMPLETE",
+        "unnamed": "what could not be read",
+        "others": "{name} and {count} more",
+        "opening_missing": "{runs} did not happen, and no other message has said so; you can still start what is "
+        "wanted by hand.",
+        "opening_unseen": "The daily audit could not see everything. No run is known to be missing, and some may be.",
+        "run": "{name} ({who}, {region}), due {time}: {why}",
+        "more": "and {count} more; the first command shows all",
+        "window": "what was due from {since} to {until}, in {regions}",
+        "look": "See all runs of that time",
+        "replay": "Start failed calls again, with retries",
+    },
     steps={
         "nothing": "Nothing needs to be done.",
         "look": "See what happened",

@@ -96,7 +96,8 @@ def chat(
     facts: Mapping[str, str],
     execution: str,
     thread: str,
-    tasks: Sequence[str],
+    tasks: Sequence[str] = (),
+    event_type: str = "retry-run-task-recovery",
 ) -> str:
     """Return a custom notification as JSON.
 
@@ -132,7 +133,7 @@ def chat(
         "metadata": {
             **({"threadId": thread} if thread else {}),
             "summary": cut(content.opening, TITLE_MAX),
-            "eventType": "retry-run-task-recovery",
+            "eventType": event_type,
             "relatedResources": [arn for arn in tasks if outside.is_word(arn)],
             # A custom action inserts these into a command.
             "additionalContext": {

@@ -14,7 +14,12 @@ from retry_run_task.messages.reasons_ja import translated
 from retry_run_task.messages.sentences import Sentences
 
 _UNITS = ((86400, "日"), (3600, "時間"), (60, "分"), (1, "秒"))
-_COUNTED = {"task": "{} 個のタスク", "call": "RunTask の呼び出し {} 回", "failure": "{} 回の失敗"}
+_COUNTED = {
+    "task": "{} 個のタスク",
+    "call": "RunTask の呼び出し {} 回",
+    "failure": "{} 回の失敗",
+    "run": "{} 回分の実行",
+}
 
 
 def span(seconds: float) -> str:
@@ -57,6 +62,10 @@ JAPANESE = Sentences(
         "why": "理由",
         "when": "発生日時",
         "where": "実行場所",
+        "run": "実行",
+        "unsure": "未確認",
+        "unseen": "読み取れなかったもの",
+        "looked_at": "監査の範囲",
         "caller": "呼び出し元",
         "said": "ECS の応答",
         "said_first": "ECS の最初の応答",
@@ -146,6 +155,20 @@ JAPANESE = Sentences(
     },
     other_caller="その他の呼び出し元",
     caller="{who} ({what})",
+    audited={
+        "missing": "実行漏れ",
+        "unseen": "監査未完了",
+        "unnamed": "読み取れなかったもの",
+        "others": "{name} ほか {count} 件",
+        "opening_missing": "{runs}が行われておらず、ほかのメッセージでも通知されていません。手動で起動できます。",
+        "opening_unseen": "毎日の監査で、確認できないものがありました。"
+        "実行漏れは見つかっていませんが、ないとは言い切れません。",
+        "run": "{name} ({who}、{region})、予定日時 {time}: {why}",
+        "more": "ほか {count} 件 (最初のコマンドですべて確認できます)",
+        "window": "{regions} で {since} から {until} までに予定されていた実行",
+        "look": "この期間のすべての実行を確認する",
+        "replay": "失敗した呼び出しを、再試行付きで起動する",
+    },
     steps={
         "nothing": "対応は不要です。",
         "look": "経過を確認する",

@@ -170,7 +170,8 @@ class Progress:
     is_next_run_due: bool = False
 
 
-_SENTENCES: Mapping[Language, Sentences] = {Language.ENGLISH: ENGLISH, Language.JAPANESE: JAPANESE}
+SENTENCES: Mapping[Language, Sentences] = {Language.ENGLISH: ENGLISH, Language.JAPANESE: JAPANESE}
+"""The sentences of each language."""
 
 
 def message(launch: FailedLaunch, ending: Ending, style: Style = Style()) -> Message:
@@ -227,7 +228,7 @@ def _write(
     severity: Severity,
     rule: str,
 ) -> Message:
-    words, parameters = _SENTENCES[style.language], launch.request.parameters
+    words, parameters = SENTENCES[style.language], launch.request.parameters
     region = outside.name(launch.region)
     subject = forms.subject(
         content(words, outside.in_text), words, region, is_ascii=style.language is Language.ENGLISH

@@ -57,6 +57,7 @@ _REASONS = (
         "この呼び出しを行った可能性のあるルールまたはスケジュールが {0} 件あります: {1}",
     ),
     (r"the rules and schedules cannot be read: (.+)", "ルールとスケジュールを読み取れません: {0}"),
+    (r"nothing called RunTask for it", "RunTask が呼び出されていません"),
     (r"neither a rule nor a schedule made this call", "ルールやスケジュールによる呼び出しではありません"),
     (
         r"AWS has recorded nothing of the request that it could be found by",

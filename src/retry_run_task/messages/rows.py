@@ -41,15 +41,7 @@ class Rows:
 
     def moment(self, time: datetime) -> str:
         """Return a time in the reader's time zone, and in UTC, which the logs have."""
-        utc = f"{time:%Y-%m-%d %H:%M:%S}"
-        home = (self.style.zone, str(self.style.zone)) if self.style.zone else self.words.home
-        if home is None:
-            return f"{utc} UTC"
-        try:
-            local = f"{time.astimezone(home[0]):%Y-%m-%d %H:%M:%S}"
-        except OverflowError:  # The first and the last day of the calendar.
-            return f"{utc} UTC"
-        return self.words.time.format(local=local, zone=home[1], utc=utc)
+        return moment(time, self.style, self.words)
 
     def failure(self, state: Ending | Progress) -> Iterator[tuple[str, str]]:
         """Yield the failure that decided, and the failed call's own failure if it differs."""
@@ -114,6 +106,19 @@ class Rows:
                 urls.append(("log", console.log_url(place, self.style.recovery, **span)))
         urls += [("task", console.task_url(arn)) for arn in state.task_arns[:TASKS_MAX]]
         yield from ((label, url) for label, url in urls if url)
+
+
+def moment(time: datetime, style: Style, words: Sentences) -> str:
+    """Return a time in the reader's time zone, and in UTC, which the logs have."""
+    utc = f"{time:%Y-%m-%d %H:%M:%S}"
+    home = (style.zone, str(style.zone)) if style.zone else words.home
+    if home is None:
+        return f"{utc} UTC"
+    try:
+        local = f"{time.astimezone(home[0]):%Y-%m-%d %H:%M:%S}"
+    except OverflowError:  # The first and the last day of the calendar.
+        return f"{utc} UTC"
+    return words.time.format(local=local, zone=home[1], utc=utc)
 
 
 def opening(ending: Ending, rows: Rows) -> str:

@@ -45,6 +45,8 @@ class Sentences:
     caller: str
     """``{who}`` and ``{what}``: the schedule's name or the role."""
 
+    audited: Mapping[str, str]
+    """What the message of an audit says."""
     steps: Mapping[str, str]
     """What to do, by the command that follows."""
     outcome: str
@@ -66,7 +68,7 @@ class Sentences:
     """The default time zone of messages in this language, and its name; None for UTC alone."""
 
     counted: Callable[[int, str], str]
-    """Returns a number with its noun: ``task``, ``call`` or ``failure``."""
+    """Returns a number with its noun: ``task``, ``call``, ``failure`` or ``run``."""
     span: Callable[[float], str]
     """Returns a duration in its two largest units."""
     hint: Callable[[str, str], str]

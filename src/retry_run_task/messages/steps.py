@@ -84,7 +84,7 @@ def after(
     if ending.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED):
         name = family(launch.request.parameters)
         yield from _step(words.steps["stop_next"], own.steering("stop", schedule=name) if name else "")
-    yield from _runbook(style, words)
+    yield from runbook(style, words)
 
 
 def meanwhile(style: Style, words: Sentences) -> Iterator[Step]:
@@ -93,7 +93,7 @@ def meanwhile(style: Style, words: Sentences) -> Iterator[Step]:
     yield Step(text=words.steps["wait"])
     yield from _step(words.steps["progress"], own.command("status"))
     yield from _step(words.steps["stop"], own.steering("stop", own.identity) if own.identity else "")
-    yield from _runbook(style, words)
+    yield from runbook(style, words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +143,9 @@ def _step(text: str, command: str) -> Iterator[Step]:
         yield Step(text=text, command=command)
 
 
-def _runbook(style: Style, words: Sentences) -> Iterator[Step]:
-    address = f"{style.runbook}#gave-up"
+def runbook(style: Style, words: Sentences, section: str = "gave-up") -> Iterator[Step]:
+    """Yield where the runbook's section is."""
+    address = f"{style.runbook}#{section}"
     if style.runbook.startswith("https://"):
         yield Step(text=f"{words.steps['runbook']}: {address}")
     elif style.runbook:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.commands.replay.replaying import Facts, Step, again_call, again_name, next_again, plan
+from retry_run_task.commands.replay.replaying import Facts, Step, again_call, next_again, plan
 from retry_run_task.commands.shared.calls import Call
 from retry_run_task.commands.shared.installation import Installation
 from retry_run_task.commands.shared.inventory import Launcher, Launchers
 from retry_run_task.commands.shared.view import Execution, RecoveryView, State
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
-from retry_run_task.launch.names import MOST_AGAIN
+from retry_run_task.launch.names import MOST_AGAIN, again_name
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.runs import Audited, Result, Run
 from retry_run_task.commands.audit.timetable import as_schedule, due_times, interval_of, is_floating
-from retry_run_task.commands.replay.replaying import again_name
 from retry_run_task.commands.shared.view import State
 from retry_run_task.launch import names
 from retry_run_task.launch.request import cluster_name, family
@@ -94,7 +93,7 @@ _AGAIN = 5
 
 
 def _names(launch: FailedLaunch, stack: str) -> list[str]:
-    again = [again_name(stack, launch, number) for number in range(1, _AGAIN + 1)]
+    again = [names.again_name(stack, launch, number) for number in range(1, _AGAIN + 1)]
     own = names.recovery_name_of(stack, launch, is_reported=False)
     return [*reversed(again), own, names.recovery_name_of(stack, launch)]
 
@@ -227,7 +226,12 @@ class _Judge:
                 and run.time <= launch.event_time <= run.time + _STARTS_WITHIN
                 and any(could_make(one, launch.caller, launch.request.parameters) for one in self.schedules)
             ):
-                return replace(run, result=_result(view), why=f"its task did not start; {_ending(view)}")
+                return replace(
+                    run,
+                    result=_result(view),
+                    why=f"its task did not start; {_ending(view)}",
+                    recovery=view.execution.name,
+                )
         return run
 
     def _failed(self, launcher: Launcher, due: datetime, calls: Sequence[Call]) -> Run:
@@ -244,7 +248,7 @@ class _Judge:
         if installation is not None:
             for name in _names(launch, installation.stack):
                 if (view := self.evidence.views.get(name)) is not None:
-                    return replace(run, result=_result(view), why=_ending(view))
+                    return replace(run, result=_result(view), why=_ending(view), recovery=name)
         own = set(names.marks(launch))
         made = next((c for c in self.evidence.calls if c.is_ours and c.placed and c.started_by in own), None)
         if made is not None:

@@ -68,9 +68,9 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task audit --since 7d
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.commands.audit.inspection import inspect  # noqa: PLC0415
+    from retry_run_task.commands.audit.inspection import Where, inspect  # noqa: PLC0415
     from retry_run_task.commands.audit.runs import Window  # noqa: PLC0415
-    from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared import access, calls  # noqa: PLC0415 - boto3 takes half a second
 
     window = Window(since=since, until=until or datetime.now(UTC), tolerance=timedelta(minutes=tolerance_min))
     if window.since > window.until:
@@ -80,6 +80,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     if file is not None and len(where) > 1:
         raise ConfigError("A file of records is compared with one Region.", hint="Give one --region.")
     access.identify(session, where[0])
+    recorded = list(record_files.read([file], calls.read_file)) if file is not None else None
     found: list[Inspection] = []
     errors: dict[str, RetryRunTaskError] = {}
     for region in where:
@@ -87,12 +88,10 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
             with talk.looking(f"Looking at {region}") as tell:
                 found.append(
                     inspect(
-                        session,
-                        region,
-                        stack=stack,
+                        Where(session=session, region=region, stack=stack),
                         window=window,
-                        file=file,
                         tell=tell,
+                        recorded=recorded,
                         lookups_per_s=lookups_per_s,
                     )
                 )

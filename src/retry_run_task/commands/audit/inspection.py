@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.audit.auditing import audit, is_of_a_task, key_of, names_to_read
 from retry_run_task.commands.audit.runs import Evidence, Result, SeenTask
-from retry_run_task.commands.shared import calls, lookup, record_files
+from retry_run_task.commands.shared import calls, lookup
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.installation import NotInstalledError, read_installation
@@ -22,8 +22,7 @@ from retry_run_task.launch.values import Unparsed
 from retry_run_task.sources.tasks import time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import boto3
 
@@ -57,25 +56,49 @@ class Inspection:
     blind: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Where:
+    """What is looked at.
+
+    Attributes:
+        session: Whose credentials to use.
+        region: Whose runs.
+        stack: What recovers them.
+        home: The Region that it is installed in; empty if that is the same.
+    """
+
+    session: boto3.Session
+    region: str
+    stack: str
+    home: str = ""
+
+
 def inspect(
-    session: boto3.Session,
-    region: str,
+    where: Where,
     *,
-    stack: str,
     window: Window,
-    file: Path | None,
     tell: Callable[[str], None],
+    launchers: Launchers | None = None,
+    recorded: Sequence[calls.Call | Unparsed] | None = None,
     lookups_per_s: float = lookup.CALLS_PER_S,
 ) -> Inspection:
     """Look at a Region, and say what became of the runs that were due.
 
+    Args:
+        where: Whose runs.
+        window: Which runs.
+        tell: Is told how far it is.
+        launchers: Its rules and schedules; None to ask for them.
+        recorded: What is known of the calls; None to ask CloudTrail.
+        lookups_per_s: How often CloudTrail may be asked.
+
     Raises:
         DeployError: CloudTrail does not say.
     """
-    reader = Reader(session, region)
-    launchers = read_launchers(reader, tell)
-    found, unread = _calls(session, region, window, file, tell, lookups_per_s)
-    installation, views, blind = _recoveries(session, reader, stack, window, found, tell)
+    reader = Reader(where.session, where.region)
+    launchers = launchers or read_launchers(reader, tell)
+    found, unread = _calls(where, window, recorded, tell, lookups_per_s)
+    installation, views, blind = _recoveries(where, window, found, tell)
     evidence = Evidence(
         calls=found, views=views, blind=blind, installation=installation, now=datetime.now(UTC)
     )
@@ -87,7 +110,7 @@ def inspect(
     if blind:
         notes.append(blind)
     return Inspection(
-        region=region,
+        region=where.region,
         window=window,
         launchers=launchers,
         found=audit(launchers.found, window, replace(evidence, tasks=tasks)) if tasks else first,
@@ -96,46 +119,43 @@ def inspect(
 
 
 def _calls(
-    session: boto3.Session,
-    region: str,
+    where: Where,
     window: Window,
-    file: Path | None,
+    recorded: Iterable[calls.Call | Unparsed] | None,
     tell: Callable[[str], None],
     lookups_per_s: float,
 ) -> tuple[tuple[calls.Call, ...], int]:
-    read: Iterable[calls.Call | Unparsed]
-    if file is not None:
-        read = list(record_files.read([file], calls.read_file))
-    else:
+    read = recorded
+    if read is None:
         texts = lookup.run_task_records(
-            session,
-            region,
+            where.session,
+            where.region,
             since=window.since - timedelta(seconds=5),
             until=datetime.now(UTC),
             tell=tell,
             pace=paced(lookups_per_s),
         )
-        read = list(calls.read_texts(texts))
+        read = calls.read_texts(texts)
+    read = list(read)
     found = tuple(one for one in read if isinstance(one, calls.Call))
     return found, sum(isinstance(one, Unparsed) for one in read)
 
 
 def _recoveries(
-    session: boto3.Session,
-    reader: Reader,
-    stack: str,
+    where: Where,
     window: Window,
     found: tuple[calls.Call, ...],
     tell: Callable[[str], None],
 ) -> tuple[Installation | None, Mapping[str, RecoveryView], str]:
     """Return what recovers here, the recoveries that matter, and why they are not known."""
+    home = where.home or where.region
     try:
-        installation = read_installation(reader, stack)
+        installation = read_installation(Reader(where.session, home), where.stack)
     except NotInstalledError:
         return None, {}, ""
     except (ConfigError, DeployError) as error:
         return None, {}, str(error)
-    executions = Executions(session, reader.region, installation.stack)
+    executions = Executions(where.session, home, installation.stack)
     wanted = names_to_read(found, installation.stack)
     try:
         listed = [
@@ -143,7 +163,11 @@ def _recoveries(
             for one in executions.begun(window.since - _BEFORE)
             if one.name in wanted or is_of_a_task(one.name, installation.stack)
         ]
-        views = {view.execution.name: view for view in executions.look_at_all(listed, tell)}
+        views = {
+            view.execution.name: view
+            for view in executions.look_at_all(listed, tell)
+            if view.launch is None or view.launch.region in ("", where.region)
+        }
     except (ConfigError, DeployError) as error:
         return installation, {}, str(error)
     return installation, views, ""

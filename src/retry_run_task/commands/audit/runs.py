@@ -47,12 +47,14 @@ class Run:
         result: What became of it.
         why: One sentence; empty if the result says it all.
         time: When the call was made that decided; None if there was none.
+        recovery: Name of the recovery of its call or its task; empty if there is none.
     """
 
     due: datetime
     result: Result
     why: str = ""
     time: datetime | None = None
+    recovery: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

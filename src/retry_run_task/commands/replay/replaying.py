@@ -21,7 +21,7 @@ from retry_run_task.commands.audit.timetable import as_schedule
 from retry_run_task.commands.status.history import known_schedule
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
-from retry_run_task.launch.names import MOST_AGAIN
+from retry_run_task.launch.names import MOST_AGAIN, again_name
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import NoMatch, Schedule, match
 from retry_run_task.launch.values import (
@@ -100,11 +100,6 @@ class Step:
     def payload(self) -> str:
         """What the recovery is started with."""
         return wire.canonical(wire.launch_to_json(self.launch))
-
-
-def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
-    """Return the name of a further recovery of a launch whose recovery gave up."""
-    return identity.recovery_name(stack, f"{launch.event_id}-again-{number}")
 
 
 def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:

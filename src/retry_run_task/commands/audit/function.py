@@ -1,0 +1,200 @@
+"""The audit that the stack makes every day: the Lambda entry point, and which runs it accounts for.
+
+It keeps nothing between two days. A run is told of on the day on which it has to be accounted for, so each is told of
+once: ``_SETTLED`` after it was due, by when its call is recorded and its recovery has begun.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from retry_run_task.aws import topic
+from retry_run_task.aws.telemetry import Telemetry
+from retry_run_task.commands.audit.inspection import Where, inspect
+from retry_run_task.commands.audit.runs import Result, Window
+from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
+from retry_run_task.commands.shared import lookup
+from retry_run_task.commands.shared.launchers import read_launchers
+from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.errors import RetryRunTaskError
+from retry_run_task.handlers.environment import settings as _settings
+from retry_run_task.messages.audited import Absent, Findings, audit_message
+from retry_run_task.messages.message import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from retry_run_task.commands.audit.runs import Audited, Run
+    from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.config import Settings
+    from retry_run_task.launch.values import JsonObject
+
+# The template's AuditSchedule is daily.
+_EVERY = timedelta(days=1)
+# After the last moment at which a run may begin. CloudTrail takes minutes, a throttled intake longer.
+_SETTLED = timedelta(hours=2)
+# A gap is seen between two calls; the first of them may be this long ago. Rates are seldom longer than a day.
+_LONGEST_RATE = timedelta(days=7)
+
+
+class AuditEvent(StrEnum):
+    """What the audit logs."""
+
+    ABSENT = "audit.absent"
+    UNSEEN = "audit.unseen"
+    DONE = "audit.done"
+
+
+class NotToldError(RetryRunTaskError):
+    """The topic did not take the message; Lambda tries the audit again, and an alarm goes off if that does not help."""
+
+
+# Deliveries of which a person was told: EventBridge and Lambda may deliver one twice. Only this process knows, which
+# mostly gets the second as well; what another one tells again has the same subject and the same runs.
+_TOLD: set[str] = set()
+
+
+def audit(event: Any, context: Any) -> JsonObject:
+    """Account for the runs of a day, and tell a person of those that are missing and of what could not be seen.
+
+    Args:
+        event: EventBridge's scheduled event; ``time`` is when it was due. Anything else means now.
+        context: Lambda's.
+
+    Raises:
+        NotToldError: The topic did not take the message.
+        ConfigError: The function's environment is wrong.
+    """
+    settings = _settings()
+    telemetry = Telemetry(stack=settings.stack, request_id=context.aws_request_id)
+    home = context.invoked_function_arn.split(":")[3]
+    end = _time(event)
+    found = look(settings, boto3.Session(), home=home, end=end)
+    for one in (*found.missing, *found.unsure):
+        telemetry.warning(
+            AuditEvent.ABSENT,
+            schedule=one.name,
+            region=one.region,
+            due=one.due.isoformat(),
+            why=one.why,
+            is_certain=one in found.missing,
+        )
+    for why in found.unseen:
+        telemetry.warning(AuditEvent.UNSEEN, why=why)
+    counts = {"missing": len(found.missing), "unsure": len(found.unsure), "unseen": len(found.unseen)}
+    delivery = f"{end.isoformat()} {settings.topic_arn}"
+    if not found.is_well and settings.topic_arn and delivery not in _TOLD:
+        _tell(found, settings)
+        _TOLD.add(delivery)
+    telemetry.info(AuditEvent.DONE, **counts)
+    return counts
+
+
+def _tell(found: Findings, settings: Settings) -> None:
+    style = Style(
+        language=settings.language,
+        for_chat=settings.for_chat,
+        stack=settings.stack,
+        zone=settings.zone,
+        runbook=settings.runbook_url,
+    )
+    error = topic.publish(settings.topic_arn, audit_message(found, style))
+    if error:
+        raise NotToldError(f"The topic did not take the message of the audit: {error}.")
+
+
+def _time(event: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(event["time"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        return datetime.now(UTC)
+
+
+def look(
+    settings: Settings,
+    session: boto3.Session,
+    *,
+    home: str,
+    end: datetime,
+    lookups_per_s: float = lookup.CALLS_PER_S,
+) -> Findings:
+    """Return what is not accounted for of the runs that had to be by a time, and not a day before.
+
+    Args:
+        settings: The stack, and its Regions.
+        session: Whose credentials to use.
+        home: The stack's own Region.
+        end: The time, in UTC.
+        lookups_per_s: How often CloudTrail may be asked.
+    """
+    regions, since = settings.regions or (home,), end
+    missing: list[Absent] = []
+    unsure: list[Absent] = []
+    unseen: list[str] = []
+    for region in regions:
+        try:
+            launchers = read_launchers(Reader(session, region), _silent)
+            window = Window(since=end - _EVERY - _reach(launchers.found), until=end)
+            seen = inspect(
+                Where(session=session, region=region, stack=settings.stack, home=home),
+                window=window,
+                tell=_silent,
+                launchers=launchers,
+                lookups_per_s=lookups_per_s,
+            )
+        except RetryRunTaskError as error:
+            unseen.append(f"{region}: {error}")
+            continue
+        since = min(since, window.since)
+        unseen += [f"{region}: {why}" for why in seen.blind]
+        for audited in seen.found:
+            for run in _due_to_be_told(audited, window, end):
+                (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, region))
+    return Findings(
+        since=min(since, end - _EVERY),
+        until=end,
+        regions=tuple(regions),
+        missing=tuple(missing),
+        unsure=tuple(unsure),
+        unseen=tuple(unseen),
+    )
+
+
+_UNSURE = frozenset({Result.UNKNOWN, Result.GOING})
+_silent: Callable[[str], None] = lambda _: None  # noqa: E731 - nobody watches
+
+
+def _reach(launchers: tuple[Launcher, ...]) -> timedelta:
+    """Return how much older than a day a run may be that is accounted for today."""
+    enabled = [one for one in launchers if one.is_enabled and one.expression is not None]
+    window = timedelta(minutes=max((one.window_min for one in enabled), default=0))
+    rates = [interval_of(one.expression or "") for one in enabled if is_floating(as_schedule(one))]
+    return _SETTLED + window + min(max(rates, default=timedelta()), _LONGEST_RATE)
+
+
+def _due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[Run]:
+    """Yield the runs that nobody was told of and that have to be accounted for by now, and not a day before."""
+    settles = _SETTLED + timedelta(minutes=audited.launcher.window_min)
+    for run in audited.runs:
+        is_untold = run.result in (Result.MISSED, Result.LOST, Result.UNKNOWN)
+        # A recovery tells how it ends; that EventBridge may still repeat a call is no recovery.
+        is_untold |= run.result is Result.GOING and not run.recovery
+        # Where no run can be told from another, the window stands for all.
+        is_of_all = run.result is Result.UNKNOWN and run.due == window.since
+        if is_untold and (is_of_all or end - _EVERY < run.due + settles <= end):
+            yield run
+
+
+def _absent(launcher: Launcher, run: Run, region: str) -> Absent:
+    return Absent(
+        name=launcher.name,
+        kind=launcher.kind,
+        region=region,
+        due=run.due,
+        why=run.why,
+        was_called=run.time is not None,
+    )

@@ -1,0 +1,163 @@
+"""The daily audit as the stack runs it: the function in the local AWS, what it calls, and what a person is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+
+from retry_run_task.commands.audit.function import look
+from retry_run_task.config import Settings
+from retry_run_task.local.aws import LocalAws
+from retry_run_task.local.cloudtrail.records import rule_caller
+from retry_run_task.local.installation import Installation, install, install_audit
+from support.canned import Canned, denied
+from support.site import REGION, Site
+
+ROLE = "arn:aws:iam::123456789012:role/ecsEventsRole"
+DEFINITION = f"arn:aws:ecs:{REGION}:123456789012:task-definition/nightly:7"
+
+
+class Account:
+    """An account with the product, a rule that was due six hours ago, and the audit's function."""
+
+    def __init__(self, aws: Canned) -> None:
+        self.aws, self.local = aws, aws.local
+        self.site = Site(self.local)
+        self.local.lookup.calls_per_s = None
+        self.cluster = self.local.ecs.describe_clusters({"clusters": ["batch"]})["clusters"][0]["clusterArn"]
+        self.end = datetime.now(UTC).replace(microsecond=0)
+        self.due = (self.end - timedelta(hours=6)).replace(minute=0, second=0)
+        self.rule("nightly", f"cron(0 {self.due.hour} * * ? *)")
+        self.made: Installation = install(self.local)
+
+    def rule(self, name: str, expression: str) -> None:
+        self.local.schedules.put_rule(name, expression=expression)
+        target = {"Id": "1", "Arn": self.cluster, "RoleArn": ROLE}
+        self.local.schedules.put_targets(
+            name, [target | {"EcsParameters": {"TaskDefinitionArn": DEFINITION, "LaunchType": "FARGATE"}}]
+        )
+
+    def called(self, due: datetime, *, name: str = "nightly") -> None:
+        """Have the call for a run, and its record."""
+        body = {"cluster": self.cluster, "taskDefinition": DEFINITION, "launchType": "FARGATE"}
+        network = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
+        before = len(self.local.trail.history)
+        self.local.ecs.run_task(
+            {**body, "startedBy": f"events-rule/{name}", "networkConfiguration": network}, rule_caller(ROLE)
+        )
+        self.site.wait_for(lambda: len(self.local.trail.history) > before)
+        self.local.trail.history[-1]["eventTime"] = f"{due:%Y-%m-%dT%H:%M:%SZ}"
+
+    def audit(self, *, end: datetime | None = None, **settings: str) -> dict[str, Any]:
+        """Invoke the function as EventBridge does, and return what it returned."""
+        if "retry-run-task-audit" not in {one.name for one in self.local.functions.all()}:
+            given = {f"RETRY_RUN_TASK_{name}": value for name, value in settings.items()}
+            install_audit(self.local, self.made, settings=given)
+        event = {"detail-type": "Scheduled Event", "time": f"{end or self.end:%Y-%m-%dT%H:%M:%SZ}"}
+        result = self.local.functions.invoke("retry-run-task-audit", json.dumps(event).encode())
+        assert result.error is None, result.payload
+        found: dict[str, Any] = json.loads(result.payload)
+        return found
+
+    def told(self) -> list[Any]:
+        return self.local.topics.published
+
+
+@pytest.fixture
+def account() -> Iterator[Account]:
+    start = datetime.now(UTC) - timedelta(hours=2)
+    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), ways_in=())) as aws:
+        yield Account(aws)
+
+
+def test_a_run_that_nothing_called_is_told_of(account: Account) -> None:
+    assert account.audit() == {"missing": 1, "unsure": 0, "unseen": 0}
+    (message,) = account.told()
+    assert message.subject == "RUN MISSING: nightly in ap-northeast-1"
+    first, *_ = message.message.splitlines()
+    assert first.startswith("1 run did not happen, and no other message has said so")
+    due = f"{account.due:%Y-%m-%d %H:%M:%S} UTC"
+    assert (
+        f"nightly (EventBridge rule, {REGION}), due {due}: nothing called RunTask for it" in message.message
+    )
+    assert f"retry-run-task audit --since {account.end - timedelta(hours=26):%Y-%m-%dT%H:%M:%SZ}" in (
+        message.message
+    )
+    assert "docs/runbook.md#run-missing" in message.message
+    account.site.wait_for(lambda: account.site.events("audit.absent", schedule="nightly", is_certain=True))
+
+
+def test_delivered_twice_it_is_told_once(account: Account) -> None:
+    assert account.audit() == account.audit()
+    assert len(account.told()) == 1
+    # Another day's is another message: the run of that day is missing, too.
+    account.audit(end=account.end - timedelta(days=1))
+    assert len(account.told()) == 2
+
+
+def test_where_every_run_ran_nobody_is_told(account: Account) -> None:
+    account.called(account.due)
+    assert account.audit() == {"missing": 0, "unsure": 0, "unseen": 0}
+    assert account.told() == []
+    account.site.wait_for(lambda: account.site.events("audit.done", missing=0))
+
+
+def test_a_call_that_failed_and_that_nothing_recovers_is_told_with_the_command_for_it(
+    account: Account,
+) -> None:
+    account.site.capacity(0)
+    account.called(account.due)
+    assert account.audit(MESSAGES="chat,ja") == {"missing": 1, "unsure": 0, "unseen": 0}
+    (message,) = account.told()
+    assert message.subject == "【実行漏れ】nightly (ap-northeast-1)"
+    assert "no recovery was started" in message.message
+    assert "retry-run-task replay --since" in message.message
+    assert "日本時間" in message.message
+
+
+def test_a_run_is_told_of_on_one_day_only(account: Account) -> None:
+    days = [account.due + timedelta(hours=hours) for hours in (-23, -21, 1, 3)]
+    assert [account.audit(end=end)["missing"] for end in days] == [1, 1, 1, 1]
+    found = account.site.wait_for(
+        lambda: account.site.events("audit.done")[3:] and account.site.events("audit.absent")
+    )
+    # An audit an hour after it was due leaves a run to that of the next day, which then is the only one to tell of it.
+    assert [one["due"] for one in found] == [
+        (account.due + timedelta(days=day)).isoformat() for day in (-2, -1, -1, 0)
+    ]
+
+
+def test_what_could_not_be_seen_is_told_and_not_taken_for_nothing(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in account.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    account.called(account.due)
+    settings = Settings(regions=(REGION,), topic_arn=account.made.topic_arn)
+
+    def found() -> Any:
+        return look(settings, boto3.Session(), home=REGION, end=account.end)
+
+    assert found().is_well
+    for action in ("scheduler:ListSchedules", "lambda:GetFunctionConfiguration", "cloudtrail:LookupEvents"):
+        account.aws.answers = {action: denied(action)}
+        (why,) = found().unseen
+        assert why.startswith(f"{REGION}: ")
+        assert not found().missing
+    account.aws.answers = {}
+    assert found().is_well
+
+
+def test_a_topic_that_takes_nothing_is_a_failure_that_lambda_sees(account: Account) -> None:
+    install_audit(
+        account.local, account.made, settings={"RETRY_RUN_TASK_TOPIC_ARN": account.made.topic_arn + "x"}
+    )
+    event = json.dumps({"time": f"{account.end:%Y-%m-%dT%H:%M:%SZ}"}).encode()
+    result = account.local.functions.invoke("retry-run-task-audit", event)
+    assert result.error is not None
+    assert b"NotToldError" in result.payload
