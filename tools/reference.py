@@ -32,6 +32,8 @@ import click
 from retry_run_task.aws import tasks
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
+from retry_run_task.commands.audit import function as daily_audit
+from retry_run_task.commands.audit.function import AuditEvent
 from retry_run_task.commands.main import EXIT_CODES, retry_run_task
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
@@ -59,6 +61,7 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.messages import console
+from retry_run_task.messages.audited import MISSING, UNSEEN, Absent, Findings, audit_message
 from retry_run_task.messages.message import (
     STILL_TRYING,
     Language,
@@ -413,6 +416,8 @@ def look() -> Seen:
         telemetry = Telemetry(stack=f"{STACK}-{uuid.uuid4().hex}", request_id="8f1c")
         _play_intake(telemetry)
         _play_recoveries(telemetry)
+        daily_audit.log(_FINDINGS[MISSING], telemetry)
+        daily_audit.log(_FINDINGS[UNSEEN], telemetry)
         telemetry.flush()
     seen = Seen()
     for line in output.getvalue().splitlines():
@@ -425,7 +430,7 @@ def look() -> Seen:
             seen.fields[event] |= dict.fromkeys(record)
             seen.rules |= {record["rule"]} if "rule" in record else set()
             seen.outcomes |= {record["outcome"]} if "outcome" in record else set()
-    _nothing_missing("event", {e.value for e in (*IntakeEvent, *LogEvent)}, set(seen.levels))
+    _nothing_missing("event", {e.value for e in (*IntakeEvent, *LogEvent, *AuditEvent)}, set(seen.levels))
     _nothing_missing("metric", {m.value for m in Metric}, set(seen.metrics))
     return seen
 
@@ -670,6 +675,9 @@ EVENTS = {
     LogEvent.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
     LogEvent.GAVE_UP: "The recovery ended without its tasks; a person is told.",
     LogEvent.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
+    AuditEvent.ABSENT: "A run that was due is missing, or, if `is_certain` is false, may be; `why` says what is known.",
+    AuditEvent.UNSEEN: "The audit could not read something; `why` says what.",
+    AuditEvent.DONE: "An audit is over: how many runs are missing or not certain, and how many things were not read.",
 }
 
 ALWAYS = {
@@ -721,6 +729,11 @@ FIELDS = {
     "error": "Its text.",
     "tries": "How often the message has been tried.",
     "subject": "Subject of the message.",
+    "due": "When the run was due, in UTC.",
+    "is_certain": "Whether the run is missing for certain.",
+    "missing": "Runs that did not happen.",
+    "unsure": "Runs that may have happened.",
+    "unseen": "Things that could not be read.",
 }
 
 
@@ -734,7 +747,8 @@ def log_events() -> str:
     return page(
         "Log events",
         "intake.py",
-        f"The recovery's events are in [`recovery/loop.py`]({SOURCE}/recovery/loop.py).\n"
+        f"The recovery's events are in [`recovery/loop.py`]({SOURCE}/recovery/loop.py), the daily audit's in "
+        f"[`commands/audit/function.py`]({SOURCE}/commands/audit/function.py).\n"
         "The functions write one JSON object a line, and `message` is the event.\n"
         "A field without a value is left out.",
         "## Events",
@@ -888,7 +902,37 @@ def samples() -> str:
     launch, world = _endings()[Outcome.EXPIRED]
     expired = [_told(launch, world(), language) for language in Language]
     early = early_message(launch, _PROGRESS, _style(launch, Language.ENGLISH))
-    return "\n\n".join([*map(_as_text, [*expired, early]), _as_json(expired[0])])
+    audit = audit_message(_FINDINGS[MISSING], _style(launch, Language.ENGLISH))
+    return "\n\n".join([*map(_as_text, [*expired, early, audit]), _as_json(expired[0])])
+
+
+_ABSENT = Absent(
+    name="nightly",
+    kind=CallerKind.RULE,
+    region=REGION,
+    due=AT,
+    why="nothing called RunTask for it",
+)
+_DAY = {"since": AT - timedelta(hours=4), "until": AT + timedelta(hours=22), "regions": (REGION,)}
+_FINDINGS = {
+    MISSING: Findings(
+        **_DAY,
+        missing=(
+            _ABSENT,
+            replace(
+                _ABSENT,
+                name="report",
+                kind=CallerKind.SCHEDULER,
+                why=f"{NO_CAPACITY}; no recovery was started: see retry-run-task replay",
+                was_called=True,
+            ),
+        ),
+    ),
+    UNSEEN: Findings(
+        **_DAY,
+        unseen=(f"{REGION}: AccessDeniedException: not authorized (scheduler:ListSchedules)",),
+    ),
+}
 
 
 _PROGRESS = Progress(
@@ -912,6 +956,11 @@ def messages() -> str:
         for language in Language
     } | {
         (STILL_TRYING, language): early_message(_launch(), _PROGRESS, _style(_launch(), language))
+        for language in Language
+    }
+    told |= {
+        (outcome, language): audit_message(found, _style(_launch(), language))
+        for outcome, found in _FINDINGS.items()
         for language in Language
     }
     return page(

@@ -1,4 +1,4 @@
-# What the two functions may do: the same statements as in ../template.yaml. Terraform can put text around each item of a
+# What intake and recover may do: the same statements as in ../template.yaml. Terraform can put text around each item of a
 # list, so here the ARNs have no wildcards but your own, and one for the Region, which a condition holds.
 
 data "aws_iam_policy_document" "lambda" {
@@ -447,6 +447,7 @@ data "aws_iam_policy_document" "vpc" {
       values = [
         "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-intake",
         "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-recover",
+        "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-audit",
       ]
     }
   }

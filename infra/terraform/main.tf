@@ -1,5 +1,5 @@
 # The same system as ../template.yaml, resource by resource and in the same order: the ways in, intake, recover, how a
-# person is told, what a person looks at. The reasons are written there.
+# person is told, what a person looks at; audit.tf has the audit. The reasons are written there.
 
 data "aws_partition" "current" {}
 
@@ -487,6 +487,7 @@ resource "aws_cloudwatch_dashboard" "this" {
     region       = local.region
     alarm        = local.alarm
     filter_alarm = local.has_trail_log_group ? ",\"${local.alarm}filter-delivery\"" : ""
+    audit_alarm  = local.audits ? ",\"${local.alarm}not-audited\"" : ""
     trail_alarm  = local.watches_trail ? ",\"${local.alarm}trail-silent\"" : ""
   })
 }

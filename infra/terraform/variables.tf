@@ -198,6 +198,17 @@ variable "runbook_url" {
   }
 }
 
+variable "audit_schedule" {
+  description = "When to look, every day, for runs that were due and did not happen: minute and hour in UTC, such as cron(0 22 * * ? *). You are told of what is missing, and of what could not be seen. If empty, nobody looks."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$", var.audit_schedule))
+    error_message = "Give such as cron(0 22 * * ? *), or nothing."
+  }
+}
+
 variable "recover_concurrency" {
   description = "How many recoveries may act at the same moment (waiting ones do not count). If null, as many as the account allows, and none are reserved: needed in an account whose limit of concurrent executions is too small."
   type        = number

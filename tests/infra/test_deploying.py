@@ -155,6 +155,7 @@ def test_cloudformation_may_act_on_every_resource_of_the_stack(path: str) -> Non
         "TaskDefinitions": "nightly",
         "TrailLogGroupName": "trail",
         "TrailSilentHours": "26",
+        "AuditSchedule": "cron(0 22 * * ? *)",
         "SubnetIds": "subnet-01234567",
         "SecurityGroupIds": "sg-01234567",
         "DataKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/2345bcde-12ab-34cd-56ef-1234567890ab",

@@ -6,6 +6,7 @@ import ast
 import fnmatch
 import importlib.util
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ EVERYTHING = {
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemberAccounts": "210987654321,333333333333",
     "MemberExternalId": "night-shift-7f3a",
+    "AuditSchedule": "cron(0 22 * * ? *)",
     "SubnetIds": "subnet-0123456789abcdef0",
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "DataKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/2345bcde-12ab-34cd-56ef-1234567890ab",
@@ -41,7 +43,7 @@ MORE = {
     "PassRoleArns3": "arn:aws:iam::123456789012:role/still",
     "PassRoleArns4": "arn:aws:iam::123456789012:role/at-last",
 }
-POLICIES = ("IntakePolicy", "RecoverPolicy", "VpcPolicy")
+POLICIES = ("IntakePolicy", "RecoverPolicy", "AuditPolicy", "VpcPolicy")
 
 # Which function calls what a module of aws/ offers.
 CALLED_BY = {
@@ -65,7 +67,9 @@ IN_IAM = {"lambda:Invoke": "lambda:InvokeFunction"}
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
 ON_EVERYTHING = {
     "ecs:ListTasks": "a cluster's tasks are listed of *, limited by the condition ecs:cluster",
+    "cloudtrail:LookupEvents": "has no resource",
     "events:ListEventBuses": "has no resource",
+    "events:ListRules": "of a bus; a list of all buses is asked for first",
     "events:ListRuleNamesByTarget": "has no resource",
     "scheduler:ListSchedules": "has no resource",
 }
@@ -82,6 +86,12 @@ ASKED_BY_AWS = {
         "sqs:SendMessage": _DEAD_LETTERS,
         "kms:Decrypt": _KEY,
         "kms:GenerateDataKey": _KEY,
+    },
+    "AuditPolicy": {
+        "logs:CreateLogStream": _LOGS,
+        "logs:PutLogEvents": _LOGS,
+        "kms:Decrypt": "SNS, Lambda, EventBridge and its Scheduler, when something there has a key",
+        "kms:GenerateDataKey": "SNS, when the topic has a key",
     },
     "VpcPolicy": {
         "ec2:AssignPrivateIpAddresses": _VPC,
@@ -154,7 +164,13 @@ def _services(tree: ast.AST) -> set[str]:
 
 def called() -> dict[str, set[str]]:
     """Return the actions that the code needs, by the policy that has to grant them."""
-    needed: dict[str, set[str]] = {"IntakePolicy": set(), "RecoverPolicy": _durable_sdk(), "VpcPolicy": set()}
+    needed: dict[str, set[str]] = {
+        "IntakePolicy": set(),
+        "RecoverPolicy": _durable_sdk(),
+        # What the command is said to need, which a test has it call; and it tells of what it finds.
+        "AuditPolicy": {*_documented("RetryRunTaskAudit"), "sns:Publish"},
+        "VpcPolicy": set(),
+    }
     for path in _reachable():
         if path.parent.name == "aws" and path.stem not in CALL_NOTHING:
             tree = ast.parse(path.read_text())
@@ -163,6 +179,14 @@ def called() -> dict[str, set[str]]:
             assert path.stem in CALLED_BY, f"say in CALLED_BY which function calls {path.name}"
             needed[CALLED_BY[path.stem]] |= _calls(tree, services)
     return needed
+
+
+def _documented(sid: str) -> set[str]:
+    """Return the actions of a statement in docs/operations.md; test_operations.py compares them with the calls."""
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    found = [s for block in blocks for s in json.loads(block).get("Statement", []) if s["Sid"] == sid]
+    return set(found[0]["Action"])
 
 
 def _durable_sdk() -> set[str]:
@@ -214,7 +238,7 @@ def test_the_scan_of_the_code_finds_what_is_known_to_be_there() -> None:
     }
 
 
-@pytest.mark.parametrize("policy", ["IntakePolicy", "RecoverPolicy"])
+@pytest.mark.parametrize("policy", ["IntakePolicy", "RecoverPolicy", "AuditPolicy"])
 def test_nothing_is_granted_by_pattern_or_on_everything(policy: str) -> None:
     for statement in statements(policy):
         assert statement["Effect"] == "Allow"
@@ -367,7 +391,7 @@ def test_recover_may_act_in_the_named_regions_only() -> None:
 
 def test_everything_else_is_of_this_stack() -> None:
     keys = {EVERYTHING["TopicKeyArn"], EVERYTHING["DataKeyArn"]}
-    for policy in ("IntakePolicy", "RecoverPolicy"):
+    for policy in ("IntakePolicy", "RecoverPolicy", "AuditPolicy"):
         for statement in statements(policy):
             if statement["Sid"] not in NOT_OWN:
                 for resource in _listed(statement["Resource"]):
@@ -378,20 +402,30 @@ def test_everything_else_is_of_this_stack() -> None:
 def test_a_key_is_used_through_one_service_only_and_for_what_is_ours() -> None:
     used = {
         (policy, s["Sid"]): (s["Resource"], s["Condition"])
-        for policy in ("IntakePolicy", "RecoverPolicy")
+        for policy in ("IntakePolicy", "RecoverPolicy", "AuditPolicy")
         for s in statements(policy)
         if any(action.startswith("kms:") for action in _listed(s["Action"]))
     }
     data, topic = EVERYTHING["DataKeyArn"], EVERYTHING["TopicKeyArn"]
     sqs = {"StringEquals": {"kms:ViaService": "sqs.ap-northeast-1.amazonaws.com"}}
     recover = "arn:aws:lambda:ap-northeast-1:123456789012:function:retry-run-task-recover"
+    topics = {"StringEquals": {"kms:ViaService": "sns.ap-northeast-1.amazonaws.com"}}
+    schedules = {"StringLike": {"kms:ViaService": ["events.*.amazonaws.com", "scheduler.*.amazonaws.com"]}}
     assert used == {
+        ("AuditPolicy", "UseTheKeyOfTheTopic"): (topic, topics),
+        ("AuditPolicy", "ReadEncryptedSchedules"): ([EVERYTHING["ScheduleKeyArns"]], schedules),
+        ("AuditPolicy", "DecryptSettingsAndRecoveries"): (
+            data,
+            {
+                "StringEquals": {
+                    "kms:ViaService": "lambda.ap-northeast-1.amazonaws.com",
+                    "kms:EncryptionContext:aws:lambda:FunctionArn": ["<Intake.Arn>", "<Recover.Arn>"],
+                }
+            },
+        ),
         ("IntakePolicy", "EncryptWhatIsKept"): (data, sqs),
         ("RecoverPolicy", "EncryptWhatIsKept"): (data, sqs),
-        ("RecoverPolicy", "UseTheKeyOfTheTopic"): (
-            topic,
-            {"StringEquals": {"kms:ViaService": "sns.ap-northeast-1.amazonaws.com"}},
-        ),
+        ("RecoverPolicy", "UseTheKeyOfTheTopic"): (topic, topics),
         ("RecoverPolicy", "ReadWhereRecoveriesAre"): (
             data,
             {
@@ -401,10 +435,7 @@ def test_a_key_is_used_through_one_service_only_and_for_what_is_ours() -> None:
                 }
             },
         ),
-        ("RecoverPolicy", "ReadEncryptedSchedules"): (
-            [EVERYTHING["ScheduleKeyArns"]],
-            {"StringLike": {"kms:ViaService": ["events.*.amazonaws.com", "scheduler.*.amazonaws.com"]}},
-        ),
+        ("RecoverPolicy", "ReadEncryptedSchedules"): ([EVERYTHING["ScheduleKeyArns"]], schedules),
     }
 
 
@@ -415,15 +446,15 @@ def test_in_a_vpc_lambda_makes_the_interfaces_and_the_code_may_not() -> None:
     assert allowed["Action"] == denied["Action"]
     functions = Stack(**EVERYTHING).of_type("AWS::Lambda::Function").values()
     function = "arn:aws:lambda:ap-northeast-1:123456789012:function:"
-    assert denied["Condition"] == {
-        "ArnEquals": {"lambda:SourceFunctionArn": [function + one["FunctionName"] for one in functions]}
-    }
+    (stopped,) = denied["Condition"]["ArnEquals"].values()
+    assert stopped == [function + one["FunctionName"] for one in functions]
 
 
 def test_a_role_can_be_taken_by_lambda_only_and_has_its_own_policy() -> None:
     roles = Stack(**EVERYTHING).of_type("AWS::IAM::Role")
     assert {name: role["ManagedPolicyArns"] for name, role in roles.items()} == {
         "IntakeRole": ["<IntakePolicy>", "<VpcPolicy>"],
+        "AuditRole": ["<AuditPolicy>", "<VpcPolicy>"],
         "RecoverRole": [
             *("<RecoverPolicy>", "<RecoverRunPolicy>", "<RecoverPassPolicy>"),
             *("<RecoverReadsPolicy>", "<RecoverKeysPolicy>", "<VpcPolicy>"),

@@ -24,6 +24,7 @@ GENERAL = [
     "stop-it-now",
     "start-it-again",
     "deliver-again",
+    "run-missing",
 ]
 PARTS = ["It means", "Paste this.", "It is over"]
 # What a person can read through, and print, while something is wrong.
@@ -43,7 +44,12 @@ def _sections() -> dict[str, str]:
 
 
 def _alarms() -> list[dict[str, Any]]:
-    stack = Stack(TaskDefinitions="nightly", TrailLogGroupName="trail", TrailSilentHours="26")
+    stack = Stack(
+        TaskDefinitions="nightly",
+        TrailLogGroupName="trail",
+        TrailSilentHours="26",
+        AuditSchedule="cron(0 22 * * ? *)",
+    )
     return list(stack.of_type("AWS::CloudWatch::Alarm").values())
 
 
@@ -136,7 +142,13 @@ def test_a_command_is_one_that_aws_has(command: list[str]) -> None:
 
 def test_names_of_this_stack_are_its_own() -> None:
     """Functions, queues, the topic and the rule that the commands name are those of the template."""
-    made = Stack(name="NAME", TaskDefinitions="nightly", TrailLogGroupName="trail", TrailSilentHours="26")
+    made = Stack(
+        name="NAME",
+        TaskDefinitions="nightly",
+        TrailLogGroupName="trail",
+        TrailSilentHours="26",
+        AuditSchedule="cron(0 22 * * ? *)",
+    )
     names = {
         value
         for resource in made.resources.values()

@@ -43,6 +43,7 @@ FULL = {
     "PassRoleArns": f"{ROLE},{ROLE}-execution",
     "TrailLogGroupName": "aws-cloudtrail-logs",
     "TrailSilentHours": "26",
+    "AuditSchedule": "cron(0 22 * * ? *)",
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "Regions": "ap-northeast-1,ap-northeast-3",
@@ -119,7 +120,7 @@ def test_every_exception_from_a_check_says_why() -> None:
 # The functions.
 
 
-@pytest.mark.parametrize("function", ["Intake", "Recover"])
+@pytest.mark.parametrize("function", ["Intake", "Recover", "Audit"])
 def test_the_functions_run_the_code_of_this_package(function: str) -> None:
     properties = full().of_type("AWS::Lambda::Function")[function]
     module, _, name = properties["Handler"].rpartition(".")
@@ -153,7 +154,7 @@ def test_all_code_is_the_one_zip_that_package_replaces() -> None:
     resources = template()["Resources"]
     code = {k: r["Properties"].get("Code") or r["Properties"].get("Content") for k, r in resources.items()}
     assert {k: c for k, c in code.items() if c} == dict.fromkeys(
-        ["Intake", "Recover", "CodeNumber"], "../build/lambda.zip"
+        ["Intake", "Recover", "CodeNumber", "Audit"], "../build/lambda.zip"
     )
 
 
@@ -200,6 +201,7 @@ OTHER_VALUES = {
     "TimeZone": ("Asia/Tokyo", "America/Argentina/Buenos_Aires"),
     "TopicKeyArn": (FULL["TopicKeyArn"], FULL["TopicKeyArn"].replace("1234abcd", "9876fedc")),
     "RunbookUrl": ("https://example.com/runbook", "https://example.com/other"),
+    "AuditSchedule": ("cron(0 22 * * ? *)", "cron(5 9 * * ? *)"),
     "RecoverConcurrency": ("", "40"),
     "PermissionsBoundaryArn": (FULL["PermissionsBoundaryArn"], "arn:aws:iam::aws:policy/PowerUserAccess"),
     "SubnetIds": ("subnet-0123456789abcdef0", FULL["SubnetIds"]),
@@ -307,7 +309,7 @@ def test_two_stacks_have_two_filters_on_one_log_group() -> None:
 
 
 def test_the_rules_are_those_that_the_code_is_written_for() -> None:
-    rules = full().of_type("AWS::Events::Rule")
+    rules = bare().of_type("AWS::Events::Rule")
     assert {name: rule["EventPattern"] for name, rule in rules.items()} == {
         "FailedCalls": eventbridge.EVENT_PATTERN,
         "FailedStarts": task_state_change.EVENT_PATTERN,
@@ -317,7 +319,7 @@ def test_the_rules_are_those_that_the_code_is_written_for() -> None:
 def test_what_is_handed_on_of_a_task_that_did_not_start_is_what_the_code_reads() -> None:
     transformers = {
         name: [target.get("InputTransformer") for target in rule["Targets"]]
-        for name, rule in full().of_type("AWS::Events::Rule").items()
+        for name, rule in bare().of_type("AWS::Events::Rule").items()
     }
     assert transformers == {
         "FailedCalls": [None],
@@ -340,7 +342,7 @@ def test_without_a_log_group_nothing_is_made_for_one() -> None:
     assert "filter-delivery" not in json.dumps(bare().resources)
 
 
-def test_only_this_log_group_and_these_rules_may_invoke_intake() -> None:
+def test_only_this_log_group_and_these_rules_may_invoke_a_function() -> None:
     permissions = full().of_type("AWS::Lambda::Permission")
     assert {k: (p["Principal"], p["SourceArn"], p["SourceAccount"]) for k, p in permissions.items()} == {
         "TrailMayInvokeIntake": (
@@ -350,6 +352,10 @@ def test_only_this_log_group_and_these_rules_may_invoke_intake() -> None:
         ),
         "FailedCallsMayInvokeIntake": ("events.amazonaws.com", "<FailedCalls.Arn>", "123456789012"),
         "FailedStartsMayInvokeIntake": ("events.amazonaws.com", "<FailedStarts.Arn>", "123456789012"),
+        "EveryDayMayInvokeAudit": ("events.amazonaws.com", "<EveryDay.Arn>", "123456789012"),
+    }
+    assert {k: p["FunctionName"] for k, p in permissions.items()} == {
+        k: "<Audit>" if k == "EveryDayMayInvokeAudit" else "<Intake>" for k in permissions
     }
     assert template()["Resources"]["TrailFilter"]["DependsOn"] == "TrailMayInvokeIntake"
 
@@ -358,7 +364,8 @@ def test_only_this_log_group_and_these_rules_may_invoke_intake() -> None:
 
 
 def test_every_asynchronous_hop_ends_in_a_queue() -> None:
-    stack = full()
+    # But the audit's: what it has not looked at the command finds, and an alarm says so.
+    stack = full(AuditSchedule="")
     queues = {f"<{name}.Arn>" for name in stack.of_type("AWS::SQS::Queue")}
     ends = [f["DeadLetterConfig"]["TargetArn"] for f in stack.of_type("AWS::Lambda::Function").values()]
     ends += [
@@ -373,18 +380,19 @@ def test_every_asynchronous_hop_ends_in_a_queue() -> None:
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
 
 
-def test_how_often_an_event_is_delivered_is_said_for_both_functions() -> None:
+def test_how_often_an_event_is_delivered_is_said_for_every_function() -> None:
     found = full().of_type("AWS::Lambda::EventInvokeConfig")
     assert {(c["FunctionName"], c["Qualifier"]) for c in found.values()} == {
         ("<Intake>", "$LATEST"),
         ("<Recover>", "live"),
+        ("<Audit>", "$LATEST"),
     }
     assert {(c["MaximumRetryAttempts"], c["MaximumEventAgeInSeconds"]) for c in found.values()} == {
         (2, 21600)
     }
 
 
-@pytest.mark.parametrize("function", ["Intake", "Recover"])
+@pytest.mark.parametrize("function", ["Intake", "Recover", "Audit"])
 def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None:
     stack = full(LogRetentionDays="90")
     group = stack.of_type("AWS::Lambda::Function")[function]["LoggingConfig"]["LogGroup"].strip("<>")
@@ -396,9 +404,10 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 # Parameters.
 
 
-# A dozen; three for many accounts and Regions, one for a silent trail, and what organizations ask for: most people
-# leave those alone, and the console shows the last ones last.
-MOST_PARAMETERS = 25
+# A dozen; three for many accounts and Regions, one for a silent trail, one for the audit, and what organizations ask
+# for:
+# most people leave those alone, and the console shows the last ones last.
+MOST_PARAMETERS = 26
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -458,6 +467,16 @@ GOOD_AND_BAD = {
     "MemberAccounts": (["", "210987654321"], ["2109876543210", "21098765432", "*", "a", "o-123456789012"]),
     "MemberExternalId": (["", "ab", "a/b:c=d_e-f", "x" * 64], ["a", "a b", "x" * 65, "*"]),
     "TrailSilentHours": (["", "1", "26", "99", "100", "168"], ["0", "169", "170", "1000", "-1", "2.5"]),
+    "AuditSchedule": (
+        ["", "cron(0 22 * * ? *)", "cron(05 09 * * ? *)"],
+        [
+            "rate(1 day)",
+            "cron(0 22 * * 1 *)",
+            "cron(60 0 * * ? *)",
+            "cron(0 24 * * ? *)",
+            "cron(0 */2 * * ? *)",
+        ],
+    ),
     "Messages": (
         ["text,en", "chat,ja", "chat,en,recovered"],
         ["", "chat", "text,chat", "ja,en", "chat, ja", "chat,ja,", "recovered", "Text,en"],
@@ -541,7 +560,7 @@ def test_most_people_see_no_more_of_the_stack_than_before() -> None:
 def test_the_roles_and_their_policies_are_where_and_as_bounded_as_is_asked() -> None:
     stack = full()
     roles, policies = stack.of_type("AWS::IAM::Role"), stack.of_type("AWS::IAM::ManagedPolicy")
-    assert len(roles) == 2
+    assert len(roles) == 3
     assert {role["PermissionsBoundary"] for role in roles.values()} == {FULL["PermissionsBoundaryArn"]}
     assert {one["Path"] for one in (*roles.values(), *policies.values())} == {"/batch/"}
     for function in ("Intake", "Recover"):
@@ -576,7 +595,7 @@ def test_everything_that_is_kept_can_have_a_key() -> None:
             for one in stack.of_type(kind).values()
         ),
     ]
-    assert len(found) == 6
+    assert len(found) == 8
     assert {key for _, key in found} == {FULL["DataKeyArn"]}
     # One of the two ways only.
     assert [q for q in stack.of_type("AWS::SQS::Queue").values() if "SqsManagedSseEnabled" in q] == []
@@ -650,7 +669,9 @@ def test_the_local_installation_has_exactly_the_environment_that_the_template_gi
     given = {f"{PREFIX}EXTERNAL_ID": "x", f"{PREFIX}REGIONS": "eu-west-1"}
     with LocalAws() as aws:
         made = installation.install(aws, settings=given)
+        audit = installation.install_audit(aws, made)
         local = {
+            "Audit": aws.functions.get(audit)[0].environment,
             "Intake": aws.functions.get(made.intake)[0].environment,
             "Recover": aws.functions.get(made.recover)[0].environment,
         }
@@ -830,6 +851,7 @@ def test_every_alarm_of_ours_watches_this_stack_only() -> None:
 AWS_METRICS = {
     ("AWS/Lambda", "Errors"): {"FunctionName"},
     ("AWS/Lambda", "Throttles"): {"FunctionName"},
+    ("AWS/Lambda", "AsyncEventsDropped"): {"FunctionName"},
     ("AWS/Lambda", "DurableExecutionFailed"): {"FunctionName"},
     ("AWS/Lambda", "DurableExecutionTimedOut"): {"FunctionName"},
     ("AWS/Logs", "DeliveryErrors"): {"LogGroupName", "DestinationType", "FilterName"},
@@ -850,6 +872,28 @@ def test_the_alarm_on_a_silent_trail_is_there_if_it_is_asked_for_and_there_is_a_
         stack = full(**(given or {"TrailSilentHours": "", "TrailLogGroupName": ""}))
         assert {"TrailCalls", "TrailSilentAlarm"} & stack.resources.keys() == set()
         assert "trail-silent" not in json.dumps(stack.resources)
+
+
+def test_the_audit_is_there_if_it_is_asked_for() -> None:
+    stack = full()
+    made = stack.resources.keys() - full(AuditSchedule="").resources.keys()
+    assert made == {
+        *("Audit", "AuditInvocations", "AuditLogGroup", "AuditPolicy", "AuditRole"),
+        *("EveryDay", "EveryDayMayInvokeAudit", "NotAuditedAlarm"),
+    }
+    assert stack.of_type("AWS::Events::Rule")["EveryDay"]["ScheduleExpression"] == FULL["AuditSchedule"]
+    assert not made & bare().resources.keys()
+    # The whole stack in other Regions is looked at, too, as it is looked after.
+    settings = Settings.from_environment(_environment(stack, "Audit"))
+    assert (settings.regions, settings.for_chat) == (("ap-northeast-1", "ap-northeast-3"), False)
+
+
+def test_an_audit_that_failed_is_told_of_however_it_failed() -> None:
+    watched = list(_watched(full().of_type("AWS::CloudWatch::Alarm")["NotAuditedAlarm"]))
+    assert watched == [
+        ("AWS/Lambda", "AsyncEventsDropped", {"FunctionName": "<Audit>"}),
+        ("AWS/Events", "FailedInvocations", {"RuleName": "<EveryDay>"}),
+    ]
 
 
 @pytest.mark.parametrize("hours", ["1", "168"])
@@ -898,7 +942,7 @@ def test_what_the_alarms_cost_is_told_truly() -> None:
 def test_every_alarm_tells_the_topic_and_is_quiet_while_nothing_happens() -> None:
     """All but one, whose only matter is that nothing happens."""
     alarms = full().of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 15
+    assert len(alarms) == 16
     assert [a for a in alarms.values() if a["AlarmActions"] != ["<Notifications>"]] == []
     silent = alarms.pop("TrailSilentAlarm")
     assert (silent["TreatMissingData"], silent["Threshold"]) == ("breaching", 1)

@@ -22,6 +22,7 @@ FULL = {
     "PassRoleArns": "arn:aws:iam::123456789012:role/batch",
     "TrailLogGroupName": "trail",
     "TrailSilentHours": "26",
+    "AuditSchedule": "cron(0 22 * * ? *)",
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemberAccounts": "210987654321",
@@ -149,7 +150,7 @@ FUNCTION = {
 }
 
 
-@pytest.mark.parametrize("name", ["Intake", "Recover"])
+@pytest.mark.parametrize("name", ["Intake", "Recover", "Audit"])
 def test_the_functions_are_the_same(name: str) -> None:
     theirs = _stack().of_type("AWS::Lambda::Function")[name]
     ours = _blocks("resource")["aws_lambda_function", name.lower()]
@@ -166,13 +167,17 @@ def test_the_functions_are_the_same(name: str) -> None:
     ]
     assert theirs.keys() - FUNCTION.keys() - also <= {"DurableConfig", "ReservedConcurrentExecutions"}
     assert ours["logging_config"][0]["log_format"] == theirs["LoggingConfig"]["LogFormat"]
-    assert ours["logging_config"][0]["log_group"] == f"${{aws_cloudwatch_log_group.{name.lower()}.name}}"
+    which = "[0]" if "count" in ours else ""
     assert (
-        ours["dead_letter_config"][0]["target_arn"] == f"${{aws_sqs_queue.{name.lower()}_dead_letters.arn}}"
+        ours["logging_config"][0]["log_group"] == f"${{aws_cloudwatch_log_group.{name.lower()}{which}.name}}"
+    )
+    queue = f"${{aws_sqs_queue.{name.lower()}_dead_letters.arn}}"
+    assert ours.get("dead_letter_config") == (
+        [{"target_arn": queue}] if "DeadLetterConfig" in theirs else None
     )
 
 
-@pytest.mark.parametrize("name", ["Intake", "Recover"])
+@pytest.mark.parametrize("name", ["Intake", "Recover", "Audit"])
 def test_the_functions_have_the_same_environment(name: str) -> None:
     theirs = _stack().of_type("AWS::Lambda::Function")[name]["Environment"]["Variables"]
     ours = _blocks("resource")["aws_lambda_function", name.lower()]["environment"][0]["variables"]
@@ -206,8 +211,14 @@ def test_events_are_delivered_as_often_in_both() -> None:
     }
     assert ours == theirs
     rules = _stack().of_type("AWS::Events::Rule").values()
-    targets = _of_type("aws_cloudwatch_event_target")
-    for rule, target in zip(rules, targets, strict=True):
+    targets = {
+        name: body
+        for (kind, name), body in _blocks("resource").items()
+        if kind == "aws_cloudwatch_event_target"
+    }
+    assert len(rules) == len(targets)
+    for rule in rules:
+        target = targets[rule["Name"].removeprefix("NAME-").replace("-", "_")]
         retry = rule["Targets"][0]["RetryPolicy"]
         assert target["retry_policy"] == [
             {
@@ -215,7 +226,10 @@ def test_events_are_delivered_as_often_in_both() -> None:
                 "maximum_event_age_in_seconds": retry["MaximumEventAgeInSeconds"],
             }
         ]
-        assert target["dead_letter_config"] == [{"arn": "${aws_sqs_queue.intake_dead_letters.arn}"}]
+        queue = [{"arn": "${aws_sqs_queue.intake_dead_letters.arn}"}]
+        assert target.get("dead_letter_config") == (
+            queue if "DeadLetterConfig" in rule["Targets"][0] else None
+        )
 
 
 def test_the_log_groups_and_queues_have_the_same_names_and_keep_as_long() -> None:
@@ -301,10 +315,15 @@ def test_the_ways_in_are_those_that_the_code_is_written_for() -> None:
     assert _blocks("resource")["aws_cloudwatch_event_target", "failed_starts"]["input_transformer"] == [
         {"input_paths": "${local.failed_starts_paths}", "input_template": "${local.failed_starts_template}"}
     ]
-    assert [(_named(r["name"]), r["event_pattern"]) for r in _of_type("aws_cloudwatch_event_rule")] == [
-        (r["Name"], f"${{jsonencode(local.{r['Name'].removeprefix('NAME-').replace('-', '_')})}}")
-        for r in _stack().of_type("AWS::Events::Rule").values()
-    ]
+    assert {
+        _named(r["name"]): r.get("event_pattern", r.get("schedule_expression"))
+        for r in _of_type("aws_cloudwatch_event_rule")
+    } == {
+        "NAME-failed-calls": "${jsonencode(local.failed_calls)}",
+        "NAME-failed-starts": "${jsonencode(local.failed_starts)}",
+        "NAME-audit": "${var.audit_schedule}",
+    }
+    assert len(_stack().of_type("AWS::Events::Rule")) == 3
     assert {
         (p["principal"], "source_arn" in p, p["source_account"]) for p in _of_type("aws_lambda_permission")
     } == {
@@ -338,6 +357,7 @@ def _about(statements: list[dict[str, Any]]) -> dict[str, tuple[set[str], set[tu
         "RecoverPolicy",
         "RecoverReadsPolicy",
         "RecoverKeysPolicy",
+        "AuditPolicy",
         "VpcPolicy",
         "IntakeDeadLettersPolicy",
         "NotificationsPolicy",
@@ -429,6 +449,31 @@ def test_alarms_of_many_metrics_are_the_same(logical_id: str, name: str) -> None
     assert {(q["Stat"], q["Period"]) for q in queries} == {(m["stat"], m["period"]) for m in [each, *single]}
 
 
+def test_the_alarm_on_audits_that_failed_is_the_same() -> None:
+    theirs = _stack().of_type("AWS::CloudWatch::Alarm")["NotAuditedAlarm"]
+    ours = _blocks("resource")["aws_cloudwatch_metric_alarm", "not_audited"]
+    assert _named(ours["alarm_name"]) == theirs["AlarmName"]
+    text = ours["alarm_description"].replace("${var.runbook_url}", "docs/runbook.md")
+    assert text == theirs["AlarmDescription"]
+    assert _common(ours)[1:] == tuple(
+        theirs[k] for k in ("EvaluationPeriods", "Threshold", "ComparisonOperator")
+    )
+    queries = {q["Id"]: q.get("Expression") or q["MetricStat"] for q in theirs["Metrics"]}
+    assert [q["id"] for q in ours["metric_query"]] == list(queries)
+    for query in ours["metric_query"]:
+        if "expression" in query:
+            assert query["expression"] == queries[query["id"]]
+            continue
+        (metric,), known = query["metric"], queries[query["id"]]
+        assert (metric["namespace"], metric["metric_name"], metric["stat"], metric["period"]) == (
+            known["Metric"]["Namespace"],
+            known["Metric"]["MetricName"],
+            known["Stat"],
+            known["Period"],
+        )
+        assert list(metric["dimensions"]) == [d["Name"] for d in known["Metric"]["Dimensions"]]
+
+
 def test_the_alarm_on_a_silent_trail_is_the_same() -> None:
     theirs = _stack().of_type("AWS::CloudWatch::Alarm")["TrailSilentAlarm"]
     ours = _blocks("resource")["aws_cloudwatch_metric_alarm", "trail_silent"]
@@ -486,6 +531,7 @@ def test_the_dashboards_are_the_same() -> None:
         "alarm": alarm,
         "filter_alarm": f',"{alarm}filter-delivery"',
         "trail_alarm": f',"{alarm}trail-silent"',
+        "audit_alarm": f',"{alarm}not-audited"',
     }.items():
         text = re.sub(rf"(?<!\$)\$\{{{name}\}}", lambda _, value=value: value, text)
     (theirs,) = _stack().of_type("AWS::CloudWatch::Dashboard").values()

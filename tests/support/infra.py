@@ -40,6 +40,9 @@ NOT_OWN = {
     "ReadTags",
     "EnterOtherAccounts",
     "ReadEncryptedSchedules",
+    # Of the audit.
+    "FindWhatWasDueAndCalled",
+    "ReadWhatWasDue",
 }
 
 # Parameters in which a list goes on that is too long for one.

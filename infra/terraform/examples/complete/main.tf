@@ -28,6 +28,7 @@ module "retry_run_task" {
   messages           = "chat,ja,recovered"
   time_zone          = "Asia/Tokyo"
   runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
+  audit_schedule     = "cron(0 22 * * ? *)"
 
   recover_concurrency = 4
   log_retention_days  = 90

@@ -74,6 +74,16 @@ def audit(event: Any, context: Any) -> JsonObject:
     home = context.invoked_function_arn.split(":")[3]
     end = _time(event)
     found = look(settings, boto3.Session(), home=home, end=end)
+    log(found, telemetry)
+    delivery = f"{end.isoformat()} {settings.topic_arn}"
+    if not found.is_well and settings.topic_arn and delivery not in _TOLD:
+        _tell(found, settings)
+        _TOLD.add(delivery)
+    return {"missing": len(found.missing), "unsure": len(found.unsure), "unseen": len(found.unseen)}
+
+
+def log(found: Findings, telemetry: Telemetry) -> None:
+    """Write what was found: a line for each run, and one for all."""
     for one in (*found.missing, *found.unsure):
         telemetry.warning(
             AuditEvent.ABSENT,
@@ -85,13 +95,9 @@ def audit(event: Any, context: Any) -> JsonObject:
         )
     for why in found.unseen:
         telemetry.warning(AuditEvent.UNSEEN, why=why)
-    counts = {"missing": len(found.missing), "unsure": len(found.unsure), "unseen": len(found.unseen)}
-    delivery = f"{end.isoformat()} {settings.topic_arn}"
-    if not found.is_well and settings.topic_arn and delivery not in _TOLD:
-        _tell(found, settings)
-        _TOLD.add(delivery)
-    telemetry.info(AuditEvent.DONE, **counts)
-    return counts
+    telemetry.info(
+        AuditEvent.DONE, missing=len(found.missing), unsure=len(found.unsure), unseen=len(found.unseen)
+    )
 
 
 def _tell(found: Findings, settings: Settings) -> None:

@@ -189,6 +189,13 @@ PARAMETERS = (
         help="Where messages and alarms say that the runbook is.",
     ),
     Parameter(
+        name="AuditSchedule",
+        default="",
+        pattern="^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$",
+        expected="such as cron(0 22 * * ? *), or nothing",
+        help="When to look, every day in UTC, for runs that did not happen; empty for never.",
+    ),
+    Parameter(
         name="RecoverConcurrency",
         default="5",
         pattern="^([1-9][0-9]{0,3})?$",
