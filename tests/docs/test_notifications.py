@@ -13,12 +13,13 @@ PAGE = Page(ROOT / "docs" / "notifications.md")
 def test_the_samples_are_in_both_languages_and_forms_and_of_both_kinds() -> None:
     """That they are what the code writes is tested in test_reference.py: `make docs` writes them."""
     shown = [block for block in PAGE.blocks() if block.language in ("text", "json")]
-    assert [block.language for block in shown] == ["text", "text", "text", "json"]
-    subjects = [block.text.splitlines()[0] for block in shown[:3]]
+    assert [block.language for block in shown] == ["text", "text", "text", "text", "json"]
+    subjects = [block.text.splitlines()[0] for block in shown[:4]]
     assert subjects == [
         "Subject: DID NOT RUN: nightly in ap-northeast-1",
         "Subject: 【未実行】nightly (ap-northeast-1)",
         "Subject: STILL TRYING: nightly in ap-northeast-1",
+        "Subject: RUN MISSING: nightly and 1 more in ap-northeast-1",
     ]
 
 

@@ -28,7 +28,7 @@ GENERAL = [
 ]
 PARTS = ["It means", "Paste this.", "It is over"]
 # What a person can read through, and print, while something is wrong.
-MOST_LINES = 420
+MOST_LINES = 430
 
 # Commands of the AWS CLI's own, which are no operations of a service.
 # https://docs.aws.amazon.com/cli/latest/reference/logs/tail.html
