@@ -1,4 +1,4 @@
-"""The commands. One folder for each; results go to stdout, talk goes to stderr."""
+"""The commands. One folder for each; results go to stdout, notes go to stderr."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXIT_CODES = (
     (3, "the answer is no: a check failed, a run is missing, or you said no"),
     (INTERRUPTED, "interrupted"),
 )
-"""What every command ends with."""
+"""The exit codes of every command."""
 
 
 class _Commands(click.Group):
@@ -44,7 +44,7 @@ class _Commands(click.Group):
     groups: tuple[tuple[str, tuple[click.Command, ...]], ...] = ()
 
     def add_groups(self, *groups: tuple[str, tuple[click.Command, ...]]) -> None:
-        """Take commands, under headings."""
+        """Add commands, under headings."""
         self.groups = groups
         for _, commands in groups:
             for one in commands:
@@ -100,7 +100,7 @@ retry_run_task.add_groups(*GROUPS)
 
 
 def main() -> None:
-    """Run a command, and turn what a person did wrong into one sentence."""
+    """Run a command, and turn a user's error into one sentence."""
     try:
         code = retry_run_task(standalone_mode=False)
     except click.exceptions.Exit as exit_:
@@ -115,7 +115,7 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         code = 2
     except BrokenPipeError:
-        # The reader of our output has gone, as `head` does. Nothing is left to say it to.
+        # The reader of our output has closed it, as `head` does, so nothing more can be reported.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)

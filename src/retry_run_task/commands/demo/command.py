@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
-# So many lines in a row that repeat others are worth a line that says so.
+# Repeated lines beyond this number are summed up in one line.
 _MANY = 20
 
 

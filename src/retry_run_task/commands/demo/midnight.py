@@ -1,6 +1,6 @@
 """The demo's night: a batch of scheduled tasks at midnight, two zones without capacity, and the product at work.
 
-What is seen here is seen from outside: ECS's answers, the functions' log lines, the messages to a person.
+It shows what is visible from outside: ECS's answers, the functions' log lines, the messages.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ REGION = "ap-northeast-1"
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c", "subnet-d": f"{REGION}d"}
 CLUSTER = "batch"
 
-# No wait of a recovery, of intake's delivery or of Lambda's retries is as long as this.
+# Longer than any wait of a recovery, of a delivery to intake, or of Lambda's retries.
 _PATIENCE_VIRTUAL_S = 300
 _PATIENCE_S = 30
 
-# How many are shown before they are many alike: of the first two jobs, with the attempt in one subnet alone.
+# Lines of a kind that are shown in full: of the first two jobs, with the attempt in one subnet.
 _SHOWN = MappingProxyType({"recovery.attempted": 4, "recovery.waiting": 2})
 
-# Real seconds for the functions' processes to start before the first task is due; should they take longer,
-# what happens meanwhile waits for them.
+# Real seconds for the functions' processes to start before the first task is due; should they take longer, events wait
+# for them.
 _WARM_UP_S = 2.0
 
 
@@ -64,7 +64,7 @@ JOBS = (
 
 _ORDER = {job.name: place for place, job in enumerate(JOBS)}
 
-# Minutes after midnight, zone, free slots (None: as many as are asked for), and the words for it.
+# Minutes after midnight, zone, free slots (None for no limit), and the text of the line.
 RETURNS: tuple[tuple[float, str, int | None, str], ...] = (
     (4, "a", 3, "zone a has room for 3 tasks again"),
     (6, "a", None, "zone a is back"),
@@ -81,10 +81,10 @@ class Line:
     Attributes:
         at: Virtual time.
         who: ``AWS``, ``EventBridge``, ``ECS``, ``intake``, ``recover`` or ``message``.
-        job: Which job it is about; empty if none.
+        job: The job that it is about; empty if none.
         text: What happened.
         tone: ``good``, ``bad``, ``wait`` or empty.
-        is_detail: Whether it is one of many like it.
+        is_detail: Whether it is one of many similar lines.
     """
 
     at: datetime
@@ -111,10 +111,10 @@ class Night:
 
     Attributes:
         speed: Virtual seconds per real second.
-        show: Called with each line, in order of time, by whoever calls ``run``.
+        show: Called with each line, in order of time, by the thread that calls ``run``.
         fates: What became of each failed launch, by job.
-        messages: What a person was told.
-        recovery_calls: RunTask calls that recoveries made.
+        messages: The messages sent.
+        recovery_calls: RunTask calls of recoveries.
     """
 
     speed: float
@@ -137,7 +137,7 @@ class Night:
         return _PATIENCE_S + _PATIENCE_VIRTUAL_S / self.speed
 
     def run(self) -> bool:
-        """Live through it. Returns whether every failed launch had its outcome, before long."""
+        """Run the night. Returns whether every failed launch had its outcome in time."""
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         self.midnight = datetime.combine(tomorrow, datetime.min.time(), UTC)
         lead = timedelta(minutes=1, seconds=_WARM_UP_S * self.speed)
@@ -154,7 +154,7 @@ class Night:
             return self._follow()
 
     def _follow(self) -> bool:
-        """Show what happens, in the thread of whoever looks on, so that a reader who has gone ends it at once."""
+        """Show events in the caller's thread, so that a closed output ends it at once."""
         while not self._is_over():
             try:
                 self.show(self._lines.get(timeout=self.patience_s))
@@ -165,7 +165,7 @@ class Night:
         return True
 
     def result(self) -> JsonObject:
-        """Return the night in numbers."""
+        """Return the night's numbers."""
         outcomes = Counter(fate.outcome for fate in self.fates.values())
         well = outcomes["recovered"] + outcomes["already running"]
         running = self._running()
@@ -192,7 +192,7 @@ class Night:
             aws.ecs.add_subnet(subnet, zone)
         for job in JOBS:
             aws.ecs.register_task_definition(job.name, run_for=timedelta(hours=8))
-        # Somebody has retired a task definition, and forgot the rule that runs it.
+        # A task definition was retired, and its rule was forgotten.
         aws.ecs.deregister(RETIRED.name)
         aws.ecs.on_call.append(self._called)
         aws.ecs.on_task_state_change.append(self._task_changed)
@@ -220,7 +220,7 @@ class Night:
 
     def _give_back(self, zone: str, slots: int | None, words: str) -> None:
         if slots is not None:
-            # The next three calls do their work, and their answers get lost on the way back.
+            # The next three calls have their effect, and their answers are lost.
             self._aws.ecs.faults.lose_answers(3)
         self._aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", slots)
         self._say("AWS", "", words, "good")
@@ -328,7 +328,7 @@ class Night:
             case "recovery.start_failed":
                 self._say("recover", job, "a placed task did not start; it is placed again", "bad")
             case "recovery.recovered" | "recovery.already_running" | "recovery.gave_up":
-                # Together, so that whoever sees that it is over has its line.
+                # Together, so that the line exists when the end is visible.
                 with self._lock:
                     self._ended(job, record)
                     fate.outcome = record["outcome"]
@@ -365,7 +365,7 @@ class Night:
             self._say("recover", job, f"GAVE UP ({record['outcome']}): {record['why']}", "bad")
 
     def _is_over(self) -> bool:
-        # Every job of this night fails in one way or another.
+        # Every job of this night fails in some way.
         with self._lock:
             return len(self.fates) == len(JOBS) and all(f.outcome != "waiting" for f in self.fates.values())
 
@@ -393,5 +393,5 @@ class Night:
 
 
 def _short(text: str) -> str:
-    """Return the first sentence of what AWS said."""
+    """Return the first sentence of an AWS text."""
     return text.partition(". ")[0]

@@ -1,4 +1,4 @@
-"""Many records, events and tasks as a person reads them: the same failure of the same schedule once, with its times."""
+"""Groups records, events and tasks for display: the same failure of the same schedule once, with its times."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Launches:
-    """Failed launches that differ in nothing but their time.
+    """Failed launches that differ only in their time.
 
     Attributes:
         latest: The last one by its time.
@@ -33,7 +33,7 @@ class Launches:
 
 @dataclass(slots=True)
 class Alike:
-    """Other things that say the same.
+    """Other items with the same text.
 
     Attributes:
         first: The first of them.
@@ -46,7 +46,7 @@ class Alike:
 
 @dataclass(slots=True)
 class Read:
-    """What was read, in the order in which each first came."""
+    """What was read, in order of first appearance."""
 
     launches: dict[object, Launches] = field(default_factory=dict)
     told: dict[object, Alike] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Read:
 
 
 def group(items: Iterable[Item]) -> Read:
-    """Put what is alike together, in the memory of what differs."""
+    """Group equal items, in the memory of what differs."""
     read = Read()
     for item in items:
         match item:
@@ -89,7 +89,7 @@ def _launch_key(launch: FailedLaunch) -> object:
 
 
 def _failure_key(failure: Failure) -> tuple[str, ...]:
-    """Return what is the same of a failure whatever ids and addresses stand in its text."""
+    """Return the key of a failure, without ids and addresses in its text."""
     verdict = classify(failure)
     text = normalise(failure.reason) if verdict.row == "unknown" else ""
     return (verdict.row, failure.code or "", failure.container or "", failure.ran or "", text)

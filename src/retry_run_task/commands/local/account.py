@@ -1,7 +1,7 @@
-"""The account that ``local`` starts: schedules, a night of failures that lies behind it, and the product installed.
+"""The account of ``local``: schedules, a night of failures in the past, and the product installed.
 
-It lives through the night faster than life, until it has caught up with the clock on the wall; so whatever a command
-says of times is true, and what is under way by then goes on at the speed of life.
+It runs the night faster than real time until its clock has caught up with the real one; so every time that a command
+prints is right, and recoveries in progress continue at real speed.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ CLUSTER = "batch"
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c", "subnet-d": f"{REGION}d"}
 ADDRESS = "on-call@example.com"
 
-# How long ago it begins to live, and how long after the batch zone a has capacity again.
+# How long ago it begins, and when capacity returns to the batch's zone a.
 NIGHT = timedelta(minutes=50)
 OUTAGE = timedelta(minutes=6)
-# From the present on zone c is without capacity for so long, then with it for so long, and so on.
+# From then on zone c alternates between no capacity and capacity, for this long each.
 TURN = timedelta(minutes=10)
 
-# Real seconds in which a busy machine, too, has put ten schedules.
+# Real seconds that suffice to put ten schedules, on a busy machine as well.
 _MOMENT_S = 1.0
 
-# Failed before the product was there, so that `replay` finds it.
+# Failed before the product was installed, so that `replay` finds it.
 TOO_EARLY = Job(name="stock-sync")
-# EventBridge may not take its role, so it calls nothing, nothing is recorded, and `audit` alone finds it.
+# EventBridge may not assume its role, so it calls nothing, nothing is recorded, and only `audit` finds it.
 MISSED = Job(name="backup-check")
 RETIRED = Job(name="usage-rollup")
 BATCH = (
@@ -67,9 +67,7 @@ class Line:
     """Something that happened there.
 
     Attributes:
-        at: When.
         who: ``AWS``, ``EventBridge``, ``recover`` or ``message``.
-        text: What.
     """
 
     at: datetime
@@ -83,8 +81,7 @@ class Account:
 
     Attributes:
         speed: Virtual seconds per real second, until it has caught up.
-        port: Where clients reach it; 0 for a free port.
-        aws: The local AWS.
+        port: Of the server; 0 for a free port.
         lines: What happens, in order of time.
     """
 
@@ -137,7 +134,7 @@ class Account:
             aws.ecs.add_subnet(subnet, zone)
         for job in JOBS:
             aws.ecs.register_task_definition(job.name, run_for=timedelta(minutes=5))
-        # Somebody has retired a task definition, and forgot the rule that runs it.
+        # A task definition was retired, and its rule was forgotten.
         aws.ecs.deregister(RETIRED.name)
         self._installation = install(aws, subscribe=False)
         aws.functions.warm()
@@ -149,7 +146,7 @@ class Account:
         aws.topics.on_publish.append(self._published)
 
     def _describe_stack(self) -> None:
-        """Tell of the stack that `deploy` would have made."""
+        """Describe the stack that `deploy` would have created."""
         described, made = self.aws.described, self._installation
         identity = Identity(
             account=self.aws.account, arn=f"arn:aws:iam::{self.aws.account}:user/operator", partition="aws"
@@ -182,15 +179,15 @@ class Account:
         described.reserved = int(parameters["RecoverConcurrency"] or 0)
 
     def _live(self) -> None:
-        """Have the night happen."""
+        """Schedule the events of the night."""
         aws, clock = self.aws, self.aws.clock
-        # A moment of real time may be minutes, and what is due has to be put before it is.
+        # A moment of real time may be minutes here, and a schedule has to be put before it is due.
         moment = timedelta(seconds=clock.virtual_s(_MOMENT_S))
         early = _next_minute(clock.now() + moment)
         due = _next_minute(early + max(timedelta(minutes=2), moment))
         self._due(TOO_EARLY, early)
         clock.call_at(early - timedelta(seconds=1), self._take_capacity)
-        # Its record has been everywhere by now.
+        # Its record has been delivered everywhere by now.
         clock.call_at(early + timedelta(minutes=1), self._connect)
         for job in (MISSED, *BATCH):
             self._due(job, due)
@@ -223,13 +220,13 @@ class Account:
         self._turn(has_capacity=False)
 
     def _turn(self, *, has_capacity: bool) -> None:
-        """Give zone c its capacity, or take it, and so on for ever."""
+        """Give zone c its capacity, or take it, alternately for ever."""
         minutes = f"for {TURN.total_seconds() / 60:g} min"
         self.aws.ecs.capacity.set(f"{REGION}c", "FARGATE", None if has_capacity else 0)
         self._say("AWS", f"zone c has {'capacity' if has_capacity else 'no capacity'} {minutes}")
         self.aws.clock.call_later(TURN.total_seconds(), partial(self._turn, has_capacity=not has_capacity))
 
-    # What is seen of it.
+    # What the terminal shows.
 
     def _called(self, call: Call) -> None:
         if names.is_ours(call.body.get("startedBy")):
@@ -267,13 +264,13 @@ def _next_minute(after: datetime) -> datetime:
 
 
 def _template(stack: str, identity: Identity) -> tuple[str, str]:
-    """Return the text of the installed stack's template, and the bucket that it has its code from."""
+    """Return the text of the installed stack's template, and the bucket of its code."""
     bucket = artifact.bucket_for(identity, REGION).name
     try:
         text = template.carried("template.yaml").decode()
         code = artifact.artifact(stack, "lambda.zip", template.carried("lambda.zip"))
     except ConfigError:
-        # A source tree that nothing was built from.
+        # A source tree without a build.
         source = Path(__file__).parents[4] / "infra" / "template.yaml"
         if not source.is_file():
             raise

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PORT = 4799
 
-# What a person may have set that would lead elsewhere, or would be looked for in vain.
+# Variables of the user's shell that would lead elsewhere, or name something that does not exist here.
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
 
 TO_TRY = (
@@ -59,7 +59,7 @@ def local(speed: float, port: int, as_json: bool) -> int:
     from retry_run_task.commands.local.account import Account  # noqa: PLC0415 - the other commands start without it
     from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415 - as above
 
-    # Whoever ends it by its id means what Ctrl-C means.
+    # Ending it by its process id has the effect of Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with Account(speed=speed, port=port) as account:
@@ -77,7 +77,7 @@ def local(speed: float, port: int, as_json: bool) -> int:
 
 
 def pasted(environment: Mapping[str, str]) -> list[str]:
-    """Return the lines that a person pastes into a shell."""
+    """Return the lines to paste into a shell."""
     exports = [f"export {name}={shlex.quote(value)}" for name, value in environment.items()]
     return [f"unset {' '.join(UNSET)}", *exports]
 

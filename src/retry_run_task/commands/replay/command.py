@@ -1,4 +1,4 @@
-"""``replay``: recoveries for past failures that nothing has recovered."""
+"""``replay``: start recoveries for past failures that have none."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
-    """What a person asked for, beside where to look.
+    """The command's options, except where to look.
 
     Attributes:
-        limit: How many recoveries are started at most.
+        limit: Most recoveries to start.
         rate: How many a second.
         is_dry: Whether nothing is started.
         is_sure: Whether not to ask.
-        as_json: Whether a program reads the result.
+        as_json: Whether to print JSON.
     """
 
     limit: int
@@ -152,7 +152,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _policy(named: str | None, reader: Reader, function: str) -> Policy:
-    """Return the policy that was named, or the one that recoveries would follow.
+    """Return the named policy, or the one that recoveries would follow.
 
     Raises:
         ConfigError: It cannot be read.
@@ -220,7 +220,7 @@ def _start(
                 started = recoveries.start(
                     functions, function=installation.recover, name=step.name, payload=step.payload
                 )
-            # Lambda answers alike if it was there before with the same payload.
+            # Lambda gives the same answer if it existed with the same payload.
             done[step.name] = started.value
             if not wish.as_json:
                 click.echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
@@ -236,7 +236,7 @@ def _start(
 
 
 def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bool) -> None:
-    """Print what would be started and what not; what is only the question goes to stderr."""
+    """Print what would be started and what not; before the question, on stderr."""
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared.colours import GOOD, WAIT  # noqa: PLC0415

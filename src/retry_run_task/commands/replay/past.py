@@ -1,4 +1,4 @@
-"""What happened in an account, gathered for a replay: calls, recoveries, rules and schedules."""
+"""The history of an account, collected for a replay: calls, recoveries, rules and schedules."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _AGAIN = re.compile(r"-again-\d+$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """Where past failures are looked for.
+    """Where to look for past failures.
 
     Attributes:
-        file: Where the records are; None for CloudTrail's event history.
-        recovery: Id, or the beginning of one, of the only recovery that is meant; empty if it is not one.
-        is_of_given_up: Whether the failures are those of recoveries that gave up.
-        since: The oldest failure that counts.
-        until: The latest.
-        again: Which further try of those that gave up is wanted; 0 for none.
-        is_late_wanted: Whether runs are wanted that are too late by the policy.
-        lookups_per_s: How many look-ups a second CloudTrail is asked for.
+        file: Of the records; None for CloudTrail's event history.
+        recovery: Id, or the beginning of one, of the only recovery to replay; empty for all.
+        is_of_given_up: Whether to take the failures of recoveries that gave up.
+        since: Of the oldest failure that counts.
+        until: Of the latest.
+        again: Number of the further try of recoveries that gave up; 0 for none.
+        is_late_wanted: Whether to start runs that are too late by the policy.
+        lookups_per_s: Rate of CloudTrail look-ups.
     """
 
     file: Path | None
@@ -80,11 +80,11 @@ def look_back(
     search: Search,
     tell: Callable[[str], None],
 ) -> Past:
-    """Look for past failures, and for what became of them.
+    """Find past failures, and what became of them.
 
     Raises:
         ConfigError: There is no such recovery.
-        DeployError: AWS does not say.
+        DeployError: AWS did not answer.
     """
     executions = Executions(session, region, installation.stack)
     one = _named(executions, search.recovery) if search.recovery else None
@@ -109,7 +109,7 @@ def look_back(
         ]
     else:
         launches = [one for one in failed if search.file is not None or _is_within(one.event_time, search)]
-        # Its own calls are nobody's failure to make up for, and there are many of them.
+        # A recovery's own calls are no failures to recover, and there are many of them.
         launches = [one for one in launches if one.caller.kind is not CallerKind.OWN]
     is_scheduled = any(one.caller.kind in SCHEDULED for one in launches)
     return Past(
@@ -129,7 +129,7 @@ def look_back(
 
 
 def _named(executions: Executions, typed: str) -> FailedLaunch:
-    """Return what failed, of the first recovery of it: a further one has tokens of its own."""
+    """Return the failed launch of the first recovery of that id: a further one has tokens of its own."""
     view = find_in(executions, typed)
     first = view and find_in(executions, _AGAIN.sub("", view.execution.name))
     if not first or first.launch is None:
@@ -140,7 +140,7 @@ def _named(executions: Executions, typed: str) -> FailedLaunch:
     return first.launch
 
 
-# A recovery begins after the call that failed; some minutes are for clocks that differ.
+# A recovery begins after the failed call; the minutes allow for clocks that differ.
 _AROUND = timedelta(minutes=10)
 
 
@@ -151,7 +151,7 @@ def _is_within(moment: datetime, search: Search) -> bool:
 def _views(
     executions: Executions, begun: Mapping[str, Execution], tell: Callable[[str], None]
 ) -> dict[str, RecoveryView]:
-    """Return what those that are over without success have done."""
+    """Return what those that ended without success have done."""
     ended = [one for one in begun.values() if not one.is_open and one.status != "SUCCEEDED"]
     return {view.execution.name: view for view in executions.look_at_all(ended, tell)}
 
@@ -163,7 +163,7 @@ def _calls(
     if search.file is not None:
         read = record_files.read([search.file], calls.read_failures)
     else:
-        # What was done later counts as well, however few failures are asked for.
+        # Later calls count as well, even if few failures are wanted.
         texts = lookup.run_task_records(
             session,
             region,

@@ -1,14 +1,13 @@
 """Which past failures are started again, under which name, and why the others are not. Pure.
 
-A failure that nothing has recovered is started under the name and with the payload that intake would have given
-it, so doing it twice, or a record that arrives late, starts nothing more. A launch that is late is sent as made by
-hand: its deadline counts from now.
+A failure without a recovery is started with the name and payload that intake would use, so doing it twice, or a record
+that arrives late, starts nothing more. A late launch is sent as hand-made: its deadline counts from now.
 
-A failure whose recovery gave up needs another name, since Lambda remembers the old one for as long as its history,
-and other client tokens, since ECS remembers the old ones for a day: with those it would give the old failures
-again, attempt for attempt, and after an hour without their words.
+A failure whose recovery gave up needs another name, because Lambda remembers the old one for as long as its history,
+and other client tokens, because ECS remembers the old ones for a day: with those it would return the old failures
+again, attempt for attempt, and after an hour without their reasons.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
-Both are derived from the number that a person gives with ``--again``, so that twice the same number is once.
+Both are derived from the number given with ``--again``, so that the same number twice has the effect of once.
 """
 
 from __future__ import annotations
@@ -53,18 +52,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What a plan is made from.
+    """The input of a plan.
 
     Attributes:
-        installation: What would recover.
-        executions: The recoveries that there are, by name.
-        views: Of those that gave up, what they had done, by name.
-        calls: RunTask calls that were recorded, by anybody.
+        installation: The one that would recover.
+        executions: The existing recoveries, by name.
+        views: What those that gave up had done, by name.
+        calls: Recorded RunTask calls of all callers.
         launchers: Rules and schedules; what could not be read of them is a gap.
-        now: The time.
-        is_late_wanted: Whether runs are wanted that are too late by the policy.
-        again: Which further try of those that gave up is wanted; 0 for none.
-        policy: What the installation was deployed with, as far as known.
+        is_late_wanted: Whether to start runs that are too late by the policy.
+        again: Number of the further try of recoveries that gave up; 0 for none.
+        policy: The installation's, as far as known.
     """
 
     installation: Installation
@@ -80,14 +78,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is done about one past failure.
+    """The plan for one past failure.
 
     Attributes:
         launch: What failed, as its recovery would get it. Its request may hold secrets.
         schedule: Whose run it was, as far as known.
         name: Of the recovery that is started, or would be.
         why_not: Why none is started; empty if one is.
-        note: What else a person should know; empty if nothing.
+        note: What else to know; empty if nothing.
     """
 
     launch: FailedLaunch = field(repr=False)
@@ -98,12 +96,12 @@ class Step:
 
     @property
     def payload(self) -> str:
-        """What the recovery is started with."""
+        """The payload of the recovery."""
         return wire.canonical(wire.launch_to_json(self.launch))
 
 
 def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:
-    """Return the number of the next further recovery of a launch, of those that there are, by name."""
+    """Return the number of the next further recovery of a launch, given the existing names."""
     return next(
         (n for n in range(1, MOST_AGAIN) if again_name(stack, launch, n) not in there),
         MOST_AGAIN,
@@ -111,13 +109,13 @@ def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:
 
 
 def again_call(launch: FailedLaunch, number: int) -> FailedLaunch:
-    """Return a launch whose attempts have client tokens, and whose tasks a mark, of their own."""
+    """Return a launch with client tokens and a mark of its own."""
     digest = hashlib.sha256(f"again\0{launch.call_id}\0{number}".encode()).hexdigest()
     return replace(launch, call_id=digest[:32])
 
 
 def plan(launches: Sequence[FailedLaunch], facts: Facts) -> tuple[Step, ...]:
-    """Say what is done about each failure, the oldest first."""
+    """Return the plan for each failure, the oldest first."""
     schedules = [as_schedule(one) for one in facts.launchers.found]
     calls_seen: set[str] = set()
     steps = []
@@ -141,7 +139,7 @@ def _step(launch: FailedLaunch, facts: Facts, schedules: Sequence[Schedule]) -> 
     notes = []
     late = _too_late(launch, facts, maker)
     if late:
-        # A record made by hand asks for a run now, and so does the person who says --even-late.
+        # A hand-made record asks for a run now, and so does --even-late.
         wanted = replace(wanted, caller=Caller(kind=CallerKind.HAND_MADE, role_arn=launch.caller.role_arn))
         notes.append(late)
     if isinstance(launch.request, IncompleteRequest):
@@ -177,7 +175,7 @@ def _first_name(launch: FailedLaunch, facts: Facts) -> str:
 
 
 def _known(launch: FailedLaunch, facts: Facts) -> list[Execution]:
-    """Return the recoveries that there were of a launch: the first, and those that were started again."""
+    """Return the recoveries of a launch: the first, and those that were started again."""
     stack = facts.installation.stack
     names = [again_name(stack, launch, number) for number in range(1, MOST_AGAIN + 1)]
     names = [_first_name(launch, facts), *names]
@@ -252,7 +250,7 @@ def _background(launch: FailedLaunch, maker: Schedule) -> Background:
 
 
 def _done_already(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
-    """Return by what the work of a launch was done later; empty if by nothing that was recorded."""
+    """Return which later call or task did the launch's work; empty if none was recorded."""
     marks = set(identity.marks(launch))
     for call in facts.calls:
         if not call.placed or call.time < launch.event_time:
@@ -268,7 +266,7 @@ def _done_already(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch)
             and (call.cluster, call.family) == (_cluster(launch), family(launch.request.parameters))
             and call.started_by == str(launch.request.parameters.get("startedBy") or "")
         )
-        # A rule on events has a run for each event, and another event's does not do this one's work.
+        # A rule on events has a run for each event, and another event's run does not do this one's work.
         if is_same and not (isinstance(maker, Schedule) and maker.expression is None):
             return f"its schedule has run since, at {call.time:%Y-%m-%d %H:%M:%S} UTC"
     return ""
@@ -279,7 +277,7 @@ def _cluster(launch: FailedLaunch) -> str:
 
 
 def _too_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
-    """Return why a recovery of it would end at once, being too late; empty if it would not."""
+    """Return why a recovery would end at once because it is too late; empty if it would not."""
     foreseen = forecast(_case(launch, facts, maker), facts.now.timestamp())
     is_late = foreseen.gave_up is not None and foreseen.gave_up.outcome in (
         Outcome.EXPIRED,
@@ -289,7 +287,7 @@ def _too_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> 
 
 
 def _unwanted_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
-    """Return why a run that is too late is not started; empty if it is not too late, or wanted all the same."""
+    """Return why a late run is not started; empty if it is not late, or wanted nevertheless."""
     late = _too_late(launch, facts, maker)
     if not late:
         return ""

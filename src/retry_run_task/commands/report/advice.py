@@ -1,4 +1,4 @@
-"""What would have helped: changes of schedules and policy, each tried on the job's own past runs. Pure."""
+"""Advice: changes of schedules and policy that would have helped, each simulated on the job's own past runs. Pure."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ if TYPE_CHECKING:
 _LEAST_FAILED, _LEAST_DAYS = 3, 2
 _MOVES_MIN = (5, 10, 15, 20, 30, 45, 60)
 _WINDOWS_MIN = (15, 30, 60)
-# A window's runs are spread evenly; so many places in it stand for all.
+# A window's runs are spread evenly; this many positions represent it.
 _PLACES = 6
-# Of the failures so many have to go for a change to be advised, and so many to look no further.
+# The share of failures that a change must avoid to be advised, and the share at which the search stops.
 _WORTH_IT, _ENOUGH = 0.5, 0.8
-# A run that is moved must stay near its time: within a part of the time between two runs.
+# A moved run must stay near its time: within this part of the time between two runs.
 _PART_OF_INTERVAL = 0.25
 _HOUR_S, _DEADLINES_S = 3600.0, tuple(hours * 3600.0 for hours in (1, 2, 3, 6))
-# A deadline has to be so many times as long as the longest wait that was seen.
+# A deadline must be this many times as long as the longest observed wait.
 _SPARE, _LEAST_RECOVERED = 3, 5
 
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 
 
 class Kind(StrEnum):
-    """What is advised."""
+    """The kinds of advice."""
 
     MOVE = "move"
     WINDOW = "flexible time window"
@@ -62,16 +62,15 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """One change, and what it would have done.
+    """One change and its effect.
 
     Attributes:
-        kind: What is advised.
         jobs: Names of the rules and schedules that it is for.
         title: What to do, in a few words.
         why: Sentences with the numbers.
-        before: The past runs as they are simulated without it; None if there is nothing to simulate.
+        before: The past runs, simulated without it; None if there is nothing to simulate.
         after: The same runs with it.
-        change: How it is made; None if the records do not tell how.
+        change: How it is made; None if the records do not show how.
     """
 
     kind: Kind
@@ -84,17 +83,17 @@ class Advice:
 
     @property
     def saved(self) -> float:
-        """How many failed calls fewer."""
+        """How many failed calls it avoids."""
         return self.before.failed - self.after.failed if self.before and self.after else 0.0
 
 
 def advise(jobs: Sequence[Job], outages: Outages, calls: Sequence[Call]) -> tuple[Advice, ...]:
-    """Return what would have helped, the most first.
+    """Return what would have helped, the most effective first.
 
     Args:
-        jobs: Whose runs are looked at.
+        jobs: Whose runs are simulated.
         outages: When there was no capacity.
-        calls: All calls; they tell of the subnets that there are beside a job's own.
+        calls: All calls; they show subnets that the job itself does not use.
     """
     found = [one for job in jobs for one in _for(job, outages, calls)]
     found.sort(key=lambda one: -one.saved)
@@ -118,7 +117,7 @@ def _for(job: Job, outages: Outages, calls: Sequence[Call]) -> Iterator[Advice]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Case:
-    """A job whose runs are tried again."""
+    """A job whose runs are simulated."""
 
     job: Job
     runs: tuple[Run, ...]
@@ -129,7 +128,7 @@ class _Case:
 
     @classmethod
     def of(cls, job: Job, outages: Outages) -> _Case:
-        # A job that was changed meanwhile is what it was when it failed last.
+        # A job that was changed meanwhile is represented by its latest failed call.
         latest = job.short[-1].call
         provider, subnets = provider_of(latest), frozenset(latest.subnets)
         failed = {id(one.call) for one in job.short}
@@ -146,16 +145,16 @@ class _Case:
 
     @property
     def longest_move_s(self) -> float:
-        """How far a run may be moved."""
+        """How far a run may be moved, in seconds."""
         between = [run.until - run.time for run in self.runs[:-1]]
         return median(between) * _PART_OF_INTERVAL if between else 0.0
 
     def room(self, outages: Sequence[Outage]) -> Room:
-        """Return when there would be no room with other outages."""
+        """Return when the job would find no room, given other outages."""
         return Room(provider=self.provider, outages={self.provider: tuple(outages)})
 
     def is_worth(self, after: Figures) -> bool:
-        """Tell whether a change does enough."""
+        """Tell whether a change helps enough."""
         return after.failed <= (1 - _WORTH_IT) * self.before.failed and after.lost <= self.before.lost
 
 
@@ -170,7 +169,7 @@ def _failed_of(figures: Figures) -> str:
 
 
 def _in_time(case: _Case) -> Advice | None:
-    """Advise a move or, where it does as much, a window."""
+    """Advise to move the schedule, or a flexible window if that does as much."""
     room = case.room(case.outages)
     best: tuple[int, Figures] | None = None
     for minutes in _MOVES_MIN:
@@ -238,12 +237,12 @@ def _window(case: _Case, room: Room) -> Advice | None:
 
 
 def _in_space(case: _Case, outages: Outages, calls: Sequence[Call]) -> Advice | None:
-    """Advise a subnet that another job has, in the same VPC, that had room when this job's own had none."""
+    """Advise a subnet of another job in the same VPC that had room when this job's own had none."""
     best: tuple[str, int, Figures] | None = None
     for subnet in _others(case, calls):
         place = frozenset({subnet})
         seen = [one for one in case.outages if outages.placed_within(case.provider, place, one)]
-        # Where nobody had a task placed there, it counts as short as well.
+        # Without a task placed there, it counts as short as well.
         left = [one for one in case.outages if one not in seen]
         left = sorted([*left, *both(seen, outages.of(case.provider, place))])
         after = by_default().of(case.runs, case.room(left))
@@ -287,12 +286,12 @@ def _others(case: _Case, calls: Sequence[Call]) -> list[str]:
     return [subnet for subnet, _ in found.most_common(_MOST_SUBNETS)]
 
 
-# So many are tried; each is a rehearsal of all runs.
+# Most subnets to try; each is a rehearsal of all runs.
 _MOST_SUBNETS = 8
 
 
 def _on_demand(case: _Case, outages: Outages) -> Advice | None:
-    """Advise the rung for a job on Spot, if on-demand capacity was there."""
+    """Advise the on-demand rung for a job on Spot, if on-demand capacity was available."""
     if SPOT not in case.provider.split("+") or ON_DEMAND in case.provider.split("+"):
         return None
     seen = [one for one in case.outages if outages.placed_within(ON_DEMAND, case.subnets, one)]
@@ -325,7 +324,7 @@ def _on_demand(case: _Case, outages: Outages) -> Advice | None:
 
 
 def _deadlines(jobs: Sequence[Job], outages: Outages) -> Iterator[Advice]:
-    """Advise a shorter deadline for those that never needed the long one."""
+    """Advise a shorter deadline for jobs that never needed the long one."""
     needed: dict[float, list[Job]] = {}
     for job in jobs:
         waits = [wait for one in job.short if (wait := one.waited_s) is not None]
@@ -367,7 +366,7 @@ def _deadline(deadline: float, jobs: Sequence[Job], outages: Outages) -> Advice:
 
 
 def _fixes(jobs: Sequence[Job]) -> Iterator[Advice]:
-    """Name what retrying does not help."""
+    """Report failures that retrying does not help."""
     for job in jobs:
         bad = [
             one for one in job.failed if one.verdict.category in (Category.CONFIGURATION, Category.PERMISSION)

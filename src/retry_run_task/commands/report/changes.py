@@ -1,7 +1,7 @@
-"""How advice is put into effect: commands to paste, and the lines of Terraform or of the policy. Nothing runs here.
+"""How to apply advice: commands to paste, and lines of Terraform or of the policy. Nothing runs here.
 
-`scheduler:UpdateSchedule`, `events:PutRule` and `events:PutTargets` replace what they are not given, so the commands
-begin with what is there now, and change one member of it.
+`scheduler:UpdateSchedule`, `events:PutRule` and `events:PutTargets` reset what they are not given, so the commands read
+the present state and change one member of it.
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.report.jobs import Job
     from retry_run_task.commands.shared.inventory import Launcher
 
-# What AWS allows in the name of a rule, a schedule, a group and a bus. A record may say anything.
+# Names that AWS allows for a rule, a schedule, a group and a bus. A record is an outsider's text.
 # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
 _NAME = re.compile(r"[.\-_A-Za-z0-9]{1,64}")
 _SUBNET = re.compile(r"subnet-[0-9a-z-]{1,60}")
@@ -36,7 +36,7 @@ class Change:
 
     Attributes:
         commands: Commands for a shell with the AWS CLI and jq; empty if there are none.
-        code: Lines for the file that the schedule or the policy is kept in.
+        code: Lines for the file that defines the schedule or the policy.
         language: ``Terraform`` or ``policy.toml``.
     """
 
@@ -46,7 +46,7 @@ class Change:
 
 
 def move(job: Job, minutes: int) -> Change | None:
-    """Return how a schedule is moved; None if its expression does not tell how."""
+    """Return how to move a schedule; None if its expression cannot be moved."""
     launcher = job.launcher
     expression = shifted(launcher.expression or "", minutes) if launcher else None
     if launcher is None or expression is None:
@@ -60,7 +60,7 @@ def move(job: Job, minutes: int) -> Change | None:
 
 
 def window(job: Job, minutes: int) -> Change | None:
-    """Return how a schedule gets a flexible time window; None if it is a rule, which has none."""
+    """Return how to set a flexible time window; None for a rule, which has none."""
     if job.launcher is None or job.launcher.kind is not CallerKind.SCHEDULER:
         return None
     lines = ('mode                      = "FLEXIBLE"', f"maximum_window_in_minutes = {minutes}")
@@ -73,7 +73,7 @@ def window(job: Job, minutes: int) -> Change | None:
 
 
 def subnet(job: Job, own: Sequence[str], added: str) -> Change | None:
-    """Return how a job gets another subnet; None if the record has what is no subnet's id."""
+    """Return how to add a subnet; None if the record has an invalid subnet id."""
     if job.launcher is None or not all(_SUBNET.fullmatch(one) for one in (*own, added)):
         return None
     more = f"+= [{json.dumps(added)}]"
@@ -90,7 +90,7 @@ def subnet(job: Job, own: Sequence[str], added: str) -> Change | None:
 
 
 def rule(name: str, jobs: Sequence[str], lines: Sequence[str], *, category: str = "") -> Change | None:
-    """Return a rule for the policy; None if a schedule's name is not known whole."""
+    """Return a rule for the policy; None if a schedule's full name is not known."""
     if not all(_NAME.fullmatch(one) for one in jobs):
         return None
     schedules = json.dumps(list(jobs)) if len(jobs) > 1 else json.dumps(jobs[0])
@@ -104,7 +104,7 @@ def rule(name: str, jobs: Sequence[str], lines: Sequence[str], *, category: str 
 
 
 def shifted(expression: str, minutes: int) -> str | None:
-    """Return a cron expression that is due some minutes later; None if its days would change, or it is none.
+    """Return a cron expression moved by some minutes; None if its days would change, or it cannot be moved.
 
     >>> shifted("cron(0 0 * * ? *)", 20), shifted("cron(50 * * * ? *)", 5), shifted("cron(50 23 ? * MON *)", 20)
     ('cron(20 0 * * ? *)', 'cron(55 * * * ? *)', None)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of click have no argument here
-    """An IANA name of a time zone."""
+    """An IANA time zone."""
 
     name = "zone"
 

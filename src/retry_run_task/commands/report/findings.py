@@ -1,6 +1,6 @@
-"""The report as a value: what failed when, where and whose, how long it took, what it cost, and what would help.
+"""The report as a value: failures by time, place and job, delays, cost, and advice.
 
-Pure: what was gathered goes in. Every text of a record stays as it is here; whoever shows it escapes it.
+Pure. Texts of records are kept unchanged here; whatever displays them escapes them.
 """
 
 from __future__ import annotations
@@ -37,17 +37,16 @@ DAYS, HOURS = 7, 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """What the report is made of.
+    """The input of the report.
 
     Attributes:
-        source: Where it comes from, in a few words: a Region, or files.
-        since: From when on calls count.
-        until: Until when.
+        source: A Region, or files, in a few words.
+        since: Calls count from here.
         calls: All RunTask calls, those of recoveries as well.
         launchers: Rules and schedules; empty if they were not read.
         views: Recoveries by name.
-        stack: Of which installation.
-        notes: What could not be read, and what else a reader has to know; sentences.
+        stack: Name of the installation.
+        notes: What could not be read, and other caveats; sentences.
     """
 
     source: str
@@ -79,11 +78,11 @@ class Place:
 
     Attributes:
         subnet: Its id; empty if no call named one.
-        zone: Its Availability Zone; empty if no placed task told.
+        zone: Its Availability Zone; empty if no placed task showed it.
         provider: Launch type or capacity providers.
         failed: First calls that asked for it and failed.
-        outages: How many times it had no capacity.
-        short_s: For how long in all.
+        outages: Number of times without capacity.
+        short_s: Their total duration.
         longest_s: The longest.
     """
 
@@ -98,16 +97,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All of it.
+    """The report.
 
     Attributes:
-        gathered: What it is made of.
         zone: The time zone of the heat map.
-        jobs: Who calls, those with most failed calls first.
+        jobs: The callers, those with most failed calls first.
         heat: By weekday, Monday first, and hour.
-        places: Those that were short, the worst first.
-        attempts: RunTask calls that recoveries made.
-        usd: What Lambda cost for these, at list prices.
+        places: Those that were short of capacity, the worst first.
+        attempts: RunTask calls of recoveries.
+        usd: Their Lambda cost, at list prices.
         advice: What would have helped.
     """
 
@@ -127,12 +125,12 @@ class Report:
 
     @property
     def runs(self) -> int:
-        """All first calls."""
+        """Number of first calls."""
         return sum(job.runs for job in self.jobs)
 
     @property
     def endings(self) -> Mapping[Ending, int]:
-        """How many failed calls ended how."""
+        """Number of failed calls by how they ended."""
         counts = Counter(one.ending for one in self.failed)
         return {ending: counts[ending] for ending in Ending if counts[ending]}
 
@@ -143,7 +141,7 @@ class Report:
 
     @property
     def waits_without(self) -> tuple[float, ...]:
-        """Seconds from each of those failed calls to the next run of its schedule that started by itself."""
+        """Seconds from each of those failed calls to the schedule's next run that started without a recovery."""
         return tuple(
             sorted(
                 (next_run - one.call.time).total_seconds()
@@ -155,7 +153,7 @@ class Report:
 
     @property
     def missed_without(self) -> int:
-        """Runs that nothing but a recovery has started: EventBridge takes a call with failures for delivered."""
+        """Runs that only a recovery has started: EventBridge treats a call with failures as delivered."""
         return sum(one.ending is Ending.STARTED for one in self.failed)
 
 
@@ -178,7 +176,7 @@ def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
 
 
 def _within(gathered: Gathered) -> Iterator[Call]:
-    """Yield the calls that count: those in time, and what recoveries of these did later."""
+    """Yield the calls that count: those in the time range, and later calls of their recoveries."""
     calls = [call for call in gathered.calls if call.time >= gathered.since]
     marks = {
         mark
@@ -236,7 +234,7 @@ def _places(jobs: Sequence[Job], outages: Outages) -> tuple[Place, ...]:
 
 
 def as_json(report: Report) -> JsonObject:
-    """Return the report for programs."""
+    """Return the report as JSON."""
     return {
         "source": report.gathered.source,
         "since": iso(report.gathered.since),

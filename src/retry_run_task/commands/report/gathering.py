@@ -1,4 +1,4 @@
-"""What a report is made of, gathered: from an account, or from files of records."""
+"""Collects the input of a report, from an account or from files of records."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def from_files(paths: Sequence[Path], *, since: datetime | None, until: datetime | None) -> Gathered:
-    """Read files, as ``explain`` reads them. Nothing is asked of AWS."""
+    """Read files, as ``explain`` does. Does not call AWS."""
     found, notes = _read(paths)
     times = [call.time for call in found]
     now = datetime.now(UTC)
@@ -54,7 +54,7 @@ def from_account(
     """Read an account: rules and schedules, recoveries, and calls from CloudTrail unless there are files.
 
     Raises:
-        DeployError: CloudTrail does not answer.
+        DeployError: CloudTrail did not answer.
     """
     if paths:
         found, notes = _read(paths)
@@ -67,7 +67,7 @@ def from_account(
         notes = _unreadable(unread.count)
     launchers, gaps = _launchers(session, region, tell)
     views, blind = _views(session, region, stack, since, found, tell)
-    # Of a task that did not start no record tells; its recovery does.
+    # A task that did not start has no CloudTrail record; its recovery shows it.
     known = {call.event_id for call in found}
     more = [
         calls.of_launch(view.launch)
@@ -113,7 +113,7 @@ def _views(
     found: Sequence[calls.Call],
     tell: Callable[[str], None],
 ) -> tuple[dict[str, RecoveryView], tuple[str, ...]]:
-    """Return the recoveries of the failed calls and of tasks that did not start; and why they are not known."""
+    """Return the recoveries of failed calls and of tasks that did not start; and why they could not be read."""
     wanted = names_to_read(found, stack)
     executions = Executions(session, region, stack)
     try:

@@ -1,4 +1,4 @@
-"""Who calls RunTask, and what became of each failed call. Pure: calls, recoveries and schedules in, jobs out."""
+"""The callers of RunTask, and what became of each failed call. Pure: calls, recoveries and schedules to jobs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch, Verdict
 
 PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
-"""What can pass by itself, so that a later call, or one elsewhere, may find room."""
+"""Categories that can pass without help, so that a later call, or one elsewhere, may find room."""
 
 
 class Ending(StrEnum):
@@ -38,7 +38,7 @@ class Ending(StrEnum):
     GAVE_UP = "gave up"
     OPEN = "under way"
     REPEATED = "repeated by EventBridge"
-    """It raised an error, which EventBridge's own retry policy is for."""
+    """It raised an error, which EventBridge's own retry policy covers."""
     NOTHING = "no recovery seen"
 
 
@@ -48,11 +48,10 @@ class Failed:
 
     Attributes:
         call: The call; of several records of it the first.
-        verdict: What the worst of its failures means.
+        verdict: The classification of the worst of its failures.
         missing: How many tasks it did not place.
-        ending: What became of it.
         started: When the last of them was placed; None if it was not, or that is not known.
-        attempts: RunTask calls that a recovery made for it.
+        attempts: RunTask calls of its recovery.
     """
 
     call: Call
@@ -69,7 +68,7 @@ class Failed:
 
     @property
     def passes(self) -> bool:
-        """Whether it is a shortage that a recovery waits out, and not a mistake, nor EventBridge's to repeat."""
+        """Whether it is a shortage that a recovery waits out, and no error of the configuration or for EventBridge."""
         return self.verdict.category in PASSES and self.ending is not Ending.REPEATED
 
 
@@ -79,10 +78,10 @@ class Job:
 
     Attributes:
         name: Of the rule or schedule, as far as known; else the task's family.
-        kind: Who calls.
+        kind: The kind of caller.
         launcher: The rule or schedule; None if it was not found, or not looked for.
         placed: Its calls that placed every task.
-        failed: Those that did not.
+        failed: Its other calls.
     """
 
     name: str
@@ -93,16 +92,16 @@ class Job:
 
     @property
     def runs(self) -> int:
-        """How many calls it made."""
+        """Number of its calls."""
         return len(self.placed) + len(self.failed)
 
     @property
     def short(self) -> tuple[Failed, ...]:
-        """Its failed calls that waiting could help."""
+        """Its failed calls that waiting can help."""
         return tuple(one for one in self.failed if one.passes)
 
     def next_placed(self, after: datetime) -> datetime | None:
-        """Return when its next call placed every task, by itself; None if none is known."""
+        """Return when its next call placed every task without a recovery; None if not known."""
         return min((call.time for call in self.placed if call.time > after), default=None)
 
 
@@ -113,10 +112,10 @@ def jobs_of(
     views: Mapping[str, RecoveryView] | None = None,
     stack: str = "",
 ) -> tuple[Job, ...]:
-    """Return the jobs, those with most failed calls first. Calls of recoveries, Batch and Step Functions are none.
+    """Return the jobs, those with most failed calls first; not those of recoveries, Batch and Step Functions.
 
     Args:
-        calls: All that are known.
+        calls: All known calls.
         launchers: The rules and schedules of the account, if they were read.
         views: Its recoveries, by name.
         stack: Name of the installation that these are of.
@@ -168,7 +167,7 @@ class _Group:
 
 
 def _key(call: Call) -> tuple[str, ...]:
-    # Somebody's own mark may be new with every call; EventBridge's is the schedule's name.
+    # Another caller's own startedBy may be new with every call; EventBridge's is the schedule's name.
     mark = call.started_by if call.caller.kind in STAMPS else ""
     return (call.caller.kind, call.caller.role_arn or "", call.cluster, call.family, mark)
 

@@ -1,11 +1,11 @@
-"""When there was no capacity, told from everybody's calls. Pure.
+"""Outages, inferred from all callers' RunTask calls. Pure.
 
-A call that finds no room in some subnets tells that each of them is short; one that places its task tells that one
-of them is not. So of a set of subnets every call counts that asked for all of them and failed, and every call that
-placed a task inside of it.
+A call that finds no room in some subnets shows that all of them are short; one that places its task shows that one of
+them is not. So for a set of subnets two kinds of calls count: those that asked for all of them and failed, and those
+that placed a task inside the set.
 
-An outage lasts from its first failed call to the first call that placed a task again, which is later than capacity
-returned. So advice that rests on it is rather too careful than too bold.
+An outage lasts from its first failed call to the first call that placed a task again, which is later than the return of
+capacity. So advice that rests on it is conservative.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.shared.calls import Call
 
-# Failures that are further apart are two outages; and for so long one is taken to last on that nobody saw end.
+# Failures further apart than this are two outages; an outage without an observed end is assumed to last this long.
 _APART_S = 30 * 60.0
 
 
@@ -42,11 +42,11 @@ class Outage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What one call tells of capacity.
+    """What one call shows about capacity.
 
     Attributes:
         time: Seconds since 1970.
-        subnets: Where it looked; of a task that was placed, where it is, if that was recorded.
+        subnets: The requested subnets; for a placed task its own subnet, if recorded.
         has_room: Whether it found room.
     """
 
@@ -57,10 +57,10 @@ class Seen:
 
 @dataclass(slots=True)
 class Outages:
-    """What all calls tell of capacity.
+    """What all calls show about capacity.
 
     Attributes:
-        seen: By provider, in the order of time. What is asked of EC2 is the cluster's own.
+        seen: By provider, in order of time. EC2 capacity is the cluster's own.
         zones: Availability Zones by subnet, as far as recorded.
     """
 
@@ -76,7 +76,7 @@ class Outages:
         return self._known[key]
 
     def placed_within(self, provider: str, subnets: frozenset[str], outage: Outage) -> bool:
-        """Tell whether a call placed a task in one of the subnets while others were short."""
+        """Tell whether a call placed a task in one of the subnets during an outage of others."""
         return any(
             one.has_room and one.subnets <= subnets and outage.start <= one.time < outage.end
             for one in self.seen.get(provider, ())
@@ -84,7 +84,7 @@ class Outages:
 
 
 def read(calls: Iterable[Call]) -> Outages:
-    """Return what calls tell of capacity."""
+    """Return what calls show about capacity."""
     found = Outages()
     for call in sorted(calls, key=lambda one: one.time):
         found.zones.update((subnet, zone) for subnet, zone in call.placed_in if zone)
@@ -100,14 +100,14 @@ def read(calls: Iterable[Call]) -> Outages:
 
 
 def provider_of(call: Call) -> str:
-    """Return what capacity a call asked for; instances and the default of a cluster are its own."""
+    """Return the capacity that a call asked for; instances and a cluster's default are the cluster's own."""
     if call.provider.startswith("FARGATE"):
         return call.provider
     return f"{call.provider or 'default'} of {call.cluster}"
 
 
 def both(one: Sequence[Outage], two: Sequence[Outage]) -> list[Outage]:
-    """Return when it was both times an outage."""
+    """Return the overlap of outages."""
     return [
         Outage(max(a.start, b.start), min(a.end, b.end), is_over=a.is_over and b.is_over)
         for a in one
@@ -132,7 +132,7 @@ def _outages(seen: Sequence[Seen], subnets: frozenset[str]) -> list[Outage]:
             is_open = False
         elif not one.has_room and one.subnets >= subnets:
             if found and one.time <= found[-1].end:
-                # Also if another call has found room meanwhile: there is too little of it.
+                # Also if another call found room meanwhile: there is too little of it.
                 found[-1] = Outage(found[-1].start, one.time + _APART_S, is_over=False)
             else:
                 found.append(Outage(one.time, one.time + _APART_S, is_over=False))

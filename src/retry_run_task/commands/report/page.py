@@ -1,4 +1,4 @@
-"""The report as one page that holds everything it needs. Every text of a record is escaped here."""
+"""The report as one self-contained page. Every text of a record is escaped here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ border:1px solid var(--line);background:color-mix(in srgb,var(--line) 35%,transp
 @media(min-width:48.01rem){.advice .said{display:grid;grid-template-columns:1fr auto;gap:2rem}}
 td.words{white-space:normal;min-width:8rem;text-align:left}th.words{text-align:left}
 """
-# So many schedules and pieces of advice are shown before the rest is folded away.
+# Schedules and advice beyond these numbers are folded.
 _FIRST, _FIRST_ADVICE = 20, 10
 
 
@@ -89,7 +89,7 @@ def _advice(report: Report) -> str:
 
 
 def _card(number: int, one: Advice) -> str:
-    # The table says what the first sentence about the effect does.
+    # The table already has the effect's first sentence.
     said = [*one.why, *[words for words in summary.effect(one) if not words.startswith("Simulated")]]
     sentences = "".join(f"<p>{_text(words)}</p>" for words in said)
     kind = "fix" if one.before is None else ""
@@ -217,7 +217,7 @@ def _row(job: Job) -> tuple[str, ...]:
 
 
 def _table(head: Iterable[str], rows: Iterable[Sequence[str]], *, words: int) -> str:
-    """Return a table of texts, escaped; so many columns from the left hold words."""
+    """Return a table of texts, escaped; ``words`` is the number of columns from the left that hold words."""
 
     def css(number: int) -> str:
         return ' class="words"' if 0 < number < words else ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.report.findings import Cell
 
-# Text stays readable on the darkest cell, in light and dark.
+# Text stays readable on the darkest cell, in light and dark mode.
 _LIGHTEST, _DARKEST = 0.12, 0.6
 _TOP, _LEFT, _GAP = 22.0, 40.0, 2.0
 

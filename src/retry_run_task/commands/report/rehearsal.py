@@ -1,7 +1,7 @@
-"""Past runs, lived through again: what the recovery would have done with them under a change. Pure.
+"""Simulates past runs again: what the recovery would have done with them under a change. Pure.
 
-The loop and the policy are those that run in Lambda; ECS and the outages are the simulator's, with the times that
-were seen. Each run is alone: what others take of the capacity that returns is not modelled.
+The loop and the policy are those that run in Lambda; ECS and the outages are the simulator's, with the observed times.
+Each run is alone: how others use returning capacity is not modelled.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from retry_run_task.policy.rules import Policy
 
 _PLACE = "place"
-# The mean of each way in, since the spread would be of no past night.
+# The mean of each source; a random spread would not match any past night.
 _LATE_S = {way: lateness.mean_s for way, lateness in LATENESS.items()}
 _BOOT_S, _RUN_S = 30.0, 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """When there was none, by provider.
+    """The outages by provider, as one job sees them.
 
     Attributes:
-        provider: What the job asks for.
+        provider: The provider that the job asks for.
         outages: By provider.
     """
 
@@ -43,11 +43,11 @@ class Room:
     outages: Mapping[str, tuple[Outage, ...]] = field(default_factory=dict)
 
     def is_short(self, time: float) -> bool:
-        """Tell whether a call finds no room."""
+        """Tell whether a call at a time finds no room."""
         return any(one.start <= time < one.end for one in self.outages.get(self.provider, ()))
 
     def around(self, time: float) -> _Gaps:
-        """Return the outages that a run which begins at a time may meet, in seconds from then."""
+        """Return the outages that a run beginning at a time may meet, in seconds from then."""
         return tuple(
             (
                 provider,
@@ -63,13 +63,13 @@ class Room:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What came of a job's past runs.
+    """The results of a job's past runs.
 
     Attributes:
-        runs: How many there were.
-        failed: How many first calls found no room.
-        lost: How many runs never started.
-        waits: Seconds from when each of the runs that failed in the past was due then until it started.
+        runs: Number of runs.
+        failed: Number of first calls that found no room.
+        lost: Number of runs that never started.
+        waits: Seconds from due to started, of each run that failed in the past.
     """
 
     runs: int
@@ -79,12 +79,12 @@ class Figures:
 
     @property
     def typical_s(self) -> float | None:
-        """The median of those."""
+        """The median of the waits."""
         return median(self.waits) if self.waits else None
 
     @property
     def worst_s(self) -> float | None:
-        """The longest of those."""
+        """The longest of the waits."""
         return max(self.waits, default=None)
 
 
@@ -94,8 +94,8 @@ class Run:
 
     Attributes:
         time: When it was called, in seconds since 1970.
-        until: When the job's next run was called; infinity if none is known.
-        failed: Whether it found no room then.
+        until: When the job's next run was called; infinity if not known.
+        failed: Whether it found no room.
     """
 
     time: float
@@ -107,7 +107,7 @@ _Gaps = tuple[tuple[str, tuple[Gap, ...]], ...]
 
 
 class Rehearsal:
-    """A policy that past runs are lived through with again."""
+    """Simulates past runs with a policy."""
 
     def __init__(self, policy: Policy) -> None:
         """Take the policy."""
@@ -115,7 +115,7 @@ class Rehearsal:
         self._known: dict[tuple[_Gaps, str], float | None] = {}
 
     def of(self, runs: Sequence[Run], room: Room, *, moved_s: float = 0.0) -> Figures:
-        """Live through past runs of one job again.
+        """Simulate past runs of one job.
 
         Args:
             runs: The runs.
@@ -168,7 +168,7 @@ def _night(gaps: _Gaps, provider: str) -> Night:
 
 
 def summed(figures: Sequence[Figures]) -> Figures:
-    """Return the figures of several jobs as those of one."""
+    """Return the figures of several jobs combined."""
     return Figures(
         runs=sum(one.runs for one in figures),
         failed=sum(one.failed for one in figures),
@@ -179,12 +179,12 @@ def summed(figures: Sequence[Figures]) -> Figures:
 
 @cache
 def by_default() -> Rehearsal:
-    """Return that with the policy of this release."""
+    """Return a rehearsal with the policy of this release."""
     return Rehearsal(read_policy())
 
 
 def with_setting(line: str) -> Rehearsal:
-    """Return that with one setting of TOML in a rule on top of it."""
+    """Return a rehearsal with one setting of TOML in an additional rule."""
     from importlib.resources import files  # noqa: PLC0415
 
     text = files("retry_run_task").joinpath(POLICY).read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.report.rehearsal import Figures
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-# So many schedules are shown; the page has all.
+# Schedules to show; the page has all.
 _MOST = 8
 _COUNT_MAX = 99
 
@@ -52,7 +52,7 @@ def _say(out: Console, head: str, sentence: str) -> None:
 
 
 def headline(report: Report) -> str:
-    """Return what the report is about, in a line."""
+    """Return the subject of the report in one line."""
     gathered = report.gathered
     span = f"{gathered.since:%Y-%m-%d} to {gathered.until:%Y-%m-%d}"
     failed = f"{len(report.failed):,} of {counted(report.runs, 'RunTask call')} failed"
@@ -60,7 +60,7 @@ def headline(report: Report) -> str:
 
 
 def sentences(report: Report) -> Iterator[str]:
-    """Yield what there is to say about all failures together."""
+    """Yield the sentences about all failures together."""
     if not report.failed:
         yield "Nothing failed, so there is nothing to change."
         return
@@ -151,7 +151,7 @@ NO_CHANGE = "The records do not hold the schedule itself: report --aws reads it,
 
 
 def effect(one: Advice) -> Iterator[str]:
-    """Yield what the simulation of past runs says, a sentence each."""
+    """Yield the result of the simulation of past runs, a sentence each."""
     if one.before is None or one.after is None:
         return
     runs = counted(one.before.runs, "past run")
@@ -162,7 +162,7 @@ def effect(one: Advice) -> Iterator[str]:
 
 
 def effect_rows(before: Figures, after: Figures) -> Iterator[tuple[str, str, str]]:
-    """Yield what is compared, without and with the change."""
+    """Yield the figures without and with the change."""
     yield "failed calls", f"{before.failed:g}", f"{after.failed:g}"
     yield "median start", _start(before.typical_s), _start(after.typical_s)
     yield "latest start", _start(before.worst_s), _start(after.worst_s)

@@ -1,4 +1,4 @@
-"""Getting in: whose credentials are used, in which Region, and one sentence for each way in which that fails."""
+"""Access to an account: credentials, Region, and one sentence for each way in which that fails."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from retry_run_task.errors import RetryRunTaskError
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
-# The first call tells whether anybody answers at all; who waits for it is a person.
+# The first call shows whether AWS can be reached; a user waits for it.
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
 _LOG_IN = "Get new ones, for example with: aws sso login."
@@ -49,7 +49,7 @@ _BAD_SIGNATURE = frozenset({"SignatureDoesNotMatch", "IncompleteSignature", "Inv
 
 
 class AccessError(RetryRunTaskError):
-    """The account cannot be looked at: no credentials, none that AWS takes, no Region, or no answer."""
+    """The account cannot be read: no credentials, none that AWS accepts, no Region, or no answer."""
 
 
 def open_session(profile: str | None) -> boto3.Session:
@@ -71,10 +71,10 @@ def open_session(profile: str | None) -> boto3.Session:
 
 
 def region_of(session: boto3.Session) -> str:
-    """Return the Region that the session's configuration names.
+    """Return the Region of the session's configuration.
 
     Raises:
-        AccessError: It names none.
+        AccessError: It has none.
     """
     region = session.region_name
     if not region:
@@ -83,10 +83,10 @@ def region_of(session: boto3.Session) -> str:
 
 
 def identify(session: boto3.Session, region: str) -> Identity:
-    """Ask AWS who is asking, which every credential may.
+    """Return the caller's identity, which all credentials may read.
 
     Raises:
-        AccessError: There is no answer, with the reason and what to do.
+        AccessError: There is no answer; with the reason and what to do.
     """
     try:
         sts: STSClient = session.client("sts", region_name=region, config=_CONFIG)
@@ -98,13 +98,13 @@ def identify(session: boto3.Session, region: str) -> Identity:
     except (BotoCoreError, ResponseParserError) as error:
         raise _no_answer(error, session, region) from None
     except OSError as error:
-        # The file of a web identity's token, or another one that the configuration names.
+        # A web identity's token file, or another file that the configuration names.
         raise AccessError(
             f"Your AWS configuration names the file {error.filename!r}, which cannot be read: {error.strerror}.",
             hint="Correct AWS_WEB_IDENTITY_TOKEN_FILE, or web_identity_token_file of the profile.",
         ) from None
     except (LookupError, ValueError) as error:
-        # What botocore makes of an endpoint that is no address, and what we make of an answer that is none.
+        # botocore's errors for an invalid endpoint, and for an answer that is no answer of AWS.
         raise AccessError(
             f"AWS cannot be asked in {region}: {_line(error)}.", hint="Is AWS_ENDPOINT_URL right?"
         ) from None

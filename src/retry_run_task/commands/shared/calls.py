@@ -1,6 +1,6 @@
-"""RunTask calls as CloudTrail recorded them, those that placed their tasks as well. Pure.
+"""RunTask calls as CloudTrail recorded them, including those that placed their tasks. Pure.
 
-``sources.cloudtrail`` has the format, and what becomes of a call that failed; here the others count, too.
+``sources.cloudtrail`` knows the format and the failed calls; this module adds the others.
 """
 
 from __future__ import annotations
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One RunTask call and what came of it.
+    """One RunTask call and its result.
 
     Attributes:
-        event_id: CloudTrail's ``eventID``; empty if a record made by hand has none.
+        event_id: CloudTrail's ``eventID``; empty if a hand-made record has none.
         time: When it was made.
-        caller: Who made it.
-        parameters: The members that tell whose call it is: cluster, task definition, ``startedBy``. Nothing else.
+        parameters: The members that identify the job: cluster, task definition, ``startedBy``. Nothing else.
         placed: ARNs of the tasks that it placed.
-        provider: Launch type or capacity providers that it asked for; empty if it left that to the cluster.
-        subnets: Ids of the subnets that it asked for.
-        security_groups: Ids of those that it asked for.
+        provider: Launch type or capacity providers that it asked for; empty for the cluster's default.
+        subnets: Requested ids.
+        security_groups: Requested ids.
         placed_in: Subnet and Availability Zone of each task that it placed, as far as recorded.
         failed: What failed, if it did not place every task; its request may hold secrets.
     """
@@ -56,12 +55,12 @@ class Call:
 
     @property
     def family(self) -> str:
-        """Family of the task definition; empty if AWS has recorded no request."""
+        """Family of the task definition; empty if AWS recorded no request."""
         return family(self.parameters)
 
     @property
     def started_by(self) -> str:
-        """The mark on its tasks; empty if none."""
+        """The ``startedBy`` of its tasks; empty if none."""
         return str(self.parameters.get("startedBy") or "")
 
     @property
@@ -75,10 +74,10 @@ _TELLING = ("cluster", "taskDefinition", "startedBy")
 
 
 def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) -> Call | None:
-    """Return the call that a record tells of; None if it is another operation's.
+    """Return the call of a record; None if it is another operation's.
 
     Raises:
-        ReadError: It is a record of a RunTask call that cannot be understood.
+        ReadError: It is an unreadable record of a RunTask call.
     """
     if record.get("eventName") != "RunTask" or record.get("eventSource") not in (None, "ecs.amazonaws.com"):
         return None
@@ -102,7 +101,7 @@ def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) 
 
 
 def _where(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where a request asks for room; whatever is not of RunTask's form counts as absent."""
+    """Return where a request asks for room; a member of the wrong type counts as absent."""
     network = _mapping(_mapping(parameters.get("networkConfiguration")).get("awsvpcConfiguration"))
     strategy = parameters.get("capacityProviderStrategy")
     names = [
@@ -152,7 +151,7 @@ def read_texts(texts: Iterable[str]) -> Iterator[Call | Unparsed]:
 
 
 def read_file(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
-    """Yield the call of each record in a file of any form that ``sources.files`` knows."""
+    """Yield the call of each record in a file, in any form that ``sources.files`` reads."""
     for one in files.things(chunks):
         if isinstance(one, files.Record):
             yield from _call_of(one)
@@ -188,7 +187,7 @@ def _call_of(record: files.Record) -> Iterator[Call | Unparsed]:
 
 
 def of_launch(launch: FailedLaunch) -> Call:
-    """Return the call that started a task, as far as the task tells of it."""
+    """Return the call that started a task, as far as the task shows it."""
     parameters = launch.request.parameters
     return Call(
         event_id=launch.event_id,

@@ -1,4 +1,4 @@
-"""Finding the recoveries that a person means, by whatever name they have at hand."""
+"""Finds the recoveries that a user means, by id, schedule, family or task."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _TASK_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def find_in(of: Executions, name: str) -> RecoveryView | None:
-    """Return the recovery that a person named, in full or by the beginning of its id; None if there is none.
+    """Return the recovery with a name, or with an id that begins so; None if there is none.
 
     Raises:
-        ConfigError: Several begin like this, or nothing is installed.
-        DeployError: AWS does not say.
+        ConfigError: Several ids begin so, or nothing is installed.
+        DeployError: AWS did not answer.
     """
-    # Most are asked for by the whole name, or are under way; the rest costs a look at all that Lambda remembers.
+    # Usually the whole name is given, or it is in progress; otherwise all that Lambda remembers must be listed.
     for executions in _looks(of, name):
         meant = selection.find(name, [one.name for one in executions], of.stack)
         for one in executions:
@@ -51,23 +51,23 @@ def meant(
     among: Callable[[], Sequence[Execution]],
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[RecoveryView]:
-    """Return the recoveries that a person means; none if nothing is called so.
+    """Return the recoveries that a user means; none if nothing has that name.
 
     Args:
         of: Where to look.
         typed: An id, its beginning, a schedule, a task definition's family, or a task's ARN or id.
-        among: Lists those that are read, which takes time, to learn of what schedule or task they are.
-        tell: Called with what is looked at now.
+        among: Lists the recoveries to read, which takes time, to learn their schedule or task.
+        tell: Called with what is being read.
 
     Raises:
-        ConfigError: Several ids begin like this, or nothing is installed.
-        DeployError: AWS does not say.
+        ConfigError: Several ids begin so, or nothing is installed.
+        DeployError: AWS did not answer.
     """
     by_id = selection.is_like_an_id(typed) or typed.startswith(f"{of.stack}-")
     if by_id and (one := find_in(of, typed)):
         return [one]
     task = typed.rsplit("/", 1)[-1]
-    # One that began with a task that did not start is named after it.
+    # A recovery that began with a task that did not start is named after the task.
     started_with = of.named(f"{of.stack}-t-{task}") if _TASK_ID.fullmatch(task) else []
     views = of.look_at_all([*started_with, *among()], tell)
     found = {view.execution.arn: view for view in selection.of_name(views, typed)}

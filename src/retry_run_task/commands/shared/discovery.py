@@ -1,7 +1,7 @@
-"""The discovery: what there is in an account and Region, by reading alone.
+"""Discovery: what exists in an account and Region, by reading only.
 
-Every read stands by itself. What cannot be read, because a permission is missing or AWS does not answer, is an
-`Unknown` in the inventory, and the rest is read all the same.
+Every read is independent. What cannot be read, because a permission is missing or AWS does not answer, is an `Unknown`
+in the inventory, and the rest is still read.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ def discover(
     stack: str = DEFAULT_STACK,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Inventory:
-    """Look at an account and Region.
+    """Read an account and Region.
 
     Args:
-        session: Whose credentials to look with.
+        session: Whose credentials to use.
         region: Where to look.
-        stack: The name of the installation to look for.
-        tell: Called with what is looked at now, a few words at a time.
+        stack: Name of the installation to look for.
+        tell: Called with what is being read, in a few words.
 
     Raises:
-        AccessError: Nothing can be looked at: no credentials, or nobody answers.
+        AccessError: Nothing can be read: no credentials, or no answer.
     """
     tell("credentials")
     identity = identify(session, region)

@@ -1,6 +1,6 @@
-"""The recoveries of one installation in one Region: listed, read, stopped, held and let go.
+"""The recoveries of one installation in one Region: list, read, stop, pause and resume.
 
-What can be asked of Lambda in a second is little, and other people ask, too:
+Lambda's limits are low, and the console and other users need a part of them:
 https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
 _GONE = frozenset({"ResourceNotFoundException"})
 
-# ListDurableExecutionsByFunction and GetDurableExecutionHistory: 15 a second each, GetDurableExecution: 30. The
-# console and other people's commands need some of that.
+# ListDurableExecutionsByFunction and GetDurableExecutionHistory: 15 a second each, GetDurableExecution: 30. The console
+# and other users' commands need a part of that.
 _READS_PER_S = 10
-# StopDurableExecution: 300 a second. What is allowed for pausing is not said, so it is taken for as little as reading.
+# StopDurableExecution: 300 a second. The limit of pausing is not documented; that of reading is used.
 _STOPS_PER_S = 100
 
 _MOST_A_PAGE = 1000
@@ -42,7 +42,7 @@ class Executions:
     """The durable executions of one recover function."""
 
     def __init__(self, session: boto3.Session, region: str, stack: str) -> None:
-        """Take whose credentials to use; nothing is asked yet."""
+        """Nothing is read yet."""
         self.region, self.stack = region, stack
         self.function = f"{stack}-recover"
         # The type of the client is older than the pausing of executions.
@@ -51,11 +51,11 @@ class Executions:
         self._over: dict[str, RecoveryView] = {}
 
     def open(self) -> list[Execution]:
-        """Return those that are under way, also on older versions of the function, newest first.
+        """Return those in progress, also on older versions of the function, newest first.
 
         Raises:
             ConfigError: There is no such function, so nothing is installed.
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         return self._list(Statuses=list(OPEN))
 
@@ -64,16 +64,16 @@ class Executions:
 
         Raises:
             ConfigError: There is no such function, so nothing is installed.
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         return self._list(StartedAfter=after)
 
     def named(self, name: str) -> list[Execution]:
-        """Return those of one name: one, or none.
+        """Return those with a name: one, or none.
 
         Raises:
             ConfigError: There is no such function, so nothing is installed.
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         return self._list(DurableExecutionName=name)
 
@@ -102,12 +102,12 @@ class Executions:
                 marker = {"Marker": page["NextMarker"]}
 
     def look(self, execution: Execution) -> RecoveryView | None:
-        """Return what became of a recovery so far; None if Lambda has forgotten it meanwhile.
+        """Return the view of a recovery; None if Lambda has forgotten it meanwhile.
 
-        One that is over is asked for once.
+        One that has ended is read once.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         if execution.arn in self._over:
             return self._over[execution.arn]
@@ -140,10 +140,10 @@ class Executions:
     def look_at_all(
         self, executions: Sequence[Execution], tell: Callable[[str], None] = lambda _: None
     ) -> list[RecoveryView]:
-        """Return what became of each.
+        """Return the view of each.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         found = []
         for number, one in enumerate(executions, 1):
@@ -154,7 +154,7 @@ class Executions:
         return found
 
     def stop(self, execution: Execution, reason: str) -> str:
-        """Stop a recovery for good; returns what became of it, in a word or two.
+        """Stop a recovery for good; return the result in a word or two.
 
         Raises:
             DeployError: AWS did not do it.
@@ -168,7 +168,7 @@ class Executions:
         )
 
     def pause(self, execution: Execution, reason: str) -> str:
-        """Hold a recovery; returns what became of it, in a word or two.
+        """Pause a recovery; return the result in a word or two.
 
         Raises:
             DeployError: AWS did not do it.
@@ -181,7 +181,7 @@ class Executions:
         )
 
     def resume(self, execution: Execution, reason: str) -> str:
-        """Let a recovery that is held go on; returns what became of it, in a word or two.
+        """Resume a paused recovery; return the result in a word or two.
 
         Raises:
             DeployError: AWS did not do it.
@@ -199,7 +199,7 @@ class Executions:
             try:
                 act()
             except ClientError as error:
-                # It may have ended, or somebody else may have been quicker; then there is nothing left to do.
+                # It may have ended, or another user may have been faster; then there is nothing left to do.
                 if code_of(error) not in _MEANWHILE:
                     raise refused(error, doing) from None
                 status = self._status(execution)
@@ -221,7 +221,7 @@ class Executions:
         return str(found["Status"])
 
 
-# What AWS answers to an execution that is in another state is not said; these are among its errors.
+# AWS's answer for an execution in another state is not documented; these are among its errors.
 _MEANWHILE = _GONE | {"ResourceConflictException", "InvalidParameterValueException"}
 _DONE = {"stop": "stopped", "pause": "paused", "resume": "resumed"}
 _UNDONE = {"stop": OPEN, "pause": ("RUNNING",), "resume": ("PAUSED", "PAUSING")}

@@ -1,4 +1,4 @@
-"""What goes wrong while AWS is asked to change something, each as one sentence for a person."""
+"""Errors of AWS calls that change something, each as one sentence."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOpera
 
 
 class DeployError(RetryRunTaskError):
-    """AWS was asked to do something and it is not done: it refused, failed or did not answer."""
+    """AWS did not do what was requested: it refused, failed or did not answer."""
 
 
 @contextmanager
 def calling(doing: str) -> Iterator[None]:
-    """Turn what AWS refuses, and what the way there breaks, into one sentence.
+    """Turn an error of AWS or of the connection into one sentence.
 
     Args:
-        doing: What AWS was asked for, such as ``create the bucket``.
+        doing: The request, such as ``create the bucket``.
 
     Raises:
         DeployError: It was not done.
@@ -58,15 +58,15 @@ def refused(error: ClientError, doing: str) -> DeployError:
 
 
 def code_of(error: ClientError) -> str:
-    """Return the code in what AWS said."""
+    """Return the error's code."""
     return str(error.response.get("Error", {}).get("Code") or "an error")
 
 
 def message_of(error: ClientError) -> str:
-    """Return the words in what AWS said."""
+    """Return the error's message."""
     return str(error.response.get("Error", {}).get("Message") or "")
 
 
 def one_line(text: str) -> str:
-    """Return AWS's words as a part of a sentence."""
+    """Return AWS's message as part of a sentence."""
     return " ".join(text.split()).rstrip(".")

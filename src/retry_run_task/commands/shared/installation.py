@@ -1,7 +1,7 @@
-"""What is installed, as its intake function knows it: its scope, and what it starts.
+"""An installation, as its intake function is configured: its scope, and the function that it starts.
 
-The function's own settings are read, and not the parameters of a stack: they are what counts, and what there is of
-an installation by Terraform, too.
+It reads the function's settings, not a stack's parameters: the settings are what counts, and an installation by
+Terraform has them too.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Installation:
     """One installation in one Region.
 
     Attributes:
-        stack: Its name, which every recovery's begins with.
+        stack: Name of the installation, the prefix of every recovery's name.
         recover: The function to start recoveries of, with its alias.
-        scope: What it looks after.
-        recover_errors: Whether calls that raised an error are made again.
+        scope: The launches that it recovers.
+        recover_errors: Whether calls that raised an error are retried.
     """
 
     stack: str
@@ -47,7 +47,7 @@ def read_installation(reader: Reader, stack: str) -> Installation:
     Raises:
         NotInstalledError: There is none.
         ConfigError: Its settings are not understood.
-        DeployError: AWS does not say.
+        DeployError: AWS did not answer.
     """
     action, function = "lambda:GetFunctionConfiguration", f"{stack}-intake"
     answer = reader.read(action, FunctionName=function)
@@ -64,7 +64,7 @@ def read_installation(reader: Reader, stack: str) -> Installation:
             else "Try again.",
         )
     variables = (answer.get("Environment") or {}).get("Variables") or {}
-    # Another version may have settings that this one does not know; what it does not know is none of the scope.
+    # Another version may have settings that this one does not know; they do not affect the scope.
     known = {f"{PREFIX}{one.name.upper()}" for one in fields(Settings)}
     settings = Settings.from_environment({name: value for name, value in variables.items() if name in known})
     if not settings.recover_function:

@@ -1,4 +1,4 @@
-"""What is installed: the stack, its alarms and topics, and how much of Lambda is left."""
+"""What is installed: the stack, its alarms and topics, and Lambda's free concurrency."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
 
-# What a subscription has in the place of its ARN until somebody has confirmed it.
+# The ARN of a subscription that is not confirmed yet.
 # https://docs.aws.amazon.com/sns/latest/api/API_Subscription.html
 _PENDING = frozenset({"PendingConfirmation", "pending confirmation"})
 _DELETED = "Deleted"
@@ -85,7 +85,7 @@ def read_alarms(reader: Reader, stack: Stack) -> tuple[Alarm, ...] | Unknown:
     """Return the alarms of an installation."""
     if isinstance(stack.resources, Unknown):
         return stack.resources
-    # Not by the beginning of their names: those of retry-run-task-2 begin like those of retry-run-task.
+    # Not by prefix: the names of retry-run-task-2 begin like those of retry-run-task.
     names = [
         one.physical_id
         for one in stack.resources
@@ -135,7 +135,7 @@ def _read_topic(reader: Reader, arn: str) -> Topic | Unknown:
 
 
 def read_concurrency(reader: Reader) -> Concurrency | Unknown:
-    """Return how much of Lambda is left."""
+    """Return Lambda's concurrency limits."""
     answer = reader.read("lambda:GetAccountSettings")
     if isinstance(answer, Unknown):
         return answer

@@ -1,4 +1,4 @@
-"""The policy that a function was deployed with, whoever deployed it: read from the function's own zip.
+"""The policy that a function was deployed with, by any tool: read from the function's own zip.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
 
 ENTRY = f"retry_run_task/{POLICY}"
-"""Where the policy is in a zip of the functions."""
+"""Path of the policy in a zip of the functions."""
 
 _ACTION = "lambda:GetFunction"
 _TIMEOUT_S = 30
@@ -33,7 +33,7 @@ def read_policy_of(reader: Reader, function: str) -> bytes | Unknown:
     """Return the policy file in a function's code.
 
     Args:
-        reader: Asks the account.
+        reader: Reads the account.
         function: The function's name.
     """
     answer = reader.read(_ACTION, FunctionName=function)

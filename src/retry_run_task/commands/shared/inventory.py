@@ -1,7 +1,7 @@
-"""What there is in one account and Region, as far as it concerns recoveries.
+"""What exists in one account and Region, as far as it concerns recoveries.
 
-Everything here is a value without behaviour that acts. What could not be read is a value too: `Unknown` stands in
-the place of the answer. Values of environment variables never come here; only their names do.
+Everything here is a value. What could not be read is a value too: `Unknown` takes the place of the answer. Only the
+names of environment variables are kept, never their values.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DEFAULT_STACK = "retry-run-task"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """What stands in the place of something that could not be read.
+    """Takes the place of what could not be read.
 
     Attributes:
         action: The IAM action of the call, such as ``cloudtrail:DescribeTrails``.
-        why: What AWS, or the connection, said; one line.
+        why: AWS's answer, or the connection's error; one line.
         is_denied: Whether a permission is missing, which asking again does not change.
     """
 
@@ -37,7 +37,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who is looking.
+    """The caller's identity.
 
     Attributes:
         account: 12 digits.
@@ -52,18 +52,16 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trail:
-    """A trail that takes in this Region's calls, if its selectors let it.
+    """A trail that records this Region's calls, if its selectors include them.
 
     Attributes:
-        name: Its name.
-        arn: Its ARN.
-        home_region: Where it was made, and where its log group is.
-        is_multi_region: Whether it takes in every Region's calls.
-        is_organization: Whether it takes in every account of the organisation.
-        log_group_arn: Where it writes to, less the ``:*`` at its end; None if to S3 alone.
+        home_region: Where it was created, and where its log group is.
+        is_multi_region: Whether it records every Region's calls.
+        is_organization: Whether it records every account of the organisation.
+        log_group_arn: Without the ``:*`` at its end; None if it writes to S3 only.
         is_logging: Whether it is switched on.
-        records_run_task: Whether its selectors take in ``RunTask``.
-        delivery_error: What CloudTrail said when it could last not write to the log group; empty if it could.
+        records_run_task: Whether its selectors include ``RunTask``.
+        delivery_error: CloudTrail's last error for the log group; empty if there is none.
     """
 
     name: str
@@ -82,8 +80,7 @@ class Filter:
     """A subscription filter on a log group.
 
     Attributes:
-        name: Its name.
-        destination_arn: The function, stream or destination that it hands to.
+        destination_arn: The function, stream or destination that it delivers to.
     """
 
     name: str
@@ -95,9 +92,8 @@ class LogGroup:
     """The log group of a trail, in this account and Region.
 
     Attributes:
-        name: Its name.
         log_class: ``STANDARD``, ``INFREQUENT_ACCESS`` or ``DELIVERY``; Unknown if it could not be read.
-        exists: Whether it is there; a trail may name one that was deleted.
+        exists: Whether it exists; a trail may name one that was deleted.
         filters: The subscription filters on it.
     """
 
@@ -109,31 +105,30 @@ class LogGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launcher:
-    """A rule's target or a schedule that starts an ECS task: what is asked for, and no value that may be secret.
+    """A rule's target or a schedule that starts an ECS task: its request, without values that may be secret.
 
     Attributes:
         kind: ``RULE`` or ``SCHEDULER``.
-        name: Its name.
         holder: The event bus or the schedule group that it is in.
         is_enabled: Whether it is switched on.
         expression: ``cron(...)``, ``rate(...)`` or ``at(...)``; None for a rule on events.
         cluster: Name or ARN; a rule may have a JSON path here, such as ``$.detail.cluster``.
-        task_definition: As asked for: a family, ``family:revision``, an ARN or a JSON path; empty if not known.
+        task_definition: A family, ``family:revision``, an ARN or a JSON path; empty if not known.
         role_arn: The role that it calls RunTask with.
         pass_role_arns: Roles that its request names for the task, which must be passed.
         volume_role_arns: Roles that its request names for EBS volumes.
-        placement: Where its tasks are to run, in RunTask's spelling: ``networkConfiguration``, ``launchType``,
+        placement: Where its tasks run, in RunTask's spelling: ``networkConfiguration``, ``launchType``,
             ``capacityProviderStrategy`` and ``platformVersion``, those that it has.
         variables: Names of the environment variables that it sets, each with its container: ``app.DB_URL``.
-        may_hide: Whether CloudTrail hides a part of its calls, as far as can be told.
+        may_hide: Whether CloudTrail redacts a part of its calls, as far as can be told.
         unreadable: Why that part cannot be read back; empty if it can.
         timezone: Of the expression, an IANA name.
-        start: When a rate begins to count; None if it is not said.
-        end: After which nothing is due; None if it is not said.
-        modified: When it was last changed; None where AWS does not tell, as of rules.
-        window_min: For how many minutes after it is due it may still be started.
-        started_by: What its own request puts on its tasks, as a universal target may; empty if EventBridge does.
-        event_age_s: For how long EventBridge repeats a call that raised an error.
+        start: When a rate begins to count; None if not set.
+        end: Nothing is due after this; None if not set.
+        modified: When it was last changed; None if AWS does not report it, as for rules.
+        window_min: Its flexible time window in minutes.
+        started_by: The ``startedBy`` of its own request, as a universal target may have; empty if EventBridge sets it.
+        event_age_s: How long EventBridge retries a call that raised an error.
     """
 
     kind: CallerKind
@@ -165,7 +160,7 @@ class Launchers:
 
     Attributes:
         found: Those that could be read, rules first.
-        gaps: What could not be read, each once; empty if ``found`` is all there are.
+        gaps: What could not be read, each once; empty if ``found`` is complete.
     """
 
     found: tuple[Launcher, ...] = ()
@@ -177,9 +172,8 @@ class TaskDefinition:
     """A task definition that a rule or schedule asks for.
 
     Attributes:
-        family: Its family.
         arn: Of the revision that would be run now.
-        is_active: Whether RunTask would take it.
+        is_active: Whether RunTask would accept it.
         task_role_arn: The role of the containers; None if they have none.
         execution_role_arn: The role that ECS starts the task with; None if it has none.
     """
@@ -196,7 +190,7 @@ class Missing:
     """A task definition that a rule or schedule asks for, and that ECS does not have.
 
     Attributes:
-        why: What ECS said.
+        why: ECS's answer.
     """
 
     why: str
@@ -204,16 +198,15 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """The stack that has the name of an installation.
+    """The stack with the name of an installation.
 
     Attributes:
-        name: The stack's name.
         status: CloudFormation's word, such as ``CREATE_COMPLETE``.
-        reason: What CloudFormation said about the status; empty if nothing.
+        reason: CloudFormation's reason for the status; empty if none.
         outputs: By name.
         parameters: By name, as text.
-        is_durable: Whether its recover function is there and durable; None if the stack names no function.
-        resources: What it has, with what is gone.
+        is_durable: Whether its recover function exists and is durable; None if the stack names no function.
+        resources: Including deleted ones.
         is_ours: Whether it is an installation of this system.
     """
 
@@ -228,18 +221,17 @@ class Stack:
 
     @property
     def version(self) -> str:
-        """The version of this system that is installed; empty if the stack does not say."""
+        """The installed version of this system; empty if the stack does not say."""
         return self.outputs.get("Version", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic that alarms or recoveries speak to.
+    """A topic of alarms or recoveries.
 
     Attributes:
-        arn: Its ARN.
-        confirmed: How many subscriptions it has that get messages.
-        pending: How many wait for somebody to confirm them.
+        confirmed: Number of subscriptions that get messages.
+        pending: Number of subscriptions that are not confirmed yet.
     """
 
     arn: str
@@ -252,10 +244,9 @@ class Alarm:
     """An alarm of the installed stack.
 
     Attributes:
-        name: Its name.
-        topic_arns: The topics that it speaks to; empty if to none.
+        topic_arns: The topics that it notifies; empty if none.
         has_actions: Whether its actions are switched on.
-        exists: Whether it is there; somebody may have deleted it.
+        exists: Whether it exists; it may have been deleted.
     """
 
     name: str
@@ -266,11 +257,11 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """How many Lambda invocations may run at the same moment.
+    """How many Lambda invocations may run at the same time.
 
     Attributes:
         limit: In the account and Region.
-        unreserved: What no function has reserved for itself.
+        unreserved: The part that no function has reserved.
     """
 
     limit: int
@@ -279,15 +270,14 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """What there is in one account and Region.
+    """What exists in one account and Region.
 
     Attributes:
-        region: The Region.
-        identity: Who has looked.
-        trails: Those that take in this Region.
+        identity: The caller.
+        trails: Those that record this Region.
         log_groups: Those of these trails that are in this account and Region, by ARN.
         launchers: Rules and schedules that start ECS tasks.
-        task_definitions: By what the rules and schedules ask for.
+        task_definitions: By the name that the rules and schedules use.
         stack: The installation; None if there is none.
         stack_name: The name that was looked for.
         alarms: Those of the installation.

@@ -1,4 +1,4 @@
-"""Scheduled jobs, as a rule or a schedule of EventBridge starts them in the local AWS."""
+"""Scheduled jobs in the local AWS, started by a rule or a schedule of EventBridge."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Job:
     Attributes:
         name: Of the rule or schedule and of the task definition's family.
         subnets: Where it may run.
-        count: How many tasks each run is.
+        count: Tasks per run.
         by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
-        environment: Override values, which CloudTrail hides.
-        from_event: Whether its overrides are made from the id of its event, which nothing tells afterwards.
+        environment: Override values, which CloudTrail redacts.
+        from_event: Whether its overrides contain the id of its event, which cannot be recovered afterwards.
         minute: When it is due each day, in minutes from midnight, UTC; may be negative.
-        every_min: How many minutes lie between its runs, from when it is scheduled on; None for once a day.
+        every_min: Minutes between its runs, from when it is scheduled; None for once a day.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Job:
 
     @property
     def expression(self) -> str:
-        """When it is due."""
+        """Its schedule expression."""
         if self.every_min is not None:
             return f"rate({self.every_min} minutes)"
         hour, minute = divmod(self.minute % (24 * 60), 60)
@@ -52,7 +52,7 @@ class Job:
         return replace(self, minute=moment.hour * 60 + moment.minute)
 
     def target(self, cluster_arn: str, role_arn: str) -> JsonObject:
-        """Return what EventBridge is told to run."""
+        """Return its target in EventBridge's JSON."""
         overrides = {
             "containerOverrides": [
                 {"name": "app", "environment": [{"name": n, "value": v} for n, v in self.environment]}
@@ -77,10 +77,10 @@ class Job:
         }
 
     def schedule(self, aws: LocalAws, cluster_arn: str) -> None:
-        """Have EventBridge start it."""
+        """Create its rule or schedule."""
         target = self.target(cluster_arn, f"arn:aws:iam::{aws.account}:role/start-{self.name}")
         if self.by_scheduler:
-            # A rate has a beginning, so that nobody misses what was due before.
+            # A rate has a start, so that no run before it seems to be missed.
             start = aws.clock.now() if self.every_min is not None else None
             aws.schedules.create_schedule(self.name, expression=self.expression, target=target, start=start)
         else:

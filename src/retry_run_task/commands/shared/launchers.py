@@ -1,4 +1,4 @@
-"""The rules and schedules that start ECS tasks, and the task definitions that they ask for.
+"""Reads the rules and schedules that start ECS tasks, and the task definitions that they ask for.
 
 A rule's target and a schedule may hold secrets. They are read here, and only names leave.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retry_run_task.launch.schedule import Schedule
     from retry_run_task.launch.values import JsonObject
 
-# Keywords whose value can be told afterwards: the schedule's own ARN, and the time at which it was due.
+# Keywords whose value can be derived afterwards: the schedule's own ARN, and its due time.
 _TELLABLE = frozenset({"scheduler.schedule-arn", "scheduler.scheduled-time", "events.event.time"})
 
 # A rule may take names from the event that triggers it.
@@ -77,7 +77,7 @@ def _schedules(reader: Reader, tell: Callable[[str], None]) -> Iterator[Launcher
         group = summary.get("GroupName") or "default"
         found = reader.read("scheduler:GetSchedule", Name=summary["Name"], GroupName=group)
         if isinstance(found, Unknown):
-            # A schedule that was deleted since the list was made is none.
+            # It was deleted after it was listed.
             if error_code(found) != "ResourceNotFoundException":
                 yield found
         elif wire.is_ecs(found.get("Target") or {}):
@@ -122,7 +122,7 @@ def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: Js
 
 
 def _placement(request: Mapping[str, Any]) -> JsonObject:
-    """Return where tasks are to run, as far as it is of the form that RunTask takes."""
+    """Return where tasks run, from members in the form that RunTask takes."""
     found: JsonObject = {
         name: text for name in ("launchType", "platformVersion") if (text := _text(request.get(name)))
     }
@@ -150,8 +150,8 @@ def _placement(request: Mapping[str, Any]) -> JsonObject:
     return found
 
 
-# A universal target's input is whatever somebody wrote, and EventBridge checks no input. What is not of the form
-# that RunTask takes is left out: it may be a secret in the wrong place.
+# A universal target's input is arbitrary text, which EventBridge does not check. Members that RunTask does not take are
+# left out: they may be a secret in the wrong place.
 
 
 def _text(value: Any) -> str:
@@ -177,11 +177,11 @@ def _each(texts: Iterable[str]) -> tuple[str, ...]:
 def _hidden(
     schedule: Schedule, variables: tuple[str, ...], described: JsonObject, target: JsonObject
 ) -> tuple[bool, str]:
-    """Return whether CloudTrail may hide a part of the schedule's calls, and why that part cannot be read back."""
+    """Return whether CloudTrail may redact a part of the schedule's calls, and why that part cannot be read back."""
     if target.get("InputPath") and schedule.unreadable:
         return True, schedule.unreadable
     if schedule.unreadable:
-        # What was read may hold a secret, so the sentence says nothing of it.
+        # The input may hold a secret, so the sentence quotes nothing of it.
         return True, "its input is not a JSON object that can be read"
     return bool(variables), _lost_variables(schedule, described) if variables else ""
 
@@ -231,7 +231,7 @@ def _keywords(value: Any) -> Iterator[str]:
 def read_task_definitions(
     reader: Reader, launchers: Iterable[Launcher], tell: Callable[[str], None]
 ) -> Mapping[str, TaskDefinition | Missing | Unknown]:
-    """Return what ECS says about each task definition that is asked for by name."""
+    """Return ECS's answer about each task definition that is asked for by name."""
     asked = dict.fromkeys(one.task_definition for one in launchers if is_named(one.task_definition))
     found = {}
     for number, name in enumerate(asked, start=1):
@@ -241,14 +241,14 @@ def read_task_definitions(
 
 
 def is_named(name: str) -> bool:
-    """Tell whether a rule names a thing itself, and does not take its name from an event."""
+    """Tell whether a rule contains a name itself, instead of taking it from an event."""
     return bool(name) and not name.startswith(_JSON_PATH)
 
 
 def _read_task_definition(reader: Reader, name: str) -> TaskDefinition | Missing | Unknown:
     answer = reader.read("ecs:DescribeTaskDefinition", taskDefinition=name)
     if isinstance(answer, Unknown):
-        # ECS says ClientException: Unable to describe task definition, for what there is not.
+        # ECS answers ClientException, "Unable to describe task definition", if it does not exist.
         is_missing = error_code(answer) in ("ClientException", "InvalidParameterException")
         return Missing(why=answer.why) if is_missing else answer
     described = answer["taskDefinition"]

@@ -1,7 +1,7 @@
-"""CloudTrail's event history: the records of one operation, page after page, and not faster than AWS allows.
+"""CloudTrail's event history: the records of one operation, page by page, within AWS's rate limit.
 
-"The rate of lookup requests is limited to two per second, per account, per Region", and a page has 50 records, of
-the last 90 days. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
+"The rate of lookup requests is limited to two per second, per account, per Region", and a page has 50 records, of the
+last 90 days. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CALLS_PER_S = 2.0
 
-# The console and others look up, too; so a throttle is nothing unusual, and it is waited out.
+# The console and other users look up, too; so throttles are normal, and are waited out.
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 10})
 
 
@@ -40,7 +40,7 @@ def run_task_records(
     """Yield the records of RunTask calls, newest first, each as JSON.
 
     Raises:
-        DeployError: AWS does not say.
+        DeployError: CloudTrail did not answer.
     """
     client: CloudTrailClient = session.client("cloudtrail", region_name=region, config=_CONFIG)
     pace = pace or paced(CALLS_PER_S)

@@ -1,4 +1,4 @@
-"""Times as a person reads them in a table: in 40 s, 3 min ago."""
+"""Relative times for a table: in 40 s, 3 min ago."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-# From which number of seconds on a length is said in the unit.
+# The least number of seconds for each unit.
 _UNITS = ((36 * 3600, 86400, "d"), (90 * 60, 3600, "h"), (90, 60, "min"), (0, 1, "s"))
 _LONGEST_BACK = timedelta(days=90)
 
 
 def brief(seconds: float) -> str:
-    """Return a length in one unit.
+    """Return a duration in one unit.
 
     >>> brief(40), brief(89.6), brief(200), brief(8000), brief(200_000)
     ('40 s', '2 min', '3 min', '2 h', '2 d')
@@ -23,12 +23,12 @@ def brief(seconds: float) -> str:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """Return how long ago a moment is."""
+    """Return how long ago a time is."""
     return f"{brief((now - moment).total_seconds())} ago"
 
 
 def ahead(moment: datetime | None, now: datetime) -> str:
-    """Return in how long a moment comes; a dash if there is none."""
+    """Return how far ahead a time is; a dash if there is none."""
     if moment is None:
         return "-"
     seconds = (moment - now).total_seconds()
@@ -36,7 +36,7 @@ def ahead(moment: datetime | None, now: datetime) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """Return a moment in full."""
+    """Return a time in full."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
@@ -46,7 +46,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg] # older versions of cli
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Return the moment, in UTC."""
+        """Return the time, in UTC."""
         if isinstance(value, datetime):
             return value
         text = str(value)

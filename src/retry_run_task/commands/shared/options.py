@@ -16,7 +16,7 @@ _REGION = "[default: AWS_REGION, or the profile's]"
 
 
 def several_regions(command: _Command) -> _Command:
-    """Take the Regions to look at, whose credentials to look with, and which installation."""
+    """Add options for Regions, profile and installation."""
     return _where(
         click.option(
             "--region",
@@ -31,7 +31,7 @@ def several_regions(command: _Command) -> _Command:
 
 
 def one_region(command: _Command) -> _Command:
-    """Take the Region, whose credentials to use, and which installation."""
+    """Add options for a Region, a profile and an installation."""
     return _where(
         click.option("--region", metavar="REGION", envvar="AWS_REGION", help=f"Where.  {_REGION}"), command
     )
@@ -52,7 +52,7 @@ def _where(region: Callable[[_Command], _Command], command: _Command) -> _Comman
 
 
 def again(*, region: str, profile: str | None, stack: str, default_region: str | None) -> str:
-    """Return the options that lead another command to the same place; empty if none is needed."""
+    """Return the options that lead another command to the same place; empty if none are needed."""
     given = (
         ("--region", region if region != default_region else ""),
         ("--profile", profile or ""),
@@ -62,12 +62,12 @@ def again(*, region: str, profile: str | None, stack: str, default_region: str |
 
 
 def sure(command: _Command) -> _Command:
-    """Take whether a person has answered beforehand."""
+    """Add ``--yes``."""
     return click.option("--yes", "yes", is_flag=True, help="Do not ask.")(command)
 
 
 def as_json(command: _Command) -> _Command:
-    """Take whether a program reads the result."""
+    """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")(
         command
     )

@@ -1,7 +1,7 @@
-"""Whose a CloudFormation stack is. A name says nothing: `shop` may be an installation, or somebody's shop.
+"""The owner of a CloudFormation stack. A name proves nothing: another team may have a stack of that name.
 
-A stack is an installation if it has the resources that only an installation has. One that failed before it had
-them, or that is still empty, is known by its description, or by the name of its change set.
+A stack is an installation if it has the resources that only an installation has. One that failed before it had them, or
+that is still empty, is recognised by its description, or by the name of its change set.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _MOST_NAMED = 5
 
 
 class ForeignError(ConfigError):
-    """What was named belongs to somebody else, so it is not touched."""
+    """The named stack belongs to somebody else, so it is not touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One resource of a stack: ``name`` in the template, CloudFormation ``type``, ``physical_id`` in the account.
 
-    ``is_gone`` if it was deleted or never made; CloudFormation lists those of a failed creation.
+    ``is_gone`` if it was deleted or never created; CloudFormation lists those of a failed creation.
     """
 
     name: str
@@ -57,9 +57,9 @@ def is_installation(
     """Tell whether a stack is an installation of this system.
 
     Args:
-        resources: Those of the stack, with those that are gone.
-        description: The stack's.
-        known: Types of the resources that an installation may have, by name; None if that does not matter.
+        resources: Of the stack, including deleted ones.
+        description: Of the stack.
+        known: Types of the resources that an installation may have, by name; None to accept any.
     """
     there = {one.name: one.type for one in resources}
     if there.items() >= _MARKS.items():
@@ -74,13 +74,13 @@ def check(
     change_sets: Iterable[str],
     known: Mapping[str, str],
 ) -> None:
-    """Refuse to go on with a stack that is not ours, or not ours alone.
+    """Refuse a stack that is not ours, or not ours alone.
 
     Args:
         where: The stack, in words: ``shop in eu-west-1``.
-        resources: Those of the stack, with those that are gone.
-        description: The stack's.
-        change_sets: Names of those that wait for it; asked for only if it is empty.
+        resources: Of the stack, including deleted ones.
+        description: Of the stack.
+        change_sets: Names of its pending change sets; read only if it is empty.
         known: Types of the resources that an installation may have, by name.
 
     Raises:
@@ -104,7 +104,7 @@ def check(
 
 
 def foreign(where: str, what: Iterable[object]) -> ForeignError:
-    """Return the error for a stack that is somebody else's, with what is in it."""
+    """Return the error for another owner's stack, with what is in it."""
     theirs = list(what)
     return ForeignError(
         f"The stack {where} is not an installation of retry-run-task"

@@ -1,4 +1,4 @@
-"""The pace of calls by this machine's clock."""
+"""A rate limiter on this machine's clock."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from retry_run_task.aws.pace import Pace
 
 
 def paced(per_s: float) -> Pace:
-    """Allow so many calls a second, evenly."""
+    """Allow ``per_s`` calls a second, evenly."""
     return Pace(per_s, now=time.monotonic, sleep=time.sleep)

@@ -1,7 +1,7 @@
-"""Asking AWS one question at a time. An answer is a value, and so is that there is none.
+"""Reads from AWS. An answer is a value, and so is the lack of one.
 
-A call is named by its IAM action, which is also the name of its operation. So what the code may need can be read
-off the code: the texts in this package that look like ``ecs:DescribeTaskDefinition`` are all of it.
+A call is named by its IAM action, which is also the name of its operation. So the texts in this package that look like
+``ecs:DescribeTaskDefinition`` are all the permissions that the code needs.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from retry_run_task.launch.values import JsonObject
 
-# A look at a large account is hundreds of calls, of which AWS throttles some.
+# Reading a large account takes hundreds of calls, of which AWS throttles some.
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
 
-# ValueError is what botocore makes of an endpoint that is no address, and some parsers of an answer that is none.
+# botocore raises ValueError for an invalid endpoint, and some parsers do for an answer that is not AWS's.
 _FAULTS = (ClientError, BotoCoreError, ResponseParserError, ValueError)
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonErrors.html
@@ -34,17 +34,17 @@ _DENIED = frozenset({"AuthorizationError", "AuthorizationErrorException", "Unaut
 
 
 class Reader:
-    """Asks AWS in one Region. Nothing that is asked changes anything."""
+    """Reads from AWS in one Region. No call changes anything."""
 
     def __init__(self, session: boto3.Session, region: str) -> None:
-        """Take whose credentials to ask with, and where; nothing is asked yet."""
+        """Nothing is read yet."""
         self.region = region
         self._session = session
         self._clients: dict[tuple[str, str], Any] = {}
 
     @property
     def ca_bundle(self) -> str | None:
-        """The file of certificates that the configuration names for calls to AWS; None for the usual ones."""
+        """The certificate file that the configuration names for calls to AWS; None for the default."""
         # https://docs.aws.amazon.com/boto3/latest/guide/configuration.html
         found: str | None = self._session._session.get_config_variable("ca_bundle")  # noqa: SLF001 - boto3 has no other
         return found
@@ -54,8 +54,8 @@ class Reader:
 
         Args:
             action: Such as ``sns:ListSubscriptionsByTopic``.
-            in_region: Where to ask, if elsewhere.
-            call: The parameters, as AWS spells them.
+            in_region: Another Region than the reader's.
+            call: The parameters, in AWS's spelling.
         """
         try:
             answer: JsonObject = self._method(action, in_region)(**call)
@@ -64,7 +64,7 @@ class Reader:
         return answer
 
     def read_all(self, action: str, member: str, /, **call: Any) -> list[JsonObject] | Unknown:
-        """Make a call until every page is there, and return what the pages list under a name."""
+        """Read all pages of a call, and return the items under a name."""
         try:
             return [item for page in self._pages(action, call) for item in page.get(member) or ()]
         except _FAULTS as error:
@@ -102,7 +102,7 @@ def _names(action: str) -> tuple[str, str]:
 
 
 def unknown(action: str, error: Exception) -> Unknown:
-    """Return what stands for an answer that did not come."""
+    """Return the value for an answer that did not come."""
     if isinstance(error, ClientError):
         code, message = code_of(error), message_of(error)
         why = ": ".join(part for part in (code, message) if part)
@@ -113,7 +113,7 @@ def unknown(action: str, error: Exception) -> Unknown:
 
 
 def error_code(error: Unknown) -> str:
-    """Return the code in what AWS said."""
+    """Return the error code of AWS's answer."""
     return error.why.partition(":")[0]
 
 

@@ -1,4 +1,4 @@
-"""Files that hold records: several of them, folders, standard input, with a bar on stderr while large ones are read."""
+"""Reads files of records: several, folders, standard input, with a progress bar on stderr for large ones."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ T = TypeVar("T")
 FILES = click.Path(exists=True, allow_dash=True, path_type=Path)
 """The type of an argument that names a file, a folder or, as ``-``, standard input."""
 
-# Of what cannot be read so many are named.
+# How many unreadable parts are named.
 _SHOWN = 10
 
 _CHUNK = 256 * 1024
-# What takes less than a second needs no bar.
+# Smaller files are read in less than a second and need no bar.
 _LARGE = 8 * 1024 * 1024
 
 
 def read(
     paths: Sequence[Path], parse: Callable[[Iterable[bytes]], Iterator[T | Unparsed]]
 ) -> Iterator[T | Unparsed]:
-    """Yield what a parser makes of each file; what it cannot read is named with its file.
+    """Yield a parser's results for each file; unreadable parts are named with their file.
 
     Args:
         paths: Files, folders with all that is in them, and ``-``.
-        parse: Makes something of a file's bytes. It is given them in pieces, so that no file has to fit into memory.
+        parse: Parses a file's bytes. It gets them in pieces, so that no file has to fit into memory.
     """
     files = [file for path in paths for file in _files(path)]
     with _bar(files) as advance:
@@ -46,10 +46,10 @@ def read(
 
 
 class Unread:
-    """What could not be read: how much, and the first of it by name.
+    """What could not be read: how much, and the first parts by name.
 
     Attributes:
-        count: How many parts.
+        count: Number of parts.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Unread:
         self._first: list[Unparsed] = []
 
     def noting(self, found: Iterable[T | Unparsed]) -> Iterator[T | Unparsed]:
-        """Yield everything, and take note of what could not be read."""
+        """Yield everything, and record what could not be read."""
         for one in found:
             if isinstance(one, Unparsed):
                 self.count += 1
@@ -66,7 +66,7 @@ class Unread:
             yield one
 
     def lines(self) -> Iterator[str]:
-        """Yield what is said about it, a line each; nothing if everything could be read."""
+        """Yield the lines that report it; none if everything could be read."""
         for one in self._first:
             yield f"Not readable, {one.where or 'the file'}: {one.why}."
         if self.count > 1:

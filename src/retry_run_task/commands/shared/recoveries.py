@@ -1,4 +1,4 @@
-"""How recoveries are printed: as a table, one in full, and as JSON. Only names and AWS's own words are shown."""
+"""Prints recoveries: as a table, one in full, and as JSON. Only names and AWS's own words are shown."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _ORDER = {state: place for place, state in enumerate(State)}
 
 
 def worst_first(views: Sequence[RecoveryView]) -> list[RecoveryView]:
-    """Return what needs a person first, and of each kind the oldest; of what is over, the latest."""
+    """Return those that need attention first, and of each kind the oldest; of those that have ended, the latest."""
     return sorted(
         views,
         key=lambda view: (
@@ -55,15 +55,15 @@ def counted(views: Sequence[RecoveryView]) -> str:
     return ", ".join(f"{number} {state}" for state, number in counts.items() if number) or "no recoveries"
 
 
-# What is left for a schedule's name, and what a reason beside it needs so that it can be read there.
+# Columns left for a schedule's name, and the width that a reason beside it needs to be readable.
 _LEAST_NAME, _LONGEST_NAME, _LEAST_REASON = 12, 64, 44
 _STATE = 11
 
 
 def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, width: int) -> Iterator[Text]:
-    """Yield the lines of a table of recoveries, what needs a person first.
+    """Yield the lines of a table of recoveries, those that need attention first.
 
-    Nothing but a schedule's name is ever cut, and the reason stands below where there is no room beside.
+    Only a schedule's name is ever truncated, and the reason stands below if there is no room beside it.
     """
     from rich.text import Text  # noqa: PLC0415
 
@@ -109,12 +109,12 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def reason(view: RecoveryView) -> str:
-    """Return what a person should know first: why it is held, or how it ended, and what ECS said last."""
+    """Return what to know first: why it is paused, or how it ended, and ECS's last answer."""
     if view.state is State.PAUSED:
         return view.hold_reason or "paused"
     if view.state in (State.FAILED, State.STOPPED):
         return view.why or view.outcome
-    # What is permanent is so for what ECS said; any other end has a reason of its own.
+    # A permanent failure is explained by ECS's answer; any other end has a reason of its own.
     if view.state is State.GAVE_UP and view.outcome != Outcome.PERMANENT.value:
         return ": ".join(part for part in (view.outcome, _first_words(view.why)) if part)
     word = view.outcome if view.state is State.GAVE_UP else view.category
@@ -124,18 +124,18 @@ def reason(view: RecoveryView) -> str:
 
 
 def _first_words(why: str) -> str:
-    """Return what a sentence says before it goes on; all of it stands where one recovery is shown."""
+    """Return a sentence up to its first break; the view of one recovery shows all of it."""
     return re.split(r"; |\. ", why, maxsplit=1)[0].rstrip(".")
 
 
 def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str) -> Iterator[Text]:
-    """Yield one recovery in full: what it is about, what a person can do, and what happened when.
+    """Yield one recovery in full: what it is about, what to do, and what happened when.
 
     Args:
         view: The recovery.
-        now: When it is looked at.
+        now: The time.
         width: Of the screen.
-        stack: Its installation.
+        stack: Name of the installation.
         again: Options that lead a command to the same place: stack, Region, profile.
     """
     from rich.text import Text  # noqa: PLC0415
@@ -150,7 +150,7 @@ def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str
     for label, value in _facts(view, now):
         yield from hanging(Text(f"  {label:<{_LABEL}}"), Text(shown(value)), width)
     for label, command in _to_do(view, f"{identity_in(view.execution.name, stack)}{again}"):
-        # In one piece, so that it can be pasted.
+        # On one line, so that it can be pasted.
         yield Text(f"  {label:<{_LABEL}}{shown(command)}")
     yield Text()
     day = ""
@@ -184,7 +184,7 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
-    """Yield what a person can do, with the command."""
+    """Yield what to do, with the command."""
     if view.needs_a_person:
         yield "to start it", f"retry-run-task replay {name} --even-late" if _can_replay(view) else _BY_HAND
     elif view.state is State.PAUSED:
@@ -197,7 +197,7 @@ _BY_HAND = "by hand: docs/runbook.md#start-a-run-by-hand"
 
 
 def _can_replay(view: RecoveryView) -> bool:
-    """Tell whether ``replay`` would start the run; true if that is not known, for ``replay`` says why not."""
+    """Tell whether ``replay`` would start the run; true if that is not known, because ``replay`` explains it."""
     if view.launch is None or view.state is State.STOPPED:
         return True
     may_be_there = view.is_unsure or bool(view.task_arns)
@@ -205,7 +205,7 @@ def _can_replay(view: RecoveryView) -> bool:
 
 
 def next_steps(views: Sequence[RecoveryView], ids: Mapping[str, str], again: str) -> str:
-    """Return what to do about those that need a person; empty if none does."""
+    """Return what to do about those that need attention; empty if none does."""
     worst = [view for view in worst_first(views) if view.needs_a_person]
     if not worst:
         return ""
@@ -216,7 +216,7 @@ def next_steps(views: Sequence[RecoveryView], ids: Mapping[str, str], again: str
 
 
 def as_json(view: RecoveryView) -> JsonObject:
-    """Return a recovery for programs. Nothing of the request is in it."""
+    """Return a recovery as JSON. Nothing of the request is in it."""
     return {
         "name": view.execution.name,
         "state": view.state.value,
@@ -240,5 +240,5 @@ def as_json(view: RecoveryView) -> JsonObject:
 
 
 def timeline_as_json(view: RecoveryView) -> list[JsonObject]:
-    """Return what happened to a recovery, for programs."""
+    """Return the timeline of a recovery as JSON."""
     return [{"time": iso(line.time), "text": line.text} for line in view.lines]

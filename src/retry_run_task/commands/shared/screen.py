@@ -1,4 +1,4 @@
-"""Where results are printed: as wide as the terminal and wrapped at words; in a pipe plain, one line a fact."""
+"""Prints results: as wide as the terminal and wrapped at words; in a pipe plain, one fact per line."""
 
 from __future__ import annotations
 
@@ -15,42 +15,42 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ENDLESS = 100_000
-# Below this, text beside a heading would be a column of single words.
+# Below this width, text beside a heading would be a column of single words.
 _LEAST_BESIDE = 24
 
 
 class Screen(Console):
-    """A console that leaves it to ``main`` to be quiet when its reader has gone."""
+    """A console that leaves a closed output to ``main``."""
 
     def on_broken_pipe(self) -> None:
-        """Let the error through; rich would end the process with 1."""
+        """Raise the error; rich would end the process with 1."""
         raise BrokenPipeError
 
 
 def screen(*, stderr: bool = False) -> Screen:
-    """Return where to print: the terminal at its width, or COLUMNS; what is neither has no width to fit into."""
+    """Return the console: the terminal at its width, or COLUMNS; a pipe has no width."""
     stream = sys.stderr if stderr else sys.stdout
     is_free = not stream.isatty() and not os.environ.get("COLUMNS")
     return Screen(stderr=stderr, highlight=False, soft_wrap=True, width=_ENDLESS if is_free else None)
 
 
 def hanging(head: Text, body: Text, width: int) -> Iterator[Text]:
-    """Yield a text beside a heading, wrapped at words; its other lines begin where the first does.
+    """Yield a text beside a heading, wrapped at words; its other lines are indented to the first.
 
-    A word that is longer than the line, such as an address, is left whole, so that it can be copied.
+    A word longer than the line, such as a URL, is kept whole, so that it can be copied.
     """
     indent = head.cell_len
     if indent + _LEAST_BESIDE > width:
         yield head
         head, indent = Text(" " * 4), 4
     lines = _at_words(body, max(width - indent, _LEAST_BESIDE))
-    # Each with a style of its own; what is added to a text has that text's.
+    # Each line has a style of its own; appending to a text would apply that text's.
     yield Text.assemble(head, lines[0])
     yield from (Text.assemble(" " * indent, line) for line in lines[1:])
 
 
 def _at_words(body: Text, width: int) -> list[Text]:
-    """Return a text as lines; rich's own wrapping cuts a word that is too long for one."""
+    """Wrap a text at words; rich's own wrapping cuts a word that is too long."""
     ends, column = [], 0
     for word in re.finditer(r"\S+\s*|^\s+", body.plain):
         if column and column + cell_len(word[0].rstrip()) > width:

@@ -1,4 +1,4 @@
-"""Which recoveries are meant: by a name or the beginning of one, by a schedule, or all. Pure."""
+"""Chooses recoveries: by a name or the beginning of one, by a schedule, or all. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.shared.view import RecoveryView
 
-# Enough to tell a night's recoveries apart, and short enough to be typed.
+# Enough to tell a night's recoveries apart, and short enough to type.
 _SHORTEST = 8
 
 _AGAIN = re.compile(r"(.+)(-again-\d+)")
@@ -24,14 +24,14 @@ _LIKE_AN_ID = re.compile(r"[0-9a-f]{4,8}(-[0-9a-f-]*)?(-again-\d+)?|(t|id|report
 
 
 def identity_in(name: str, stack: str) -> str:
-    """Return what follows the stack's name in a recovery's name: mostly CloudTrail's event id."""
+    """Return the part of a recovery's name after the stack's: usually CloudTrail's event id."""
     return name.removeprefix(f"{stack}-")
 
 
 def short_ids(names: Iterable[str], stack: str) -> Mapping[str, str]:
-    """Return the shortest texts that tell recoveries apart; a person may type them.
+    """Return the shortest unique texts for recoveries, for a user to type.
 
-    Each is the beginning of an id; one that was started again keeps the end that says so.
+    Each is the beginning of an id; one that was started again keeps its suffix.
     """
     parts = {name: _parts(identity_in(name, stack)) for name in names}
     ids = sorted({base for base, _ in parts.values()})
@@ -45,13 +45,13 @@ def short_ids(names: Iterable[str], stack: str) -> Mapping[str, str]:
 
 
 def _shortest(identity: str) -> int:
-    """Return how much of an id says something: beyond what all of its kind and day begin with."""
+    """Return the length of the prefix that all ids of its kind and day share."""
     kind = _KIND.match(identity)
     return kind.end() + _SHORTEST // 2 if kind else _SHORTEST
 
 
 def _parts(identity: str) -> tuple[str, str]:
-    """Return an id, and the end that it has if it was started again: ``-again-1``."""
+    """Return an id, and the suffix of one that was started again: ``-again-1``."""
     found = _AGAIN.fullmatch(identity)
     return (found[1], found[2]) if found else (identity, "")
 
@@ -62,19 +62,19 @@ def is_like_an_id(typed: str) -> bool:
 
 
 def _shared(one: str, other: str) -> int:
-    """Return how many characters two texts have in common from their beginning."""
+    """Return the length of the common prefix of two texts."""
     return next(
         (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
     )
 
 
 def find(typed: str, names: Sequence[str], stack: str) -> str | None:
-    """Return the one name that was meant; None if none fits.
+    """Return the one matching name; None if none matches.
 
     Raises:
-        ConfigError: Several fit.
+        ConfigError: Several match.
     """
-    # A whole id is also the beginning of that of a further try, which ends in `-again-1`.
+    # A whole id is also the beginning of a further try's id, which ends in `-again-1`.
     whole = [name for name in names if typed in (name, identity_in(name, stack))]
     if whole:
         return whole[0]
@@ -105,7 +105,7 @@ def _schedule(view: RecoveryView) -> str:
 
 
 def of_schedules(views: Iterable[RecoveryView], globs: Sequence[str]) -> list[RecoveryView]:
-    """Return the recoveries of schedules whose name, or whose task's family, fits one of some globs."""
+    """Return the recoveries whose schedule's name, or task's family, matches one of some globs."""
     return [
         view
         for view in views

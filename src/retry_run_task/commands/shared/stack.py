@@ -38,13 +38,13 @@ class Stack:
     """One stack, by its name."""
 
     def __init__(self, session: boto3.Session, region: str, name: str, *, pause: Callable[[], None]) -> None:
-        """Take whose credentials to use and where.
+        """Nothing is read yet.
 
         Args:
-            session: Whose credentials.
-            region: Where the stack is.
-            name: Its name.
-            pause: Waits a little, before AWS is asked again.
+            session: Whose credentials to use.
+            region: Of the stack.
+            name: Of the stack.
+            pause: Waits before AWS is asked again.
         """
         self.name, self.region = name, region
         self._pause = pause
@@ -53,10 +53,10 @@ class Stack:
         )
 
     def state(self, stack_id: str = "") -> State | None:
-        """Return how it is; None if there is none.
+        """Return its state; None if it does not exist.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         doing = f"look at the stack {self.name}"
         with calling(doing):
@@ -79,15 +79,15 @@ class Stack:
         )
 
     def check_ours(self, state: State, known: Mapping[str, str]) -> tuple[Resource, ...]:
-        """Return what the stack has now, if all of it is ours.
+        """Return its present resources, if all of them are ours.
 
         Args:
-            state: How it is.
+            state: Of the stack.
             known: Types of the resources that an installation may have, by name.
 
         Raises:
             ForeignError: It belongs to somebody else, in whole or in part.
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         resources = self.resources(state.stack_id)
         is_empty = not resources and not state.description
@@ -101,15 +101,15 @@ class Stack:
             return tuple(one["ChangeSetName"] for page in pages for one in page["Summaries"])
 
     def template(self, change_set: ChangeSet | None = None) -> str:
-        """Return the text of the template that it was made from, or that a change set would make it from.
+        """Return the text of its template, or of the template of a change set.
 
         Raises:
-            DeployError: AWS does not give it.
+            DeployError: AWS did not answer.
         """
         with calling(f"read the template of the stack {self.name}"):
             asked: Any = {"ChangeSetName": change_set.arn} if change_set else {"StackName": self.name}
             body: object = self._client.get_template(**asked, TemplateStage="Original")["TemplateBody"]
-        # botocore reads what is JSON, and leaves what is YAML.
+        # botocore parses JSON, and leaves YAML as text.
         return body if isinstance(body, str) else json.dumps(body)
 
     def prepare(
@@ -122,18 +122,18 @@ class Stack:
         tags: Mapping[str, str],
         role_arn: str,
     ) -> ChangeSet | None:
-        """Make a change set; returns None if nothing would change.
+        """Create a change set; return None if nothing would change.
 
         Args:
             name: Of the change set.
-            kind: Whether it is for a stack that there is.
+            kind: Whether the stack exists.
             template_url: Where CloudFormation finds the template.
             parameters: All of them.
-            tags: All that the stack is to have, and with it everything in it that takes tags; none for those it has.
-            role_arn: The role that CloudFormation acts with; empty for the one that it has acted with, or the caller's.
+            tags: All tags of the stack, and of everything in it that takes tags; none to keep those it has.
+            role_arn: The role that CloudFormation acts with; empty for its last one, or the caller's.
 
         Raises:
-            DeployError: CloudFormation cannot make it.
+            DeployError: CloudFormation cannot create it.
         """
         more: dict[str, Any] = {"RoleARN": role_arn} if role_arn else {}
         if tags:
@@ -189,8 +189,8 @@ class Stack:
     def _reasons(self, change_set_arn: str, status_reason: str) -> tuple[str, ...]:
         """Return why CloudFormation refuses a change set, by resource; none if it does not say.
 
-        The status of the change set names only the validation that failed. By the name of a change set the events are
-        not found, by its ARN they are. https://github.com/aws-cloudformation/cloudformation-cli/issues/1116
+        The status of the change set names only the validation that failed. The events are found by the change set's
+        ARN, but not by its name. https://github.com/aws-cloudformation/cloudformation-cli/issues/1116
         https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_OperationEvent.html
         """
         try:
@@ -214,11 +214,11 @@ class Stack:
         return tuple(filter(None, dict.fromkeys(found)))
 
     def discard(self, change_set: str, *, is_new: bool) -> None:
-        """Take a change set back, if it was made, and with it the empty stack that it may have made.
+        """Delete a change set, if it was created, and with it the empty stack that it may have created.
 
         Args:
             change_set: Its name.
-            is_new: Whether it was to make the stack.
+            is_new: Whether it was to create the stack.
 
         Raises:
             DeployError: AWS did not do it.
@@ -230,7 +230,7 @@ class Stack:
                 except ClientError as error:
                     if code_of(error) in _NO_CHANGE_SET or "does not exist" in message_of(error):
                         break
-                    # One that is just being made cannot be removed before it is there.
+                    # A change set that is being created cannot be deleted yet.
                     if code_of(error) not in _NOT_YET:
                         raise
                     self._pause()
@@ -242,10 +242,10 @@ class Stack:
                 self._client.delete_stack(StackName=state.stack_id)
 
     def is_executed(self, change_set: ChangeSet) -> bool:
-        """Tell whether CloudFormation has begun with a change set; when it is done, it forgets it.
+        """Tell whether CloudFormation has begun to execute a change set; after the execution it is deleted.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         with calling("look at the change set"):
             try:
@@ -257,7 +257,7 @@ class Stack:
         return found["ExecutionStatus"] not in ("AVAILABLE", "UNAVAILABLE")
 
     def execute(self, change_set: ChangeSet, tell: Callable[[Happening], None]) -> State:
-        """Do what a change set says, and return how the stack is afterwards.
+        """Execute a change set, and return the stack's state afterwards.
 
         Raises:
             DeployError: It failed; with CloudFormation's own first reason.
@@ -274,10 +274,10 @@ class Stack:
         return state
 
     def follow(self, tell: Callable[[Happening], None]) -> State | None:
-        """Wait for what CloudFormation is at; returns how the stack is afterwards, None if it is gone.
+        """Wait for CloudFormation; return the stack's state afterwards, None if it was deleted.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         state = self.state()
         if state is None or not state.is_moving:
@@ -285,7 +285,7 @@ class Stack:
         return self._follow(state.stack_id, self._seen(state.stack_id), tell)[0]
 
     def delete(self, tell: Callable[[Happening], None]) -> None:
-        """Delete the stack with its resources; nothing is done if it is gone already.
+        """Delete the stack with its resources; do nothing if it does not exist.
 
         Raises:
             DeployError: Something could not be deleted; with CloudFormation's own first reason.
@@ -305,10 +305,10 @@ class Stack:
             )
 
     def resources(self, stack_id: str = "") -> tuple[Resource, ...]:
-        """Return what it has, and what of it is gone or was never made.
+        """Return its resources, including those deleted or never created.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         with calling(f"list the resources of the stack {self.name}"):
             pages = self._client.get_paginator("list_stack_resources").paginate(
@@ -335,7 +335,7 @@ class Stack:
     ) -> tuple[State | None, list[Happening]]:
         causes: list[Happening] = []
         while True:
-            # The state first: what has happened by then is in the events.
+            # The state first: the events then include everything up to it.
             state = self.state(stack_id)
             for one in self._news(stack_id, seen):
                 if one.is_a_cause and one.resource != self.name:
@@ -346,7 +346,7 @@ class Stack:
             self._pause()
 
     def _news(self, stack_id: str, seen: set[str]) -> Iterable[Happening]:
-        """Return what has happened since the last look, oldest first."""
+        """Return the events since the last look, oldest first."""
         news = []
         with calling(f"read what happened to the stack {self.name}"):
             pages = self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id)

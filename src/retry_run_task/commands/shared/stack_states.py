@@ -1,4 +1,4 @@
-"""How a stack is, what would become of it, and what happens to it: CloudFormation's answers as values."""
+"""The state of a stack, its change sets and its events: CloudFormation's answers as values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NEW = frozenset({"REVIEW_IN_PROGRESS"})
-"""A change set was made for it, and it has no resources yet."""
+"""A change set was created for it, and it has no resources yet."""
 BROKEN = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
 """It can only be deleted. https://repost.aws/knowledge-center/cloudformation-stack-in-rollback"""
 STUCK = "UPDATE_ROLLBACK_FAILED"
@@ -18,15 +18,15 @@ STUCK = "UPDATE_ROLLBACK_FAILED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """How a stack is.
+    """The state of a stack.
 
     Attributes:
-        stack_id: Its ARN, by which it is known also when it is gone.
+        stack_id: Its ARN, which identifies it also after it was deleted.
         status: CloudFormation's word.
-        reason: What CloudFormation said about it; empty if nothing.
+        reason: CloudFormation's reason; empty if none.
         outputs: By name.
         tags: By key.
-        description: Of the template that it was made from last.
+        description: Of the template that it was last created from.
     """
 
     stack_id: str
@@ -38,19 +38,19 @@ class State:
 
     @property
     def is_moving(self) -> bool:
-        """Whether CloudFormation is at work on it."""
+        """Whether CloudFormation is changing it."""
         return self.status.endswith("_IN_PROGRESS") and self.status not in NEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What becomes of one resource.
+    """The change of one resource.
 
     Attributes:
         action: ``add``, ``change`` or ``remove``.
         resource: Its name in the template.
-        type: As CloudFormation names it.
-        replaces: Whether a new one takes its place; None if that shows only then.
+        type: CloudFormation's resource type.
+        replaces: Whether it is replaced; None if that shows only during the execution.
     """
 
     action: str
@@ -64,9 +64,9 @@ class ChangeSet:
     """What CloudFormation would do.
 
     Attributes:
-        arn: By which it is known.
+        arn: Of the change set.
         stack_id: Of the stack that it is for.
-        changes: What becomes of which resource.
+        changes: By resource.
     """
 
     arn: str
@@ -76,13 +76,13 @@ class ChangeSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """One line of a stack's history.
+    """One event of a stack.
 
     Attributes:
         resource: Its name in the template; the stack's own name for the stack.
-        type: As CloudFormation names it.
+        type: CloudFormation's resource type.
         status: Such as ``CREATE_COMPLETE``.
-        reason: Why; empty if nothing was said.
+        reason: Why; empty if none.
     """
 
     resource: str
@@ -92,10 +92,10 @@ class Happening:
 
     @property
     def is_over(self) -> bool:
-        """Whether this resource needs nothing more, for now."""
+        """Whether this resource is done, for now."""
         return not self.status.endswith("_IN_PROGRESS")
 
     @property
     def is_a_cause(self) -> bool:
-        """Whether this is why something failed, and not that something else did."""
+        """Whether this is the cause of a failure, not a consequence."""
         return self.status.endswith("_FAILED") and "cancelled" not in self.reason

@@ -1,4 +1,4 @@
-"""What the tags of rules, schedules' groups and task definitions say about recoveries, read as an operator.
+"""Reads the tags of rules, schedules' groups and task definitions, with the operator's credentials.
 
 recover reads the same with its own role, in ``aws/tags.py``.
 """
@@ -28,10 +28,10 @@ Key = tuple[str, str, str]
 def read_tagged(
     session: boto3.Session, region: str, tell: Callable[[str], None]
 ) -> tuple[Inventory, dict[Key, Tags]]:
-    """Return the rules and schedules of a Region, and what tags say of each, by its kind, holder and name.
+    """Return the rules and schedules of a Region, and the settings in the tags of each, by kind, holder and name.
 
     Raises:
-        AccessError: Nothing can be looked at: no credentials, or nobody answers.
+        AccessError: Nothing can be read: no credentials, or no answer.
     """
     tell("credentials")
     identity = identify(session, region)
@@ -52,7 +52,7 @@ def read_tagged(
 
 
 def key_of(one: Launcher) -> Key:
-    """Return what a rule or schedule is known by."""
+    """Return the key of a rule or schedule."""
     return one.kind.value, one.holder, one.name
 
 
@@ -68,7 +68,7 @@ def _tags(one: Launcher, inventory: Inventory, asked: _Asked) -> Tags:
         arn = f"arn:{who.partition}:scheduler:{place}:schedule-group/{one.holder}"
         of_holder = asked.pairs("scheduler:ListTagsForResource", "ResourceArn", arn)
     definition = inventory.task_definitions.get(one.task_definition)
-    # Only a revision has tags, so one that is asked for by its family has none that recover could read.
+    # Only a revision has tags, so a task definition that is named by its family has none that recover could read.
     has_revision = one.task_definition.startswith("arn:") and ":" in one.task_definition.rpartition("/")[2]
     of_definition: dict[str, str] | Unknown = {}
     if isinstance(definition, TaskDefinition) and has_revision:
@@ -81,20 +81,20 @@ def _tags(one: Launcher, inventory: Inventory, asked: _Asked) -> Tags:
 
 
 class _Asked:
-    """Asks for the tags of each thing once: many schedules share a group or a task definition."""
+    """Reads the tags of each resource once: many schedules share a group or a task definition."""
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         self._answers: dict[str, dict[str, str] | Unknown] = {}
 
     def pairs(self, action: str, parameter: str, arn: str) -> dict[str, str] | Unknown:
-        """Return the tags of a thing by their keys."""
+        """Return the tags of a resource by their keys."""
         if arn not in self._answers:
             answer = self._reader.read(action, **{parameter: arn})
             if isinstance(answer, Unknown):
                 self._answers[arn] = answer
             else:
-                # ECS writes these with small letters, the others with capitals.
+                # ECS writes these in lower case, the other services with a capital.
                 tags = answer.get("Tags") or answer.get("tags") or ()
                 self._answers[arn] = {
                     tag.get("Key") or tag.get("key"): tag.get("Value") or tag.get("value") or ""

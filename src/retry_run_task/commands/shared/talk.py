@@ -1,4 +1,4 @@
-"""How the commands speak with a person: talk, progress and questions, all on stderr, and text that is safe to show."""
+"""The commands' dialogue: notes, progress and questions, all on stderr, and text that is safe to print."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.stack_states import Happening
 
 Pause = Callable[[], None]
-"""Waits a little between two looks."""
+"""Waits between two looks."""
 
 FAILED, USAGE, NO, INTERRUPTED = 1, 2, 3, 130
 
 shown = one_line
-"""Returns text that any terminal takes: one line, without control characters."""
+"""Returns text that is safe for any terminal: one line, without control characters."""
 
 
 def say(text: str) -> None:
-    """Print a line of talk."""
+    """Print a note."""
     click.echo(shown(text), err=True)
 
 
@@ -41,7 +41,7 @@ def fail(error: RetryRunTaskError) -> int:
 
 
 def check_can_ask(*, is_sure: bool) -> None:
-    """Refuse to begin what has to be asked where nobody can answer.
+    """Refuse to begin if a question cannot be answered.
 
     Raises:
         ConfigError: There is no terminal, and no --yes.
@@ -51,18 +51,18 @@ def check_can_ask(*, is_sure: bool) -> None:
 
 
 def ask(question: str, *, is_sure: bool) -> bool:
-    """Ask a person, unless they said yes beforehand."""
+    """Ask for confirmation, unless ``--yes`` was given."""
     return is_sure or click.confirm(question, err=True)
 
 
 def pauses(poll_s: float) -> Pause:
-    """Return what waits between two looks."""
+    """Return the function that waits between two looks."""
     return lambda: time.sleep(poll_s)
 
 
 @contextmanager
 def looking(where: str) -> Iterator[Callable[[str], None]]:
-    """Say on a terminal what is looked at, in a line that is gone afterwards."""
+    """Show on a terminal what is being read, in a line that disappears afterwards."""
     from rich.console import Console  # noqa: PLC0415 - the other commands start without it
 
     with Console(stderr=True, highlight=False).status(where) as status:
@@ -71,10 +71,10 @@ def looking(where: str) -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def following(total: int | None) -> Iterator[Callable[[Happening], None]]:
-    """Show what happens to a stack: a bar for each resource on a terminal, lines elsewhere.
+    """Show the events of a stack: a bar for each resource on a terminal, lines elsewhere.
 
     Args:
-        total: How many resources there are to see to; None if that is not known.
+        total: Number of resources to handle; None if not known.
     """
     if not sys.stderr.isatty():
         yield _line
@@ -96,7 +96,7 @@ def following(total: int | None) -> Iterator[Callable[[Happening], None]]:
         if one.type == "AWS::CloudFormation::Stack":
             return
         if not bars:
-            # Not before something happens: what is said until then would run into the bar.
+            # Not before the first event: notes until then would run into the bar.
             bars[""] = progress.add_task("resources", total=total)
             progress.start()
         if one.resource not in bars:

@@ -1,4 +1,4 @@
-"""The trails that take in a Region's calls, and the log groups that they write to.
+"""Reads the trails that record a Region's calls, and their log groups.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_Trail.html
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
 
-# The call that has to be recorded, in the words of event selectors.
+# The call that has to be recorded, in the terms of event selectors.
 _RUN_TASK = MappingProxyType(
     {
         "eventCategory": "Management",
@@ -35,7 +35,7 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = MappingProxyType(
 
 
 def read_trails(reader: Reader) -> tuple[Trail, ...] | Unknown:
-    """Return the trails that take in the reader's Region, those of the organisation among them."""
+    """Return the trails that record the reader's Region, including those of the organisation."""
     answer = reader.read("cloudtrail:DescribeTrails", includeShadowTrails=True)
     if isinstance(answer, Unknown):
         return answer
@@ -43,7 +43,7 @@ def read_trails(reader: Reader) -> tuple[Trail, ...] | Unknown:
 
 
 def _read_trail(reader: Reader, described: JsonObject) -> Trail:
-    # A trail of all Regions is a shadow elsewhere, known by its ARN; its state is asked for where it was made.
+    # A trail of all Regions is a shadow trail elsewhere, identified by its ARN; its status is read in its home Region.
     # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_GetTrailStatus.html
     arn, home = described.get("TrailARN") or described["Name"], described.get("HomeRegion") or reader.region
     status = reader.read("cloudtrail:GetTrailStatus", in_region=home, Name=arn)
@@ -65,9 +65,9 @@ def _read_trail(reader: Reader, described: JsonObject) -> Trail:
 
 
 def records_run_task(selectors: Mapping[str, Any]) -> bool:
-    """Tell whether a trail takes in ``RunTask``, from the answer of GetEventSelectors.
+    """Tell whether a trail records ``RunTask``, from the answer of GetEventSelectors.
 
-    A trail without selectors takes in every management event.
+    A trail without selectors records every management event.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html
     """
     basic = selectors.get("EventSelectors") or ()
@@ -88,14 +88,14 @@ def _takes(selector: Mapping[str, Any]) -> bool:
 
 
 def _agrees(field: Mapping[str, Any]) -> bool:
-    """Tell whether one field of an advanced selector lets the call through; what it asks for is any of its values."""
+    """Tell whether one field of an advanced selector includes the call; any of its values may match."""
     value = _RUN_TASK.get(str(field.get("Field")))
     for operator, is_so in _OPERATORS.items():
         wanted: Sequence[str] = field.get(operator) or ()
         unwanted: Iterable[str] = field.get(f"Not{operator}") or ()
         if wanted and (value is None or not any(is_so(value, text) for text in wanted)):
             return False
-        # What is not known of a call, such as who makes it, is taken for nobody's exception.
+        # A property of the call that is not known, such as the caller, is not counted as excluded.
         if value is not None and any(is_so(value, text) for text in unwanted):
             return False
     return True

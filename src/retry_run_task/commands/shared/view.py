@@ -1,4 +1,4 @@
-"""A recovery as a person wants to know it: values, and nothing that reads or asks."""
+"""The view of a recovery for display: values only."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 CUT, BY_HAND = "…", " (by hand)"
-"""What a schedule's name ends in if EventBridge cut it, and if nobody but a person made the record."""
+"""The suffix of a schedule's name that EventBridge truncated, and of one from a hand-made record."""
 
 
 class State(StrEnum):
-    """How a recovery is, ordered from what a person should look at first to what is well."""
+    """The state of a recovery, ordered from most to least urgent."""
 
     GAVE_UP = "gave up"
     FAILED = "failed"
-    """It ended by a fault of its own, or by its time-out, and not by a decision."""
+    """It ended by its own fault or by its time-out, not by a decision."""
     STOPPED = "stopped"
     PAUSED = "paused"
     HELD = "held"
-    """EventBridge may still make the call again itself."""
+    """EventBridge may still retry the call itself."""
     WAITING = "waiting"
     TRYING = "trying"
-    """A step is under way, or the next one is about to begin."""
+    """A step is in progress, or the next one is about to begin."""
     WATCHING = "watching"
     RECOVERED = "recovered"
 
@@ -44,11 +44,9 @@ class Execution:
     """A durable execution, as it is listed.
 
     Attributes:
-        arn: Its ARN.
         name: Its name, which is the recovery's.
         status: Lambda's word, such as ``RUNNING``.
-        started: When it began.
-        ended: When it ended; None if it has not.
+        ended: None if it has not ended.
     """
 
     arn: str
@@ -59,7 +57,7 @@ class Execution:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can still do something."""
+        """Whether it has not ended."""
         return self.status in OPEN
 
 
@@ -68,12 +66,11 @@ OPEN = ("RUNNING", "PAUSING", "PAUSED")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One thing that happened.
+    """One event of the timeline.
 
     Attributes:
-        time: When.
-        text: What, in a person's words.
-        same: What it has in common with others, so that many of them can be told as one; empty if nothing.
+        text: What happened, for display.
+        same: Key that similar lines share, so that many of them can be summed up; empty if none.
     """
 
     time: datetime
@@ -83,27 +80,25 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryView:
-    """A recovery, as a person wants to know it. Holds no value that may be secret but those of ``launch``.
+    """A recovery for display. Only ``launch`` may hold secret values.
 
     Attributes:
-        execution: The durable execution.
-        state: How it is.
-        schedule: The rule or schedule behind it; what is known of its name, or the task's family.
+        schedule: The rule or schedule behind it; its name as far as known, or the task's family.
         cluster: Short name; empty if not known.
         family: Of the task definition; empty if not known.
         event_time: When the call failed; None if the input cannot be read.
-        reason: What ECS said last.
-        category: Its kind; empty if nothing was said.
-        hint: What a person can do about it; empty if nothing was said.
-        attempts: RunTask calls that were made.
+        reason: ECS's last answer.
+        category: Of that answer; empty if there is none.
+        hint: What to do about it; empty if nothing.
+        attempts: Number of RunTask calls.
         next_time: When the next attempt, or the next look, is due; None if none is.
-        outcome: The word for how it ended; empty if it has not.
+        outcome: How it ended; empty if it has not.
         why: One sentence about that; empty if none.
-        task_arns: Tasks that do the job, as far as known.
-        is_unsure: Whether a call may have started tasks that nobody has seen.
-        hold_reason: Why it is paused; empty if it is not, or nobody said.
+        task_arns: Tasks that do the work, as far as known.
+        is_unsure: Whether a call may have started tasks that were not seen.
+        hold_reason: Why it is paused; empty if it is not, or if no reason was given.
         launch: What failed; None if the input cannot be read. Its request may hold secrets.
-        lines: What happened, oldest first.
+        lines: The timeline, oldest first.
     """
 
     execution: Execution
@@ -132,16 +127,16 @@ class RecoveryView:
 
     @property
     def since(self) -> datetime:
-        """When it began to matter: when the call failed."""
+        """When the call failed, or else when the recovery began."""
         return self.event_time or self.execution.started
 
 
 def shortened(lines: Iterable[Line], *, alike: int = 4) -> tuple[Line, ...]:
-    """Return lines with long rows of the same thing told as one, so that a day of attempts fits a screen.
+    """Return the timeline with long runs of similar lines summed up, so that a day of attempts fits a screen.
 
     Args:
-        lines: What happened.
-        alike: So many in a row are left as they are.
+        lines: The timeline.
+        alike: Runs up to this length are kept.
     """
     kept: list[Line] = []
     row: list[Line] = []

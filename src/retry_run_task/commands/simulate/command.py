@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.past import Past
 
 
-# Below this many launches met by policies a bar would be gone before it is seen.
+# With fewer launches times policies a bar would disappear before it is seen.
 _LONG = 20_000
 
-# The columns, and those that only a wide terminal shows: they say why a launch was not recovered.
+# The columns, and those that only a wide terminal shows: they explain why a launch was not recovered.
 _COLUMNS = (
     "policy",
     "recov.",
@@ -231,14 +231,14 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     notes: tuple[str, ...] = ()
     is_all = True
     if html is not None and not html.parent.is_dir():
-        # Not after all the work.
+        # Before all the work.
         raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
     if records:
         if names:
             raise click.UsageError("Give either --records or --scenario, not both.")
         past, is_all = _past(records)
         notes = past.notes
-        # As it was: there is nothing to draw by chance but how late we would have known.
+        # The past itself is not random; only the delay until a recovery begins is.
         contest = Contest(
             scenarios=(past.scenario,),
             contestants=_contestants(policies, path, acting, compare=compare),
@@ -305,7 +305,7 @@ def _contestants(
 
 
 def _past(paths: Sequence[Path]) -> tuple[Past, bool]:
-    """Return what was made of the files, and whether all of them could be read; what could not is named on stderr."""
+    """Return the files' past, and whether all could be read; unreadable parts are named on stderr."""
     from retry_run_task.commands.shared import record_files, talk  # noqa: PLC0415
     from retry_run_task.simulate.past import NothingFailedError, from_items  # noqa: PLC0415
     from retry_run_task.sources.files import items  # noqa: PLC0415
@@ -322,7 +322,7 @@ def _past(paths: Sequence[Path]) -> tuple[Past, bool]:
 
 @contextmanager
 def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
-    """Show a bar on a terminal if it is worth it, in a line that is gone afterwards."""
+    """Show a bar on a terminal if it takes long, in a line that disappears afterwards."""
     from rich.console import Console  # noqa: PLC0415 - the other commands start without it
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
@@ -331,7 +331,7 @@ def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
         yield lambda _: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    # Without a thread of its own: the workers are forked while it shows, and a fork and threads do not go together.
+    # Without a thread of its own: the workers are forked while it shows, and fork and threads do not mix.
     with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task(f"{contest.launches:,} launches", total=contest.launches)
 

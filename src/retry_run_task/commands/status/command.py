@@ -1,4 +1,4 @@
-"""``status``: the recoveries that wait, those that are over, and one of them in full."""
+"""``status``: the recoveries that wait, those that are over, or one of them in full."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What there is in one Region.
+    """The recoveries of one Region.
 
     Attributes:
-        of: Where it was looked.
-        views: The recoveries.
+        of: Where they were read.
         left_out: How many more there are that were not read.
-        error: Why nothing could be seen; None if it could.
+        error: Why nothing could be read; None if it could.
     """
 
     of: Executions
@@ -108,7 +107,7 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
     asked = _Asked(
         places=tuple(Executions(session, region, stack) for region in where),
         name=name,
-        # Those that began then and are over by now are few, and `--since` is far enough back.
+        # Those that began earlier and have ended by now are few, and `--since` reaches far enough back.
         back=datetime.now(UTC) - since,
         schedules=schedules,
         limit=limit,
@@ -123,7 +122,7 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _again(*, watch: bool, every_s: float, times: int) -> Callable[[], bool]:
-    """Return what waits for the next look, and tells whether there is one."""
+    """Return a function that waits for the next look, and returns whether there is one."""
     left = times
 
     def wait() -> bool:
@@ -139,16 +138,16 @@ def _again(*, watch: bool, every_s: float, times: int) -> Callable[[], bool]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
-    """What a person asked for.
+    """The command's options.
 
     Attributes:
         places: Where to look.
-        name: What is meant; None for all.
-        back: How long ago those began that are over.
+        name: The recovery's name as typed; None for all.
+        back: How long ago a finished recovery may have begun.
         schedules: Globs on the schedule's name or the task's family.
-        limit: Most that are read of those over.
-        profile: Whose credentials, if it was said.
-        default_region: Where a command looks that is not told.
+        limit: Most finished recoveries that are read.
+        profile: Whose credentials, if given.
+        default_region: The Region of a command without ``--region``.
     """
 
     places: tuple[Executions, ...]
@@ -163,7 +162,7 @@ class _Asked:
         """Look everywhere.
 
         Raises:
-            ConfigError: Nothing is called so.
+            ConfigError: No recovery has that name.
         """
         found = [self._look(of) for of in self.places]
         if self.name is None or any(seen.views for seen in found):
@@ -178,13 +177,13 @@ class _Asked:
 
     @property
     def ago(self) -> str:
-        """How far back it is looked, in a word."""
+        """The time range in words."""
         from retry_run_task.commands.shared.moments import brief  # noqa: PLC0415
 
         return brief(self.back.total_seconds())
 
     def again(self, of: Executions) -> str:
-        """Return the options that lead another command to where one was seen."""
+        """Return the options that lead another command to the same place."""
         return options.again(
             region=of.region, profile=self.profile, stack=of.stack, default_region=self.default_region
         )
@@ -218,7 +217,7 @@ class _Asked:
 
 
 def _follow(asked: _Asked, again: Callable[[], bool]) -> int:
-    """Print what is seen, and with --watch again and again."""
+    """Print what is found, and with --watch again and again."""
     from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
     out = screen()
@@ -235,7 +234,7 @@ def _follow(asked: _Asked, again: Callable[[], bool]) -> int:
 
 
 def _lines(asked: _Asked, found: Sequence[_Seen], width: int) -> Iterator[Text]:
-    """Yield what is shown: one recovery in full, if one is meant, or a table for each Region."""
+    """Yield the lines to print: one recovery in full, if one is named, or a table for each Region."""
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
@@ -275,7 +274,7 @@ def _region(asked: _Asked, seen: _Seen, width: int) -> Iterator[Text]:
 
 
 def _code(found: Sequence[_Seen]) -> int:
-    """Return 2 if there is nothing to look at anywhere, 1 if a Region could not be seen."""
+    """Return 2 if there is nothing to look at anywhere, 1 if a Region could not be read."""
     errors = [seen.error for seen in found if seen.error is not None]
     if len(errors) == len(found) and all(isinstance(error, ConfigError) for error in errors):
         return talk.USAGE

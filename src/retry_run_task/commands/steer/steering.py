@@ -1,6 +1,6 @@
-"""What ``stop``, ``pause`` and ``resume`` have in common: choose, show, ask, do, and say what was done.
+"""The common part of ``stop``, ``pause`` and ``resume``: choose, show, ask, act, and report.
 
-Doing it twice is harmless: what has ended meanwhile, or is so already, is said and is no failure.
+Doing it twice is harmless: a recovery that has ended meanwhile, or is already in that state, is reported as such.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ _LONGEST_REASON = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person asked for on the command line.
+    """The command line's options.
 
     Attributes:
         action: ``stop``, ``pause`` or ``resume``.
-        statuses: Lambda's words for recoveries that it can be done to.
+        statuses: Lambda's statuses that allow the action.
         names: Of recoveries, beginnings of their ids, schedules, families or tasks.
         schedules: Globs on the schedule's name or the task's family.
-        is_all: Whether all are meant.
-        reason: What the history keeps.
+        is_all: Whether all are chosen.
+        reason: Kept in the execution's history.
         is_sure: Whether not to ask.
-        as_json: Whether a program reads the result.
+        as_json: Whether to print JSON.
     """
 
     action: str
@@ -55,10 +55,10 @@ class Wish:
     as_json: bool
 
     def check(self) -> None:
-        """Refuse what does not say what is meant.
+        """Refuse options that choose nothing or are ambiguous.
 
         Raises:
-            ConfigError: It names nothing, or too much, or the reason is too long.
+            ConfigError: They name nothing, or too much, or the reason is too long.
         """
         if sum(map(bool, (self.names, self.schedules, self.is_all))) != 1:
             raise ConfigError(
@@ -75,7 +75,7 @@ class Wish:
 
 
 def wishes(command: _Command) -> _Command:
-    """Take which recoveries are meant, and why."""
+    """Add the options that choose recoveries, and the reason."""
     for option in reversed(
         (
             click.argument("names", nargs=-1),
@@ -98,7 +98,7 @@ def wishes(command: _Command) -> _Command:
 
 
 def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warning: str = "") -> int:
-    """Do to recoveries what a person wishes, and print what became of each."""
+    """Act on the chosen recoveries, and print the result for each."""
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.executions import Executions  # noqa: PLC0415
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
@@ -112,7 +112,7 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
     of = Executions(session, where, stack)
     done: list[tuple[RecoveryView, str]] = []
     try:
-        # Somebody else's functions may have such names.
+        # Another owner's functions may have the same names.
         read_installation(Reader(session, where), stack)
         with talk.looking(f"Looking at {where}") as tell:
             views, over = _chosen(of, wish, tell)
@@ -145,7 +145,7 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
 def _chosen(
     of: Executions, wish: Wish, tell: Callable[[str], None]
 ) -> tuple[list[RecoveryView], list[RecoveryView]]:
-    """Return the recoveries that are meant and can be acted upon, and those named that are over.
+    """Return the chosen recoveries that can be acted upon, and those named that have ended.
 
     Raises:
         ConfigError: A name is no recovery's.

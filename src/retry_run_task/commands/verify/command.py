@@ -176,7 +176,7 @@ def _stack(session: boto3.Session, region: str, name: str) -> Stack | Unknown | 
 
 
 def _installed(found: Stack | Unknown | None, region: str, name: str, log_group: str) -> Installed:
-    """Return what is to be tried out; what the stack does not tell is known by its name."""
+    """Return the installation to try; what the stack does not tell is derived from its name."""
     from retry_run_task.commands.verify.verification import Installed  # noqa: PLC0415
 
     if found is None:
@@ -203,7 +203,7 @@ def _installed(found: Stack | Unknown | None, region: str, name: str, log_group:
 
 
 def _as_scheduled(session: boto3.Session, region: str, task_definition: str, family: str) -> JsonObject:
-    """Return a call like that of the rule or schedule that starts this task, less its overrides; or a bare one."""
+    """Return a call like that of the rule or schedule of this task, without its overrides; or a minimal one."""
     from retry_run_task.commands.shared.launchers import is_named, read_launchers  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
@@ -221,7 +221,7 @@ def _as_scheduled(session: boto3.Session, region: str, task_definition: str, fam
 
 
 def _check_scope(found: Stack | Unknown | None, name: str, family: str, cluster: str) -> None:
-    """Refuse what the installation would leave alone, as far as its parameters tell."""
+    """Refuse a task that the installation ignores, according to its parameters."""
     parameters = found.parameters if isinstance(found, Stack) else {}
     problems = []
     if "Callers" in parameters and "hand-made" not in parameters["Callers"].split(","):

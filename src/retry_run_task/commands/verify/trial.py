@@ -1,4 +1,4 @@
-"""A failed call that is made up, of a task definition that there is."""
+"""A synthetic failed call, for an existing task definition."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A failed call that is made up.
+    """A synthetic failed call.
 
     Attributes:
         record: As CloudTrail would write it.
@@ -75,7 +75,7 @@ def check_task_definition(session: boto3.Session, region: str, name: str) -> str
 
     Raises:
         ConfigError: ECS does not have it.
-        DeployError: AWS does not say.
+        DeployError: ECS did not answer.
     """
     ecs: ECSClient = session.client("ecs", region_name=region, config=_CONFIG)
     doing = f"look at the task definition {name}"

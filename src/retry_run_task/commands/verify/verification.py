@@ -1,7 +1,7 @@
-"""Trying an installation out: a failed call that is made up, and what becomes of it.
+"""Tries an installation: injects a synthetic failed call, and follows it.
 
-The record is written into the trail's log group, as CloudTrail would write it, for a task definition that a person
-names; from there on everything is real, the task at the end too.
+The record is written into the trail's log group in CloudTrail's form, for a task definition that the user names; from
+there on everything is real, including the task.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _GONE = frozenset({"ResourceNotFoundException"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """What is tried out.
+    """The installation to try.
 
     Attributes:
-        stack: Its name.
+        stack: Name of the installation.
         log_group: The trail's log group.
         intake: Name of the intake function.
         recover: Name of the recover function.
@@ -57,7 +57,7 @@ class Reached:
 
     Attributes:
         stage: One of ``STAGES``.
-        what: What was seen, for a person.
+        what: What was seen, for display.
     """
 
     stage: str
@@ -66,11 +66,11 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """That it will go no further.
+    """The end of a trial that goes no further.
 
     Attributes:
         stage: The stage that will not be reached.
-        why: What was seen, for a person.
+        why: What was seen, for display.
     """
 
     stage: str
@@ -79,7 +79,7 @@ class Stuck:
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen so far, so that it is told once."""
+    """What was seen so far, so that it is reported once."""
 
     stages: set[str] = field(default_factory=set)
     task_arns: tuple[str, ...] = ()
@@ -87,10 +87,10 @@ class _Seen:
 
 
 class Verification:
-    """One trial, followed."""
+    """One trial."""
 
     def __init__(self, session: boto3.Session, region: str, installed: Installed, trial: Trial) -> None:
-        """Take what to try; nothing is written yet."""
+        """Prepare it; nothing is written yet."""
         self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
         self._functions: LambdaClient = session.client("lambda", region_name=region, config=_CONFIG)
         self._ecs: ECSClient = session.client("ecs", region_name=region, config=_CONFIG)
@@ -99,10 +99,10 @@ class Verification:
         self._seen = _Seen()
 
     def check_filter(self) -> Reached | Stuck:
-        """Tell whether the filter on the log group takes the record; CloudWatch Logs itself is asked.
+        """Test the record on the log group's filter, with CloudWatch Logs itself.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: CloudWatch Logs did not answer.
         """
         group = self._installed.log_group
         doing = f"look at the subscription filters of {group}"
@@ -137,7 +137,7 @@ class Verification:
         """Write the record into a stream of its own in the trail's log group.
 
         Raises:
-            DeployError: AWS did not take it.
+            DeployError: CloudWatch Logs did not accept it.
         """
         group = self._installed.log_group
         with calling(f"write into the log group {group}"):
@@ -156,14 +156,14 @@ class Verification:
             raise ConfigError(
                 f"CloudWatch Logs did not take the record: {refusal}.", hint="Is this machine's clock right?"
             )
-        # The functions' clocks are not this machine's.
+        # The functions' clocks may differ from this machine's.
         self._since_ms = now_ms - 300_000
 
     def look(self) -> Iterator[Reached | Stuck]:
         """Look how far it has come, and yield what is new.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         yield from self._look_at_intake()
         yield from self._look_at_execution()
@@ -175,7 +175,7 @@ class Verification:
         return next((stage for stage in STAGES if stage not in self._seen.stages), "")
 
     def why_waiting(self) -> str:
-        """Return where to look for what holds it up at the stage that was not reached."""
+        """Return where to look for the cause of the delay at this stage."""
         recover = f"the log group /aws/lambda/{self._installed.recover}"
         return {
             "matched": "the filter",
@@ -223,7 +223,7 @@ class Verification:
                 raise refused(error, doing) from None
         if found:
             if "intake" not in self._seen.stages:
-                # A log line may be readable later than what it tells of; nobody else starts this name.
+                # A log line may become readable late; nothing else starts this name.
                 yield self._reach("intake", f"started {self._trial.recovery}")
             yield self._reach("recovery", f"{found[0]['Status']}: {found[0]['DurableExecutionArn']}")
 
@@ -257,7 +257,7 @@ class Verification:
                 cluster=str(parameters.get("cluster") or "default"), tasks=list(self._seen.task_arns)
             )["tasks"]
         for task in tasks:
-            # A short one may have come and gone between two looks; that it began is what counts.
+            # A short task may have started and ended between two looks; that it began is what counts.
             if task.get("lastStatus") == "RUNNING" or task.get("startedAt"):
                 yield self._reach("running", str(task["taskArn"]))
                 return
@@ -279,7 +279,7 @@ class Verification:
                 )
                 messages = [event.get("message", "") for page in pages for event in page["events"]]
             except ClientError as error:
-                # The functions make their log groups with their first line where the stack did not.
+                # Without a log group in the stack, a function creates its own with its first line.
                 if code_of(error) in _GONE:
                     return []
                 raise refused(error, doing) from None
