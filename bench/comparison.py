@@ -13,7 +13,6 @@ import argparse
 import itertools
 import json
 import os
-import re
 import sys
 import time
 from dataclasses import replace
@@ -282,80 +281,114 @@ def _share(scenario: Json, name: str) -> float:
 
 
 def page(found: Json) -> str:
-    """Return the reference page: every number of every policy, the costs, and the sources."""
+    """Return the page: who recovers what and how soon, what that costs, and each policy's source."""
     return "\n".join(_page(found)) + "\n"
 
 
 def _page(found: Json) -> Iterator[str]:
     yield from (
-        "# Everybody's policy in the same outages",
+        "# Retry policies in the same outages",
         "",
         "<!-- Written by `make bench`; edit the code, not this page. -->",
         "",
         (
-            f"{found['schedules'] * NIGHTS:,} failed launches in a scenario, {found['schedules'] * nights('long')} "
-            f"where they wait for hours, {found['schedules']} a night, in {found['zones']} zones, seed {found['seed']}."
+            f"Each scenario has {found['schedules'] * NIGHTS:,} failed launches, or "
+            f"{found['schedules'] * nights('long')} where they wait for hours, in {found['zones']} zones, "
+            f"seed {found['seed']}."
         ),
         (
-            "What is modelled and what is assumed is in [the simulator](simulator.md); "
-            "[comparison.json](../bench/comparison.json) has the same numbers for programs."
+            "[The simulator](simulator.md) says what is modelled and what is assumed; "
+            "[comparison.json](../bench/comparison.json) has every number of every policy."
         ),
-        "",
-        "Times count from the moment at which capacity came back.",
-        "p50, p95 and max are of all launches: *never*, if fewer were recovered.",
-        "*Calls* are RunTask calls per recovery.",
-        "*Expired* launches were taken up and left without their tasks; *unseen* ones were never taken up.",
-        "*Late* ones got their tasks after the next run of their schedule was due.",
+        "We did not run the other tools: a row simulates only the retry policy found in a tool's source.",
         "",
         "## What sets retry-run-task apart",
         "",
         (
-            "Not speed: a tool that makes the call itself has the answer at once, and a Step Functions `Retry` that is "
-            "written for shortages is through a few seconds later."
+            "Not speed: a tool that makes the call itself gets the answer immediately, and a Step Functions `Retry` "
+            "written for shortages is only seconds later."
         ),
         "",
-        "- Schedules stay as they are; all but the original way and ecs_rerun_cfn replace the schedule's target.",
-        "- A run that the next one has overtaken is not started any more.",
+        "- Schedules stay as they are; all but the original recipe and ecs_rerun_cfn replace the schedule's target.",
+        "- A run that the next one has overtaken is not started.",
+        "- One client token for each attempt, and a count of the missing tasks: no task is started twice.",
+        "- The whole request is sent again, including what CloudTrail redacts.",
+        "- You get a message when a run is late, and another when it ends.",
+        "",
+        "## Who recovers what",
+        "",
         (
-            "- A task that is placed twice, or a part of several, does not happen: one client token for each "
-            "attempt, and what is missing is counted."
+            "A cell shows the share of failed launches that got their tasks, and the time after the return of "
+            "capacity at which half of all launches had them."
         ),
-        "- The whole request is sent again, also what CloudTrail hides of it.",
-        "- You get a message when a run is late, and again when it ends.",
-        "",
-        "## In short",
-        "",
-        "Each cell has the share of the failed launches that got their tasks.",
-        "Beside it is how long after the return of capacity half of all launches had them.",
-        "*The original way* is the recipe that inspired this project: a function on a filter calls RunTask at once.",
-        "*The oracle* knows when there is room: nobody can be sooner.",
-        "*Started late*: runs of five-minute schedules that started after the next one was due.",
+        "*The original way* is the recipe behind this project: a function on a log filter calls RunTask at once.",
+        "*The oracle* knows when capacity returns: no policy can be faster.",
+        "*Started late*: runs of five-minute schedules that started after the next run was due.",
+        "*Tasks too many* ran in addition to the missing ones, in all scenarios.",
         "",
         summary(found),
         "",
-        "We did not run the other tools: a row simulates only the retry policy that was found in a tool's source.",
-        "",
     )
     yield from _alone(found)
+    yield from _scenarios(found)
+    yield from _sources()
+
+
+def _scenarios(found: Json) -> Iterator[str]:
+    yield from (
+        "## Each scenario",
+        "",
+        (
+            f"p50 / p95 after the return of capacity, for retry-run-task by EventBridge, for *{REWRITTEN}* and for "
+            "the oracle; then retry-run-task's RunTask calls per recovery, and its price per 1,000 recoveries."
+        ),
+        (
+            "*Never*: too few launches got their tasks; in `every-five-minutes` retry-run-task drops those that the "
+            "next run has overtaken."
+        ),
+        "",
+        "| scenario | what happens | retry-run-task | Step Functions | oracle | calls | USD per 1,000 |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    )
     for scenario in found["scenarios"]:
         model = next(s.model for s in SCENARIOS if s.name == scenario["name"])
-        yield from (
-            f"## {scenario['title']}",
-            "",
-            f"`--scenario {scenario['name']}`",
-            "",
-            *re.split(r"(?<=\.) (?=[A-Z])", model),
-            "",
-            (
-                "| policy | recovered | p50 | p95 | max | calls | peak calls/s | throttled | expired | unseen | "
-                "late | tasks too many |"
-            ),
-            "| --- |" + " ---: |" * 11,
-        )
-        for policy in scenario["policies"]:
-            yield _row(policy)
-        yield ""
-    yield from _costs(found)
+        ours, *others, oracle = scenario["policies"]
+        rewritten = next(policy for policy in others if policy["name"] == REWRITTEN)
+        times = " | ".join(_times(policy) for policy in (ours, rewritten, oracle))
+        calls = report.per(ours["calls_per_recovery"])
+        yield f"| `{scenario['name']}` | {model} | {times} | {calls} | {_usd(ours)} |"
+    yield from (
+        "",
+        (
+            "Prices: list prices of us-east-1 from [Lambda's price page](https://aws.amazon.com/lambda/pricing/), "
+            f"{report.USD_PER_OPERATION * 1e6:.2f} USD for a million durable operations, "
+            f"{report.USD_PER_REQUEST * 1e6:.2f} USD for a million requests, "
+            f"{report.USD_PER_GB_SECOND:.10f} USD for a GB-second on arm64."
+        ),
+        (
+            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, a second call in it as "
+            f"{report.SECOND_CALL_S * 1000:.0f} ms more, at a concurrency of {CONCURRENCY}."
+        ),
+        "CloudTrail, logs and checkpoint data are extra: see [what it costs](costs.md).",
+        "",
+    )
+
+
+def _times(policy: Json) -> str:
+    return " / ".join(report.brief(policy[name]) for name in ("p50_s", "p95_s"))
+
+
+def _usd(policy: Json) -> str:
+    if not policy["recovered"]:
+        return "-"
+    operations, invocations, calls = (
+        policy[name] / policy["recovered"] for name in ("operations", "invocations", "calls")
+    )
+    usd = report.usd(operations, invocations, report.lambda_s(invocations, calls, INVOCATION_S))
+    return f"{usd * 1000:.2f}"
+
+
+def _sources() -> Iterator[str]:
     yield from (
         "## The policies, and where that can be checked",
         "",
@@ -364,11 +397,7 @@ def _page(found: Json) -> Iterator[str]:
     )
     for contestant in contestants()[2:]:
         source = contestant.source
-        link = (
-            f"[where it says so]({source})"
-            if source.startswith("https://")
-            else "[the simulator](simulator.md)"
-        )
+        link = f"[its source]({source})" if source.startswith("https://") else "[the simulator](simulator.md)"
         way = contestant.peer.way if isinstance(contestant, Theirs) else "always"
         yield f"| {contestant.name} | {contestant.reading} | {way} | {link} |"
     yield from (
@@ -376,18 +405,18 @@ def _page(found: Json) -> Iterator[str]:
         "Not in the tables:",
         "",
         (
-            "- An ECS service tries again with [growing waits of up to 27 minutes]"
-            "(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html), for ever. "
-            "AWS names no first wait, so there is nothing to simulate, and it is for tasks that do not end."
+            "- An ECS service retries for ever, with [waits that grow to 27 minutes]"
+            "(https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html). "
+            "AWS names no first wait, so there is nothing to simulate; and it is for tasks that do not end."
         ),
         (
-            "- AWS Batch keeps a job in RUNNABLE until there is room for it, so such a job has no failed call; its "
-            "jobs are defined and scheduled otherwise."
+            "- AWS Batch keeps a job in RUNNABLE until there is capacity, so no call fails; its jobs are defined and "
+            "scheduled differently."
         ),
         (
             "- [retryable-ecs-run-task-step-functions]"
             "(https://github.com/aws-samples/retryable-ecs-run-task-step-functions) retries tasks that could not pull "
-            "their image or initialize, five times, and no shortage of capacity."
+            "their image or initialize, five times, but no shortage of capacity."
         ),
     )
 
@@ -396,13 +425,14 @@ def _alone(found: Json) -> Iterator[str]:
     yield from (
         "## One job, and how long it waits",
         "",
-        "What most people have: one job meets a shortage of 15 s to 5 minutes.",
+        "The common case: one job meets a shortage of 15 s to 5 minutes.",
         (
-            "Seconds from its failed call until the task is accepted, half of all launches and 95 of 100; it takes 11 "
-            "to 44 s more until the task runs."
+            "Seconds from its failed call until ECS accepts the task, p50 / p95; the task runs 11 to 44 s later."
         ),
-        "By EventBridge a failed call is known after about a minute, so short shortages are over by then.",
-        "By the log group alone it is known after about five, as with the original way: that is no quicker.",
+        (
+            "EventBridge reports a failed call after about a minute, when short shortages are over; the log group "
+            "after about five."
+        ),
         "",
         "| policy | " + " | ".join(report.brief(seconds) for seconds in SHORTAGES_S) + " |",
         "| --- |" + " ---: |" * len(SHORTAGES_S),
@@ -416,52 +446,6 @@ def _waited(cell: Sequence[float | None]) -> str:
     share, *times = cell
     text = " / ".join("never" if t is None else f"{t:g}" for t in times)
     return text if share == 1 else f"{charts.percent(share or 0)}, {text}" if share else charts.percent(0)
-
-
-def _row(policy: Json) -> str:
-    times = " | ".join(report.brief(policy[name]) for name in ("p50_s", "p95_s", "max_s"))
-    share = charts.percent(policy["recovered"] / policy["launches"])
-    counts = " | ".join(
-        f"{policy[name]:,}"
-        for name in ("peak_calls_per_s", "throttled", "expired", "unseen", "stale", "duplicates")
-    )
-    return f"| {policy['name']} | {share} | {times} | {report.per(policy['calls_per_recovery'])} | {counts} |"
-
-
-def _costs(found: Json) -> Iterator[str]:
-    yield from (
-        "## What a recovery costs",
-        "",
-        (
-            "List prices of us-east-1, from [Lambda's price page](https://aws.amazon.com/lambda/pricing/): "
-            f"{report.USD_PER_OPERATION * 1e6:.2f} USD for a million durable operations, "
-            f"{report.USD_PER_REQUEST * 1e6:.2f} USD for a million requests, "
-            f"{report.USD_PER_GB_SECOND:.10f} USD for a GB-second on arm64."
-        ),
-        (
-            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, a second call in it as "
-            f"{report.SECOND_CALL_S * 1000:.0f} ms more, and {CONCURRENCY} run at a time; "
-            "what CloudTrail, logs and the data of checkpoints cost is not in it."
-        ),
-        "",
-        "| scenario | way | durable operations | invocations | Lambda ms | USD for 1,000 recoveries |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    )
-    for scenario in found["scenarios"]:
-        for policy in scenario["policies"][:2]:
-            if not policy["recovered"]:
-                continue
-            operations = policy["operations"] / policy["recovered"]
-            invocations = policy["invocations"] / policy["recovered"]
-            calls = policy["calls"] / policy["recovered"]
-            seconds = report.lambda_s(invocations, calls, INVOCATION_S)
-            usd = report.usd(operations, invocations, seconds)
-            way = policy["name"].partition(", ")[2]
-            yield (
-                f"| {scenario['title']} | {way} | {operations:.1f} | {invocations:.1f} | "
-                f"{seconds * 1000:,.0f} | {usd * 1000:.2f} |"
-            )
-    yield ""
 
 
 def picture(found: Json) -> str:
