@@ -523,17 +523,30 @@ def tables(found: Json) -> dict[str, str]:
     return {PAGE: "\n".join(_search(found))}
 
 
+def shown(found: Json) -> list[Json]:
+    """Return the rows for the page: of each order and family the one nearest in price to the chosen, and neighbours."""
+    (best,) = (row for row in found["rows"] if row["name"] == found["chosen"])
+    groups: dict[tuple[str, str, float], list[Json]] = {}
+    for row in found["rows"]:
+        groups.setdefault((row["order"], row["growth"], row["jitter"]), []).append(row)
+    near = [min(rows, key=lambda row: abs(cost(row) - cost(best))) for rows in groups.values()]
+    same = groups[best["order"], best["growth"], best["jitter"]]
+    return [row for row in found["rows"] if row in near or (row in same and row["base_s"] == best["base_s"])]
+
+
 def _search(found: Json) -> Iterator[str]:
     yield from (
         (
             f"p95 with {CROWD} failures at the same moment, in seconds from the return of capacity, "
-            f"seed {found['seed']}; A: a call looks into every zone of its subnets, B: into one."
+            f"seed {found['seed']}, for the worse of two outages, of {LENGTHS_MIN[0]} and of {LENGTHS_MIN[1]} minutes."
         ),
         (
-            f"It is that of the worse of two outages, of {LENGTHS_MIN[0]} and of {LENGTHS_MIN[1]} minutes.\n"
-            f"The cost is of an outage of an hour, and of all the {LONGEST_H} hours of the default's deadline, in "
-            "hundredths of a US dollar.\n*Front*: no other row is as good in everything that counts (the worse p95 of "
-            "A, that of B, the rush, the hour's cost) and better in one."
+            "A: a call looks into every zone of its subnets, B: into one.\n"
+            f"Cost: of an outage of an hour, and of {LONGEST_H} hours, in US cents.\n"
+            "*Front*: no other row is as good in everything that counts (the worse p95 of "
+            "A, that of B, the rush, the hour's cost) and better in one.\n"
+            "Of each order and each family of waits the row nearest to the chosen one in price is shown; "
+            f"[backoff.json](../../bench/backoff.json) has all {len(found['rows'])}."
         ),
         "",
         (
@@ -542,7 +555,7 @@ def _search(found: Json) -> Iterator[str]:
         ),
         "| --- | --- | ---: |" + " ---: |" * 9 + " --- |",
     )
-    for row in found["rows"]:
+    for row in shown(found):
         cells = [row[f"zone-outage {zones} {p}"]["p95_s"] for p in Placement for zones in (2, 3)]
         rush = " / ".join(_whole(row[f"rush 2 {p}"]["p50_s"]) for p in Placement)
         hour = row["an_hour"]
