@@ -17,7 +17,7 @@ import boto3
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail.records import rule_caller, scheduler_caller
 from retry_run_task.local.ecs.tasks import Lifecycle
-from retry_run_task.local.installation import install
+from retry_run_task.local.install import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable

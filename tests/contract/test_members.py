@@ -12,8 +12,8 @@ from retry_run_task.aws import ecs, members
 from retry_run_task.aws.faults import CannotAssumeError
 from retry_run_task.launch.values import Placed, Refused
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import install
-from retry_run_task.local.roles import Role
+from retry_run_task.local.install import install
+from retry_run_task.local.roles import AssumableRole
 from support.paces import no_wait
 from support.records import parameters
 
@@ -44,9 +44,9 @@ def make(aws: LocalAws, account: str, *, is_there: bool = True) -> members.Role:
     """Return a role in an account of its own; sessions are remembered, so each test has another."""
     arn = f"arn:aws:iam::{account}:role/retry-run-task-member"
     if is_there:
-        aws.roles.create(Role(arn=arn, trusts=HUB_ROLE, external_id=EXTERNAL_ID))
+        aws.roles.create(AssumableRole(arn=arn, trusts=HUB_ROLE, external_id=EXTERNAL_ID))
     for region in (REGION, OTHER):
-        place = aws.place(account=account, region=region)
+        place = aws.account_region(account=account, region=region)
         place.ecs.create_cluster("batch")
         place.ecs.add_subnet("subnet-a", f"{region}a")
         place.ecs.register_task_definition("nightly")

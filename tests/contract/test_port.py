@@ -33,7 +33,7 @@ from retry_run_task.launch.values import (
     Refused,
     Request,
 )
-from retry_run_task.local.server import AwsError, Response
+from retry_run_task.local.server import AwsError, HttpResponse
 from retry_run_task.messages.message import Message, Severity
 from retry_run_task.recovery.ports import Background
 from support.canned import Canned, denied
@@ -192,7 +192,7 @@ def test_what_can_be_read_is_found(aws: Canned) -> None:
 def test_no_answer_is_no_schedule_that_is_gone_and_no_absent_tag(
     aws: Canned, action: str, kind: CallerKind, body: bytes
 ) -> None:
-    aws.answers[action] = Response(body=body)
+    aws.answers[action] = HttpResponse(body=body)
     found, whole = world().find_schedule(hidden(kind)), world().complete(hidden(kind))
     assert category(found) is Category.TRANSIENT
     if "Tags" not in action:
@@ -204,7 +204,7 @@ def test_no_answer_is_no_schedule_that_is_gone_and_no_absent_tag(
 @pytest.mark.parametrize("body", NO_ANSWERS.values(), ids=NO_ANSWERS)
 def test_no_answer_is_no_sight_of_tasks(aws: Canned, action: str, body: bytes) -> None:
     aws.answers["ecs:ListTasks"] = {"taskArns": ["arn"]}
-    aws.answers[action] = Response(body=body)
+    aws.answers[action] = HttpResponse(body=body)
     seen = [world().look(hidden(), original=True)]
     if action == "ecs:DescribeTasks":
         seen.append(world().watch(hidden(), ("arn",)))
@@ -213,7 +213,7 @@ def test_no_answer_is_no_sight_of_tasks(aws: Canned, action: str, body: bytes) -
 
 @pytest.mark.parametrize("body", [b"", b"<html/>", b"<PublishResponse/>", b"{}", b"<Publish"])
 def test_a_message_counts_as_sent_only_if_sns_says_so(aws: Canned, body: bytes) -> None:
-    aws.answers["sns:Publish"] = Response(body=body)
+    aws.answers["sns:Publish"] = HttpResponse(body=body)
     said = world().notify(MESSAGE)
     assert said is not None
     assert "cannot be read" in said
@@ -222,7 +222,7 @@ def test_a_message_counts_as_sent_only_if_sns_says_so(aws: Canned, body: bytes) 
 def test_a_role_that_sts_gives_no_credentials_of_cannot_be_taken(aws: Canned) -> None:
     """Whatever is asked, nothing is raised, and it may be asked again."""
     for body in (b"", b"<html/>", b"<AssumeRoleResponse/>"):
-        aws.answers["sts:AssumeRole"] = Response(body=body)
+        aws.answers["sts:AssumeRole"] = HttpResponse(body=body)
         role = members.Role(arn="arn:aws:iam::210000000006:role/m", external_id="night", session="night")
         assert category(members.enter(role)) is Category.TRANSIENT
         there = world(role)
@@ -236,7 +236,7 @@ def test_a_role_that_sts_gives_no_credentials_of_cannot_be_taken(aws: Canned) ->
 
 def test_an_answer_of_run_task_that_is_none_may_have_started_something(aws: Canned) -> None:
     for body in NO_ANSWERS.values():
-        aws.answers["ecs:RunTask"] = Response(body=body)
+        aws.answers["ecs:RunTask"] = HttpResponse(body=body)
         answer = world().run_task(hidden(), {"taskDefinition": "nightly", "clientToken": "t"})
         assert isinstance(answer, Lost)
         assert category(answer.failure) is Category.TRANSIENT
@@ -276,7 +276,7 @@ def test_tags_that_may_not_be_read_are_named_and_keep_nobody_waiting(
 def test_unread_tags_count_where_no_schedule_is_found_as_well(aws: Canned) -> None:
     aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": []}
     assert isinstance(world().find_schedule(hidden()), NoMatch)
-    aws.answers["ecs:ListTagsForResource"] = Response(body=b"")
+    aws.answers["ecs:ListTagsForResource"] = HttpResponse(body=b"")
     assert category(world().find_schedule(hidden())) is Category.TRANSIENT
 
 
@@ -324,7 +324,7 @@ def test_a_rule_that_is_not_found_may_be_on_a_bus_that_is_named(buses: Callable[
 @pytest.mark.usefixtures("aws")
 def test_a_bus_that_cannot_be_read_now_is_read_again_later(buses: Callable[..., None]) -> None:
     """It may hold a second rule that could have made the call."""
-    buses(default=NAMES, orders=Response(body=b""))
+    buses(default=NAMES, orders=HttpResponse(body=b""))
     assert category(world().find_schedule(hidden())) is Category.TRANSIENT
 
 
@@ -756,7 +756,7 @@ def test_a_survey_of_nobodys_schedule_looks_for_none(aws: Canned) -> None:
 
 
 def test_a_survey_says_what_cannot_be_read(aws: Canned) -> None:
-    aws.answers["events:DescribeRule"] = Response(body=b"[]")
+    aws.answers["events:DescribeRule"] = HttpResponse(body=b"[]")
     aws.answers["ecs:ListTasks"] = denied("ecs:ListTasks")
     found = survey(hidden())
     assert isinstance(found.found, NoMatch)

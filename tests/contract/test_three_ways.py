@@ -29,10 +29,10 @@ from retry_run_task.launch import names, wire
 from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import FailedLaunch, Outcome
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail.records import Call, lambda_caller
+from retry_run_task.local.cloudtrail.records import ApiCall, lambda_caller
 from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, TokenBucket
 from retry_run_task.local.ecs.tasks import Lifecycle
-from retry_run_task.local.installation import install
+from retry_run_task.local.install import install
 from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Background, Tools
@@ -233,7 +233,7 @@ class Stage:
         self._name, self._left, self.seen = name, iter(scenario.script), Seen()
         self._prepare()
 
-    def _called(self, call: Call) -> None:
+    def _called(self, call: ApiCall) -> None:
         if call.body.get("cluster") == self._name and "retry-run-task/" in str(call.body.get("startedBy")):
             self.seen.bodies.append(dict(call.body))
             self._prepare()

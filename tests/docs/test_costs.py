@@ -11,7 +11,7 @@ import pytest
 
 from infra.test_template import full
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import install
+from retry_run_task.local.install import install
 from support.records import HAND_MADE
 from support.scripts import script
 from support.site import Site

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.install import LocalInstallation, install
 from support.site import Site
 
 
@@ -21,6 +21,6 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def installed(site: Site) -> Installation:
+def installed(site: Site) -> LocalInstallation:
     """The product, with both ways in."""
     return install(site.aws)

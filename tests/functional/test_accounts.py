@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from retry_run_task.local.account_region import AccountRegion
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail.records import Call, lambda_caller, rule_caller
+from retry_run_task.local.cloudtrail.records import ApiCall, lambda_caller, rule_caller
 from retry_run_task.local.ecs.tasks import Lifecycle
-from retry_run_task.local.installation import install
-from retry_run_task.local.places import Place
-from retry_run_task.local.roles import Role
+from retry_run_task.local.install import install
+from retry_run_task.local.roles import AssumableRole
 from support.records import HAND_MADE
 from support.site import REGION, Site
 
@@ -30,9 +30,9 @@ CANARY = "canary-5e5d"
 class Elsewhere:
     """Another account or Region, with the same cluster, subnets and task definition as at home."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: AccountRegion) -> None:
         self.place = place
-        self.calls: list[Call] = []
+        self.calls: list[ApiCall] = []
         place.ecs.lifecycle = Lifecycle(run_for=None)
         place.ecs.create_cluster("batch")
         for letter in "ac":
@@ -62,7 +62,7 @@ class Elsewhere:
         )
         self.capacity(5)
 
-    def recoveries(self) -> list[Call]:
+    def recoveries(self) -> list[ApiCall]:
         return [c for c in self.calls if "retry-run-task/" in str(c.body.get("startedBy"))]
 
     def tasks(self) -> list[str]:
@@ -78,8 +78,8 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture
 def member(site: Site) -> Elsewhere:
-    site.aws.roles.create(Role(arn=MEMBER_ROLE, trusts=HUB_ROLE, external_id=EXTERNAL_ID))
-    return Elsewhere(site.aws.place(account=MEMBER))
+    site.aws.roles.create(AssumableRole(arn=MEMBER_ROLE, trusts=HUB_ROLE, external_id=EXTERNAL_ID))
+    return Elsewhere(site.aws.account_region(account=MEMBER))
 
 
 def hub(site: Site, **settings: str) -> None:
@@ -178,7 +178,7 @@ def test_the_values_that_cloudtrail_hides_come_from_the_schedule_in_that_account
 
 
 def test_a_launch_of_another_region_is_made_again_in_that_region(site: Site) -> None:
-    osaka = Elsewhere(site.aws.place(region="ap-northeast-3"))
+    osaka = Elsewhere(site.aws.account_region(region="ap-northeast-3"))
     install(site.aws, settings={"RETRY_RUN_TASK_REGIONS": f"{REGION},ap-northeast-3"})
     osaka.fail()
     site.wait_for(site.outcomes)
@@ -190,7 +190,7 @@ def test_a_launch_of_another_region_is_made_again_in_that_region(site: Site) -> 
 
 def test_another_account_in_another_region(site: Site, member: Elsewhere) -> None:
     hub(site, REGIONS=f"{REGION},eu-west-1")
-    far = Elsewhere(site.aws.place(account=MEMBER, region="eu-west-1"))
+    far = Elsewhere(site.aws.account_region(account=MEMBER, region="eu-west-1"))
     far.fail()
     site.wait_for(site.outcomes)
     assert site.outcomes() == ["recovered"]
@@ -215,7 +215,7 @@ def test_an_account_that_does_not_let_recover_in_is_reported_and_nothing_is_trie
         site.aws.roles.delete(MEMBER_ROLE)
     else:
         trust = {"trusts": HUB_ROLE, "external_id": EXTERNAL_ID} | role
-        site.aws.roles.create(Role(arn=MEMBER_ROLE, **trust))
+        site.aws.roles.create(AssumableRole(arn=MEMBER_ROLE, **trust))
     hub(site, **settings)
     member.fail()
     site.wait_for(lambda: site.aws.published and site.outcomes())
@@ -233,10 +233,10 @@ def test_an_account_that_does_not_let_recover_in_is_reported_and_nothing_is_trie
 
 def test_an_account_that_is_not_named_is_ignored_with_a_line_that_says_so(site: Site) -> None:
     hub(site)
-    stranger = Elsewhere(site.aws.place(account=STRANGER))
+    stranger = Elsewhere(site.aws.account_region(account=STRANGER))
     # A role that would let it in makes no difference.
     arn = f"arn:aws:iam::{STRANGER}:role/retry-run-task-member"
-    site.aws.roles.create(Role(arn=arn, trusts=HUB_ROLE, external_id=EXTERNAL_ID))
+    site.aws.roles.create(AssumableRole(arn=arn, trusts=HUB_ROLE, external_id=EXTERNAL_ID))
     stranger.fail()
     (line,) = site.wait_for(lambda: site.events("intake.ignored", account=STRANGER))
     assert STRANGER in line["why"]

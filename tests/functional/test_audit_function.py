@@ -14,7 +14,7 @@ from retry_run_task.commands.audit.function import look
 from retry_run_task.config import Settings
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail.records import rule_caller
-from retry_run_task.local.installation import Installation, install, install_audit
+from retry_run_task.local.install import LocalInstallation, install, install_audit
 from support.canned import Canned, denied
 from support.site import REGION, Site
 
@@ -33,7 +33,7 @@ class Account:
         self.end = datetime.now(UTC).replace(microsecond=0)
         self.due = (self.end - timedelta(hours=6)).replace(minute=0, second=0)
         self.rule("nightly", f"cron(0 {self.due.hour} * * ? *)")
-        self.made: Installation = install(self.local)
+        self.made: LocalInstallation = install(self.local)
 
     def rule(self, name: str, expression: str) -> None:
         self.local.schedules.put_rule(name, expression=expression)

@@ -17,7 +17,15 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from retry_run_task.commands.local.account import BATCH, JOBS, MISSED, RETIRED, TOO_EARLY, Account, Line
+from retry_run_task.commands.local.account import (
+    BATCH,
+    JOBS,
+    MISSED,
+    RETIRED,
+    TOO_EARLY,
+    Account,
+    AccountLine,
+)
 from retry_run_task.commands.local.command import TO_TRY, UNSET, pasted
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import ConfigError
@@ -40,7 +48,7 @@ class Neighbour:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.told: list[Line] = []
+        self.told: list[AccountLine] = []
 
     def wait_until(self, text: str) -> None:
         while not any(text in line.text for line in self.told):

@@ -20,7 +20,7 @@ from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import ConfigError
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail.records import rule_caller
-from retry_run_task.local.installation import install
+from retry_run_task.local.install import install
 from support.canned import Canned, denied
 from support.site import REGION, Site
 

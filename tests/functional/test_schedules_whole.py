@@ -13,7 +13,7 @@ import pytest
 
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail.records import rule_caller
-from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.install import LocalInstallation, install
 from support.canned import Canned, denied
 from support.records import record
 from support.site import Site
@@ -32,7 +32,7 @@ def site() -> Any:
 
 
 @pytest.fixture
-def installed(site: Site) -> Installation:
+def installed(site: Site) -> LocalInstallation:
     return install(site.aws, settings={"RETRY_RUN_TASK_MESSAGES": "text,en,recovered"})
 
 

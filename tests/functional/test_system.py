@@ -14,7 +14,7 @@ import pytest
 import retry_run_task
 from retry_run_task.local.cloudtrail.records import rule_caller, sdk_caller
 from retry_run_task.local.ecs.service import EcsError
-from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.install import LocalInstallation, install
 from support.records import CLUSTER, HAND_MADE, REGION, TASK_DEFINITION, parameters, record
 from support.site import Site
 
@@ -104,7 +104,7 @@ def test_two_stacks_that_overlap_start_one_task(site: Site) -> None:
 
 @pytest.mark.parametrize(("unseen_for", "calls"), [(timedelta(0), 1), (timedelta(days=1), 2)])
 def test_a_function_that_is_killed_in_the_middle_starts_nothing_twice(
-    site: Site, installed: Installation, unseen_for: timedelta, calls: int
+    site: Site, installed: LocalInstallation, unseen_for: timedelta, calls: int
 ) -> None:
     """ECS has the task, the function dies before it is written down: it is seen, or the same token gets it."""
     site.aws.ecs.visibility_delay = unseen_for
@@ -127,7 +127,7 @@ def test_a_function_that_is_killed_in_the_middle_starts_nothing_twice(
     assert len(site.events("recovery.recovered")[0]["task_arns"]) == 1
 
 
-def test_intake_is_patient_when_lambda_is_throttled(site: Site, installed: Installation) -> None:
+def test_intake_is_patient_when_lambda_is_throttled(site: Site, installed: LocalInstallation) -> None:
     """Lambda starts 300 durable executions a second, and answers 429 beyond that."""
     site.aws.functions.throttle_next(2, installed.recover)
     site.put(HAND_MADE)
@@ -294,7 +294,7 @@ def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, 
     assert re.search(r"policy.toml:\d+: spred is not a key", message.message)
 
 
-def installed_with(site: Site, tmp_path: Path, rules: str) -> Installation:
+def installed_with(site: Site, tmp_path: Path, rules: str) -> LocalInstallation:
     """Install the functions with a policy of one's own in the place of the package's."""
     package = Path(retry_run_task.__file__).parent
     shutil.copytree(package, tmp_path / package.name, ignore=shutil.ignore_patterns("__pycache__"))

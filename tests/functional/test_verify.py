@@ -12,7 +12,7 @@ import pytest
 
 from retry_run_task.commands.verify.trial import make_trial
 from retry_run_task.launch import wire
-from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.install import LocalInstallation, install
 from retry_run_task.local.logs.filter_pattern import matches
 from retry_run_task.local.server import AwsError
 from retry_run_task.policy.scope import Scope, Treatment
@@ -62,7 +62,7 @@ def records(site: Site) -> list[dict[str, Any]]:
     return [json.loads(event["message"]) for event in found]
 
 
-def test_it_follows_a_made_up_failure_until_its_task_runs(site: Site, installed: Installation) -> None:
+def test_it_follows_a_made_up_failure_until_its_task_runs(site: Site, installed: LocalInstallation) -> None:
     result = verified(site, *NIGHTLY, code=0)
     assert (result["verified"], result["stuck_at"], result["why"]) == (True, None, None)
     stages = result["stages"]
@@ -78,7 +78,7 @@ def test_it_follows_a_made_up_failure_until_its_task_runs(site: Site, installed:
     assert result["recovery"] == f"retry-run-task-{record['eventID']}"
 
 
-def test_people_read_the_stages_with_their_times(site: Site, installed: Installation) -> None:
+def test_people_read_the_stages_with_their_times(site: Site, installed: LocalInstallation) -> None:
     ended = verify(site, *NIGHTLY)
     assert ended.returncode == 0, ended.stderr
     lines = ended.stderr.splitlines()
@@ -108,7 +108,7 @@ def scheduled(site: Site, **more: Any) -> None:
 
 
 def test_it_is_placed_as_its_schedule_places_it_and_gets_none_of_its_values(
-    site: Site, installed: Installation
+    site: Site, installed: LocalInstallation
 ) -> None:
     scheduled(site)
     ended = verify(site, "--task-definition", "nightly")
@@ -123,7 +123,7 @@ def test_it_is_placed_as_its_schedule_places_it_and_gets_none_of_its_values(
     assert "c4nary" not in json.dumps(records(site)) + ended.stdout + ended.stderr
 
 
-def test_what_is_given_goes_before_what_the_schedule_has(site: Site, installed: Installation) -> None:
+def test_what_is_given_goes_before_what_the_schedule_has(site: Site, installed: LocalInstallation) -> None:
     scheduled(site)
     ended = verify(site, *NIGHTLY)
     assert ended.returncode == 0, ended.stderr
@@ -133,7 +133,7 @@ def test_what_is_given_goes_before_what_the_schedule_has(site: Site, installed: 
 
 
 def test_a_task_that_nothing_schedules_is_tried_on_the_default_cluster(
-    site: Site, installed: Installation
+    site: Site, installed: LocalInstallation
 ) -> None:
     ended = verify(site, "--task-definition", "nightly", "--timeout-s", "0")
     assert "No rule or schedule starts nightly, so it is tried on the cluster default" in ended.stderr
@@ -141,7 +141,7 @@ def test_a_task_that_nothing_schedules_is_tried_on_the_default_cluster(
     assert record["requestParameters"] == {"taskDefinition": "nightly", "cluster": "default", "count": 1}
 
 
-def test_it_may_be_run_twice(site: Site, installed: Installation) -> None:
+def test_it_may_be_run_twice(site: Site, installed: LocalInstallation) -> None:
     first, second = verified(site, *NIGHTLY, code=0), verified(site, *NIGHTLY, code=0)
     assert first["recovery"] != second["recovery"]
     assert len(records(site)) == 2
@@ -193,7 +193,7 @@ def test_a_function_that_is_not_there(site: Site) -> None:
     assert (result["stuck_at"], result["why"]) == ("recovery", "there is no function half-recover")
 
 
-def test_a_recovery_that_gives_up_says_why(site: Site, installed: Installation) -> None:
+def test_a_recovery_that_gives_up_says_why(site: Site, installed: LocalInstallation) -> None:
     result = verified(site, "--task-definition", "nightly", "--cluster", "nowhere", code=3)
     assert result["stuck_at"] == "running"
     assert [one["stage"] for one in result["stages"]] == ["matched", "intake", "recovery", "run-task"]
@@ -201,7 +201,7 @@ def test_a_recovery_that_gives_up_says_why(site: Site, installed: Installation) 
     assert result["why"].startswith("the recovery gave up: ")
 
 
-def test_while_there_is_no_capacity_it_waits_to_its_limit(site: Site, installed: Installation) -> None:
+def test_while_there_is_no_capacity_it_waits_to_its_limit(site: Site, installed: LocalInstallation) -> None:
     """Also beyond the first answer; and it tells the last."""
     site.capacity(0)
     result = verified(site, *NIGHTLY, "--timeout-s", "1.5", code=3)
@@ -224,7 +224,7 @@ def test_while_there_is_no_capacity_it_waits_to_its_limit(site: Site, installed:
     ],
 )
 def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
-    site: Site, installed: Installation, arguments: tuple[str, ...], words: str
+    site: Site, installed: LocalInstallation, arguments: tuple[str, ...], words: str
 ) -> None:
     ended = verify(site, *arguments)
     assert ended.returncode == 2
@@ -233,7 +233,7 @@ def test_what_cannot_be_is_one_sentence_and_nothing_is_written(
     assert records(site) == []
 
 
-def test_where_nobody_can_be_asked_it_does_not_begin(site: Site, installed: Installation) -> None:
+def test_where_nobody_can_be_asked_it_does_not_begin(site: Site, installed: LocalInstallation) -> None:
     """It starts a real task."""
     ended = run(site.aws.environment(), "--log-group", site.aws.trail.log_group, *NIGHTLY)
     assert (ended.returncode, "--yes" in ended.stderr) == (2, True)

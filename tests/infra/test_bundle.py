@@ -17,7 +17,7 @@ import boto3
 import pytest
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import install, install_audit
+from retry_run_task.local.install import install, install_audit
 from support.records import HAND_MADE
 from support.site import REGION, Site
 

@@ -25,7 +25,7 @@ from retry_run_task.errors import StartError
 from retry_run_task.handlers import _recover
 from retry_run_task.intake import take_in
 from retry_run_task.launch.values import CallerKind, Category, Outcome
-from retry_run_task.local import installation
+from retry_run_task.local import install
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.messages import console
 from retry_run_task.messages.message import Language
@@ -659,7 +659,7 @@ def test_the_pace_of_calls_is_the_same_in_the_template_the_module_the_code_and_t
 ):
     rate = Settings().calls_per_second
     assert Settings.from_environment(_environment(bare(), "Recover")).calls_per_second == rate
-    assert rate == installation.CALLS_PER_SECOND
+    assert rate == install.CALLS_PER_SECOND
     module = (Path(__file__).parents[2] / "infra" / "terraform" / "main.tf").read_text(encoding="utf-8")
     assert f'RETRY_RUN_TASK_CALLS_PER_SECOND = "{rate:g}"' in module
 
@@ -668,8 +668,8 @@ def test_the_local_installation_has_exactly_the_environment_that_the_template_gi
     """What the functional tests run with; a variable that only they had would hide what the template lacks."""
     given = {f"{PREFIX}EXTERNAL_ID": "x", f"{PREFIX}REGIONS": "eu-west-1"}
     with LocalAws() as aws:
-        made = installation.install(aws, settings=given)
-        audit = installation.install_audit(aws, made)
+        made = install.install(aws, settings=given)
+        audit = install.install_audit(aws, made)
         local = {
             "Audit": aws.functions.get(audit)[0].environment,
             "Intake": aws.functions.get(made.intake)[0].environment,

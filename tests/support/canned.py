@@ -22,10 +22,10 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.server import AwsError, Request, Response, Server, json_response, rest_error
+from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, Server, json_response, rest_error
 
 Json = dict[str, Any]
-Answer = Mapping[str, Any] | AwsError | Response | Callable[[Json], Any]
+Answer = Mapping[str, Any] | AwsError | HttpResponse | Callable[[Json], Any]
 
 SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 # Services whose signing name is not the name that IAM knows them by.
@@ -44,8 +44,8 @@ class Canned:
 
     Attributes:
         local: The local AWS behind it: ECS, rules, schedules, log groups.
-        answers: What to answer, by IAM action; a function gets the parameters of the call. A ``Response`` is sent as
-            it is, so that an answer may also be none.
+        answers: What to answer, by IAM action; a function gets the parameters of the call. A ``HttpResponse`` is sent
+            unchanged, so that an answer may also be none.
         calls: The IAM actions of the calls that came, in order.
     """
 
@@ -69,7 +69,7 @@ class Canned:
         """Return the environment variables that make an AWS client speak to this."""
         return {**self.local.environment(), "AWS_ENDPOINT_URL": f"http://{self._server.address}"}
 
-    def _serve(self, request: Request) -> Response:
+    def _serve(self, request: HttpRequest) -> HttpResponse:
         found = SCOPE.search(request.headers.get("Authorization") or "")
         signed_for = found.group(1) if found else ""
         service = RENAMED.get(signed_for, signed_for)
@@ -82,14 +82,14 @@ class Canned:
             return self.local._serve(request)
         if callable(answer):
             answer = answer(_parameters(request, model))
-        if isinstance(answer, Response):
+        if isinstance(answer, HttpResponse):
             return answer
         if isinstance(answer, AwsError):
             return _refuse(answer, model)
         return _encode(answer, operation, model)
 
 
-def _operation(request: Request, model: ServiceModel) -> OperationModel:
+def _operation(request: HttpRequest, model: ServiceModel) -> OperationModel:
     if target := request.headers.get("X-Amz-Target"):
         return model.operation_model(target.rpartition(".")[2])
     if model.resolved_protocol == "query":
@@ -102,7 +102,7 @@ def _operation(request: Request, model: ServiceModel) -> OperationModel:
     raise AssertionError(f"{model.service_name} has no operation {request.method} {request.path}")
 
 
-def _parameters(request: Request, model: ServiceModel) -> Json:
+def _parameters(request: HttpRequest, model: ServiceModel) -> Json:
     if model.resolved_protocol == "query":
         return dict(parse_qsl(request.body.decode(), keep_blank_values=True))
     found: Json = {name: values[0] for name, values in request.query.items()}
@@ -112,7 +112,7 @@ def _parameters(request: Request, model: ServiceModel) -> Json:
     return found | json.loads(request.body or b"{}")
 
 
-def _encode(answer: Mapping[str, Any], operation: OperationModel, model: ServiceModel) -> Response:
+def _encode(answer: Mapping[str, Any], operation: OperationModel, model: ServiceModel) -> HttpResponse:
     shape = operation.output_shape
     _check(answer, shape, operation.name)
     if model.resolved_protocol != "query":
@@ -121,16 +121,16 @@ def _encode(answer: Mapping[str, Any], operation: OperationModel, model: Service
     body = (
         f"<{operation.name}Response><{wrapper}>{_xml(answer, shape)}</{wrapper}></{operation.name}Response>"
     )
-    return Response(body=body.encode(), headers={"Content-Type": "text/xml"})
+    return HttpResponse(body=body.encode(), headers={"Content-Type": "text/xml"})
 
 
-def _refuse(error: AwsError, model: ServiceModel) -> Response:
+def _refuse(error: AwsError, model: ServiceModel) -> HttpResponse:
     if model.resolved_protocol == "query":
         body = (
             f"<ErrorResponse><Error><Type>Sender</Type><Code>{error.code}</Code>"
             f"<Message>{escape(str(error))}</Message></Error></ErrorResponse>"
         )
-        return Response(status=error.status, body=body.encode(), headers={"Content-Type": "text/xml"})
+        return HttpResponse(status=error.status, body=body.encode(), headers={"Content-Type": "text/xml"})
     if model.resolved_protocol == "rest-json":
         return rest_error(error)
     return json_response({"__type": error.code, "message": str(error)}, error.status)

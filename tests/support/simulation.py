@@ -244,7 +244,7 @@ class Client:
     https://docs.aws.amazon.com/boto3/latest/guide/retries.html
     """
 
-    def __init__(self, system: System, caller: cloudtrail.Caller) -> None:
+    def __init__(self, system: System, caller: cloudtrail.ApiCaller) -> None:
         self._system, self.caller = system, caller
 
     def run_task(self, *, taskDefinition: str, clientToken: str, rawBody: bytes, pace: Pace) -> Any:  # noqa: N803
@@ -736,7 +736,7 @@ class System:
 
     # AWS.
 
-    def ask(self, who: str, body: JsonObject, caller: cloudtrail.Caller, *, by: str = "") -> JsonObject:
+    def ask(self, who: str, body: JsonObject, caller: cloudtrail.ApiCaller, *, by: str = "") -> JsonObject:
         """Call RunTask, and remember who did, and which recovery."""
         token = body.get("clientToken")
         was_known = token in self._tokens_acted_upon
@@ -775,7 +775,7 @@ class System:
         self.has_secrets = self.has_secrets or CANARY in repr(body)
         return body
 
-    def _called(self, call: cloudtrail.Call) -> None:
+    def _called(self, call: cloudtrail.ApiCall) -> None:
         if self._acting == "ghost":
             return
         record = cloudtrail.record(call)

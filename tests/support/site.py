@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.cloudtrail.records import Call
+from retry_run_task.local.cloudtrail.records import ApiCall
 from retry_run_task.local.ecs.tasks import Lifecycle
 
 _ENDS = ("recovered", "already_running", "gave_up")
@@ -30,7 +30,7 @@ class Site:
 
     def __init__(self, aws: LocalAws) -> None:
         self.aws = aws
-        self.calls: list[Call] = []
+        self.calls: list[ApiCall] = []
         self.log: list[tuple[str, dict[str, Any]]] = []
         self.lines: list[str] = []
         self._changed = threading.Condition()
@@ -94,7 +94,7 @@ class Site:
         """Return how recoveries ended, by the log. The line comes after the message that a person gets."""
         return [r["outcome"] for end in _ENDS for r in self.events(f"recovery.{end}")]
 
-    def recoveries(self) -> list[Call]:
+    def recoveries(self) -> list[ApiCall]:
         """Return the RunTask calls that recoveries made."""
         return [c for c in self.calls if "retry-run-task/" in str(c.body.get("startedBy"))]
 
@@ -103,7 +103,7 @@ class Site:
         arns: list[str] = self.aws.ecs.list_tasks({"cluster": "batch"})["taskArns"]
         return arns
 
-    def _called(self, call: Call) -> None:
+    def _called(self, call: ApiCall) -> None:
         with self._changed:
             self.calls.append(call)
             self._changed.notify_all()

@@ -6,7 +6,7 @@
         aws.logs.put_subscription_filter(aws.trail.log_group, "RunTaskFailureFilter", pattern, "intake")
         aws.ecs.run_task(...)
 
-There is one account and Region, `home`, and as many others as are asked for (`place`), whose calls the same
+There is one account and Region, `home`, and as many others as are asked for (`account_region`), whose calls the same
 trail records; their ECS is reached with credentials of a role there (`roles`) or signed for the Region.
 
 ECS is the model (`ecs`); every RunTask becomes a CloudTrail record (`cloudtrail`), which after a
@@ -24,8 +24,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from retry_run_task.local import topics
+from retry_run_task.local.account_region import AccountRegion
 from retry_run_task.local.clock import Clock
-from retry_run_task.local.cloudtrail.delivery import Delay, Trail, message
+from retry_run_task.local.cloudtrail.delivery import Delay, TrailDelivery, message
 from retry_run_task.local.cloudtrail.lookup_api import LookupApi
 from retry_run_task.local.cloudtrail.records import lambda_caller, sdk_caller
 from retry_run_task.local.described import Described
@@ -38,12 +39,11 @@ from retry_run_task.local.lambda_.durable import DurableExecutions
 from retry_run_task.local.lambda_.functions import Functions, client_environment
 from retry_run_task.local.logs.api import LogsApi
 from retry_run_task.local.logs.service import Logs
-from retry_run_task.local.places import Place
 from retry_run_task.local.roles import Roles
 from retry_run_task.local.server import (
     AwsError,
-    Request,
-    Response,
+    HttpRequest,
+    HttpResponse,
     Server,
     json_operation,
     query_operation,
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
 
     from aws_durable_execution_sdk_python_testing.execution import Execution
 
-    from retry_run_task.local.cloudtrail.records import Caller
+    from retry_run_task.local.cloudtrail.records import ApiCaller
 
 __all__ = ["LocalAws", "Published"]
 
@@ -126,9 +126,9 @@ class LocalAws:
         self.topics = Topics(self.clock, account, region)
         self.roles = Roles()
         self._seed = seed
-        self._places: dict[tuple[str, str], Place] = {}
+        self._places: dict[tuple[str, str], AccountRegion] = {}
         self._lock = threading.RLock()
-        self._home = Place(
+        self._home = AccountRegion(
             self.clock,
             account,
             region,
@@ -138,7 +138,7 @@ class LocalAws:
         self.ecs, self.schedules = self._home.ecs, self._home.schedules
         self.events.on_event.append(self.schedules.take_event)
         ways = {"logs": self._record_to_logs, "eventbridge": self._record_to_events}
-        self.trail = Trail(
+        self.trail = TrailDelivery(
             self.clock,
             {way: send for way, send in ways.items() if way in ways_in},
             {"logs": trail_delay, "eventbridge": event_delay},
@@ -198,7 +198,7 @@ class LocalAws:
         """Called with each message that SNS accepts."""
         return self.topics.on_publish
 
-    def place(self, *, account: str | None = None, region: str | None = None) -> Place:
+    def account_region(self, *, account: str | None = None, region: str | None = None) -> AccountRegion:
         """Return another account or Region, which is empty when it is first used.
 
         Its calls are recorded in the same log group, as by an organisation's trail for all Regions; its events stay on
@@ -210,13 +210,13 @@ class LocalAws:
             return self._home
         with self._lock:
             if where not in self._places:
-                self._places[where] = Place(
+                self._places[where] = AccountRegion(
                     self.clock, *where, invoke=_no_function, seed=self._seed + 1 + len(self._places)
                 )
                 self._record(self._places[where])
             return self._places[where]
 
-    def _record(self, place: Place) -> None:
+    def _record(self, place: AccountRegion) -> None:
         place.ecs.on_call.append(self.trail.take)
 
     def create_topic(self, name: str) -> str:
@@ -264,10 +264,10 @@ class LocalAws:
             raise RuntimeError("the local AWS is not running; use it in a with block")
         return self._server
 
-    def _serve(self, request: Request) -> Response:
+    def _serve(self, request: HttpRequest) -> HttpResponse:
         return self.described.serve(request) or self._serve_modelled(request)
 
-    def _serve_modelled(self, request: Request) -> Response:
+    def _serve_modelled(self, request: HttpRequest) -> HttpResponse:
         target = request.headers.get("X-Amz-Target") or ""
         try:
             if target.startswith("AmazonEC2ContainerService"):
@@ -277,19 +277,19 @@ class LocalAws:
             if request.path == "/" and request.method == "POST":
                 return self._serve_query(request)
             if request.path.startswith(SCHEDULER_PATHS):
-                return self._place_of(request).scheduler.serve(request)
+                return self._account_region_of(request).scheduler.serve(request)
             return self._lambda.serve(request)
         except AwsError as error:
             return rest_error(error)
 
-    def _place_of(self, request: Request) -> Place:
+    def _account_region_of(self, request: HttpRequest) -> AccountRegion:
         """Return the account and Region of a call: those that it was signed with."""
         session = self.roles.by_access_key(request.access_key)
-        return self.place(account=session.account if session else None, region=request.region)
+        return self.account_region(account=session.account if session else None, region=request.region)
 
-    def _json_operations(self, request: Request, target: str) -> dict[str, Callable[[Json], Any]]:
+    def _json_operations(self, request: HttpRequest, target: str) -> dict[str, Callable[[Json], Any]]:
         if target.startswith("AWSEvents"):
-            place = self._place_of(request)
+            place = self._account_region_of(request)
             # The event bus that leads to our functions is at home.
             bus = self.events if place is self._home else Events(lambda *_: None)
             return EventsApi(place.schedules, bus).operations()
@@ -297,7 +297,7 @@ class LocalAws:
             return self.lookup.operations() | self.described.trail_operations()
         return self._logs_operations if target.startswith("Logs_20140328") else {}
 
-    def _serve_query(self, request: Request) -> Response:
+    def _serve_query(self, request: HttpRequest) -> HttpResponse:
         if b"Version=2010-03-31" in request.body:
             operations = {**self.topics.operations(), **self.described.topic_operations()}
             return query_operation(request, operations, topics.NAMESPACE)
@@ -307,9 +307,9 @@ class LocalAws:
         }
         return query_operation(request, identity, STS_NAMESPACE)
 
-    def _serve_ecs(self, request: Request) -> Response:
+    def _serve_ecs(self, request: HttpRequest) -> HttpResponse:
         request_id = str(uuid.uuid4())
-        place = self._place_of(request)
+        place = self._account_region_of(request)
         ecs = place.ecs
         operations: dict[str, Callable[[Json], Json]] = {
             "RunTask": lambda body: ecs.run_task(body, self._caller(request), request_id=request_id),
@@ -326,11 +326,11 @@ class LocalAws:
         except EcsError as error:
             body = {"__type": error.code, "message": error.message, **error.extra}
             headers = {"Content-Type": "application/x-amz-json-1.1"}
-            answer = Response(status=error.status, body=json.dumps(body).encode(), headers=headers)
+            answer = HttpResponse(status=error.status, body=json.dumps(body).encode(), headers=headers)
         place.follow()
         return replace(answer, headers={**answer.headers, "x-amzn-RequestId": request_id})
 
-    def _caller(self, request: Request) -> Caller:
+    def _caller(self, request: HttpRequest) -> ApiCaller:
         key, agent = request.access_key, request.headers.get("User-Agent") or ""
         function = self.functions.by_access_key(key)
         session = self.roles.by_access_key(key)
@@ -342,7 +342,7 @@ class LocalAws:
             caller = sdk_caller(f"arn:aws:iam::{self.account}:user/operator", source_ip=request.address)
         return replace(caller, identity={**caller.identity, "accessKeyId": key}, user_agent=agent)
 
-    def _identity(self, request: Request) -> dict[str, str]:
+    def _identity(self, request: HttpRequest) -> dict[str, str]:
         identity = self._caller(request).identity
         return {
             "Arn": identity["arn"],

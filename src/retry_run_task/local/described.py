@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.server import (
     AwsError,
-    Request,
-    Response,
+    HttpRequest,
+    HttpResponse,
     json_operation,
     json_response,
     query_operation,
@@ -34,7 +34,7 @@ _BUCKET_POLICY = b'{"Version": "2012-10-17", "Statement": []}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resource:
+class DescribedResource:
     """One resource of a stack.
 
     Attributes:
@@ -49,7 +49,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class DescribedStack:
     """A stack as CloudFormation describes it.
 
     Attributes:
@@ -60,7 +60,7 @@ class Stack:
     template: str
     parameters: Mapping[str, str]
     outputs: Mapping[str, str]
-    resources: Sequence[Resource]
+    resources: Sequence[DescribedResource]
 
 
 @dataclass(slots=True)
@@ -79,14 +79,14 @@ class Described:
     account: str
     region: str
     log_group: str
-    stacks: dict[str, Stack] = field(default_factory=dict)
+    stacks: dict[str, DescribedStack] = field(default_factory=dict)
     alarms: dict[str, tuple[str, ...]] = field(default_factory=dict)
     buckets: set[str] = field(default_factory=set)
     subscriptions: dict[str, tuple[str, ...]] = field(default_factory=dict)
     reserved: int = 0
     has_trail: bool = False
 
-    def serve(self, request: Request) -> Response | None:
+    def serve(self, request: HttpRequest) -> HttpResponse | None:
         """Answer a request of a described service; None if it is for another."""
         match request.service:
             case "s3":
@@ -126,7 +126,7 @@ class Described:
         found = [self._stack(form)] if "StackName" in form else list(self.stacks.values())
         return {"Stacks": [self._described(one) for one in found]}
 
-    def _described(self, stack: Stack) -> Json:
+    def _described(self, stack: DescribedStack) -> Json:
         prefix = f"arn:aws:cloudformation:{self.region}:{self.account}:stack/{stack.name}"
         return {
             "StackId": f"{prefix}/00000000-0000-4000-8000-000000000000",
@@ -139,7 +139,7 @@ class Described:
             "Outputs": [{"OutputKey": name, "OutputValue": value} for name, value in stack.outputs.items()],
         }
 
-    def _stack(self, form: Form) -> Stack:
+    def _stack(self, form: Form) -> DescribedStack:
         name = form["StackName"]
         found = self.stacks.get(name.split("/")[1] if name.startswith("arn:") else name)
         if found is None:
@@ -217,14 +217,14 @@ class Described:
 
     # S3. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 
-    def _serve_bucket(self, request: Request) -> Response:
+    def _serve_bucket(self, request: HttpRequest) -> HttpResponse:
         """Answer whether a bucket exists, with its policy; it is empty and accepts no objects."""
         bucket, _, key = request.path.removeprefix("/").partition("/")
         if request.method == "HEAD" and not key:
-            return Response(status=200 if bucket in self.buckets else 404)
+            return HttpResponse(status=200 if bucket in self.buckets else 404)
         if request.method == "GET" and "policy" in request.query and bucket in self.buckets:
-            return Response(status=200, body=_BUCKET_POLICY)
+            return HttpResponse(status=200, body=_BUCKET_POLICY)
         code, status = ("NoSuchKey", 404) if request.method in ("GET", "HEAD") else ("NotImplemented", 501)
         words = f"the local AWS keeps no files: {request.method} {request.path}"
         body = f"<Error><Code>{code}</Code><Message>{words}</Message></Error>"
-        return Response(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})
+        return HttpResponse(status=status, body=body.encode(), headers={"Content-Type": "application/xml"})

@@ -26,7 +26,7 @@ _HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Role:
+class AssumableRole:
     """A role's trust policy.
 
     Attributes:
@@ -70,10 +70,10 @@ class Roles:
     def __init__(self) -> None:
         self.sessions: list[Session] = []
         self.lifetime_s = _HOUR_S
-        self._roles: dict[str, Role] = {}
+        self._roles: dict[str, AssumableRole] = {}
         self._lock = threading.Lock()
 
-    def create(self, role: Role) -> None:
+    def create(self, role: AssumableRole) -> None:
         """Create a role, or change its trust policy."""
         self._roles[role.arn] = role
 

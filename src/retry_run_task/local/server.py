@@ -1,7 +1,7 @@
 """The local AWS's server: HTTP on loopback, and the wire formats of AWS's clients.
 
-Nothing here knows about tasks or functions. A service is a function from `Request` to `Response`; an `AwsError` is
-encoded by the service's protocol.
+Nothing here knows about tasks or functions. A service is a function from `HttpRequest` to `HttpResponse`; an
+`AwsError` is encoded by the service's protocol.
 
 Signatures are not checked: every client on this machine may call. The access key id in the `Authorization` header
 identifies the caller (`Request.access_key`).
@@ -35,7 +35,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class HttpRequest:
     """One HTTP request.
 
     Attributes:
@@ -72,7 +72,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class HttpResponse:
     """One HTTP answer. A status of 0 closes the connection without an answer, as if it was lost."""
 
     status: int = 200
@@ -104,16 +104,16 @@ class AwsError(Exception):
         self.headers = dict(headers or {})
 
 
-def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Answer with JSON, as the rest-json protocol does."""
-    return Response(
+    return HttpResponse(
         status=status,
         body=json.dumps(body).encode(),
         headers={"Content-Type": "application/json", **(headers or {})},
     )
 
 
-def rest_error(error: AwsError) -> Response:
+def rest_error(error: AwsError) -> HttpResponse:
     """Return an error in the rest-json form: its name in a header.
 
     https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization
@@ -123,7 +123,9 @@ def rest_error(error: AwsError) -> Response:
     return json_response(body, error.status, {"x-amzn-ErrorType": error.code, **error.headers})
 
 
-def json_operation(request: Request, operations: Mapping[str, Callable[[dict[str, Any]], Any]]) -> Response:
+def json_operation(
+    request: HttpRequest, operations: Mapping[str, Callable[[dict[str, Any]], Any]]
+) -> HttpResponse:
     """Answer a JSON 1.1 call: `X-Amz-Target: <service>.<operation>`, a JSON object each way.
 
     https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
@@ -135,10 +137,10 @@ def json_operation(request: Request, operations: Mapping[str, Callable[[dict[str
         if operation is None:
             raise unknown_operation(target)
         answer = operation(_object(request.body)) or {}
-        return Response(body=json.dumps(answer).encode(), headers=headers)
+        return HttpResponse(body=json.dumps(answer).encode(), headers=headers)
     except AwsError as error:
         answer = {"__type": error.code, "message": str(error), **error.members}
-        return Response(status=error.status, body=json.dumps(answer).encode(), headers=headers)
+        return HttpResponse(status=error.status, body=json.dumps(answer).encode(), headers=headers)
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -152,8 +154,10 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def query_operation(
-    request: Request, operations: Mapping[str, Callable[[dict[str, str]], Mapping[str, Any]]], namespace: str
-) -> Response:
+    request: HttpRequest,
+    operations: Mapping[str, Callable[[dict[str, str]], Mapping[str, Any]]],
+    namespace: str,
+) -> HttpResponse:
     """Answer a query-protocol call: a form in, a small XML document out.
 
     https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
@@ -177,7 +181,7 @@ def query_operation(
             f"<Message>{escape(str(error))}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         status = error.status
-    return Response(status=status, body=body.encode(), headers={"Content-Type": "text/xml"})
+    return HttpResponse(status=status, body=body.encode(), headers={"Content-Type": "text/xml"})
 
 
 def _xml(value: Any) -> str:
@@ -199,7 +203,7 @@ class Server:
     Clients keep their connections, so there is one thread per client connection, not per request.
     """
 
-    def __init__(self, serve: Callable[[Request], Response], port: int = 0) -> None:
+    def __init__(self, serve: Callable[[HttpRequest], HttpResponse], port: int = 0) -> None:
         """Bind the port; 0 for a free one.
 
         Raises:
@@ -237,7 +241,7 @@ class _HttpServer(ThreadingHTTPServer):
     # A burst of new clients (a midnight batch) must not be refused by the default backlog of 5.
     request_queue_size = 128
 
-    def __init__(self, serve: Callable[[Request], Response], port: int) -> None:
+    def __init__(self, serve: Callable[[HttpRequest], HttpResponse], port: int) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.serve = serve
         self.lock = threading.Lock()
@@ -283,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         url = urlsplit(self.path)
-        request = Request(
+        request = HttpRequest(
             method=self.command,
             path=url.path,
             query=parse_qs(url.query, keep_blank_values=True),

@@ -14,7 +14,7 @@ from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import Answer, Failure, Lost, Origin, Placed, Refused
 from retry_run_task.local.ecs.capacity import Capacity, Pool, TokenBucket, launch_rates
-from retry_run_task.local.ecs.faults import FailedStart, Faults
+from retry_run_task.local.ecs.injected_faults import FailedStart, Faults
 from retry_run_task.local.ecs.service import Ecs, EcsError
 from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.recovery.ports import Background

@@ -17,8 +17,8 @@ import pytest
 
 from retry_run_task.local.cloudtrail.records import (
     HIDDEN,
-    Call,
-    Caller,
+    ApiCall,
+    ApiCaller,
     batch_caller,
     lambda_caller,
     record,
@@ -47,23 +47,23 @@ BODY: Json = {
 }
 
 
-def make_ecs() -> tuple[Ecs, list[Call]]:
+def make_ecs() -> tuple[Ecs, list[ApiCall]]:
     ecs = Ecs(account=ACCOUNT, region=REGION, now=lambda: NOW)
     ecs.create_cluster("batch")
     ecs.register_task_definition("nightly", containers=("app", "side"))
     ecs.add_subnet("subnet-a", "ap-northeast-2a")
-    calls: list[Call] = []
+    calls: list[ApiCall] = []
     ecs.on_call.append(calls.append)
     return ecs, calls
 
 
-def call(caller: Caller | None = None, **members: Any) -> Call:
+def call(caller: ApiCaller | None = None, **members: Any) -> ApiCall:
     ecs, calls = make_ecs()
     ecs.run_task(BODY | members, caller)
     return calls[0]
 
 
-def refused(code: str = "ThrottlingException", message: str = "Rate exceeded", **members: Any) -> Call:
+def refused(code: str = "ThrottlingException", message: str = "Rate exceeded", **members: Any) -> ApiCall:
     ecs, calls = make_ecs()
     ecs.faults.raise_next(1, code, message)
     with pytest.raises(EcsError):
@@ -268,7 +268,7 @@ def test_long_texts_are_cut_at_1_kb() -> None:
     ],
     ids=["rule", "batch", "step functions"],
 )
-def test_a_service_that_calls_from_inside_says_so(caller: Caller, service: str) -> None:
+def test_a_service_that_calls_from_inside_says_so(caller: ApiCaller, service: str) -> None:
     written = record(call(caller))
     assert written["userIdentity"]["invokedBy"] == service
     assert (written["sourceIPAddress"], written["userAgent"]) == (service, service)
@@ -284,7 +284,7 @@ def test_a_service_that_calls_from_inside_says_so(caller: Caller, service: str) 
     ],
     ids=["scheduler", "lambda", "sdk"],
 )
-def test_a_caller_from_outside_has_an_address_and_an_agent(caller: Caller, agent: str) -> None:
+def test_a_caller_from_outside_has_an_address_and_an_agent(caller: ApiCaller, agent: str) -> None:
     """Also EventBridge Scheduler, which is not recognisable by ``invokedBy``."""
     written = record(call(caller))
     assert "invokedBy" not in written["userIdentity"]
@@ -304,7 +304,7 @@ def test_a_caller_from_outside_has_an_address_and_an_agent(caller: Caller, agent
         step_functions_caller(ROLE),
     ],
 )
-def test_the_role_is_the_session_s_issuer(caller: Caller) -> None:
+def test_the_role_is_the_session_s_issuer(caller: ApiCaller) -> None:
     """https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-user-identity.html."""
     identity = record(call(caller))["userIdentity"]
     session = identity["arn"].rsplit("/", 1)[1]

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from retry_run_task.local.cloudtrail.records import Call, rule_caller
+from retry_run_task.local.cloudtrail.records import ApiCall, rule_caller
 from retry_run_task.local.ecs.capacity import Capacity, Share, TokenBucket, providers_for
 from retry_run_task.local.ecs.service import NO_CAPACITY, NO_VCPUS, Ecs, EcsError, Lifecycle
 
@@ -1462,7 +1462,7 @@ def test_tags_are_described_when_asked_for(world: World) -> None:
 
 
 def test_every_call_is_observed_also_a_refused_one(world: World) -> None:
-    calls: list[Call] = []
+    calls: list[ApiCall] = []
     world.ecs.on_call.append(calls.append)
     caller = rule_caller("arn:aws:iam::123456789012:role/events")
     body = request(clientToken="a")
@@ -1484,7 +1484,7 @@ def test_every_call_is_observed_also_a_refused_one(world: World) -> None:
 
 
 def test_what_was_observed_does_not_change_with_what_the_caller_does(world: World) -> None:
-    calls: list[Call] = []
+    calls: list[ApiCall] = []
     world.ecs.on_call.append(calls.append)
     body = request(tags=[{"key": "a", "value": "b"}])
     answer = world.ecs.run_task(body)
@@ -1588,7 +1588,7 @@ class Lives(RuleBasedStateMachine):
         elif detail["lastStatus"] == "PROVISIONING":
             pool[arn] = arn
 
-    def count_call(self, _: Call) -> None:
+    def count_call(self, _: ApiCall) -> None:
         self.calls += 1
 
     @initialize(parts_s=st.tuples(*[st.integers(0, 30)] * 4))

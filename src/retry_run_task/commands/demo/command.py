@@ -13,7 +13,7 @@ from retry_run_task.commands.shared import options
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retry_run_task.commands.demo.midnight import Line, Night
+    from retry_run_task.commands.demo.midnight import DemoNight, StoryLine
     from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
@@ -37,12 +37,12 @@ def demo(speed: float, show_all: bool, as_json: bool) -> int:
     At midnight a batch of scheduled tasks meets two zones without capacity. EventBridge, ECS, CloudTrail, the log
     group and its subscription filter, and Lambda are local; the two functions are the ones that run in AWS.
     """
-    from retry_run_task.commands.demo.midnight import JOBS, Night  # noqa: PLC0415 - others start without it
+    from retry_run_task.commands.demo.midnight import JOBS, DemoNight  # noqa: PLC0415 - others start without it
     from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415 - as above
 
     out = screen()
     began = time.monotonic()
-    night = Night(speed=speed, show=(lambda _: None) if as_json else _printer(out, show_all))
+    night = DemoNight(speed=speed, show=(lambda _: None) if as_json else _printer(out, show_all))
     if not as_json:
         _introduce(out, f"{len(JOBS)} scheduled jobs around midnight", speed)
     finished = night.run()
@@ -66,7 +66,7 @@ def _introduce(out: Screen, what: str, speed: float) -> None:
     out.print("Each line: the time there, who acts or speaks, for which job, and what happens.\n")
 
 
-def _printer(out: Screen, show_all: bool) -> Callable[[Line], None]:
+def _printer(out: Screen, show_all: bool) -> Callable[[StoryLine], None]:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT  # noqa: PLC0415
@@ -75,7 +75,7 @@ def _printer(out: Screen, show_all: bool) -> Callable[[Line], None]:
     styles = {"good": GOOD, "bad": BAD, "wait": WAIT, "": ""}
     hidden = 0
 
-    def show(line: Line) -> None:
+    def show(line: StoryLine) -> None:
         nonlocal hidden
         if line.is_detail and not show_all:
             hidden += line.job != ""
@@ -90,7 +90,7 @@ def _printer(out: Screen, show_all: bool) -> Callable[[Line], None]:
     return show
 
 
-def _print_summary(out: Screen, night: Night, result: JsonObject) -> None:
+def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415

@@ -19,7 +19,7 @@ from retry_run_task.commands.shared.jobs import Job
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import Installation, install
+from retry_run_task.local.install import LocalInstallation, install
 from retry_run_task.policy.durations import spoken
 from retry_run_task.text import counted
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from retry_run_task.launch.values import JsonObject
-    from retry_run_task.local.cloudtrail.records import Call
+    from retry_run_task.local.cloudtrail.records import ApiCall
     from retry_run_task.local.topics import Published
 
 REGION = "ap-northeast-1"
@@ -75,7 +75,7 @@ _NETWORK = "Timeout waiting for network interface provisioning to complete."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class StoryLine:
     """One line of the story.
 
     Attributes:
@@ -106,7 +106,7 @@ class Fate:
 
 
 @dataclass(slots=True)
-class Night:
+class DemoNight:
     """One night, from midnight until every failed launch has its outcome.
 
     Attributes:
@@ -118,17 +118,17 @@ class Night:
     """
 
     speed: float
-    show: Callable[[Line], None]
+    show: Callable[[StoryLine], None]
     fates: dict[str, Fate] = field(default_factory=dict)
     messages: list[Published] = field(default_factory=list)
     recovery_calls: int = 0
     _aws: LocalAws = field(init=False)
-    _installation: Installation = field(init=False)
+    _installation: LocalInstallation = field(init=False)
     _cluster_arn: str = field(init=False)
     _seen: Counter[str] = field(default_factory=Counter)
     _taken_in: set[str] = field(default_factory=set)
     _lock: threading.RLock = field(default_factory=threading.RLock)
-    _lines: SimpleQueue[Line] = field(default_factory=SimpleQueue)
+    _lines: SimpleQueue[StoryLine] = field(default_factory=SimpleQueue)
     midnight: datetime = field(init=False)
 
     @property
@@ -225,7 +225,7 @@ class Night:
         self._aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", slots)
         self._say("AWS", "", words, "good")
 
-    def _called(self, call: Call) -> None:
+    def _called(self, call: ApiCall) -> None:
         job = family(call.body)
         placed = len(call.response["tasks"]) if call.response else 0
         asked = call.body.get("count", 1)
@@ -388,7 +388,9 @@ class Night:
     def _say(self, who: str, job: str, text: str, tone: str = "", is_detail: bool = False) -> None:
         with self._lock:
             self._lines.put(
-                Line(at=self._aws.clock.now(), who=who, job=job, text=text, tone=tone, is_detail=is_detail)
+                StoryLine(
+                    at=self._aws.clock.now(), who=who, job=job, text=text, tone=tone, is_detail=is_detail
+                )
             )
 
 

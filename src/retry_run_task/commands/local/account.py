@@ -21,13 +21,13 @@ from retry_run_task.errors import ConfigError
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.described import Resource, Stack
-from retry_run_task.local.installation import connect, install
+from retry_run_task.local.described import DescribedResource, DescribedStack
+from retry_run_task.local.install import connect, install
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
-    from retry_run_task.local.cloudtrail.records import Call
-    from retry_run_task.local.installation import Installation
+    from retry_run_task.local.cloudtrail.records import ApiCall
+    from retry_run_task.local.install import LocalInstallation
     from retry_run_task.local.topics import Published
 
 REGION = "ap-northeast-1"
@@ -63,7 +63,7 @@ JOBS = (TOO_EARLY, MISSED, *BATCH, SWEEP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class AccountLine:
     """Something that happened there.
 
     Attributes:
@@ -88,8 +88,8 @@ class Account:
     speed: float
     port: int = 0
     aws: LocalAws = field(init=False)
-    lines: SimpleQueue[Line] = field(default_factory=SimpleQueue)
-    _installation: Installation = field(init=False)
+    lines: SimpleQueue[AccountLine] = field(default_factory=SimpleQueue)
+    _installation: LocalInstallation = field(init=False)
     _cluster_arn: str = field(init=False)
 
     def __enter__(self) -> Self:
@@ -169,10 +169,10 @@ class Account:
         for name, one in filled.resources.items():
             is_alarm = one["Type"] == "AWS::CloudWatch::Alarm"
             named = f"{made.stack}-{name}" if is_alarm else name
-            resources.append(Resource(name=name, type=one["Type"], physical_id=named))
+            resources.append(DescribedResource(name=name, type=one["Type"], physical_id=named))
             if is_alarm:
                 described.alarms[named] = (made.topic_arn,)
-        described.stacks[made.stack] = Stack(
+        described.stacks[made.stack] = DescribedStack(
             name=made.stack, template=text, parameters=parameters, outputs=outputs, resources=resources
         )
         described.buckets.add(bucket)
@@ -228,7 +228,7 @@ class Account:
 
     # What the terminal shows.
 
-    def _called(self, call: Call) -> None:
+    def _called(self, call: ApiCall) -> None:
         if names.is_ours(call.body.get("startedBy")):
             return
         placed, asked = len(call.response["tasks"]) if call.response else 0, call.body.get("count", 1)
@@ -256,7 +256,7 @@ class Account:
         self._say("message", published.subject or "")
 
     def _say(self, who: str, text: str) -> None:
-        self.lines.put(Line(at=self.aws.clock.now(), who=who, text=text))
+        self.lines.put(AccountLine(at=self.aws.clock.now(), who=who, text=text))
 
 
 def _next_minute(after: datetime) -> datetime:

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail.records import Call
+    from retry_run_task.local.cloudtrail.records import ApiCall
 
 Json = dict[str, Any]
 Delay = tuple[float, float]
 
 
-class Trail:
+class TrailDelivery:
     """Delivers records of calls after a delay.
 
     Attributes:
@@ -58,7 +58,7 @@ class Trail:
         self._random_of_lookups = random.Random(seed)  # noqa: S311
         self._latest: dict[str, datetime] = {}
 
-    def take(self, call: Call) -> None:
+    def take(self, call: ApiCall) -> None:
         """Deliver the record of a call, later."""
         written = record(call)
         mean_s, spread_s = self.delays["logs"]

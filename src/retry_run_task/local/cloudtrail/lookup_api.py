@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail.delivery import Trail
+    from retry_run_task.local.cloudtrail.delivery import TrailDelivery
 
 Json = dict[str, Any]
 
@@ -54,7 +54,7 @@ class LookupApi:
         calls_per_s: Calls answered per real second; None for no limit.
     """
 
-    def __init__(self, clock: Clock, trail: Trail) -> None:
+    def __init__(self, clock: Clock, trail: TrailDelivery) -> None:
         """Create it for a clock and a trail."""
         self.calls_per_s: float | None = CALLS_PER_S
         self._clock, self._trail = clock, trail

@@ -46,7 +46,7 @@ SDK_AGENT = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class ApiCaller:
     """The caller of the API.
 
     Attributes:
@@ -63,7 +63,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ApiCall:
     """One call to the API and its result.
 
     Attributes:
@@ -79,14 +79,14 @@ class Call:
     body: Mapping[str, Any]
     response: Mapping[str, Any] | None
     error: EcsError | None
-    caller: Caller
+    caller: ApiCaller
     time: datetime
     request_id: str
     account: str
     region: str
 
 
-def rule_caller(role: str, *, session: str | None = None) -> Caller:
+def rule_caller(role: str, *, session: str | None = None) -> ApiCaller:
     """An EventBridge rule that calls with the role of its target.
 
     ``invokedBy``, source and agent are those of public records:
@@ -95,42 +95,42 @@ def rule_caller(role: str, *, session: str | None = None) -> Caller:
     return _service_caller(role, "events.amazonaws.com", session or _digest(role)[:32])
 
 
-def scheduler_caller(role: str, *, source_ip: str = "198.51.100.17") -> Caller:
+def scheduler_caller(role: str, *, source_ip: str = "198.51.100.17") -> ApiCaller:
     """EventBridge Scheduler, which calls from outside: no ``invokedBy``, a public address, an SDK's agent.
 
     Known from one record of a universal target, not of a RunTask; the session's name is a guess.
     """
-    return Caller(
+    return ApiCaller(
         identity=_assumed_role(role, _digest(role)[:32]), source_ip=source_ip, user_agent=SCHEDULER_AGENT
     )
 
 
-def lambda_caller(role: str, function: str = "recover", *, source_ip: str = "198.51.100.23") -> Caller:
+def lambda_caller(role: str, function: str = "recover", *, source_ip: str = "198.51.100.23") -> ApiCaller:
     """A Lambda function: its name is the session of its execution role."""
-    return Caller(identity=_assumed_role(role, function), source_ip=source_ip, user_agent=LAMBDA_AGENT)
+    return ApiCaller(identity=_assumed_role(role, function), source_ip=source_ip, user_agent=LAMBDA_AGENT)
 
 
 def sdk_caller(
     principal: str, *, session: str = "session", source_ip: str = "198.51.100.1", user_agent: str = SDK_AGENT
-) -> Caller:
+) -> ApiCaller:
     """A user or program with an SDK or the AWS CLI, as an IAM user or with a role (an ARN either way)."""
     identity = _assumed_role(principal, session) if ":role/" in principal else _user(principal)
-    return Caller(identity=identity, source_ip=source_ip, user_agent=user_agent)
+    return ApiCaller(identity=identity, source_ip=source_ip, user_agent=user_agent)
 
 
-def batch_caller(role: str) -> Caller:
+def batch_caller(role: str) -> ApiCaller:
     """AWS Batch. https://github.com/linz/geostore/issues/1687 has a record."""
     return _service_caller(role, "batch.amazonaws.com", "aws-batch")
 
 
-def step_functions_caller(role: str) -> Caller:
+def step_functions_caller(role: str) -> ApiCaller:
     """Step Functions with the role of a state machine; source and agent are guessed, no record was found."""
     return _service_caller(role, "states.amazonaws.com", _digest(role)[:32])
 
 
-def _service_caller(role: str, service: str, session: str) -> Caller:
+def _service_caller(role: str, service: str, session: str) -> ApiCaller:
     identity = {**_assumed_role(role, session), "invokedBy": service}
-    return Caller(identity=identity, source_ip=service, user_agent=service, has_tls=False)
+    return ApiCaller(identity=identity, source_ip=service, user_agent=service, has_tls=False)
 
 
 def _assumed_role(role: str, session: str) -> Json:
@@ -170,7 +170,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def record(call: Call, *, event_id: str | None = None) -> Json:
+def record(call: ApiCall, *, event_id: str | None = None) -> Json:
     """Write the record of a call.
 
     Args:
@@ -219,7 +219,7 @@ def record(call: Call, *, event_id: str | None = None) -> Json:
     return written
 
 
-def _identity_at(call: Call) -> Json:
+def _identity_at(call: ApiCall) -> Json:
     identity = dict(call.caller.identity)
     if "sessionContext" in identity:
         identity["sessionContext"] = {
@@ -234,7 +234,7 @@ def _error_code(error: EcsError) -> str:
     return "AccessDenied" if error.code == "AccessDeniedException" else error.code
 
 
-def _request_parameters(call: Call) -> Json | None:
+def _request_parameters(call: ApiCall) -> Json | None:
     # Null in the denied calls that were seen (of other services). A request that could not be read has no parameters to
     # record.
     if call.error is not None and call.error.code in {"AccessDeniedException", "SerializationException"}:

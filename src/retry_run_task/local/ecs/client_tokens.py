@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from retry_run_task.local.ecs.tasks import Task
+    from retry_run_task.local.ecs.tasks import EcsTask
 
 LONGEST_LIFE = timedelta(hours=24)
 LIFE_AFTER_STOP = timedelta(hours=1)
@@ -41,7 +41,7 @@ class Remembered:
     """A request that ECS has carried out, and its result."""
 
     parameters: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[EcsTask, ...]
     failures: tuple[dict[str, Any], ...]
     time: datetime
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from retry_run_task.local.ecs.tasks import Task
+    from retry_run_task.local.ecs.tasks import EcsTask
 
 # Stopped tasks appear in the results "for at least one hour":
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
@@ -27,9 +27,9 @@ class Lifetimes:
     def __init__(
         self,
         *,
-        on_change: Callable[[Task, datetime], None],
-        on_stop: Callable[[Task], None],
-        on_forget: Callable[[Task], None],
+        on_change: Callable[[EcsTask, datetime], None],
+        on_stop: Callable[[EcsTask], None],
+        on_forget: Callable[[EcsTask], None],
     ) -> None:
         """Begin without tasks.
 
@@ -41,11 +41,11 @@ class Lifetimes:
         self._on_change = on_change
         self._on_stop = on_stop
         self._on_forget = on_forget
-        self._due: list[tuple[datetime, int, Task]] = []
+        self._due: list[tuple[datetime, int, EcsTask]] = []
         self._numbers = itertools.count(1)
-        self._stopped: deque[Task] = deque()
+        self._stopped: deque[EcsTask] = deque()
 
-    def begin(self, task: Task) -> None:
+    def begin(self, task: EcsTask) -> None:
         """Schedule the transitions of a task that was just accepted."""
         after = _until_failure(task, "PROVISIONING")
         self._schedule(task, task.created_at + (task.lifecycle.provisioning_for if after is None else after))
@@ -70,7 +70,7 @@ class Lifetimes:
         return self._due[0][0] if self._due else None
 
     def stop(
-        self, task: Task, when: datetime, code: str, reason: str, *, exit_code: int | None = None
+        self, task: EcsTask, when: datetime, code: str, reason: str, *, exit_code: int | None = None
     ) -> None:
         """Begin to stop a task; the first reason counts, and a task that is stopping stays as it is."""
         if task.desired_status == "STOPPED":
@@ -80,7 +80,7 @@ class Lifetimes:
         task.still = task.lifecycle.tear_down(task.last_status, has_run=task.started_at is not None)
         self._go_down(task, when)
 
-    def _go_down(self, task: Task, when: datetime) -> None:
+    def _go_down(self, task: EcsTask, when: datetime) -> None:
         """Move a task to the next state on its way to STOPPED."""
         if not task.still:
             self._finish(task, when)
@@ -89,7 +89,7 @@ class Lifetimes:
         self._schedule(task, when + task.still.pop(status))
         self._enter(task, status, when)
 
-    def _step(self, task: Task, when: datetime) -> None:
+    def _step(self, task: EcsTask, when: datetime) -> None:
         """Carry out the next transition of a task."""
         life, status = task.lifecycle, task.last_status
         if task.desired_status == "STOPPED":
@@ -115,24 +115,24 @@ class Lifetimes:
                 self._schedule(task, when + run_for)
             self._enter(task, "RUNNING", when)
 
-    def _finish(self, task: Task, when: datetime) -> None:
+    def _finish(self, task: EcsTask, when: datetime) -> None:
         task.stopped_at, task.due = when, 0
         self._stopped.append(task)
         self._on_stop(task)
         self._enter(task, "STOPPED", when)
 
-    def _enter(self, task: Task, status: str, when: datetime) -> None:
+    def _enter(self, task: EcsTask, status: str, when: datetime) -> None:
         task.last_status = status
         # "Every time a task experiences a change that starts a CloudWatch event, the version counter is
         # incremented": https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
         task.version += 1
         self._on_change(task, when)
 
-    def _schedule(self, task: Task, when: datetime) -> None:
+    def _schedule(self, task: EcsTask, when: datetime) -> None:
         task.due = next(self._numbers)
         heapq.heappush(self._due, (when, task.due, task))
 
 
-def _until_failure(task: Task, status: str) -> timedelta | None:
+def _until_failure(task: EcsTask, status: str) -> timedelta | None:
     """Return how long after its creation a task fails to start in this state; None if no fault says so."""
     return task.fate.after if task.fate is not None and task.fate.status == status else None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.ecs.capacity import FARGATE, providers_for
 from retry_run_task.local.ecs.fargate_sizes import UNITS_PER_VCPU, cpu_units
-from retry_run_task.local.ecs.faults import FailedPlacement
-from retry_run_task.local.ecs.tasks import Task, overrides_of
+from retry_run_task.local.ecs.injected_faults import FailedPlacement
+from retry_run_task.local.ecs.tasks import EcsTask, overrides_of
 from retry_run_task.local.ecs.validation import (
     check_fit,
     check_request,
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from random import Random
 
     from retry_run_task.local.ecs.capacity import Capacity, Pool
-    from retry_run_task.local.ecs.faults import Faults
+    from retry_run_task.local.ecs.injected_faults import Faults
     from retry_run_task.local.ecs.registry import Cluster
-    from retry_run_task.local.ecs.tasks import Lifecycle, TaskDefinition
+    from retry_run_task.local.ecs.tasks import EcsTaskDefinition, Lifecycle
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ class Launch:
 
     body: Mapping[str, Any]
     cluster: Cluster
-    definition: TaskDefinition
+    definition: EcsTaskDefinition
     launch_type: str
     providers: list[str | None]
     places: list[tuple[str | None, str]]
@@ -67,7 +67,7 @@ class Launch:
 def accept(
     body: Mapping[str, Any],
     cluster: Cluster,
-    find_definition: Callable[[str | None], TaskDefinition],
+    find_definition: Callable[[str | None], EcsTaskDefinition],
     zones: Mapping[str, str],
     *,
     zone_without_subnets: str,
@@ -111,7 +111,7 @@ def accept(
     )
 
 
-class Placement:
+class Placer:
     """Places the tasks of requests, beginning with another zone each time."""
 
     def __init__(
@@ -131,11 +131,11 @@ class Placement:
 
     def place(
         self, launch: Launch, now: datetime, lifecycle: Lifecycle, zones_tried: int | None
-    ) -> tuple[list[Task], list[Json]]:
+    ) -> tuple[list[EcsTask], list[Json]]:
         """Return the tasks that were placed, and a failure for each that was not."""
         if (failed := self._faults.next_failed_placement()) is not None:
             return [], self._failures(launch, failed)
-        tasks: list[Task] = []
+        tasks: list[EcsTask] = []
         failures: list[Json] = []
         for provider in launch.providers:
             key = provider or launch.launch_type
@@ -200,13 +200,13 @@ class Placement:
         room: tuple[Pool, str | None, str],
         now: datetime,
         lifecycle: Lifecycle,
-    ) -> Task:
+    ) -> EcsTask:
         pool, subnet, zone = room
         body, definition, cluster = launch.body, launch.definition, launch.cluster
         overrides = body.get("overrides")
         is_fargate = launch.launch_type == "FARGATE"
         self._capacity.use_vcpus(provider or launch.launch_type, launch.vcpus)
-        return Task(
+        return EcsTask(
             # The cluster's ARN with its name as the task's folder: .../cluster/x, .../task/x/<id>.
             arn=f"{cluster.arn.replace(':cluster/', ':task/', 1)}/{self._ids.getrandbits(128):032x}",
             definition=definition,

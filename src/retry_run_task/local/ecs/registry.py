@@ -9,14 +9,14 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.ecs.capacity import Share
-from retry_run_task.local.ecs.tasks import TaskDefinition
+from retry_run_task.local.ecs.tasks import EcsTaskDefinition
 from retry_run_task.local.ecs.validation import EcsError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import timedelta
 
-    from retry_run_task.local.ecs.tasks import Task
+    from retry_run_task.local.ecs.tasks import EcsTask
 
 Json = dict[str, Any]
 
@@ -40,16 +40,16 @@ class Cluster:
     default_strategy: tuple[Share, ...]
     has_instances: bool
     instances: dict[str, str] = field(default_factory=dict)
-    tasks: dict[str, Task] = field(default_factory=dict)
-    by_started_by: dict[str, dict[str, Task]] = field(default_factory=dict)
+    tasks: dict[str, EcsTask] = field(default_factory=dict)
+    by_started_by: dict[str, dict[str, EcsTask]] = field(default_factory=dict)
 
-    def add(self, task: Task) -> None:
+    def add(self, task: EcsTask) -> None:
         """Keep a task."""
         self.tasks[task.arn] = task
         if task.started_by is not None:
             self.by_started_by.setdefault(task.started_by, {})[task.arn] = task
 
-    def forget(self, task: Task) -> None:
+    def forget(self, task: EcsTask) -> None:
         """Drop a task."""
         del self.tasks[task.arn]
         if task.started_by is not None:
@@ -89,7 +89,7 @@ class Registry:
         self._lock = threading.RLock()
         self._ids = Random(seed)  # noqa: S311 -- names of model objects, which must be the same in every run
         self._clusters: dict[str, Cluster] = {}
-        self._definitions: dict[str, dict[int, TaskDefinition]] = {}
+        self._definitions: dict[str, dict[int, EcsTaskDefinition]] = {}
         self._subnets: dict[str, str] = {}
 
     def create_cluster(
@@ -146,7 +146,7 @@ class Registry:
         with self._lock:
             revisions = self._definitions.setdefault(family, {})
             number = revision if revision is not None else max(revisions, default=0) + 1
-            definition = TaskDefinition(
+            definition = EcsTaskDefinition(
                 arn=self._arn(f"task-definition/{family}:{number}"),
                 family=family,
                 revision=number,
@@ -182,7 +182,7 @@ class Registry:
             raise EcsError("ClusterNotFoundException", "Cluster not found.")
         return cluster
 
-    def _definition(self, name: str | None) -> TaskDefinition:
+    def _definition(self, name: str | None) -> EcsTaskDefinition:
         """Return ``family:revision``, its ARN, or the latest ACTIVE revision of a family."""
         if not name:
             # Seen for CreateService, which has the same parameter.
@@ -214,7 +214,7 @@ class Registry:
     def _task_arn(self, cluster: Cluster, name: str) -> str:
         return name if name.startswith("arn:") else self._arn(f"task/{cluster.name}/{name}")
 
-    def _find_task(self, cluster: Cluster, name: str) -> Task | None:
+    def _find_task(self, cluster: Cluster, name: str) -> EcsTask | None:
         return cluster.tasks.get(self._task_arn(cluster, name))
 
     def _instance(self, cluster: Cluster, zone: str) -> str:

@@ -27,24 +27,24 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.cloudtrail.records import Call, Caller, sdk_caller
+from retry_run_task.local.cloudtrail.records import ApiCall, ApiCaller, sdk_caller
 from retry_run_task.local.ecs.capacity import Capacity, TokenBucket, launch_rates
 from retry_run_task.local.ecs.client_tokens import ClientTokens, Remembered, parameters_of
-from retry_run_task.local.ecs.faults import Faults
+from retry_run_task.local.ecs.injected_faults import Faults
 from retry_run_task.local.ecs.lifetimes import Lifetimes
-from retry_run_task.local.ecs.placement import NO_CAPACITY, NO_VCPUS, Placement, accept
+from retry_run_task.local.ecs.placement import NO_CAPACITY, NO_VCPUS, Placer, accept
 from retry_run_task.local.ecs.registry import Cluster, Registry
 from retry_run_task.local.ecs.shapes import check_types
-from retry_run_task.local.ecs.tasks import Lifecycle, TaskDefinition, copy_json, new_uuid
+from retry_run_task.local.ecs.tasks import Lifecycle, copy_json, new_uuid
 from retry_run_task.local.ecs.validation import EcsError, check_client_token, invalid, throttled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from retry_run_task.local.ecs.tasks import Task
+    from retry_run_task.local.ecs.tasks import EcsTask
 
-__all__ = ["NO_CAPACITY", "NO_VCPUS", "Ecs", "EcsError", "Lifecycle", "TaskDefinition", "TokenBucket"]
+__all__ = ["NO_CAPACITY", "NO_VCPUS", "Ecs", "EcsError", "Lifecycle", "TokenBucket"]
 
 Json = dict[str, Any]
 
@@ -95,11 +95,11 @@ class Ecs(Registry):
         self.visibility_delay = timedelta(0)
         self.zones_tried: int | None = None
         self.tags: dict[str, dict[str, str]] = {}
-        self.on_call: list[Callable[[Call], None]] = []
+        self.on_call: list[Callable[[ApiCall], None]] = []
         self.on_task_state_change: list[Callable[[Json], None]] = []
         self._now = now
         self._tokens = ClientTokens()
-        self._placement = Placement(
+        self._placement = Placer(
             capacity=self.capacity, faults=self.faults, ids=self._ids, instance_in=self._instance
         )
         self._lifetimes = Lifetimes(on_change=self._announce, on_stop=self._free, on_forget=self._forget)
@@ -118,7 +118,7 @@ class Ecs(Registry):
             return self._lifetimes.next_change()
 
     def run_task(
-        self, body: Mapping[str, Any], caller: Caller | None = None, *, request_id: str | None = None
+        self, body: Mapping[str, Any], caller: ApiCaller | None = None, *, request_id: str | None = None
     ) -> Json:
         """RunTask: place tasks, or report why not in ``failures``.
 
@@ -139,7 +139,7 @@ class Ecs(Registry):
             except EcsError as raised:
                 error = raised
             if self.on_call:
-                call = Call(
+                call = ApiCall(
                     operation="RunTask",
                     body=copy_json(dict(body)),
                     response=copy_json(response) if error is None else None,
@@ -315,7 +315,7 @@ class Ecs(Registry):
         )
         return response
 
-    def _launch(self, body: Mapping[str, Any], cluster: Cluster, now: datetime) -> tuple[Json, list[Task]]:
+    def _launch(self, body: Mapping[str, Any], cluster: Cluster, now: datetime) -> tuple[Json, list[EcsTask]]:
         launch = accept(
             body, cluster, self._definition, self._subnets, zone_without_subnets=f"{self.region}a"
         )
@@ -334,19 +334,19 @@ class Ecs(Registry):
         if not self.read_rate.take(now):
             raise throttled()
 
-    def _is_visible(self, task: Task, now: datetime) -> bool:
+    def _is_visible(self, task: EcsTask, now: datetime) -> bool:
         return now >= task.created_at + self.visibility_delay
 
-    def _announce(self, task: Task, when: datetime) -> None:
+    def _announce(self, task: EcsTask, when: datetime) -> None:
         if self.on_task_state_change:
             detail = task.event_detail(when)
             self._outbox.extend(partial(observe, detail) for observe in self.on_task_state_change)
 
-    def _free(self, task: Task) -> None:
+    def _free(self, task: EcsTask) -> None:
         self.capacity.give_back(task.pool)
         self.capacity.use_vcpus(task.provider or task.launch_type, -task.vcpus)
 
-    def _forget(self, task: Task) -> None:
+    def _forget(self, task: EcsTask) -> None:
         self._cluster(task.cluster_arn).forget(task)
 
     def _deliver(self) -> None:

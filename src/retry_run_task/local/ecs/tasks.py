@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from retry_run_task.local.ecs.capacity import Pool
-    from retry_run_task.local.ecs.faults import FailedStart
+    from retry_run_task.local.ecs.injected_faults import FailedStart
 
 Json = dict[str, Any]
 
@@ -60,7 +60,7 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskDefinition:
+class EcsTaskDefinition:
     """One revision.
 
     Attributes:
@@ -134,7 +134,7 @@ def event_time(time: datetime) -> str:
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Task:
+class EcsTask:
     """A task from its acceptance on. Only ``Ecs`` changes it.
 
     Attributes:
@@ -146,7 +146,7 @@ class Task:
     """
 
     arn: str
-    definition: TaskDefinition
+    definition: EcsTaskDefinition
     cluster_arn: str
     group: str
     started_by: str | None

@@ -16,7 +16,7 @@ from retry_run_task.local.ecs.fargate_sizes import is_fargate_size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from retry_run_task.local.ecs.tasks import TaskDefinition
+    from retry_run_task.local.ecs.tasks import EcsTaskDefinition
 
 Json = dict[str, Any]
 
@@ -197,7 +197,7 @@ def _check_strategy(shares: Sequence[Share], associated: Sequence[str]) -> None:
         raise invalid("At least one capacity provider must have a weight greater than 0.")
 
 
-def check_fit(body: Mapping[str, Any], definition: TaskDefinition, *, launch_type: str) -> None:
+def check_fit(body: Mapping[str, Any], definition: EcsTaskDefinition, *, launch_type: str) -> None:
     """Refuse what does not fit the task definition or its launch type."""
     if not definition.is_active:
         # https://github.com/DefangLabs/defang/pull/775
@@ -217,7 +217,7 @@ def check_fit(body: Mapping[str, Any], definition: TaskDefinition, *, launch_typ
             raise invalid(f"Override for container named {name} is not a container in the TaskDefinition.")
 
 
-def _check_fargate(body: Mapping[str, Any], definition: TaskDefinition) -> None:
+def _check_fargate(body: Mapping[str, Any], definition: EcsTaskDefinition) -> None:
     if body.get("placementConstraints"):
         # https://github.com/GetSimpl/cloudlift/pull/138
         raise invalid("Placement constraints are not supported with FARGATE launch type.")
@@ -240,7 +240,7 @@ def _check_fargate(body: Mapping[str, Any], definition: TaskDefinition) -> None:
         )
 
 
-def subnets_of(body: Mapping[str, Any], definition: TaskDefinition, known: Mapping[str, str]) -> list[str]:
+def subnets_of(body: Mapping[str, Any], definition: EcsTaskDefinition, known: Mapping[str, str]) -> list[str]:
     """Return the subnets to place tasks in; empty for a network mode that has none of its own.
 
     Args:

@@ -14,15 +14,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
-from retry_run_task.local.eventbridge.rules import Rule, check_bus
+from retry_run_task.local.eventbridge.rules import EventBridgeRule, check_bus
 from retry_run_task.local.eventbridge.targets import invalid
-from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
+from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, json_response, unknown_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from retry_run_task.local.eventbridge.events import Events
-    from retry_run_task.local.eventbridge.schedules import Schedule, Schedules
+    from retry_run_task.local.eventbridge.schedules import EventBridgeSchedule, Schedules
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -106,11 +106,11 @@ class EventsApi:
         name = body["ResourceARN"].rpartition("/")[2]
         return {"Tags": [{"Key": key, "Value": value} for key, value in self._rule(name).tags.items()]}
 
-    def _all(self) -> list[Rule]:
+    def _all(self) -> list[EventBridgeRule]:
         own = dict(self._rules.rules)
         for rule in list(self._events.rules.values()):
             if rule.name not in own:
-                own[rule.name] = Rule(
+                own[rule.name] = EventBridgeRule(
                     name=rule.name,
                     arn=f"arn:aws:events:{self._rules.region}:{self._rules.account}:rule/{rule.name}",
                     pattern=rule.pattern,
@@ -119,7 +119,7 @@ class EventsApi:
                 )
         return [own[name] for name in sorted(own)]
 
-    def _rule(self, name: str) -> Rule:
+    def _rule(self, name: str) -> EventBridgeRule:
         return next((rule for rule in self._all() if rule.name == name), None) or self._rules.rule(name)
 
     def _function_arn(self, function: str) -> str:
@@ -134,7 +134,7 @@ class SchedulerApi:
     def __init__(self, schedules: Schedules) -> None:
         self._schedules = schedules
 
-    def serve(self, request: Request) -> Response:
+    def serve(self, request: HttpRequest) -> HttpResponse:
         """Answer a request whose path begins with one of ``PATHS``."""
         body = json.loads(request.body or b"{}") if request.method in {"POST", "PUT"} else {}
         query = {name: values[0] for name, values in request.query.items()}
@@ -223,7 +223,7 @@ def _time(seconds: float | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
-def _describe_rule(rule: Rule) -> Json:
+def _describe_rule(rule: EventBridgeRule) -> Json:
     return {
         "Name": rule.name,
         "Arn": rule.arn,
@@ -236,7 +236,7 @@ def _describe_rule(rule: Rule) -> Json:
     }
 
 
-def _summarise(schedule: Schedule) -> Json:
+def _summarise(schedule: EventBridgeSchedule) -> Json:
     return {
         "Arn": schedule.arn,
         "Name": schedule.name,
@@ -248,7 +248,7 @@ def _summarise(schedule: Schedule) -> Json:
     }
 
 
-def _describe_schedule(schedule: Schedule) -> Json:
+def _describe_schedule(schedule: EventBridgeSchedule) -> Json:
     times = {"StartDate": schedule.start, "EndDate": schedule.end}
     return {
         **_summarise(schedule),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail.records import Caller
+    from retry_run_task.local.cloudtrail.records import ApiCaller
 
 Json = dict[str, Any]
 
@@ -36,7 +36,7 @@ THROTTLES = frozenset({"ThrottlingException", "TooManyRequestsException"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class PendingDelivery:
     """A delivery that a rule or schedule has to make.
 
     Attributes:
@@ -51,7 +51,7 @@ class Call:
     target: Mapping[str, Any]
     due: datetime
     body: Callable[[int], Any]
-    caller: Caller | None
+    caller: ApiCaller | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
+class UndeliveredCall:
     """A delivery that was given up.
 
     Attributes:
@@ -101,7 +101,7 @@ class Deliveries:
         self,
         clock: Clock,
         *,
-        run_task: Callable[[Json, Caller], object],
+        run_task: Callable[[Json, ApiCaller], object],
         invoke: Callable[[str, Any], object],
         seed: int = 0,
     ) -> None:
@@ -113,13 +113,13 @@ class Deliveries:
             invoke: Sends an event to a function, by its ARN.
             seed: Of the backoff.
         """
-        self.dead_letters: list[DeadLetter] = []
+        self.dead_letters: list[UndeliveredCall] = []
         self.on_delivery: list[Callable[[Delivery], object]] = []
         self.barred_roles: set[str] = set()
         self._clock, self._run_task, self._invoke = clock, run_task, invoke
         self._random = random.Random(seed)  # noqa: S311 -- backoff that must be the same in every run
 
-    def send(self, call: Call, attempt: int = 1) -> None:
+    def send(self, call: PendingDelivery, attempt: int = 1) -> None:
         """Make an attempt, and schedule the next one if it fails with a transient error."""
         body: Any = None
         error: EcsError | AwsError | None = None
@@ -147,10 +147,12 @@ class Deliveries:
             self._clock.call_at(retry_at, partial(self.send, call, attempt + 1))
         elif error is not None:
             queue = (call.target.get("DeadLetterConfig") or {}).get("Arn")
-            self.dead_letters.append(DeadLetter(queue=queue, last=delivery))
+            self.dead_letters.append(UndeliveredCall(queue=queue, last=delivery))
         tell(self.on_delivery, delivery)
 
-    def _next_attempt(self, call: Call, attempt: int, error: EcsError | AwsError) -> datetime | None:
+    def _next_attempt(
+        self, call: PendingDelivery, attempt: int, error: EcsError | AwsError
+    ) -> datetime | None:
         """Return when to try again; None if the error is permanent, or the policy is used up."""
         if error.status < SERVER_ERROR and error.code not in THROTTLES:
             return None

@@ -21,7 +21,7 @@ OPERATORS = frozenset({"prefix", "suffix", "anything-but", "exists"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class FunctionRule:
     """A rule: a pattern and its target."""
 
     name: str
@@ -45,7 +45,7 @@ class Events:
         Args:
             deliver: Takes a function's name or ARN and an event.
         """
-        self.rules: dict[str, Rule] = {}
+        self.rules: dict[str, FunctionRule] = {}
         self.on_event: list[Callable[[Json], object]] = []
         self._deliver = deliver
 
@@ -68,7 +68,9 @@ class Events:
             template: Of the input transformer.
         """
         check_pattern(pattern)
-        self.rules[name] = Rule(name=name, pattern=pattern, target=target, paths=paths, template=template)
+        self.rules[name] = FunctionRule(
+            name=name, pattern=pattern, target=target, paths=paths, template=template
+        )
 
     def publish(self, event: Json) -> None:
         """Put an event on the bus."""

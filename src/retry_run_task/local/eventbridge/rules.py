@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.cloudtrail.records import rule_caller
-from retry_run_task.local.eventbridge.deliveries import Call
+from retry_run_task.local.eventbridge.deliveries import PendingDelivery
 from retry_run_task.local.eventbridge.events import check_pattern, is_match
 from retry_run_task.local.eventbridge.targets import (
     invalid,
@@ -49,7 +49,7 @@ EXPRESSION = re.compile(r"cron\(.*\)|rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class EventBridgeRule:
     """A rule on the default event bus.
 
     Attributes:
@@ -92,7 +92,7 @@ class Rules:
             deliveries: Makes the calls.
             seed: Of ids.
         """
-        self.rules: dict[str, Rule] = {}
+        self.rules: dict[str, EventBridgeRule] = {}
         self.delay = timedelta(0)
         self.deliveries = deliveries
         self.account, self.region = account, region
@@ -112,7 +112,7 @@ class Rules:
         description: str = "",
         role_arn: str | None = None,
         tags: Mapping[str, str] | None = None,
-    ) -> Rule:
+    ) -> EventBridgeRule:
         """PutRule: create a rule, or replace one except its targets and tags.
 
         https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
@@ -121,7 +121,7 @@ class Rules:
         _check(name, expression, pattern)
         with self._lock:
             old = self.rules.get(name)
-            rule = Rule(
+            rule = EventBridgeRule(
                 name=name,
                 arn=f"arn:aws:events:{self.region}:{self.account}:rule/{name}",
                 expression=expression,
@@ -174,7 +174,7 @@ class Rules:
             self.rules.pop(name, None)
             self._disarm(("rule", name))
 
-    def rule(self, name: str) -> Rule:
+    def rule(self, name: str) -> EventBridgeRule:
         """Return a rule.
 
         Raises:
@@ -192,7 +192,7 @@ class Rules:
             if rule.state != "DISABLED" and rule.pattern is not None and is_match(rule.pattern, event):
                 self._trigger(rule, event, self._clock.now())
 
-    def _arm_rule(self, rule: Rule, after: datetime | None = None) -> None:
+    def _arm_rule(self, rule: EventBridgeRule, after: datetime | None = None) -> None:
         """Set a timer for when a rule is next due; its rate counts from when it was put."""
         key = ("rule", rule.name)
         self._disarm(key)
@@ -226,7 +226,7 @@ class Rules:
         }
         self._trigger(rule, event, due)
 
-    def _trigger(self, rule: Rule, event: Json, due: datetime) -> None:
+    def _trigger(self, rule: EventBridgeRule, event: Json, due: datetime) -> None:
         for target in rule.targets:
             make = rule_request if is_cluster(target) else rule_input
             if is_cluster(target):
@@ -236,7 +236,9 @@ class Rules:
             else:
                 continue
             body = partial(_body, make, target, event, rule)
-            self.deliveries.send(Call(source_arn=rule.arn, target=target, due=due, body=body, caller=caller))
+            self.deliveries.send(
+                PendingDelivery(source_arn=rule.arn, target=target, due=due, body=body, caller=caller)
+            )
 
     def _arm(self, key: tuple[str, ...], when: datetime, call: Callable[[], object]) -> None:
         self._timers[key] = self._clock.call_at(when, call)
@@ -257,7 +259,11 @@ def check_bus(bus: str) -> None:
 
 
 def _body(
-    make: Callable[[Json, Json, str, str], Any], target: Json, event: Json, rule: Rule, _attempt: int
+    make: Callable[[Json, Json, str, str], Any],
+    target: Json,
+    event: Json,
+    rule: EventBridgeRule,
+    _attempt: int,
 ) -> Any:
     return make(target, event, rule.name, rule.arn)
 
@@ -282,7 +288,7 @@ def _check(name: str, expression: str | None, pattern: Mapping[str, Any] | None)
             raise AwsError("InvalidEventPatternException", message) from None
 
 
-def _check_target(target: Mapping[str, Any], rule: Rule) -> None:
+def _check_target(target: Mapping[str, Any], rule: EventBridgeRule) -> None:
     """Refuse what PutTargets refuses; of these texts only the one about the role was seen."""
     name = target["Id"]
     if sum(kind in target for kind in ("Input", "InputPath", "InputTransformer")) > 1:

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.cloudtrail.records import scheduler_caller
-from retry_run_task.local.eventbridge.deliveries import RETRY_POLICY, Call, Deliveries
+from retry_run_task.local.eventbridge.deliveries import RETRY_POLICY, Deliveries, PendingDelivery
 from retry_run_task.local.eventbridge.rules import Rules
 from retry_run_task.local.eventbridge.targets import (
     check_schedule_target,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.cloudtrail.records import Caller
+    from retry_run_task.local.cloudtrail.records import ApiCaller
 
 Json = dict[str, Any]
 
@@ -48,7 +48,7 @@ NOT_FLEXIBLE = {"Mode": "OFF"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
+class EventBridgeSchedule:
     """A schedule of EventBridge Scheduler.
 
     Attributes:
@@ -101,7 +101,7 @@ class Schedules(Rules):
         account: str,
         region: str,
         *,
-        run_task: Callable[[Json, Caller], object],
+        run_task: Callable[[Json, ApiCaller], object],
         invoke: Callable[[str, Any], object],
         seed: int = 0,
     ) -> None:
@@ -117,7 +117,7 @@ class Schedules(Rules):
         """
         deliveries = Deliveries(clock, run_task=run_task, invoke=invoke, seed=seed)
         super().__init__(clock, account, region, deliveries, seed)
-        self.schedules: dict[tuple[str, str], Schedule] = {}
+        self.schedules: dict[tuple[str, str], EventBridgeSchedule] = {}
         self.groups: dict[str, datetime] = {"default": clock.now()}
 
     def create_group(self, name: str) -> str:
@@ -147,7 +147,7 @@ class Schedules(Rules):
         end: datetime | None = None,
         description: str = "",
         action_after_completion: str = "NONE",
-    ) -> Schedule:
+    ) -> EventBridgeSchedule:
         """CreateSchedule.
 
         https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
@@ -158,7 +158,7 @@ class Schedules(Rules):
             if group not in self.groups:
                 raise _not_found(f"Schedule group {group} does not exist.")
             now = self._clock.now()
-            schedule = Schedule(
+            schedule = EventBridgeSchedule(
                 name=name,
                 group=group,
                 arn=f"arn:aws:scheduler:{self.region}:{self.account}:schedule/{group}/{name}",
@@ -178,7 +178,7 @@ class Schedules(Rules):
             self._put(schedule)
         return schedule
 
-    def update_schedule(self, name: str, *, group: str = "default", **values: Any) -> Schedule:
+    def update_schedule(self, name: str, *, group: str = "default", **values: Any) -> EventBridgeSchedule:
         """UpdateSchedule: "uses all values, including empty values": an absent value gets its default again.
 
         https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
@@ -202,7 +202,7 @@ class Schedules(Rules):
             del self.schedules[group, name]
             self._disarm(("schedule", group, name))
 
-    def schedule(self, name: str, group: str = "default") -> Schedule:
+    def schedule(self, name: str, group: str = "default") -> EventBridgeSchedule:
         """Return a schedule.
 
         Raises:
@@ -213,13 +213,13 @@ class Schedules(Rules):
             raise _not_found(f"Schedule {name} does not exist.")
         return schedule
 
-    def _put(self, schedule: Schedule) -> None:
+    def _put(self, schedule: EventBridgeSchedule) -> None:
         self.schedules[schedule.group, schedule.name] = schedule
         # A moment earlier, so that a rate that begins now is due now.
         moment = INSTANT if schedule.expression.startswith("rate(") else timedelta(0)
         self._arm_schedule(schedule, schedule.last_modification - moment)
 
-    def _arm_schedule(self, schedule: Schedule, after: datetime) -> bool:
+    def _arm_schedule(self, schedule: EventBridgeSchedule, after: datetime) -> bool:
         """Set a timer for when a schedule is next due; return whether it ever is."""
         key = ("schedule", schedule.group, schedule.name)
         self._disarm(key)
@@ -232,7 +232,7 @@ class Schedules(Rules):
         self._arm(key, due + late, partial(self._schedule_due, schedule, due))
         return True
 
-    def _schedule_due(self, armed: Schedule, due: datetime) -> None:
+    def _schedule_due(self, armed: EventBridgeSchedule, due: datetime) -> None:
         key = (armed.group, armed.name)
         with self._lock:
             schedule = self.schedules.get(key)
@@ -244,7 +244,7 @@ class Schedules(Rules):
                 del self.schedules[key]
         self._call(schedule, due)
 
-    def _call(self, schedule: Schedule, due: datetime) -> None:
+    def _call(self, schedule: EventBridgeSchedule, due: datetime) -> None:
         target = schedule.target
         if is_cluster(target) or is_universal(target):
             caller = scheduler_caller(target["RoleArn"])
@@ -253,7 +253,7 @@ class Schedules(Rules):
         else:
             return
         self.deliveries.send(
-            Call(
+            PendingDelivery(
                 source_arn=schedule.arn,
                 target=target,
                 due=due,
@@ -262,7 +262,7 @@ class Schedules(Rules):
             )
         )
 
-    def _body(self, schedule: Schedule, due: datetime, attempt: int) -> Any:
+    def _body(self, schedule: EventBridgeSchedule, due: datetime, attempt: int) -> Any:
         """Return the body of an attempt: "a unique ID for each attempted invocation", a counter from 1.
 
         https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
@@ -278,7 +278,7 @@ class Schedules(Rules):
         return schedule_request(schedule.target, keywords, schedule.name, self._new_id())
 
 
-def _check(schedule: Schedule) -> None:
+def _check(schedule: EventBridgeSchedule) -> None:
     _check_name(schedule.name)
     try:
         check_expression(schedule.expression)

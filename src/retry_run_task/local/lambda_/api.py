@@ -9,12 +9,12 @@ from urllib.parse import unquote
 
 from retry_run_task.local.lambda_ import code
 from retry_run_task.local.lambda_.worker import RUNTIME_API
-from retry_run_task.local.server import AwsError, Request, Response, json_response, unknown_operation
+from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, json_response, unknown_operation
 
 if TYPE_CHECKING:
     from retry_run_task.local.lambda_.durable import DurableExecutions
     from retry_run_task.local.lambda_.functions import Function, Functions
-    from retry_run_task.local.lambda_.sandbox import Result
+    from retry_run_task.local.lambda_.sandbox import InvocationResult
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 LARGEST_EVENT_BYTES = 1_048_576
@@ -27,13 +27,13 @@ class LambdaApi:
     def __init__(self, functions: Functions, durable: DurableExecutions) -> None:
         self._functions, self._durable = functions, durable
 
-    def serve(self, request: Request) -> Response:
+    def serve(self, request: HttpRequest) -> HttpResponse:
         """Answer a request."""
         if RUNTIME_API in request.path:
             return self._runtime(request)
         if request.path.startswith(code.SNAPSHOTS):
             function, _ = self._functions.get(unquote(request.path.removeprefix(code.SNAPSHOTS)))
-            return Response(body=code.content(function), headers={"Content-Type": "application/zip"})
+            return HttpResponse(body=code.content(function), headers={"Content-Type": "application/zip"})
         parts = [unquote(part) for part in request.path.split("/")[2:]]
         match request.method, parts:
             case "POST", ["functions", name, "invocations"]:
@@ -56,7 +56,7 @@ class LambdaApi:
             case _:
                 raise unknown_operation(f"{request.method} {request.path}")
 
-    def _invoke(self, request: Request, identifier: str) -> Response:
+    def _invoke(self, request: HttpRequest, identifier: str) -> HttpResponse:
         # https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
         function, qualifier = self._functions.get(identifier, _first(request, "Qualifier"))
         kind = request.headers.get("X-Amz-Invocation-Type") or "RequestResponse"
@@ -71,7 +71,7 @@ class LambdaApi:
             message = f"Could not parse request body into json: {error}"
             raise AwsError("InvalidRequestContentException", message) from None
         if kind == "DryRun":
-            return Response(status=204)
+            return HttpResponse(status=204)
         self._functions.check_throttle(function.name)
         if function.durable is not None:
             return self._invoke_durable(request, function, qualifier, payload)
@@ -80,12 +80,12 @@ class LambdaApi:
             raise AwsError("InvalidParameterValueException", message)
         if kind == "Event":
             request_id = self._functions.invoke_async(function.name, payload, qualifier)
-            return Response(status=202, headers={"x-amzn-RequestId": request_id})
+            return HttpResponse(status=202, headers={"x-amzn-RequestId": request_id})
         return _answer(self._functions.invoke(function.name, payload, qualifier), function)
 
     def _invoke_durable(
-        self, request: Request, function: Function, qualifier: str | None, payload: bytes
-    ) -> Response:
+        self, request: HttpRequest, function: Function, qualifier: str | None, payload: bytes
+    ) -> HttpResponse:
         # "Invoking the function without a qualifier is not supported":
         # https://docs.aws.amazon.com/lambda/latest/dg/durable-invoking.html
         if qualifier is None and function.durable is not None and not function.durable.allow_unqualified:
@@ -94,10 +94,10 @@ class LambdaApi:
         arn = self._durable.begin(function, request.headers.get("X-Amz-Durable-Execution-Name"), payload)
         headers = {"X-Amz-Durable-Execution-Arn": arn}
         if request.headers.get("X-Amz-Invocation-Type") == "Event":
-            return Response(status=202, headers=headers)
+            return HttpResponse(status=202, headers=headers)
         return _answer(self._durable.wait(arn), function, headers)
 
-    def _runtime(self, request: Request) -> Response:
+    def _runtime(self, request: HttpRequest) -> HttpResponse:
         # https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
         sender, _, action = request.path.partition(RUNTIME_API)
         name, _, generation = sender.strip("/").partition("/")
@@ -107,14 +107,14 @@ class LambdaApi:
             case ["invocation", "next"]:
                 invocation = sandbox.next_invocation(int(generation))
                 if invocation is None:
-                    return Response(status=0)
+                    return HttpResponse(status=0)
                 headers = {
                     "Content-Type": "application/json",
                     "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
                     "Lambda-Runtime-Deadline-Ms": str(int((time.time() + function.timeout_s) * 1000)),
                     "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
                 }
-                return Response(body=invocation.payload, headers=headers)
+                return HttpResponse(body=invocation.payload, headers=headers)
             case ["invocation", request_id, "response"]:
                 sandbox.finish(request_id, request.body, None)
             case ["invocation", request_id, "error"]:
@@ -126,7 +126,9 @@ class LambdaApi:
         return json_response({"status": "OK"}, 202)
 
 
-def _answer(result: Result, function: Function, headers: dict[str, str] | None = None) -> Response:
+def _answer(
+    result: InvocationResult, function: Function, headers: dict[str, str] | None = None
+) -> HttpResponse:
     headers = {
         "Content-Type": "application/json",
         "X-Amz-Executed-Version": function.version,
@@ -136,7 +138,7 @@ def _answer(result: Result, function: Function, headers: dict[str, str] | None =
         headers["x-amzn-RequestId"] = result.request_id
     if result.error is not None:
         headers["X-Amz-Function-Error"] = result.error
-    return Response(body=result.payload, headers=headers)
+    return HttpResponse(body=result.payload, headers=headers)
 
 
 def _describe(function: Function, qualifier: str | None) -> dict[str, object]:
@@ -170,6 +172,6 @@ def _describe(function: Function, qualifier: str | None) -> dict[str, object]:
     }
 
 
-def _first(request: Request, name: str) -> str | None:
+def _first(request: HttpRequest, name: str) -> str | None:
     values = request.query.get(name)
     return values[0] if values else None

@@ -24,9 +24,9 @@ from aws_durable_execution_sdk_python_testing.web.models import HTTPRequest
 
 from retry_run_task.local.lambda_.durable_api import OperatorsApi
 from retry_run_task.local.lambda_.runner import Runner
-from retry_run_task.local.lambda_.sandbox import Result
+from retry_run_task.local.lambda_.sandbox import InvocationResult
 from retry_run_task.local.observers import tell
-from retry_run_task.local.server import AwsError, Request, Response, unknown_operation
+from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, unknown_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +56,11 @@ class DurableExecutions:
     """
 
     def __init__(
-        self, clock: Clock, account: str, region: str, invoke: Callable[[str, bytes, str | None], Result]
+        self,
+        clock: Clock,
+        account: str,
+        region: str,
+        invoke: Callable[[str, bytes, str | None], InvocationResult],
     ) -> None:
         """Begin without any execution.
 
@@ -133,24 +137,24 @@ class DurableExecutions:
             self._started[key] = (payload, arn)
             return arn
 
-    def wait(self, arn: str, timeout_s: float = 900.0) -> Result:
+    def wait(self, arn: str, timeout_s: float = 900.0) -> InvocationResult:
         """Wait, in real seconds, for an execution's end; `TimeoutError` if it does not end."""
         with self._ended:
             if not self._ended.wait_for(lambda: self._stopped or arn in self._over, timeout_s):
                 raise TimeoutError(f"{arn} has not ended after {timeout_s} s")
         result = self._runner.store.load(arn).result
         if result is None:
-            return Result(payload=b"null", error="Unhandled")
+            return InvocationResult(payload=b"null", error="Unhandled")
         if result.error is not None:
-            return Result(payload=json.dumps(result.error.to_dict()).encode(), error="Unhandled")
-        return Result(payload=(result.result or "null").encode())
+            return InvocationResult(payload=json.dumps(result.error.to_dict()).encode(), error="Unhandled")
+        return InvocationResult(payload=(result.result or "null").encode())
 
     def executions(self, function: str | None = None) -> list[Execution]:
         """Return executions, oldest first; of one function, or all."""
         found = self._runner.store.list_all()
         return [one for one in found if function in (None, one.start_input.function_name)]
 
-    def serve(self, request: Request) -> Response:
+    def serve(self, request: HttpRequest) -> HttpResponse:
         """Answer the durable-execution APIs, for handlers and for operators."""
         answer_to_operator = self._operators.serve(request)
         if answer_to_operator is not None:
@@ -167,9 +171,11 @@ class DurableExecutions:
         headers = dict(answer.headers)
         if answer.status_code >= HTTP_ERROR:
             headers["x-amzn-ErrorType"] = str(answer.body.get("Type", "ServiceException"))
-        return Response(status=answer.status_code, body=answer.body_to_bytes(), headers=headers)
+        return HttpResponse(status=answer.status_code, body=answer.body_to_bytes(), headers=headers)
 
-    def listing(self, function: Function, query: Mapping[str, list[str]], qualifier: str | None) -> Response:
+    def listing(
+        self, function: Function, query: Mapping[str, list[str]], qualifier: str | None
+    ) -> HttpResponse:
         """Answer `ListDurableExecutionsByFunction`."""
         return self._operators.listing(self.executions(function.name), function, query, qualifier)
 

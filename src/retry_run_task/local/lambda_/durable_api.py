@@ -1,6 +1,6 @@
 """The operations on durable executions for operators: list, read, pause and resume.
 
-The local runner has some of it. Its history lacks pauses, so those are kept here (`holds`).
+The local runner has some of it. Its history lacks pauses, so those are kept here (`pauses`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from urllib.parse import unquote
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
-from retry_run_task.local.lambda_.holds import Holds
-from retry_run_task.local.server import AwsError, Request, Response, json_response
+from retry_run_task.local.lambda_.pauses import Pauses
+from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,9 +39,9 @@ class OperatorsApi:
 
     def __init__(self, runner: Runner, clock: Clock) -> None:
         self._runner = runner
-        self._holds = Holds(clock.now, REPEATABLE_FOR)
+        self._pauses = Pauses(clock.now, REPEATABLE_FOR)
 
-    def serve(self, request: Request) -> Response | None:
+    def serve(self, request: HttpRequest) -> HttpResponse | None:
         """Answer a request about one execution; None if it is for the runner."""
         match request.method, [unquote(part) for part in request.path.split("/")[2:]]:
             case "GET", ["durable-executions", arn]:
@@ -61,7 +61,7 @@ class OperatorsApi:
         function: Function,
         query: Mapping[str, list[str]],
         qualifier: str | None,
-    ) -> Response:
+    ) -> HttpResponse:
         """Answer `ListDurableExecutionsByFunction`: newest first, unless the order is reversed.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_ListDurableExecutionsByFunction.html
@@ -85,7 +85,7 @@ class OperatorsApi:
         page, more = _page(found, query)
         return json_response({"DurableExecutions": page, **more})
 
-    def _describe(self, arn: str, query: Mapping[str, list[str]]) -> Response:
+    def _describe(self, arn: str, query: Mapping[str, list[str]]) -> HttpResponse:
         """Answer `GetDurableExecution`. https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecution.html ."""
         execution = self._load(arn)
         found = self._runner.executor.get_execution_details(arn).to_dict()
@@ -100,10 +100,10 @@ class OperatorsApi:
             "ExecutionTimeout": start.execution_timeout_seconds,
             "RetentionPeriodInDays": start.execution_retention_period_days,
         }
-        held = self._holds.details(arn, has_data=has_data)
+        held = self._pauses.details(arn, has_data=has_data)
         return json_response(found | ({"PauseDetails": held} if held and not execution.is_complete else {}))
 
-    def _history(self, arn: str, query: Mapping[str, list[str]]) -> Response:
+    def _history(self, arn: str, query: Mapping[str, list[str]]) -> HttpResponse:
         """Answer `GetDurableExecutionHistory`, with the pauses that the runner's own lacks.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_GetDurableExecutionHistory.html
@@ -119,7 +119,7 @@ class OperatorsApi:
             marker = page.get("NextMarker")
             if not marker:
                 break
-        events = [_plain(one if has_data else _bare(one)) for one in told] + self._holds.events(
+        events = [_plain(one if has_data else _bare(one)) for one in told] + self._pauses.events(
             arn, has_data=has_data
         )
         # A stable sort keeps the runner's order at equal times.
@@ -130,7 +130,7 @@ class OperatorsApi:
         found, more = _page(events, query)
         return json_response({"Events": found, **more})
 
-    def _stop(self, arn: str, error: Mapping[str, Any]) -> Response:
+    def _stop(self, arn: str, error: Mapping[str, Any]) -> HttpResponse:
         """Stop. The body is the error itself; the runner expects it inside a member.
 
         An execution that has ended is left unchanged; that AWS answers so too is assumed, because it is not documented.
@@ -140,7 +140,7 @@ class OperatorsApi:
         stopped = self._runner.executor.stop_execution(arn, given)
         return json_response({"StopTimestamp": stopped.stop_timestamp.timestamp()})
 
-    def _hold(self, arn: str, action: str, asked: Mapping[str, Any]) -> Response:
+    def _hold(self, arn: str, action: str, asked: Mapping[str, Any]) -> HttpResponse:
         """Pause, which waits for a running handler to stop, or resume.
 
         AWS's pages name `ResourceConflictException` without its cause; that an execution which has ended, or is already
@@ -149,18 +149,18 @@ class OperatorsApi:
         execution = self._load(arn)
         if len(str(asked.get("Reason") or "")) > LONGEST_REASON:
             raise _invalid(f"'reason' has more than {LONGEST_REASON} characters")
-        if self._holds.is_repeat(arn, action, asked.get("ClientToken")):
+        if self._pauses.is_repeat(arn, action, asked.get("ClientToken")):
             return json_response({}, 202)
-        if execution.is_complete or self._holds.is_held(arn) is (action == "pause"):
+        if execution.is_complete or self._pauses.is_held(arn) is (action == "pause"):
             message = f"The durable execution is {self._status(execution)}."
             raise AwsError("ResourceConflictException", message, 409)
         executor = self._runner.executor
         if action == "pause":
-            self._holds.begin(arn, asked)
+            self._pauses.begin(arn, asked)
             executor.pause_execution(arn)
-            self._holds.settle(arn)
+            self._pauses.settle(arn)
         else:
-            self._holds.end(arn, asked)
+            self._pauses.end(arn, asked)
             executor.resume_execution(arn)
         return json_response({}, 202)
 
@@ -172,7 +172,7 @@ class OperatorsApi:
 
     def _status(self, execution: Execution) -> str:
         arn = execution.durable_execution_arn
-        last = self._holds.last(arn)
+        last = self._pauses.last(arn)
         if execution.is_complete or last is None or last.resumed is not None:
             return str(execution.current_status().value)
         return "PAUSING" if last.paused is None else "PAUSED"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import retry_run_task
-from retry_run_task.local.lambda_.sandbox import Invocation, Result, Sandbox
+from retry_run_task.local.lambda_.sandbox import Invocation, InvocationResult, Sandbox
 from retry_run_task.local.observers import tell
 from retry_run_task.local.server import AwsError
 
@@ -216,12 +216,12 @@ class Functions:
         reason = {"Reason": "ReservedFunctionConcurrentInvocationLimitExceeded"}
         raise AwsError("TooManyRequestsException", "Rate Exceeded.", 429, reason)
 
-    def invoke(self, name: str, payload: bytes, qualifier: str | None = None) -> Result:
+    def invoke(self, name: str, payload: bytes, qualifier: str | None = None) -> InvocationResult:
         """Run a handler once and wait for its answer."""
-        results: list[Result] = []
+        results: list[InvocationResult] = []
         finished = threading.Event()
 
-        def done(result: Result) -> None:
+        def done(result: InvocationResult) -> None:
             results.append(result)
             finished.set()
 
@@ -236,7 +236,7 @@ class Functions:
         def attempt() -> str:
             return self._submit(name, qualifier, payload, done)
 
-        def done(result: Result) -> None:
+        def done(result: InvocationResult) -> None:
             nonlocal attempts
             attempts += 1
             if result.error is None or self._stopped:
@@ -298,7 +298,7 @@ class Functions:
         return f"{self._clock.now():%Y/%m/%d}/[{function.version}]{function.access_key.lower():0>32}"
 
     def _submit(
-        self, name: str, qualifier: str | None, payload: bytes, done: Callable[[Result], object]
+        self, name: str, qualifier: str | None, payload: bytes, done: Callable[[InvocationResult], object]
     ) -> str:
         function, qualifier = self.get(name, qualifier)
         arn = f"{function.arn}:{qualifier}" if qualifier else function.arn

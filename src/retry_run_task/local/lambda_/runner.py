@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python_testing.scheduler import Event
 
     from retry_run_task.local.clock import Clock
-    from retry_run_task.local.lambda_.sandbox import Result
+    from retry_run_task.local.lambda_.sandbox import InvocationResult
 
 # The runner logs warnings and errors even when a handler fails on purpose. Without this handler, a program that has not
 # set up logging would print them.
@@ -57,7 +57,7 @@ class Runner:
         clock: Clock,
         account: str,
         region: str,
-        invoke: Callable[[str, bytes, str | None], Result],
+        invoke: Callable[[str, bytes, str | None], InvocationResult],
         on_change: Callable[[Execution], object],
     ) -> None:
         """Compose it.
@@ -230,7 +230,7 @@ class _Store(InMemoryExecutionStore):
 class _Invoker:
     """Runs a handler through the function's queue, like every other invocation."""
 
-    def __init__(self, invoke: Callable[[str, bytes, str | None], Result]) -> None:
+    def __init__(self, invoke: Callable[[str, bytes, str | None], InvocationResult]) -> None:
         self._invoke = invoke
 
     def create_invocation_input(self, execution: Execution) -> DurableExecutionInvocationInput:

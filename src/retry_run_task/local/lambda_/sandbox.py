@@ -28,7 +28,7 @@ START = "START RequestId: "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class InvocationResult:
     """The result of an invocation.
 
     Attributes:
@@ -47,7 +47,7 @@ class Invocation:
 
     arn: str
     payload: bytes
-    done: Callable[[Result], object]
+    done: Callable[[InvocationResult], object]
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     generation: int = 0
     is_begun: bool = False
@@ -61,7 +61,7 @@ class Invocation:
         """End it with an answer."""
         if self.timer is not None:
             self.timer.cancel()
-        self.done(Result(payload=payload, error=error, request_id=self.request_id))
+        self.done(InvocationResult(payload=payload, error=error, request_id=self.request_id))
 
 
 class Sandbox:

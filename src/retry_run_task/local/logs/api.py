@@ -15,7 +15,7 @@ from retry_run_task.local.server import AwsError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retry_run_task.local.logs.service import LogEvent, Logs
+    from retry_run_task.local.logs.service import Logs, StoredEvent
 
 Json = dict[str, Any]
 
@@ -161,7 +161,7 @@ class LogsApi:
             "nextBackwardToken": f"b/{max(0, first - limit)}",
         }
 
-    def _between(self, body: Json, pattern: str) -> list[LogEvent]:
+    def _between(self, body: Json, pattern: str) -> list[StoredEvent]:
         name = body.get("logGroupName") or _text(body, "logGroupIdentifier").rpartition(":log-group:")[2]
         group = self._logs.group(name.removesuffix(":*"))
         start, end = body.get("startTime", 0), body.get("endTime", float("inf"))

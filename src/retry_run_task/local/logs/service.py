@@ -42,7 +42,7 @@ LARGEST_PAYLOAD_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LogEvent:
+class StoredEvent:
     """One log line. `id` orders the events of the whole local AWS; both times are in ms since 1970."""
 
     id: str
@@ -61,7 +61,7 @@ class Subscription:
     matches: Callable[[str], bool]
     function_arn: str
     created: int
-    waiting: dict[str, list[LogEvent]] = field(default_factory=dict)
+    waiting: dict[str, list[StoredEvent]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Group:
     created: int
     streams: dict[str, int] = field(default_factory=dict)
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    events: list[LogEvent] = field(default_factory=list)
+    events: list[StoredEvent] = field(default_factory=list)
 
 
 class Logs:
@@ -140,7 +140,7 @@ class Logs:
             into.streams.setdefault(stream, now_ms)
             for given_ms, message in events:
                 at_ms = now_ms if given_ms is None else given_ms
-                event = LogEvent(
+                event = StoredEvent(
                     id=self._id(at_ms), stream=stream, timestamp=at_ms, ingested=now_ms, message=message
                 )
                 bisect.insort(into.events, event, key=lambda other: (other.timestamp, other.id))
@@ -149,14 +149,14 @@ class Logs:
                         self._gather(into, subscription, event)
             self._changed.notify_all()
 
-    def events(self, group: str, pattern: str = "") -> list[LogEvent]:
+    def events(self, group: str, pattern: str = "") -> list[StoredEvent]:
         """Return the group's events in the order of their timestamps, those that match the pattern."""
         matches = compiled(pattern)
         with self._changed:
             found = list(self._groups[group].events) if group in self._groups else []
         return [event for event in found if matches(event.message)]
 
-    def wait_for(self, group: str, text: str, timeout_s: float = 10.0, *, times: int = 1) -> LogEvent:
+    def wait_for(self, group: str, text: str, timeout_s: float = 10.0, *, times: int = 1) -> StoredEvent:
         """Wait, in real seconds, for so many events that contain a text, and return the last of them.
 
         Raises:
@@ -212,7 +212,7 @@ class Logs:
             if self.group(group).subscriptions.pop(name, None) is None:
                 raise not_found("The specified subscription filter does not exist.")
 
-    def _gather(self, group: Group, subscription: Subscription, event: LogEvent) -> None:
+    def _gather(self, group: Group, subscription: Subscription, event: StoredEvent) -> None:
         waiting = subscription.waiting.setdefault(event.stream, [])
         waiting.append(event)
         if len(waiting) == 1:
@@ -228,7 +228,7 @@ class Logs:
         for _ in range(1 + self.duplicate_deliveries):
             self._send(group, subscription, stream, events)
 
-    def _send(self, group: Group, subscription: Subscription, stream: str, events: list[LogEvent]) -> None:
+    def _send(self, group: Group, subscription: Subscription, stream: str, events: list[StoredEvent]) -> None:
         payload = _payload(
             {
                 "messageType": "DATA_MESSAGE",

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class ExecutionPause:
     """One pause.
 
     Attributes:
@@ -40,18 +40,18 @@ class Hold:
     resume_token: str | None = None
 
 
-class Holds:
+class Pauses:
     """The pauses of every execution, oldest first."""
 
     def __init__(self, now: Callable[[], datetime], repeatable_for: timedelta) -> None:
         """Take what time it is, and for how long a request with the same token is the same request."""
         self._now, self._repeatable_for = now, repeatable_for
-        self._holds: dict[str, list[Hold]] = {}
+        self._pauses: dict[str, list[ExecutionPause]] = {}
 
-    def last(self, arn: str) -> Hold | None:
+    def last(self, arn: str) -> ExecutionPause | None:
         """Return the last pause of an execution, whether it lasts or not."""
-        holds = self._holds.get(arn)
-        return holds[-1] if holds else None
+        pauses = self._pauses.get(arn)
+        return pauses[-1] if pauses else None
 
     def is_held(self, arn: str) -> bool:
         """Tell whether a pause was asked for and has not ended."""
@@ -70,8 +70,8 @@ class Holds:
 
     def begin(self, arn: str, asked: Mapping[str, Any]) -> None:
         """Remember that a pause was asked for."""
-        self._holds.setdefault(arn, []).append(
-            Hold(
+        self._pauses.setdefault(arn, []).append(
+            ExecutionPause(
                 asked=self._now(),
                 reason=asked.get("Reason"),
                 is_timeout_paused=asked.get("ExecutionTimeoutPaused", True),
@@ -81,12 +81,12 @@ class Holds:
 
     def settle(self, arn: str) -> None:
         """Remember that no handler runs any more."""
-        self._holds[arn][-1] = replace(self._holds[arn][-1], paused=self._now())
+        self._pauses[arn][-1] = replace(self._pauses[arn][-1], paused=self._now())
 
     def end(self, arn: str, asked: Mapping[str, Any]) -> None:
         """Remember that the execution goes on."""
-        self._holds[arn][-1] = replace(
-            self._holds[arn][-1],
+        self._pauses[arn][-1] = replace(
+            self._pauses[arn][-1],
             resumed=self._now(),
             resume_reason=asked.get("Reason"),
             resume_token=asked.get("ClientToken"),
@@ -109,27 +109,27 @@ class Holds:
         https://docs.aws.amazon.com/lambda/latest/api/API_ExecutionPausedDetails.html
         """
         found: list[Json] = []
-        for hold in self._holds.get(arn, ()):
-            if hold.paused is not None:
+        for pause in self._pauses.get(arn, ()):
+            if pause.paused is not None:
                 found.append(
                     {
                         "EventType": "ExecutionPaused",
-                        "EventTimestamp": hold.paused.timestamp(),
+                        "EventTimestamp": pause.paused.timestamp(),
                         "ExecutionPausedDetails": {
-                            "PauseRequestTimestamp": hold.asked.timestamp(),
-                            "ExecutionTimeoutPaused": hold.is_timeout_paused,
-                            **_reason(hold.reason, has_data=has_data),
+                            "PauseRequestTimestamp": pause.asked.timestamp(),
+                            "ExecutionTimeoutPaused": pause.is_timeout_paused,
+                            **_reason(pause.reason, has_data=has_data),
                         },
                     }
                 )
-            if hold.resumed is not None:
+            if pause.resumed is not None:
                 found.append(
                     {
                         "EventType": "ExecutionResumed",
-                        "EventTimestamp": hold.resumed.timestamp(),
+                        "EventTimestamp": pause.resumed.timestamp(),
                         "ExecutionResumedDetails": {
-                            "ResumeRequestTimestamp": hold.resumed.timestamp(),
-                            **_reason(hold.resume_reason, has_data=has_data),
+                            "ResumeRequestTimestamp": pause.resumed.timestamp(),
+                            **_reason(pause.resume_reason, has_data=has_data),
                         },
                     }
                 )

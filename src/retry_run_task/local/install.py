@@ -45,7 +45,7 @@ _RECOVER = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class LocalInstallation:
     """The created resources.
 
     Attributes:
@@ -68,7 +68,7 @@ def install(
     settings: Mapping[str, str] | None = None,
     subscribe: bool = True,
     python_path: Iterable[str | Path] | None = None,
-) -> Installation:
+) -> LocalInstallation:
     """Create the two functions, the topic, the subscription filter and the rule.
 
     Args:
@@ -79,7 +79,7 @@ def install(
         subscribe: Whether to connect the log group and the event bus to intake.
         python_path: Where the functions' modules are, such as the unpacked zip; None for this package's path.
     """
-    made = Installation(
+    made = LocalInstallation(
         stack=stack,
         intake=f"{stack}-intake",
         recover=f"{stack}-recover",
@@ -113,7 +113,7 @@ def install(
 
 def install_audit(
     aws: LocalAws,
-    made: Installation,
+    made: LocalInstallation,
     *,
     settings: Mapping[str, str] | None = None,
     python_path: Iterable[str | Path] | None = None,
@@ -130,7 +130,7 @@ def install_audit(
     return created.name
 
 
-def connect(aws: LocalAws, made: Installation) -> None:
+def connect(aws: LocalAws, made: LocalInstallation) -> None:
     """Connect the log group and the event bus to intake."""
     intake, _ = aws.functions.get(made.intake)
     aws.logs.put_subscription_filter(aws.trail.log_group, FILTER_NAME, FILTER_PATTERN, intake.arn)

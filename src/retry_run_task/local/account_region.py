@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retry_run_task.local.clock import Clock, Timer
 
 
-class Place:
+class AccountRegion:
     """ECS, rules and schedules of one account in one Region.
 
     Attributes:
