@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
     from retry_run_task.launch.schedule import Schedule
-    from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.launch.values import FailedLaunch, JsonObject
 
 T = TypeVar("T")
 
@@ -119,7 +119,7 @@ def _rules(launch: FailedLaunch, events: EventBridgeClient) -> Candidates:
     """
     found: list[Schedule] = []
     unread: list[str] = []
-    others = _read(lambda: [bus["Name"] for bus in _pages(events, "list_event_buses", "EventBuses")])
+    others = _read(lambda: [bus["Name"] for bus in _items(events, "list_event_buses", "EventBuses")])
     if isinstance(others, Failure):
         unread.append(f"the event buses cannot be listed ({sentence(others)})")
         others = []
@@ -151,11 +151,11 @@ def _rules_on(bus: str, launch: FailedLaunch, events: EventBridgeClient) -> list
     found: list[Schedule] = []
     prefix = _prefix(launch)
     call = {"TargetArn": cluster_arn(launch), "EventBusName": bus}
-    for name in _pages(events, "list_rule_names_by_target", "RuleNames", **call):
+    for name in _items(events, "list_rule_names_by_target", "RuleNames", **call):
         if name.startswith(prefix):
             try:
                 rule = events.describe_rule(Name=name, EventBusName=bus)
-                targets = [*_pages(events, "list_targets_by_rule", "Targets", Rule=name, EventBusName=bus)]
+                targets = [*_items(events, "list_targets_by_rule", "Targets", Rule=name, EventBusName=bus)]
             except events.exceptions.ResourceNotFoundException:
                 continue  # it was deleted after it was listed
             found += [wire.of_rule(rule, target) for target in targets if wire.is_ecs(target)]
@@ -183,19 +183,34 @@ def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> t
     return tuple(schedules)
 
 
-def _pages(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[Any]:
-    """Yield the items of a listing; EventBridge does not have paginators for all of them.
+def pages(client: Any, method: str, **call: Any) -> Iterator[JsonObject]:
+    """Yield every page of a listing, also of one for which botocore has no paginator, such as the event buses'.
+
+    Args:
+        client: Of botocore.
+        method: Its method, such as ``list_event_buses``.
+        call: The parameters, as AWS spells them.
+    """
+    if client.can_paginate(method):
+        yield from client.get_paginator(method).paginate(**call)
+        return
+    token: dict[str, str] = {}
+    while True:
+        page = getattr(client, method)(**call, **token)
+        yield page
+        if not page.get("NextToken"):
+            return
+        token = {"NextToken": page["NextToken"]}
+
+
+def _items(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[Any]:
+    """Yield the items of a listing.
 
     Raises:
         KeyError: An answer without a list, even an empty one: it was cut off.
     """
-    token: str | None = None
-    while True:
-        page = getattr(events, operation)(**call, **({"NextToken": token} if token else {}))
+    for page in pages(events, operation, **call):
         yield from page[member]
-        token = page.get("NextToken")
-        if not token:
-            return
 
 
 def cluster_arn(launch: FailedLaunch) -> str:

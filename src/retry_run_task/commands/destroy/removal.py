@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 from retry_run_task.commands.deploy import artifact, template
 from retry_run_task.commands.deploy.plan import s3_client
 from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.commands.shared.view import OPEN
 from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
@@ -93,27 +94,20 @@ class Removal:
             DeployError: AWS does not say.
         """
         doing = "list the recoveries that are under way"
-        found: list[Recovery] = []
         # The type of the statuses is older than the pausing of executions.
-        asked: Any = {
-            "FunctionName": f"{self.stack.name}-recover",
-            "Statuses": ["RUNNING", "PAUSING", "PAUSED"],
-        }
+        asked: Any = {"FunctionName": f"{self.stack.name}-recover", "Statuses": list(OPEN)}
+        pages = self._functions.get_paginator("list_durable_executions_by_function").paginate(**asked)
         with calling(doing):
-            while True:
-                try:
-                    page = self._functions.list_durable_executions_by_function(**asked)
-                except ClientError as error:
-                    if code_of(error) in _GONE:
-                        return []
-                    raise refused(error, doing) from None
-                found += [
+            try:
+                return [
                     Recovery(name=one["DurableExecutionName"], arn=one["DurableExecutionArn"])
+                    for page in pages
                     for one in page.get("DurableExecutions", ())
                 ]
-                asked["Marker"] = page.get("NextMarker")
-                if not asked["Marker"]:
-                    return found
+            except ClientError as error:
+                if code_of(error) in _GONE:
+                    return []
+                raise refused(error, doing) from None
 
     def stop(self, recovery: Recovery) -> None:
         """Stop a recovery; it is well if it has ended meanwhile.

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retry_run_task.commands.shared.faults import calling, code_of, refused
-from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.pace import pace_calls, paced
 from retry_run_task.commands.shared.view import OPEN, Execution
 from retry_run_task.commands.status import history
 from retry_run_task.errors import ConfigError
@@ -24,15 +24,21 @@ if TYPE_CHECKING:
     import boto3
 
     from retry_run_task.commands.shared.view import RecoveryView
-    from retry_run_task.launch.values import JsonObject
 
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 6})
 _GONE = frozenset({"ResourceNotFoundException"})
 
 # ListDurableExecutionsByFunction and GetDurableExecutionHistory: 15 a second each, GetDurableExecution: 30. The console
-# and other users' commands need a part of that.
+# and other users' commands need a part of that. The limit of pausing is not documented; that of reading is used.
 _READS_PER_S = 10
-# StopDurableExecution: 300 a second. The limit of pausing is not documented; that of reading is used.
+_READS = (
+    "ListDurableExecutionsByFunction",
+    "GetDurableExecutionHistory",
+    "GetDurableExecution",
+    "PauseDurableExecution",
+    "ResumeDurableExecution",
+)
+# StopDurableExecution: 300 a second.
 _STOPS_PER_S = 100
 
 _MOST_A_PAGE = 1000
@@ -47,7 +53,8 @@ class Executions:
         self.function = f"{stack}-recover"
         # The type of the client is older than the pausing of executions.
         self._client: Any = session.client("lambda", region_name=region, config=_CONFIG)
-        self._reads, self._stops = paced(_READS_PER_S), paced(_STOPS_PER_S)
+        pace_calls(self._client, paced(_READS_PER_S), *_READS)
+        pace_calls(self._client, paced(_STOPS_PER_S), "StopDurableExecution")
         self._over: dict[str, RecoveryView] = {}
 
     def open(self) -> list[Execution]:
@@ -79,27 +86,20 @@ class Executions:
 
     def _list(self, **asked: Any) -> list[Execution]:
         doing = f"list the recoveries of {self.stack} in {self.region}"
-        found: list[Execution] = []
-        marker: JsonObject = {}
+        pages = self._client.get_paginator("list_durable_executions_by_function").paginate(
+            FunctionName=self.function, MaxItems=_MOST_A_PAGE, **asked
+        )
         with calling(doing):
-            while True:
-                self._reads.wait()
-                try:
-                    page = self._client.list_durable_executions_by_function(
-                        FunctionName=self.function, MaxItems=_MOST_A_PAGE, **asked, **marker
-                    )
-                except ClientError as error:
-                    if code_of(error) in _GONE:
-                        raise ConfigError(
-                            f"There is no installation {self.stack} in {self.region}: "
-                            f"Lambda has no function {self.function}.",
-                            hint="Name another with --stack or --region, or install it with: retry-run-task deploy.",
-                        ) from None
-                    raise refused(error, doing) from None
-                found += [_execution(one) for one in page.get("DurableExecutions", ())]
-                if not page.get("NextMarker"):
-                    return found
-                marker = {"Marker": page["NextMarker"]}
+            try:
+                return [_execution(one) for page in pages for one in page.get("DurableExecutions", ())]
+            except ClientError as error:
+                if code_of(error) in _GONE:
+                    raise ConfigError(
+                        f"There is no installation {self.stack} in {self.region}: "
+                        f"Lambda has no function {self.function}.",
+                        hint="Name another with --stack or --region, or install it with: retry-run-task deploy.",
+                    ) from None
+                raise refused(error, doing) from None
 
     def look(self, execution: Execution) -> RecoveryView | None:
         """Return the view of a recovery; None if Lambda has forgotten it meanwhile.
@@ -112,26 +112,16 @@ class Executions:
         if execution.arn in self._over:
             return self._over[execution.arn]
         doing = f"read the history of the recovery {execution.name}"
-        events: list[Any] = []
-        marker: JsonObject = {}
+        pages = self._client.get_paginator("get_durable_execution_history").paginate(
+            DurableExecutionArn=execution.arn, IncludeExecutionData=True, MaxItems=_MOST_A_PAGE
+        )
         with calling(doing):
-            while True:
-                self._reads.wait()
-                try:
-                    page = self._client.get_durable_execution_history(
-                        DurableExecutionArn=execution.arn,
-                        IncludeExecutionData=True,
-                        MaxItems=_MOST_A_PAGE,
-                        **marker,
-                    )
-                except ClientError as error:
-                    if code_of(error) in _GONE:
-                        return None
-                    raise refused(error, doing) from None
-                events += page["Events"]
-                if not page.get("NextMarker"):
-                    break
-                marker = {"Marker": page["NextMarker"]}
+            try:
+                events = [event for page in pages for event in page["Events"]]
+            except ClientError as error:
+                if code_of(error) in _GONE:
+                    return None
+                raise refused(error, doing) from None
         view = history.read(execution, events)
         if view.state.is_over:
             self._over[execution.arn] = view
@@ -159,7 +149,6 @@ class Executions:
         Raises:
             DeployError: AWS did not do it.
         """
-        self._stops.wait()
         error: Any = {"ErrorType": "StoppedByOperator", "ErrorMessage": reason}
         return self._act(
             execution,
@@ -173,7 +162,6 @@ class Executions:
         Raises:
             DeployError: AWS did not do it.
         """
-        self._reads.wait()
         return self._act(
             execution,
             "pause",
@@ -186,7 +174,6 @@ class Executions:
         Raises:
             DeployError: AWS did not do it.
         """
-        self._reads.wait()
         return self._act(
             execution,
             "resume",
@@ -209,7 +196,6 @@ class Executions:
         return _DONE[action]
 
     def _status(self, execution: Execution) -> str:
-        self._reads.wait()
         try:
             found = self._client.get_durable_execution(
                 DurableExecutionArn=execution.arn, IncludeExecutionData=False

@@ -6,12 +6,12 @@ last 90 days. https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
 from retry_run_task.commands.shared.faults import calling
-from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.pace import pace_calls, paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,22 +43,17 @@ def run_task_records(
         DeployError: CloudTrail did not answer.
     """
     client: CloudTrailClient = session.client("cloudtrail", region_name=region, config=_CONFIG)
-    pace = pace or paced(CALLS_PER_S)
-    asked: dict[str, Any] = {
-        "LookupAttributes": [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}],
-        "StartTime": since,
-        "EndTime": until,
-    }
+    pace_calls(client, pace or paced(CALLS_PER_S), "LookupEvents")
+    pages = client.get_paginator("lookup_events").paginate(
+        LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "RunTask"}],
+        StartTime=since,
+        EndTime=until,
+    )
     seen = 0
-    while True:
-        pace.wait()
-        with calling(f"look up calls in CloudTrail in {region}"):
-            page = client.lookup_events(**asked)
-        for event in page["Events"]:
-            seen += 1
-            yield event.get("CloudTrailEvent") or ""
-        last = page["Events"][-1].get("EventTime") if page["Events"] else None
-        tell(f"calls in CloudTrail: {seen}" + (f", back to {last:%Y-%m-%d %H:%M}" if last else ""))
-        if not page.get("NextToken"):
-            return
-        asked["NextToken"] = page["NextToken"]
+    with calling(f"look up calls in CloudTrail in {region}"):
+        for page in pages:
+            for event in page["Events"]:
+                seen += 1
+                yield event.get("CloudTrailEvent") or ""
+            last = page["Events"][-1].get("EventTime") if page["Events"] else None
+            tell(f"calls in CloudTrail: {seen}" + (f", back to {last:%Y-%m-%d %H:%M}" if last else ""))

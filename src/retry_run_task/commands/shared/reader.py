@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from retry_run_task.aws.schedules import pages
 from retry_run_task.commands.shared.faults import code_of, message_of
 from retry_run_task.commands.shared.inventory import Unknown
 
@@ -72,18 +73,7 @@ class Reader:
 
     def _pages(self, action: str, call: JsonObject) -> Iterator[JsonObject]:
         service, method = _names(action)
-        client = self._client(service, self.region)
-        if client.can_paginate(method):
-            yield from client.get_paginator(method).paginate(**call)
-            return
-        # EventBridge's buses have no paginator.
-        token: str | None = None
-        while True:
-            page = getattr(client, method)(**call, **({"NextToken": token} if token else {}))
-            yield page
-            token = page.get("NextToken")
-            if not token:
-                return
+        return pages(self._client(service, self.region), method, **call)
 
     def _method(self, action: str, region: str) -> Any:
         service, method = _names(action)

@@ -151,16 +151,15 @@ class Stack:
                 **more,
             )
             arn, stack_id = made["Id"], made["StackId"]
+            describe = self._client.get_paginator("describe_change_set")
             while True:
-                described = self._client.describe_change_set(ChangeSetName=arn)
+                pages = [*describe.paginate(ChangeSetName=arn)]
+                described = pages[0]
                 if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
                     break
                 self._pause()
             reason = described.get("StatusReason", "")
-            changes = [*described.get("Changes", ())]
-            while token := described.get("NextToken"):
-                described = self._client.describe_change_set(ChangeSetName=arn, NextToken=token)
-                changes += described.get("Changes", ())
+            changes = [change for page in pages for change in page.get("Changes", ())]
         if described["Status"] == "FAILED":
             has_changes = not any(words in reason for words in _WHAT_DID_NOT_CHANGE)
             # Before the change set is removed, and the reasons with it.
