@@ -24,8 +24,8 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 	$(BIN)/lint-imports --no-logo
 
 unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed .venv-site/.installed ## run the tests against the installed wheel and the built zip
-	@# Twice as many workers as cores: many tests wait for other processes.
-	$(BIN)/pytest -q -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
+	@# Twice as many workers as cores, since many tests wait for other processes; who has none left takes another's.
+	$(BIN)/pytest -q --dist worksteal -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 soak: $(VENV)/.developed ## play simulated stories with fresh numbers for TIME seconds; SEASON=n plays those of one again
 	$(BIN)/python tools/soak.py $(if $(SEASON),--season $(SEASON),--time $(or $(TIME),60))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import signal
 import socket
 from typing import Any
 
+import botocore.session
 import pytest
 from hypothesis import Phase, settings
 
@@ -15,6 +17,19 @@ settings.load_profile("unhurried")
 
 # For ``make mutants``: what breaks there is meant to, and nobody reads how small it can get.
 settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), database=None, derandomize=True)
+
+# Each of a thousand commands makes a session and a dozen clients. What they read of botocore's files is read once.
+_loader = functools.cache(botocore.session.create_loader)
+
+
+def _shared_loader(search_path: str | None = None) -> Any:
+    loader = _loader(search_path)
+    # Every session of boto3 adds its folder.
+    loader.search_paths[:] = dict.fromkeys(loader.search_paths)
+    return loader
+
+
+botocore.session.create_loader = _shared_loader
 
 # A shell that starts something in the background lets it ignore Ctrl-C, and so would every command that is tried here.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -242,6 +242,7 @@ def test_what_holds_no_values_is_shown_as_it_is() -> None:
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda x: st.lists(x) | st.dictionaries(st.text(), x),
+    max_leaves=8,
 )
 
 

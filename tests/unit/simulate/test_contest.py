@@ -26,7 +26,7 @@ PEERS_BY_NAME = {peer.name: peer for peer in PEERS}
 OURS = Ours(name="ours", policy=DEFAULT)
 LOGS = Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS)
 EVERYBODY: tuple[Contestant, ...] = (OURS, LOGS, *map(Theirs, PEERS), Oracle())
-LAUNCHES = 10
+LAUNCHES = 5
 SETTINGS = Settings(schedules=LAUNCHES, seed=11)
 EACH = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
