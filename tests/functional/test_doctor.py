@@ -357,7 +357,7 @@ def role_not_passed(aws: Canned) -> None:
         (group_is_gone, "log group", "aws-cloudtrail-logs, which is not there."),
         (cheap_log_class, "log group", "is of the class INFREQUENT_ACCESS"),
         (no_such_definition, "task definitions", "which rollup, export starts."),
-        (hidden_for_good, "hidden values", "rollup (its environment uses <aws.events.event.detail.x>"),
+        (hidden_for_good, "hidden values", "rollup (its environment uses $.detail.x of the event"),
         (rolled_back, "stack", "retry-run-task is not whole (ROLLBACK_COMPLETE)."),
         (half_deleted, "durable functions", "The stack's recover function is gone"),
         (nobody_confirmed, "alarms", "its subscription is not confirmed"),
@@ -366,10 +366,10 @@ def role_not_passed(aws: Canned) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_is_wrong_is_ng_with_what_to_do(aws: Canned, look: Any, spoil: Any, name: str, why: str) -> None:
-    """One thing is wrong, so one check says NG."""
+def test_what_is_wrong_is_fail_with_what_to_do(aws: Canned, look: Any, spoil: Any, name: str, why: str) -> None:
+    """One thing is wrong, so one check says FAIL."""
     spoil(aws)
-    wrong = [check for check in look() if check.status is Status.NG]
+    wrong = [check for check in look() if check.status is Status.FAIL]
     assert [check.name for check in wrong] == [name]
     assert why in wrong[0].why
     assert wrong[0].next
@@ -407,7 +407,7 @@ def test_a_missing_permission_is_a_skip_with_the_action_named(aws: Canned, look:
     found = look()
     said = [check.why for check in named(READS[action], found) if check.status is Status.SKIP]
     assert said == [f"You have no permission for {action}."]
-    assert not [check for check in found if check.status is Status.NG]
+    assert not [check for check in found if check.status is Status.FAIL]
 
 
 def test_without_any_permission_everything_is_a_skip(aws: Canned, look: Any) -> None:

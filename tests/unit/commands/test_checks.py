@@ -1,4 +1,4 @@
-"""From an inventory to OK, NG and SKIP: each row spoils one thing of an account where all is in order."""
+"""From an inventory to OK, FAIL and SKIP: each row spoils one thing of an account where all is in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from retry_run_task.commands.doctor.checks import examine
 from retry_run_task.commands.shared.inventory import Concurrency, Filter, Inventory, Launchers, Missing, Topic
 from support import inventories as world
 
-OK, NG, SKIP = Status.OK, Status.NG, Status.SKIP
+OK, FAIL, SKIP = Status.OK, Status.FAIL, Status.SKIP
 
 
 def said(inventory: Inventory, name: str) -> list[Check]:
@@ -23,11 +23,11 @@ def said(inventory: Inventory, name: str) -> list[Check]:
     "inventory", [world.NOT_INSTALLED, world.INSTALLED], ids=["not installed", "installed"]
 )
 def test_where_all_is_in_order_nothing_is_ng(inventory: Inventory) -> None:
-    assert [check for check in examine(inventory) if check.status is NG] == []
+    assert [check for check in examine(inventory) if check.status is FAIL] == []
 
 
 def test_an_empty_account_lacks_only_its_trail() -> None:
-    assert [check.name for check in examine(world.EMPTY) if check.status is NG] == ["trail"]
+    assert [check.name for check in examine(world.EMPTY) if check.status is FAIL] == ["trail"]
 
 
 @pytest.mark.parametrize("accounts", [{}, {"MemberAccounts": ""}])
@@ -36,7 +36,7 @@ def test_without_other_accounts_nothing_is_said_of_them(accounts: dict[str, str]
 
 
 def test_every_check_that_is_ng_says_what_to_do() -> None:
-    checks = [check for inventory, *_ in ROWS for check in examine(inventory) if check.status is NG]
+    checks = [check for inventory, *_ in ROWS for check in examine(inventory) if check.status is FAIL]
     assert len(checks) > 15
     assert [check for check in checks if not check.next] == []
 
@@ -61,9 +61,9 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         OK,
         "main (of the organisation, of all",
     ),
-    (world.with_trail(is_logging=False), "trail", NG, "The trail main is switched off."),
-    (world.with_trail(records_run_task=False), "trail", NG, "leaves out management events that write"),
-    (world.with_trail(is_logging=False, records_run_task=False), "trail", NG, "switched off"),
+    (world.with_trail(is_logging=False), "trail", FAIL, "The trail main is switched off."),
+    (world.with_trail(records_run_task=False), "trail", FAIL, "leaves out management events that write"),
+    (world.with_trail(is_logging=False, records_run_task=False), "trail", FAIL, "switched off"),
     (world.with_trail(is_logging=world.DENIED), "trail", SKIP, "You have no permission for some:Action."),
     (
         world.with_trail(records_run_task=world.BROKEN),
@@ -71,11 +71,11 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         SKIP,
         "some:Action failed: InternalFailure: try later.",
     ),
-    (world.with_trail(is_logging=world.DENIED, records_run_task=False), "trail", NG, "leaves out"),
+    (world.with_trail(is_logging=world.DENIED, records_run_task=False), "trail", FAIL, "leaves out"),
     (
         replace(world.NOT_INSTALLED, trails=()),
         "trail",
-        NG,
+        FAIL,
         "There is no trail that records calls in ap-northeast-1",
     ),
     (replace(world.NOT_INSTALLED, trails=world.DENIED), "trail", SKIP, "no permission for some:Action"),
@@ -98,14 +98,14 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     ),
     (replace(world.NOT_INSTALLED, trails=world.DENIED), "log group", SKIP, "not known which trails"),
     (replace(world.NOT_INSTALLED, trails=()), "log group", SKIP, "There is no trail"),
-    (world.with_group(exists=False), "log group", NG, "names the log group trail, which is not there"),
-    (world.with_group(log_class="INFREQUENT_ACCESS"), "log group", NG, "takes no subscription filters"),
-    (world.with_group(log_class="DELIVERY"), "log group", NG, "takes no subscription filters"),
+    (world.with_group(exists=False), "log group", FAIL, "names the log group trail, which is not there"),
+    (world.with_group(log_class="INFREQUENT_ACCESS"), "log group", FAIL, "takes no subscription filters"),
+    (world.with_group(log_class="DELIVERY"), "log group", FAIL, "takes no subscription filters"),
     (world.with_group(log_class=world.DENIED), "log group", SKIP, "no permission"),
     (
         world.with_trail(delivery_error="AccessDenied"),
         "log group",
-        NG,
+        FAIL,
         "the last time it tried: AccessDenied.",
     ),
     # The filters on it.
@@ -114,7 +114,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (
         world.with_group(filters=(world.THEIRS, replace(world.THEIRS, name="search"))),
         "filter slot",
-        NG,
+        FAIL,
         "Both filters that trail may have are taken: security (to arn:aws:kinesis",
     ),
     (
@@ -129,7 +129,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
             filters=(replace(world.OURS, destination_arn=f"{world.INTAKE_ARN}-2"), world.THEIRS)
         ),
         "filter slot",
-        NG,
+        FAIL,
         "Both filters",
     ),
     (world.with_group(filters=world.DENIED), "filter slot", SKIP, "no permission"),
@@ -137,7 +137,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (
         replace(world.INSTALLED, log_groups={world.GROUP_ARN: world.GROUP}),
         "filter slot",
-        NG,
+        FAIL,
         "The stack's filter RunTaskFailureFilter is not on trail any more.",
     ),
     # The rules and schedules.
@@ -152,12 +152,12 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     ),
     (world.NOT_INSTALLED, "hidden values", OK, "variables of export; all can be read back."),
     (world.with_launcher(may_hide=False), "hidden values", OK, "None of them"),
-    (world.with_launcher(unreadable="it is gone"), "hidden values", NG, "read back: export (it is gone)."),
+    (world.with_launcher(unreadable="it is gone"), "hidden values", FAIL, "read back: export (it is gone)."),
     (world.NOT_INSTALLED, "task definitions", OK, "1, are there and active."),
     (
         replace(world.NOT_INSTALLED, task_definitions={"nightly": Missing(why="ClientException: Unable")}),
         "task definitions",
-        NG,
+        FAIL,
         "There is no task definition nightly, which export starts.",
     ),
     (
@@ -165,7 +165,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
             world.NOT_INSTALLED, task_definitions={"nightly": replace(world.DEFINITION, is_active=False)}
         ),
         "task definitions",
-        NG,
+        FAIL,
         "is inactive",
     ),
     (
@@ -182,7 +182,12 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     ),
     (world.NOT_INSTALLED, "roles", OK, "recover has to pass role/execution, role/task."),
     (world.with_launcher(pass_role_arns=("role/x",)), "roles", OK, "role/execution, role/task, role/x."),
-    (world.with_launcher(volume_role_arns=("role/v",)), "roles", NG, "export passes a role for EBS volumes"),
+    (
+        world.with_launcher(volume_role_arns=("role/v",)),
+        "roles",
+        FAIL,
+        "export passes a role for EBS volumes",
+    ),
     (replace(world.NOT_INSTALLED, task_definitions={"nightly": world.DENIED}), "roles", SKIP, "not known"),
     (
         replace(
@@ -198,13 +203,13 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     # The installation.
     (world.NOT_INSTALLED, "durable functions", SKIP, "no call that only asks"),
     (world.INSTALLED, "durable functions", OK, "this Region has them"),
-    (world.with_stack(is_durable=False), "durable functions", NG, "gone, or is not durable"),
+    (world.with_stack(is_durable=False), "durable functions", FAIL, "gone, or is not durable"),
     (world.with_stack(is_durable=world.DENIED), "durable functions", SKIP, "no permission"),
     (world.NOT_INSTALLED, "stack", SKIP, "retry-run-task is not installed here."),
     (replace(world.NOT_INSTALLED, stack_name="second"), "stack", SKIP, "second is not installed here."),
     (replace(world.NOT_INSTALLED, stack=world.DENIED), "stack", SKIP, "no permission"),
     (world.with_stack(outputs={"Version": "0.0.9"}), "stack", OK, "version 0.0.9, and this is"),
-    (world.with_stack(is_ours=False), "stack", NG, "and it is not ours"),
+    (world.with_stack(is_ours=False), "stack", FAIL, "and it is not ours"),
     (world.with_stack(status="UPDATE_COMPLETE"), "stack", OK, "is installed, version"),
     (world.with_stack(status="UPDATE_ROLLBACK_COMPLETE"), "stack", OK, "its last update was undone"),
     (world.with_stack(status="REVIEW_IN_PROGRESS"), "stack", SKIP, "is not installed"),
@@ -212,19 +217,19 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (
         world.with_stack(status="ROLLBACK_COMPLETE", reason="Creation failed."),
         "stack",
-        NG,
+        FAIL,
         "COMPLETE): Creation failed.",
     ),
-    (world.with_stack(status="ROLLBACK_FAILED"), "stack", NG, "not whole"),
-    (world.with_stack(status="CREATE_FAILED"), "stack", NG, "not whole"),
-    (world.with_stack(status="DELETE_FAILED"), "stack", NG, "not whole (DELETE_FAILED)"),
-    (world.with_stack(status="UPDATE_ROLLBACK_FAILED"), "stack", NG, "stuck in a change"),
+    (world.with_stack(status="ROLLBACK_FAILED"), "stack", FAIL, "not whole"),
+    (world.with_stack(status="CREATE_FAILED"), "stack", FAIL, "not whole"),
+    (world.with_stack(status="DELETE_FAILED"), "stack", FAIL, "not whole (DELETE_FAILED)"),
+    (world.with_stack(status="UPDATE_ROLLBACK_FAILED"), "stack", FAIL, "stuck in a change"),
     # What it looks after.
     (world.INSTALLED, "scope", OK, "every rule and schedule"),
     (
         world.with_stack(parameters={"TaskDefinitions": "night*", "Clusters": "b?tch"}),
         "scope",
-        NG,
+        FAIL,
         "may not pass role/task",
     ),
     (
@@ -244,24 +249,29 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (world.NOT_INSTALLED, "alarms", SKIP, "no installation"),
     (world.INSTALLED, "alarms", OK, "Somebody is subscribed to retry-run-task."),
     (replace(world.INSTALLED, alarms=world.DENIED), "alarms", SKIP, "no permission"),
-    (replace(world.INSTALLED, alarms=(replace(world.ALARM, exists=False),)), "alarms", NG, "gave-up is gone"),
-    (replace(world.INSTALLED, alarms=(replace(world.ALARM, topic_arns=()),)), "alarms", NG, "tells nobody"),
+    (
+        replace(world.INSTALLED, alarms=(replace(world.ALARM, exists=False),)),
+        "alarms",
+        FAIL,
+        "gave-up is gone",
+    ),
+    (replace(world.INSTALLED, alarms=(replace(world.ALARM, topic_arns=()),)), "alarms", FAIL, "tells nobody"),
     (
         replace(world.INSTALLED, alarms=(replace(world.ALARM, has_actions=False),)),
         "alarms",
-        NG,
+        FAIL,
         "tells nobody",
     ),
     (
         replace(world.INSTALLED, topics={world.TOPIC_ARN: Topic(arn=world.TOPIC_ARN)}),
         "alarms",
-        NG,
+        FAIL,
         "Nobody is subscribed to retry-run-task",
     ),
     (
         replace(world.INSTALLED, topics={world.TOPIC_ARN: Topic(arn=world.TOPIC_ARN, pending=1)}),
         "alarms",
-        NG,
+        FAIL,
         "its subscription is not confirmed",
     ),
     (
@@ -303,7 +313,7 @@ def test_a_check_says(inventory: Inventory, name: str, status: Status, why: str)
 )
 def test_what_is_switched_off_does_no_harm(changes: dict[str, Any]) -> None:
     inventory = replace(disabled(**changes), task_definitions={"gone": Missing(why="ClientException")})
-    assert [check for check in examine(inventory) if check.status is NG] == []
+    assert [check for check in examine(inventory) if check.status is FAIL] == []
 
 
 def test_the_best_of_several_log_groups_is_spoken_of() -> None:

@@ -228,7 +228,7 @@ def test_doctor_does_not_say_ok_where_deploy_refuses() -> None:
     there: Any = all_of(of)
     there.families = [*there.families, *BETWEEN]
     check = check_sizes(of, there, TEXT)
-    assert check.status == "NG"
+    assert check.status == "FAIL"
     assert check.why.startswith("deploy refuses: In TaskDefinitions, shop-")
     assert "--allow-patterns" in check.next
 

@@ -14,7 +14,7 @@ class Status(StrEnum):
     """How a check ended."""
 
     OK = "OK"
-    NG = "NG"
+    FAIL = "FAIL"
     """Something is wrong, and recoveries will fail or not begin because of it."""
     SKIP = "SKIP"
     """It could not be found out, or it does not apply."""
@@ -44,7 +44,7 @@ def ok(name: str, why: str, next_: str = "") -> Check:
 
 def ng(name: str, why: str, next_: str) -> Check:
     """Return a check that found something wrong."""
-    return Check(name=name, status=Status.NG, why=why, next=next_)
+    return Check(name=name, status=Status.FAIL, why=why, next=next_)
 
 
 def skip(name: str, why: str, next_: str = "") -> Check:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Inventory, Launcher
     from retry_run_task.launch.values import JsonObject
 
-_STYLES = {"OK": "green", "NG": "red", "SKIP": "yellow"}
+_STYLES = {"OK": "green", "FAIL": "red", "SKIP": "yellow"}
 
 
 @click.command()
@@ -25,8 +25,8 @@ _STYLES = {"OK": "green", "NG": "red", "SKIP": "yellow"}
 def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: bool) -> int:
     """Look at an account: what can be recovered, and what stands in the way.
 
-    Prints OK, NG (something is wrong) or SKIP (it could not be found out) with the reason and what to do next.
-    Nothing is changed; a permission that is missing is a SKIP. Ends with 3 if anything is NG.
+    Prints OK, FAIL (something is wrong) or SKIP (it could not be found out) with the reason and what to do next.
+    Nothing is changed; a permission that is missing is a SKIP. Ends with 3 if anything is FAIL.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
     else:
         for inventory, found in looked:
             _print(inventory, found)
-    is_well = all(check.status != "NG" for _, found in looked for check in found)
+    is_well = all(check.status != "FAIL" for _, found in looked for check in found)
     return 0 if is_well else talk.NO
 
 
