@@ -366,7 +366,9 @@ def role_not_passed(aws: Canned) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_what_is_wrong_is_fail_with_what_to_do(aws: Canned, look: Any, spoil: Any, name: str, why: str) -> None:
+def test_what_is_wrong_is_fail_with_what_to_do(
+    aws: Canned, look: Any, spoil: Any, name: str, why: str
+) -> None:
     """One thing is wrong, so one check says FAIL."""
     spoil(aws)
     wrong = [check for check in look() if check.status is Status.FAIL]

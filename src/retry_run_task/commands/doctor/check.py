@@ -42,7 +42,7 @@ def ok(name: str, why: str, next_: str = "") -> Check:
     return Check(name=name, status=Status.OK, why=why, next=next_)
 
 
-def ng(name: str, why: str, next_: str) -> Check:
+def fail(name: str, why: str, next_: str) -> Check:
     """Return a check that found something wrong."""
     return Check(name=name, status=Status.FAIL, why=why, next=next_)
 

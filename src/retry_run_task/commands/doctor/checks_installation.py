@@ -15,7 +15,7 @@ from retry_run_task.commands.deploy.proposal import (
     propose,
     roles_of,
 )
-from retry_run_task.commands.doctor.check import listed, ng, ok, skip, unread
+from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared.inventory import Stack, Topic, Unknown
 from retry_run_task.launch.names import member_role
 
@@ -58,7 +58,7 @@ def _durable(stack: Stack | Unknown | None) -> Check:
     if isinstance(state, Unknown):
         return unread(DURABLE, state)
     if state is False:
-        return ng(DURABLE, "The stack's recover function is gone, or is not durable.", _again(stack))
+        return fail(DURABLE, "The stack's recover function is gone, or is not durable.", _again(stack))
     return skip(
         DURABLE,
         "AWS has no call that only asks whether a Region has them.",
@@ -80,7 +80,7 @@ def _stack(inventory: Inventory) -> Check:
     if isinstance(stack.is_ours, Unknown):
         return unread(STACK, stack.is_ours)
     if not stack.is_ours:
-        return ng(STACK, f"There is a stack {name}, and it is not ours.", "Name another one with --stack.")
+        return fail(STACK, f"There is a stack {name}, and it is not ours.", "Name another one with --stack.")
     return _unfinished(stack) or _version(stack)
 
 
@@ -90,9 +90,9 @@ def _unfinished(stack: Stack) -> Check | None:
     if stack.status.endswith("_IN_PROGRESS"):
         return skip(STACK, f"{name} is being changed ({stack.status}).", "Look again when it is done.")
     if stack.status in _NOT_WHOLE:
-        return ng(STACK, f"{name} is not whole ({stack.status}){said}.", _again(stack))
+        return fail(STACK, f"{name} is not whole ({stack.status}){said}.", _again(stack))
     if stack.status.endswith("_FAILED"):
-        return ng(
+        return fail(
             STACK,
             f"{name} is stuck in a change ({stack.status}){said}.",
             f"Go back first: aws cloudformation continue-update-rollback --stack-name {name}",
@@ -132,7 +132,7 @@ def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
                 barred.setdefault(role, []).append(one.name)
     if barred:
         names = list(dict.fromkeys(name for names in barred.values() for name in names))
-        yield ng(
+        yield fail(
             SCOPE,
             f"recover may not pass {listed(list(barred))}, which the tasks of {listed(names)} need.",
             "Add them to PassRoleArns with: retry-run-task deploy",
@@ -151,7 +151,7 @@ def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
 
 def _closed(names: tuple[str, ...]) -> Iterator[Check]:
     if names:
-        yield ng(
+        yield fail(
             SCOPE,
             f"recover may not read {listed(list(names))}, so it does not know what CloudTrail hides of their calls, "
             "and when their next runs are due.",
@@ -201,13 +201,13 @@ def _silent(alarms: tuple[Alarm, ...]) -> Iterator[Check]:
     gone = [alarm.name for alarm in alarms if not alarm.exists]
     mute = [a.name for a in alarms if a.exists and not (a.topic_arns and a.has_actions)]
     if gone:
-        yield ng(
+        yield fail(
             ALARMS,
             f"The stack's alarm {listed(gone)} is gone.",
             "Delete the stack and deploy it again; an update does not see what is gone.",
         )
     if mute:
-        yield ng(
+        yield fail(
             ALARMS,
             f"{listed(mute)} tells nobody: it has no topic, or its actions are switched off.",
             f"Switch them on: aws cloudwatch enable-alarm-actions --alarm-names {mute[0]}",
@@ -217,12 +217,12 @@ def _silent(alarms: tuple[Alarm, ...]) -> Iterator[Check]:
 def _nobody_hears(topic: Topic) -> Check:
     name = topic.arn.rsplit(":", 1)[-1]
     if topic.pending:
-        return ng(
+        return fail(
             ALARMS,
             f"Nobody hears {name}: its subscription is not confirmed.",
             "Open the link in the e-mail that AWS sent.",
         )
-    return ng(
+    return fail(
         ALARMS,
         f"Nobody is subscribed to {name}, so nobody is told.",
         f"aws sns subscribe --topic-arn {topic.arn} --protocol email --notification-endpoint YOU",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy.proposal import propose
-from retry_run_task.commands.doctor.check import listed, ng, ok, skip, unread
+from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared.inventory import Missing, TaskDefinition, Unknown
 from retry_run_task.commands.shared.launchers import is_named
 from retry_run_task.commands.shared.reader import error_code
@@ -70,7 +70,7 @@ def _hidden(found: tuple[Launcher, ...]) -> Check:
             f"CloudTrail hides the environment variables of {listed([one.name for one in hiding])}; "
             "all can be read back.",
         )
-    return ng(
+    return fail(
         HIDDEN,
         f"CloudTrail hides a part of what these ask for, and it cannot be read back: {listed(lost)}.",
         "Set these values in the task definition, or as a constant input; until then a person is told of failures.",
@@ -85,13 +85,13 @@ def _task_definitions(launchers: tuple[Launcher, ...], inventory: Inventory) -> 
     for name, definition in found.items():
         match definition:
             case Missing():
-                yield ng(
+                yield fail(
                     TASK_DEFINITIONS,
                     f"There is no task definition {name}, which {listed(users[name])} starts.",
                     "Correct its name, or register it.",
                 )
             case TaskDefinition(is_active=False):
-                yield ng(
+                yield fail(
                     TASK_DEFINITIONS,
                     f"The task definition {name}, which {listed(users[name])} starts, is inactive.",
                     "Name an active revision.",
@@ -113,7 +113,7 @@ def _task_definitions(launchers: tuple[Launcher, ...], inventory: Inventory) -> 
 
 def _roles(launchers: tuple[Launcher, ...], inventory: Inventory) -> Check:
     if volumes := [one.name for one in launchers if one.volume_role_arns]:
-        return ng(
+        return fail(
             ROLES,
             f"{listed(volumes)} passes a role for EBS volumes, which recover may not pass.",
             "Nothing can be done about it yet; a person is told of its failures.",

@@ -8,7 +8,7 @@ from retry_run_task.commands.deploy.choices import choose
 from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.template import carried
-from retry_run_task.commands.doctor.check import ng, ok, skip
+from retry_run_task.commands.doctor.check import fail, ok, skip
 from retry_run_task.commands.shared.inventory import Stack
 from retry_run_task.errors import ConfigError
 
@@ -41,7 +41,7 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
     try:
         fitted = fit(choice, sizer, reader, inventory, may_widen=False)
     except ConfigError as error:
-        return ng(SIZES, f"deploy refuses: {_said(error)}", error.hint)
+        return fail(SIZES, f"deploy refuses: {_said(error)}", error.hint)
     both = zip(fitted.parameters, choice.parameters, strict=True)
     return ok(
         SIZES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy.proposal import MOST_FILTERS, free_slots, may_record, our_filter
-from retry_run_task.commands.doctor.check import listed, ng, ok, skip, unread
+from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def check_ways_in(inventory: Inventory) -> Iterator[Check]:
 
 def _trail(trails: tuple[Trail, ...], region: str) -> Check:
     if not trails:
-        return ng(
+        return fail(
             TRAIL,
             f"There is no trail that records calls in {region}, so nobody learns of failed ones.",
             "Make one with management events: "
@@ -62,13 +62,13 @@ def _trail(trails: tuple[Trail, ...], region: str) -> Check:
     off = [t.name for t in trails if t.is_logging is False]
     deaf = [t.name for t in trails if t.is_logging is not False]
     if off:
-        return ng(
+        return fail(
             TRAIL,
             f"The trail {listed(off)} is switched off"
             + (f", and {listed(deaf)} leaves out management events that write." if deaf else "."),
             f"Switch it on: aws cloudtrail start-logging --name {off[0]}",
         )
-    return ng(
+    return fail(
         TRAIL,
         f"The trail {listed(deaf)} leaves out management events that write, of which RunTask is one.",
         "Have it record them: "
@@ -113,7 +113,7 @@ def _trouble(trail: Trail, group: LogGroup, inventory: Inventory) -> int:
 
 def _log_group(trail: Trail, group: LogGroup) -> Check:
     if not group.exists:
-        return ng(
+        return fail(
             LOG_GROUP,
             f"The trail {trail.name} names the log group {group.name}, which is not there.",
             "Make it, or give the trail another one.",
@@ -121,13 +121,13 @@ def _log_group(trail: Trail, group: LogGroup) -> Check:
     if isinstance(group.log_class, Unknown):
         return unread(LOG_GROUP, group.log_class)
     if group.log_class != "STANDARD":
-        return ng(
+        return fail(
             LOG_GROUP,
             f"{group.name} is of the class {group.log_class}, which takes no subscription filters.",
             "Give the trail a log group of the class STANDARD, or deploy without one.",
         )
     if trail.delivery_error:
-        return ng(
+        return fail(
             LOG_GROUP,
             f"CloudTrail could not write to {group.name} the last time it tried: {trail.delivery_error}.",
             f"Mend the trail's role for CloudWatch Logs, then look again: aws cloudtrail get-trail-status "
@@ -145,7 +145,7 @@ def _filter(group: LogGroup, inventory: Inventory) -> Check:
         return ok(FILTER, f"{name} is on {group.name}.")
     stack: Stack | Unknown | None = inventory.stack
     if stack is not None and not isinstance(stack, Unknown) and stack.outputs.get("TrailFilter"):
-        return ng(
+        return fail(
             FILTER,
             f"The stack's filter {stack.outputs['TrailFilter']} is not on {group.name} any more.",
             "Delete the stack and deploy it again; an update does not see what is gone.",
@@ -154,7 +154,7 @@ def _filter(group: LogGroup, inventory: Inventory) -> Check:
     if free:
         return ok(FILTER, f"{free} of {MOST_FILTERS} on {group.name} {'is' if free == 1 else 'are'} free.")
     taken = [f"{one.name} (to {one.destination_arn})" for one in group.filters]
-    return ng(
+    return fail(
         FILTER,
         f"Both filters that {group.name} may have are taken: {listed(taken)}.",
         "Remove one of them, or deploy without the log group: EventBridge tells of the same failures.",

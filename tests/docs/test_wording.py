@@ -1,0 +1,75 @@
+"""Pages and source use the field's terms: each row is a phrase that is gone, and what to write instead.
+
+Over pages, and over docstrings, comments, messages and help texts, which all stand in the source.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docs.markdown_pages import ROOT
+
+# A row at a time, when the last place that has it is rewritten.
+PHRASES = {
+    r"stand(s|ing)? in the place of": "replaces",
+    r"such a one": "the noun",
+    r"(?-i:\bNG\b)": "FAIL",
+    r"the kind of a failure is": "its category is",
+    r"quarter of a cent": "$0.0025",
+    r"has it that": "says",
+    r"at work hours": "during working hours",
+    r"no waiting can help": "retrying will not help",
+    r"what is not a matter of": "to do Y, do X",
+}
+SOURCES = ("src", "tools", "bench", "infra")
+
+
+def texts() -> Iterator[Path]:
+    """Return the pages, and the source in which a user or a reader meets a sentence."""
+    yield from (ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md"))
+    yield from sorted((ROOT / "docs").rglob("*.md"))
+    for folder in SOURCES:
+        yield from (
+            path
+            for path in sorted((ROOT / folder).rglob("*"))
+            if path.suffix in {".py", ".md", ".yaml", ".tf"}
+        )
+
+
+def found(text: str) -> Iterator[tuple[int, str, str]]:
+    """Return line, phrase and what to write, of each phrase in a text; a phrase may go on in the next line."""
+    for pattern, better in PHRASES.items():
+        spaced = pattern.replace(" ", r"[\s#]+")
+        for match in re.finditer(spaced, text, re.IGNORECASE):
+            yield text.count("\n", 0, match.start()) + 1, " ".join(match[0].split()), better
+
+
+def test_no_phrase_that_is_gone_comes_back() -> None:
+    problems = [
+        f"{path.relative_to(ROOT)}:{line}: '{phrase}': write {better!r}"
+        for path in texts()
+        for line, phrase, better in found(path.read_text(encoding="utf-8"))
+    ]
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("one\nsuch a one", 2),
+        ("What stands in\n# the place of it", 1),
+        ("[NG] trail", 1),
+        ("No waiting can help.", 1),
+    ],
+)
+def test_a_phrase_is_found_with_its_line_wherever_the_line_ends(text: str, line: int) -> None:
+    assert [at for at, _, _ in found(text)] == [line]
+
+
+@pytest.mark.parametrize("text", ["it starts running", "one such task", "KING", "the place of it"])
+def test_a_text_without_them_passes(text: str) -> None:
+    assert list(found(text)) == []
