@@ -61,7 +61,15 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.messages import console
-from retry_run_task.messages.audited import MISSING, UNSEEN, Absent, Findings, audit_message
+from retry_run_task.messages.audited import (
+    MISSING,
+    OVERTAKEN,
+    UNSEEN,
+    Absent,
+    Findings,
+    Overtaken,
+    audit_message,
+)
 from retry_run_task.messages.message import (
     STILL_TRYING,
     Language,
@@ -417,6 +425,7 @@ def look() -> Seen:
         _play_intake(telemetry)
         _play_recoveries(telemetry)
         daily_audit.log(_FINDINGS[MISSING], telemetry)
+        daily_audit.log(_FINDINGS[OVERTAKEN], telemetry)
         daily_audit.log(_FINDINGS[UNSEEN], telemetry)
         telemetry.flush()
     seen = Seen()
@@ -673,9 +682,11 @@ EVENTS = {
     LogEvent.RECOVERED: "Every task that was asked for is there.",
     LogEvent.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
     LogEvent.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
-    LogEvent.GAVE_UP: "The recovery ended without its tasks; a person is told.",
+    LogEvent.GAVE_UP: "The recovery ended without its tasks; a message tells, or the daily audit's.",
     LogEvent.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
     AuditEvent.ABSENT: "A run that was due is missing, or, if `is_certain` is false, may be; `why` says what is known.",
+    AuditEvent.OVERTAKEN: "Runs of one schedule were given up because the next one was due; their recoveries sent no "
+    "message of their own.",
     AuditEvent.UNSEEN: "The audit could not read something; `why` says what.",
     AuditEvent.DONE: "An audit is over: how many runs are missing or not certain, and how many things were not read.",
 }
@@ -732,6 +743,10 @@ FIELDS = {
     "due": "When the run was due, in UTC.",
     "is_certain": "Whether the run is missing for certain.",
     "missing": "Runs that did not happen.",
+    "runs": "How many.",
+    "since": "When the first of them failed, in UTC.",
+    "until": "When the last of them was given up, in UTC.",
+    "overtaken": "Runs that were given up because the next one was due, without a message of their own.",
     "unsure": "Runs that may have happened.",
     "unseen": "Things that could not be read.",
 }
@@ -925,6 +940,18 @@ _FINDINGS = {
                 kind=CallerKind.SCHEDULER,
                 why=f"{NO_CAPACITY}; no recovery was started: see retry-run-task replay",
                 was_called=True,
+            ),
+        ),
+    ),
+    OVERTAKEN: Findings(
+        **_DAY,
+        overtaken=(
+            Overtaken(
+                name="queue-sweep",
+                region=REGION,
+                count=9,
+                first=AT,
+                last=AT + timedelta(minutes=45),
             ),
         ),
     ),

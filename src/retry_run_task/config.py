@@ -96,6 +96,16 @@ def _rate(text: str) -> float:
     return rate
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise _BadValueError("expected a number of seconds such as 3600, or 0")
+    return seconds
+
+
 def _time_zone(text: str) -> str:
     if text and not is_time_zone(text):
         raise _BadValueError("expected the name of a time zone such as Asia/Tokyo, or nothing")
@@ -202,6 +212,12 @@ class Settings:
         "How many RunTask calls one running `recover` makes in a second at most: it stays for as long as they take. "
         "With five at a time, [recover's reserved concurrency](../../infra/template.yaml), that is half of the 20 "
         "that [ECS takes on Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).",
+    )
+    quiet_s: float = _setting(
+        0.0,
+        _seconds,
+        "A run that its schedule's next run overtakes within so many seconds sends no message of its own: the daily "
+        "audit tells of all of a day in one. 0 where there is no audit.",
     )
     role_path: str = _setting(
         "/", _path, "IAM path of the roles of this installation, also of those in other accounts."

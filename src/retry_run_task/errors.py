@@ -45,3 +45,7 @@ class GaveUpError(RetryRunTaskError):
     def __init__(self, message: str, *, outcome: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.outcome = outcome
+
+
+class OvertakenError(GaveUpError):
+    """The same, and no message was sent: the daily audit finds the execution by this name, and tells of it."""

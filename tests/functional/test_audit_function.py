@@ -25,7 +25,7 @@ DEFINITION = f"arn:aws:ecs:{REGION}:123456789012:task-definition/nightly:7"
 class Account:
     """An account with the product, a rule that was due six hours ago, and the audit's function."""
 
-    def __init__(self, aws: Canned) -> None:
+    def __init__(self, aws: Canned, **settings: str) -> None:
         self.aws, self.local = aws, aws.local
         self.site = Site(self.local)
         self.local.lookup.calls_per_s = None
@@ -33,14 +33,15 @@ class Account:
         self.end = datetime.now(UTC).replace(microsecond=0)
         self.due = (self.end - timedelta(hours=6)).replace(minute=0, second=0)
         self.rule("nightly", f"cron(0 {self.due.hour} * * ? *)")
-        self.made: LocalInstallation = install(self.local)
+        given = {f"RETRY_RUN_TASK_{name}": value for name, value in settings.items()}
+        self.made: LocalInstallation = install(self.local, settings=given)
 
     def rule(self, name: str, expression: str) -> None:
         self.local.schedules.put_rule(name, expression=expression)
-        target = {"Id": "1", "Arn": self.cluster, "RoleArn": ROLE}
-        self.local.schedules.put_targets(
-            name, [target | {"EcsParameters": {"TaskDefinitionArn": DEFINITION, "LaunchType": "FARGATE"}}]
-        )
+        network = {"awsvpcConfiguration": {"Subnets": ["subnet-a"]}}
+        ecs = {"TaskDefinitionArn": DEFINITION, "LaunchType": "FARGATE", "NetworkConfiguration": network}
+        target = {"Id": "1", "Arn": self.cluster, "RoleArn": ROLE, "EcsParameters": ecs}
+        self.local.schedules.put_targets(name, [target])
 
     def called(self, due: datetime, *, name: str = "nightly") -> None:
         """Have the call for a run, and its record."""
@@ -64,6 +65,11 @@ class Account:
         found: dict[str, Any] = json.loads(result.payload)
         return found
 
+    def ended(self) -> None:
+        """Wait until every recovery is over."""
+        for one in self.local.durable.executions():
+            self.local.durable.wait(one.durable_execution_arn, 20)
+
     def told(self) -> list[Any]:
         return self.local.topics.published
 
@@ -76,7 +82,7 @@ def account() -> Iterator[Account]:
 
 
 def test_a_run_that_nothing_called_is_told_of(account: Account) -> None:
-    assert account.audit() == {"missing": 1, "unsure": 0, "unseen": 0}
+    assert account.audit() == {"missing": 1, "unsure": 0, "overtaken": 0, "unseen": 0}
     (message,) = account.told()
     assert message.subject == "RUN MISSING: nightly in ap-northeast-1"
     first, *_ = message.message.splitlines()
@@ -102,7 +108,7 @@ def test_delivered_twice_it_is_told_once(account: Account) -> None:
 
 def test_where_every_run_ran_nobody_is_told(account: Account) -> None:
     account.called(account.due)
-    assert account.audit() == {"missing": 0, "unsure": 0, "unseen": 0}
+    assert account.audit() == {"missing": 0, "unsure": 0, "overtaken": 0, "unseen": 0}
     assert account.told() == []
     account.site.wait_for(lambda: account.site.events("audit.done", missing=0))
 
@@ -112,7 +118,7 @@ def test_a_call_that_failed_and_that_nothing_recovers_is_told_with_the_command_f
 ) -> None:
     account.site.capacity(0)
     account.called(account.due)
-    assert account.audit(MESSAGES="chat,ja") == {"missing": 1, "unsure": 0, "unseen": 0}
+    assert account.audit(MESSAGES="chat,ja") == {"missing": 1, "unsure": 0, "overtaken": 0, "unseen": 0}
     (message,) = account.told()
     assert message.subject == "【実行漏れ】nightly (ap-northeast-1)"
     assert "no recovery was started" in message.message
@@ -161,3 +167,54 @@ def test_a_topic_that_takes_nothing_is_a_failure_that_lambda_sees(account: Accou
     result = account.local.functions.invoke("retry-run-task-audit", event)
     assert result.error is not None
     assert b"NotToldError" in result.payload
+
+
+@pytest.fixture
+def storm() -> Iterator[Account]:
+    """An account with an audit, where intake sees what fails."""
+    start = datetime.now(UTC) - timedelta(hours=2)
+    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), ways_in=("logs",))) as aws:
+        one = Account(aws, QUIET_S="3600")
+        one.local.schedules.set_rule_state("nightly", "DISABLED")
+        yield one
+
+
+def test_runs_that_are_overtaken_are_told_once_for_a_schedule(storm: Account) -> None:
+    """Each is given up when the next one is due; none sends a message, and the audit has all of them in one."""
+    storm.site.capacity(0)
+    # EventBridge calls for it by itself.
+    storm.rule("sweep", "cron(0/5 * * * ? *)")
+    storm.site.wait_for(lambda: len(storm.site.events("recovery.gave_up")) >= 2)
+    storm.local.schedules.set_rule_state("sweep", "DISABLED")
+    storm.ended()
+    number = len(storm.site.outcomes())
+    assert storm.site.outcomes() == ["superseded"] * number
+    assert storm.told() == []
+    end = storm.local.clock.now() + timedelta(minutes=15)
+    assert storm.audit(end=end)["overtaken"] == number
+    (message,) = storm.told()
+    assert f"Skipped: sweep ({REGION}): {number} runs, from " in message.message
+    # And not a day later again.
+    assert storm.audit(end=end + timedelta(days=1))["overtaken"] == 0
+
+
+def test_what_is_left_to_the_audit_is_told_even_if_nothing_else_can_be_seen(
+    storm: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in storm.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    storm.site.capacity(0)
+    storm.rule("sweep", "cron(0/5 * * * ? *)")
+    storm.site.wait_for(lambda: storm.site.events("recovery.gave_up"))
+    storm.local.schedules.rules.pop("sweep")
+    storm.ended()
+    settings = Settings(regions=(REGION,), topic_arn=storm.made.topic_arn)
+    end = storm.local.clock.now() + timedelta(minutes=15)
+    storm.aws.answers = {"cloudtrail:LookupEvents": denied("cloudtrail:LookupEvents")}
+    found = look(settings, boto3.Session(), home=REGION, end=end)
+    assert [(group.name, group.count) for group in found.overtaken] == [("sweep", len(storm.site.outcomes()))]
+    action = "lambda:ListDurableExecutionsByFunction"
+    storm.aws.answers = {action: denied(action)}
+    found = look(settings, boto3.Session(), home=REGION, end=end)
+    assert found.overtaken == ()
+    assert any(why.startswith("runs that were overtaken: ") for why in found.unseen)

@@ -344,7 +344,7 @@ def test_the_zip_audits_a_day(unpacked: Path, runtime: Path) -> None:
         aws.schedules.put_targets("silent", [target])
         name = install_audit(aws, install(aws), python_path=[unpacked, runtime])
         result = aws.functions.invoke(name, b"{}")
-        assert json.loads(result.payload) == {"missing": 1, "unsure": 0, "unseen": 0}
+        assert json.loads(result.payload) == {"missing": 1, "unsure": 0, "overtaken": 0, "unseen": 0}
         (message,) = site.aws.topics.published
         assert message.subject == f"RUN MISSING: silent in {REGION}"
 

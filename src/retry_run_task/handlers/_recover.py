@@ -9,7 +9,7 @@ from retry_run_task.aws import members, recoveries
 from retry_run_task.aws.once import once
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
-from retry_run_task.errors import ConfigError, GaveUpError
+from retry_run_task.errors import ConfigError, GaveUpError, OvertakenError
 from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.launch import names, wire
 from retry_run_task.launch.values import Category, JsonObject, Outcome
@@ -129,6 +129,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
             is_replaying=context.is_replaying,
             fatal=(UnrecoverableError,),
             notify_recovered=settings.notify_recovered,
+            quiet_s=settings.quiet_s,
             recover_errors=settings.recover_errors,
             entrance=ports.Entrance(role_arn=role.arn, enter=lambda: members.enter(role)) if role else None,
             style=Style(
@@ -143,7 +144,8 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         ),
     )
     if not ending.is_well:
-        raise GaveUpError(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
+        kind = OvertakenError if ending.is_left_to_audit else GaveUpError
+        raise kind(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
     return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
 
 

@@ -41,6 +41,7 @@ _RECOVER = {
     "EXTERNAL_ID": "",
     "RECOVER_ERRORS": "false",
     "ROLE_PATH": "/",
+    "QUIET_S": "0",
 }
 
 

@@ -24,6 +24,8 @@ _TOLD = 20
 
 MISSING = "run missing"
 """What stands for the outcome where a run is missing."""
+OVERTAKEN = "overtaken"
+"""What stands for it where runs were overtaken and nothing else is to be told."""
 UNSEEN = "audit incomplete"
 """What stands for it where none is known to be missing."""
 
@@ -49,6 +51,24 @@ class Absent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Overtaken:
+    """Runs of one schedule that were given up one after the other, each because the next one was due.
+
+    Attributes:
+        name: Of the rule or schedule.
+        count: How many.
+        first: When the first of them failed, in UTC.
+        last: When the last of them was given up, in UTC.
+    """
+
+    name: str
+    region: str
+    count: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What an audit found.
 
@@ -58,6 +78,7 @@ class Findings:
         regions: Where.
         missing: Runs that did not happen, and of which nobody was told.
         unsure: Runs that may have happened.
+        overtaken: Runs that no message has told of, since their schedules' next runs came soon.
         unseen: What could not be read, a sentence each.
     """
 
@@ -66,30 +87,35 @@ class Findings:
     regions: tuple[str, ...]
     missing: tuple[Absent, ...] = ()
     unsure: tuple[Absent, ...] = ()
+    overtaken: tuple[Overtaken, ...] = ()
     unseen: tuple[str, ...] = ()
 
     @property
     def is_well(self) -> bool:
-        """Whether every run is accounted for."""
-        return not (self.missing or self.unsure or self.unseen)
+        """Whether there is nothing to tell."""
+        return not (self.missing or self.unsure or self.overtaken or self.unseen)
+
+    @property
+    def outcome(self) -> str:
+        """What weighs most."""
+        if self.missing:
+            return MISSING
+        return UNSEEN if self.unsure or self.unseen else OVERTAKEN
 
 
 def audit_message(found: Findings, style: Style) -> Message:
     """Write the message for an audit that is not well."""
-    is_missing = bool(found.missing)
-    outcome = MISSING if is_missing else UNSEEN
-    severity = Severity.ERROR if is_missing else Severity.WARNING
+    outcome = found.outcome
+    severity = Severity.ERROR if found.missing else Severity.WARNING
     words = SENTENCES[style.language]
     regions = ", ".join(map(outside.name, found.regions))
 
     def content(words: Sentences, show: outside.Show) -> forms.Content:
         said = words.audited
         return forms.Content(
-            headline=said["missing" if is_missing else "unseen"],
+            headline=said[outcome],
             name=_name(found, words),
-            opening=said["opening_missing" if is_missing else "opening_unseen"].format(
-                runs=words.counted(len(found.missing), "run")
-            ),
+            opening=said[f"opening {outcome}"].format(runs=_runs(found, words)),
             cause=[],
             steps=list(_steps(found, style, words)),
             happened=list(_happened(found, style, words, show)),
@@ -121,9 +147,18 @@ def audit_message(found: Findings, style: Style) -> Message:
     )
 
 
+def _runs(found: Findings, words: Sentences) -> str:
+    """Return how many runs the first line is about."""
+    number = len(found.missing) or sum(one.count for one in found.overtaken)
+    return words.counted(number, "run")
+
+
 def _name(found: Findings, words: Sentences) -> str:
     """Return what the subject names: the rule or schedule, or the first of several."""
-    names = list(dict.fromkeys(outside.name(one.name) for one in (found.missing or found.unsure)))
+    told: Sequence[Absent | Overtaken] = found.missing or found.unsure
+    if found.outcome == OVERTAKEN:
+        told = found.overtaken
+    names = list(dict.fromkeys(outside.name(one.name) for one in told))
     if not names:
         return words.audited["unnamed"]
     if len(names) == 1:
@@ -169,6 +204,19 @@ def _happened(
 
     yield from runs("run", found.missing)
     yield from runs("unsure", found.unsure)
+    for group in found.overtaken[:_TOLD]:
+        yield (
+            "overtaken",
+            words.audited["group"].format(
+                name=show(group.name),
+                region=outside.name(group.region),
+                runs=words.counted(group.count, "run"),
+                first=rows.moment(group.first, style, words),
+                last=rows.moment(group.last, style, words),
+            ),
+        )
+    if len(found.overtaken) > _TOLD:
+        yield "overtaken", words.audited["more"].format(count=len(found.overtaken) - _TOLD)
     yield from (("unseen", show(why)) for why in found.unseen[:_TOLD])
     if len(found.unseen) > _TOLD:
         yield "unseen", words.audited["more"].format(count=len(found.unseen) - _TOLD)

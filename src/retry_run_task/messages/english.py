@@ -17,6 +17,7 @@ ENGLISH = Sentences(
         "where": "Where",
         "run": "Run",
         "unsure": "Not certain",
+        "overtaken": "Skipped",
         "unseen": "Not read",
         "looked_at": "Looked at",
         "caller": "Called by",
@@ -108,13 +109,17 @@ ENGLISH = Sentences(
     other_caller="another caller",
     caller="{who}, {what}",
     audited={
-        "missing": "RUN MISSING",
-        "unseen": "AUDIT INCOMPLETE",
+        "run missing": "RUN MISSING",
+        "overtaken": "SKIPPED",
+        "audit incomplete": "AUDIT INCOMPLETE",
         "unnamed": "what could not be read",
         "others": "{name} and {count} more",
-        "opening_missing": "{runs} did not happen, and no other message has said so; you can still start what is "
+        "opening run missing": "{runs} did not happen, and no other message has said so; you can still start what is "
         "wanted by hand.",
-        "opening_unseen": "The daily audit could not see everything. No run is known to be missing, and some may be.",
+        "opening audit incomplete": "The daily audit could not see everything. No run is known to be missing, but "
+        "some may be.",
+        "opening overtaken": "{runs} did not start before the schedule's next run was due, and will not be retried.",
+        "group": "{name} ({region}): {runs}, from {first} until {last}",
         "run": "{name} ({who}, {region}), due {time}: {why}",
         "more": "and {count} more; the first command shows all",
         "window": "what was due from {since} to {until}, in {regions}",

@@ -64,6 +64,7 @@ JAPANESE = Sentences(
         "where": "実行場所",
         "run": "実行",
         "unsure": "未確認",
+        "overtaken": "次回の実行を優先",
         "unseen": "読み取れなかったもの",
         "looked_at": "監査の範囲",
         "caller": "呼び出し元",
@@ -156,13 +157,16 @@ JAPANESE = Sentences(
     other_caller="その他の呼び出し元",
     caller="{who} ({what})",
     audited={
-        "missing": "実行漏れ",
-        "unseen": "監査未完了",
+        "run missing": "実行漏れ",
+        "overtaken": "次回の実行を優先",
+        "audit incomplete": "監査未完了",
         "unnamed": "読み取れなかったもの",
         "others": "{name} ほか {count} 件",
-        "opening_missing": "{runs}が行われておらず、ほかのメッセージでも通知されていません。手動で起動できます。",
-        "opening_unseen": "毎日の監査で、確認できないものがありました。"
+        "opening run missing": "{runs}が行われておらず、ほかのメッセージでも通知されていません。手動で起動できます。",
+        "opening audit incomplete": "毎日の監査で、確認できないものがありました。"
         "実行漏れは見つかっていませんが、ないとは言い切れません。",
+        "opening overtaken": "{runs}が次回のスケジュール実行までに起動しませんでした。再試行しません。",
+        "group": "{name} ({region}): {first} から {last} までの {runs}",
         "run": "{name} ({who}、{region})、予定日時 {time}: {why}",
         "more": "ほか {count} 件 (最初のコマンドですべて確認できます)",
         "window": "{regions} で {since} から {until} までに予定されていた実行",

@@ -124,6 +124,7 @@ class Ending:
             ap-northeast-1c instead of Spot``.
         costs: Side effects of these changes, a clause for each; empty if there are none.
         numbers: The numbers in ``why``, by their names in ``decision``, for other languages.
+        is_left_to_audit: Whether no message is sent, because the daily audit tells of it.
     """
 
     outcome: Outcome
@@ -140,6 +141,7 @@ class Ending:
     changed: tuple[str, ...] = ()
     costs: tuple[str, ...] = ()
     numbers: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    is_left_to_audit: bool = False
 
     @property
     def is_well(self) -> bool:

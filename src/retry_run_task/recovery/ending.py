@@ -109,6 +109,26 @@ def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool, was
             return notify_recovered or not succeeded
 
 
+def is_left_to_audit(ending: Ending, treatment: Treatment, *, quiet_s: float) -> bool:
+    """Tell whether an end that would send a message is left to the daily audit, which tells of many together.
+
+    That of a run whose schedule's next run came soon, and of which nothing is left for a person to find out.
+
+    Args:
+        ending: How it ended.
+        treatment: What the policy says of it; an explicit wish for a message counts.
+        quiet_s: How soon, in seconds from the failed call; 0 if there is no audit.
+    """
+    next_due_s = ending.numbers.get("limit_s")
+    return (
+        ending.outcome is Outcome.SUPERSEDED
+        and treatment.notify is None
+        and not (ending.task_arns or ending.is_unsure)
+        and next_due_s is not None
+        and next_due_s <= quiet_s
+    )
+
+
 def _gave_up(case: Case, state: State, end: GiveUp) -> Ending:
     return Ending(
         outcome=end.outcome,

@@ -25,7 +25,14 @@ from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.rules import facts_of
 from retry_run_task.recovery import lines
 from retry_run_task.recovery.after import HOLD, after, begin
-from retry_run_task.recovery.ending import before_it_began, broken, ending_of, is_told, progress_of
+from retry_run_task.recovery.ending import (
+    before_it_began,
+    broken,
+    ending_of,
+    is_left_to_audit,
+    is_told,
+    progress_of,
+)
 from retry_run_task.recovery.events import Answered, Waited, from_result, seen_to_json
 from retry_run_task.recovery.opening import open_case
 from retry_run_task.recovery.state import Call, End, Tell, Wait, Watch, body, rung
@@ -53,7 +60,8 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
     """Retry the failed call until every task runs, or until retrying cannot help any more.
 
     Returns:
-        How it ended. Every end without the tasks has sent a message; a success has if configured. A fault of this
+        How it ended. Every end without the tasks has sent a message, unless that is left to the
+        daily audit; a success has if configured. A fault of this
         program is also an end without the tasks: only exceptions of the durable engine are raised.
     """
     first = worst([classify(failure) for failure in launch.failures])
@@ -69,6 +77,8 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         ending = broken(launch, wanted, first, name, is_unsure=True)
     _tell(tools, lines.of_ending(ending))
     if is_told(ending, treatment, notify_recovered=tools.notify_recovered, was_told=was_told):
+        if not was_told and is_left_to_audit(ending, treatment, quiet_s=tools.quiet_s):
+            return replace(ending, is_left_to_audit=True)
         _notify(message(launch, ending, tools.style), tools)
     return ending
 

@@ -131,6 +131,7 @@ class Tools:
     Attributes:
         is_replaying: Whether the last operation is a replay of an earlier invocation; then nothing is logged.
         notify_recovered: Whether a success also sends a message.
+        quiet_s: How soon a run has to be overtaken for its message to be left to the daily audit, in seconds.
         recover_errors: Whether calls that raised an error are retried, once EventBridge cannot be retrying them.
         entrance: Access to the launch's account; None for the stack's own.
         fatal: Exceptions of the durable engine, which must reach it.
@@ -144,6 +145,7 @@ class Tools:
     tell: Tell
     is_replaying: Callable[[], bool] = _never
     notify_recovered: bool = False
+    quiet_s: float = 0.0
     recover_errors: bool = False
     entrance: Entrance | None = None
     style: Style = Style()  # noqa: RUF009 - frozen

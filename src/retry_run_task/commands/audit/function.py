@@ -1,7 +1,8 @@
 """The audit that the stack makes every day: the Lambda entry point, and which runs it accounts for.
 
 It keeps nothing between two days. A run is told of on the day on which it has to be accounted for, so each is told of
-once: ``_SETTLED`` after it was due, by when its call is recorded and its recovery has begun.
+once: ``_SETTLED`` after it was due, by when its call is recorded and its recovery has begun. A run that the next
+one overtook is told of on the day on which its recovery ended, with the others of its schedule.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from retry_run_task.commands.audit.inspection import Where, inspect
 from retry_run_task.commands.audit.runs import Result, Window
 from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
 from retry_run_task.commands.shared import lookup
+from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import RetryRunTaskError
 from retry_run_task.handlers.environment import settings as _settings
-from retry_run_task.messages.audited import Absent, Findings, audit_message
+from retry_run_task.messages.audited import Absent, Findings, Overtaken, audit_message
 from retry_run_task.messages.message import Style
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.audit.runs import Audited, Run
     from retry_run_task.commands.shared.inventory import Launcher
+    from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.config import Settings
     from retry_run_task.launch.values import JsonObject
 
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
 _EVERY = timedelta(days=1)
 # After the last moment at which a run may begin. CloudTrail takes minutes, a throttled intake longer.
 _SETTLED = timedelta(hours=2)
+# Lambda may list an execution as running a little longer than it does.
+_LISTED = timedelta(minutes=10)
+# A recovery may have been paused before it ended; the template's ExecutionTimeout is a week.
+_LONGEST = timedelta(days=8)
 # A gap is seen between two calls; the first of them may be this long ago. Rates are seldom longer than a day.
 _LONGEST_RATE = timedelta(days=7)
 
@@ -45,6 +52,7 @@ class AuditEvent(StrEnum):
     """What the audit logs."""
 
     ABSENT = "audit.absent"
+    OVERTAKEN = "audit.overtaken"
     UNSEEN = "audit.unseen"
     DONE = "audit.done"
 
@@ -79,7 +87,16 @@ def audit(event: Any, context: Any) -> JsonObject:
     if not found.is_well and settings.topic_arn and delivery not in _TOLD:
         _tell(found, settings)
         _TOLD.add(delivery)
-    return {"missing": len(found.missing), "unsure": len(found.unsure), "unseen": len(found.unseen)}
+    return _counts(found)
+
+
+def _counts(found: Findings) -> dict[str, int]:
+    return {
+        "missing": len(found.missing),
+        "unsure": len(found.unsure),
+        "overtaken": sum(one.count for one in found.overtaken),
+        "unseen": len(found.unseen),
+    }
 
 
 def log(found: Findings, telemetry: Telemetry) -> None:
@@ -95,9 +112,16 @@ def log(found: Findings, telemetry: Telemetry) -> None:
         )
     for why in found.unseen:
         telemetry.warning(AuditEvent.UNSEEN, why=why)
-    telemetry.info(
-        AuditEvent.DONE, missing=len(found.missing), unsure=len(found.unsure), unseen=len(found.unseen)
-    )
+    for group in found.overtaken:
+        telemetry.info(
+            AuditEvent.OVERTAKEN,
+            schedule=group.name,
+            region=group.region,
+            runs=group.count,
+            since=group.first.isoformat(),
+            until=group.last.isoformat(),
+        )
+    telemetry.info(AuditEvent.DONE, **_counts(found))
 
 
 def _tell(found: Findings, settings: Settings) -> None:
@@ -140,13 +164,14 @@ def look(
     regions, since = settings.regions or (home,), end
     missing: list[Absent] = []
     unsure: list[Absent] = []
-    unseen: list[str] = []
+    executions = Executions(session, home, settings.stack)
+    overtaken, unseen = _overtaken(executions, end)
     for region in regions:
         try:
             launchers = read_launchers(Reader(session, region), _silent)
             window = Window(since=end - _EVERY - _reach(launchers.found), until=end)
             seen = inspect(
-                Where(session=session, region=region, stack=settings.stack, home=home),
+                Where(session=session, region=region, stack=settings.stack, home=home, executions=executions),
                 window=window,
                 tell=_silent,
                 launchers=launchers,
@@ -166,8 +191,38 @@ def look(
         regions=tuple(regions),
         missing=tuple(missing),
         unsure=tuple(unsure),
+        overtaken=overtaken,
         unseen=tuple(unseen),
     )
+
+
+def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, ...], list[str]]:
+    """Return the runs whose recoveries left it to this audit to tell of them, and what could not be read."""
+    end -= _LISTED
+    try:
+        ended = [
+            one
+            for one in executions.begun(end - _LONGEST)
+            if one.status == "FAILED" and one.ended is not None and end - _EVERY < one.ended <= end
+        ]
+        views = [view for view in executions.look_at_all(ended) if view.is_left_to_audit]
+    except RetryRunTaskError as error:
+        return (), [f"runs that were overtaken: {error}"]
+    groups: dict[tuple[str, ...], list[RecoveryView]] = {}
+    for view in sorted(views, key=lambda view: view.since):
+        launch = view.launch
+        where = (launch.account, launch.region) if launch is not None else ("", "")
+        groups.setdefault((view.schedule, view.cluster, view.family, *where), []).append(view)
+    return tuple(
+        Overtaken(
+            name=name,
+            region=region or executions.region,
+            count=len(group),
+            first=group[0].since,
+            last=max(view.execution.ended or view.since for view in group),
+        )
+        for (name, _, _, _, region), group in groups.items()
+    ), []
 
 
 _UNSURE = frozenset({Result.UNKNOWN, Result.GOING})

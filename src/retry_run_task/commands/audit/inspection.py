@@ -65,12 +65,14 @@ class Where:
         region: Whose runs.
         stack: What recovers them.
         home: The Region that it is installed in; empty if that is the same.
+        executions: Its recoveries, if the caller reads them, too: none is read twice.
     """
 
     session: boto3.Session
     region: str
     stack: str
     home: str = ""
+    executions: Executions | None = None
 
 
 def inspect(
@@ -155,7 +157,7 @@ def _recoveries(
         return None, {}, ""
     except (ConfigError, DeployError) as error:
         return None, {}, str(error)
-    executions = Executions(where.session, home, installation.stack)
+    executions = where.executions or Executions(where.session, home, installation.stack)
     wanted = names_to_read(found, installation.stack)
     try:
         listed = [

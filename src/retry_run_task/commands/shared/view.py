@@ -96,6 +96,7 @@ class RecoveryView:
         why: One sentence about that; empty if none.
         task_arns: Tasks that do the work, as far as known.
         is_unsure: Whether a call may have started tasks that were not seen.
+        is_left_to_audit: Whether it sent no message, because the daily audit tells of its end.
         hold_reason: Why it is paused; empty if it is not, or if no reason was given.
         launch: What failed; None if the input cannot be read. Its request may hold secrets.
         lines: The timeline, oldest first.
@@ -116,6 +117,7 @@ class RecoveryView:
     why: str = ""
     task_arns: tuple[str, ...] = ()
     is_unsure: bool = False
+    is_left_to_audit: bool = False
     hold_reason: str = ""
     launch: FailedLaunch | None = field(default=None, repr=False)
     lines: tuple[Line, ...] = ()

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.shared.view import BY_HAND, CUT, Line, RecoveryView
 from retry_run_task.commands.shared.view import State as ViewState
-from retry_run_task.errors import PayloadError
+from retry_run_task.errors import OvertakenError, PayloadError
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.request import cluster_name, family
@@ -210,7 +210,9 @@ class _Reader:
         kind, said = _error(event, "ExecutionFailedDetails")
         word, _, why = said.partition(": ")
         if word in _OUTCOMES and word not in _WELL:
-            self._end(ViewState.GAVE_UP, word, why)
+            self._end(
+                ViewState.GAVE_UP, word, why, is_left_to_audit=kind.split(".")[-1] == OvertakenError.__name__
+            )
             self._say(event, f"GAVE UP ({word}): {why}")
             return
         self._end(
