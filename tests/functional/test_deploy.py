@@ -214,7 +214,7 @@ def test_the_code_is_the_zip_that_the_wheel_carries_under_its_digest(aws: MiniSt
     found = s3.get_object(Bucket=BUCKET, Key=result["template"])["Body"].read().decode()
     version = s3.head_object(Bucket=BUCKET, Key=result["code"])["VersionId"]
     place = f'S3Bucket: "{BUCKET}", S3Key: "{result["code"]}", S3ObjectVersion: "{version}"'
-    assert found.count(place) == 3
+    assert found.count(place) == 4
 
 
 def test_its_bucket_is_closed_encrypted_and_keeps_versions(aws: MiniStack) -> None:
@@ -421,6 +421,7 @@ def test_a_dry_run_shows_what_then_happens(aws: MiniStack) -> None:
     key = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
     vpc = ("--subnet-ids", "subnet-01234567", "--security-group-ids", "sg-01234567")
     told = ("--notification-email", "a@b", "--trail-silent-hours", "26", "--data-key-arn", key)
+    told += ("--audit-schedule", "cron(0 22 * * ? *)")
     all_on = (*GIVEN, *told, *vpc)
     plan, done = planned(*all_on), deployed(aws, *all_on)
     for part in ("stack", "region", "parameters", "statements", "bucket", "code"):
@@ -430,7 +431,7 @@ def test_a_dry_run_shows_what_then_happens(aws: MiniStack) -> None:
     assert touched(plan) == {(action, name) for action, name in touched(done) if not name[-1].isdigit()}
     plan, done = planned("--messages", "chat,ja"), deployed(aws, "--messages", "chat,ja")
     published = ("CodeNumber", "Recover", "RecoverVersion", "RecoverLive")
-    assert touched(plan) == {("change", name) for name in published}
+    assert touched(plan) == {("change", name) for name in (*published, "Audit")}
     # CloudFormation also lists what may change because what it refers to does.
     assert touched(plan) <= touched(done)
     assert planned()["changes"] == []
