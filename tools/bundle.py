@@ -52,7 +52,7 @@ SHARED = (
         "inventory",
         "launchers",
         "lookup",
-        "pace",
+        "rate_limits",
     ),
     *("reader", "view"),
 )

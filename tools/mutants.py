@@ -257,7 +257,7 @@ def judge(folder: Path, wanted: str, named: set[tuple[str, str, str]]) -> tuple[
 
 
 def readable(name: str) -> str:
-    """Return the function of a mutant: ``recovery.state.identity``, ``aws.pace.Pace.wait``."""
+    """Return the function of a mutant: ``recovery.state.identity``, ``aws.rate_limiter.RateLimiter.wait``."""
     module, _, function = name.removeprefix("retry_run_task.").rpartition(".")
     function = function.rpartition("__mutmut_")[0]
     return f"{module}.{function.removeprefix('xǁ').replace('ǁ', '.').removeprefix('x_')}"

@@ -97,7 +97,7 @@ def repeated(loopback: Ecs, times: dict[str, FakeTime]) -> dict[str, tuple[Answe
     """What became of each call that botocore repeats, and all that it sent."""
 
     def run(name: str) -> Answer:
-        return ecs.run_task(loopback.client, body(name), times[name].pace(2))
+        return ecs.run_task(loopback.client, body(name), times[name].limiter(2))
 
     with ThreadPoolExecutor(len(REPEATED)) as threads:
         answers = list(threads.map(run, REPEATED))
@@ -192,9 +192,9 @@ def test_every_try_waits_for_its_turn_and_the_call_is_not_over_before_the_next_m
 
 def test_a_call_right_after_another_has_waited_already(loopback: Ecs) -> None:
     time = FakeTime()
-    pace = time.pace(2)
+    limiter = time.limiter(2)
     for n in range(3):
-        ecs.run_task(loopback.client, body(f"paced:{n}"), pace)
+        ecs.run_task(loopback.client, body(f"paced:{n}"), limiter)
     assert time.slept == [0.5] * 3
 
 

@@ -22,8 +22,8 @@ SPEC.loader.exec_module(MUTANTS)
 LIST = tomllib.loads(MUTANTS.LIST.read_text(encoding="utf-8"))
 EQUIVALENT = LIST.get("equivalent", [])
 DIFF = """\
---- src/retry_run_task/aws/pace.py
-+++ src/retry_run_task/aws/pace.py
+--- src/retry_run_task/aws/rate_limiter.py
++++ src/retry_run_task/aws/rate_limiter.py
 @@ -1,3 +1,3 @@
  def wait(self):
 -    if self.x > 1:
@@ -73,7 +73,7 @@ def test_an_equivalent_mutant_changes_code_that_there_is_and_says_why_nobody_can
 def test_a_table_keeps_the_rows_of_modules_that_were_not_tried_again() -> None:
     page = f"before\n{MUTANTS.BEGIN}\n\n{MUTANTS.END}\nbehind\n"
     old = MUTANTS.Row("recovery/after", 2000, 1000, 990, 4, 6, "2026-01-01")
-    other = MUTANTS.Row("aws/pace", 50, 50, 49, 1, 0, "2026-01-01")
+    other = MUTANTS.Row("aws/rate_limiter", 50, 50, 49, 1, 0, "2026-01-01")
     newer = MUTANTS.Row("recovery/after", 2000, 2000, 1995, 4, 1, "2026-02-02")
     page = MUTANTS.write_table(MUTANTS.write_table(page, [old, other]), [newer])
     assert MUTANTS.read_table(page) == [other, newer]
@@ -96,7 +96,10 @@ def test_a_diff_says_what_was_changed_into_what() -> None:
 @pytest.mark.parametrize(
     ("name", "function"),
     [
-        ("retry_run_task.aws.pace.xǁPaceǁwait__mutmut_12", "aws.pace.Pace.wait"),
+        (
+            "retry_run_task.aws.rate_limiter.xǁRateLimiterǁwait__mutmut_12",
+            "aws.rate_limiter.RateLimiter.wait",
+        ),
         ("retry_run_task.recovery.after.x__timed__mutmut_3", "recovery.after._timed"),
         ("retry_run_task.recovery.after.x_x__mutmut_3", "recovery.after.x"),
         ("retry_run_task.intake.x_take_in__mutmut_1", "intake.take_in"),

@@ -56,7 +56,7 @@ CALLED_BY = {
     "members": "RecoverPolicy",
 }
 # Modules of aws/ that call nothing.
-CALL_NOTHING = {"__init__", "once", "pace", "telemetry", "port", "faults", "starts"}
+CALL_NOTHING = {"__init__", "cached", "rate_limiter", "telemetry", "port", "faults", "starts"}
 
 # Operations that IAM knows under another name.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retry_run_task.aws.pace import Pace
+from retry_run_task.aws.rate_limiter import RateLimiter
 
 
 class FakeTime:
@@ -16,10 +16,10 @@ class FakeTime:
         self.slept.append(seconds)
         self.now += seconds
 
-    def pace(self, per_s: float, ahead: int = 0) -> Pace:
-        return Pace(per_s, ahead=ahead, now=lambda: self.now, sleep=self.sleep)
+    def limiter(self, per_s: float, ahead: int = 0) -> RateLimiter:
+        return RateLimiter(per_s, ahead=ahead, now=lambda: self.now, sleep=self.sleep)
 
 
-def no_wait() -> Pace:
+def no_wait() -> RateLimiter:
     """Return a pace that holds nobody up."""
-    return FakeTime().pace(1)
+    return FakeTime().limiter(1)

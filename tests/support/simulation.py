@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from retry_run_task.aws import ecs as aws_ecs
 from retry_run_task.aws import tasks as aws_tasks
 from retry_run_task.aws.faults import attempt
-from retry_run_task.aws.pace import Pace
+from retry_run_task.aws.rate_limiter import RateLimiter
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.errors import StartError
 from retry_run_task.intake import take_in
@@ -247,12 +247,12 @@ class Client:
     def __init__(self, system: System, caller: cloudtrail.ApiCaller) -> None:
         self._system, self.caller = system, caller
 
-    def run_task(self, *, taskDefinition: str, clientToken: str, rawBody: bytes, pace: Pace) -> Any:  # noqa: N803
+    def run_task(self, *, taskDefinition: str, clientToken: str, rawBody: bytes, limiter: RateLimiter) -> Any:  # noqa: N803
         body = json.loads(rawBody)
         assert (body["taskDefinition"], body["clientToken"]) == (taskDefinition, clientToken)
         retries = 0
         while True:
-            pace.wait()
+            limiter.wait()
             try:
                 answer = self._send(body)
             except (ConnectionClosedError, ReadTimeoutError):

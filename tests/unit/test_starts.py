@@ -79,10 +79,10 @@ def test_a_single_start_needs_no_thread() -> None:
 def test_no_second_has_more_than_300_starts_in_it(workers: int) -> None:
     """Lambda starts 300 durable executions a second in a Region."""
     time, lock, made = FakeTime(), threading.Lock(), []
-    pace = recoveries.starts_pace(now=lambda: time.now, sleep=time.sleep)
+    limiter = recoveries.starts_limiter(now=lambda: time.now, sleep=time.sleep)
 
     def wait() -> None:
-        pace.wait()
+        limiter.wait()
         made.append(time.now)
 
     def start(_: int) -> Started:

@@ -14,8 +14,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's
 
 from retry_run_task.aws import members
+from retry_run_task.aws.cached import cached
 from retry_run_task.aws.faults import CannotAssumeError, failure_of
-from retry_run_task.aws.once import once
 from retry_run_task.launch.values import Answer, Failure, JsonObject, Lost, Origin, Placed, Refused, distinct
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from botocore.awsrequest import AWSRequest
     from mypy_boto3_ecs import ECSClient
 
-    from retry_run_task.aws.pace import Pace
+    from retry_run_task.aws.rate_limiter import RateLimiter
 
 _SERVER_ERROR = 500
 
@@ -33,7 +33,7 @@ _SERVER_ERROR = 500
 _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
 
 
-@once
+@cached
 def client(region: str, role: members.Role | None = None) -> ECSClient:
     """Return an ECS client for a Region that sends the body given under ``rawBody``.
 
@@ -44,35 +44,35 @@ def client(region: str, role: members.Role | None = None) -> ECSClient:
     ecs.meta.events.register("before-parameter-build.ecs.RunTask", _keep_body)
     ecs.meta.events.register("before-call.ecs.RunTask", _put_body)
     # Called before each try, also those that botocore makes by itself.
-    ecs.meta.events.register("request-created.ecs.RunTask", _keep_pace)
+    ecs.meta.events.register("request-created.ecs.RunTask", _limit_rate)
     return ecs
 
 
 def _keep_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     context["rawBody"] = params.pop("rawBody")
-    context["pace"] = params.pop("pace")
+    context["limiter"] = params.pop("limiter")
 
 
 def _put_body(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
     params["body"] = context["rawBody"]
 
 
-def _keep_pace(request: AWSRequest, **_: Any) -> None:
-    request.context["pace"].wait()
+def _limit_rate(request: AWSRequest, **_: Any) -> None:
+    request.context["limiter"].wait()
 
 
-def run_task(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
+def run_task(ecs: ECSClient, body: JsonObject, limiter: RateLimiter) -> Answer:
     """Call RunTask with exactly this body once the rate limit allows, and return ECS's answer.
 
     Never raises for an error of ECS, the network or the credentials: each is an answer.
     """
     try:
-        return _answer(ecs, body, pace)
+        return _answer(ecs, body, limiter)
     finally:
-        pace.rest()
+        limiter.rest()
 
 
-def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
+def _answer(ecs: ECSClient, body: JsonObject, limiter: RateLimiter) -> Answer:
     # The typed parameters satisfy the model; the body replaces them.
     call: Any = ecs.run_task
     try:
@@ -80,7 +80,7 @@ def _answer(ecs: ECSClient, body: JsonObject, pace: Pace) -> Answer:
             taskDefinition=body["taskDefinition"],
             clientToken=body["clientToken"],
             rawBody=json.dumps(body, allow_nan=False).encode(),
-            pace=pace,
+            limiter=limiter,
         )
         return _placed(response)
     except ClientError as error:

@@ -15,8 +15,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialProvider, CredentialResolver, RefreshableCredentials
 
+from retry_run_task.aws.cached import cached
 from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of
-from retry_run_task.aws.once import once
 from retry_run_task.launch.values import Failure
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def client(service: str, region: str, role: Role | None, config: Config) -> Any:
     return make(service, region_name=region or None, config=config)
 
 
-@once
+@cached
 def _session(role: Role) -> boto3.Session:
     """Return a session that acts with a role. If that fails nothing is remembered, and STS is asked again."""
     credentials = RefreshableCredentials.create_from_metadata(
@@ -86,7 +86,7 @@ class _Given(CredentialProvider):
         return self._credentials
 
 
-@once
+@cached
 def _sts() -> STSClient:
     # Lambda sets a Region, and botocore speaks to STS there. What STS gives in a Region is valid in every Region, which
     # what the global endpoint gives is not. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html

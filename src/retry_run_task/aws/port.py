@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, schedules, tags, tasks, topic
 from retry_run_task.aws.faults import attempt, sentence
-from retry_run_task.aws.pace import Pace
+from retry_run_task.aws.rate_limiter import RateLimiter
 from retry_run_task.launch import names
 from retry_run_task.launch.schedule import (
     EVERYTHING_ELSE,
@@ -39,16 +39,20 @@ class World:
     Args:
         topic_arn: Of the topic for messages; empty for none.
         clock: Returns the time as seconds since 1970.
-        pace: Limits the rate of RunTask calls.
+        limiter: Limits the rate of RunTask calls.
         role: The role to act with in the launch's account; None for the function's own.
     """
 
     def __init__(
-        self, topic_arn: str, clock: Callable[[], float], pace: Pace, role: members.Role | None = None
+        self,
+        topic_arn: str,
+        clock: Callable[[], float],
+        limiter: RateLimiter,
+        role: members.Role | None = None,
     ) -> None:
         self._topic_arn = topic_arn
         self._clock = clock
-        self._pace = pace
+        self._limiter = limiter
         self._role = role
 
     def now(self) -> float:
@@ -107,7 +111,7 @@ class World:
         client = attempt(lambda: ecs.client(launch.region, self._role))
         if isinstance(client, Failure):
             return Refused(failure=client)
-        return ecs.run_task(client, body, self._pace)
+        return ecs.run_task(client, body, self._limiter)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         """Return the states of tasks, those that ECS knows; or why they cannot be seen."""
@@ -148,7 +152,7 @@ class Survey:
 
 def survey(launch: FailedLaunch) -> Survey:
     """Read everything that a recovery would read, and change nothing."""
-    world = World("", lambda: 0.0, Pace(1, now=lambda: 0.0, sleep=lambda _: None))
+    world = World("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None))
     found = (
         attempt(lambda: _match(launch, None))
         if launch.caller.kind in STAMPS

@@ -11,8 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionError, HTTPClientError  # noqa: A004 - botocore's own
 
 from retry_run_task import __version__
-from retry_run_task.aws.once import once
-from retry_run_task.aws.pace import Pace
+from retry_run_task.aws.cached import cached
+from retry_run_task.aws.rate_limiter import RateLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,13 +48,13 @@ class Started(StrEnum):
     """It existed with another payload."""
 
 
-@once
+@cached
 def client() -> LambdaClient:
     """Return a Lambda client that retries a 429."""
     return _client(CONFIG)
 
 
-@once
+@cached
 def starter() -> LambdaClient:
     """Return a Lambda client for many starts at the same time."""
     return _client(STARTS_CONFIG)
@@ -66,9 +66,9 @@ def _client(config: Config) -> LambdaClient:
     return client  # type: ignore[no-any-return]
 
 
-def starts_pace(*, now: Callable[[], float], sleep: Callable[[float], object]) -> Pace:
+def starts_limiter(*, now: Callable[[], float], sleep: Callable[[float], object]) -> RateLimiter:
     """Return the rate limiter for the starts of one process."""
-    return Pace(STARTS_PER_S, ahead=STARTS_AHEAD - 1, is_rested=True, now=now, sleep=sleep)
+    return RateLimiter(STARTS_PER_S, ahead=STARTS_AHEAD - 1, is_rested=True, now=now, sleep=sleep)
 
 
 def passes(error: Exception) -> bool:

@@ -10,8 +10,8 @@ import botocore.session
 from botocore.config import Config
 
 from retry_run_task.aws import members
+from retry_run_task.aws.cached import cached
 from retry_run_task.aws.faults import failure_of, sentence
-from retry_run_task.aws.once import once
 from retry_run_task.failures.classify import classify
 from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
 from retry_run_task.launch.values import CallerKind, Category, Failure
@@ -47,7 +47,7 @@ class TooManyError(Exception):
         self.schedules = schedules
 
 
-@once
+@cached
 def events_client(region: str, role: members.Role | None = None) -> EventBridgeClient:
     """Return an EventBridge client for a Region.
 
@@ -58,7 +58,7 @@ def events_client(region: str, role: members.Role | None = None) -> EventBridgeC
     return events
 
 
-@once
+@cached
 def scheduler_client(region: str, role: members.Role | None = None) -> EventBridgeSchedulerClient:
     """Return an EventBridge Scheduler client for a Region.
 

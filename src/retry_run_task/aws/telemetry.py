@@ -14,7 +14,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from retry_run_task import __version__
-from retry_run_task.aws.once import once
+from retry_run_task.aws.cached import cached
 
 NAMESPACE = "retry-run-task"
 
@@ -111,7 +111,7 @@ class Telemetry:
         return {**self._always, **{k: v for k, v in fields.items() if v is not None}}
 
 
-@once
+@cached
 def _logger(stack: str) -> Logger:
     return Logger(
         service=stack,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from retry_run_task.aws.cached import cached
 from retry_run_task.aws.faults import attempt, sentence
-from retry_run_task.aws.once import once
 from retry_run_task.launch.values import Failure
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"
 _REGION_PART = 3
 
 
-@once
+@cached
 def client(topic_arn: str) -> SNSClient:
     """Return a client for the topic's own Region, which may differ from the function's."""
     return boto3.client("sns", region_name=topic_arn.split(":")[_REGION_PART], config=_CONFIG)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import recoveries
-from retry_run_task.aws.once import once
+from retry_run_task.aws.cached import cached
 from retry_run_task.aws.starts import Limits
 from retry_run_task.aws.telemetry import Telemetry
 from retry_run_task.errors import ConfigError
@@ -16,7 +16,7 @@ from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.intake import take_in
 
 if TYPE_CHECKING:
-    from retry_run_task.aws.pace import Pace
+    from retry_run_task.aws.rate_limiter import RateLimiter
     from retry_run_task.launch.values import JsonObject
 
 
@@ -53,7 +53,7 @@ def intake(event: Any, context: Any) -> JsonObject:
 def _limits(context: Any) -> Limits:
     return Limits(
         workers=recoveries.STARTS_AT_ONCE,
-        wait=_pace().wait,
+        wait=_limiter().wait,
         left_s=lambda: context.get_remaining_time_in_millis() / 1000,
         passes=recoveries.passes,
         # Jitter: other deliveries of the same burst are being retried, too.
@@ -68,6 +68,6 @@ def _limits(context: Any) -> Limits:
 _ROUND_S = 18 * 60
 
 
-@once
-def _pace() -> Pace:
-    return recoveries.starts_pace(now=time.monotonic, sleep=time.sleep)
+@cached
+def _limiter() -> RateLimiter:
+    return recoveries.starts_limiter(now=time.monotonic, sleep=time.sleep)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import members, recoveries
-from retry_run_task.aws.once import once
+from retry_run_task.aws.cached import cached
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
 from retry_run_task.errors import ConfigError, GaveUpError, OvertakenError
@@ -38,7 +38,7 @@ def recover(event: Any, context: Any) -> Any:
     return _durable()(event, context)
 
 
-@once
+@cached
 def _policy() -> Policy:
     return read_policy()
 
@@ -62,7 +62,7 @@ def _role_elsewhere(
     )
 
 
-@once
+@cached
 def _durable() -> Callable[[Any, Any], Any]:
     # Imported here, so that intake starts without it.
     from aws_durable_execution_sdk_python import durable_execution  # noqa: PLC0415
@@ -79,14 +79,14 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     from aws_durable_execution_sdk_python.retries import RetryDecision  # noqa: PLC0415
     from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
 
-    from retry_run_task.aws.pace import Pace  # noqa: PLC0415
     from retry_run_task.aws.port import World  # noqa: PLC0415
+    from retry_run_task.aws.rate_limiter import RateLimiter  # noqa: PLC0415
 
     settings = _settings()
     # This invocation's rate limiter, made before the look so that the look's time counts. With a burst of one call
     # ahead, five invocations never make more than ten calls at once and ten a second, half of ECS's limit on Fargate.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
-    pace = Pace(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
+    limiter = RateLimiter(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
     launch = wire.launch_from_json(event)
 
     # A step whose process died is run again and knows it: its start is recorded before its action. No action raises.
@@ -94,7 +94,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         is_cut_off = isinstance(error, StepInterruptedError)
         return RetryDecision.retry(Duration.from_seconds(1)) if is_cut_off else RetryDecision.no_retry()
 
-    once = StepConfig(
+    cached = StepConfig(
         retry_strategy=retry, step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, serdes=JsonSerDes()
     )
     invocation = context.lambda_context
@@ -104,7 +104,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
     def step(label: str, action: ports.Action) -> JsonObject:
-        return context.step(lambda inside: action(inside.attempt > 1), name=label, config=once)
+        return context.step(lambda inside: action(inside.attempt > 1), name=label, config=cached)
 
     def wait(label: str, seconds: int) -> None:
         context.wait(Duration.from_seconds(seconds), name=label)
@@ -122,7 +122,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         ports.Tools(
             policy=policy,
             refusal=refusal,
-            world=World(settings.topic_arn, time.time, pace, role),
+            world=World(settings.topic_arn, time.time, limiter, role),
             step=step,
             wait=wait,
             tell=tell,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from retry_run_task.aws.once import once
+from retry_run_task.aws.cached import cached
 from retry_run_task.config import Settings
 
 
-@once
+@cached
 def settings() -> Settings:
     """Return the settings of this process.
 

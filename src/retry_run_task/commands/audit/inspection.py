@@ -14,7 +14,7 @@ from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.installation import NotInstalledError, read_installation
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.launchers import read_launchers
-from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.rate_limits import rate_limited
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import cluster_name, family
@@ -135,7 +135,7 @@ def _calls(
             since=window.since - timedelta(seconds=5),
             until=datetime.now(UTC),
             tell=tell,
-            pace=paced(lookups_per_s),
+            limiter=rate_limited(lookups_per_s),
         )
         read = calls.read_texts(texts)
     read = list(read)

@@ -208,14 +208,14 @@ def _start(
 ) -> int:
     from retry_run_task.aws import recoveries  # noqa: PLC0415
     from retry_run_task.commands.shared.faults import DeployError, calling  # noqa: PLC0415
-    from retry_run_task.commands.shared.pace import paced  # noqa: PLC0415
+    from retry_run_task.commands.shared.rate_limits import rate_limited  # noqa: PLC0415
 
     functions = session.client("lambda", region_name=region, config=recoveries.CONFIG)
-    pace = paced(wish.rate)
+    limiter = rate_limited(wish.rate)
     done: dict[str, str] = {}
     try:
         for step in chosen:
-            pace.wait()
+            limiter.wait()
             with calling(f"start the recovery {step.name}"):
                 started = recoveries.start(
                     functions, function=installation.recover, name=step.name, payload=step.payload

@@ -13,7 +13,7 @@ from retry_run_task.commands.shared.choosing import find_in
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
 from retry_run_task.commands.shared.launchers import read_launchers
-from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.rate_limits import rate_limited
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.record_files import Unread
 from retry_run_task.errors import ConfigError
@@ -170,7 +170,7 @@ def _calls(
             since=search.since,
             until=datetime.now(UTC),
             tell=tell,
-            pace=paced(search.lookups_per_s),
+            limiter=rate_limited(search.lookups_per_s),
         )
         read = calls.read_texts(texts)
     unread = Unread()

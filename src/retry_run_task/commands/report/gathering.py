@@ -11,7 +11,7 @@ from retry_run_task.commands.shared import calls, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.launchers import read_launchers
-from retry_run_task.commands.shared.pace import paced
+from retry_run_task.commands.shared.rate_limits import rate_limited
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import ConfigError
 from retry_run_task.text import counted
@@ -60,7 +60,12 @@ def from_account(
         found, notes = _read(paths)
     else:
         texts = lookup.run_task_records(
-            session, region, since=since, until=datetime.now(UTC), tell=tell, pace=paced(lookups_per_s)
+            session,
+            region,
+            since=since,
+            until=datetime.now(UTC),
+            tell=tell,
+            limiter=rate_limited(lookups_per_s),
         )
         unread = record_files.Unread()
         found = tuple(one for one in unread.noting(calls.read_texts(texts)) if isinstance(one, calls.Call))

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retry_run_task.commands.shared.faults import calling, code_of, refused
-from retry_run_task.commands.shared.pace import pace_calls, paced
+from retry_run_task.commands.shared.rate_limits import limit_rate, rate_limited
 from retry_run_task.commands.shared.view import OPEN, Execution
 from retry_run_task.commands.status import history
 from retry_run_task.errors import ConfigError
@@ -53,8 +53,8 @@ class Executions:
         self.function = f"{stack}-recover"
         # The type of the client is older than the pausing of executions.
         self._client: Any = session.client("lambda", region_name=region, config=_CONFIG)
-        pace_calls(self._client, paced(_READS_PER_S), *_READS)
-        pace_calls(self._client, paced(_STOPS_PER_S), "StopDurableExecution")
+        limit_rate(self._client, rate_limited(_READS_PER_S), *_READS)
+        limit_rate(self._client, rate_limited(_STOPS_PER_S), "StopDurableExecution")
         self._over: dict[str, RecoveryView] = {}
 
     def open(self) -> list[Execution]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from botocore.config import Config
 
 from retry_run_task.commands.shared.faults import calling
-from retry_run_task.commands.shared.pace import pace_calls, paced
+from retry_run_task.commands.shared.rate_limits import limit_rate, rate_limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import boto3
     from mypy_boto3_cloudtrail import CloudTrailClient
 
-    from retry_run_task.aws.pace import Pace
+    from retry_run_task.aws.rate_limiter import RateLimiter
 
 CALLS_PER_S = 2.0
 
@@ -35,7 +35,7 @@ def run_task_records(
     since: datetime,
     until: datetime,
     tell: Callable[[str], None],
-    pace: Pace | None = None,
+    limiter: RateLimiter | None = None,
 ) -> Iterator[str]:
     """Yield the records of RunTask calls, newest first, each as JSON.
 
@@ -43,7 +43,7 @@ def run_task_records(
         DeployError: CloudTrail did not answer.
     """
     client: CloudTrailClient = session.client("cloudtrail", region_name=region, config=_CONFIG)
-    pace_calls(client, pace or paced(CALLS_PER_S), "LookupEvents")
+    limit_rate(client, limiter or rate_limited(CALLS_PER_S), "LookupEvents")
     pages = client.get_paginator("lookup_events").paginate(
         LookupAttributes=[{"AttributeKey": "EventName", "AttributeValue": "RunTask"}],
         StartTime=since,

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _LOCK = threading.RLock()
 
 
-def once(make: Callable[P, T]) -> Callable[P, T]:
+def cached(make: Callable[P, T]) -> Callable[P, T]:
     """Cache a function's result for each set of arguments, and create nothing twice."""
     # The decorated functions take strings and frozen values, which a cache needs.
     remembered: Callable[P, T] = functools.cache(make)  # type: ignore[assignment]

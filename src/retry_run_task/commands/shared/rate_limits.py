@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from retry_run_task.aws.pace import Pace
+from retry_run_task.aws.rate_limiter import RateLimiter
 
 
-def paced(per_s: float) -> Pace:
+def rate_limited(per_s: float) -> RateLimiter:
     """Allow ``per_s`` calls a second, evenly."""
-    return Pace(per_s, now=time.monotonic, sleep=time.sleep)
+    return RateLimiter(per_s, now=time.monotonic, sleep=time.sleep)
 
 
-def pace_calls(client: Any, pace: Pace, *operations: str) -> None:
+def limit_rate(client: Any, limiter: RateLimiter, *operations: str) -> None:
     """Let a client wait for its turn before each call of some operations, so also before each page of a paginator.
 
     https://docs.aws.amazon.com/boto3/latest/guide/events.html
@@ -21,7 +21,7 @@ def pace_calls(client: Any, pace: Pace, *operations: str) -> None:
 
     def wait(**_: Any) -> None:
         # botocore takes what a handler returns for the answer.
-        pace.wait()
+        limiter.wait()
 
     service = client.meta.service_model.service_id.hyphenize()
     for operation in operations:

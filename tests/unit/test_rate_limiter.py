@@ -13,10 +13,10 @@ from support.paces import FakeTime
 
 def test_calls_come_evenly_and_the_first_at_once() -> None:
     time = FakeTime()
-    pace = time.pace(2)
+    limiter = time.limiter(2)
     calls = []
     for _ in range(3):
-        pace.wait()
+        limiter.wait()
         calls.append(time.now)
     assert calls == [0, 0.5, 1.0]
 
@@ -24,23 +24,23 @@ def test_calls_come_evenly_and_the_first_at_once() -> None:
 def test_a_pause_gives_no_credit_unless_it_is_asked_for() -> None:
     for ahead, calls in ((0, [5, 5.5, 6.0]), (1, [5, 5, 5.5])):
         time = FakeTime()
-        pace = time.pace(2, ahead=ahead)
+        limiter = time.limiter(2, ahead=ahead)
         time.now = 5
         made = []
         for _ in range(3):
-            pace.wait()
+            limiter.wait()
             made.append(time.now)
         assert made == calls
 
 
 def test_it_rests_until_the_next_call_might_be_made_and_that_may_be_now() -> None:
     time = FakeTime()
-    pace = time.pace(2)
-    pace.wait()
-    assert pace.rest() == 0.5
-    assert pace.rest() == 0.5
+    limiter = time.limiter(2)
+    limiter.wait()
+    assert limiter.rest() == 0.5
+    assert limiter.rest() == 0.5
     time.now = 3
-    assert pace.rest() == 3
+    assert limiter.rest() == 3
     assert time.slept == [0.5]
 
 
@@ -68,13 +68,13 @@ def test_whatever_runs_in_the_places_their_calls_fit_into_the_bucket_they_add_up
     for place in places:
         time = FakeTime()
         for looks_s, calls_s in place:
-            pace = time.pace(2, ahead=1)
+            limiter = time.limiter(2, ahead=1)
             time.now += looks_s
             for call_s in calls_s:
-                pace.wait()
+                limiter.wait()
                 calls.append(time.now)
                 time.now += call_s
-            pace.rest()
+            limiter.rest()
     bucket = TokenBucket(rate=2 * len(places), burst=2 * len(places))
     for number, call in enumerate(sorted(calls), 1):
         assert bucket.take(START + timedelta(seconds=call)), f"call {number} of {sorted(calls)}"

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Pace:
+class RateLimiter:
     """Spaces calls evenly. Clock and sleep are parameters, so that a test need not wait."""
 
     def __init__(
