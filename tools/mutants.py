@@ -154,7 +154,7 @@ def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, agai
     from mutmut.mutation.trampoline import set_mutant_under_test  # noqa: PLC0415
     from mutmut.state import state  # noqa: PLC0415
     from mutmut.utils import file_utils, format_utils  # noqa: PLC0415
-    from mutmut.workers.isolation import get_mutant_runner  # noqa: PLC0415
+    from mutmut.workers.isolation import get_mutant_runner, run_in_fork  # noqa: PLC0415
 
     set_mutant_under_test("mutant_generation")
     Path("mutants").mkdir(exist_ok=True)
@@ -168,6 +168,11 @@ def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, agai
     # What the code has remembered by now would stand in for what a mutant does.
     for remembered in [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]:  # noqa: SLF001
         remembered.cache_clear()
+    # As a mutant is tried: after all of them have run here once. A test that fails so would kill every mutant.
+    calling = set[str]().union(*state().tests_by_mangled_function_name.values())
+    set_mutant_under_test("")
+    if run_in_fork(runner.test_runner.run_tests, mutant_name=None, tests=sorted(calling)):
+        sys.exit(f"A test fails where nothing is changed; see {folder / 'log.txt'}.")
 
     mutants = [
         (name, data)

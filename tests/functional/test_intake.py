@@ -29,6 +29,7 @@ from support.records import (
     parameters,
     record,
 )
+from support.stacks import fresh
 
 
 class Lambda:
@@ -58,7 +59,7 @@ def take(
     """Run intake, and return its counts with everything it wrote."""
     out = io.StringIO()
     with redirect_stdout(out):
-        telemetry = Telemetry(stack=f"{stack}-{id(out)}", request_id="r")
+        telemetry = Telemetry(stack=fresh(), request_id="r")
         try:
             counts = take_in(
                 event,
@@ -519,7 +520,7 @@ class Broken(Scope):
 def test_what_the_judgement_of_a_record_raises_is_told_by_its_type_alone(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    telemetry = Telemetry(stack="not-judged", request_id="r")
+    telemetry = Telemetry(stack=fresh(), request_id="r")
     with pytest.raises(StartError):
         take_in(awslogs(record()), stack="s", scope=Broken(), start=Lambda().start, telemetry=telemetry)
     telemetry.flush()
@@ -534,7 +535,7 @@ def test_what_could_not_be_started_is_told_and_named(
     number: int, more: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ids = [f"00000000-0000-4000-8000-{n:012}" for n in range(number)]
-    telemetry = Telemetry(stack=f"not-started-{number}", request_id="r")
+    telemetry = Telemetry(stack=fresh(), request_id="r")
     with pytest.raises(StartError) as raised:
         take_in(
             awslogs(*(record(eventID=one) for one in ids)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from typing import Any
 
@@ -18,9 +17,9 @@ from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.rules import Facts
 from retry_run_task.recovery.lines import LogEvent
 from support.records import ACCOUNT, launch
+from support.stacks import fresh
 
 ELSEWHERE = "210987654321"
-STACKS = itertools.count()
 
 
 def settings(**changes: str) -> Settings:
@@ -77,8 +76,7 @@ def written(
     capsys: pytest.CaptureFixture[str], event: LogEvent, **fields: Any
 ) -> tuple[str, dict[str, Any], dict[tuple[str, ...], float]]:
     """Return the level and the fields of the line that an event is told with, and what is counted."""
-    # A logger is kept for each stack, with the output that it began with.
-    handlers._tell(Telemetry(stack=f"s-{next(STACKS)}", request_id="r"), event, **fields)
+    handlers._tell(Telemetry(stack=fresh(), request_id="r"), event, **fields)
     line, *metrics = (json.loads(text) for text in capsys.readouterr().out.splitlines())
     assert line["message"] == event.value
     counted = {}

@@ -11,17 +11,18 @@ import pytest
 
 from retry_run_task import __version__
 from retry_run_task.aws import telemetry
+from support.stacks import fresh
 
 DAY = date(2026, 11, 24)
 
 
 def test_a_logger_is_made_once_also_where_many_ask_at_the_same_moment() -> None:
     """Powertools makes a logger in steps that another thread may see: its handler is there before its formatter."""
-    gate, made = threading.Barrier(8), []
+    gate, made, stack = threading.Barrier(8), [], fresh()
 
     def ask() -> None:
         gate.wait(5)
-        made.append(telemetry._logger("a-stack-of-this-test-alone"))
+        made.append(telemetry._logger(stack))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -40,7 +41,8 @@ def written(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 def test_a_line_has_its_event_its_fields_and_what_every_line_has(
     level: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = telemetry.Telemetry(stack=f"a-stack-for-{level}", request_id="r")
+    stack = fresh()
+    log = telemetry.Telemetry(stack=stack, request_id="r")
     getattr(log, level)(
         telemetry.Metric.IGNORED, why="half a \ud800", absent=None, empty="", none=0, when=DAY
     )
@@ -61,7 +63,7 @@ def test_a_line_has_its_event_its_fields_and_what_every_line_has(
     assert line == {
         "level": level.upper(),
         "message": "Ignored",
-        "service": f"a-stack-for-{level}",
+        "service": stack,
         "version": __version__,
         "function_request_id": "r",
         "why": "half a \ud800",
@@ -74,7 +76,7 @@ def test_a_line_has_its_event_its_fields_and_what_every_line_has(
 
 
 def test_a_line_is_readable_where_it_can_be(capsys: pytest.CaptureFixture[str]) -> None:
-    telemetry.Telemetry(stack="a-stack-for-words", request_id="r").info(telemetry.Metric.IGNORED, why="夜")
+    telemetry.Telemetry(stack=fresh(), request_id="r").info(telemetry.Metric.IGNORED, why="夜")
     assert '"夜"' in capsys.readouterr().out
 
 
