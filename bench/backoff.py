@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+from retry_run_task.config import read_policy
 from retry_run_task.launch.values import Category
 from retry_run_task.policy import ladder
 from retry_run_task.policy.backoff import Backoff, spread
 from retry_run_task.policy.ladder import Rung, RungKind
-from retry_run_task.policy.rules import DEFAULT, Facts, Policy, Rule
+from retry_run_task.policy.rules import Facts, Policy, Rule
 from retry_run_task.simulate import report
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Met, Ours
 from retry_run_task.simulate.night import Night, Placement
@@ -245,6 +246,7 @@ def _first_hours(rule: Rule) -> Rule:
 
 # The default policy as it is in its first hours, which is what is searched: after that an attempt comes every few
 # minutes, and no message is part of the search.
+DEFAULT = read_policy()
 FIRST_HOURS = replace(DEFAULT, watch_s=3600, rules=tuple(map(_first_hours, DEFAULT.rules)))
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.policy.rules import DEFAULT
+from retry_run_task.config import read_policy
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Oracle, Ours, Theirs
@@ -83,7 +83,8 @@ STEPS = 50
 def contestants() -> list[Contestant]:
     """Return everybody who takes part."""
     ours = [
-        Ours(name=f"retry-run-task, {way}", policy=DEFAULT, way=way) for way in (Way.EVENTBRIDGE, Way.LOGS)
+        Ours(name=f"retry-run-task, {way}", policy=read_policy(), way=way)
+        for way in (Way.EVENTBRIDGE, Way.LOGS)
     ]
     return [*ours, *map(Theirs, PEERS), Oracle()]
 

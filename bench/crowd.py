@@ -19,8 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.config import CALLS_PER_SECOND
-from retry_run_task.policy.rules import DEFAULT
+from retry_run_task.config import CALLS_PER_SECOND, read_policy
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.cloud import CALLS_PER_S
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Ours
@@ -70,7 +69,7 @@ class Case:
         """Simulate it, and return the row."""
         ours = Ours(
             name="ours",
-            policy=DEFAULT,
+            policy=read_policy(),
             concurrency=self.places,
             invocation_s=self.invocation_s,
             calls_per_second=self.calls_per_second,

@@ -25,7 +25,7 @@ SCENARIO = "brownout"
 
 def one(launches: int) -> Json:
     """Simulate so many launches here, and return what it took."""
-    from retry_run_task.policy.rules import DEFAULT  # noqa: PLC0415 - the parent does without
+    from retry_run_task.config import read_policy  # noqa: PLC0415 - the parent does without
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415
     from retry_run_task.simulate.contestants import Ours  # noqa: PLC0415
     from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
@@ -33,7 +33,7 @@ def one(launches: int) -> Json:
     schedules = min(100, launches)
     contest = Contest(
         scenarios=[scenario for scenario in SCENARIOS if scenario.name == SCENARIO],
-        contestants=[Ours(name="ours", policy=DEFAULT)],
+        contestants=[Ours(name="ours", policy=read_policy())],
         settings=Settings(schedules=schedules),
         nights=launches // schedules,
     )

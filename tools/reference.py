@@ -35,7 +35,7 @@ from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.commands.audit import function as daily_audit
 from retry_run_task.commands.audit.function import AuditEvent
 from retry_run_task.commands.main import EXIT_CODES, retry_run_task
-from retry_run_task.config import PREFIX, Settings
+from retry_run_task.config import PREFIX, Settings, read_policy
 from retry_run_task.errors import StartError
 from retry_run_task.failures.classify import TABLE, Row, classify
 from retry_run_task.handlers import _recover as handlers
@@ -83,7 +83,7 @@ from retry_run_task.policy import attempt_times
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, Key
 from retry_run_task.policy.ladder import COSTS, FREE, RungKind
-from retry_run_task.policy.rules import DEADLINE_S, DEFAULT, Facts, Policy, Rule, Treatment
+from retry_run_task.policy.rules import DEADLINE_S, Facts, Policy, Rule, Treatment
 from retry_run_task.policy.schema import schema
 from retry_run_task.policy.scope import Scope
 from retry_run_task.recovery import after, loop
@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
+DEFAULT = read_policy()
 DOCUMENTED = ROOT / "tools" / "documented.toml"
 SOURCE = "../../src/retry_run_task"
 BEGIN, END = "<!-- treatments: written by `make docs` -->", "<!-- end of treatments -->"
@@ -1238,7 +1239,7 @@ def limits() -> str:
             f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",
             "recovery/loop.py",
         ),
-        ("and is watched for, at most", spoken(DEFAULT.watch_s), "policy/rules.py"),
+        ("and is watched for, at most", spoken(DEFAULT.watch_s), "policy.toml"),
         (
             "clocks may differ, when a task counts as made after the call, by",
             f"{differ_s:.0f} s",

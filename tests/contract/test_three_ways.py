@@ -33,7 +33,6 @@ from retry_run_task.local.cloudtrail.records import ApiCall, lambda_caller
 from retry_run_task.local.ecs.service import NO_CAPACITY, Ecs, TokenBucket
 from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.install import install
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Background, Tools
 from retry_run_task.simulate.virtual import Executions, Timeline
@@ -41,6 +40,7 @@ from retry_run_task.sources import parse
 from support.local_aws import Seen as Happened
 from support.local_aws import client
 from support.paces import no_wait
+from support.policies import DEFAULT
 from support.records import ACCOUNT, RULE_ROLE, eventbridge, parameters, record
 from support.simulation import Client, Conditions
 

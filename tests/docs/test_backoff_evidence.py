@@ -12,7 +12,8 @@ import pytest
 
 from retry_run_task.launch.values import Category
 from retry_run_task.policy.ladder import RungKind
-from retry_run_task.policy.rules import DEFAULT, Facts
+from retry_run_task.policy.rules import Facts
+from support.policies import DEFAULT
 from support.scripts import script
 
 ROOT = Path(__file__).parents[2]

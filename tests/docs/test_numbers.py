@@ -10,9 +10,10 @@ from docs.markdown_pages import ROOT, Page
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.launch import request
 from retry_run_task.launch.values import Category
-from retry_run_task.policy.rules import DEADLINE_S, DEFAULT, Facts
+from retry_run_task.policy.rules import DEADLINE_S, Facts
 from retry_run_task.recovery import after, loop
 from retry_run_task.sources import cloudwatch_logs, reading, tasks
+from support.policies import DEFAULT
 
 WORDS = {1: "a", 2: "two", 3: "three", 5: "five", 6: "six", 7: "seven"}
 LOOK_S = after.WATCH_FIRST_S

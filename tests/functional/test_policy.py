@@ -15,9 +15,9 @@ from retry_run_task.commands.explain.command import explain_launch
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.config import policy_of
 from retry_run_task.errors import ConfigError
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.policy.scope import Scope
 from support.canned import Canned, denied
+from support.policies import DEFAULT
 from support.records import launch, parameters, record
 
 REGION = "ap-northeast-1"

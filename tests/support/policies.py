@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from retry_run_task.config import read_policy
 from retry_run_task.launch.values import Category
-from retry_run_task.policy.rules import DEFAULT, Facts, Match, Policy, Rule, Treatment
+from retry_run_task.policy.rules import Facts, Match, Policy, Rule, Treatment
 
 
 def _plain(rule: Rule) -> Rule:
@@ -18,6 +19,8 @@ def _plain(rule: Rule) -> Rule:
         sets |= {"deadline_s": 6 * 3600, "early_s": None}
     return replace(rule, sets=sets)
 
+
+DEFAULT = read_policy()
 
 # The shipped policy, for six hours, at once, as it was asked and without an early message: for tests of everything
 # but that.

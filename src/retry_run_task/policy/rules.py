@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import CallerKind, Category
-from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import Allowed, RungKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.policy.backoff import Backoff
 
 # How long recover's durable execution may last, in infra/. A test compares the two.
 EXECUTION_S = 7 * 86_400
@@ -237,43 +237,3 @@ def combined(rules: Iterator[Rule], category: Category) -> Treatment:
 def is_whole(treatment: Treatment) -> bool:
     """Tell whether a treatment says what to do: ignore, give up, or wait."""
     return treatment.ignore or not treatment.retry or treatment.wait is not None
-
-
-# The shipped policy.toml, which says why. A test compares the two.
-DEFAULT = Policy(
-    rules=(
-        Rule(
-            name="capacity",
-            match=Match(category=frozenset({Category.CAPACITY})),
-            sets={
-                "wait": Backoff(base_s=15, cap_s=50, slow_after_s=7200, slow_s=300),
-                "rungs": (RungKind.AS_ASKED, RungKind.EACH_SUBNET),
-            },
-        ),
-        Rule(
-            name="throttle",
-            match=Match(category=frozenset({Category.THROTTLE})),
-            sets={"wait": Backoff(base_s=5, cap_s=60, slow_after_s=7200, slow_s=300)},
-        ),
-        Rule(
-            name="transient",
-            match=Match(category=frozenset({Category.TRANSIENT})),
-            sets={"wait": Backoff(base_s=10, cap_s=60, slow_after_s=7200, slow_s=300)},
-        ),
-        Rule(
-            name="unknown",
-            match=Match(category=frozenset({Category.UNKNOWN})),
-            sets={"attempts": 3, "wait": Backoff(base_s=60, cap_s=300)},
-        ),
-        Rule(
-            name="configuration",
-            match=Match(category=frozenset({Category.CONFIGURATION})),
-            sets={"retry": False},
-        ),
-        Rule(
-            name="permission", match=Match(category=frozenset({Category.PERMISSION})), sets={"retry": False}
-        ),
-        Rule(name="everything", sets={"deadline_s": 24 * 3600, "interval_share": 1.0, "early_s": 1800}),
-    ),
-    spread_s=10,
-)

@@ -23,10 +23,9 @@ from retry_run_task.messages.steps import SAID_BY_STEPS
 from retry_run_task.policy import decision
 from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadline
 from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.recovery import after, case, opening, state
 from retry_run_task.sources import schedules, transformers
-from support.policies import changed, treatment
+from support.policies import DEFAULT, changed, treatment
 from support.records import CAPACITY, launch
 from support.worlds import Run, run
 

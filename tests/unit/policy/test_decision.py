@@ -11,8 +11,8 @@ from retry_run_task.launch.values import Category, Failure, Origin, Outcome, Ver
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.decision import GiveUp, Retry, decide, open_with, past_deadline
 from retry_run_task.policy.durations import spoken
-from retry_run_task.policy.rules import DEFAULT, Policy, Treatment
-from support.policies import PLAIN, changed, treatment
+from retry_run_task.policy.rules import Policy, Treatment
+from support.policies import DEFAULT, PLAIN, changed, treatment
 
 RETRIED = (Category.CAPACITY, Category.THROTTLE, Category.TRANSIENT, Category.UNKNOWN)
 ENDED = (Category.CONFIGURATION, Category.PERMISSION)

@@ -17,7 +17,7 @@ from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.file import Problem, _glob_covers, parse
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError
 from retry_run_task.policy.ladder import RungKind
-from retry_run_task.policy.rules import DEFAULT, Facts, Notify, Policy
+from retry_run_task.policy.rules import Facts, Notify, Policy
 
 SHIPPED = files("retry_run_task").joinpath("policy.toml").read_text(encoding="utf-8")
 # The shipped rules without comments, of which line 1 is empty and line 2 is `spread`.
@@ -56,10 +56,6 @@ def policy(text: str) -> Policy:
     found = parse(text)
     assert isinstance(found, Policy), found
     return found
-
-
-def test_the_shipped_file_is_the_default() -> None:
-    assert policy(SHIPPED) == DEFAULT
 
 
 def test_the_examples_in_the_shipped_file_are_right_too() -> None:

@@ -15,7 +15,6 @@ from retry_run_task.policy import attempt_times
 from retry_run_task.policy.backoff import Backoff, spread
 from retry_run_task.policy.ladder import Allowed, RungKind
 from retry_run_task.policy.rules import (
-    DEFAULT,
     EXECUTION_S,
     Facts,
     Match,
@@ -27,7 +26,7 @@ from retry_run_task.policy.rules import (
     is_whole,
 )
 from support.infra import ROOT
-from support.policies import treatment
+from support.policies import DEFAULT, treatment
 from support.records import CLUSTER, TASK_DEFINITION, launch, parameters
 
 FACTS = facts_of(launch(), schedule="nightly-report", policy="patient")

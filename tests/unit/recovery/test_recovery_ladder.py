@@ -34,10 +34,10 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import RungKind
-from retry_run_task.policy.rules import DEFAULT, Match, Notify, Policy, Rule
+from retry_run_task.policy.rules import Match, Notify, Policy, Rule
 from retry_run_task.recovery.ports import Background
 from retry_run_task.simulate.virtual import Execution, Moment
-from support.policies import PLAIN, changed
+from support.policies import DEFAULT, PLAIN, changed
 from support.records import CAPACITY, launch, parameters
 from support.worlds import Run, run
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from retry_run_task.launch.values import Placed
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate.cloud import Cloud
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import Contestant, Met, Oracle, Ours, Theirs
@@ -19,7 +18,7 @@ from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
 from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, Settings
 from retry_run_task.simulate.tally import Tally
 from retry_run_task.simulate.virtual import Timeline
-from support.policies import changed
+from support.policies import DEFAULT, changed
 
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 PEERS_BY_NAME = {peer.name: peer for peer in PEERS}

@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import Curve
 from retry_run_task.simulate.contest import Contest, Result, run
@@ -21,6 +20,7 @@ from retry_run_task.simulate.page import HEADINGS, render
 from retry_run_task.simulate.peers import PEERS, Way
 from retry_run_task.simulate.scenarios import SCENARIOS, Settings
 from support.html_pages import inspect, read
+from support.policies import DEFAULT
 
 OURS = (Ours(name="ours, EventBridge", policy=DEFAULT), Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS))
 EVERYBODY = (*OURS, *map(Theirs, PEERS), Oracle())

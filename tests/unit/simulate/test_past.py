@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.simulate.contest import Contest, run
 from retry_run_task.simulate.contestants import Oracle, Ours
 from retry_run_task.simulate.night import Night
@@ -16,6 +15,7 @@ from retry_run_task.simulate.outlook import Gap
 from retry_run_task.simulate.past import NothingFailedError, Past, from_items
 from retry_run_task.simulate.scenarios import Settings
 from retry_run_task.sources.files import items
+from support.policies import DEFAULT
 from support.records import CAPACITY, error_record, parameters, record
 
 FIRST = datetime(2026, 11, 24, tzinfo=UTC)

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from retry_run_task.launch.values import Answer
-from retry_run_task.policy.rules import DEFAULT
 from retry_run_task.recovery.loop import recover as recover_launch
 from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
@@ -16,6 +15,7 @@ from retry_run_task.simulate.night import START, Night, Track, failed_launch
 from retry_run_task.simulate.runs import RESUME_BACKOFFS, Backoff, Running, Runs, pause
 from retry_run_task.simulate.scenarios import SCENARIOS, Settings
 from retry_run_task.simulate.virtual import Executions, Timeline
+from support.policies import DEFAULT
 
 SHORT = [s for s in SCENARIOS if s.name not in ("spot-drought", "zone-outage", "long", "slots", "ramp")]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.timetable import as_schedule
 from retry_run_task.commands.status.history import known_schedule
+from retry_run_task.config import read_policy
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
 from retry_run_task.launch.names import MOST_AGAIN, again_name
@@ -32,7 +33,6 @@ from retry_run_task.launch.values import (
     Origin,
     Outcome,
 )
-from retry_run_task.policy.rules import DEFAULT, Policy
 from retry_run_task.policy.scope import Treatment
 from retry_run_task.recovery.case import NO_SCHEDULE, case_of
 from retry_run_task.recovery.forecast import forecast
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.inventory import Launchers
     from retry_run_task.commands.shared.view import Execution, RecoveryView
+    from retry_run_task.policy.rules import Policy
     from retry_run_task.recovery.case import Case
 
 
@@ -73,7 +74,7 @@ class Facts:
     now: datetime
     is_late_wanted: bool = False
     again: int = 0
-    policy: Policy = DEFAULT
+    policy: Policy = field(default_factory=read_policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
