@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task import sources
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.aws.starts import Limits, start_all
+from retry_run_task.aws.starts import StartLimits, start_all
 from retry_run_task.aws.telemetry import Metric
 from retry_run_task.errors import StartError
 from retry_run_task.launch import names, wire
@@ -39,7 +39,7 @@ class Event(StrEnum):
 Start = Callable[[str, str], Started]
 """Starts the recovery of a name with a payload. Raises if it could not be started."""
 
-_ONE_BY_ONE = Limits()
+_ONE_BY_ONE = StartLimits()
 
 
 @dataclass(slots=True)
@@ -69,7 +69,13 @@ class _Job:
 
 
 def take_in(
-    event: Any, *, stack: str, scope: Scope, start: Start, telemetry: Telemetry, limits: Limits = _ONE_BY_ONE
+    event: Any,
+    *,
+    stack: str,
+    scope: Scope,
+    start: Start,
+    telemetry: Telemetry,
+    limits: StartLimits = _ONE_BY_ONE,
 ) -> Counts:
     """Start a recovery for every failed launch in an event that is in scope.
 

@@ -10,7 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from retry_run_task.launch.request import MEMBERS, Treatment, rebuild
+from retry_run_task.launch.request import MEMBERS, MemberUse, rebuild
 from retry_run_task.launch.values import Request
 
 # Seen in real records, and no parameter of the API.
@@ -41,7 +41,7 @@ def test_no_decision_is_about_what_is_gone(member: str) -> None:
 
 def test_what_is_required_is_kept() -> None:
     assert INPUT["required"] == ["taskDefinition"]
-    assert MEMBERS["taskDefinition"][0] is Treatment.KEPT
+    assert MEMBERS["taskDefinition"][0] is MemberUse.KEPT
 
 
 def test_every_decision_has_its_reason() -> None:
@@ -55,7 +55,7 @@ def test_a_recorded_member_is_treated_as_was_decided(member: str) -> None:
     rebuilt = rebuild({"taskDefinition": "nightly:7"} | {member: value})
     assert isinstance(rebuilt, Request)
     is_there = member in rebuilt.parameters
-    assert is_there is (MEMBERS[member][0] is not Treatment.DROPPED and member != "clientToken")
+    assert is_there is (MEMBERS[member][0] is not MemberUse.DROPPED and member != "clientToken")
     assert not is_there or rebuilt.parameters[member] == value
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.aws.starts import Limits
+from retry_run_task.aws.starts import StartLimits
 from retry_run_task.aws.telemetry import Telemetry
 from retry_run_task.errors import StartError
 from retry_run_task.intake import Counts, take_in
@@ -52,7 +52,7 @@ def take(
     functions: Lambda,
     stack: str = "s",
     start: Callable[[str, str], Started] | None = None,
-    limits: Limits = Limits(),  # noqa: B008 - it is frozen
+    limits: StartLimits = StartLimits(),  # noqa: B008 - it is frozen
     judge: Scope | None = None,
     **scope: Any,
 ) -> tuple[Counts, list[dict[str, Any]]]:
@@ -160,7 +160,7 @@ def test_when_the_time_is_over_the_event_is_delivered_again_and_goes_on_further_
             time.now += 7
             return functions.start(name, payload)
 
-        limits = Limits(left_s=lambda time=time: 300 - time.now, turn=turn)  # type: ignore[misc]
+        limits = StartLimits(left_s=lambda time=time: 300 - time.now, turn=turn)  # type: ignore[misc]
         with pytest.raises(StartError) as raised:
             take(event, functions, start=slow, limits=limits)
         assert len(raised.value.event_ids) == 60
@@ -175,7 +175,7 @@ def test_a_throttle_is_waited_out_without_a_word_of_alarm() -> None:
             raise ConnectionError("Rate exceeded")
         return Started.ACCEPTED
 
-    limits = Limits(workers=4, passes=lambda _: True, sleep=time.sleep)
+    limits = StartLimits(workers=4, passes=lambda _: True, sleep=time.sleep)
     counts, lines = take(awslogs(record(), record(eventID="0" * 36)), Lambda(), start=busy, limits=limits)
     assert counts == Counts(started=2)
     assert {line.get("message") for line in lines} == {"intake.started", None}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.aws.starts import Limits
+from retry_run_task.aws.starts import StartLimits
 from retry_run_task.errors import StartError
 from retry_run_task.intake import take_in
 from retry_run_task.policy.scope import Scope
@@ -106,7 +106,7 @@ class Deliveries:
                 scope=Scope(),
                 start=start,
                 telemetry=telemetry,
-                limits=Limits(
+                limits=StartLimits(
                     workers=self.workers,
                     left_s=lambda: FUNCTION_S - time.now,
                     passes=lambda error: isinstance(error, BusyError),

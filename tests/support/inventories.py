@@ -11,11 +11,11 @@ from retry_run_task.commands.shared.inventory import (
     Concurrency,
     Filter,
     Identity,
+    InstalledStack,
     Inventory,
     Launcher,
     Launchers,
     LogGroup,
-    Stack,
     TaskDefinition,
     Topic,
     Trail,
@@ -48,7 +48,7 @@ LAUNCHER = Launcher(
     variables=("app.DB_URL",),
     may_hide=True,
 )
-STACK = Stack(
+STACK = InstalledStack(
     name="retry-run-task",
     status="CREATE_COMPLETE",
     outputs={"Version": __version__, "Topic": TOPIC_ARN, "TrailFilter": "RunTaskFailureFilter"},

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, NoCredentialsE
 
 from retry_run_task.aws import recoveries
 from retry_run_task.aws.recoveries import Started
-from retry_run_task.aws.starts import Limits, NoTimeLeftError, start_all
+from retry_run_task.aws.starts import NoTimeLeftError, StartLimits, start_all
 from support.paces import FakeTime
 
 
@@ -28,7 +28,7 @@ def is_busy(error: Exception) -> bool:
 
 
 def run(
-    jobs: list[int], start: Callable[[int], Started], limits: Limits
+    jobs: list[int], start: Callable[[int], Started], limits: StartLimits
 ) -> tuple[list[int], dict[int, Exception]]:
     """Return what was started, in its order, and what was not, with why. Each is told once."""
     told: list[tuple[int, Started | Exception]] = []
@@ -44,7 +44,7 @@ def accept(_: int) -> Started:
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_nothing_to_start_is_nothing_to_do(workers: int) -> None:
-    assert run([], accept, Limits(workers=workers)) == ([], {})
+    assert run([], accept, StartLimits(workers=workers)) == ([], {})
 
 
 def test_so_many_are_under_way_at_the_same_time_as_are_allowed_and_no_more() -> None:
@@ -60,7 +60,7 @@ def test_so_many_are_under_way_at_the_same_time_as_are_allowed_and_no_more() -> 
             under_way["now"] -= 1
         return Started.ACCEPTED
 
-    started, failed = run(list(range(9)), start, Limits(workers=3))
+    started, failed = run(list(range(9)), start, StartLimits(workers=3))
     assert (len(started), failed, max(most)) == (9, {}, 3)
 
 
@@ -71,7 +71,7 @@ def test_a_single_start_needs_no_thread() -> None:
         threads.add(threading.current_thread())
         return Started.ACCEPTED
 
-    run([1], start, Limits(workers=8))
+    run([1], start, StartLimits(workers=8))
     assert threads == {threading.current_thread()}
 
 
@@ -89,7 +89,7 @@ def test_no_second_has_more_than_300_starts_in_it(workers: int) -> None:
         with lock:
             return Started.ACCEPTED
 
-    run(list(range(1500)), start, Limits(workers=workers, wait=wait))
+    run(list(range(1500)), start, StartLimits(workers=workers, wait=wait))
     # Calls that were allowed at once, counted from each moment on.
     assert max(sum(at <= one < at + 1 for one in made) for at in set(made)) <= 300
     assert made[99] < 0.01
@@ -107,7 +107,7 @@ def test_what_passes_is_tried_again_after_the_others_and_what_does_not_is_told_a
             raise DeniedError
         return Started.ACCEPTED
 
-    started, failed = run([0, 1, 2], start, Limits(passes=is_busy, sleep=time.sleep))
+    started, failed = run([0, 1, 2], start, StartLimits(passes=is_busy, sleep=time.sleep))
     assert started == [2, 0]
     assert tries == [0, 1, 2, 0, 0, 0]
     assert {job: type(error) for job, error in failed.items()} == {1: DeniedError}
@@ -121,7 +121,7 @@ def test_what_never_passes_is_tried_until_the_time_is_nearly_over_and_told_with_
         time.now += 1
         raise BusyError("Rate exceeded")
 
-    limits = Limits(passes=is_busy, sleep=time.sleep, left_s=lambda: 300 - time.now)
+    limits = StartLimits(passes=is_busy, sleep=time.sleep, left_s=lambda: 300 - time.now)
     started, failed = run([1], start, limits)
     assert started == []
     assert str(failed[1]) == "Rate exceeded"
@@ -136,7 +136,7 @@ def test_when_the_time_is_over_nothing_is_begun_and_what_is_left_is_told() -> No
         time.now += 1
         return Started.ACCEPTED
 
-    started, failed = run(list(range(1000)), start, Limits(left_s=lambda: 300 - time.now))
+    started, failed = run(list(range(1000)), start, StartLimits(left_s=lambda: 300 - time.now))
     assert started == list(range(280))
     assert {type(error) for error in failed.values()} == {NoTimeLeftError}
 
@@ -151,7 +151,7 @@ def test_a_start_that_was_refused_before_the_time_was_over_is_told_with_its_reas
         time.now += 290 if len(tried) > 2 else 0
         raise BusyError(f"{job} is throttled")
 
-    limits = Limits(passes=is_busy, sleep=time.sleep, left_s=lambda: 300 - time.now)
+    limits = StartLimits(passes=is_busy, sleep=time.sleep, left_s=lambda: 300 - time.now)
     _, failed = run([1, 2], start, limits)
     assert {job: str(error) for job, error in failed.items()} == {1: "1 is throttled", 2: "2 is throttled"}
 
@@ -163,7 +163,7 @@ def test_a_function_with_little_time_begins_all_the_same() -> None:
         time.now += 1
         return Started.ACCEPTED
 
-    started, _ = run(list(range(10)), start, Limits(left_s=lambda: 6 - time.now))
+    started, _ = run(list(range(10)), start, StartLimits(left_s=lambda: 6 - time.now))
     assert started == [0, 1, 2]
 
 
@@ -171,7 +171,7 @@ def test_a_function_with_little_time_begins_all_the_same() -> None:
     ("turn", "order"), [(0, [0, 1, 2, 3]), (0.25, [1, 2, 3, 0]), (0.5, [2, 3, 0, 1]), (0.99, [3, 0, 1, 2])]
 )
 def test_it_begins_where_it_is_told_to_and_goes_all_round(turn: float, order: list[int]) -> None:
-    started, _ = run([0, 1, 2, 3], accept, Limits(turn=turn))
+    started, _ = run([0, 1, 2, 3], accept, StartLimits(turn=turn))
     assert started == order
 
 
@@ -181,7 +181,7 @@ def test_a_fault_in_the_telling_ends_it_with_that_fault(workers: int) -> None:
         raise BrokenPipeError("nobody reads the log")
 
     with pytest.raises(BrokenPipeError):
-        start_all(list(range(9)), accept, tell, Limits(workers=workers))
+        start_all(list(range(9)), accept, tell, StartLimits(workers=workers))
 
 
 def answered(status: int, code: str = "X") -> ClientError:

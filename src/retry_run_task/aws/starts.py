@@ -25,7 +25,7 @@ class NoTimeLeftError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class StartLimits:
     """How many starts run at once, how fast and for how long. The default: one by one, one try each.
 
     Attributes:
@@ -49,7 +49,7 @@ def start_all(
     jobs: Sequence[Job],
     start: Callable[[Job], Started],
     tell: Callable[[Job, Started | Exception], None],
-    limits: Limits,
+    limits: StartLimits,
 ) -> None:
     """Start every job, and report the result of each once: started, or why not.
 
@@ -81,7 +81,7 @@ def _round(
     jobs: Sequence[tuple[Job, Exception]],
     start: Callable[[Job], Started],
     tell: Callable[[Job, Started | Exception], None],
-    limits: Limits,
+    limits: StartLimits,
     reserve_s: float,
 ) -> list[tuple[Job, Exception]]:
     """Try each job once. Returns those that may succeed if they are tried again, with what they raised.

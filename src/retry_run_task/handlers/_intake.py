@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import recoveries
 from retry_run_task.aws.cached import cached
-from retry_run_task.aws.starts import Limits
+from retry_run_task.aws.starts import StartLimits
 from retry_run_task.aws.telemetry import Telemetry
 from retry_run_task.errors import ConfigError
 from retry_run_task.handlers.environment import settings as _settings
@@ -50,8 +50,8 @@ def intake(event: Any, context: Any) -> JsonObject:
     return asdict(counts)
 
 
-def _limits(context: Any) -> Limits:
-    return Limits(
+def _limits(context: Any) -> StartLimits:
+    return StartLimits(
         workers=recoveries.STARTS_AT_ONCE,
         wait=_limiter().wait,
         left_s=lambda: context.get_remaining_time_in_millis() / 1000,

@@ -28,7 +28,7 @@ HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 DEPTH_MAX = 64
 
 
-class Treatment(StrEnum):
+class MemberUse(StrEnum):
     """What happens to a member of a recorded request."""
 
     KEPT = "kept"
@@ -38,39 +38,39 @@ class Treatment(StrEnum):
 
 # Every member of RunTask that was considered, and why it is treated so. A member that is not listed came with a newer
 # caller: it is kept. A test fails if the installed model has a member that this table lacks.
-MEMBERS: Mapping[str, tuple[Treatment, str]] = MappingProxyType(
+MEMBERS: Mapping[str, tuple[MemberUse, str]] = MappingProxyType(
     {
-        "capacityProviderStrategy": (Treatment.KEPT, "as asked"),
+        "capacityProviderStrategy": (MemberUse.KEPT, "as asked"),
         "clientToken": (
-            Treatment.REWRITTEN,
+            MemberUse.REWRITTEN,
             "ECS answers a token that it has seen with the old outcome; each attempt has its own",
         ),
-        "cluster": (Treatment.KEPT, "as asked; absent means the default cluster"),
-        "count": (Treatment.REWRITTEN, "only the tasks that are still missing; untouched if that is all"),
-        "enableECSManagedTags": (Treatment.KEPT, "as asked"),
-        "enableExecuteCommand": (Treatment.KEPT, "as asked"),
-        "group": (Treatment.KEPT, "as asked"),
-        "launchType": (Treatment.KEPT, "as asked"),
-        "networkConfiguration": (Treatment.KEPT, "as asked"),
+        "cluster": (MemberUse.KEPT, "as asked; absent means the default cluster"),
+        "count": (MemberUse.REWRITTEN, "only the tasks that are still missing; untouched if that is all"),
+        "enableECSManagedTags": (MemberUse.KEPT, "as asked"),
+        "enableExecuteCommand": (MemberUse.KEPT, "as asked"),
+        "group": (MemberUse.KEPT, "as asked"),
+        "launchType": (MemberUse.KEPT, "as asked"),
+        "networkConfiguration": (MemberUse.KEPT, "as asked"),
         "overrides": (
-            Treatment.KEPT,
+            MemberUse.KEPT,
             "as asked; what CloudTrail hid of it comes from the schedule, or the request is refused",
         ),
-        "placementConstraints": (Treatment.KEPT, "as asked"),
-        "placementStrategy": (Treatment.KEPT, "as asked"),
-        "platformVersion": (Treatment.KEPT, "as asked"),
-        "propagateTags": (Treatment.KEPT, "as asked"),
-        "referenceId": (Treatment.DROPPED, "a reference that AWS services use among themselves"),
-        "startedBy": (Treatment.REWRITTEN, "the original, with a suffix that marks the task as a recovery's"),
-        "tags": (Treatment.REWRITTEN, "less those that begin with aws:, which only AWS may set"),
-        "taskDefinition": (Treatment.KEPT, "as asked; without a revision ECS takes the latest active one"),
-        "volumeConfigurations": (Treatment.KEPT, "as asked"),
+        "placementConstraints": (MemberUse.KEPT, "as asked"),
+        "placementStrategy": (MemberUse.KEPT, "as asked"),
+        "platformVersion": (MemberUse.KEPT, "as asked"),
+        "propagateTags": (MemberUse.KEPT, "as asked"),
+        "referenceId": (MemberUse.DROPPED, "a reference that AWS services use among themselves"),
+        "startedBy": (MemberUse.REWRITTEN, "the original, with a suffix that marks the task as a recovery's"),
+        "tags": (MemberUse.REWRITTEN, "less those that begin with aws:, which only AWS may set"),
+        "taskDefinition": (MemberUse.KEPT, "as asked; without a revision ECS takes the latest active one"),
+        "volumeConfigurations": (MemberUse.KEPT, "as asked"),
         # Not in the model, but in real records.
-        "dryrun": (Treatment.DROPPED, "CloudTrail records it; it is not a parameter of the public API"),
+        "dryrun": (MemberUse.DROPPED, "CloudTrail records it; it is not a parameter of the public API"),
     }
 )
 
-DROPPED = frozenset(name for name, (treatment, _) in MEMBERS.items() if treatment is Treatment.DROPPED)
+DROPPED = frozenset(name for name, (treatment, _) in MEMBERS.items() if treatment is MemberUse.DROPPED)
 
 
 class RequestError(ValueError):

@@ -18,7 +18,7 @@ from retry_run_task.policy.scope import NEVER
 from retry_run_task.simulate.night import Night, Spec
 from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.scenarios import LATENESS, Scenario, Settings
-from retry_run_task.sources.files import Told
+from retry_run_task.sources.files import LooseFailures
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def from_items(items: Iterable[Item]) -> Past:
                     found.left_out[f"of the category {category}"] += 1
                 else:
                     found.evidence.append(item)
-            case Told():
+            case LooseFailures():
                 found.left_out["of which the call is not known"] += 1
             case Ignored():
                 found.left_out["that are no failed launch"] += 1

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class LooseFailures:
     """Failures of a call about which nothing else is known, such as those in an answer to ``run-task``.
 
     Attributes:
@@ -61,7 +61,7 @@ class Record:
     where: str = ""
 
 
-Item = FailedLaunch | Told | Ignored | Unparsed
+Item = FailedLaunch | LooseFailures | Ignored | Unparsed
 
 
 def items(chunks: Iterable[bytes]) -> Iterator[Item]:
@@ -231,14 +231,14 @@ def _time(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _failure(body: dict[str, Any], around: _Around) -> Told | Ignored:
+def _failure(body: dict[str, Any], around: _Around) -> LooseFailures | Ignored:
     arn = text_at(body, "arn")
     if arn is not None and ":task/" in arn:
         return Ignored(why=f"describe-tasks knows no task {arn.rsplit('/', 1)[-1]} any more")
     failure = Failure(
         origin=Origin.ANSWER, reason=text_at(body, "reason") or "", detail=text_at(body, "detail"), arn=arn
     )
-    return Told(failures=(failure,), about="an answer of RunTask", where=around.where)
+    return LooseFailures(failures=(failure,), about="an answer of RunTask", where=around.where)
 
 
 def _attributes(body: dict[str, Any]) -> dict[str, str]:
@@ -254,13 +254,13 @@ def _attributes(body: dict[str, Any]) -> dict[str, str]:
     return {name: text for name, text in texts.items() if isinstance(text, str)}
 
 
-def _undelivered(body: dict[str, Any], around: _Around) -> Told:
+def _undelivered(body: dict[str, Any], around: _Around) -> LooseFailures:
     said = _attributes(body)
     failure = read_text(said["ERROR_MESSAGE"]).failure
     if failure.origin is not Origin.ERROR:
         failure = Failure(origin=Origin.ERROR, code=said.get("ERROR_CODE"), reason=failure.reason)
     name = said.get("RULE_ARN") or said.get("SCHEDULE_ARN") or said.get("TARGET_ARN") or "a target"
-    return Told(failures=(failure,), about=f"{name} at its last try", where=around.where)
+    return LooseFailures(failures=(failure,), about=f"{name} at its last try", where=around.where)
 
 
 def _launch(body: dict[str, Any], _: _Around) -> FailedLaunch:

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.commands.shared.view import Execution, Line, RecoveryView, State, shortened
+from retry_run_task.commands.shared.view import (
+    Execution,
+    RecoveryView,
+    TimelineLine,
+    ViewState,
+    shortened,
+)
 from retry_run_task.commands.status.history import known_schedule, read
 from retry_run_task.launch import wire
 from retry_run_task.launch.values import Caller, CallerKind
@@ -60,20 +66,22 @@ RULE = "nightly-report"
 @pytest.mark.parametrize(
     ("name", "state", "schedule", "outcome", "category"),
     [
-        ("waiting", State.WAITING, RULE, "", "capacity"),
-        ("recovered", State.RECOVERED, RULE, "recovered", "capacity"),
-        ("permanent", State.GAVE_UP, RULE, "permanent", "configuration"),
-        ("expired", State.GAVE_UP, RULE, "expired", "unknown"),
-        ("paused", State.PAUSED, RULE, "", "capacity"),
-        ("stopped", State.STOPPED, RULE, "stopped", "capacity"),
-        ("lost", State.STOPPED, RULE, "stopped", "transient"),
-        ("by-hand", State.RECOVERED, "nightly (by hand)", "recovered", "capacity"),
+        ("waiting", ViewState.WAITING, RULE, "", "capacity"),
+        ("recovered", ViewState.RECOVERED, RULE, "recovered", "capacity"),
+        ("permanent", ViewState.GAVE_UP, RULE, "permanent", "configuration"),
+        ("expired", ViewState.GAVE_UP, RULE, "expired", "unknown"),
+        ("paused", ViewState.PAUSED, RULE, "", "capacity"),
+        ("stopped", ViewState.STOPPED, RULE, "stopped", "capacity"),
+        ("lost", ViewState.STOPPED, RULE, "stopped", "transient"),
+        ("by-hand", ViewState.RECOVERED, "nightly (by hand)", "recovered", "capacity"),
         # It is gone, and its name was cut to what ``startedBy`` has room for.
-        ("cut", State.WAITING, "nightly-report-of-the-da…", "", "capacity"),
-        ("start-failed", State.RECOVERED, RULE, "recovered", "transient"),
+        ("cut", ViewState.WAITING, "nightly-report-of-the-da…", "", "capacity"),
+        ("start-failed", ViewState.RECOVERED, RULE, "recovered", "transient"),
     ],
 )
-def test_what_a_history_tells(name: str, state: State, schedule: str, outcome: str, category: str) -> None:
+def test_what_a_history_tells(
+    name: str, state: ViewState, schedule: str, outcome: str, category: str
+) -> None:
     found = view(name)
     assert (found.state, found.outcome, found.category) == (state, outcome, category)
     assert (found.schedule, found.cluster, found.family) == (schedule, "batch", "nightly")
@@ -271,17 +279,19 @@ def test_a_step_that_was_cut_off_may_have_called_unless_it_only_looks(name: str,
         (
             "ExecutionFailed",
             {"ErrorType": "GaveUpError", "ErrorMessage": "refused: no."},
-            State.GAVE_UP,
+            ViewState.GAVE_UP,
             "refused",
         ),
         # A success is no way to give up, and a colon makes no outcome.
-        ("ExecutionFailed", {"ErrorType": "E", "ErrorMessage": "recovered: no."}, State.FAILED, "failed"),
-        ("ExecutionFailed", {"ErrorType": "KeyError", "ErrorMessage": "'x': y"}, State.FAILED, "failed"),
-        ("ExecutionFailed", {}, State.FAILED, "failed"),
-        ("ExecutionTimedOut", {}, State.FAILED, "timed out"),
+        ("ExecutionFailed", {"ErrorType": "E", "ErrorMessage": "recovered: no."}, ViewState.FAILED, "failed"),
+        ("ExecutionFailed", {"ErrorType": "KeyError", "ErrorMessage": "'x': y"}, ViewState.FAILED, "failed"),
+        ("ExecutionFailed", {}, ViewState.FAILED, "failed"),
+        ("ExecutionTimedOut", {}, ViewState.FAILED, "timed out"),
     ],
 )
-def test_a_fault_is_not_a_decision(kind: str, details: dict[str, str], state: State, outcome: str) -> None:
+def test_a_fault_is_not_a_decision(
+    kind: str, details: dict[str, str], state: ViewState, outcome: str
+) -> None:
     found = read(EXECUTION, [event(kind, **{f"{kind}Details": {"Error": {"Payload": details}}})])
     assert (found.state, found.outcome) == (state, outcome)
 
@@ -352,13 +362,13 @@ def test_attempts_on_other_rungs_are_alike_if_ecs_said_the_same() -> None:
     assert len(texts) == 6
 
 
-def line(number: int, same: str = "") -> Line:
-    return Line(time=NOW + timedelta(minutes=number), text=f"attempt {number}", same=same)
+def line(number: int, same: str = "") -> TimelineLine:
+    return TimelineLine(time=NOW + timedelta(minutes=number), text=f"attempt {number}", same=same)
 
 
 def test_a_long_row_of_the_same_is_told_as_one() -> None:
     lines = [
-        Line(time=NOW, text="began"),
+        TimelineLine(time=NOW, text="began"),
         *(line(n, "no capacity") for n in range(1, 400)),
         line(400, "started"),
     ]
@@ -372,4 +382,4 @@ def test_a_long_row_of_the_same_is_told_as_one() -> None:
         "attempt 400",
     ]
     assert shortened(lines[:5]) == tuple(lines[:5])
-    assert shortened([Line(time=NOW, text="x")] * 9) == tuple([Line(time=NOW, text="x")] * 9)
+    assert shortened([TimelineLine(time=NOW, text="x")] * 9) == tuple([TimelineLine(time=NOW, text="x")] * 9)

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.commands.replay.replaying import Facts, Step, again_call, next_again, plan
-from retry_run_task.commands.shared.calls import Call
+from retry_run_task.commands.replay.replaying import ReplayInput, ReplayStep, again_call, next_again, plan
+from retry_run_task.commands.shared.calls import RunTaskCall
 from retry_run_task.commands.shared.installation import Installation
 from retry_run_task.commands.shared.inventory import Launcher, Launchers
-from retry_run_task.commands.shared.view import Execution, RecoveryView, State
+from retry_run_task.commands.shared.view import Execution, RecoveryView, ViewState
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire
 from retry_run_task.launch.names import MOST_AGAIN, again_name
@@ -66,7 +66,7 @@ def nightly(**changes: Any) -> Launcher:
     return Launcher(**(values | changes))
 
 
-def call(minutes: float = 30, **changes: Any) -> Call:
+def call(minutes: float = 30, **changes: Any) -> RunTaskCall:
     values: dict[str, Any] = {
         "event_id": "later",
         "time": FAILED_AT + timedelta(minutes=minutes),
@@ -74,15 +74,15 @@ def call(minutes: float = 30, **changes: Any) -> Call:
         "parameters": {name: parameters()[name] for name in ("cluster", "taskDefinition", "startedBy")},
         "placed": ("arn:task/later",),
     }
-    return Call(**(values | changes))
+    return RunTaskCall(**(values | changes))
 
 
-def planned(one: FailedLaunch | None = None, **facts: Any) -> Step:
+def planned(one: FailedLaunch | None = None, **facts: Any) -> ReplayStep:
     (step,) = plans(one or launch(), **facts)
     return step
 
 
-def plans(*launches: FailedLaunch, **facts: Any) -> tuple[Step, ...]:
+def plans(*launches: FailedLaunch, **facts: Any) -> tuple[ReplayStep, ...]:
     values: dict[str, Any] = {
         "installation": INSTALLATION,
         "executions": {},
@@ -91,7 +91,7 @@ def plans(*launches: FailedLaunch, **facts: Any) -> tuple[Step, ...]:
         "launchers": Launchers(found=(nightly(),)),
         "now": NOW,
     }
-    return plan(launches, Facts(**(values | facts)))
+    return plan(launches, ReplayInput(**(values | facts)))
 
 
 def execution(status: str, name: str = NAME) -> dict[str, Execution]:
@@ -99,7 +99,7 @@ def execution(status: str, name: str = NAME) -> dict[str, Execution]:
 
 
 def view(name: str = NAME, **changes: Any) -> dict[str, RecoveryView]:
-    values: dict[str, Any] = {"state": State.GAVE_UP, "outcome": "expired"}
+    values: dict[str, Any] = {"state": ViewState.GAVE_UP, "outcome": "expired"}
     return {name: RecoveryView(execution=execution("FAILED", name)[name], **(values | changes))}
 
 

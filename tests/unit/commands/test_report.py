@@ -16,12 +16,12 @@ import pytest
 from retry_run_task.commands.report import findings, page, rehearsal
 from retry_run_task.commands.report.advice import Kind
 from retry_run_task.commands.report.findings import Gathered, Report
-from retry_run_task.commands.report.jobs import Ending, jobs_of
+from retry_run_task.commands.report.jobs import CallEnding, jobs_of
 from retry_run_task.commands.report.outages import Outage
-from retry_run_task.commands.report.rehearsal import Room, Run
-from retry_run_task.commands.shared.calls import Call, read_record
+from retry_run_task.commands.report.rehearsal import KnownOutages, PastRun
+from retry_run_task.commands.shared.calls import RunTaskCall, read_record
 from retry_run_task.commands.shared.inventory import Launcher
-from retry_run_task.commands.shared.view import Execution, RecoveryView, State
+from retry_run_task.commands.shared.view import Execution, RecoveryView, ViewState
 from retry_run_task.launch import names
 from retry_run_task.launch.values import CallerKind
 from support import nights
@@ -44,7 +44,7 @@ LAUNCHERS = (
 
 
 @functools.cache
-def calls() -> tuple[Call, ...]:
+def calls() -> tuple[RunTaskCall, ...]:
     return tuple(found for one in nights.records() if (found := read_record(one)) is not None)
 
 
@@ -55,7 +55,7 @@ def made() -> Report:
     )
 
 
-def call(found: Any = None, **changes: Any) -> Call:
+def call(found: Any = None, **changes: Any) -> RunTaskCall:
     made = read_record(record(**changes) if found is None else found)
     assert made is not None
     return made
@@ -84,16 +84,16 @@ def test_an_sdk_that_repeats_a_call_made_one() -> None:
 def test_no_recovery_is_not_a_success() -> None:
     (job,) = jobs_of([call()])
     (one,) = job.failed
-    assert (one.ending, one.started, one.attempts) == (Ending.NOTHING, None, 0)
+    assert (one.ending, one.started, one.attempts) == (CallEnding.NOTHING, None, 0)
 
 
 def test_an_error_is_eventbridges_to_repeat() -> None:
     (job,) = jobs_of([call(error_record("ThrottlingException", "Rate exceeded"))])
-    assert job.failed[0].ending is Ending.REPEATED
+    assert job.failed[0].ending is CallEnding.REPEATED
     assert job.short == ()
 
 
-def view(launch: Any, state: State, **changes: Any) -> RecoveryView:
+def view(launch: Any, state: ViewState, **changes: Any) -> RecoveryView:
     name = names.recovery_name_of("retry-run-task", launch)
     ended = launch.event_time + timedelta(minutes=9)
     execution = Execution(arn="arn", name=name, status="SUCCEEDED", started=launch.event_time, ended=ended)
@@ -103,16 +103,16 @@ def view(launch: Any, state: State, **changes: Any) -> RecoveryView:
 @pytest.mark.parametrize(
     ("state", "outcome", "ending", "waited_s"),
     [
-        (State.RECOVERED, "recovered", Ending.STARTED, 540.0),
+        (ViewState.RECOVERED, "recovered", CallEnding.STARTED, 540.0),
         # It ran already; since when is not known.
-        (State.RECOVERED, "already running", Ending.STARTED, None),
-        (State.GAVE_UP, "expired", Ending.GAVE_UP, None),
-        (State.STOPPED, "stopped", Ending.GAVE_UP, None),
-        (State.WAITING, "", Ending.OPEN, None),
+        (ViewState.RECOVERED, "already running", CallEnding.STARTED, None),
+        (ViewState.GAVE_UP, "expired", CallEnding.GAVE_UP, None),
+        (ViewState.STOPPED, "stopped", CallEnding.GAVE_UP, None),
+        (ViewState.WAITING, "", CallEnding.OPEN, None),
     ],
 )
 def test_a_recovery_tells_what_became_of_a_call(
-    state: State, outcome: str, ending: Ending, waited_s: float | None
+    state: ViewState, outcome: str, ending: CallEnding, waited_s: float | None
 ) -> None:
     failed = call()
     found = view(failed.failed, state, outcome=outcome, attempts=7)
@@ -152,11 +152,11 @@ def test_what_is_outside_of_the_time_asked_for_does_not_count() -> None:
     since = datetime(2026, 11, 16, tzinfo=UTC)
     report = findings.make(replace(made().gathered, since=since, until=since + timedelta(days=1)))
     assert len(report.failed) == 2
-    assert report.endings == {Ending.STARTED: 2}
+    assert report.endings == {CallEnding.STARTED: 2}
     assert [one.outages for one in report.places] == [1, 1]
     # A recovery goes on after it.
     report = findings.make(replace(made().gathered, since=since, until=since + timedelta(minutes=1)))
-    assert report.endings == {Ending.STARTED: 2}
+    assert report.endings == {CallEnding.STARTED: 2}
 
 
 def test_nothing_failed() -> None:
@@ -274,7 +274,7 @@ def test_without_recoveries_the_end_of_an_outage_is_not_known_and_no_move_looks_
 # Rehearsal.
 
 GAP = Outage(1000.0, 1600.0, is_over=True)
-ROOM = Room(provider="FARGATE", outages={"FARGATE": (GAP,)})
+ROOM = KnownOutages(provider="FARGATE", outages={"FARGATE": (GAP,)})
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ ROOM = Room(provider="FARGATE", outages={"FARGATE": (GAP,)})
 def test_a_run_is_lived_through_again(
     time: float, until: float, moved_s: float, failed: int, lost: int
 ) -> None:
-    run = Run(time=time, until=until, failed=True)
+    run = PastRun(time=time, until=until, failed=True)
     found = rehearsal.by_default().of([run], ROOM, moved_s=moved_s)
     assert (found.failed, found.lost) == (failed, lost)
     if failed and not lost:

@@ -9,7 +9,7 @@ import pytest
 
 from retry_run_task.commands.report import outages
 from retry_run_task.commands.report.outages import Outage, both
-from retry_run_task.commands.shared.calls import Call, read_record
+from retry_run_task.commands.shared.calls import RunTaskCall, read_record
 from support.records import CAPACITY, parameters, record
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
@@ -25,7 +25,7 @@ def call(
     subnets: tuple[str, ...] = ("subnet-a", "subnet-c"),
     reason: str = CAPACITY,
     **changes: Any,
-) -> Call:
+) -> RunTaskCall:
     """Return a call at a second, which placed its task in a subnet or failed."""
     network = {"awsvpcConfiguration": {"subnets": list(subnets)}}
     task = {
@@ -72,7 +72,7 @@ def call(
     ],
 )
 def test_an_outage_lasts_until_somebody_found_room(
-    calls: list[Call], expected: list[tuple[float, float, bool]]
+    calls: list[RunTaskCall], expected: list[tuple[float, float, bool]]
 ) -> None:
     found = [Outage(a.start - ZERO, a.end - ZERO, a.is_over) for a in outages.read(calls).of("FARGATE", AC)]
     joined = _joined(found)

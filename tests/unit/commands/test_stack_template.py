@@ -13,7 +13,7 @@ from retry_run_task.commands.deploy.statements import statements, words_for
 from retry_run_task.commands.deploy.template import Filled
 from retry_run_task.commands.shared.chunks import CHUNKS, parts
 from retry_run_task.commands.shared.inventory import Identity
-from retry_run_task.commands.shared.stack_states import Change
+from retry_run_task.commands.shared.stack_states import ResourceChange
 
 IDENTITY = Identity(account="123456789012", arn="arn:aws:iam::123456789012:user/me", partition="aws")
 TEXT = template.carried("template.yaml").decode()
@@ -211,7 +211,7 @@ def test_words_are_not_made_up() -> None:
 # What would change.
 
 
-def changed(old: Filled | None, new: Filled, raw: dict[str, Any] = TEMPLATE) -> dict[str, Change]:
+def changed(old: Filled | None, new: Filled, raw: dict[str, Any] = TEMPLATE) -> dict[str, ResourceChange]:
     return {one.resource: one for one in preview.changes(old, new, raw)}
 
 

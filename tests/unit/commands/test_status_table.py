@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retry_run_task.commands.shared import options, recoveries, selection
-from retry_run_task.commands.shared.view import Execution, RecoveryView, State
+from retry_run_task.commands.shared.view import Execution, RecoveryView, ViewState
 from retry_run_task.errors import ConfigError
 from support.records import CAPACITY, launch
 
@@ -21,7 +21,7 @@ REPORT = "report-20261128-41f2f257aaad67146f"
 
 
 def view(
-    identity: str = FIRST, state: State = State.WAITING, schedule: str = "nightly", **more: object
+    identity: str = FIRST, state: ViewState = ViewState.WAITING, schedule: str = "nightly", **more: object
 ) -> RecoveryView:
     execution = Execution(arn=f"arn:{identity}", name=f"{STACK}-{identity}", status="RUNNING", started=NOW)
     known = {"reason": CAPACITY, "category": "capacity", "family": "job", "attempts": 7} | more
@@ -38,12 +38,12 @@ VIEWS = [
     view(),
     view(
         f"{FIRST}-again-1",
-        State.PAUSED,
+        ViewState.PAUSED,
         hold_reason="the Region is down, says the status page, and so we wait",
     ),
-    view(OTHER, State.GAVE_UP, LONG, outcome="expired", why="it is too late. Start it by hand."),
-    view(REPORT, State.GAVE_UP, outcome="permanent", reason="ClientException: TaskDefinition not found."),
-    view("t-0123456789abcdef0123456789abcdef", State.RECOVERED, "export"),
+    view(OTHER, ViewState.GAVE_UP, LONG, outcome="expired", why="it is too late. Start it by hand."),
+    view(REPORT, ViewState.GAVE_UP, outcome="permanent", reason="ClientException: TaskDefinition not found."),
+    view("t-0123456789abcdef0123456789abcdef", ViewState.RECOVERED, "export"),
 ]
 
 
@@ -161,27 +161,27 @@ def shown(one: RecoveryView, again: str = "") -> list[str]:
     ("one", "label", "command"),
     [
         (
-            view(state=State.GAVE_UP, outcome="expired"),
+            view(state=ViewState.GAVE_UP, outcome="expired"),
             "to start it",
             f"retry-run-task replay {FIRST} --even-late",
         ),
         (
-            view(state=State.GAVE_UP, outcome="refused", attempts=0, launch=launch()),
+            view(state=ViewState.GAVE_UP, outcome="refused", attempts=0, launch=launch()),
             "to start it",
             "by hand: docs/runbook.md#start-a-run-by-hand",
         ),
         (
-            view(state=State.GAVE_UP, outcome="expired", launch=launch(), task_arns=(TASK,)),
+            view(state=ViewState.GAVE_UP, outcome="expired", launch=launch(), task_arns=(TASK,)),
             "to start it",
             "by hand: docs/runbook.md#start-a-run-by-hand",
         ),
         (
-            view(state=State.GAVE_UP, outcome="expired", launch=launch()),
+            view(state=ViewState.GAVE_UP, outcome="expired", launch=launch()),
             "to start it",
             f"retry-run-task replay {FIRST} --even-late",
         ),
-        (view(state=State.STOPPED), "to start it", f"retry-run-task replay {FIRST} --even-late"),
-        (view(state=State.PAUSED), "to go on", f'retry-run-task resume {FIRST} --reason "..."'),
+        (view(state=ViewState.STOPPED), "to start it", f"retry-run-task replay {FIRST} --even-late"),
+        (view(state=ViewState.PAUSED), "to go on", f'retry-run-task resume {FIRST} --reason "..."'),
         (view(), "to end it", f'retry-run-task stop {FIRST} --reason "..."'),
     ],
 )
@@ -190,14 +190,14 @@ def test_one_in_full_says_what_to_do_in_a_line_to_paste(one: RecoveryView, label
 
 
 def test_what_went_well_needs_nothing() -> None:
-    text = "\n".join(shown(view(state=State.RECOVERED, hint="Wait.")))
+    text = "\n".join(shown(view(state=ViewState.RECOVERED, hint="Wait.")))
     assert "retry-run-task replay" not in text
     assert "Wait." not in text
 
 
 @pytest.mark.parametrize("why", ["too late", "no. Wait."])
 def test_what_to_mend_is_said_once(why: str) -> None:
-    one = view(state=State.GAVE_UP, outcome="expired", why=why, hint="Wait.")
+    one = view(state=ViewState.GAVE_UP, outcome="expired", why=why, hint="Wait.")
     assert "\n".join(shown(one)).count("Wait.") == 1
 
 
@@ -209,4 +209,4 @@ def test_a_command_leads_to_the_same_place() -> None:
     steps = recoveries.next_steps([VIEWS[2]], ids, elsewhere)
     assert f"retry-run-task status f8e0872f-0{elsewhere}\n" in steps
     assert steps.endswith(f"retry-run-task replay --gave-up --dry-run{elsewhere}")
-    assert recoveries.next_steps([view(), view(state=State.RECOVERED)], {}, "") == ""
+    assert recoveries.next_steps([view(), view(state=ViewState.RECOVERED)], {}, "") == ""

@@ -13,7 +13,7 @@ import pytest
 from retry_run_task import sources
 from retry_run_task.launch.values import CallerKind, FailedLaunch, Failure, Ignored, Origin, Unparsed
 from retry_run_task.launch.wire import canonical, launch_to_json
-from retry_run_task.sources.files import Item, Told, items, why
+from retry_run_task.sources.files import Item, LooseFailures, items, why
 from retry_run_task.sources.reading import ReadError
 from support.records import HAND_MADE, awslogs, eventbridge, pack, record
 
@@ -174,7 +174,7 @@ def test_what_run_task_answered_is_read_though_its_call_is_not_known() -> None:
         }
     )
     assert isinstance(task, Ignored)
-    assert isinstance(failure, Told)
+    assert isinstance(failure, LooseFailures)
     assert [one.reason for one in failure.failures] == ["AGENT"]
 
 
@@ -205,7 +205,7 @@ def test_what_eventbridge_could_not_deliver_tells_why() -> None:
     rule = SCHEDULED["resources"][0]
     message = queued(SCHEDULED, RULE_ARN=rule, ERROR_CODE="SDK_CLIENT_ERROR", ERROR_MESSAGE=said)
     (found,) = read({"Messages": [message]})
-    assert isinstance(found, Told)
+    assert isinstance(found, LooseFailures)
     assert found.failures[0].code == "InvalidParameterException"
     assert "rule/nightly" in found.about
 
@@ -280,7 +280,7 @@ RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:sched
     [
         (
             {"reason": "AGENT", "detail": "d", "arn": "arn:i"},
-            Told(
+            LooseFailures(
                 failures=(Failure(origin=Origin.ANSWER, reason="AGENT", detail="d", arn="arn:i"),),
                 about="an answer of RunTask",
                 where="record 1",
@@ -288,13 +288,15 @@ RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:sched
         ),
         (
             {"failures": [{"reason": None, "more": 1}]},
-            Told(failures=(Failure(origin=Origin.ANSWER),), about="an answer of RunTask", where="record 1"),
+            LooseFailures(
+                failures=(Failure(origin=Origin.ANSWER),), about="an answer of RunTask", where="record 1"
+            ),
         ),
         (
             queued(
                 {}, RULE_ARN=RULE, SCHEDULE_ARN=SCHEDULE, ERROR_CODE="SDK_CLIENT_ERROR", ERROR_MESSAGE="odd"
             ),
-            Told(
+            LooseFailures(
                 failures=(Failure(origin=Origin.ERROR, code="SDK_CLIENT_ERROR", reason="odd"),),
                 about=f"{RULE} at its last try",
                 where="record 1",
@@ -302,7 +304,7 @@ RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:sched
         ),
         (
             queued({}, SCHEDULE_ARN=SCHEDULE, TARGET_ARN="t", ERROR_MESSAGE="odd"),
-            Told(
+            LooseFailures(
                 failures=(Failure(origin=Origin.ERROR, reason="odd"),),
                 about=f"{SCHEDULE} at its last try",
                 where="record 1",
@@ -310,7 +312,7 @@ RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:sched
         ),
         (
             queued({}, TARGET_ARN="t", ERROR_MESSAGE="odd"),
-            Told(
+            LooseFailures(
                 failures=(Failure(origin=Origin.ERROR, reason="odd"),),
                 about="t at its last try",
                 where="record 1",
@@ -318,7 +320,7 @@ RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:sched
         ),
         (
             {"messageAttributes": {"ERROR_MESSAGE": {"stringValue": "odd"}, "x": 7}, "body": "x"},
-            Told(
+            LooseFailures(
                 failures=(Failure(origin=Origin.ERROR, reason="odd"),),
                 about="a target at its last try",
                 where="record 1",

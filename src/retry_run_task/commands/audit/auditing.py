@@ -15,9 +15,9 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.audit.runs import Audited, Result, Run
+from retry_run_task.commands.audit.runs import Audited, RunResult, ScheduledRun
 from retry_run_task.commands.audit.timetable import as_schedule, due_times, interval_of, is_floating
-from retry_run_task.commands.shared.view import State
+from retry_run_task.commands.shared.view import ViewState
 from retry_run_task.launch import names
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, could_make
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retry_run_task.commands.audit.runs import Evidence, Key, Window
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.launch.schedule import Schedule
@@ -73,7 +73,7 @@ def audit(launchers: Sequence[Launcher], window: Window, evidence: Evidence) -> 
     return tuple(sorted(found, key=lambda one: (one.gravity, one.launcher.name)))
 
 
-def names_to_read(calls: Sequence[Call], stack: str) -> set[str]:
+def names_to_read(calls: Sequence[RunTaskCall], stack: str) -> set[str]:
     """Return the names of the recoveries that failed calls may have."""
     return {
         name
@@ -115,7 +115,9 @@ def _group(key: Key, group: list[Launcher], window: Window, evidence: Evidence) 
         why = f"calls of {others} cannot be told apart, and one of them is a rate without a start"
         for one in group:
             yield Audited(
-                launcher=one, runs=(Run(due=window.since, result=Result.UNKNOWN, why=why),), note=why
+                launcher=one,
+                runs=(ScheduledRun(due=window.since, result=RunResult.UNKNOWN, why=why),),
+                note=why,
             )
         return
     if is_floating(schedules[0]):
@@ -132,18 +134,21 @@ def _group(key: Key, group: list[Launcher], window: Window, evidence: Evidence) 
     note = f"calls of {others} cannot be told apart" if len(group) > 1 else ""
     for place, one in enumerate(group):
         if place in unreadable:
-            lost = Run(due=window.since, result=Result.UNKNOWN, why=unreadable[place])
+            lost = ScheduledRun(due=window.since, result=RunResult.UNKNOWN, why=unreadable[place])
             yield Audited(launcher=one, runs=(lost,), note=note)
         else:
             yield Audited(launcher=one, runs=tuple(run for at, run in runs if at == place), note=note)
 
 
 def _timed_runs(
-    group: Sequence[Launcher], due: Sequence[tuple[datetime, int]], calls: Sequence[Call], judge: _Judge
-) -> list[tuple[int, Run]]:
+    group: Sequence[Launcher],
+    due: Sequence[tuple[datetime, int]],
+    calls: Sequence[RunTaskCall],
+    judge: _Judge,
+) -> list[tuple[int, ScheduledRun]]:
     """Give each due time the first call that fits, and the calls that are left to the run that they may repeat."""
     left = list(calls)
-    given: list[list[Call]] = []
+    given: list[list[RunTaskCall]] = []
     for time, place in due:
         latest = time + timedelta(minutes=group[place].window_min) + judge.window.tolerance
         fits = next((call for call in left if time - _EARLY <= call.time <= latest), None)
@@ -168,14 +173,16 @@ def _timed_runs(
     ]
 
 
-def _counted_runs(launcher: Launcher, calls: Sequence[Call], judge: _Judge) -> tuple[Run, ...]:
+def _counted_runs(
+    launcher: Launcher, calls: Sequence[RunTaskCall], judge: _Judge
+) -> tuple[ScheduledRun, ...]:
     """Count the runs of a rate: those that were called, and as many more as fit into the gaps."""
     interval = interval_of(launcher.expression or "")
     window = judge.window
     tolerance = min(window.tolerance, interval / 2) + timedelta(minutes=launcher.window_min)
     since = max(window.since, launcher.modified) if launcher.modified else window.since
     until = min(window.until, judge.evidence.now - _RECORDED_AFTER)
-    groups: list[list[Call]] = []
+    groups: list[list[RunTaskCall]] = []
     for call in calls:
         if not window.since <= call.time <= window.until:
             continue
@@ -203,19 +210,19 @@ class _Judge:
     window: Window
     evidence: Evidence
 
-    def run(self, launcher: Launcher, due: datetime, calls: Sequence[Call]) -> Run:
+    def run(self, launcher: Launcher, due: datetime, calls: Sequence[RunTaskCall]) -> ScheduledRun:
         placed = next((call for call in calls if call.failed is None), None)
         if placed is not None:
             late = placed.time - due
             is_late = late > self.window.tolerance + timedelta(minutes=launcher.window_min)
             why = f"{spoken(late.total_seconds())} late" if is_late else ""
-            return self._placed(Run(due=due, result=Result.RAN, why=why, time=placed.time))
+            return self._placed(ScheduledRun(due=due, result=RunResult.RAN, why=why, time=placed.time))
         failed = [call for call in calls if call.failed is not None]
         if failed:
             return self._failed(launcher, due, failed)
         return self._silent(launcher, due)
 
-    def _placed(self, run: Run) -> Run:
+    def _placed(self, run: ScheduledRun) -> ScheduledRun:
         """Take a recovery into account that was started because the task of an accepted call did not start."""
         for view in self.evidence.views.values():
             launch = view.launch
@@ -234,15 +241,17 @@ class _Judge:
                 )
         return run
 
-    def _failed(self, launcher: Launcher, due: datetime, calls: Sequence[Call]) -> Run:
+    def _failed(self, launcher: Launcher, due: datetime, calls: Sequence[RunTaskCall]) -> ScheduledRun:
         runs = [
             self._one_failed(launcher, due, call, call.failed) for call in calls if call.failed is not None
         ]
         # One call that was made good is enough; of several that were not, the last says most.
         return max(runs, key=lambda run: (_ORDER[run.result], run.time))
 
-    def _one_failed(self, launcher: Launcher, due: datetime, call: Call, launch: FailedLaunch) -> Run:
-        run = Run(due=due, result=Result.LOST, time=call.time)
+    def _one_failed(
+        self, launcher: Launcher, due: datetime, call: RunTaskCall, launch: FailedLaunch
+    ) -> ScheduledRun:
+        run = ScheduledRun(due=due, result=RunResult.LOST, time=call.time)
         said = next((f.said for f in launch.failures), "") or "no reason"
         installation = self.evidence.installation
         if installation is not None:
@@ -252,63 +261,66 @@ class _Judge:
         own = set(names.marks(launch))
         made = next((c for c in self.evidence.calls if c.is_ours and c.placed and c.started_by in own), None)
         if made is not None:
-            return replace(run, result=Result.RECOVERED, time=made.time)
+            return replace(run, result=RunResult.RECOVERED, time=made.time)
         result, why = self._unrecovered(launcher, call, launch)
         return replace(run, result=result, why=f"{said}; {why}")
 
-    def _unrecovered(self, launcher: Launcher, call: Call, launch: FailedLaunch) -> tuple[Result, str]:
+    def _unrecovered(
+        self, launcher: Launcher, call: RunTaskCall, launch: FailedLaunch
+    ) -> tuple[RunResult, str]:
         """Say what a failed call without a recovery means."""
         installation, age = self.evidence.installation, self.evidence.now - call.time
         is_error = any(f.origin is Origin.ERROR for f in launch.failures)
         repeats_until = call.time + timedelta(seconds=launcher.event_age_s)
         if is_error and self.evidence.now < repeats_until:
             until = f"{repeats_until:%Y-%m-%d %H:%M} UTC"
-            found = Result.GOING, f"EventBridge itself repeats the call until {until} at most"
+            found = RunResult.IN_PROGRESS, f"EventBridge itself repeats the call until {until} at most"
         elif self.evidence.blind:
-            found = Result.UNKNOWN, f"recoveries are not known: {self.evidence.blind}"
+            found = RunResult.UNKNOWN, f"recoveries are not known: {self.evidence.blind}"
         elif installation is None:
-            found = Result.LOST, "nothing is installed that recovers it"
+            found = RunResult.LOST, "nothing is installed that recovers it"
         elif (judgement := installation.scope.judge(launch)).treatment is not Treatment.RECOVER:
-            found = Result.LOST, judgement.why
+            found = RunResult.LOST, judgement.why
         elif age < _RECORDED_AFTER:
-            found = Result.UNKNOWN, "its recovery may not have begun yet"
+            found = RunResult.UNKNOWN, "its recovery may not have begun yet"
         elif age > _REMEMBERED:
-            found = Result.UNKNOWN, "Lambda may have forgotten its recovery"
+            found = RunResult.UNKNOWN, "Lambda may have forgotten its recovery"
         else:
-            found = Result.LOST, "no recovery was started: see retry-run-task replay"
+            found = RunResult.LOST, "no recovery was started: see retry-run-task replay"
         return found
 
-    def _silent(self, launcher: Launcher, due: datetime) -> Run:
+    def _silent(self, launcher: Launcher, due: datetime) -> ScheduledRun:
         """Say what became of a run of which no call was recorded."""
         latest = due + timedelta(minutes=launcher.window_min) + self.window.tolerance
         for task in self.evidence.tasks.get(self.key, ()):
             if due - _EARLY <= task.created <= latest:
                 why = f"CloudTrail has no call, and ECS has its task {task.arn.rsplit('/', 1)[-1]}"
-                return Run(due=due, result=Result.RAN, why=why, time=task.created)
+                return ScheduledRun(due=due, result=RunResult.RAN, why=why, time=task.created)
         if launcher.modified is not None and launcher.modified > due:
             why = f"it was changed at {launcher.modified:%Y-%m-%d %H:%M} UTC, so whether it was due then is not known"
-            return Run(due=due, result=Result.UNKNOWN, why=why)
+            return ScheduledRun(due=due, result=RunResult.UNKNOWN, why=why)
         if self.evidence.now < latest + _RECORDED_AFTER:
-            return Run(due=due, result=Result.UNKNOWN, why="too recent: CloudTrail may not have its call yet")
-        return Run(due=due, result=Result.MISSED, why="nothing called RunTask for it")
+            why = "too recent: CloudTrail may not have its call yet"
+            return ScheduledRun(due=due, result=RunResult.UNKNOWN, why=why)
+        return ScheduledRun(due=due, result=RunResult.MISSED, why="nothing called RunTask for it")
 
 
 # ECS gives a task that does not start up after a good quarter of an hour at most, as far as was seen; the next run's
 # task must not be taken for this one's.
 _STARTS_WITHIN = timedelta(minutes=30)
 
-_ORDER = {result: place for place, result in enumerate(Result)}
+_ORDER = {result: place for place, result in enumerate(RunResult)}
 
 _RESULTS = {
-    State.RECOVERED: Result.RECOVERED,
-    State.GAVE_UP: Result.GAVE_UP,
-    State.FAILED: Result.GAVE_UP,
-    State.STOPPED: Result.GAVE_UP,
+    ViewState.RECOVERED: RunResult.RECOVERED,
+    ViewState.GAVE_UP: RunResult.GAVE_UP,
+    ViewState.FAILED: RunResult.GAVE_UP,
+    ViewState.STOPPED: RunResult.GAVE_UP,
 }
 
 
-def _result(view: RecoveryView) -> Result:
-    return _RESULTS.get(view.state, Result.GOING)
+def _result(view: RecoveryView) -> RunResult:
+    return _RESULTS.get(view.state, RunResult.IN_PROGRESS)
 
 
 def _ending(view: RecoveryView) -> str:

@@ -10,7 +10,7 @@ import click
 
 from retry_run_task.commands.shared import options, record_files, talk
 from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT
-from retry_run_task.commands.shared.moments import Moment
+from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retry_run_task.commands.audit.inspection import Inspection
-    from retry_run_task.commands.audit.runs import Audited, Result, Run
+    from retry_run_task.commands.audit.runs import Audited, RunResult, ScheduledRun
     from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
@@ -31,13 +31,13 @@ _MOST_TOLD = 5
 @options.several_regions
 @click.option(
     "--since",
-    type=Moment(),
+    type=TimeParam(),
     default="24h",
     show_default=True,
     metavar="TIME",
     help="From when: 6h, 2d, or a time.",
 )
-@click.option("--until", type=Moment(), metavar="TIME", help="Until when.  [default: now]")
+@click.option("--until", type=TimeParam(), metavar="TIME", help="Until when.  [default: now]")
 @click.option(
     "--tolerance-min",
     type=click.FloatRange(min=0, max=1440),
@@ -141,17 +141,17 @@ def _as_json(one: Inspection) -> JsonObject:
     }
 
 
-def _counts(found: Sequence[Audited]) -> Mapping[Result, int]:
-    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+def _counts(found: Sequence[Audited]) -> Mapping[RunResult, int]:
+    from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415
 
     runs = [run.result for audited in found for run in audited.runs]
-    return {result: runs.count(result) for result in Result}
+    return {result: runs.count(result) for result in RunResult}
 
 
 def _print(one: Inspection) -> None:
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415
     from retry_run_task.commands.shared.screen import hanging, screen  # noqa: PLC0415
 
     out = screen()
@@ -162,7 +162,7 @@ def _print(one: Inspection) -> None:
     window = f"{one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC"
     for line in hanging(Text(f"{one.region}  ", style="bold"), Text(f"{window}: {words}"), out.width):
         out.print(line)
-    fine = [audited for audited in one.found if set(audited.counts) <= {Result.RAN}]
+    fine = [audited for audited in one.found if set(audited.counts) <= {RunResult.RAN}]
     others = [audited for audited in one.found if audited not in fine]
     if others:
         _print_table(out, others)
@@ -202,7 +202,7 @@ def _print_table(out: Screen, found: Sequence[Audited]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415
 
     is_wide = out.width >= _WIDE
     table = Table(
@@ -213,7 +213,7 @@ def _print_table(out: Screen, found: Sequence[Audited]) -> None:
         "schedule", no_wrap=True, overflow="ellipsis", width=max(8, min(longest, 36 if is_wide else 26))
     )
     table.add_column("due", no_wrap=True, justify="right")
-    for result in Result:
+    for result in RunResult:
         table.add_column(result.value, no_wrap=True, justify="right")
     for audited in found:
         counts = audited.counts
@@ -224,7 +224,7 @@ def _print_table(out: Screen, found: Sequence[Audited]) -> None:
                 Text(str(counts[result]), style=_STYLES.get(result.value, GOOD))
                 if counts.get(result)
                 else Text("·", style="dim")
-                for result in Result
+                for result in RunResult
             ),
         )
     out.print(table)
@@ -234,10 +234,12 @@ def _print_runs(out: Screen, audited: Audited) -> None:
     """Print the runs of a schedule that were not well, or are not known; each with the reason."""
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.commands.audit.runs import Result  # noqa: PLC0415
+    from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415
     from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
-    told: list[Run] = [run for run in audited.runs if run.result not in (Result.RAN, Result.RECOVERED)]
+    told: list[ScheduledRun] = [
+        run for run in audited.runs if run.result not in (RunResult.RAN, RunResult.RECOVERED)
+    ]
     if not told:
         return
     expression = f"{audited.launcher.expression}"

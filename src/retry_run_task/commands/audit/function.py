@@ -16,7 +16,7 @@ import boto3
 from retry_run_task.aws import topic
 from retry_run_task.aws.telemetry import Telemetry
 from retry_run_task.commands.audit.inspection import Where, inspect
-from retry_run_task.commands.audit.runs import Result, Window
+from retry_run_task.commands.audit.runs import RunResult, Window
 from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
 from retry_run_task.commands.shared import lookup
 from retry_run_task.commands.shared.executions import Executions
@@ -30,7 +30,7 @@ from retry_run_task.messages.message import Style
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from retry_run_task.commands.audit.runs import Audited, Run
+    from retry_run_task.commands.audit.runs import Audited, ScheduledRun
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.config import Settings
@@ -225,7 +225,7 @@ def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, 
     ), []
 
 
-_UNSURE = frozenset({Result.UNKNOWN, Result.GOING})
+_UNSURE = frozenset({RunResult.UNKNOWN, RunResult.IN_PROGRESS})
 _silent: Callable[[str], None] = lambda _: None  # noqa: E731 - nobody watches
 
 
@@ -237,20 +237,20 @@ def _reach(launchers: tuple[Launcher, ...]) -> timedelta:
     return _SETTLED + window + min(max(rates, default=timedelta()), _LONGEST_RATE)
 
 
-def _due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[Run]:
+def _due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[ScheduledRun]:
     """Yield the runs that nobody was told of and that have to be accounted for by now, and not a day before."""
     settles = _SETTLED + timedelta(minutes=audited.launcher.window_min)
     for run in audited.runs:
-        is_untold = run.result in (Result.MISSED, Result.LOST, Result.UNKNOWN)
+        is_untold = run.result in (RunResult.MISSED, RunResult.LOST, RunResult.UNKNOWN)
         # A recovery tells how it ends; that EventBridge may still repeat a call is no recovery.
-        is_untold |= run.result is Result.GOING and not run.recovery
+        is_untold |= run.result is RunResult.IN_PROGRESS and not run.recovery
         # Where no run can be told from another, the window stands for all.
-        is_of_all = run.result is Result.UNKNOWN and run.due == window.since
+        is_of_all = run.result is RunResult.UNKNOWN and run.due == window.since
         if is_untold and (is_of_all or end - _EVERY < run.due + settles <= end):
             yield run
 
 
-def _absent(launcher: Launcher, run: Run, region: str) -> Absent:
+def _absent(launcher: Launcher, run: ScheduledRun, region: str) -> Absent:
     return Absent(
         name=launcher.name,
         kind=launcher.kind,

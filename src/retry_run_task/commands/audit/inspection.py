@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.audit.auditing import audit, is_of_a_task, key_of, names_to_read
-from retry_run_task.commands.audit.runs import Evidence, Result, SeenTask
+from retry_run_task.commands.audit.runs import Evidence, RunResult, SeenTask
 from retry_run_task.commands.shared import calls, lookup
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.faults import DeployError
@@ -81,7 +81,7 @@ def inspect(
     window: Window,
     tell: Callable[[str], None],
     launchers: Launchers | None = None,
-    recorded: Sequence[calls.Call | Unparsed] | None = None,
+    recorded: Sequence[calls.RunTaskCall | Unparsed] | None = None,
     lookups_per_s: float = lookup.CALLS_PER_S,
 ) -> Inspection:
     """Look at a Region, and say what became of the runs that were due.
@@ -123,10 +123,10 @@ def inspect(
 def _calls(
     where: Where,
     window: Window,
-    recorded: Iterable[calls.Call | Unparsed] | None,
+    recorded: Iterable[calls.RunTaskCall | Unparsed] | None,
     tell: Callable[[str], None],
     lookups_per_s: float,
-) -> tuple[tuple[calls.Call, ...], int]:
+) -> tuple[tuple[calls.RunTaskCall, ...], int]:
     read = recorded
     if read is None:
         texts = lookup.run_task_records(
@@ -139,14 +139,14 @@ def _calls(
         )
         read = calls.read_texts(texts)
     read = list(read)
-    found = tuple(one for one in read if isinstance(one, calls.Call))
+    found = tuple(one for one in read if isinstance(one, calls.RunTaskCall))
     return found, sum(isinstance(one, Unparsed) for one in read)
 
 
 def _recoveries(
     where: Where,
     window: Window,
-    found: tuple[calls.Call, ...],
+    found: tuple[calls.RunTaskCall, ...],
     tell: Callable[[str], None],
 ) -> tuple[Installation | None, Mapping[str, RecoveryView], str]:
     """Return what recovers here, the recoveries that matter, and why they are not known."""
@@ -184,7 +184,7 @@ def _tasks(
     silent = {
         key_of(one.launcher): one.launcher
         for one in found
-        if any(run.time is None and run.result in (Result.MISSED, Result.UNKNOWN) for run in one.runs)
+        if any(run.time is None and run.result in (RunResult.MISSED, RunResult.UNKNOWN) for run in one.runs)
     }
     for number, (key, launcher) in enumerate(silent.items(), 1):
         tell(f"tasks: {number} of {len(silent)}")

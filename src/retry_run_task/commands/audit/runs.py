@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
 
 
-class Result(StrEnum):
+class RunResult(StrEnum):
     """What became of a run, ordered from what nobody knew of to what is well."""
 
     MISSED = "missed"
@@ -27,7 +27,7 @@ class Result(StrEnum):
     """Its call failed, and nothing recovers it."""
     GAVE_UP = "gave up"
     UNKNOWN = "unknown"
-    GOING = "going"
+    IN_PROGRESS = "going"
     """It failed, and is being recovered."""
     RECOVERED = "recovered"
     RAN = "ran"
@@ -35,11 +35,11 @@ class Result(StrEnum):
     @property
     def is_bad(self) -> bool:
         """Whether the work was not done."""
-        return self in (Result.MISSED, Result.LOST, Result.GAVE_UP)
+        return self in (RunResult.MISSED, RunResult.LOST, RunResult.GAVE_UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class ScheduledRun:
     """One run that was due.
 
     Attributes:
@@ -51,7 +51,7 @@ class Run:
     """
 
     due: datetime
-    result: Result
+    result: RunResult
     why: str = ""
     time: datetime | None = None
     recovery: str = ""
@@ -69,12 +69,12 @@ class Audited:
     """
 
     launcher: Launcher
-    runs: tuple[Run, ...]
+    runs: tuple[ScheduledRun, ...]
     is_counted: bool = False
     note: str = ""
 
     @property
-    def counts(self) -> Mapping[Result, int]:
+    def counts(self) -> Mapping[RunResult, int]:
         """How many runs there are of each result."""
         return Counter(run.result for run in self.runs)
 
@@ -82,7 +82,7 @@ class Audited:
     def gravity(self) -> tuple[int, ...]:
         """What to sort by, the worst first."""
         counts = self.counts
-        return tuple(-counts.get(result, 0) for result in Result)
+        return tuple(-counts.get(result, 0) for result in RunResult)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ class Evidence:
         now: The time.
     """
 
-    calls: Sequence[Call]
+    calls: Sequence[RunTaskCall]
     views: Mapping[str, RecoveryView] = field(default_factory=dict)
     blind: str = ""
     installation: Installation | None = None

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.jobs import Job
+from retry_run_task.commands.shared.jobs import LocalJob
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
@@ -46,19 +46,19 @@ _SHOWN = MappingProxyType({"recovery.attempted": 4, "recovery.waiting": 2})
 _WARM_UP_S = 2.0
 
 
-UNLUCKY = Job(name="health-ping", subnets=("subnet-a", "subnet-d"), minute=-1)
-RETIRED = Job(name="usage-rollup")
+UNLUCKY = LocalJob(name="health-ping", subnets=("subnet-a", "subnet-d"), minute=-1)
+RETIRED = LocalJob(name="usage-rollup")
 JOBS = (
     UNLUCKY,
-    Job(name="nightly-report"),
-    Job(name="invoice-export", by_scheduler=True),
-    Job(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
-    Job(name="stock-sync", by_scheduler=True),
-    Job(name="backup-check"),
-    Job(name="mail-digest", by_scheduler=True),
-    Job(name="data-export", subnets=("subnet-c",), count=2),
-    Job(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
-    Job(name="event-report", environment=(("RUN_ID", "<id>"),), from_event=True),
+    LocalJob(name="nightly-report"),
+    LocalJob(name="invoice-export", by_scheduler=True),
+    LocalJob(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
+    LocalJob(name="stock-sync", by_scheduler=True),
+    LocalJob(name="backup-check"),
+    LocalJob(name="mail-digest", by_scheduler=True),
+    LocalJob(name="data-export", subnets=("subnet-c",), count=2),
+    LocalJob(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
+    LocalJob(name="event-report", environment=(("RUN_ID", "<id>"),), from_event=True),
     RETIRED,
 )
 

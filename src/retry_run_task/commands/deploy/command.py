@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.own_policy import OwnPolicy
     from retry_run_task.commands.deploy.plan import Plan
     from retry_run_task.commands.deploy.settings_file import SettingsFile
-    from retry_run_task.commands.shared.stack import Stack
-    from retry_run_task.commands.shared.stack_states import Change, State
+    from retry_run_task.commands.shared.stack import CloudFormationStack
+    from retry_run_task.commands.shared.stack_states import ResourceChange, StackState
     from retry_run_task.launch.values import JsonObject
 
 FLAG, FILE = "flag", "file"
@@ -202,7 +202,9 @@ class _Run:
         self.session: boto3.Session = access.open_session(options["profile"] or None)
         self.region = options["region"] or access.region_of(self.session)
         access.identify(self.session, self.region)
-        self.stack: Stack = stack.Stack(self.session, self.region, self.name, pause=talk.pauses(poll_s))
+        self.stack: CloudFormationStack = stack.CloudFormationStack(
+            self.session, self.region, self.name, pause=talk.pauses(poll_s)
+        )
         self._bucket, self._flags, self._file, self._policy = (
             options["bucket"],
             flags,
@@ -258,7 +260,7 @@ class _Run:
             state = work.execute(change_set, follow)
         return self._end(work.plan, "updated" if work.plan.is_update else "created", state)
 
-    def _ours(self) -> State | None:
+    def _ours(self) -> StackState | None:
         """Look at the stack, and refuse somebody else's."""
         from retry_run_task.commands.deploy.template import known_resources  # noqa: PLC0415
 
@@ -267,7 +269,7 @@ class _Run:
             self.stack.check_ours(state, known_resources())
         return state
 
-    def _settled(self) -> State | None:
+    def _settled(self) -> StackState | None:
         """Wait for what an earlier run, or somebody else, has begun."""
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
 
@@ -282,7 +284,7 @@ class _Run:
         plan.check_state(state, self.name)
         return state
 
-    def _plan(self, state: State | None) -> Plan:
+    def _plan(self, state: StackState | None) -> Plan:
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
         from retry_run_task.commands.shared import discovery  # noqa: PLC0415 - as above
         from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
@@ -351,7 +353,7 @@ class _Run:
         for change in plan.changes:
             click.echo(f"  {_SIGNS[change.action]} {change.resource} ({change.type}){_replacing(change)}")
 
-    def _end(self, plan: Plan, status: str, state: State | None) -> int:
+    def _end(self, plan: Plan, status: str, state: StackState | None) -> int:
         outputs = dict(state.outputs) if state else {}
         if self._as_json:
             result: JsonObject = {"status": status, **plan.as_json(), "outputs": outputs}
@@ -382,7 +384,7 @@ def shown_value(value: str) -> str:
     return talk.shown(value) if value else "(empty)"
 
 
-def _replacing(change: Change) -> str:
+def _replacing(change: ResourceChange) -> str:
     match change.replaces:
         case True:
             return ", a new one in its place"

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.artifact import Artifact
     from retry_run_task.commands.deploy.plan import Plan
-    from retry_run_task.commands.shared.stack import Stack
-    from retry_run_task.commands.shared.stack_states import ChangeSet, Happening, State
+    from retry_run_task.commands.shared.stack import CloudFormationStack
+    from retry_run_task.commands.shared.stack_states import ChangeSet, Happening, StackState
 
 
 class Deployment:
     """One run. It notes what it is about to make before it asks for it, so that an interruption is told truly."""
 
-    def __init__(self, plan: Plan, session: boto3.Session, stack: Stack) -> None:
+    def __init__(self, plan: Plan, session: boto3.Session, stack: CloudFormationStack) -> None:
         """Take what to do; nothing is done yet."""
         self.plan = plan
         self._stack, self._region = stack, plan.region
@@ -76,7 +76,7 @@ class Deployment:
             self._check_template(change_set, template)
         return change_set
 
-    def execute(self, change_set: ChangeSet, follow: Callable[[Happening], None]) -> State:
+    def execute(self, change_set: ChangeSet, follow: Callable[[Happening], None]) -> StackState:
         """Let CloudFormation do it, and return how the stack is afterwards.
 
         Raises:

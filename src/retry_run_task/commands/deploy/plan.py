@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.choices import Choice, Chosen
     from retry_run_task.commands.shared.inventory import Identity, Inventory
     from retry_run_task.commands.shared.reader import Reader
-    from retry_run_task.commands.shared.stack import Stack
-    from retry_run_task.commands.shared.stack_states import Change, State
+    from retry_run_task.commands.shared.stack import CloudFormationStack
+    from retry_run_task.commands.shared.stack_states import ResourceChange, StackState
     from retry_run_task.launch.values import JsonObject
 
 # A rule's name may have 64 characters, and the longest that the template gives is "<stack>-failed-starts".
@@ -85,7 +85,7 @@ class Plan:
     tags: Mapping[str, str]
     cloudformation_role: str
     statements: tuple[Statement, ...]
-    changes: tuple[Change, ...]
+    changes: tuple[ResourceChange, ...]
     notes: tuple[str, ...]
 
     def template(self, code_version: str) -> Artifact:
@@ -131,7 +131,7 @@ def check_name(name: str) -> None:
         )
 
 
-def check_state(state: State | None, name: str) -> None:
+def check_state(state: StackState | None, name: str) -> None:
     """Refuse a stack that a person has to see to first.
 
     Raises:
@@ -156,8 +156,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     inventory: Inventory,
     *,
     reader: Reader,
-    stack: Stack,
-    state: State | None,
+    stack: CloudFormationStack,
+    state: StackState | None,
     bucket_name: str,
     policy: OwnPolicy | None,
     flags: Mapping[str, str],

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.stack_states import Change
+from retry_run_task.commands.shared.stack_states import ResourceChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NEVER_CHANGED = frozenset({"AWS::Lambda::LayerVersion", "AWS::Lambda::Version"})
 
 
-def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[Change, ...]:
+def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[ResourceChange, ...]:
     """Return what would change.
 
     Args:
@@ -31,7 +31,7 @@ def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[Chan
     """
     before = old.resources if old else {}
     found = {
-        name: Change(action="add", resource=name, type=resource["Type"])
+        name: ResourceChange(action="add", resource=name, type=resource["Type"])
         for name, resource in new.resources.items()
         if name not in before
     }
@@ -48,15 +48,15 @@ def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[Chan
                 if found[name].replaces:
                     waiting.append(name)
     removed = tuple(
-        Change(action="remove", resource=name, type=resource["Type"])
+        ResourceChange(action="remove", resource=name, type=resource["Type"])
         for name, resource in before.items()
         if name not in new.resources
     )
     return tuple(found[name] for name in new.resources if name in found) + removed
 
 
-def _changed(name: str, kind: str) -> Change:
-    return Change(action="change", resource=name, type=kind, replaces=kind in _NEVER_CHANGED or None)
+def _changed(name: str, kind: str) -> ResourceChange:
+    return ResourceChange(action="change", resource=name, type=kind, replaces=kind in _NEVER_CHANGED or None)
 
 
 def _references(value: Any) -> Iterator[str]:

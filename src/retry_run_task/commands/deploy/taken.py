@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.template import Filled
     from retry_run_task.commands.shared.reader import Reader
-    from retry_run_task.commands.shared.stack_states import Change
+    from retry_run_task.commands.shared.stack_states import ResourceChange
 
 _NOT_THERE = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
 
 
-def check_names(filled: Filled, changes: Iterable[Change], stack: str, reader: Reader) -> tuple[str, ...]:
+def check_names(
+    filled: Filled, changes: Iterable[ResourceChange], stack: str, reader: Reader
+) -> tuple[str, ...]:
     """Refuse to make what is there; returns notes on what could not be looked at.
 
     Args:

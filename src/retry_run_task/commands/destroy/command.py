@@ -12,7 +12,7 @@ from retry_run_task.commands.shared import options, talk
 if TYPE_CHECKING:
     from retry_run_task.commands.destroy.removal import Leftovers, Removal
     from retry_run_task.commands.shared.ownership import Resource
-    from retry_run_task.commands.shared.stack_states import State
+    from retry_run_task.commands.shared.stack_states import StackState
 
 
 @click.command()
@@ -54,7 +54,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.commands.destroy import removal  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
-    from retry_run_task.commands.shared.stack import Stack  # noqa: PLC0415
+    from retry_run_task.commands.shared.stack import CloudFormationStack  # noqa: PLC0415
 
     plan.check_name(stack)
     talk.check_can_ask(is_sure=yes)
@@ -62,7 +62,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     where = region or access.region_of(session)
     identity = access.identify(session, where)
     pause = talk.pauses(poll_s)
-    of = removal.Removal(session, identity, where, Stack(session, where, stack, pause=pause))
+    of = removal.Removal(session, identity, where, CloudFormationStack(session, where, stack, pause=pause))
     try:
         state = of.stack.state()
         resources = of.stack.check_ours(state, template.known_resources()) if state else ()
@@ -109,7 +109,7 @@ def _end_recoveries(of: Removal, *, now: bool, pause: talk.Pause) -> None:
 
 
 def _show(
-    state: State | None,
+    state: StackState | None,
     resources: tuple[Resource, ...],
     left: Leftovers,
     stack: str,

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.artifact import Bucket
     from retry_run_task.commands.shared.inventory import Identity
-    from retry_run_task.commands.shared.stack import Stack
-    from retry_run_task.commands.shared.stack_states import Happening, State
+    from retry_run_task.commands.shared.stack import CloudFormationStack
+    from retry_run_task.commands.shared.stack_states import Happening, StackState
 
 # Where `verify` writes its records, in the trail's log group.
 STREAM = "retry-run-task-verify"
@@ -76,7 +76,9 @@ class Leftovers:
 class Removal:
     """One installation that is to go."""
 
-    def __init__(self, session: boto3.Session, identity: Identity, region: str, stack: Stack) -> None:
+    def __init__(
+        self, session: boto3.Session, identity: Identity, region: str, stack: CloudFormationStack
+    ) -> None:
         """Take whose credentials to use; nothing is asked yet."""
         self.stack = stack
         # What was asked for, noted before it is, since an interruption does not tell whether it was done.
@@ -158,7 +160,7 @@ class Removal:
             return "nothing was removed."
         return f"{', and '.join(done)}. Run the same command again to remove the rest."
 
-    def leftovers(self, state: State | None, bucket_name: str, log_group: str) -> Leftovers:
+    def leftovers(self, state: StackState | None, bucket_name: str, log_group: str) -> Leftovers:
         """Look for what is beside the stack.
 
         Args:

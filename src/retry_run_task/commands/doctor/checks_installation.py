@@ -16,7 +16,7 @@ from retry_run_task.commands.deploy.proposal import (
     roles_of,
 )
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
-from retry_run_task.commands.shared.inventory import Stack, Topic, Unknown
+from retry_run_task.commands.shared.inventory import InstalledStack, Topic, Unknown
 from retry_run_task.launch.names import member_role
 
 if TYPE_CHECKING:
@@ -43,16 +43,16 @@ def check_installation(inventory: Inventory) -> Iterator[Check]:
     """Yield what is to be said about the installation, and about what one needs."""
     yield _durable(inventory.stack)
     yield _stack(inventory)
-    if isinstance(inventory.stack, Stack) and inventory.launchers.found:
+    if isinstance(inventory.stack, InstalledStack) and inventory.launchers.found:
         yield from _scope(inventory, inventory.stack)
-    if isinstance(inventory.stack, Stack):
+    if isinstance(inventory.stack, InstalledStack):
         yield from _members(inventory.stack)
     yield from _alarms(inventory)
     yield _concurrency(inventory)
 
 
-def _durable(stack: Stack | Unknown | None) -> Check:
-    state = stack.is_durable if isinstance(stack, Stack) else None
+def _durable(stack: InstalledStack | Unknown | None) -> Check:
+    state = stack.is_durable if isinstance(stack, InstalledStack) else None
     if state is True:
         return ok(DURABLE, "recover is one, so this Region has them.")
     if isinstance(state, Unknown):
@@ -66,8 +66,8 @@ def _durable(stack: Stack | Unknown | None) -> Check:
     )
 
 
-def _again(stack: Stack | Unknown | None) -> str:
-    name = stack.name if isinstance(stack, Stack) else ""
+def _again(stack: InstalledStack | Unknown | None) -> str:
+    name = stack.name if isinstance(stack, InstalledStack) else ""
     return f"Remove what is left with: retry-run-task destroy --stack {name}, then deploy again."
 
 
@@ -84,7 +84,7 @@ def _stack(inventory: Inventory) -> Check:
     return _unfinished(stack) or _version(stack)
 
 
-def _unfinished(stack: Stack) -> Check | None:
+def _unfinished(stack: InstalledStack) -> Check | None:
     name = stack.name
     said = f": {stack.reason.rstrip('.')}" if stack.reason else ""
     if stack.status.endswith("_IN_PROGRESS"):
@@ -100,7 +100,7 @@ def _unfinished(stack: Stack) -> Check | None:
     return None
 
 
-def _version(stack: Stack) -> Check:
+def _version(stack: InstalledStack) -> Check:
     undone = ", its last update was undone" if stack.status == "UPDATE_ROLLBACK_COMPLETE" else ""
     if stack.version == __version__:
         return ok(STACK, f"{stack.name} is installed, version {stack.version}{undone}.")
@@ -111,7 +111,7 @@ def _version(stack: Stack) -> Check:
     )
 
 
-def _scope(inventory: Inventory, stack: Stack) -> Iterator[Check]:
+def _scope(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
     """Yield whether the installed stack looks after what there is."""
     families, clusters, passed = (
         [part.strip() for part in stack.parameters.get(name, "").split(",") if part.strip()]
@@ -159,7 +159,7 @@ def _closed(names: tuple[str, ...]) -> Iterator[Check]:
         )
 
 
-def _members(stack: Stack) -> Iterator[Check]:
+def _members(stack: InstalledStack) -> Iterator[Check]:
     """Yield that other accounts are looked after, but not from here: only recover may take the role there."""
     accounts = [part for part in stack.parameters.get("MemberAccounts", "").split(",") if part]
     if accounts:
@@ -178,7 +178,7 @@ def _is_inside(one: Launcher, inventory: Inventory, families: list[str], cluster
 
 
 def _alarms(inventory: Inventory) -> Iterator[Check]:
-    if not isinstance(inventory.stack, Stack):
+    if not isinstance(inventory.stack, InstalledStack):
         yield skip(ALARMS, "There is no installation that could have any.")
         return
     if isinstance(inventory.alarms, Unknown):
@@ -234,7 +234,7 @@ def _concurrency(inventory: Inventory) -> Check:
     if isinstance(found, Unknown):
         return unread(CONCURRENCY, found)
     counted = f"{found.unreserved} of {found.limit} concurrent executions are not reserved"
-    if isinstance(inventory.stack, Stack) or propose(inventory).reserved is not None:
+    if isinstance(inventory.stack, InstalledStack) or propose(inventory).reserved is not None:
         return ok(CONCURRENCY, f"{counted}.")
     return ok(
         CONCURRENCY,

@@ -9,7 +9,7 @@ from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.template import carried
 from retry_run_task.commands.doctor.check import fail, ok, skip
-from retry_run_task.commands.shared.inventory import Stack
+from retry_run_task.commands.shared.inventory import InstalledStack
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
         template: The template's text; empty for the one that the package carries.
     """
     stack = inventory.stack
-    installed = stack.parameters if isinstance(stack, Stack) and stack.is_ours is True else {}
+    installed = stack.parameters if isinstance(stack, InstalledStack) and stack.is_ours is True else {}
     try:
         text = template or carried("template.yaml").decode()
         choice = choose(inventory, reader, flags={}, file={}, installed=installed)

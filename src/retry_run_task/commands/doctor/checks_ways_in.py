@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retry_run_task.commands.doctor.check import Check
-    from retry_run_task.commands.shared.inventory import Inventory, LogGroup, Stack, Trail
+    from retry_run_task.commands.shared.inventory import InstalledStack, Inventory, LogGroup, Trail
 
 TRAIL = "trail"
 LOG_GROUP = "log group"
@@ -143,7 +143,7 @@ def _filter(group: LogGroup, inventory: Inventory) -> Check:
         return unread(FILTER, group.filters)
     if name := our_filter(group, inventory):
         return ok(FILTER, f"{name} is on {group.name}.")
-    stack: Stack | Unknown | None = inventory.stack
+    stack: InstalledStack | Unknown | None = inventory.stack
     if stack is not None and not isinstance(stack, Unknown) and stack.outputs.get("TrailFilter"):
         return fail(
             FILTER,

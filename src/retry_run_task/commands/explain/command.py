@@ -158,7 +158,7 @@ def _read_policy(name: str) -> Policy:
 
 def _explain_files(paths: tuple[Path, ...], scope: Scope, policy: Policy, look: Look | None) -> JsonObject:
     from retry_run_task.commands.explain.groups import group  # noqa: PLC0415 - not needed for --reason
-    from retry_run_task.sources.files import Told, items  # noqa: PLC0415
+    from retry_run_task.sources.files import LooseFailures, items  # noqa: PLC0415
 
     read = group(record_files.read(paths, items))
     return {
@@ -172,7 +172,7 @@ def _explain_files(paths: tuple[Path, ...], scope: Scope, policy: Policy, look: 
             {"about": one.first.about, "count": one.count}
             | _explain_verdict(worst([classify(f) for f in one.first.failures]), policy)
             for one in read.told.values()
-            if isinstance(one.first, Told)
+            if isinstance(one.first, LooseFailures)
         ],
         "ignored": [
             {"why": one.first.why, "event_id": one.first.event_id, "count": one.count}

@@ -9,7 +9,7 @@ from retry_run_task.failures.classify import classify, normalise
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
 from retry_run_task.launch.wire import iso
-from retry_run_task.sources.files import Told
+from retry_run_task.sources.files import LooseFailures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ class Alike:
         count: How many there are.
     """
 
-    first: Told | Ignored
+    first: LooseFailures | Ignored
     count: int = 0
 
 
@@ -64,7 +64,7 @@ def group(items: Iterable[Item]) -> Read:
                 group.times.append(iso(item.event_time))
                 if item.event_time > group.latest.event_time:
                     group.latest = item
-            case Told():
+            case LooseFailures():
                 key = (item.about, *map(_failure_key, item.failures))
                 read.told.setdefault(key, Alike(first=item)).count += 1
             case Ignored():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from retry_run_task.commands.deploy import artifact, template
 from retry_run_task.commands.shared.inventory import Identity
-from retry_run_task.commands.shared.jobs import Job
+from retry_run_task.commands.shared.jobs import LocalJob
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family
@@ -45,20 +45,20 @@ TURN = timedelta(minutes=10)
 _MOMENT_S = 1.0
 
 # Failed before the product was installed, so that `replay` finds it.
-TOO_EARLY = Job(name="stock-sync")
+TOO_EARLY = LocalJob(name="stock-sync")
 # EventBridge may not assume its role, so it calls nothing, nothing is recorded, and only `audit` finds it.
-MISSED = Job(name="backup-check")
-RETIRED = Job(name="usage-rollup")
+MISSED = LocalJob(name="backup-check")
+RETIRED = LocalJob(name="usage-rollup")
 BATCH = (
-    Job(name="nightly-report"),
-    Job(name="invoice-export", by_scheduler=True),
-    Job(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
-    Job(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
-    Job(name="data-export", subnets=("subnet-c",), count=2),
-    Job(name="event-report", environment=(("RUN_ID", "<id>"),), from_event=True),
+    LocalJob(name="nightly-report"),
+    LocalJob(name="invoice-export", by_scheduler=True),
+    LocalJob(name="search-index", subnets=("subnet-a", "subnet-c", "subnet-d"), count=3),
+    LocalJob(name="ledger-close", by_scheduler=True, environment=(("LEDGER_PASSWORD", "not-for-your-eyes"),)),
+    LocalJob(name="data-export", subnets=("subnet-c",), count=2),
+    LocalJob(name="event-report", environment=(("RUN_ID", "<id>"),), from_event=True),
     RETIRED,
 )
-SWEEP = Job(name="queue-sweep", subnets=("subnet-c",), by_scheduler=True, every_min=10)
+SWEEP = LocalJob(name="queue-sweep", subnets=("subnet-c",), by_scheduler=True, every_min=10)
 JOBS = (TOO_EARLY, MISSED, *BATCH, SWEEP)
 
 
@@ -196,7 +196,7 @@ class Account:
         if clock.catches_up_at is not None:
             clock.call_at(max(clock.catches_up_at, due + OUTAGE), self._arrive)
 
-    def _due(self, job: Job, when: datetime) -> None:
+    def _due(self, job: LocalJob, when: datetime) -> None:
         job.at(when).schedule(self.aws, self._cluster_arn)
 
     def _connect(self) -> None:

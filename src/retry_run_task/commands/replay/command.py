@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared import options, talk
-from retry_run_task.commands.shared.moments import Moment
+from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.config import policy_of, read_policy
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.names import MOST_AGAIN
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import boto3
 
     from retry_run_task.commands.replay.past import Search
-    from retry_run_task.commands.replay.replaying import Step
+    from retry_run_task.commands.replay.replaying import ReplayStep
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
@@ -57,13 +57,13 @@ class _Wish:
 )
 @click.option(
     "--since",
-    type=Moment(),
+    type=TimeParam(),
     default="6h",
     show_default=True,
     metavar="TIME",
     help="The oldest failure: 30m, 6h, or a time.",
 )
-@click.option("--until", type=Moment(), metavar="TIME", help="The latest.  [default: now]")
+@click.option("--until", type=TimeParam(), metavar="TIME", help="The latest.  [default: now]")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Start no more than these."
 )
@@ -203,8 +203,8 @@ def _start(
     region: str,
     installation: Installation,
     wish: _Wish,
-    steps: Sequence[Step],
-    chosen: Sequence[Step],
+    steps: Sequence[ReplayStep],
+    chosen: Sequence[ReplayStep],
 ) -> int:
     from retry_run_task.aws import recoveries  # noqa: PLC0415
     from retry_run_task.commands.shared.faults import DeployError, calling  # noqa: PLC0415
@@ -235,7 +235,7 @@ def _start(
     return 0
 
 
-def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bool) -> None:
+def _print(steps: Sequence[ReplayStep], left_out: int, now: datetime, *, is_result: bool) -> None:
     """Print what would be started and what not; before the question, on stderr."""
     from rich.text import Text  # noqa: PLC0415
 
@@ -259,7 +259,7 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
             out.print(part)
     if left_out:
         out.print(Text(f"  and {left_out} more that --limit leaves out; run it again for them", style=WAIT))
-    reasons: dict[str, list[Step]] = defaultdict(list)
+    reasons: dict[str, list[ReplayStep]] = defaultdict(list)
     for step in steps:
         if step.why_not:
             reasons[step.why_not].append(step)
@@ -272,7 +272,7 @@ def _print(steps: Sequence[Step], left_out: int, now: datetime, *, is_result: bo
             out.print(part)
 
 
-def _print_json(wish: _Wish, steps: Sequence[Step], done: Mapping[str, str]) -> None:
+def _print_json(wish: _Wish, steps: Sequence[ReplayStep], done: Mapping[str, str]) -> None:
     from retry_run_task.launch.wire import iso  # noqa: PLC0415
 
     if not wish.as_json:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.replay.replaying import Facts, next_again
+from retry_run_task.commands.replay.replaying import ReplayInput, next_again
 from retry_run_task.commands.shared import calls, lookup, record_files
 from retry_run_task.commands.shared.choosing import find_in
 from retry_run_task.commands.shared.executions import Executions
@@ -15,7 +15,7 @@ from retry_run_task.commands.shared.inventory import Launchers
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.rate_limits import rate_limited
 from retry_run_task.commands.shared.reader import Reader
-from retry_run_task.commands.shared.record_files import Unread
+from retry_run_task.commands.shared.record_files import UnreadParts
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import SCHEDULED, CallerKind
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.view import Execution, RecoveryView
     from retry_run_task.launch.values import FailedLaunch, Unparsed
@@ -59,7 +59,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PastFailures:
     """What was found.
 
     Attributes:
@@ -69,8 +69,8 @@ class Past:
     """
 
     launches: tuple[FailedLaunch, ...]
-    facts: Facts
-    unread: Unread
+    facts: ReplayInput
+    unread: UnreadParts
 
 
 def look_back(
@@ -79,7 +79,7 @@ def look_back(
     installation: Installation,
     search: Search,
     tell: Callable[[str], None],
-) -> Past:
+) -> PastFailures:
     """Find past failures, and what became of them.
 
     Raises:
@@ -112,9 +112,9 @@ def look_back(
         # A recovery's own calls are no failures to recover, and there are many of them.
         launches = [one for one in launches if one.caller.kind is not CallerKind.OWN]
     is_scheduled = any(one.caller.kind in SCHEDULED for one in launches)
-    return Past(
+    return PastFailures(
         launches=tuple(launches),
-        facts=Facts(
+        facts=ReplayInput(
             installation=installation,
             executions=begun,
             views=views,
@@ -158,8 +158,8 @@ def _views(
 
 def _calls(
     session: boto3.Session, region: str, search: Search, tell: Callable[[str], None]
-) -> tuple[list[Call], Unread]:
-    read: Iterable[Call | Unparsed]
+) -> tuple[list[RunTaskCall], UnreadParts]:
+    read: Iterable[RunTaskCall | Unparsed]
     if search.file is not None:
         read = record_files.read([search.file], calls.read_failures)
     else:
@@ -173,5 +173,5 @@ def _calls(
             limiter=rate_limited(search.lookups_per_s),
         )
         read = calls.read_texts(texts)
-    unread = Unread()
-    return [one for one in unread.noting(read) if isinstance(one, calls.Call)], unread
+    unread = UnreadParts()
+    return [one for one in unread.noting(read) if isinstance(one, calls.RunTaskCall)], unread

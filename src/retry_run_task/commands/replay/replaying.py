@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.inventory import Launchers
     from retry_run_task.commands.shared.view import Execution, RecoveryView
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ReplayInput:
     """The input of a plan.
 
     Attributes:
@@ -69,7 +69,7 @@ class Facts:
     installation: Installation
     executions: Mapping[str, Execution]
     views: Mapping[str, RecoveryView]
-    calls: Sequence[Call]
+    calls: Sequence[RunTaskCall]
     launchers: Launchers
     now: datetime
     is_late_wanted: bool = False
@@ -78,7 +78,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class ReplayStep:
     """The plan for one past failure.
 
     Attributes:
@@ -115,7 +115,7 @@ def again_call(launch: FailedLaunch, number: int) -> FailedLaunch:
     return replace(launch, call_id=digest[:32])
 
 
-def plan(launches: Sequence[FailedLaunch], facts: Facts) -> tuple[Step, ...]:
+def plan(launches: Sequence[FailedLaunch], facts: ReplayInput) -> tuple[ReplayStep, ...]:
     """Return the plan for each failure, the oldest first."""
     schedules = [as_schedule(one) for one in facts.launchers.found]
     calls_seen: set[str] = set()
@@ -130,7 +130,7 @@ def plan(launches: Sequence[FailedLaunch], facts: Facts) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _step(launch: FailedLaunch, facts: Facts, schedules: Sequence[Schedule]) -> Step:
+def _step(launch: FailedLaunch, facts: ReplayInput, schedules: Sequence[Schedule]) -> ReplayStep:
     maker = match(launch, schedules) if launch.caller.kind in SCHEDULED else NoMatch(why="")
     for reason in (_out_of_scope, _in_hand, _hopeless, _done_already, _unwanted_late):
         why_not = reason(launch, facts, maker)
@@ -147,7 +147,7 @@ def _step(launch: FailedLaunch, facts: Facts, schedules: Sequence[Schedule]) -> 
         notes.append(
             "CloudTrail hides a part of the request; recover takes it from the schedule, or gives up"
         )
-    return Step(
+    return ReplayStep(
         launch=wanted,
         schedule=maker.name if isinstance(maker, Schedule) else known_schedule(launch),
         name=name,
@@ -155,8 +155,8 @@ def _step(launch: FailedLaunch, facts: Facts, schedules: Sequence[Schedule]) -> 
     )
 
 
-def _skip(launch: FailedLaunch, facts: Facts, why_not: str) -> Step:
-    return Step(
+def _skip(launch: FailedLaunch, facts: ReplayInput, why_not: str) -> ReplayStep:
+    return ReplayStep(
         launch=launch,
         schedule=known_schedule(launch),
         name=_first_name(launch, facts),
@@ -164,18 +164,18 @@ def _skip(launch: FailedLaunch, facts: Facts, why_not: str) -> Step:
     )
 
 
-def _out_of_scope(launch: FailedLaunch, facts: Facts, _: Schedule | NoMatch) -> str:
+def _out_of_scope(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) -> str:
     judgement = facts.installation.scope.judge(launch)
     return "" if judgement.treatment is Treatment.RECOVER else judgement.why
 
 
-def _first_name(launch: FailedLaunch, facts: Facts) -> str:
+def _first_name(launch: FailedLaunch, facts: ReplayInput) -> str:
     """Return the name that intake gives to a launch's recovery, or to the report of it."""
     is_reported = None if not facts.installation.recover_errors else False
     return identity.recovery_name_of(facts.installation.stack, launch, is_reported=is_reported)
 
 
-def _known(launch: FailedLaunch, facts: Facts) -> list[Execution]:
+def _known(launch: FailedLaunch, facts: ReplayInput) -> list[Execution]:
     """Return the recoveries of a launch: the first, and those that were started again."""
     stack = facts.installation.stack
     names = [again_name(stack, launch, number) for number in range(1, MOST_AGAIN + 1)]
@@ -183,7 +183,7 @@ def _known(launch: FailedLaunch, facts: Facts) -> list[Execution]:
     return [facts.executions[name] for name in names if name in facts.executions]
 
 
-def _named(launch: FailedLaunch, facts: Facts) -> tuple[FailedLaunch, str]:
+def _named(launch: FailedLaunch, facts: ReplayInput) -> tuple[FailedLaunch, str]:
     """Return the launch as its recovery gets it, and the recovery's name."""
     stack = facts.installation.stack
     if not _known(launch, facts):
@@ -191,7 +191,7 @@ def _named(launch: FailedLaunch, facts: Facts) -> tuple[FailedLaunch, str]:
     return again_call(launch, facts.again), again_name(stack, launch, facts.again)
 
 
-def _in_hand(launch: FailedLaunch, facts: Facts, _: Schedule | NoMatch) -> str:
+def _in_hand(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) -> str:
     """Return what has become of a launch's recoveries, if that is a reason to start no other."""
     known = _known(launch, facts)
     why_not = next(filter(None, (_unfinished(one, facts) for one in known)), "")
@@ -211,7 +211,7 @@ def _again(number: int) -> str:
     return f"--again {number} starts another"
 
 
-def _unfinished(execution: Execution, facts: Facts) -> str:
+def _unfinished(execution: Execution, facts: ReplayInput) -> str:
     """Return why another recovery beside this one could start a second task; empty if it could not."""
     if execution.is_open:
         return "its recovery is under way"
@@ -228,12 +228,12 @@ def _unfinished(execution: Execution, facts: Facts) -> str:
     return ""
 
 
-def _hopeless(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+def _hopeless(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> str:
     refusal = _case(launch, facts, maker).refusal
     return f"a recovery would end at once: {refusal.why}" if refusal is not None else ""
 
 
-def _case(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> Case:
+def _case(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> Case:
     found = NO_SCHEDULE if isinstance(maker, NoMatch) else _background(launch, maker)
     return case_of(launch, facts.policy, found, recover_errors=facts.installation.recover_errors)
 
@@ -250,7 +250,7 @@ def _background(launch: FailedLaunch, maker: Schedule) -> Background:
     )
 
 
-def _done_already(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+def _done_already(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> str:
     """Return which later call or task did the launch's work; empty if none was recorded."""
     marks = set(identity.marks(launch))
     for call in facts.calls:
@@ -277,7 +277,7 @@ def _cluster(launch: FailedLaunch) -> str:
     return cluster_name(launch.request.parameters)
 
 
-def _too_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+def _too_late(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> str:
     """Return why a recovery would end at once because it is too late; empty if it would not."""
     foreseen = forecast(_case(launch, facts, maker), facts.now.timestamp())
     is_late = foreseen.gave_up is not None and foreseen.gave_up.outcome in (
@@ -287,7 +287,7 @@ def _too_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> 
     return foreseen.why if is_late else ""
 
 
-def _unwanted_late(launch: FailedLaunch, facts: Facts, maker: Schedule | NoMatch) -> str:
+def _unwanted_late(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> str:
     """Return why a late run is not started; empty if it is not late, or wanted nevertheless."""
     late = _too_late(launch, facts, maker)
     if not late:

@@ -9,12 +9,12 @@ from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.report import changes
-from retry_run_task.commands.report.jobs import Ending
+from retry_run_task.commands.report.jobs import CallEnding
 from retry_run_task.commands.report.outages import both, provider_of
 from retry_run_task.commands.report.rehearsal import (
     Figures,
-    Room,
-    Run,
+    KnownOutages,
+    PastRun,
     by_default,
     summed,
     with_setting,
@@ -27,10 +27,10 @@ from retry_run_task.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from retry_run_task.commands.report.changes import Change
+    from retry_run_task.commands.report.changes import Instructions
     from retry_run_task.commands.report.jobs import Failed, Job
     from retry_run_task.commands.report.outages import Outage, Outages
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
 
 # Fewer failed runs, or all on one day, are chance and no pattern.
 _LEAST_FAILED, _LEAST_DAYS = 3, 2
@@ -79,7 +79,7 @@ class Advice:
     why: tuple[str, ...]
     before: Figures | None = None
     after: Figures | None = None
-    change: Change | None = None
+    change: Instructions | None = None
 
     @property
     def saved(self) -> float:
@@ -87,7 +87,7 @@ class Advice:
         return self.before.failed - self.after.failed if self.before and self.after else 0.0
 
 
-def advise(jobs: Sequence[Job], outages: Outages, calls: Sequence[Call]) -> tuple[Advice, ...]:
+def advise(jobs: Sequence[Job], outages: Outages, calls: Sequence[RunTaskCall]) -> tuple[Advice, ...]:
     """Return what would have helped, the most effective first.
 
     Args:
@@ -100,7 +100,7 @@ def advise(jobs: Sequence[Job], outages: Outages, calls: Sequence[Call]) -> tupl
     return (*found, *_deadlines(jobs, outages), *_fixes(jobs))
 
 
-def _for(job: Job, outages: Outages, calls: Sequence[Call]) -> Iterator[Advice]:
+def _for(job: Job, outages: Outages, calls: Sequence[RunTaskCall]) -> Iterator[Advice]:
     short = job.short
     days = {one.call.time.date() for one in short}
     if job.kind not in SCHEDULED or len(short) < _LEAST_FAILED or len(days) < _LEAST_DAYS:
@@ -120,7 +120,7 @@ class _Case:
     """A job whose runs are simulated."""
 
     job: Job
-    runs: tuple[Run, ...]
+    runs: tuple[PastRun, ...]
     provider: str
     subnets: frozenset[str]
     outages: tuple[Outage, ...]
@@ -136,11 +136,11 @@ class _Case:
         mine.sort(key=lambda call: call.time)
         times = [call.time.timestamp() for call in mine]
         runs = tuple(
-            Run(time=time, until=until, failed=id(call) in failed)
+            PastRun(time=time, until=until, failed=id(call) in failed)
             for call, time, until in zip(mine, times, [*times[1:], float("inf")], strict=True)
         )
         gaps = outages.of(provider, subnets)
-        before = by_default().of(runs, Room(provider=provider, outages={provider: gaps}))
+        before = by_default().of(runs, KnownOutages(provider=provider, outages={provider: gaps}))
         return cls(job=job, runs=runs, provider=provider, subnets=subnets, outages=gaps, before=before)
 
     @property
@@ -149,16 +149,16 @@ class _Case:
         between = [run.until - run.time for run in self.runs[:-1]]
         return median(between) * _PART_OF_INTERVAL if between else 0.0
 
-    def room(self, outages: Sequence[Outage]) -> Room:
+    def room(self, outages: Sequence[Outage]) -> KnownOutages:
         """Return when the job would find no room, given other outages."""
-        return Room(provider=self.provider, outages={self.provider: tuple(outages)})
+        return KnownOutages(provider=self.provider, outages={self.provider: tuple(outages)})
 
     def is_worth(self, after: Figures) -> bool:
         """Tell whether a change helps enough."""
         return after.failed <= (1 - _WORTH_IT) * self.before.failed and after.lost <= self.before.lost
 
 
-def _is_alike(call: Call, latest: Call) -> bool:
+def _is_alike(call: RunTaskCall, latest: RunTaskCall) -> bool:
     return provider_of(call) == provider_of(latest) and set(call.subnets) == set(latest.subnets)
 
 
@@ -201,7 +201,7 @@ def _in_time(case: _Case) -> Advice | None:
     )
 
 
-def _window(case: _Case, room: Room) -> Advice | None:
+def _window(case: _Case, room: KnownOutages) -> Advice | None:
     if case.job.kind is not CallerKind.SCHEDULER:
         return None
     for minutes in _WINDOWS_MIN:
@@ -236,7 +236,7 @@ def _window(case: _Case, room: Room) -> Advice | None:
     return None
 
 
-def _in_space(case: _Case, outages: Outages, calls: Sequence[Call]) -> Advice | None:
+def _in_space(case: _Case, outages: Outages, calls: Sequence[RunTaskCall]) -> Advice | None:
     """Advise a subnet of another job in the same VPC that had room when this job's own had none."""
     best: tuple[str, int, Figures] | None = None
     for subnet in _others(case, calls):
@@ -274,7 +274,7 @@ def _in_space(case: _Case, outages: Outages, calls: Sequence[Call]) -> Advice | 
     )
 
 
-def _others(case: _Case, calls: Sequence[Call]) -> list[str]:
+def _others(case: _Case, calls: Sequence[RunTaskCall]) -> list[str]:
     groups = set(case.job.short[-1].call.security_groups)
     found = Counter(
         subnet
@@ -299,7 +299,7 @@ def _on_demand(case: _Case, outages: Outages) -> Advice | None:
     short = sorted([*left, *both(seen, outages.of(ON_DEMAND, case.subnets))])
     lines = ('rungs = ["as-asked", "each-subnet", "on-demand"]',)
     changed = with_setting(lines[0])
-    room = Room(provider=SPOT, outages={SPOT: case.outages, ON_DEMAND: tuple(short)})
+    room = KnownOutages(provider=SPOT, outages={SPOT: case.outages, ON_DEMAND: tuple(short)})
     after = changed.of(case.runs, room)
     before, faster = case.before.typical_s, after.typical_s
     if before is None or faster is None or faster > before * (1 - _WORTH_IT):
@@ -328,7 +328,7 @@ def _deadlines(jobs: Sequence[Job], outages: Outages) -> Iterator[Advice]:
     needed: dict[float, list[Job]] = {}
     for job in jobs:
         waits = [wait for one in job.short if (wait := one.waited_s) is not None]
-        gave_up = any(one.ending is Ending.GAVE_UP for one in job.short)
+        gave_up = any(one.ending is CallEnding.GAVE_UP for one in job.short)
         if job.kind not in SCHEDULED or len(waits) < _LEAST_RECOVERED or gave_up:
             continue
         deadline = next((one for one in _DEADLINES_S if one >= max(waits) * _SPARE), None)

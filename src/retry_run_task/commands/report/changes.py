@@ -31,7 +31,7 @@ _MINUTES, _HOURS = 60, 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Instructions:
     """How to make a change.
 
     Attributes:
@@ -45,34 +45,34 @@ class Change:
     language: str
 
 
-def move(job: Job, minutes: int) -> Change | None:
+def move(job: Job, minutes: int) -> Instructions | None:
     """Return how to move a schedule; None if its expression cannot be moved."""
     launcher = job.launcher
     expression = shifted(launcher.expression or "", minutes) if launcher else None
     if launcher is None or expression is None:
         return None
     code = f"schedule_expression = {_hcl(expression)}"
-    return Change(
+    return Instructions(
         commands=_put(launcher, f".ScheduleExpression = {json.dumps(expression)}"),
         code=code,
         language="Terraform",
     )
 
 
-def window(job: Job, minutes: int) -> Change | None:
+def window(job: Job, minutes: int) -> Instructions | None:
     """Return how to set a flexible time window; None for a rule, which has none."""
     if job.launcher is None or job.launcher.kind is not CallerKind.SCHEDULER:
         return None
     lines = ('mode                      = "FLEXIBLE"', f"maximum_window_in_minutes = {minutes}")
     wanted = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": minutes}
-    return Change(
+    return Instructions(
         commands=_put(job.launcher, f".FlexibleTimeWindow = {json.dumps(wanted)}"),
         code="\n".join(["flexible_time_window {", *(f"  {line}" for line in lines), "}"]),
         language="Terraform",
     )
 
 
-def subnet(job: Job, own: Sequence[str], added: str) -> Change | None:
+def subnet(job: Job, own: Sequence[str], added: str) -> Instructions | None:
     """Return how to add a subnet; None if the record has an invalid subnet id."""
     if job.launcher is None or not all(_SUBNET.fullmatch(one) for one in (*own, added)):
         return None
@@ -84,19 +84,19 @@ def subnet(job: Job, own: Sequence[str], added: str) -> Change | None:
         commands = _put_targets(
             job.launcher, f".EcsParameters.NetworkConfiguration.awsvpcConfiguration.Subnets {more}"
         )
-    return Change(
+    return Instructions(
         commands=commands, code=f"subnets = [{', '.join(map(_hcl, (*own, added)))}]", language="Terraform"
     )
 
 
-def rule(name: str, jobs: Sequence[str], lines: Sequence[str], *, category: str = "") -> Change | None:
+def rule(name: str, jobs: Sequence[str], lines: Sequence[str], *, category: str = "") -> Instructions | None:
     """Return a rule for the policy; None if a schedule's full name is not known."""
     if not all(_NAME.fullmatch(one) for one in jobs):
         return None
     schedules = json.dumps(list(jobs)) if len(jobs) > 1 else json.dumps(jobs[0])
     kind = f', category = "{category}"' if category else ""
     code = "\n".join(["[[rules]]", f'name = "{name}"', f"match = {{ schedule = {schedules}{kind} }}", *lines])
-    return Change(
+    return Instructions(
         commands="retry-run-task policy check policy.toml && retry-run-task deploy --policy policy.toml",
         code=code,
         language="policy.toml",

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from retry_run_task.commands.shared import options, record_files, talk
-from retry_run_task.commands.shared.moments import Moment
+from retry_run_task.commands.shared.moments import TimeParam
 
 if TYPE_CHECKING:
     from retry_run_task.commands.report.findings import Gathered, Report
@@ -41,11 +41,11 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
 @options.one_region
 @click.option(
     "--since",
-    type=Moment(),
+    type=TimeParam(),
     metavar="TIME",
     help="From when: 30d, or a time.  [default: 90d, or all that FILES hold]",
 )
-@click.option("--until", type=Moment(), metavar="TIME", help="Until when.  [default: now]")
+@click.option("--until", type=TimeParam(), metavar="TIME", help="Until when.  [default: now]")
 @click.option(
     "--time-zone",
     "zone",
@@ -127,7 +127,7 @@ def _gather(
     session = access.open_session(profile)
     where = region or access.region_of(session)
     access.identify(session, where)
-    since = since or Moment().convert("90d", None, None)
+    since = since or TimeParam().convert("90d", None, None)
     with talk.looking(f"Looking at {where}") as tell:
         return gathering.from_account(
             session,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.report import outages as outages_of
 from retry_run_task.commands.report.advice import advise
-from retry_run_task.commands.report.jobs import Ending, jobs_of
+from retry_run_task.commands.report.jobs import CallEnding, jobs_of
 from retry_run_task.launch import names
 from retry_run_task.launch.wire import iso
 from retry_run_task.simulate.contestants import INVOCATION_S
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.report.jobs import Failed, Job
     from retry_run_task.commands.report.outages import Outages
     from retry_run_task.commands.report.rehearsal import Figures
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.launch.values import JsonObject
@@ -52,7 +52,7 @@ class Gathered:
     source: str
     since: datetime
     until: datetime
-    calls: Sequence[Call]
+    calls: Sequence[RunTaskCall]
     launchers: Sequence[Launcher] = ()
     views: Mapping[str, RecoveryView] | None = None
     stack: str = ""
@@ -73,7 +73,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class CapacityPool:
     """One subnet with one kind of capacity.
 
     Attributes:
@@ -113,7 +113,7 @@ class Report:
     zone: tzinfo
     jobs: tuple[Job, ...]
     heat: tuple[tuple[Cell, ...], ...]
-    places: tuple[Place, ...]
+    places: tuple[CapacityPool, ...]
     attempts: int
     usd: float
     advice: tuple[Advice, ...]
@@ -129,10 +129,10 @@ class Report:
         return sum(job.runs for job in self.jobs)
 
     @property
-    def endings(self) -> Mapping[Ending, int]:
+    def endings(self) -> Mapping[CallEnding, int]:
         """Number of failed calls by how they ended."""
         counts = Counter(one.ending for one in self.failed)
-        return {ending: counts[ending] for ending in Ending if counts[ending]}
+        return {ending: counts[ending] for ending in CallEnding if counts[ending]}
 
     @property
     def waits(self) -> tuple[float, ...]:
@@ -147,14 +147,14 @@ class Report:
                 (next_run - one.call.time).total_seconds()
                 for job in self.jobs
                 for one in job.failed
-                if one.ending is Ending.STARTED and (next_run := job.next_placed(one.call.time))
+                if one.ending is CallEnding.STARTED and (next_run := job.next_placed(one.call.time))
             )
         )
 
     @property
     def missed_without(self) -> int:
         """Runs that only a recovery has started: EventBridge treats a call with failures as delivered."""
-        return sum(one.ending is Ending.STARTED for one in self.failed)
+        return sum(one.ending is CallEnding.STARTED for one in self.failed)
 
 
 def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
@@ -175,7 +175,7 @@ def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
     )
 
 
-def _within(gathered: Gathered) -> Iterator[Call]:
+def _within(gathered: Gathered) -> Iterator[RunTaskCall]:
     """Yield the calls that count: those in the time range, and later calls of their recoveries."""
     calls = [call for call in gathered.calls if call.time >= gathered.since]
     marks = {
@@ -209,7 +209,7 @@ def _hour(time: datetime, zone: tzinfo) -> tuple[int, int]:
     return local.weekday(), local.hour
 
 
-def _places(jobs: Sequence[Job], outages: Outages) -> tuple[Place, ...]:
+def _places(jobs: Sequence[Job], outages: Outages) -> tuple[CapacityPool, ...]:
     failed: Counter[tuple[str, str]] = Counter()
     for job in jobs:
         for one in job.short:
@@ -220,7 +220,7 @@ def _places(jobs: Sequence[Job], outages: Outages) -> tuple[Place, ...]:
         gaps = outages.of(provider, frozenset({subnet} if subnet else ()))
         lengths = [one.end - one.start for one in gaps]
         found.append(
-            Place(
+            CapacityPool(
                 subnet=subnet,
                 zone=outages.zones.get(subnet, ""),
                 provider=provider,

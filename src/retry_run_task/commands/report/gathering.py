@@ -67,8 +67,10 @@ def from_account(
             tell=tell,
             limiter=rate_limited(lookups_per_s),
         )
-        unread = record_files.Unread()
-        found = tuple(one for one in unread.noting(calls.read_texts(texts)) if isinstance(one, calls.Call))
+        unread = record_files.UnreadParts()
+        found = tuple(
+            one for one in unread.noting(calls.read_texts(texts)) if isinstance(one, calls.RunTaskCall)
+        )
         notes = _unreadable(unread.count)
     launchers, gaps = _launchers(session, region, tell)
     views, blind = _views(session, region, stack, since, found, tell)
@@ -91,10 +93,10 @@ def from_account(
     )
 
 
-def _read(paths: Sequence[Path]) -> tuple[tuple[calls.Call, ...], tuple[str, ...]]:
-    unread = record_files.Unread()
+def _read(paths: Sequence[Path]) -> tuple[tuple[calls.RunTaskCall, ...], tuple[str, ...]]:
+    unread = record_files.UnreadParts()
     read = unread.noting(record_files.read(paths, calls.read_failures))
-    found = tuple(one for one in read if isinstance(one, calls.Call))
+    found = tuple(one for one in read if isinstance(one, calls.RunTaskCall))
     return found, _unreadable(unread.count)
 
 
@@ -115,7 +117,7 @@ def _views(
     region: str,
     stack: str,
     since: datetime,
-    found: Sequence[calls.Call],
+    found: Sequence[calls.RunTaskCall],
     tell: Callable[[str], None],
 ) -> tuple[dict[str, RecoveryView], tuple[str, ...]]:
     """Return the recoveries of failed calls and of tasks that did not start; and why they could not be read."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.auditing import names_to_read
 from retry_run_task.commands.audit.timetable import as_schedule
-from retry_run_task.commands.shared.view import BY_HAND, State
+from retry_run_task.commands.shared.view import BY_HAND, ViewState
 from retry_run_task.commands.status.history import known_schedule
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.launch.values import FailedLaunch, Verdict
@@ -31,7 +31,7 @@ PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
 """Categories that can pass without help, so that a later call, or one elsewhere, may find room."""
 
 
-class Ending(StrEnum):
+class CallEnding(StrEnum):
     """What became of a failed call."""
 
     STARTED = "started"
@@ -54,10 +54,10 @@ class Failed:
         attempts: RunTask calls of its recovery.
     """
 
-    call: Call
+    call: RunTaskCall
     verdict: Verdict
     missing: int
-    ending: Ending
+    ending: CallEnding
     started: datetime | None = None
     attempts: int = 0
 
@@ -69,7 +69,7 @@ class Failed:
     @property
     def passes(self) -> bool:
         """Whether it is a shortage that a recovery waits out, and no error of the configuration or for EventBridge."""
-        return self.verdict.category in PASSES and self.ending is not Ending.REPEATED
+        return self.verdict.category in PASSES and self.ending is not CallEnding.REPEATED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Job:
     name: str
     kind: CallerKind
     launcher: Launcher | None = None
-    placed: tuple[Call, ...] = ()
+    placed: tuple[RunTaskCall, ...] = ()
     failed: tuple[Failed, ...] = ()
 
     @property
@@ -106,7 +106,7 @@ class Job:
 
 
 def jobs_of(
-    calls: Iterable[Call],
+    calls: Iterable[RunTaskCall],
     *,
     launchers: Sequence[Launcher] = (),
     views: Mapping[str, RecoveryView] | None = None,
@@ -121,7 +121,7 @@ def jobs_of(
         stack: Name of the installation that these are of.
     """
     sorted_calls = sorted(calls, key=lambda call: (call.time, call.event_id))
-    own: dict[str, list[Call]] = defaultdict(list)
+    own: dict[str, list[RunTaskCall]] = defaultdict(list)
     for call in sorted_calls:
         if call.is_ours:
             own[call.started_by].append(call)
@@ -162,17 +162,17 @@ class _Group:
     name: str
     kind: CallerKind
     launcher: Launcher | None
-    placed: list[Call] = field(default_factory=list)
+    placed: list[RunTaskCall] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
 
 
-def _key(call: Call) -> tuple[str, ...]:
+def _key(call: RunTaskCall) -> tuple[str, ...]:
     # Another caller's own startedBy may be new with every call; EventBridge's is the schedule's name.
     mark = call.started_by if call.caller.kind in STAMPS else ""
     return (call.caller.kind, call.caller.role_arn or "", call.cluster, call.family, mark)
 
 
-def _name(call: Call) -> str:
+def _name(call: RunTaskCall) -> str:
     if call.failed is not None:
         return known_schedule(call.failed)
     mark = call.started_by
@@ -182,7 +182,7 @@ def _name(call: Call) -> str:
 
 
 def _failed(
-    call: Call, launch: FailedLaunch, own: Mapping[str, list[Call]], view: RecoveryView | None
+    call: RunTaskCall, launch: FailedLaunch, own: Mapping[str, list[RunTaskCall]], view: RecoveryView | None
 ) -> Failed:
     made = [one for mark in names.marks(launch) for one in own.get(mark, ()) if one.time >= call.time]
     missing = max(1, asked(launch.request) - len(launch.placed))
@@ -192,12 +192,12 @@ def _failed(
         if placed >= missing:
             started = one.time
             break
-    ending = Ending.STARTED if started else Ending.OPEN if made else Ending.NOTHING
+    ending = CallEnding.STARTED if started else CallEnding.OPEN if made else CallEnding.NOTHING
     if any(one.origin is Origin.ERROR for one in launch.failures) and not made and view is None:
-        ending = Ending.REPEATED
+        ending = CallEnding.REPEATED
     if view is not None:
         ending = _ending(view)
-        if ending is not Ending.STARTED:
+        if ending is not CallEnding.STARTED:
             started = None
         elif started is None and view.outcome != Outcome.ALREADY_RUNNING.value:
             # It ends when the tasks were seen running, some seconds after they were placed.
@@ -212,7 +212,7 @@ def _failed(
     )
 
 
-def _ending(view: RecoveryView) -> Ending:
-    if view.state is State.RECOVERED:
-        return Ending.STARTED
-    return Ending.GAVE_UP if view.state.is_over else Ending.OPEN
+def _ending(view: RecoveryView) -> CallEnding:
+    if view.state is ViewState.RECOVERED:
+        return CallEnding.STARTED
+    return CallEnding.GAVE_UP if view.state.is_over else CallEnding.OPEN

@@ -20,7 +20,7 @@ from retry_run_task.launch.values import Origin
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from retry_run_task.commands.shared.calls import Call
+    from retry_run_task.commands.shared.calls import RunTaskCall
 
 # Failures further apart than this are two outages; an outage without an observed end is assumed to last this long.
 _APART_S = 30 * 60.0
@@ -83,7 +83,7 @@ class Outages:
         )
 
 
-def read(calls: Iterable[Call]) -> Outages:
+def read(calls: Iterable[RunTaskCall]) -> Outages:
     """Return what calls show about capacity."""
     found = Outages()
     for call in sorted(calls, key=lambda one: one.time):
@@ -99,7 +99,7 @@ def read(calls: Iterable[Call]) -> Outages:
     return found
 
 
-def provider_of(call: Call) -> str:
+def provider_of(call: RunTaskCall) -> str:
     """Return the capacity that a call asked for; instances and a cluster's default are the cluster's own."""
     if call.provider.startswith("FARGATE"):
         return call.provider
@@ -116,7 +116,7 @@ def both(one: Sequence[Outage], two: Sequence[Outage]) -> list[Outage]:
     ]
 
 
-def _is_short(call: Call) -> bool:
+def _is_short(call: RunTaskCall) -> bool:
     if call.failed is None or any(one.origin is not Origin.ANSWER for one in call.failed.failures):
         return False
     return worst([classify(one) for one in call.failed.failures]).category in PASSES

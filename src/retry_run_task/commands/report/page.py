@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.report import summary
-from retry_run_task.commands.report.jobs import Ending
+from retry_run_task.commands.report.jobs import CallEnding
 from retry_run_task.commands.report.pictures import heat
 from retry_run_task.policy.durations import spoken
 from retry_run_task.simulate import charts, sheet
@@ -65,7 +65,7 @@ def _facts(report: Report) -> str:
     cost = "&lt; $0.01" if report.usd < 0.01 else f"${report.usd:.2f}"  # noqa: PLR2004 - a cent
     facts = [
         (f"{len(report.failed):,}", f"of {counted(report.runs, 'call')} failed"),
-        (f"{report.endings.get(Ending.STARTED, 0):,}", "of those runs were started by recoveries"),
+        (f"{report.endings.get(CallEnding.STARTED, 0):,}", "of those runs were started by recoveries"),
         (spoken(median(waits)) if waits else "-", "until a run started (median)"),
         (spoken(waits[-1]) if waits else "-", "until the latest started"),
         (spoken(median(later)) if later else "-", "until the next run, without recoveries (median)"),
@@ -210,7 +210,7 @@ def _row(job: Job) -> tuple[str, ...]:
         job.failed[-1].verdict.failure.said or "no reason",
         str(job.runs),
         str(len(job.failed)),
-        str(sum(one.ending is Ending.STARTED for one in job.failed)),
+        str(sum(one.ending is CallEnding.STARTED for one in job.failed)),
         spoken(median(waits)) if waits else "-",
         spoken(max(waits)) if waits else "-",
     )

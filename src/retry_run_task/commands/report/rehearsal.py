@@ -31,7 +31,7 @@ _BOOT_S, _RUN_S = 30.0, 15 * 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Room:
+class KnownOutages:
     """The outages by provider, as one job sees them.
 
     Attributes:
@@ -89,7 +89,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class PastRun:
     """A past run.
 
     Attributes:
@@ -114,7 +114,7 @@ class Rehearsal:
         self._ours = Ours(name="past", policy=policy)
         self._known: dict[tuple[_Gaps, str], float | None] = {}
 
-    def of(self, runs: Sequence[Run], room: Room, *, moved_s: float = 0.0) -> Figures:
+    def of(self, runs: Sequence[PastRun], room: KnownOutages, *, moved_s: float = 0.0) -> Figures:
         """Simulate past runs of one job.
 
         Args:

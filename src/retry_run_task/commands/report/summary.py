@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retry_run_task.commands.report.advice import Kind
-from retry_run_task.commands.report.jobs import Ending
+from retry_run_task.commands.report.jobs import CallEnding
 from retry_run_task.commands.shared.screen import hanging, screen
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.policy.durations import spoken
@@ -112,7 +112,7 @@ def _schedules(out: Console, report: Report) -> None:
         table.add_column(name, no_wrap=True, justify="right")
     for job in jobs[:_MOST]:
         waits = [wait for one in job.failed if (wait := one.waited_s) is not None]
-        started = sum(one.ending is Ending.STARTED for one in job.failed)
+        started = sum(one.ending is CallEnding.STARTED for one in job.failed)
         table.add_row(
             Text(shown(job.name)),
             str(job.runs),

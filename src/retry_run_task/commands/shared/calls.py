@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RunTaskCall:
     """One RunTask call and its result.
 
     Attributes:
@@ -73,7 +73,7 @@ _ALONE = cloudtrail.Envelope()
 _TELLING = ("cluster", "taskDefinition", "startedBy")
 
 
-def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) -> Call | None:
+def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) -> RunTaskCall | None:
     """Return the call of a record; None if it is another operation's.
 
     Raises:
@@ -88,7 +88,7 @@ def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) 
     if failed is None and text is None:
         raise ReadError("it has no eventTime")
     _, placed = cloudtrail.answer_of(record)
-    return Call(
+    return RunTaskCall(
         event_id=text_at(record, "eventID") or "",
         time=failed.event_time if failed is not None else time_of(text or ""),
         caller=cloudtrail.caller_of(record, parameters),
@@ -138,7 +138,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list | tuple) else ()
 
 
-def read_texts(texts: Iterable[str]) -> Iterator[Call | Unparsed]:
+def read_texts(texts: Iterable[str]) -> Iterator[RunTaskCall | Unparsed]:
     """Yield the call of each record that is a JSON text, as ``LookupEvents`` gives them."""
     for number, text in enumerate(texts, 1):
         try:
@@ -150,7 +150,7 @@ def read_texts(texts: Iterable[str]) -> Iterator[Call | Unparsed]:
                 yield call
 
 
-def read_file(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
+def read_file(chunks: Iterable[bytes]) -> Iterator[RunTaskCall | Unparsed]:
     """Yield the call of each record in a file, in any form that ``sources.files`` reads."""
     for one in files.things(chunks):
         if isinstance(one, files.Record):
@@ -159,7 +159,7 @@ def read_file(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
             yield one
 
 
-def read_failures(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
+def read_failures(chunks: Iterable[bytes]) -> Iterator[RunTaskCall | Unparsed]:
     """Yield the same, and for each task that did not start the call that started it."""
     for one in files.things(chunks):
         match one:
@@ -167,7 +167,7 @@ def read_failures(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
                 yield from _call_of(one)
             case FailedLaunch():
                 yield of_launch(one)
-            case files.Told():
+            case files.LooseFailures():
                 why = f"of {one.about} nothing else is known, so its call cannot be made again"
                 yield Unparsed(why=why, where=one.where)
             case Unparsed():
@@ -176,7 +176,7 @@ def read_failures(chunks: Iterable[bytes]) -> Iterator[Call | Unparsed]:
                 pass
 
 
-def _call_of(record: files.Record) -> Iterator[Call | Unparsed]:
+def _call_of(record: files.Record) -> Iterator[RunTaskCall | Unparsed]:
     try:
         call = read_record(record.body, record.envelope)
     except (ReadError, RecursionError, ValueError) as error:
@@ -186,10 +186,10 @@ def _call_of(record: files.Record) -> Iterator[Call | Unparsed]:
             yield call
 
 
-def of_launch(launch: FailedLaunch) -> Call:
+def of_launch(launch: FailedLaunch) -> RunTaskCall:
     """Return the call that started a task, as far as the task shows it."""
     parameters = launch.request.parameters
-    return Call(
+    return RunTaskCall(
         event_id=launch.event_id,
         time=launch.event_time,
         caller=launch.caller,

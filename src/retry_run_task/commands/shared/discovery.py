@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared.access import identify
 from retry_run_task.commands.shared.installed import read_alarms, read_concurrency, read_stack, read_topics
-from retry_run_task.commands.shared.inventory import DEFAULT_STACK, Inventory, Stack, Unknown
+from retry_run_task.commands.shared.inventory import DEFAULT_STACK, InstalledStack, Inventory, Unknown
 from retry_run_task.commands.shared.launchers import read_launchers, read_task_definitions
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.trails import read_log_groups, read_trails
@@ -49,7 +49,7 @@ def discover(
     task_definitions = read_task_definitions(reader, launchers.found, tell)
     tell(f"stack {stack}")
     found = read_stack(reader, stack)
-    alarms = read_alarms(reader, found) if isinstance(found, Stack) else ()
+    alarms = read_alarms(reader, found) if isinstance(found, InstalledStack) else ()
     return Inventory(
         region=region,
         identity=identity,
@@ -60,6 +60,6 @@ def discover(
         stack=found,
         stack_name=stack,
         alarms=alarms,
-        topics=read_topics(reader, found, alarms) if isinstance(found, Stack) else {},
+        topics=read_topics(reader, found, alarms) if isinstance(found, InstalledStack) else {},
         concurrency=read_concurrency(reader),
     )

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared import chunks, ownership
-from retry_run_task.commands.shared.inventory import Alarm, Concurrency, Stack, Topic, Unknown
+from retry_run_task.commands.shared.inventory import Alarm, Concurrency, InstalledStack, Topic, Unknown
 from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
 
@@ -25,7 +25,7 @@ _DELETED = "Deleted"
 _MOST_NAMES = 100
 
 
-def read_stack(reader: Reader, name: str) -> Stack | Unknown | None:
+def read_stack(reader: Reader, name: str) -> InstalledStack | Unknown | None:
     """Return the installation of a name; None if there is none."""
     answer = reader.read("cloudformation:DescribeStacks", StackName=name)
     if isinstance(answer, Unknown):
@@ -36,7 +36,7 @@ def read_stack(reader: Reader, name: str) -> Stack | Unknown | None:
         return None
     outputs = {one["OutputKey"]: one.get("OutputValue", "") for one in described.get("Outputs") or ()}
     resources = _read_resources(reader, name)
-    return Stack(
+    return InstalledStack(
         name=name,
         status=described.get("StackStatus", ""),
         reason=described.get("StackStatusReason") or "",
@@ -81,7 +81,7 @@ def _read_is_durable(reader: Reader, function: str) -> bool | Unknown | None:
     return bool(answer.get("DurableConfig"))
 
 
-def read_alarms(reader: Reader, stack: Stack) -> tuple[Alarm, ...] | Unknown:
+def read_alarms(reader: Reader, stack: InstalledStack) -> tuple[Alarm, ...] | Unknown:
     """Return the alarms of an installation."""
     if isinstance(stack.resources, Unknown):
         return stack.resources
@@ -112,7 +112,7 @@ def _alarm(name: str, described: JsonObject | None) -> Alarm:
 
 
 def read_topics(
-    reader: Reader, stack: Stack, alarms: tuple[Alarm, ...] | Unknown
+    reader: Reader, stack: InstalledStack, alarms: tuple[Alarm, ...] | Unknown
 ) -> Mapping[str, Topic | Unknown]:
     """Return the topics of an installation and of its alarms, by ARN."""
     named = [stack.outputs.get("Topic", "")]

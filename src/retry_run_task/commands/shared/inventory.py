@@ -197,7 +197,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
+class InstalledStack:
     """The stack with the name of an installation.
 
     Attributes:
@@ -293,7 +293,7 @@ class Inventory:
     task_definitions: Mapping[str, TaskDefinition | Missing | Unknown] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    stack: Stack | Unknown | None = None
+    stack: InstalledStack | Unknown | None = None
     stack_name: str = DEFAULT_STACK
     alarms: tuple[Alarm, ...] | Unknown = ()
     topics: Mapping[str, Topic | Unknown] = field(default_factory=lambda: MappingProxyType({}))

@@ -40,7 +40,7 @@ def clock(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-class Moment(click.ParamType):  # type: ignore[type-arg] # older versions of click have no argument here
+class TimeParam(click.ParamType):  # type: ignore[type-arg] # older versions of click have no argument here
     """A time on the command line: how long ago, such as 6h, or one such as 2026-11-24T00:00:00Z."""
 
     name = "time"

@@ -45,7 +45,7 @@ def read(
                 yield _named(one, file) if isinstance(one, Unparsed) else one
 
 
-class Unread:
+class UnreadParts:
     """What could not be read: how much, and the first parts by name.
 
     Attributes:

@@ -10,7 +10,7 @@ from retry_run_task.commands.shared.moments import ago, ahead, brief, clock
 from retry_run_task.commands.shared.screen import hanging
 from retry_run_task.commands.shared.selection import identity_in
 from retry_run_task.commands.shared.talk import shown
-from retry_run_task.commands.shared.view import State, shortened
+from retry_run_task.commands.shared.view import ViewState, shortened
 from retry_run_task.launch.values import Outcome
 from retry_run_task.launch.wire import iso
 from retry_run_task.messages.steps import can_replay
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
 
 _STYLES = {
-    State.GAVE_UP: f"bold {BAD}",
-    State.FAILED: f"bold {BAD}",
-    State.STOPPED: BAD,
-    State.PAUSED: HELD,
-    State.HELD: WAIT,
-    State.WAITING: WAIT,
-    State.TRYING: WAIT,
-    State.WATCHING: NOTE,
-    State.RECOVERED: GOOD,
+    ViewState.GAVE_UP: f"bold {BAD}",
+    ViewState.FAILED: f"bold {BAD}",
+    ViewState.STOPPED: BAD,
+    ViewState.PAUSED: HELD,
+    ViewState.HELD: WAIT,
+    ViewState.WAITING: WAIT,
+    ViewState.TRYING: WAIT,
+    ViewState.WATCHING: NOTE,
+    ViewState.RECOVERED: GOOD,
 }
-_ORDER = {state: place for place, state in enumerate(State)}
+_ORDER = {state: place for place, state in enumerate(ViewState)}
 
 
 def worst_first(views: Sequence[RecoveryView]) -> list[RecoveryView]:
@@ -51,7 +51,7 @@ def worst_first(views: Sequence[RecoveryView]) -> list[RecoveryView]:
 
 def counted(views: Sequence[RecoveryView]) -> str:
     """Return how many there are of each kind, in a few words."""
-    counts = {state: sum(view.state is state for view in views) for state in State}
+    counts = {state: sum(view.state is state for view in views) for state in ViewState}
     return ", ".join(f"{number} {state}" for state, number in counts.items() if number) or "no recoveries"
 
 
@@ -78,7 +78,7 @@ def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, 
     for view, cells in rows:
         head = Text(f"{view.state:<{_STATE}}", style=_STYLES[view.state])
         head.append(_row(cells, widths), style="not bold default")
-        why = Text("" if view.state is State.RECOVERED else shown(reason(view)))
+        why = Text("" if view.state is ViewState.RECOVERED else shown(reason(view)))
         if not why:
             head.rstrip()
             yield head
@@ -110,14 +110,14 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 def reason(view: RecoveryView) -> str:
     """Return what to know first: why it is paused, or how it ended, and ECS's last answer."""
-    if view.state is State.PAUSED:
+    if view.state is ViewState.PAUSED:
         return view.hold_reason or "paused"
-    if view.state in (State.FAILED, State.STOPPED):
+    if view.state in (ViewState.FAILED, ViewState.STOPPED):
         return view.why or view.outcome
     # A permanent failure is explained by ECS's answer; any other end has a reason of its own.
-    if view.state is State.GAVE_UP and view.outcome != Outcome.PERMANENT.value:
+    if view.state is ViewState.GAVE_UP and view.outcome != Outcome.PERMANENT.value:
         return ": ".join(part for part in (view.outcome, _first_words(view.why)) if part)
-    word = view.outcome if view.state is State.GAVE_UP else view.category
+    word = view.outcome if view.state is ViewState.GAVE_UP else view.category
     if view.reason.lower().startswith(word):
         return view.reason
     return ": ".join(part for part in (word, view.reason) if part)
@@ -144,7 +144,7 @@ def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str
     head.append("  ")
     head.append(view.state, style=_STYLES[view.state])
     if view.next_time is not None:
-        what = "looks again" if view.state is State.WATCHING else "next attempt"
+        what = "looks again" if view.state is ViewState.WATCHING else "next attempt"
         head.append(f", {what} {ahead(view.next_time, now)}", style="not bold")
     yield head
     for label, value in _facts(view, now):
@@ -179,7 +179,7 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
     if view.is_unsure:
         yield "unsure", "a call may have started tasks that nobody has seen: look before you start any"
     yield "execution", view.execution.arn
-    if view.needs_a_person and view.state is not State.STOPPED and view.hint not in view.why:
+    if view.needs_a_person and view.state is not ViewState.STOPPED and view.hint not in view.why:
         yield "to mend it", view.hint
 
 
@@ -187,7 +187,7 @@ def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
     """Yield what to do, with the command."""
     if view.needs_a_person:
         yield "to start it", f"retry-run-task replay {name} --even-late" if _can_replay(view) else _BY_HAND
-    elif view.state is State.PAUSED:
+    elif view.state is ViewState.PAUSED:
         yield "to go on", f'retry-run-task resume {name} --reason "..."'
     elif not view.state.is_over:
         yield "to end it", f'retry-run-task stop {name} --reason "..."'
@@ -198,7 +198,7 @@ _BY_HAND = "by hand: docs/runbook.md#start-a-run-by-hand"
 
 def _can_replay(view: RecoveryView) -> bool:
     """Tell whether ``replay`` would start the run; true if that is not known, because ``replay`` explains it."""
-    if view.launch is None or view.state is State.STOPPED:
+    if view.launch is None or view.state is ViewState.STOPPED:
         return True
     may_be_there = view.is_unsure or bool(view.task_arns)
     return can_replay(view.launch, view.outcome, calls=view.attempts, may_be_there=may_be_there)

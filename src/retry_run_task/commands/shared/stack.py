@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from retry_run_task.commands.shared import ownership
 from retry_run_task.commands.shared.faults import DeployError, calling, code_of, message_of, one_line, refused
 from retry_run_task.commands.shared.ownership import Resource
-from retry_run_task.commands.shared.stack_states import NEW, Change, ChangeSet, Happening, State
+from retry_run_task.commands.shared.stack_states import NEW, ChangeSet, Happening, ResourceChange, StackState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +34,7 @@ _ACTIONS = {"Add": "add", "Modify": "change", "Remove": "remove", "Import": "add
 _REPLACES = {"True": True, "False": False}
 
 
-class Stack:
+class CloudFormationStack:
     """One stack, by its name."""
 
     def __init__(self, session: boto3.Session, region: str, name: str, *, pause: Callable[[], None]) -> None:
@@ -52,7 +52,7 @@ class Stack:
             "cloudformation", region_name=region, config=_CONFIG
         )
 
-    def state(self, stack_id: str = "") -> State | None:
+    def state(self, stack_id: str = "") -> StackState | None:
         """Return its state; None if it does not exist.
 
         Raises:
@@ -69,7 +69,7 @@ class Stack:
         if not found or found[0]["StackStatus"] == "DELETE_COMPLETE":
             return None
         one = found[0]
-        return State(
+        return StackState(
             stack_id=one["StackId"],
             status=one["StackStatus"],
             reason=one.get("StackStatusReason", ""),
@@ -78,7 +78,7 @@ class Stack:
             description=one.get("Description") or "",
         )
 
-    def check_ours(self, state: State, known: Mapping[str, str]) -> tuple[Resource, ...]:
+    def check_ours(self, state: StackState, known: Mapping[str, str]) -> tuple[Resource, ...]:
         """Return its present resources, if all of them are ours.
 
         Args:
@@ -175,7 +175,7 @@ class Stack:
             arn=arn,
             stack_id=stack_id,
             changes=tuple(
-                Change(
+                ResourceChange(
                     action=_ACTIONS.get(one.get("Action", ""), "change"),
                     resource=one.get("LogicalResourceId", ""),
                     type=one.get("ResourceType", ""),
@@ -255,7 +255,7 @@ class Stack:
                 raise
         return found["ExecutionStatus"] not in ("AVAILABLE", "UNAVAILABLE")
 
-    def execute(self, change_set: ChangeSet, tell: Callable[[Happening], None]) -> State:
+    def execute(self, change_set: ChangeSet, tell: Callable[[Happening], None]) -> StackState:
         """Execute a change set, and return the stack's state afterwards.
 
         Raises:
@@ -272,7 +272,7 @@ class Stack:
             )
         return state
 
-    def follow(self, tell: Callable[[Happening], None]) -> State | None:
+    def follow(self, tell: Callable[[Happening], None]) -> StackState | None:
         """Wait for CloudFormation; return the stack's state afterwards, None if it was deleted.
 
         Raises:
@@ -331,7 +331,7 @@ class Stack:
 
     def _follow(
         self, stack_id: str, seen: set[str], tell: Callable[[Happening], None]
-    ) -> tuple[State | None, list[Happening]]:
+    ) -> tuple[StackState | None, list[Happening]]:
         causes: list[Happening] = []
         while True:
             # The state first: the events then include everything up to it.
@@ -366,7 +366,7 @@ class Stack:
         ]
 
 
-def _first(causes: list[Happening], state: State | None) -> str:
+def _first(causes: list[Happening], state: StackState | None) -> str:
     if not causes:
         reason = one_line(state.reason) if state else ""
         return f"CloudFormation did not do it: {reason or 'it gave no reason'}."

@@ -17,7 +17,7 @@ STUCK = "UPDATE_ROLLBACK_FAILED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class StackState:
     """The state of a stack.
 
     Attributes:
@@ -43,7 +43,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ResourceChange:
     """The change of one resource.
 
     Attributes:
@@ -71,7 +71,7 @@ class ChangeSet:
 
     arn: str
     stack_id: str
-    changes: tuple[Change, ...]
+    changes: tuple[ResourceChange, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

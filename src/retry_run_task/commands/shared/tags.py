@@ -43,7 +43,7 @@ def read_tagged(
         launchers=launchers,
         task_definitions=read_task_definitions(reader, launchers.found, tell),
     )
-    asked = _Asked(reader)
+    asked = _TagReader(reader)
     found = {}
     for number, one in enumerate(inventory.launchers.found, start=1):
         tell(f"tags: {number} of {len(inventory.launchers.found)}")
@@ -56,7 +56,7 @@ def key_of(one: Launcher) -> Key:
     return one.kind.value, one.holder, one.name
 
 
-def _tags(one: Launcher, inventory: Inventory, asked: _Asked) -> Tags:
+def _tags(one: Launcher, inventory: Inventory, asked: _TagReader) -> Tags:
     who = inventory.identity
     place = f"{inventory.region}:{who.account}"
     if one.kind is CallerKind.RULE:
@@ -80,7 +80,7 @@ def _tags(one: Launcher, inventory: Inventory, asked: _Asked) -> Tags:
     )
 
 
-class _Asked:
+class _TagReader:
     """Reads the tags of each resource once: many schedules share a group or a task definition."""
 
     def __init__(self, reader: Reader) -> None:

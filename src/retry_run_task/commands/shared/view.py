@@ -17,7 +17,7 @@ CUT, BY_HAND = "…", " (by hand)"
 """The suffix of a schedule's name that EventBridge truncated, and of one from a hand-made record."""
 
 
-class State(StrEnum):
+class ViewState(StrEnum):
     """The state of a recovery, ordered from most to least urgent."""
 
     GAVE_UP = "gave up"
@@ -36,7 +36,7 @@ class State(StrEnum):
     @property
     def is_over(self) -> bool:
         """Whether nothing more will happen."""
-        return self in (State.GAVE_UP, State.FAILED, State.STOPPED, State.RECOVERED)
+        return self in (ViewState.GAVE_UP, ViewState.FAILED, ViewState.STOPPED, ViewState.RECOVERED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ OPEN = ("RUNNING", "PAUSING", "PAUSED")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TimelineLine:
     """One event of the timeline.
 
     Attributes:
@@ -103,7 +103,7 @@ class RecoveryView:
     """
 
     execution: Execution
-    state: State
+    state: ViewState
     schedule: str = ""
     cluster: str = ""
     family: str = ""
@@ -120,12 +120,12 @@ class RecoveryView:
     is_left_to_audit: bool = False
     hold_reason: str = ""
     launch: FailedLaunch | None = field(default=None, repr=False)
-    lines: tuple[Line, ...] = ()
+    lines: tuple[TimelineLine, ...] = ()
 
     @property
     def needs_a_person(self) -> bool:
         """Whether it ended without its tasks."""
-        return self.state.is_over and self.state is not State.RECOVERED
+        return self.state.is_over and self.state is not ViewState.RECOVERED
 
     @property
     def since(self) -> datetime:
@@ -133,15 +133,15 @@ class RecoveryView:
         return self.event_time or self.execution.started
 
 
-def shortened(lines: Iterable[Line], *, alike: int = 4) -> tuple[Line, ...]:
+def shortened(lines: Iterable[TimelineLine], *, alike: int = 4) -> tuple[TimelineLine, ...]:
     """Return the timeline with long runs of similar lines summed up, so that a day of attempts fits a screen.
 
     Args:
         lines: The timeline.
         alike: Runs up to this length are kept.
     """
-    kept: list[Line] = []
-    row: list[Line] = []
+    kept: list[TimelineLine] = []
+    row: list[TimelineLine] = []
     for line in (*lines, None):
         if line is not None and row and line.same and line.same == row[-1].same:
             row.append(line)
@@ -149,7 +149,7 @@ def shortened(lines: Iterable[Line], *, alike: int = 4) -> tuple[Line, ...]:
         if len(row) > alike:
             middle = len(row) - 3
             text = f"… {middle} more of these until {row[-2].time:%H:%M:%S}"
-            row = [*row[:2], Line(time=row[2].time, text=text), row[-1]]
+            row = [*row[:2], TimelineLine(time=row[2].time, text=text), row[-1]]
         kept += row
         row = [] if line is None else [line]
     return tuple(kept)

@@ -310,7 +310,7 @@ def _past(paths: Sequence[Path]) -> tuple[Past, bool]:
     from retry_run_task.simulate.past import NothingFailedError, from_items  # noqa: PLC0415
     from retry_run_task.sources.files import items  # noqa: PLC0415
 
-    read = record_files.Unread()
+    read = record_files.UnreadParts()
     try:
         return from_items(read.noting(record_files.read(paths, items))), not read.count
     except NothingFailedError as error:

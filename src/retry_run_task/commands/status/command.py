@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared import options, talk
-from retry_run_task.commands.shared.moments import Moment
+from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Seen:
+class _RegionView:
     """The recoveries of one Region.
 
     Attributes:
@@ -46,7 +46,7 @@ class _Seen:
 @options.several_regions
 @click.option(
     "--since",
-    type=Moment(),
+    type=TimeParam(),
     default="24h",
     show_default=True,
     metavar="TIME",
@@ -104,7 +104,7 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
     session = access.open_session(profile)
     where = list(dict.fromkeys(regions)) or [access.region_of(session)]
     access.identify(session, where[0])
-    asked = _Asked(
+    asked = _Query(
         places=tuple(Executions(session, region, stack) for region in where),
         name=name,
         # Those that began earlier and have ended by now are few, and `--since` reaches far enough back.
@@ -137,7 +137,7 @@ def _again(*, watch: bool, every_s: float, times: int) -> Callable[[], bool]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Query:
     """The command's options.
 
     Attributes:
@@ -158,7 +158,7 @@ class _Asked:
     profile: str | None
     default_region: str | None
 
-    def look(self) -> list[_Seen]:
+    def look(self) -> list[_RegionView]:
         """Look everywhere.
 
         Raises:
@@ -188,7 +188,7 @@ class _Asked:
             region=of.region, profile=self.profile, stack=of.stack, default_region=self.default_region
         )
 
-    def _look(self, of: Executions) -> _Seen:
+    def _look(self, of: Executions) -> _RegionView:
         from retry_run_task.commands.shared import choosing, selection  # noqa: PLC0415
 
         left_out = 0
@@ -210,13 +210,13 @@ class _Asked:
                 else:
                     views = choosing.meant(of, self.name, listed, tell)
         except RetryRunTaskError as error:
-            return _Seen(of=of, error=error)
+            return _RegionView(of=of, error=error)
         if self.schedules:
             views = selection.of_schedules(views, self.schedules)
-        return _Seen(of=of, views=tuple(views), left_out=left_out)
+        return _RegionView(of=of, views=tuple(views), left_out=left_out)
 
 
-def _follow(asked: _Asked, again: Callable[[], bool]) -> int:
+def _follow(asked: _Query, again: Callable[[], bool]) -> int:
     """Print what is found, and with --watch again and again."""
     from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
@@ -233,7 +233,7 @@ def _follow(asked: _Asked, again: Callable[[], bool]) -> int:
             return _code(found)
 
 
-def _lines(asked: _Asked, found: Sequence[_Seen], width: int) -> Iterator[Text]:
+def _lines(asked: _Query, found: Sequence[_RegionView], width: int) -> Iterator[Text]:
     """Yield the lines to print: one recovery in full, if one is named, or a table for each Region."""
     from rich.text import Text  # noqa: PLC0415
 
@@ -250,7 +250,7 @@ def _lines(asked: _Asked, found: Sequence[_Seen], width: int) -> Iterator[Text]:
         yield from _region(asked, seen, width)
 
 
-def _region(asked: _Asked, seen: _Seen, width: int) -> Iterator[Text]:
+def _region(asked: _Query, seen: _RegionView, width: int) -> Iterator[Text]:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared import recoveries, selection  # noqa: PLC0415
@@ -273,7 +273,7 @@ def _region(asked: _Asked, seen: _Seen, width: int) -> Iterator[Text]:
     yield from hanging(Text(), Text(text, style="dim"), width)
 
 
-def _code(found: Sequence[_Seen]) -> int:
+def _code(found: Sequence[_RegionView]) -> int:
     """Return 2 if there is nothing to look at anywhere, 1 if a Region could not be read."""
     errors = [seen.error for seen in found if seen.error is not None]
     if len(errors) == len(found) and all(isinstance(error, ConfigError) for error in errors):
@@ -281,7 +281,7 @@ def _code(found: Sequence[_Seen]) -> int:
     return talk.FAILED if errors else 0
 
 
-def _as_json(asked: _Asked, found: Sequence[_Seen]) -> JsonObject:
+def _as_json(asked: _Query, found: Sequence[_RegionView]) -> JsonObject:
     from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
 
     one = [(seen.of, view) for seen in found for view in seen.views]
@@ -295,7 +295,7 @@ def _as_json(asked: _Asked, found: Sequence[_Seen]) -> JsonObject:
     return {"regions": [_region_as_json(seen) for seen in found]}
 
 
-def _region_as_json(seen: _Seen) -> JsonObject:
+def _region_as_json(seen: _RegionView) -> JsonObject:
     from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
 
     return {

@@ -23,8 +23,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.view import BY_HAND, CUT, Line, RecoveryView
-from retry_run_task.commands.shared.view import State as ViewState
+from retry_run_task.commands.shared.view import BY_HAND, CUT, RecoveryView, TimelineLine, ViewState
 from retry_run_task.errors import OvertakenError, PayloadError
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
@@ -70,7 +69,7 @@ def read(execution: Execution, history: Iterable[Mapping[str, Any]]) -> Recovery
         execution: Whose it is.
         history: All events, oldest first.
     """
-    reader = _Reader(execution)
+    reader = _HistoryReader(execution)
     for event in history:
         reader.take(event)
     return reader.view()
@@ -97,12 +96,12 @@ def known_schedule(launch: FailedLaunch) -> str:
     return f"{name}{BY_HAND}" if launch.caller.kind is CallerKind.HAND_MADE else name
 
 
-class _Reader:
+class _HistoryReader:
     """Takes one event after the other."""
 
     def __init__(self, execution: Execution) -> None:
         self._view = RecoveryView(execution=execution, state=ViewState.TRYING)
-        self._lines: list[Line] = []
+        self._lines: list[TimelineLine] = []
         self._open_steps: dict[str, str] = {}
         self._waits: dict[str, tuple[str, datetime]] = {}
         self._is_held = False
@@ -164,7 +163,7 @@ class _Reader:
         return ViewState.WAITING, until
 
     def _say(self, event: Mapping[str, Any], text: str, same: str = "") -> None:
-        self._lines.append(Line(time=_time(event.get("EventTimestamp")), text=text, same=same))
+        self._lines.append(TimelineLine(time=_time(event.get("EventTimestamp")), text=text, same=same))
 
     # What happens to the execution.
 
@@ -184,7 +183,7 @@ class _Reader:
             event_time=launch.event_time,
         )
         said = self._learn(launch.failures)
-        self._lines.append(Line(time=launch.event_time, text=f"the call failed: {said}"))
+        self._lines.append(TimelineLine(time=launch.event_time, text=f"the call failed: {said}"))
         self._say(event, "the recovery began")
 
     def _paused(self, event: Mapping[str, Any]) -> None:

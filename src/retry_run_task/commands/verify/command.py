@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared import options, talk
-from retry_run_task.commands.shared.inventory import Stack
+from retry_run_task.commands.shared.inventory import InstalledStack
 from retry_run_task.commands.shared.ownership import foreign
 from retry_run_task.errors import ConfigError
 
@@ -168,14 +168,14 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
     return 0 if stuck is None else talk.NO
 
 
-def _stack(session: boto3.Session, region: str, name: str) -> Stack | Unknown | None:
+def _stack(session: boto3.Session, region: str, name: str) -> InstalledStack | Unknown | None:
     from retry_run_task.commands.shared.installed import read_stack  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     return read_stack(Reader(session, region), name)
 
 
-def _installed(found: Stack | Unknown | None, region: str, name: str, log_group: str) -> Installed:
+def _installed(found: InstalledStack | Unknown | None, region: str, name: str, log_group: str) -> Installed:
     """Return the installation to try; what the stack does not tell is derived from its name."""
     from retry_run_task.commands.verify.verification import Installed  # noqa: PLC0415
 
@@ -183,14 +183,14 @@ def _installed(found: Stack | Unknown | None, region: str, name: str, log_group:
         raise ConfigError(
             f"There is no stack {name} in {region}.", hint="Install it with: retry-run-task deploy."
         )
-    if isinstance(found, Stack) and found.is_ours is False:
+    if isinstance(found, InstalledStack) and found.is_ours is False:
         raise foreign(f"{name} in {region}", found.resources if isinstance(found.resources, tuple) else ())
-    outputs = found.outputs if isinstance(found, Stack) else {}
+    outputs = found.outputs if isinstance(found, InstalledStack) else {}
     log_group = log_group or outputs.get("TrailLogGroup", "")
     if not log_group:
         raise ConfigError(
             f"The log group that {name} gets its records from is not known."
-            if not isinstance(found, Stack)
+            if not isinstance(found, InstalledStack)
             else f"{name} sees failures through EventBridge alone, and nobody can put AWS's events there.",
             hint="Name one with --log-group, if it has a filter that hands to intake.",
         )
@@ -220,9 +220,9 @@ def _as_scheduled(session: boto3.Session, region: str, task_definition: str, fam
     return _parameters(task_definition, "default", (), (), None, public_ip=False)
 
 
-def _check_scope(found: Stack | Unknown | None, name: str, family: str, cluster: str) -> None:
+def _check_scope(found: InstalledStack | Unknown | None, name: str, family: str, cluster: str) -> None:
     """Refuse a task that the installation ignores, according to its parameters."""
-    parameters = found.parameters if isinstance(found, Stack) else {}
+    parameters = found.parameters if isinstance(found, InstalledStack) else {}
     problems = []
     if "Callers" in parameters and "hand-made" not in parameters["Callers"].split(","):
         problems.append("it does not take hand-made records (--callers)")
