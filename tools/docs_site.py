@@ -38,7 +38,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         "infra/terraform/modules/member/README.md",
         "docs/policy.md",
         "docs/notifications.md",
-        "docs/permissions.md",
+        "docs/reference/permissions.md",
         "docs/costs.md",
     ),
     "Operate": ("docs/operations.md", "docs/report.md", "docs/runbook.md"),

@@ -1,4 +1,4 @@
-"""Writes docs/permissions.md, what the stack makes and may do, from the template.
+"""Writes docs/reference/permissions.md, what the stack makes and may do, from the template.
 
     .venv-infra/bin/python tools/permissions.py            write it, if it has changed
     .venv-infra/bin/python tools/permissions.py --check    write nothing; end with 1 if it is stale
@@ -20,76 +20,73 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATE = ROOT / "infra" / "template.yaml"
-PAGE = ROOT / "docs" / "permissions.md"
+PAGE = ROOT / "docs" / "reference" / "permissions.md"
 
-WHERE_FROM = (
-    "This page is written from [`infra/template.yaml`](../infra/template.yaml), "
-    "and a test says that it is up to date."
-)
+WHERE_FROM = "Generated from [`infra/template.yaml`](../../infra/template.yaml)."
 HOW_TO_READ = (
-    "`<Name>` is a parameter of the stack, and `<stack>` is the stack's name, `retry-run-task` if you follow the "
-    "README.\nAn action is allowed on `*` only where AWS knows nothing finer, and no statement names actions by a "
-    "pattern.\nA list that does not fit into one parameter (4,096 characters) or policy (6,144) goes on in the next, "
-    "such as `TaskDefinitions2`; [`deploy` spreads it](install.md#how-much-fits)."
+    "`<Name>` is a parameter of the stack; `<stack>` is the stack's name, by default `retry-run-task`.\n"
+    "An action is allowed on `*` only if AWS supports nothing finer; no statement names actions by a pattern.\n"
+    "A list that does not fit into one parameter (4,096 characters) or policy (6,144) continues in the next, "
+    "such as `TaskDefinitions2`; [`deploy` spreads it](../install.md#how-much-fits)."
 )
 
 # What each resource is for. An alarm says it itself.
 PURPOSES = {
-    "TrailFilter": "hands records of failed calls from the trail's log group to intake",
+    "TrailFilter": "delivers records of failed calls from the trail's log group to intake",
     "TrailMayInvokeIntake": "lets CloudWatch Logs do so",
     "TrailCalls": "counts calls of rules and schedules in that log group",
-    "FailedStarts": "hands tasks that were accepted and did not start to intake",
+    "FailedStarts": "delivers tasks that were accepted and did not start to intake",
     "FailedStartsMayInvokeIntake": "lets EventBridge do so",
-    "FailedCalls": "hands the same records to intake, minutes earlier",
+    "FailedCalls": "delivers the same records to intake, minutes earlier",
     "FailedCallsMayInvokeIntake": "lets EventBridge do so",
     "IntakeLogGroup": "what intake decided",
     "IntakePolicy": "what intake may do",
     "IntakeRole": "what intake runs under",
     "Intake": "starts a recovery for every failed call in scope",
-    "IntakeInvocations": "how often an event is delivered to intake",
+    "IntakeInvocations": "how often intake's events are retried",
     "IntakeDeadLetters": "events that never became a recovery, for 14 days",
     "IntakeDeadLettersPolicy": "lets EventBridge put events there",
     "VpcPolicy": "what the functions need in a VPC",
     "RecoverLogGroup": "what recoveries decided",
     "RecoverPolicy": "what recover may do",
     "RecoverRunPolicy": "what recover may start",
-    "RecoverRunPolicy2": "the same, of what does not fit there",
-    "RecoverRunPolicy3": "the same, of what does not fit there",
+    "RecoverRunPolicy2": "continues it",
+    "RecoverRunPolicy3": "continues it",
     "RecoverPassPolicy": "the roles that recover may give to tasks",
-    "RecoverPassPolicy2": "the same, of what does not fit there",
-    "RecoverPassPolicy3": "the same, of what does not fit there",
-    "RecoverPassPolicy4": "the same, of what does not fit there",
+    "RecoverPassPolicy2": "continues it",
+    "RecoverPassPolicy3": "continues it",
+    "RecoverPassPolicy4": "continues it",
     "RecoverReadsPolicy": "what recover may read of rules and schedules",
     "RecoverKeysPolicy": "what recover may do with keys",
     "RecoverRole": "what recover runs under",
-    "Recover": "makes failed calls again; a durable function",
-    "CodeNumber": "used by no function: its number tells CloudFormation that recover's code or settings are new",
-    "RecoverVersion": "the code that a recovery stays on; old ones are kept",
-    "RecoverLive": "the version that new recoveries begin with",
-    "RecoverInvocations": "how often the start of a recovery is tried",
+    "Recover": "repeats failed calls; a durable function",
+    "CodeNumber": "used by no function: its number makes CloudFormation publish a new version of recover",
+    "RecoverVersion": "the code that a recovery keeps; old versions stay",
+    "RecoverLive": "the version that new recoveries start with",
+    "RecoverInvocations": "how often the start of a recovery is retried",
     "RecoverDeadLetters": "launches that recoveries gave up on, for 14 days",
     "AuditLogGroup": "what the audit found",
     "AuditPolicy": "what the audit may do",
     "AuditRole": "what the audit runs under",
     "Audit": "looks once a day for runs that were due and did not happen",
-    "AuditInvocations": "how often an audit is tried",
+    "AuditInvocations": "how often an audit is retried",
     "EveryDay": "starts the audit",
     "EveryDayMayInvokeAudit": "lets EventBridge do so",
-    "Notifications": "what a person is told through",
+    "Notifications": "messages and alarms",
     "NotificationsPolicy": "lets the stack's alarms publish there",
-    "NotificationsByEmail": "sends it to the address given",
-    "Dashboard": "what happens, on one page",
+    "NotificationsByEmail": "sends them to an address",
+    "Dashboard": "all metrics on one page",
 }
 
 # What an action lets somebody do.
 ACTIONS = {
     "cloudtrail:LookupEvents": "look up recorded calls",
-    "ec2:AssignPrivateIpAddresses": "give interfaces addresses",
-    "ec2:CreateNetworkInterface": "make network interfaces",
+    "ec2:AssignPrivateIpAddresses": "assign addresses to network interfaces",
+    "ec2:CreateNetworkInterface": "create network interfaces",
     "ec2:DeleteNetworkInterface": "delete them",
     "ec2:DescribeNetworkInterfaces": "look at them",
     "ec2:DescribeSubnets": "look at subnets",
-    "ec2:UnassignPrivateIpAddresses": "take addresses back",
+    "ec2:UnassignPrivateIpAddresses": "unassign addresses",
     "ecs:DescribeTasks": "look at tasks",
     "ecs:ListTagsForResource": "read the tags of task definitions",
     "ecs:ListTasks": "list tasks",
@@ -104,20 +101,20 @@ ACTIONS = {
     "iam:PassRole": "give tasks a role",
     "kms:Decrypt": "decrypt with a key",
     "kms:GenerateDataKey": "encrypt with a key",
-    "lambda:CheckpointDurableExecution": "save how far recoveries are",
-    "lambda:GetDurableExecutionHistory": "read what recoveries did",
-    "lambda:GetDurableExecutionState": "read how far recoveries are",
+    "lambda:CheckpointDurableExecution": "save the progress of recoveries",
+    "lambda:GetDurableExecutionHistory": "read the history of recoveries",
+    "lambda:GetDurableExecutionState": "read the progress of recoveries",
     "lambda:GetFunctionConfiguration": "read the settings of a function",
     "lambda:InvokeFunction": "run a function",
     "lambda:ListDurableExecutionsByFunction": "list recoveries",
-    "logs:CreateLogStream": "begin a log stream",
+    "logs:CreateLogStream": "create a log stream",
     "logs:PutLogEvents": "write log lines",
     "scheduler:GetSchedule": "read schedules, with their inputs",
     "scheduler:ListSchedules": "list schedules",
     "scheduler:ListTagsForResource": "read the tags of schedule groups",
     "sns:Publish": "publish to a topic",
     "sqs:SendMessage": "put messages into a queue",
-    "sts:AssumeRole": "take the role",
+    "sts:AssumeRole": "assume the role",
 }
 
 # What a condition asks for, before its value.
