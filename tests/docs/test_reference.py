@@ -40,8 +40,9 @@ def test_every_page_is_up_to_date(reference: ModuleType, capsys: pytest.CaptureF
 
 def test_a_fresh_folder_gets_every_page(copy: Path, reference: ModuleType) -> None:
     assert reference.main(["--check"], copy) == 0
-    # The page of licences is written from the zip, not from the code: tests/infra/test_licences.py.
-    assert {path.name for path in (copy / "docs/reference").iterdir()} | {"licences.md"} == {
+    # Not written from the code, but from zip and template: tests/infra/test_licences.py, test_permissions.py.
+    others = {"licences.md", "permissions.md"}
+    assert {path.name for path in (copy / "docs/reference").iterdir()} | others == {
         path.name for path in (ROOT / "docs/reference").iterdir()
     }
 
