@@ -57,6 +57,9 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.events import Event
 
+# A task is timed by ECS's clock, and a run is due by EventBridge's. No two runs are due within so short a time.
+CLOCKS_DIFFER_S = 2
+
 HOLD, SPREAD = "hold-wait", "spread"
 
 # A task on Fargate takes about half a minute to start; after that a look every minute is often enough, and after
@@ -195,7 +198,7 @@ def _is_of_the_next_run(case: Case, task: TaskState) -> bool:
         not task.is_ours
         and case.next_due is not None
         and task.created is not None
-        and task.created >= case.next_due
+        and task.created >= case.next_due - CLOCKS_DIFFER_S
     )
 
 

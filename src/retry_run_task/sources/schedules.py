@@ -39,8 +39,13 @@ _RENAMED = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count"}
 _EVENT_AGE_S = 24 * 3600
 
 
-def next_due(schedule: Schedule, after: datetime) -> datetime | None:
-    """Return when the next run after a time is due.
+# A call may be recorded before the time it was due: CloudTrail cuts off the fraction of a second, and ECS's clock is
+# not EventBridge's. No expression is due twice within so short a time.
+_EARLY = timedelta(seconds=2)
+
+
+def next_due(schedule: Schedule, called: datetime) -> datetime | None:
+    """Return when the next run after the one that was called for at a time is due.
 
     None if there is none or it is not known: a rule on events, a disabled schedule, an invalid expression.
     """
@@ -49,7 +54,10 @@ def next_due(schedule: Schedule, after: datetime) -> datetime | None:
     try:
         return expressions.next_due(
             schedule.expression,
-            after=after,
+            # A rate without a start counts from here.
+            after=called
+            if schedule.start is None and schedule.expression.startswith("rate(")
+            else called + _EARLY,
             timezone=schedule.timezone,
             start=schedule.start,
             end=schedule.end,
@@ -73,7 +81,7 @@ def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
     if expression is None or not expression.startswith("cron("):
         return None
     try:
-        due = expressions.previous_due(expression, until=called, timezone=schedule.timezone)
+        due = expressions.previous_due(expression, until=called + _EARLY, timezone=schedule.timezone)
         if due is None:
             return None
         before = expressions.previous_due(expression, until=due - _LATE, timezone=schedule.timezone)

@@ -7,7 +7,7 @@ import gzip
 import json
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -749,6 +749,33 @@ def test_everything_of_a_schedule(changes: dict[str, Any], expected: dict[str, A
 )
 def test_when_a_schedule_is_due_next(changes: dict[str, Any], due: datetime | None) -> None:
     assert schedules.next_due(replace(FOUND, **changes), START) == due
+
+
+@pytest.mark.parametrize(
+    ("changes", "called", "due", "before"),
+    [
+        # ECS's clock is behind EventBridge's.
+        ({"expression": "cron(0 0 * * ? *)"}, START - timedelta(seconds=1), 24 * 3600, 0),
+        ({"expression": "cron(* * * * ? *)"}, START - timedelta(seconds=1), 60, 0),
+        ({"expression": "cron(* * * * ? *)"}, START + timedelta(seconds=50), 60, 0),
+        # CloudTrail cuts the fraction of a second off, and a rate may count from one.
+        (
+            {"expression": "rate(10 minutes)", "start": START + timedelta(milliseconds=700)},
+            START + timedelta(minutes=10),
+            20 * 60 + 0.7,
+            None,
+        ),
+        # A rate that counts from an unknown moment counts from the call.
+        ({"expression": "rate(10 minutes)"}, START + timedelta(seconds=3), 10 * 60 + 3, None),
+    ],
+)
+def test_a_run_is_not_taken_for_the_next_one_whatever_the_clocks_say(
+    changes: dict[str, Any], called: datetime, due: float, before: float | None
+) -> None:
+    schedule = replace(FOUND, **changes)
+    assert schedules.next_due(schedule, called) == START + timedelta(seconds=due)
+    found = schedules.previous_due(schedule, called)
+    assert found == (None if before is None else START + timedelta(seconds=before))
 
 
 # --- In another time zone ---
