@@ -168,6 +168,7 @@ def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, agai
     # What the code has remembered by now would stand in for what a mutant does.
     for remembered in [one for one in gc.get_objects() if isinstance(one, functools._lru_cache_wrapper)]:  # noqa: SLF001
         remembered.cache_clear()
+    make_findable(state().tests_by_mangled_function_name, state().duration_by_test)
     # As a mutant is tried: after all of them have run here once. A test that fails so would kill every mutant.
     calling = set[str]().union(*state().tests_by_mangled_function_name.values())
     set_mutant_under_test("")
@@ -205,6 +206,15 @@ def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, agai
     while runner.pending_count():
         mutmut._register_mutant_result(runner.wait_for_result(), under_way)  # noqa: SLF001
     runner.shutdown()
+
+
+def make_findable(tests_of: dict[str, set[str]], took_s: dict[str, float]) -> None:
+    """Replace tests that pytest does not find by their id, which has a backslash, by all of their function."""
+    whole = {test: test.partition("[")[0] for test in took_s if "\\" in test}
+    for test, function in whole.items():
+        took_s[function] = took_s.get(function, 0.0) + took_s[test]
+    for function, tests in tests_of.items():
+        tests_of[function] = {whole.get(test, test) for test in tests}
 
 
 def change(diff: str) -> tuple[str, str]:

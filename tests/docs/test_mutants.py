@@ -107,3 +107,11 @@ def test_a_diff_says_what_was_changed_into_what() -> None:
 )
 def test_a_mutant_is_shown_with_its_function(name: str, function: str) -> None:
     assert MUTANTS.readable(name) == function
+
+
+def test_what_pytest_does_not_find_by_its_id_is_run_with_all_of_its_function() -> None:
+    tests = {"read": {"t.py::a[\\xff]", "t.py::a[b]", "t.py::c"}, "write": {"t.py::c"}}
+    took_s = {"t.py::a[\\xff]": 1.0, "t.py::a[\\xfe]": 2.0, "t.py::a[b]": 4.0, "t.py::c": 8.0}
+    MUTANTS.make_findable(tests, took_s)
+    assert tests == {"read": {"t.py::a", "t.py::a[b]", "t.py::c"}, "write": {"t.py::c"}}
+    assert took_s["t.py::a"] == 3.0
