@@ -1232,7 +1232,7 @@ def limits() -> str:
         (
             "attempts after an unknown failure",
             str(default(Category.UNKNOWN).attempts),
-            "policy/rules.py",
+            "policy.toml",
         ),
         (
             "a placed task is looked at after",
