@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import door
 import memory
+import resume
 import rie
 import startup
 
@@ -56,6 +57,8 @@ def measure() -> Json:
     # In a process of its own: nothing else is in its memory or on its interpreter lock.
     command = [sys.executable, str(HERE / "throughput.py")]
     result["throughput"] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    progress("resumes")
+    result["resume"] = resume.measure()
     progress("memory")
     result["memory"] = memory.measure()
     result["startup"] = startup.measure(5, progress)
@@ -88,6 +91,7 @@ def lines(result: Json) -> Iterator[str]:
     yield from _throughput(result["throughput"])
     yield from _startup(result["startup"], result["imports"])
     yield from _door(result["door"])
+    yield from _resume(result["resume"])
     yield from _memory(result["memory"])
     yield from _rie(result["rie"])
 
@@ -160,6 +164,20 @@ def _door(found: Json) -> Iterator[str]:
         yield f"  {word:<44}" + "".join(f"{cell:>22}" for cell in cells)
     most = found["most"]
     yield f"  {most['records']} records in one payload: {most['seconds']} s of the {most['of_s']} s that intake has"
+
+
+def _resume(found: Json) -> Iterator[str]:
+    yield ""
+    hours = "".join(f"{f'{hours} h':>10}" for hours in found["hours"])
+    title = f"A resume of recover, ms (median of {found['rounds']}), after"
+    yield f"{title:<46}{hours}"
+    rows = {
+        "operations": "operations done before",
+        "resume_ms": "resume",
+        "bare_ms": "bare: json.loads of each",
+    }
+    for key, word in rows.items():
+        yield f"  {word:<44}" + "".join(f"{cell:>10}" for cell in found[key])
 
 
 def _memory(found: Json) -> Iterator[str]:

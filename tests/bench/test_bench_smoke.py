@@ -101,3 +101,15 @@ def test_growth_counts_the_launches_that_it_was_asked_for(load):
     assert small["recovered"] == 10
     assert 0 < small["calls"] < large["calls"]
     assert all(each["cpu_s"] > 0 and each["peak_mib"] > 10 for each in (small, large))
+
+
+def test_a_resume_goes_over_all_that_was_done_and_does_nothing_again(load):
+    resume = load("resume")
+    found = resume.measure(hours=(0.5, 1), rounds=1)
+    assert found["operations"][1] > found["operations"][0] > 50
+    assert all(taken >= 0 for way in ("resume_ms", "bare_ms") for taken in found[way])
+    history = resume.History(hours=0.1)
+    resume._run(history, history.step, history.wait)
+    before = list(history.operations)
+    assert history.resume() == history.read() == len(before)
+    assert history.operations == before
