@@ -240,10 +240,13 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
     ended = deploy(aws, *GIVEN, as_process=True)
     assert ended.returncode == 0, ended.stderr
     for words in (
-        "TaskDefinitions     nightly  (found)",
+        "TaskDefinitions    nightly  (found)",
+        "42 to add, 0 to change, 0 to remove; about $2.50 a month while nothing fails",
+        "cluster  rules  schedules  task definitions",
+        "batch        1          0  nightly",
         "start tasks: on arn:*:ecs:*:*:task-definition/nightly:*, in the Region ap-northeast-1; on the clusters",
         f"give tasks a role: on {ROLE}/task, for use by ecs-tasks.amazonaws.com",
-        "+ Recover (AWS::Lambda::Function)",
+        "+ AWS::Lambda::Function: Intake, Recover",
         "The stack retry-run-task is created.",
         "Try it: retry-run-task verify --task-definition nightly --region ap-northeast-1",
         "Note: nobody is told of anything until you subscribe to the topic",
@@ -687,7 +690,9 @@ def test_interrupted_while_cloudformation_works_it_says_how_to_go_on(
         stderr=subprocess.PIPE,
         text=True,
     )
-    proxy.wait_for(lambda: begins in proxy.calls and "DescribeStackEvents" in proxy.calls[-4:])
+    proxy.wait_for(
+        lambda: begins in proxy.calls and "DescribeStackEvents" in proxy.calls[proxy.calls.index(begins) :]
+    )
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130, said

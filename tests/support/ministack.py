@@ -32,12 +32,13 @@ _START_S = 20.0
 
 # Its alarms know no arithmetic on metrics, and it refuses a stack for that. Such an alarm is taken as one on the
 # alarm's own name, which is all that is looked at here; the alarms themselves are tested as text.
+# In conditions it knows no Fn::Join: one of a parameter with nothing between is the parameter's text.
 # And what is to fail, since it is more lenient than AWS: the alarm that the file `broken` names.
 _PROGRAM = """
 from pathlib import Path
 
 from ministack.app import main
-from ministack.services.cloudformation import provisioners
+from ministack.services.cloudformation import changesets, engine, handlers, provisioners, stacks
 
 plain = provisioners._cw_metric_alarm_record
 
@@ -52,6 +53,23 @@ def record(name, properties):
 
 
 provisioners._cw_metric_alarm_record = record
+
+evaluate = engine._evaluate_conditions
+
+
+def unjoined(value):
+    if isinstance(value, dict):
+        return value["Fn::Join"][1] if value.keys() == {"Fn::Join"} else {k: unjoined(v) for k, v in value.items()}
+    return [unjoined(one) for one in value] if isinstance(value, list) else value
+
+
+def conditions(template, params):
+    return evaluate({**template, "Conditions": unjoined(template.get("Conditions", {}))}, params)
+
+
+for module in (changesets, engine, handlers, stacks):
+    if hasattr(module, "_evaluate_conditions"):
+        module._evaluate_conditions = conditions
 main()
 """
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.plan import Plan
     from retry_run_task.commands.deploy.settings_file import SettingsFile
     from retry_run_task.commands.shared.stack import CloudFormationStack
-    from retry_run_task.commands.shared.stack_states import ResourceChange, StackState
+    from retry_run_task.commands.shared.stack_states import StackState
     from retry_run_task.launch.values import JsonObject
 
 FLAG, FILE = "flag", "file"
@@ -52,9 +52,6 @@ def _tags(_context: click.Context, _option: click.Parameter, value: str | None) 
     if not all(key and sign for key, sign, _ in pairs):
         raise click.BadParameter(f"{value!r}; expected KEY=VALUE, with commas between them.")
     return {key: tag for key, _, tag in pairs}
-
-
-_SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
 def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -106,6 +103,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Where lists are too long for AWS, allow patterns that match more than your schedules need.",
 )
+@click.option("--all", "is_whole", is_flag=True, help="Show long lists and parameters whole.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @common.sure
 @common.as_json
@@ -120,6 +118,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     tags: dict[str, str] | None,
     cloudformation_role: str | None,
     allow_patterns: bool,
+    is_whole: bool,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -165,6 +164,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
             chosen,
             tags=tags,
             may_widen=allow_patterns,
+            is_whole=is_whole,
             is_sure=yes,
             poll_s=poll_s,
             as_json=as_json,
@@ -190,6 +190,7 @@ class _Run:
         *,
         tags: dict[str, str] | None,
         may_widen: bool,
+        is_whole: bool,
         is_sure: bool,
         poll_s: float,
         as_json: bool,
@@ -213,6 +214,7 @@ class _Run:
         )
         self._role, self._tags = options["cloudformation_role"], file.tags if tags is None else tags
         self._is_sure, self._as_json, self._may_widen = is_sure, as_json, may_widen
+        self._is_whole = is_whole
 
     def dry(self) -> int:
         """Show the plan and do nothing."""
@@ -248,12 +250,15 @@ class _Run:
             return talk.INTERRUPTED
 
     def _do(self, work: Deployment) -> int:
+        from retry_run_task.commands.deploy import showing  # noqa: PLC0415 - as above
+
         with talk.following(None) as follow:
             change_set = work.prepare(talk.say, follow)
         if change_set is None:
             return self._end(work.plan, "no-change", self.stack.state())
-        self._show_changes(work.plan)
-        if not talk.ask("Do this?", is_sure=self._is_sure):
+        if not self._as_json:
+            showing.show_changes(work.plan.changes, is_whole=self._is_whole)
+        if not talk.ask(showing.question(work.plan), is_sure=self._is_sure):
             talk.say(f"You said no; {work.take_back()}.")
             return talk.NO
         with talk.following(len(change_set.changes)) as follow:
@@ -314,44 +319,10 @@ class _Run:
         return talk.INTERRUPTED
 
     def _show(self, plan: Plan, *, with_changes: bool = True) -> None:
-        if self._as_json:
-            return
-        click.echo(f"Stack {plan.stack} in {plan.region}, account {plan.identity.account}")
-        click.echo("\nParameters:")
-        # What nobody asked for, and most need not know of, is not shown.
-        usual = {one.name: one.default for one in PARAMETERS if one.is_special}
-        shown = [one for one in plan.parameters if one.name not in usual or one.value != usual[one.name]]
-        width = max(len(one.name) for one in shown)
-        for one in shown:
-            click.echo(f"  {one.name:<{width}}  {shown_value(one.value)}  ({one.source})")
-        for key, value in plan.tags.items():
-            click.echo(f"  tag {talk.shown(key)}: {shown_value(value)}")
-        if plan.cloudformation_role:
-            click.echo(f"  CloudFormation acts with {talk.shown(plan.cloudformation_role)}")
-        click.echo(f"\nPolicy: {talk.shown(plan.policy.name)}  ({plan.policy.source})")
-        click.echo("\nWhat its roles may do:")
-        role = ""
-        for statement in plan.statements:
-            if statement.role != role:
-                role = statement.role
-                click.echo(f"  {role}")
-            only = f", {statement.only}" if statement.only else ""
-            click.echo(f"    {statement.may}: on {', '.join(statement.on)}{only}")
-        new = ", which is made now" if plan.makes_bucket else ""
-        click.echo(f"\nCode: {plan.code.key} in the bucket {plan.bucket.name}{new}")
-        for note in plan.notes:
-            click.echo(f"Note: {talk.shown(note)}.")
-        if with_changes:
-            if plan.removes_first:
-                click.echo(f"The stack is {plan.removes_first} and is removed first.")
-            self._show_changes(plan)
+        from retry_run_task.commands.deploy import showing  # noqa: PLC0415 - as above
 
-    def _show_changes(self, plan: Plan) -> None:
-        if self._as_json:
-            return
-        click.echo("\nResources:" if plan.changes else "\nNothing would change.")
-        for change in plan.changes:
-            click.echo(f"  {_SIGNS[change.action]} {change.resource} ({change.type}){_replacing(change)}")
+        if not self._as_json:
+            showing.show(plan, is_whole=self._is_whole, with_changes=with_changes)
 
     def _end(self, plan: Plan, status: str, state: StackState | None) -> int:
         outputs = dict(state.outputs) if state else {}
@@ -377,18 +348,3 @@ def _trying(plan: Plan) -> str:
     family = next((name for name in families if not set(name) & set("*?")), "FAMILY")
     stack = f" --stack {plan.stack}" if plan.stack != "retry-run-task" else ""
     return f"retry-run-task verify --task-definition {family} --region {plan.region}{stack}"
-
-
-def shown_value(value: str) -> str:
-    """Return a parameter's value for a person, who cannot see an empty one."""
-    return talk.shown(value) if value else "(empty)"
-
-
-def _replacing(change: ResourceChange) -> str:
-    match change.replaces:
-        case True:
-            return ", a new one in its place"
-        case None:
-            return ", perhaps a new one in its place"
-        case _:
-            return ""

@@ -13,6 +13,7 @@ from botocore.config import Config
 
 from retry_run_task.commands.deploy import artifact, own_policy, preview, template
 from retry_run_task.commands.deploy.choices import choose
+from retry_run_task.commands.deploy.coverage import by_cluster, idle_usd
 from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.own_policy import OwnPolicy
 from retry_run_task.commands.deploy.sizes import Sizer
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.artifact import Artifact, Bucket
     from retry_run_task.commands.deploy.choices import Choice, Chosen
+    from retry_run_task.commands.deploy.coverage import ClusterJobs
     from retry_run_task.commands.shared.inventory import Identity, Inventory
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.shared.stack import CloudFormationStack
@@ -66,6 +68,8 @@ class Plan:
         cloudformation_role: The role that CloudFormation acts with; empty for the one that it has acted with.
         statements: What the roles may do afterwards.
         changes: What becomes of which resource, as far as can be told beforehand.
+        clusters: What is looked after, by cluster.
+        idle_usd: What it costs a month while nothing fails, at most.
         notes: What a person should know, one sentence each.
     """
 
@@ -86,6 +90,8 @@ class Plan:
     cloudformation_role: str
     statements: tuple[Statement, ...]
     changes: tuple[ResourceChange, ...]
+    clusters: tuple[ClusterJobs, ...]
+    idle_usd: float
     notes: tuple[str, ...]
 
     def template(self, code_version: str) -> Artifact:
@@ -110,6 +116,8 @@ class Plan:
             "cloudformation_role": self.cloudformation_role or None,
             "statements": [asdict(one) for one in self.statements],
             "changes": [asdict(one) for one in self.changes],
+            "clusters": [asdict(one) for one in self.clusters],
+            "idle_usd_a_month": self.idle_usd,
             "notes": list(self.notes),
         }
 
@@ -245,6 +253,8 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         cloudformation_role=cloudformation_role,
         statements=statements(new),
         changes=changes,
+        clusters=by_cluster(inventory, choice.values()),
+        idle_usd=idle_usd(new.resources),
         notes=(*_notes(choice, status), *unseen),
     )
 

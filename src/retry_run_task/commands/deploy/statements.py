@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -82,8 +82,12 @@ class Statement:
 
 
 def statements(filled: Filled) -> tuple[Statement, ...]:
-    """Return what the roles of a stack may do, in the template's order."""
-    return tuple(_all(filled))
+    """Return what the roles of a stack may do, in the template's order; what differs in its resources alone is one."""
+    merged: dict[tuple[str, ...], Statement] = {}
+    for one in _all(filled):
+        key = (one.role, one.may, one.only)
+        merged[key] = replace(one, on=(*merged[key].on, *one.on)) if key in merged else one
+    return tuple(merged.values())
 
 
 def words_for(action: str) -> str:

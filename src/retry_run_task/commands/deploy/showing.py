@@ -1,0 +1,159 @@
+"""A plan as a person reads it: how much becomes of what first, then what it is for, and long lists folded."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+import click
+
+from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.shared import talk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from retry_run_task.commands.deploy.plan import Plan
+    from retry_run_task.commands.shared.stack_states import ResourceChange
+
+_SIGNS = {"add": "+", "change": "~", "remove": "-"}
+# How much is shown of a list, of the clusters, and of a note, unless all is asked for.
+_MOST, _MOST_CLUSTERS, _MOST_OF_A_NOTE = 3, 10, 400
+
+
+def show(plan: Plan, *, is_whole: bool, with_changes: bool) -> None:
+    """Print a plan.
+
+    Args:
+        plan: What would be done.
+        is_whole: Whether long lists are shown whole.
+        with_changes: Whether the resources are shown, too, one by one.
+    """
+    click.echo(f"Stack {plan.stack} in {plan.region}, account {plan.identity.account}")
+    click.echo(f"{counts(plan.changes)}; about ${plan.idle_usd:.2f} a month while nothing fails")
+    _show_clusters(plan, is_whole=is_whole)
+    _show_parameters(plan, is_whole=is_whole)
+    click.echo(f"\nPolicy: {talk.shown(plan.policy.name)}  ({plan.policy.source})")
+    _show_statements(plan, is_whole=is_whole)
+    new = ", which is made now" if plan.makes_bucket else ""
+    click.echo(f"\nCode: {plan.code.key} in the bucket {plan.bucket.name}{new}")
+    for note in plan.notes:
+        click.echo(f"Note: {_folded_text(talk.shown(note), is_whole=is_whole)}.")
+    if with_changes:
+        if plan.removes_first:
+            click.echo(f"The stack is {plan.removes_first} and is removed first.")
+        show_changes(plan.changes, is_whole=is_whole)
+
+
+def show_changes(changes: Sequence[ResourceChange], *, is_whole: bool) -> None:
+    """Print what becomes of which resource: what is made by type, what is changed or removed one by one."""
+    if not changes:
+        click.echo("\nNothing would change.")
+        return
+    click.echo(f"\nResources: {counts(changes)}")
+    made: dict[str, list[str]] = defaultdict(list)
+    for change in changes:
+        if change.action == "add":
+            made[change.type].append(change.resource)
+    for kind, names in sorted(made.items()):
+        click.echo(f"  + {kind}: {_folded(names, is_whole=is_whole)}")
+    for change in changes:
+        if change.action != "add":
+            click.echo(f"  {_SIGNS[change.action]} {change.resource} ({change.type}){_replacing(change)}")
+
+
+def counts(changes: Iterable[ResourceChange]) -> str:
+    """Return how many resources are added, changed and removed."""
+    found = Counter(change.action for change in changes)
+    return f"{found['add']} to add, {found['change']} to change, {found['remove']} to remove"
+
+
+def question(plan: Plan) -> str:
+    """Return what a yes means, as a question."""
+    jobs = sum(one.rules + one.schedules for one in plan.clusters)
+    does = "updates" if plan.is_update else "makes"
+    after = f", and failed launches of {jobs} {'job is' if jobs == 1 else 'jobs are'} recovered from then on"
+    return f"Yes {does} the stack {plan.stack} in {plan.region}: {counts(plan.changes)}{after}. Do this?"
+
+
+def _show_clusters(plan: Plan, *, is_whole: bool) -> None:
+    if not plan.clusters:
+        return
+    shown = plan.clusters if is_whole else plan.clusters[:_MOST_CLUSTERS]
+    names = [talk.shown(one.name) or "(an event says it)" for one in shown]
+    width = max(len("cluster"), *map(len, names))
+    click.echo(f"\n  {'cluster':<{width}}  rules  schedules  task definitions")
+    for name, one in zip(names, shown, strict=True):
+        families = _folded(one.task_definitions, is_whole=is_whole)
+        click.echo(f"  {name:<{width}}  {one.rules:>5}  {one.schedules:>9}  {families}")
+    if left := plan.clusters[len(shown) :]:
+        rules, schedules = sum(one.rules for one in left), sum(one.schedules for one in left)
+        more = f"({len(left)} more)"
+        click.echo(f"  {more:<{width}}  {rules:>5}  {schedules:>9}  (--all shows them)")
+
+
+def _show_parameters(plan: Plan, *, is_whole: bool) -> None:
+    click.echo("\nParameters:")
+    # What nobody asked for, and most need not know of, is not shown.
+    special = {one.name for one in PARAMETERS if one.is_special}
+    usual = {one.name: one.default or "" for one in PARAMETERS}
+    shown = [
+        one
+        for one in plan.parameters
+        if one.value != usual[one.name]
+        or (one.name not in special and (is_whole or one.source in ("flag", "file", "found")))
+    ]
+    width = max(len(one.name) for one in shown)
+    lists = {one.name for one in PARAMETERS if one.is_list}
+    for one in shown:
+        value = one.value
+        if one.name in lists and value:
+            value = _folded(value.split(","), is_whole=is_whole, between=",")
+        click.echo(f"  {one.name:<{width}}  {shown_value(value)}  ({one.source})")
+    if left := len(plan.parameters) - len(shown):
+        click.echo(f"  {left} more have their defaults{'' if is_whole else ' (--all shows them)'}")
+    for key, value in plan.tags.items():
+        click.echo(f"  tag {talk.shown(key)}: {shown_value(value)}")
+    if plan.cloudformation_role:
+        click.echo(f"  CloudFormation acts with {talk.shown(plan.cloudformation_role)}")
+
+
+def _show_statements(plan: Plan, *, is_whole: bool) -> None:
+    click.echo("\nWhat its roles may do:")
+    role = ""
+    for statement in plan.statements:
+        if statement.role != role:
+            role = statement.role
+            click.echo(f"  {role}")
+        conditions = [
+            _folded(one.split(", "), is_whole=is_whole) for one in statement.only.split("; ") if one
+        ]
+        only = f", {'; '.join(conditions)}" if conditions else ""
+        click.echo(f"    {statement.may}: on {_folded(statement.on, is_whole=is_whole)}{only}")
+
+
+def shown_value(value: str) -> str:
+    """Return a parameter's value for a person, who cannot see an empty one."""
+    return talk.shown(value) if value else "(empty)"
+
+
+def _folded(names: Sequence[str], *, is_whole: bool, between: str = ", ") -> str:
+    if is_whole or len(names) <= _MOST + 1:
+        return between.join(names)
+    return f"{between.join(names[:_MOST])} and {len(names) - _MOST} more"
+
+
+def _folded_text(text: str, *, is_whole: bool) -> str:
+    if is_whole or len(text) <= _MOST_OF_A_NOTE:
+        return text
+    return f"{text[:_MOST_OF_A_NOTE].rpartition(', ')[0]} and more (--all shows the rest)"
+
+
+def _replacing(change: ResourceChange) -> str:
+    match change.replaces:
+        case True:
+            return ", a new one in its place"
+        case None:
+            return ", perhaps a new one in its place"
+        case _:
+            return ""
