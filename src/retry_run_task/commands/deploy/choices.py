@@ -132,9 +132,10 @@ def _moved_roles(parameters: tuple[Chosen, ...], installed: Mapping[str, str]) -
 
 
 def _is_elsewhere(given: Mapping[str, Chosen], inventory: Inventory) -> bool:
-    """Tell whether rules and schedules of other Regions are to be read, too, which are not looked at here."""
+    """Tell whether rules and schedules of other Regions are to be read, too, which were not looked at."""
     regions = given["Regions"].value if "Regions" in given else ""
-    return any(region not in ("", inventory.region) for region in regions.split(","))
+    seen = ("", inventory.region, *inventory.elsewhere)
+    return any(region not in seen for region in regions.split(","))
 
 
 def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, str]) -> Iterator[str]:

@@ -296,7 +296,15 @@ class _Run:
 
         plan.check_state(state, self.name)
         with talk.looking(f"Looking at {self.region}") as tell:
-            inventory = discovery.discover(self.session, self.region, stack=self.name, tell=tell)
+            # What the stack has counts only where nothing else is said.
+            said = {**self._file, **self._flags}.get("Regions")
+            inventory = discovery.discover(
+                self.session,
+                self.region,
+                stack=self.name,
+                regions=None if said is None else said.split(","),
+                tell=tell,
+            )
         return plan.make_plan(
             self.session,
             inventory,

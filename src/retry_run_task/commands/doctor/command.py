@@ -69,6 +69,7 @@ def _schedule(one: Launcher) -> dict[str, Any]:
         "name": one.name,
         "kind": one.kind.value,
         "in": one.holder,
+        "region": one.region or None,
         "enabled": one.is_enabled,
         "expression": one.expression,
         "cluster": one.cluster,
@@ -104,7 +105,8 @@ def _print_schedules(console: Console, found: tuple[Launcher, ...]) -> None:
         sets = f", sets {', '.join(one.variables)}" if one.variables else ""
         lost = ", cannot be read back" if one.unreadable else ""
         off = ", switched off" if not one.is_enabled else ""
-        what = f"{one.kind.value} {one.name}: {_last(one.task_definition)} on {_last(one.cluster)}{sets}{lost}{off}"
+        where = _last(one.cluster) + (f" in {one.region}" if one.region else "")
+        what = f"{one.kind.value} {one.name}: {_last(one.task_definition)} on {where}{sets}{lost}{off}"
         console.print(Text(f"{'':29}{talk.shown(what)}"))
 
 

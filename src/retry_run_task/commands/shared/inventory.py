@@ -129,6 +129,7 @@ class Launcher:
         window_min: Its flexible time window in minutes.
         started_by: The ``startedBy`` of its own request, as a universal target may have; empty if EventBridge sets it.
         event_age_s: How long EventBridge retries a call that raised an error.
+        region: Where it is; empty for the inventory's own Region.
     """
 
     kind: CallerKind
@@ -152,6 +153,7 @@ class Launcher:
     window_min: int = 0
     started_by: str = ""
     event_age_s: int = 24 * 3600
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,8 +278,9 @@ class Inventory:
         identity: The caller.
         trails: Those that record this Region.
         log_groups: Those of these trails that are in this account and Region, by ARN.
+        elsewhere: Other Regions of the account whose rules and schedules were read, too.
         launchers: Rules and schedules that start ECS tasks.
-        task_definitions: By the name that the rules and schedules use.
+        task_definitions: By the name that the rules and schedules use; those of other Regions by their ARN.
         stack: The installation; None if there is none.
         stack_name: The name that was looked for.
         alarms: Those of the installation.
@@ -289,6 +292,7 @@ class Inventory:
     identity: Identity
     trails: tuple[Trail, ...] | Unknown = ()
     log_groups: Mapping[str, LogGroup] = field(default_factory=lambda: MappingProxyType({}))
+    elsewhere: tuple[str, ...] = ()
     launchers: Launchers = field(default_factory=Launchers)
     task_definitions: Mapping[str, TaskDefinition | Missing | Unknown] = field(
         default_factory=lambda: MappingProxyType({})
