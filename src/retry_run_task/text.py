@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 
 def one_line(text: str) -> str:
     r"""Return text as one line that is safe for a terminal, a mail and a chat: unprintable characters are escaped.
@@ -22,6 +24,11 @@ def cut(text: str, longest: int) -> str:
     ('capacity', 'capa...')
     """
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def iso(time: datetime) -> str:
+    """Return a time in AWS's form, such as ``2026-11-24T00:00:03Z``."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -37,6 +37,7 @@ from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Background, Tools
 from retry_run_task.simulate.virtual import Executions, Timeline
 from retry_run_task.sources import parse
+from retry_run_task.text import iso
 from support.local_aws import Seen as Happened
 from support.local_aws import client
 from support.paces import no_wait
@@ -194,7 +195,7 @@ def failed_call(name: str, scenario: Scenario, now: datetime) -> dict[str, Any]:
     return record(
         request=request_of(name, scenario.count),
         eventID=str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
-        eventTime=wire.iso(now - scenario.age),
+        eventTime=iso(now - scenario.age),
         awsRegion=REGION,
     )
 

@@ -59,6 +59,7 @@ from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Action, Background, Tools
 from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Moment, Timeline
 from retry_run_task.sources import parse
+from retry_run_task.text import iso
 from support.chronicle import Chronicle, Fault
 from support.invariants import CANARY, DENIED, Checks, needs_recovery
 from support.paces import no_wait
@@ -782,7 +783,7 @@ class System:
         ahead_s = self.conditions.record_clocks[len(self._records) % len(self.conditions.record_clocks)]
         if ahead_s:
             told = datetime.fromisoformat(record["eventTime"]) + timedelta(seconds=ahead_s)
-            record["eventTime"] = wire.iso(told)
+            record["eventTime"] = iso(told)
             self.happened(Fault.CLOCKS_DIFFER)
         (self.ours if self._acting == "recovery" else self.originals)[record["eventID"]] = record
         last = self._records[-1] if self._records else None

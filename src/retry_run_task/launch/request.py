@@ -277,4 +277,9 @@ def cluster_name(parameters: Mapping[str, Any]) -> str:
 
 def family(parameters: Mapping[str, Any]) -> str:
     """Return the family of the task definition, without revision or ARN; empty if unknown."""
-    return str(parameters.get("taskDefinition") or "").rsplit("/", 1)[-1].split(":", 1)[0]
+    return short_family(str(parameters.get("taskDefinition") or ""))
+
+
+def short_family(definition: str) -> str:
+    """Return the family in a task definition's ARN, ``family:revision`` or family."""
+    return definition.rsplit("/", 1)[-1].partition(":")[0]

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.launch.loose import object_in, objects_in
 from retry_run_task.launch.request import DROPPED, HIDDEN, cluster_name, family, hidden_paths
 from retry_run_task.launch.values import CallerKind, IncompleteRequest, Request
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from retry_run_task.launch.values import Caller, FailedLaunch, JsonObject
+    from retry_run_task.launch.values import Caller, FailedLaunch
 
 # EventBridge truncates the ``startedBy`` that it sets to 36 characters.
 # https://github.com/aws/containers-roadmap/issues/1705
@@ -211,7 +213,7 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
         raise CannotFillError(f"{schedule.name} was changed after the call failed")
     known = {"scheduler.schedule-arn": schedule.arn}
     if scheduled_time is not None:
-        due = f"{scheduled_time:%Y-%m-%dT%H:%M:%SZ}"
+        due = iso(scheduled_time)
         known |= {"scheduler.scheduled-time": due, f"{_OF_EVENT}time": due}
     recorded = launch.request.parameters
     own = {name: recorded[name] for name in ("startedBy", "count") if name in recorded}
@@ -357,16 +359,8 @@ def variable_names(schedule: Schedule) -> list[str]:
     """Return the names of the environment variables that a schedule's overrides set, without their values."""
     return [
         f"{container.get('name') if isinstance(container.get('name'), str) else '?'}.{variable['name']}"
-        for container in _objects(_objects([schedule.request.get("overrides")])[:1], "containerOverrides")
-        for variable in _objects([container], "environment")
+        for container in objects_in(object_in(schedule.request.get("overrides")).get("containerOverrides"))
+        for variable in objects_in(container.get("environment"))
         # A name that is no text may be a value instead, so it is left out.
         if isinstance(variable.get("name"), str)
     ]
-
-
-def _objects(holders: Sequence[Any], name: str | None = None) -> list[JsonObject]:
-    """Return the objects among some values, or among the lists that objects hold under a name."""
-    if name is None:
-        return [value for value in holders if isinstance(value, dict)]
-    lists = [holder.get(name) for holder in _objects(holders)]
-    return [item for items in lists if isinstance(items, list) for item in _objects(items)]

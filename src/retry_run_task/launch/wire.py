@@ -7,7 +7,7 @@ time and version are not in it. Lambda compares payloads when a name is started 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.errors import PayloadError
@@ -30,6 +30,7 @@ from retry_run_task.launch.values import (
     Unbuildable,
     Unread,
 )
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -223,8 +224,3 @@ def failures_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[Failure, ...
         )
         for item in items
     )
-
-
-def iso(moment: datetime) -> str:
-    """Return a time in CloudTrail's form, such as ``2026-11-24T00:00:03Z``."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

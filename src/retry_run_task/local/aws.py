@@ -50,6 +50,7 @@ from retry_run_task.local.server import (
     rest_error,
 )
 from retry_run_task.local.topics import Published, Topics
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -251,7 +252,7 @@ class LocalAws:
                 "detail-type": kind,
                 "source": source,
                 "account": self.account,
-                "time": time or _seconds(self.clock.now()),
+                "time": time or iso(self.clock.now()),
                 "region": self.region,
                 "resources": list(resources),
                 "detail": detail,
@@ -383,7 +384,7 @@ class LocalAws:
             "durableExecutionName": begun.execution_name,
             "functionArn": f"{function.arn}:{begun.function_qualifier}",
             "status": status,
-            **{name: _seconds(time) for name, time in times.items() if time is not None},
+            **{name: iso(time) for name, time in times.items() if time is not None},
         }
         self.publish_event("aws.lambda", "Durable Execution Status Change", detail)
         if status in ("FAILED", "STOPPED", "TIMED_OUT"):
@@ -392,7 +393,3 @@ class LocalAws:
 
 def _no_function(function: str, _event: str) -> None:
     raise AwsError("ResourceNotFoundException", f"Function not found: {function}", 404)
-
-
-def _seconds(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.server import AwsError
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -125,7 +126,7 @@ class Roles:
                 "AccessKeyId": session.access_key,
                 "SecretAccessKey": f"secret-of-{session.access_key}",
                 "SessionToken": f"token-of-{session.access_key}",
-                "Expiration": f"{ends:%Y-%m-%dT%H:%M:%SZ}",
+                "Expiration": iso(ends),
             },
             "AssumedRoleUser": {
                 "AssumedRoleId": f"AROALOCALMEMBER:{name}",

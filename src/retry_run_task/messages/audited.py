@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.messages import forms, outside, rows, steps
 from retry_run_task.messages.english import ENGLISH
 from retry_run_task.messages.message import SENTENCES, Language, Message, Severity, Style
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -167,7 +168,7 @@ def _name(found: Findings, words: Sentences) -> str:
 
 
 def _steps(found: Findings, style: Style, words: Sentences) -> Iterator[steps.Step]:
-    said, window = words.audited, {"since": _argument(found.since), "until": _argument(found.until)}
+    said, window = words.audited, {"since": iso(found.since), "until": iso(found.until)}
     for region in found.regions:
         where = {"region": region, "stack": style.stack}
         line = outside.command("retry-run-task audit", **window, **where)
@@ -178,10 +179,6 @@ def _steps(found: Findings, style: Style, words: Sentences) -> Iterator[steps.St
     if found.missing:
         yield steps.Step(text=words.steps["by_hand_whole"])
     yield from steps.runbook(style, words, "run-missing")
-
-
-def _argument(time: datetime) -> str:
-    return f"{time:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _happened(

@@ -22,6 +22,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.launch.loose import objects_in, text_in
 from retry_run_task.launch.names import is_ours, mark_of
 from retry_run_task.launch.request import HIDDEN, family
 from retry_run_task.launch.values import Category, Failure, Origin, Phase, TaskState
@@ -106,15 +107,15 @@ def cause(task: Mapping[str, Any]) -> Failure:
     - Else a container's reason that the classification knows counts; of several, the one that somebody must fix.
       Side-cars come last, and containers that AWS added are ignored.
     """
-    code, said = _text(task.get("stopCode")), _text(task.get("stoppedReason")) or ""
-    containers = [c for c in _objects(task.get("containers")) if not _ADDED.match(str(c.get("name")))]
+    code, said = text_in(task.get("stopCode")) or None, text_in(task.get("stoppedReason"))
+    containers = [c for c in objects_in(task.get("containers")) if not _ADDED.match(str(c.get("name")))]
     if ran := _what_ran(containers):
         container, shown = ran
-        return _of(code, _text(container.get("reason")) or said, container, ran=shown)
+        return _of(code, text_in(container.get("reason")) or said, container, ran=shown)
     if _EXITED.match(said) and code in (None, _NOT_STARTED):
         # Before stop codes existed, only these words told.
         code = "EssentialContainerExited"
-    at_fault = [_of(code, str(c["reason"]), c) for c in containers if _text(c.get("reason"))]
+    at_fault = [_of(code, str(c["reason"]), c) for c in containers if text_in(c.get("reason"))]
     own = Failure(origin=Origin.STOPPED, code=code, reason=said)
     is_said = not _NOTHING_SAID.fullmatch(said)
     if not at_fault or (is_said and (_is_known(said) or not any(_is_known(f.reason) for f in at_fault))):
@@ -154,16 +155,8 @@ def _is_known(reason: str) -> bool:
 
 
 def _of(code: str | None, reason: str, container: Mapping[str, Any], ran: str | None = None) -> Failure:
-    name = _text(container.get("name"))
+    name = text_in(container.get("name")) or None
     return Failure(origin=Origin.STOPPED, code=code, reason=reason, container=name, ran=ran)
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:

@@ -26,6 +26,7 @@ from retry_run_task.launch.values import (
     Unbuildable,
     Unread,
 )
+from retry_run_task.text import iso
 from support.records import ACCOUNT, CAPACITY, EVENT_ID, REGION, TASK_DEFINITION, launch
 
 LAUNCHES = [
@@ -101,7 +102,7 @@ def test_a_text_without_end_is_cut() -> None:
 
 
 def test_times_are_written_as_cloudtrail_writes_them() -> None:
-    assert wire.iso(datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)) == "2026-11-24T00:00:03Z"
+    assert iso(datetime(2026, 11, 24, 0, 0, 3, tzinfo=UTC)) == "2026-11-24T00:00:03Z"
 
 
 # --- Member by member: a recovery is resumed by a version that is newer than the one that began it ---

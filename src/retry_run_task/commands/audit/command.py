@@ -110,7 +110,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _as_json(one: Inspection) -> JsonObject:
-    from retry_run_task.launch.wire import iso  # noqa: PLC0415
+    from retry_run_task.text import iso  # noqa: PLC0415
 
     return {
         "region": one.region,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared.inventory import Concurrency, LogGroup, TaskDefinition, Unknown
 from retry_run_task.commands.shared.launchers import is_named
+from retry_run_task.launch.request import short_family
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,7 +105,7 @@ def family_of(launcher: Launcher, inventory: Inventory) -> str:
         return definition.family
     if not is_named(launcher.task_definition):
         return ""
-    return launcher.task_definition.rsplit("/", 1)[-1].partition(":")[0]
+    return short_family(launcher.task_definition)
 
 
 def cluster_of(launcher: Launcher) -> str:

@@ -36,7 +36,7 @@ from retry_run_task.policy.rules import Facts
 from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
 from retry_run_task.recovery.case import case_of
 from retry_run_task.recovery.forecast import Forecast, forecast
-from retry_run_task.text import counted
+from retry_run_task.text import counted, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -210,7 +210,7 @@ def explain_launch(
     decision = foreseen.decision
     return {
         "event_id": launch.event_id,
-        "event_time": wire.iso(launch.event_time),
+        "event_time": iso(launch.event_time),
         "account": launch.account,
         "region": launch.region,
         "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
@@ -287,8 +287,8 @@ def _schedule(launch: FailedLaunch, survey: Survey, treatment: policies.Treatmen
         "arn": survey.schedule.arn,
         "why": survey.why,
         "values_read": list(survey.variables) if isinstance(launch.request, IncompleteRequest) else [],
-        "next_due": wire.iso(datetime.fromtimestamp(due, UTC)) if due is not None else None,
-        "deadline": wire.iso(launch.event_time + timedelta(seconds=deadline_s)),
+        "next_due": iso(datetime.fromtimestamp(due, UTC)) if due is not None else None,
+        "deadline": iso(launch.event_time + timedelta(seconds=deadline_s)),
         "tag": survey.schedule.tags.policy or None,
         "tags_unread": list(survey.schedule.tags.unread),
     }

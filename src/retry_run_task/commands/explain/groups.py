@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from retry_run_task.failures.classify import classify, normalise
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
-from retry_run_task.launch.wire import iso
 from retry_run_task.sources.files import LooseFailures
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

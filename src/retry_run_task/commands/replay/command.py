@@ -273,7 +273,7 @@ def _print(steps: Sequence[ReplayStep], left_out: int, now: datetime, *, is_resu
 
 
 def _print_json(wish: _Wish, steps: Sequence[ReplayStep], done: Mapping[str, str]) -> None:
-    from retry_run_task.launch.wire import iso  # noqa: PLC0415
+    from retry_run_task.text import iso  # noqa: PLC0415
 
     if not wish.as_json:
         return

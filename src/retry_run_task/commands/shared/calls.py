@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.launch.loose import object_in, objects_in, texts_in
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import CallerKind, FailedLaunch, Ignored, Unparsed
 from retry_run_task.sources import cloudtrail, files
 from retry_run_task.sources.reading import ReadError, object_at, read_object, text_at, time_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from retry_run_task.launch.values import Caller
@@ -102,16 +102,13 @@ def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) 
 
 def _where(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Return where a request asks for room; a member of the wrong type counts as absent."""
-    network = _mapping(_mapping(parameters.get("networkConfiguration")).get("awsvpcConfiguration"))
-    strategy = parameters.get("capacityProviderStrategy")
-    names = [
-        str(_mapping(one).get("capacityProvider") or "")
-        for one in (strategy if isinstance(strategy, list) else ())
-    ]
+    network = object_in(object_in(parameters.get("networkConfiguration")).get("awsvpcConfiguration"))
+    strategy = objects_in(parameters.get("capacityProviderStrategy"))
+    names = [str(one.get("capacityProvider") or "") for one in strategy]
     return {
         "provider": "+".join(dict.fromkeys(filter(None, names))) or str(parameters.get("launchType") or ""),
-        "subnets": _texts(network.get("subnets")),
-        "security_groups": _texts(network.get("securityGroups")),
+        "subnets": tuple(texts_in(network.get("subnets"))),
+        "security_groups": tuple(texts_in(network.get("securityGroups"))),
     }
 
 
@@ -120,22 +117,11 @@ def _rooms(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Attachment.html
     """
-    tasks = _mapping(record.get("responseElements")).get("tasks")
-    for task in tasks if isinstance(tasks, list) else ():
-        attachments = _mapping(task).get("attachments")
-        for attachment in attachments if isinstance(attachments, list) else ():
-            details = _mapping(attachment).get("details")
-            for detail in map(_mapping, details if isinstance(details, list) else ()):
+    for task in objects_in(object_in(record.get("responseElements")).get("tasks")):
+        for attachment in objects_in(task.get("attachments")):
+            for detail in objects_in(attachment.get("details")):
                 if detail.get("name") == "subnetId" and isinstance(detail.get("value"), str):
-                    yield detail["value"], str(_mapping(task).get("availabilityZone") or "")
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list | tuple) else ()
+                    yield detail["value"], str(task.get("availabilityZone") or "")
 
 
 def read_texts(texts: Iterable[str]) -> Iterator[RunTaskCall | Unparsed]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.shared.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
 from retry_run_task.commands.shared.reader import error_code
+from retry_run_task.launch.loose import object_in, objects_in, text_in, texts_in
 from retry_run_task.launch.schedule import KEYWORD, called
 from retry_run_task.sources import schedules as wire
 
@@ -90,7 +91,7 @@ def _may_be_ecs(target_arn: str) -> bool:
 
 def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: JsonObject) -> Launcher:
     request = schedule.request
-    overrides = _object(request.get("overrides"))
+    overrides = object_in(request.get("overrides"))
     variables = tuple(_variables(request))
     may_hide, unreadable = _hidden(schedule, variables, described, target)
     return Launcher(
@@ -99,13 +100,13 @@ def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: Js
         holder=holder,
         is_enabled=described.get("State", "ENABLED") != "DISABLED",
         expression=schedule.expression,
-        cluster=_text(request.get("cluster")) or "default",
-        task_definition=_text(request.get("taskDefinition")),
+        cluster=text_in(request.get("cluster")) or "default",
+        task_definition=text_in(request.get("taskDefinition")),
         role_arn=schedule.role_arn,
-        pass_role_arns=_each(_text(overrides.get(name)) for name in ("taskRoleArn", "executionRoleArn")),
+        pass_role_arns=_each(text_in(overrides.get(name)) for name in ("taskRoleArn", "executionRoleArn")),
         volume_role_arns=_each(
-            _text(_object(volume.get("managedEBSVolume")).get("roleArn"))
-            for volume in _objects(request.get("volumeConfigurations"))
+            text_in(object_in(volume.get("managedEBSVolume")).get("roleArn"))
+            for volume in objects_in(request.get("volumeConfigurations"))
         ),
         placement=MappingProxyType(_placement(request)),
         variables=variables,
@@ -115,8 +116,8 @@ def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: Js
         start=schedule.start,
         end=schedule.end,
         modified=schedule.modified,
-        window_min=int(_object(described.get("FlexibleTimeWindow")).get("MaximumWindowInMinutes") or 0),
-        started_by=_text(request.get("startedBy")),
+        window_min=int(object_in(described.get("FlexibleTimeWindow")).get("MaximumWindowInMinutes") or 0),
+        started_by=text_in(request.get("startedBy")),
         event_age_s=schedule.event_age_s,
     )
 
@@ -124,7 +125,7 @@ def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: Js
 def _placement(request: Mapping[str, Any]) -> JsonObject:
     """Return where tasks run, from members in the form that RunTask takes."""
     found: JsonObject = {
-        name: text for name in ("launchType", "platformVersion") if (text := _text(request.get(name)))
+        name: text for name in ("launchType", "platformVersion") if (text := text_in(request.get(name)))
     }
     strategy = [
         {
@@ -132,14 +133,14 @@ def _placement(request: Mapping[str, Any]) -> JsonObject:
             for name in ("capacityProvider", "weight", "base")
             if isinstance(item.get(name), str | int)
         }
-        for item in _objects(request.get("capacityProviderStrategy"))
+        for item in objects_in(request.get("capacityProviderStrategy"))
     ]
-    network = _object(_object(request.get("networkConfiguration")).get("awsvpcConfiguration"))
-    subnets, groups = (_texts(network.get(name)) for name in ("subnets", "securityGroups"))
+    network = object_in(object_in(request.get("networkConfiguration")).get("awsvpcConfiguration"))
+    subnets, groups = (texts_in(network.get(name)) for name in ("subnets", "securityGroups"))
     if strategy:
         found["capacityProviderStrategy"] = strategy
     if subnets:
-        public = _text(network.get("assignPublicIp"))
+        public = text_in(network.get("assignPublicIp"))
         found["networkConfiguration"] = {
             "awsvpcConfiguration": {
                 "subnets": subnets,
@@ -152,22 +153,6 @@ def _placement(request: Mapping[str, Any]) -> JsonObject:
 
 # A universal target's input is arbitrary text, which EventBridge does not check. Members that RunTask does not take are
 # left out: they may be a secret in the wrong place.
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _object(value: Any) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def _objects(value: Any) -> list[JsonObject]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _texts(value: Any) -> list[str]:
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
 def _each(texts: Iterable[str]) -> tuple[str, ...]:
@@ -210,11 +195,11 @@ def _variables(request: Mapping[str, Any]) -> Iterator[str]:
     for container in _containers(request):
         environment = container.get("environment")
         for variable in environment if isinstance(environment, list) else ():
-            yield f"{_text(container.get('name')) or '?'}.{_text(_object(variable).get('name')) or '?'}"
+            yield f"{text_in(container.get('name')) or '?'}.{text_in(object_in(variable).get('name')) or '?'}"
 
 
 def _containers(request: Mapping[str, Any]) -> list[JsonObject]:
-    return _objects(_object(request.get("overrides")).get("containerOverrides"))
+    return objects_in(object_in(request.get("overrides")).get("containerOverrides"))
 
 
 def _keywords(value: Any) -> Iterator[str]:

@@ -12,8 +12,8 @@ from retry_run_task.commands.shared.selection import identity_in
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.commands.shared.view import ViewState, shortened
 from retry_run_task.launch.values import Outcome
-from retry_run_task.launch.wire import iso
 from retry_run_task.messages.steps import can_replay
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

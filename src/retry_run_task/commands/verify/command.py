@@ -13,6 +13,7 @@ from retry_run_task.commands.shared import options, talk
 from retry_run_task.commands.shared.inventory import InstalledStack
 from retry_run_task.commands.shared.ownership import foreign
 from retry_run_task.errors import ConfigError
+from retry_run_task.launch.request import short_family
 
 if TYPE_CHECKING:
     import boto3
@@ -210,8 +211,7 @@ def _as_scheduled(session: boto3.Session, region: str, task_definition: str, fam
     with talk.looking(f"Looking for schedules of {family} in {region}") as tell:
         launchers = read_launchers(Reader(session, region), tell).found
     for one in launchers:
-        named = one.task_definition.rsplit("/", 1)[-1].partition(":")[0]
-        if named == family and is_named(one.cluster):
+        if short_family(one.task_definition) == family and is_named(one.cluster):
             talk.say(f"It is started as {one.kind} {one.name} starts it, without overrides.")
             return {"taskDefinition": task_definition, "cluster": one.cluster, "count": 1, **one.placement}
     talk.say(

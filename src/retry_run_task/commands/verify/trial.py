@@ -16,6 +16,7 @@ from retry_run_task.errors import ConfigError
 from retry_run_task.launch import names
 from retry_run_task.launch.values import FailedLaunch
 from retry_run_task.sources import cloudtrail
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     import boto3
@@ -58,7 +59,7 @@ def make_trial(
         "eventSource": "ecs.amazonaws.com",
         "eventName": "RunTask",
         "eventID": str(uuid.uuid4()),
-        "eventTime": f"{time:%Y-%m-%dT%H:%M:%SZ}",
+        "eventTime": iso(time),
         "awsRegion": region,
         "recipientAccountId": account,
         "requestParameters": parameters,

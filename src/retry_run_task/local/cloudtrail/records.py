@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.text import iso
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -180,7 +182,7 @@ def record(call: ApiCall, *, event_id: str | None = None) -> Json:
     written: Json = {
         "eventVersion": "1.11",
         "userIdentity": _identity_at(call),
-        "eventTime": _seconds(call.time),
+        "eventTime": iso(call.time),
         "eventSource": "ecs.amazonaws.com",
         "eventName": call.operation,
         "awsRegion": call.region,
@@ -224,7 +226,7 @@ def _identity_at(call: ApiCall) -> Json:
     if "sessionContext" in identity:
         identity["sessionContext"] = {
             **identity["sessionContext"],
-            "attributes": {"creationDate": _seconds(call.time), "mfaAuthenticated": "false"},
+            "attributes": {"creationDate": iso(call.time), "mfaAuthenticated": "false"},
         }
     return identity
 
@@ -253,7 +255,7 @@ def _response_elements(response: Mapping[str, Any]) -> Json:
 
 def _task(task: Mapping[str, Any]) -> Json:
     written: Json = {
-        name: _seconds(datetime.fromtimestamp(value, UTC)) if name.endswith("At") else value
+        name: iso(datetime.fromtimestamp(value, UTC)) if name.endswith("At") else value
         for name, value in task.items()
     }
     if written.get("overrides"):
@@ -274,10 +276,6 @@ def _hide_environment(overrides: Mapping[str, Any]) -> Json:
             for container in containers
         ],
     }
-
-
-def _seconds(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _cut(text: str) -> str:

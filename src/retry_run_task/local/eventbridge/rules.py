@@ -29,6 +29,7 @@ from retry_run_task.local.eventbridge.targets import (
 )
 from retry_run_task.local.server import AwsError
 from retry_run_task.sources.expressions import check_expression, next_due
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -219,7 +220,7 @@ class Rules:
             "detail-type": "Scheduled Event",
             "source": "aws.events",
             "account": self.account,
-            "time": f"{due:%Y-%m-%dT%H:%M:%SZ}",
+            "time": iso(due),
             "region": self.region,
             "resources": [rule.arn],
             "detail": {},

@@ -30,6 +30,7 @@ from retry_run_task.local.eventbridge.targets import (
 )
 from retry_run_task.local.server import AwsError
 from retry_run_task.sources.expressions import check_expression, next_due
+from retry_run_task.text import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -269,7 +270,7 @@ class Schedules(Rules):
         """
         keywords = {
             "schedule-arn": schedule.arn,
-            "scheduled-time": f"{due:%Y-%m-%dT%H:%M:%SZ}",
+            "scheduled-time": iso(due),
             "execution-id": self._new_id().replace("-", "")[:16],
             "attempt-number": str(attempt),
         }
