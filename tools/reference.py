@@ -53,10 +53,12 @@ from retry_run_task.launch.values import (
     Failure,
     IncompleteRequest,
     JsonObject,
+    Lost,
     Origin,
     Outcome,
     Phase,
     Placed,
+    Refused,
     Request,
     TaskState,
 )
@@ -86,7 +88,7 @@ from retry_run_task.policy.ladder import COSTS, FREE, RungKind
 from retry_run_task.policy.rules import DEADLINE_S, Facts, Policy, Rule, Treatment
 from retry_run_task.policy.schema import schema
 from retry_run_task.policy.scope import Scope
-from retry_run_task.recovery import after, loop
+from retry_run_task.recovery import loop, watching
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.ports import Background, Entrance, Tools
 from retry_run_task.sources import cloudwatch_logs, reading
@@ -555,6 +557,9 @@ class _World:
     def watch(self, _launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         return next(self.watched, tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns))
 
+    def stop(self, _launch: FailedLaunch, _arn: str, *, why: str) -> Refused | Lost | None:  # noqa: ARG002
+        return Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no"))
+
     def notify(self, message: Message) -> str | None:
         if self.is_deaf:
             return "Topic does not exist"
@@ -624,6 +629,12 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     on_fargate = Request(parameters=ASKED | {"launchType": "FARGATE"})
     _recover(_launch(asked=on_fargate), strange, telemetry, policy=climbing)
     _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
+    hanging = TaskState(
+        arn=STARTED[0], phase=Phase.STARTING, is_ours=True, mark=_launch().call_id[: identity.MARK_DIGITS]
+    )
+    stopping = replace(DEFAULT, rules=(Rule(name="hangs", sets={"stop_hanging": True}), *DEFAULT.rules))
+    hangs = _World(answers=iter((there,)), watched=itertools.repeat((hanging,)))
+    _recover(_launch(), hangs, telemetry, policy=stopping)
     tagged = replace(MATCHED, tags=Tags(policy="patient", ignore=True, unread=("the tags cannot be read",)))
     _recover(_launch(), _World(schedule=tagged), telemetry)
     shut = Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
@@ -677,6 +688,7 @@ EVENTS = {
     LogEvent.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
     LogEvent.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
     LogEvent.WAITING: "Another attempt follows after a wait.",
+    LogEvent.STOPPED: "Tasks that did not start were stopped; `failures` if StopTask failed.",
     LogEvent.STILL_TRYING: "A person was told that the run is late and still being retried; `error` if not.",
     LogEvent.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
     LogEvent.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
@@ -1215,7 +1227,7 @@ def limits() -> str:
     """Return the numbers of ours that other pages speak of, each with the module that has it."""
     # Private names, since nothing but this page has to know them.
     tries, first_s = loop.NOTIFY_TRIES, loop.NOTIFY_FIRST_WAIT_S
-    watch_s, longest_s = after.WATCH_FIRST_S, after.WATCH_LONGEST_S
+    watch_s, longest_s = watching.WATCH_FIRST_S, watching.WATCH_LONGEST_S
     waits_s = [first_s * 2**nth for nth in range(tries - 1)]
     differ_s = tasks_wire._CLOCKS_DIFFER.total_seconds()  # noqa: SLF001
     failed, thrown = _launch(), _launch(Failure(origin=Origin.ERROR, code="ServerException", reason="x"))

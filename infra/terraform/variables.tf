@@ -72,6 +72,12 @@ variable "also_recover" {
   }
 }
 
+variable "stop_hanging_tasks" {
+  description = "Whether recover may stop tasks of these clusters: needed for stop-hanging in the policy, by which a task that a recovery placed and that does not start is stopped and placed anew."
+  type        = bool
+  default     = false
+}
+
 variable "read_rules" {
   description = "EventBridge rules that recover may read, with their inputs: names, or bus/name if the bus is not the default one; * and ? are allowed. In them stands what CloudTrail hides of a request, and when the next run is due. If empty, it may read none."
   type        = list(string)

@@ -781,3 +781,23 @@ def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Can
     del on_events["ScheduleExpression"]
     aws.answers["events:DescribeRule"] = on_events
     assert survey(hidden()).looked_for == (MARK,)
+
+
+# StopTask.
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"task": {}}, None),
+        (AwsError("AccessDeniedException", "no"), Refused),
+        (AwsError("InvalidParameterException", "The referenced task was not found."), Refused),
+        (AwsError("ServerException", "x", 500), Lost),
+    ],
+)
+def test_a_stop_says_whether_it_may_have_been_heard(aws: Canned, answer: Any, expected: Any) -> None:
+    asked: list[Any] = []
+    aws.answers["ecs:StopTask"] = lambda call: asked.append(call) or answer
+    done = world().stop(launch(region=REGION), "arn:t1", why="it hangs")
+    assert done is None if expected is None else isinstance(done, expected)
+    assert asked[0] == {"cluster": CLUSTER, "task": "arn:t1", "reason": "it hangs"}

@@ -11,12 +11,12 @@ from retry_run_task.commands.main import retry_run_task
 from retry_run_task.launch import request
 from retry_run_task.launch.values import Category
 from retry_run_task.policy.rules import DEADLINE_S, Facts
-from retry_run_task.recovery import after, loop
+from retry_run_task.recovery import loop, watching
 from retry_run_task.sources import cloudwatch_logs, reading, tasks
 from support.policies import DEFAULT
 
 WORDS = {1: "a", 2: "two", 3: "three", 5: "five", 6: "six", 7: "seven"}
-LOOK_S = after.WATCH_FIRST_S
+LOOK_S = watching.WATCH_FIRST_S
 MESSAGES_S = sum(loop.NOTIFY_FIRST_WAIT_S * 2**nth for nth in range(loop.NOTIFY_TRIES - 1))
 (SPEED,) = (p.default for p in retry_run_task.commands["demo"].params if p.name == "speed")
 TRIES = WORDS[loop.NOTIFY_TRIES]
@@ -52,5 +52,5 @@ def test_what_is_said_in_hours_and_minutes_is_about_that() -> None:
     """The words a day, an hour and a minute in the claims above."""
     assert DEADLINE_S == 24 * 3600
     assert DEFAULT.watch_s == 1800
-    assert after.WATCH_LONGEST_S == 60
+    assert watching.WATCH_LONGEST_S == 60
     assert 0.9 < MESSAGES_S / 3600 < 1.1

@@ -17,6 +17,7 @@ GIVEN = {
     "TaskDefinitions": "nightly,report-*",
     "Clusters": "batch,default",
     "Regions": "ap-northeast-1,eu-west-1",
+    "StopHangingTasks": "true",
     "ReadRules": "nightly,reports/report-*",
     "ReadSchedules": "default/nightly",
 }
@@ -140,8 +141,11 @@ def test_the_module_takes_the_same_parameters() -> None:
     assert variables.pop("tags")["type"] == "${map(string)}"
     assert list(variables) == [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in parameters]
     for variable, parameter in zip(variables.values(), parameters.values(), strict=True):
-        assert parameter["AllowedPattern"] in variable["validation"][0]["condition"]
+        if "AllowedPattern" in parameter:
+            assert parameter["AllowedPattern"] in variable["validation"][0]["condition"]
         default = variable.get("default")
+        if isinstance(default, bool):
+            default = str(default).lower()
         assert (",".join(default) if isinstance(default, list) else default) == parameter.get("Default")
 
 

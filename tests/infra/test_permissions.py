@@ -23,6 +23,7 @@ from support.infra import NOT_OWN, ROOT, Stack, tool
 SOURCE = ROOT / "src" / "retry_run_task"
 PACKAGE = "retry_run_task"
 EVERYTHING = {
+    "StopHangingTasks": "true",
     "TaskDefinitions": "nightly,report-*",
     "Clusters": "batch,default",
     "PassRoleArns": "arn:aws:iam::123456789012:role/batch,arn:aws:iam::123456789012:role/batch-execution",
@@ -324,6 +325,7 @@ def test_without_roles_or_a_key_there_is_no_permission_for_them() -> None:
     everything = {s["Sid"] for s in statements("RecoverPolicy")}
     assert everything - sids == {
         "PassTheRolesOfTheTasks",
+        "StopTasksThatHang",
         "UseTheKeyOfTheTopic",
         "EnterOtherAccounts",
         "EncryptWhatIsKept",

@@ -37,6 +37,7 @@ from support.records import HAND_MADE, awslogs
 
 ROLE = "arn:aws:iam::123456789012:role/batch"
 FULL = {
+    "StopHangingTasks": "true",
     "TaskDefinitions": "nightly,report-*",
     "Clusters": "batch,default",
     "PassRoleArns": f"{ROLE},{ROLE}-execution",
@@ -156,6 +157,7 @@ OTHER_VALUES = {
     "PassRoleArns": (ROLE, f"{ROLE},{ROLE}-execution"),
     "Callers": ("rule", "rule,scheduler,other"),
     "AlsoRecover": ("errors", "spot-interruptions", "errors-and-spot-interruptions"),
+    "StopHangingTasks": ("true",),
     "ReadRules": ("", "nightly"),
     "ReadSchedules": ("", "default/nightly"),
     "TrailLogGroupName": ("trail", "aws-cloudtrail-logs"),
@@ -371,10 +373,9 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 # Parameters.
 
 
-# A dozen; three for many accounts and Regions, one for a silent trail, one for the audit, and what organizations ask
-# for:
-# most people leave those alone, and the console shows the last ones last.
-MOST_PARAMETERS = 26
+# A dozen; three for many accounts and Regions, one each for a silent trail, the audit and tasks that hang, and what
+# organizations ask for: most people leave those alone, and the console shows the last ones last.
+MOST_PARAMETERS = 27
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -599,6 +600,14 @@ def test_what_intake_looks_after_is_every_part_of_the_list() -> None:
 def test_by_default_only_this_account_and_region_are_looked_after() -> None:
     intake = Settings.from_environment(_environment(bare(), "Intake"))
     assert (intake.regions, intake.accounts) == ((), ())
+
+
+@pytest.mark.parametrize(("given", "actions"), [("false", set()), ("true", {"ecs:StopTask"})])
+def test_tasks_may_be_stopped_only_if_asked_for(given: str, actions: set[str]) -> None:
+    document = bare(StopHangingTasks=given).of_type("AWS::IAM::ManagedPolicy")["RecoverPolicy"]
+    found = [one for one in document["PolicyDocument"]["Statement"] if one["Sid"] == "StopTasksThatHang"]
+    assert {one["Action"] for one in found} == actions
+    assert [one["Resource"] for one in found] == [["arn:*:ecs:*:*:task/default/*"]] * len(found)
 
 
 @pytest.mark.parametrize(

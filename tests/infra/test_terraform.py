@@ -26,6 +26,7 @@ FULL = {
     "NotificationEmail": "on-call@example.com",
     "TopicKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "MemberAccounts": "210987654321",
+    "StopHangingTasks": "true",
     "SubnetIds": "subnet-0123456789abcdef0",
     "SecurityGroupIds": "sg-0123456789abcdef0",
     "DataKeyArn": "arn:aws:kms:ap-northeast-1:123456789012:key/2345bcde-12ab-34cd-56ef-1234567890ab",

@@ -15,7 +15,7 @@ from retry_run_task.launch.values import Category, Lost, Phase
 from retry_run_task.policy import ladder
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.scope import Judgement, Scope, Treatment
-from retry_run_task.recovery import after, case, loop, state
+from retry_run_task.recovery import after, case, loop, state, watching
 from retry_run_task.sources import tasks
 from support import simulation
 from support import stories as story_module
@@ -31,6 +31,7 @@ from support.stories import (
     FailedPlacements,
     FailedStarts,
     Ghost,
+    HungStarts,
     LostAnswers,
     Refusals,
     StoppedByHand,
@@ -163,6 +164,12 @@ BREAKS = {
         where=(state, "past_deadline"),
         by=lambda _there: lambda *_: None,
         play=Story(deliveries=((Delivery(after_s=300),),)).play,
+    ),
+    "what hangs is stopped without leave": Break(
+        invariant=Invariant.ONLY_OUR_OWN,
+        where=(watching, "_may_be_stopped"),
+        by=lambda _there: lambda _case, state_: state_.starting,
+        play=Story(changes=(ROOM, HungStarts(at_s=0))).play,
     ),
     "waits are a second": Break(
         invariant=Invariant.WITHIN_THE_POLICY,

@@ -9,6 +9,7 @@ A rule that does not hold raises ``BrokenError`` with the moves that led there.
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -32,9 +33,9 @@ from retry_run_task.policy.ladder import AS_ASKED, RungKind
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import Case, case_of
 from retry_run_task.recovery.ending import ending_of
-from retry_run_task.recovery.events import Answered, Event, Looked, Waited, Watched
+from retry_run_task.recovery.events import Answered, Event, Looked, Stopped, Waited, Watched
 from retry_run_task.recovery.ports import Background
-from retry_run_task.recovery.state import Call, End, State, Wait, Watch, body, rung
+from retry_run_task.recovery.state import Call, End, State, Stop, Wait, Watch, body, rung
 from support.policies import by_category
 from support.records import CAPACITY, launch, parameters
 
@@ -65,6 +66,23 @@ POLICY = by_category(
     watch_s=FAR_S,
 )
 
+# Every look that sees no task run is one too many, so that each is followed by a stop.
+STOPPING = by_category(
+    {
+        category: {
+            "wait": Backoff(base_s=1, cap_s=1),
+            "deadline_s": FAR_S,
+            "early_s": None,
+            "stop_hanging": True,
+        }
+        for category in Category
+        if category is not Category.PERMISSION
+    }
+    | {Category.PERMISSION: {"retry": False}},
+    watch_s=1,
+)
+BY_A_USER = Failure(origin=Origin.STOPPED, code="UserInitiated", reason="Task stopped by user")
+
 
 class BrokenError(AssertionError):
     """A rule does not hold; the moves that led there are in the message."""
@@ -72,11 +90,12 @@ class BrokenError(AssertionError):
 
 @dataclass(frozen=True)
 class Task:
-    """A task: how it is, who started it, and whether ECS lists it by now."""
+    """A task: how it is, who started it, whether ECS lists it by now, and whether it was told to stop."""
 
     phase: Phase
     mark: str
     is_listed: bool = True
+    is_told_to_stop: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +119,8 @@ class Recovery:
     again: bool = False
     may_have: frozenset[int] = frozenset()
     """Tasks that its calls have started, whether an answer told it or not."""
+    may_have_stopped: frozenset[int] = frozenset()
+    """Tasks that it called StopTask for, and that ECS was told to stop."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +143,7 @@ class Scope:
         is_noisy: Whether answers are lost, refused, and processes die.
         is_blind: Whether a look may fail, or not list a new task.
         tells_of_tasks: Whether a ghost that failed to start has a recovery of its own.
+        is_hanging: Whether the policy has tasks stopped that do not start.
         depth: How many moves.
     """
 
@@ -131,6 +153,7 @@ class Scope:
     is_noisy: bool = True
     is_blind: bool = True
     tells_of_tasks: bool = False
+    is_hanging: bool = False
     depth: int = 6
 
 
@@ -148,6 +171,10 @@ SCOPES = {
         wanted=2, ghosts=2, is_noisy=False, tells_of_tasks=True, depth=8
     ),
     "a ghost": Scope(ghosts=1, depth=8),
+    "one task that hangs": Scope(is_hanging=True, is_blind=False, depth=10),
+    "two tasks that hang": Scope(is_hanging=True, is_blind=False, wanted=2, depth=7),
+    "one task that hangs, two recoveries": Scope(is_hanging=True, is_blind=False, recoveries=2, depth=5),
+    "a ghost that hangs": Scope(is_hanging=True, ghosts=1, depth=9),
 }
 
 
@@ -187,7 +214,9 @@ def search(scope: Scope) -> Found:
 
 
 def _first(scope: Scope) -> World:
-    case = case_of(launch(request=parameters(count=scope.wanted)), POLICY, _FOUND)
+    case = case_of(
+        launch(request=parameters(count=scope.wanted)), STOPPING if scope.is_hanging else POLICY, _FOUND
+    )
     recoveries = tuple(Recovery(name=f"r{n}", case=case, state=begin(case)) for n in range(scope.recoveries))
     ghosts = tuple(Task(Phase.STARTING, "") for _ in range(scope.ghosts))
     return World(Ecs(tasks=ghosts), recoveries, scope.tells_of_tasks)
@@ -200,7 +229,10 @@ def _key(world: World) -> Any:
     """Return what later moves can tell worlds apart by; times and counts of the past are not among it."""
     return (
         world.ecs,
-        tuple((r.name, r.again, r.may_have, _shape(r.state)) for r in world.recoveries),
+        tuple(
+            (r.name, r.again, r.may_have, r.may_have_stopped, _shape(r.state), _time(r))
+            for r in world.recoveries
+        ),
     )
 
 
@@ -220,6 +252,14 @@ def _shape(state: State) -> Any:
         state.ghosts,
         state.last.category,
     )
+
+
+def _time(one: Recovery) -> Any:
+    """Return how long it has watched, where that decides what follows."""
+    move, state = one.state.move, one.state
+    if one.case.policy is not STOPPING:
+        return None
+    return (state.stopped, state.stop_tries, move.watched_s if isinstance(move, Watch | Stop) else 0)
 
 
 # Moves.
@@ -267,6 +307,9 @@ def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Re
             for view, tasks in _views(ecs, one, scope, watched=waited.starting):
                 event = Watched(tasks) if tasks is not None else Watched(blind=THROTTLED)
                 yield f"watches ({view})", ecs, replace(one, state=after(one.case, waited, event))
+        case Stop(arns=arns):
+            for view, tasks in _views(ecs, one, scope, watched=arns):
+                yield from _stops(ecs, one, view, tasks, scope)
         case _:
             for view, tasks in _views(ecs, one, scope):
                 looked = Looked(0.0, tasks or (), None if tasks is not None else THROTTLED, one.again)
@@ -301,6 +344,46 @@ def _called(
                 isinstance(answer, Refused) and answer.failure is DENIED and rung(one.case, state) == AS_ASKED
             )
             open_.append((f"{said}, {name}", following, then, (*events, Answered(answer)), denied))
+
+
+def _stops(
+    ecs: Ecs, one: Recovery, view: str, seen: tuple[TaskState, ...] | None, scope: Scope
+) -> Iterator[tuple[str, Ecs, Recovery]]:
+    """Yield what can come of a step that stops what it sees starting; a task may begin to run meanwhile."""
+    hanging = [_number(task.arn) for task in seen or () if task.phase is Phase.STARTING]
+    for number in hanging:
+        if ecs.tasks[number].mark != one.case.call_id[: names.MARK_DIGITS]:
+            raise BrokenError(f"{one.name} stops a task that it did not start")
+    for ways in itertools.product(_WAYS if scope.is_noisy else _WAYS[:2], repeat=len(hanging)):
+        tasks = ecs.tasks
+        for number, (_, phase, _) in zip(hanging, ways, strict=True):
+            if phase is not None:
+                tasks = _with(tasks, number, replace(tasks[number], phase=phase, is_told_to_stop=True))
+        then = replace(ecs, tasks=tasks)
+        told = frozenset(n for n, (_, phase, _) in zip(hanging, ways, strict=True) if phase is not None)
+        after_it = replace(one, may_have_stopped=one.may_have_stopped | told)
+        said = f"stops ({view}) {[name for name, _, _ in ways]}"
+        if scope.is_noisy:
+            yield f"{said}, dies", then, replace(after_it, again=True)
+        event = Stopped(
+            tasks=seen or (),
+            stopped=tuple(_arn(n) for n, way in zip(hanging, ways, strict=True) if way[2] is not THROTTLED),
+            failures=tuple(failure for _, _, failure in ways if failure is not None),
+            blind=THROTTLED if seen is None else None,
+            again=one.again,
+        )
+        yield said, then, replace(after_it, state=after(one.case, one.state, event), again=False)
+
+
+# What StopTask may come to: how the task is then, and what is answered.
+_WAYS: tuple[tuple[str, Phase | None, Failure | None], ...] = (
+    ("stopped", Phase.STOPPING, None),
+    ("runs first", Phase.RAN, None),
+    ("stopped, answer lost", Phase.STOPPING, UNHEARD),
+    ("runs first, answer lost", Phase.RAN, UNHEARD),
+    ("not heard", None, UNHEARD),
+    ("throttled", None, THROTTLED),
+)
 
 
 def _answers(ecs: Ecs, one: Recovery, state: State, scope: Scope) -> Iterator[tuple[str, Ecs, Answer]]:
@@ -351,7 +434,11 @@ def _views(
         TaskState(
             arn=_arn(number),
             phase=task.phase,
-            failure=NETWORK if task.phase is Phase.FAILED else None,
+            failure=None
+            if task.phase is not Phase.FAILED
+            else BY_A_USER
+            if task.is_told_to_stop
+            else NETWORK,
             is_ours=bool(task.mark),
             mark=task.mark,
         )
@@ -396,7 +483,9 @@ def _check_end(world: World, one: Recovery, path: tuple[str, ...], found: Found)
     named = {_number(arn) for arn in ending.task_arns}
     tasks = world.ecs.tasks
     if ending.is_well:
-        if not all(tasks[number].phase is Phase.RUNS for number in named):
+        if named & one.may_have_stopped:
+            raise _broken(f"{one.name} ends {ending.outcome} with a task that it stopped", path)
+        if not all(tasks[number].phase in (Phase.RUNS, Phase.RAN) for number in named):
             raise _broken(
                 f"{one.name} ends {ending.outcome}, and a task of its {sorted(named)} has not run", path
             )

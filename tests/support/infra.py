@@ -34,6 +34,7 @@ NOT_OWN = {
     "PassTheRolesOfTheTasks",
     "LookForTasks",
     "LookAtTasks",
+    "StopTasksThatHang",
     "FindTheSchedule",
     "ReadTheRules",
     "ReadTheSchedules",

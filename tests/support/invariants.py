@@ -81,6 +81,9 @@ class Invariant(StrEnum):
     )
     WELL_MEANS_RAN = "every task that a recovery which ends well names has run"
     WHAT_WAS_STOPPED = "what a person stopped before it ran is not started again"
+    ONLY_OUR_OWN = (
+        "only a task of the recovery that has not started is stopped, and only with the policy's leave"
+    )
     NO_SECRET = "the value of a variable is in no log, message, payload or checkpoint"
     NO_RECOVERY_FAILS = "no recovery raises, and none outgrows Lambda's limits"
     IN_STEPS_ONLY = "nothing is done or looked at outside of a step"
@@ -156,6 +159,16 @@ class Checks:
         """Check that something is done inside a step."""
         if not world.operation:
             self.broken(Invariant.IN_STEPS_ONLY, f"{world.name}: {what}")
+
+    # Before every StopTask call.
+
+    def before_stop(self, world: World, arn: str) -> None:
+        """Look at a StopTask call before it is made."""
+        self.in_step(world, "StopTask")
+        task = self._system.all_tasks[arn]
+        is_allowed = treatment(world.policy, Category.TRANSIENT).stop_hanging
+        if not names.is_ours(task.started_by) or task.has_run or not is_allowed:
+            self.broken(Invariant.ONLY_OUR_OWN, f"{world.name} stops {arn}, which is {task.status}")
 
     # When a recovery is started.
 
@@ -305,6 +318,7 @@ class Checks:
             if name.startswith("watch-") and isinstance(result, dict)
             for task in result.get("tasks", ())
             if any(failure.get("code") == "UserInitiated" for failure in task["failures"])
+            and task["arn"] not in world.stopped
         }
         return bool(stopped)
 

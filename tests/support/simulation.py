@@ -120,8 +120,10 @@ LADDER = changed(
 )
 # Leaves every launch alone.
 IGNORING = changed(POLICY, ignore=True)
+# Stops what has not started within a minute. It waits long enough for another launch after that.
+STOPPING = replace(changed(POLICY, stop_hanging=True, deadline_s=1800), watch_s=60)
 # Stories name their policies, since a policy written out hides the story.
-POLICIES = {"plain": POLICY, "patient": PATIENT, "ladder": LADDER, "ignoring": IGNORING}
+POLICIES = {"plain": POLICY, "patient": PATIENT, "ladder": LADDER, "ignoring": IGNORING, "stopping": STOPPING}
 
 # How long after the caller has given up a call arrives that was on its way.
 LATE_S = 20
@@ -283,6 +285,20 @@ class Client:
             case _:
                 return system.ask("recovery", body, self.caller, by=system.calling)
 
+    def stop_task(self, *, task: str, reason: str, cluster: str | None = None) -> Any:
+        """Meet the same network as RunTask does."""
+        system = self._system
+        match system.network.popleft() if system.network else None:
+            case "on the way there" | "late":
+                system.happened(Fault.CALL_LOST)
+                raise ConnectionClosedError(endpoint_url="https://ecs")
+            case lost:
+                answer = system.ecs.stop_task({"cluster": cluster, "task": task, "reason": reason})
+        if lost:
+            system.happened(Fault.ANSWER_LOST)
+            raise ReadTimeoutError(endpoint_url="https://ecs")
+        return answer
+
     def _arrive_late(self, body: JsonObject, by: str) -> None:
         with contextlib.suppress(EcsError):
             self._system.ask("recovery", body, self.caller, by=by)
@@ -358,6 +374,7 @@ class World:
         bodies: By step, what it called RunTask with last.
         crashed: Whether its process died since its last call.
         struck: How many rungs had been struck off at its last call.
+        stopped: Tasks that it called StopTask for.
     """
 
     system: System
@@ -372,6 +389,7 @@ class World:
     bodies: dict[str, JsonObject] = field(default_factory=dict)
     crashed: bool = False
     struck: int = 0
+    stopped: set[str] = field(default_factory=set)
 
     def now(self) -> float:
         self.system.checks.in_step(self, "it asks for the time")
@@ -436,6 +454,14 @@ class World:
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         self.system.checks.in_step(self, "it watches tasks")
         return aws_tasks.states(self.stack.client, launch, arns)
+
+    def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:
+        self.system.checks.before_stop(self, arn)
+        cluster = launch.request.parameters.get("cluster")
+        answer = aws_ecs.stop_task(self.stack.client, cluster, arn, why)
+        self.stopped.add(arn)
+        self.system.note(self.name, f"StopTask {arn[-6:]}: {_said(answer) if answer else 'stopped'}")
+        return answer
 
     def notify(self, message: Message) -> str | None:
         self.system.checks.in_step(self, "it sends a message")

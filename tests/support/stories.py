@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
@@ -166,6 +167,19 @@ class FailedStarts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class HungStarts:
+    """The next tasks start so many seconds after they were accepted."""
+
+    at_s: int
+    tasks: int = 1
+    for_s: int = 600
+
+    def begin(self, system: System) -> None:
+        after = timedelta(seconds=self.for_s)
+        system.after(self.at_s, lambda: system.ecs.faults.hang(self.tasks, after))
+
+
+@dataclass(frozen=True, kw_only=True)
 class BlindLooks:
     """The next looks at the tasks that are there fail."""
 
@@ -183,6 +197,7 @@ Change = (
     | Refusals
     | BrokenConnection
     | FailedStarts
+    | HungStarts
     | BlindLooks
     | Ghost
     | StartedByHand
@@ -285,6 +300,10 @@ failed_starts = [
     st.builds(FailedStarts, at_s=st.just(0), tasks=few),
     st.builds(FailedStarts, at_s=st.sampled_from([1, 40, 90]), tasks=few),
 ]
+# At about 75 s after its placement a task is stopped.
+hung_starts = st.builds(
+    HungStarts, at_s=st.sampled_from([0, 1, 40, 90]), tasks=few, for_s=st.sampled_from([60, 75, 76, 90, 3600])
+)
 blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
 launches = st.integers(0, 1)
 ghosts = st.builds(Ghost, at_s=moments, launch=launches)
@@ -312,6 +331,7 @@ changes = st.one_of(
     redeployments,
     *lost_on_the_way,
     *failed_starts,
+    hung_starts,
     *stopped_by_hand,
 )
 
@@ -377,7 +397,7 @@ def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrateg
     return st.builds(
         Story,
         calls=st.lists(calls, min_size=1, max_size=2).map(tuple),
-        policy=st.sampled_from(["plain", "plain", "ladder", "patient"]),
+        policy=st.sampled_from(["plain", "plain", "ladder", "patient", "stopping"]),
         slots=st.sampled_from([0, 1]),
         changes=st.builds(
             lambda end, meanwhile: (*meanwhile, *end),

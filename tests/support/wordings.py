@@ -482,6 +482,7 @@ STOPS: list[Wording] = [
         NOT_STARTED,
         "Network interface provision complete error timeout wait for network interface provision.",
     ),
+    ("hung", STOPPED, NOT_STARTED, "Stopped by its recovery because it did not start in time"),
     (
         "storage-timeout",
         STOPPED,

@@ -8,7 +8,17 @@ from typing import Any
 
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NoMatch
-from retry_run_task.launch.values import Answer, FailedLaunch, Failure, JsonObject, Phase, Request, TaskState
+from retry_run_task.launch.values import (
+    Answer,
+    FailedLaunch,
+    Failure,
+    JsonObject,
+    Lost,
+    Phase,
+    Refused,
+    Request,
+    TaskState,
+)
 from retry_run_task.messages.message import Ending, Message, Style
 from retry_run_task.policy.rules import Policy
 from retry_run_task.recovery.lines import LogEvent
@@ -47,6 +57,8 @@ class ScriptedWorld:
         there: What the nth look finds, by n; nothing for the others.
         forget_after: After how many calls the schedule is no longer what it was; None for never.
         states: What the nth watch finds, by n; that all run for the others.
+        stops: What was stopped, and why.
+        stop_answers: What the nth StopTask is answered, by n; nothing wrong for the others.
         asked_for: The failed launches that it was asked for.
     """
 
@@ -65,6 +77,8 @@ class ScriptedWorld:
     looks: int = 0
     looked_for: list[bool] = field(default_factory=list)
     watches: int = 0
+    stops: list[tuple[str, str]] = field(default_factory=list)
+    stop_answers: dict[int, Refused | Lost] = field(default_factory=dict)
 
     def now(self) -> float:
         return self.timeline.now
@@ -98,6 +112,11 @@ class ScriptedWorld:
         self.watches += 1
         scripted = self.states.get(self.watches)
         return tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns) if scripted is None else scripted
+
+    def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:
+        self.asked_for.append(launch)
+        self.stops.append((arn, why))
+        return self.stop_answers.get(len(self.stops))
 
     def notify(self, message: Message) -> str | None:
         error = self.notify_errors.pop(0) if self.notify_errors else None

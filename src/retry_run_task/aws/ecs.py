@@ -83,19 +83,41 @@ def _answer(ecs: ECSClient, body: JsonObject, limiter: RateLimiter) -> Answer:
             limiter=limiter,
         )
         return _placed(response)
-    except ClientError as error:
-        return _refusal(error)
-    except (ConnectionError, HTTPClientError) as error:
-        # Time-outs and broken connections. The last try may not have connected, but an earlier one may have arrived.
-        return Lost(failure=failure_of(error))
-    except CannotAssumeError as error:
-        # Credentials are also renewed between two tries, so an earlier try may have arrived.
-        return Refused(failure=error.failure, is_unsure=True)
-    except BotoCoreError as error:
-        # Nothing was sent: no credentials, no Region, an invalid endpoint.
-        return Refused(failure=failure_of(error))
     except Exception as error:  # noqa: BLE001 - whatever an unreadable answer does to a parser, ECS may have acted
-        return Lost(failure=failure_of(error))
+        return _raised(error)
+
+
+def stop_task(ecs: ECSClient, cluster: str | None, arn: str, why: str) -> Refused | Lost | None:
+    """Call StopTask. Returns None if ECS has accepted it; raises as little as ``run_task``.
+
+    ECS returns a task that is stopping or has stopped as it is, so it may be called again.
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+    """
+    call: Any = {"cluster": cluster} if cluster else {}
+    try:
+        ecs.stop_task(task=arn, reason=why, **call)
+    except Exception as error:  # noqa: BLE001 - likewise
+        answer = _raised(error)
+        return Lost(failure=failure_of(error)) if isinstance(answer, Placed) else answer
+    return None
+
+
+def _raised(error: Exception) -> Placed | Refused | Lost:
+    """Return what a call that raised has done, as far as that is known."""
+    match error:
+        case ClientError():
+            return _refusal(error)
+        case ConnectionError() | HTTPClientError():
+            # Time-outs and broken connections. Where the last try met nobody, an earlier one may have been heard.
+            return Lost(failure=failure_of(error))
+        case CannotAssumeError():
+            # Credentials are renewed between two tries as well, so the one before may have been heard.
+            return Refused(failure=error.failure, is_unsure=True)
+        case BotoCoreError():
+            # Nothing was sent: no credentials, no Region, a bad endpoint.
+            return Refused(failure=failure_of(error))
+        case _:
+            return Lost(failure=failure_of(error))
 
 
 def _placed(response: Mapping[str, Any]) -> Placed | Lost:
@@ -108,7 +130,7 @@ def _placed(response: Mapping[str, Any]) -> Placed | Lost:
     )
 
 
-def _refusal(error: ClientError) -> Answer:
+def _refusal(error: ClientError) -> Placed | Refused | Lost:
     code = error.response["Error"].get("Code", "")
     failure = _failure(code, error.response["Error"].get("Message", ""))
     # The token is bound to other parameters: these are the tasks that it started.

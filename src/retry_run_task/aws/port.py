@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.aws import members
     from retry_run_task.launch.schedule import Schedule
-    from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Request, TaskState
+    from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Lost, Request, TaskState
     from retry_run_task.messages.message import Message
 
 
@@ -116,6 +116,13 @@ class World:
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         """Return the states of tasks, those that ECS knows; or why they cannot be seen."""
         return attempt(lambda: tasks.states(ecs.client(launch.region, self._role), launch, arns))
+
+    def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:
+        """Call StopTask for a task of this recovery."""
+        client = attempt(lambda: ecs.client(launch.region, self._role))
+        if isinstance(client, Failure):
+            return Refused(failure=client)
+        return ecs.stop_task(client, launch.request.parameters.get("cluster"), arn, why)
 
     def notify(self, message: Message) -> str | None:
         """Publish a message. Returns None if it was accepted, else what went wrong."""

@@ -1062,6 +1062,16 @@ _PASSING = (
         hint="If it comes often, spread the task over more Availability Zones or instances.",
         evidence=(_WHY_STOPPED,),
     ),
+    Row(
+        name="hung",
+        category=_TRANSIENT,
+        origins=_STOPPED,
+        texts=_said(r"^stopped by its recovery because it did not start\b"),
+        says="Stopped by its recovery because it did not start in time",
+        evidence=(
+            "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html",
+        ),
+    ),
     # The same request was seen to succeed a moment later.
     Row(
         name="efs-interrupted",

@@ -84,6 +84,7 @@ ENGLISH = Sentences(
         "attempts": "{kind}; gave up after {failures}, the limit of the policy",
         "permanent": "{kind}; retrying will not help",
         "unconfirmed": "the task did not reach RUNNING while it was watched",
+        "stopped": "the task did not start in time, and began to run while it was being stopped",
         "broken": "a fault of retry-run-task",
         "errors": "{kind}; RunTask raised an error to its caller, which may be retrying itself",
         "client-token": "no call was answered for an hour, and ECS may have forgotten what the first of them did",

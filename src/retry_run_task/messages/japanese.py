@@ -132,6 +132,7 @@ JAPANESE = Sentences(
         "attempts": "{kind}。ポリシーの上限である {failures} に達したため、再試行を終了しました。",
         "permanent": "{kind}。再試行しても解決しません。",
         "unconfirmed": "監視している間に、タスクが RUNNING になりませんでした。",
+        "stopped": "タスクが時間内に起動しなかったため停止しましたが、停止の間に実行が始まりました。",
         "broken": "retry-run-task の不具合です。",
         "errors": "{kind}。RunTask がエラーを返したため、呼び出し元が再試行している可能性があります。",
         "client-token": "1 時間にわたり応答がなく、最初の呼び出しの結果が ECS に残っていない可能性があります。",

@@ -179,10 +179,10 @@ def _cause_key(ending: Ending) -> str:
         Outcome.UNCONFIRMED: "unconfirmed",
         Outcome.BROKEN: "broken",
     }
-    if outcome in fixed:
-        return fixed[outcome]
     if (outcome, rule) in _BY_RULE:
         return rule
+    if outcome in fixed:
+        return fixed[outcome]
     if ending.last is None:
         return ""
     if outcome is Outcome.EXPIRED and "nth" in numbers:
@@ -199,6 +199,7 @@ _BY_RULE = frozenset(
         (Outcome.PERMANENT, "member-role"),
         (Outcome.PERMANENT, "policy"),
         (Outcome.EXPIRED, "client-token"),
+        (Outcome.UNCONFIRMED, "stopped"),
     }
 )
 

@@ -329,6 +329,14 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
             schema={"anyOf": [_DURATION, {"const": "never"}]},
             attribute="early_s",
         ),
+        "stop-hanging": Key(
+            read=_flag,
+            meaning="`true` stops a task that the recovery placed and that has not started within `watch`, and "
+            "retries. It needs the permission that the stack's `StopHangingTasks` gives. Set it in a rule without a "
+            "category, or for `transient`.",
+            schema={"type": "boolean"},
+            attribute="stop_hanging",
+        ),
         "notify": Key(
             read=_notify,
             meaning="When a person is told how it ended: `always`, `failure`, or `never`. Not set, the function's "

@@ -156,6 +156,7 @@ class Treatment:
         notify: When a person is told; None leaves it to the function's setting.
         early_s: Seconds from the failed call after which a person is told that the run is still being retried; None
             for never.
+        stop_hanging: Whether a task of the recovery that does not start within ``watch_s`` is stopped and replaced.
     """
 
     rule: str = ""
@@ -173,6 +174,7 @@ class Treatment:
     platform_versions: tuple[str, ...] = ()
     notify: Notify | None = None
     early_s: float | None = EARLY_S
+    stop_hanging: bool = False
 
     @property
     def allowed(self) -> Allowed:

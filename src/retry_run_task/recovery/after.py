@@ -25,18 +25,18 @@ from retry_run_task.launch.values import (
     Unread,
 )
 from retry_run_task.policy.decision import GiveUp, Retry, decide
-from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.policy.rules import Notify
-from retry_run_task.recovery.answers import NO_ANSWER, PASSING, is_blamed, is_full, said
+from retry_run_task.recovery.answers import PASSING, is_blamed, is_full, said
 from retry_run_task.recovery.case import incomplete
-from retry_run_task.recovery.events import Answered, Looked, Told, Waited, Watched
+from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Waited, Watched
 from retry_run_task.recovery.state import (
     OPERATIONS_MAX,
     Call,
     End,
     Look,
     State,
+    Stop,
     Task,
     Tell,
     Wait,
@@ -47,6 +47,14 @@ from retry_run_task.recovery.state import (
     late,
     missing,
     rung,
+)
+from retry_run_task.recovery.watching import (
+    WATCH_FIRST_S,
+    after_stop,
+    asked_to_stop,
+    go_on,
+    watch_or_end,
+    why_failed,
 )
 
 if TYPE_CHECKING:
@@ -61,11 +69,6 @@ if TYPE_CHECKING:
 CLOCKS_DIFFER_S = 2
 
 HOLD, SPREAD = "hold-wait", "spread"
-
-# A task on Fargate takes about half a minute to start; after that a look every minute is often enough, and after
-# ten minutes one every five.
-WATCH_FIRST_S, WATCH_LONGEST_S = 15, 60
-WATCH_CALM_AFTER_S, WATCH_CALM_S = 600, 300
 
 
 def begin(case: Case) -> State:
@@ -94,10 +97,12 @@ def after(case: Case, state: State, event: Event) -> State:
             return _answered(case, state, answer)
         case Watched():
             then = _watched(case, state, event)
+        case Stopped():
+            then = _stopped(case, state, event)
         case Told(error=error):
             waits = state.move.then if isinstance(state.move, Tell) else state.move
             then = state._replace(is_told=not error, move=waits)
-    used = then.operations + 1 + (isinstance(event, Looked) and event.again)
+    used = then.operations + 1 + (isinstance(event, Looked | Stopped) and event.again)
     return _within_limits(state, then._replace(operations=used))
 
 
@@ -107,7 +112,7 @@ def _within_limits(before: State, state: State) -> State:
     return state._replace(
         move=End(
             GiveUp(
-                outcome=Outcome.UNCONFIRMED if isinstance(before.move, Watch) else Outcome.EXPIRED,
+                outcome=Outcome.UNCONFIRMED if isinstance(before.move, Watch | Stop) else Outcome.EXPIRED,
                 rule="operations",
                 why=f"it has used {state.operations} of the 3,000 operations that Lambda allows a durable execution",
                 hint="If the run is still wanted, start it by hand.",
@@ -141,7 +146,7 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     state = _timed(case, state, event.now)
     state, failures = _seen(case, state, event.tasks)
     if missing(case, state) <= 0:
-        return _watch_or_end(state)
+        return watch_or_end(state)
     if failures:
         return _start_failed(case, state, failures)
     end = late(case, state)
@@ -184,7 +189,7 @@ def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _
             tasks.pop(task.arn, None)
             if known is not None or task.is_ours:
                 placed_on = known.rung if known else None
-                failures.append((task.failure or NO_ANSWER, placed_on))
+                failures.append((why_failed(state, task), placed_on))
             if not task.is_ours and not (known and known.mark):
                 ghosts.append(names.task_identity(task.arn, account=launch.account, region=launch.region))
         else:
@@ -229,7 +234,7 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
         case Lost():
             state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=True)
     if missing(case, state) <= 0:
-        return _watch_or_end(state)
+        return watch_or_end(state)
     failures = said(before, state, answer)
     if is_full(answer, failures) and is_followed_at_once(case, before):
         return climb(case, state)._replace(move=Call())
@@ -299,39 +304,18 @@ def _without(case: Case, state: State, rung_: Rung, verdict: Verdict) -> State:
 # Watching.
 
 
-def _watch_or_end(state: State) -> State:
-    if not state.starting:
-        return state._replace(move=End())
-    return state._replace(move=Watch(nth=1, delay_s=WATCH_FIRST_S, watched_s=0))
-
-
 def _watched(case: Case, state: State, event: Watched) -> State:
-    known = state.tasks
     # A history that was recorded under another policy may have another move here.
     move = state.move if isinstance(state.move, Watch) else Watch(nth=0, delay_s=WATCH_FIRST_S, watched_s=0)
-    state, failures = _seen(case, state, [task for task in event.tasks if task.arn in known])
-    if failures:
-        return _start_failed(case, state, failures)
-    if not state.starting:
-        return state._replace(move=End())
-    watched_s = move.watched_s + move.delay_s
-    if watched_s >= case.policy.watch_s:
-        return state._replace(move=End(_unconfirmed(state, watched_s)))
-    longest = WATCH_LONGEST_S if watched_s < WATCH_CALM_AFTER_S else WATCH_CALM_S
-    delay_s = longest if longest == WATCH_CALM_S else min(2 * move.delay_s, longest)
-    return state._replace(move=Watch(nth=move.nth + 1, delay_s=delay_s, watched_s=watched_s))
+    state, failures = _seen(case, state, [task for task in event.tasks if task.arn in state.tasks])
+    return _start_failed(case, state, failures) if failures else go_on(case, state, move)
 
 
-def _unconfirmed(state: State, watched_s: int) -> GiveUp:
-    number = len(state.starting)
-    which = "one task was" if number == 1 else f"{number} tasks were"
-    return GiveUp(
-        outcome=Outcome.UNCONFIRMED,
-        rule="watch",
-        why=f"{which} placed and not seen running within {spoken(watched_s)}",
-        hint="Look whether the tasks run. Stop one that hangs before you start the run by hand.",
-        numbers={"nth": number, "after_s": watched_s},
-    )
+def _stopped(case: Case, state: State, event: Stopped) -> State:
+    move = state.move if isinstance(state.move, Stop) else Stop(nth=0, arns=event.stopped, watched_s=0)
+    state = asked_to_stop(state, event)
+    state, failures = _seen(case, state, [task for task in event.tasks if task.arn in state.tasks])
+    return _start_failed(case, state, failures) if failures else after_stop(state, move, event)
 
 
 # Deciding.

@@ -6,7 +6,8 @@ of it is read, so both get the same events. A step that looked and called::
     {"now": 1795478403.2, "again": true, "tasks": [{"arn": "...", "phase": "starting", ...}],
      "calls": [{"answer": "placed", "task_arns": [], "failures": [...], "conflict": false, "rung": "as-asked"}]}
 
-A step that watched has ``tasks`` alone, and one that sent an early message has ``told``. If tasks could not be seen,
+A step that watched has ``tasks`` alone, one that stopped tasks ``stopped`` as well, and one that sent an early message
+``told``. If tasks could not be seen,
 ``blind`` says why and replaces ``tasks``.
 """
 
@@ -70,7 +71,26 @@ class Told:
     error: str = ""
 
 
-Event = Looked | Answered | Watched | Waited | Told
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Tasks that hung were to be stopped.
+
+    Attributes:
+        tasks: Their states, just before.
+        stopped: ARNs of those that were stopped, or may have been: the answer was lost.
+        failures: Why others were not.
+        blind: Why they could not be seen, so that none was stopped; None if they could.
+        again: Whether the step was cut off before, so that any of them may have been stopped.
+    """
+
+    tasks: tuple[TaskState, ...] = ()
+    stopped: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    blind: Failure | None = None
+    again: bool = False
+
+
+Event = Looked | Answered | Watched | Waited | Told | Stopped
 
 
 def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
@@ -86,6 +106,14 @@ def from_result(result: Mapping[str, Any]) -> list[Event]:
         return [Told(error=result["told"] or "")]
     tasks = wire.states_from_json(result.get("tasks", ()))
     blind = next(iter(wire.failures_from_json(result.get("blind", ()))), None)
+    if "stopped" in result:
+        failures = wire.failures_from_json(result.get("failures", ()))
+        again = result.get("again", False)
+        return [
+            Stopped(
+                tasks=tasks, stopped=tuple(result["stopped"]), failures=failures, blind=blind, again=again
+            )
+        ]
     if "now" not in result:
         return [Watched(tasks=tasks, blind=blind)]
     looked = Looked(now=result["now"], tasks=tasks, blind=blind, again=result.get("again", False))

@@ -9,8 +9,9 @@ from retry_run_task.launch import request as requests
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NO_TAGS, NoMatch
 from retry_run_task.launch.values import Outcome, Phase, Placed, Unbuildable, Unread
-from retry_run_task.recovery.events import Answered, Looked, Told, Watched
+from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Watched
 from retry_run_task.recovery.state import Wait, body, rung
+from retry_run_task.recovery.watching import why_failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ class LogEvent(StrEnum):
     STILL_TRYING = "recovery.still_trying"
     STRUCK = "recovery.struck"
     START_FAILED = "recovery.start_failed"
+    STOPPED = "recovery.stopped"
     RECOVERED = "recovery.recovered"
     ALREADY_RUNNING = "recovery.already_running"
     IGNORED = "recovery.ignored"
@@ -104,13 +106,16 @@ def of_hold(case: Case) -> Line:
 
 def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line]:
     """Yield the lines of a transition."""
-    if isinstance(event, Looked | Watched) and event.blind:
+    if isinstance(event, Looked | Watched | Stopped) and event.blind:
         yield LogEvent.BLIND, {"why": words_of(event.blind)}
     if isinstance(event, Answered) and not isinstance(event.answer, Unbuildable | Unread):
         yield _attempted(case, before, event.answer)
-    if isinstance(event, Looked | Watched) and (gone := then.failed - before.failed):
+    if isinstance(event, Stopped) and not event.blind:
+        failures = wire.failures_to_json(event.failures)
+        yield LogEvent.STOPPED, {"task_arns": sorted(then.stopped - before.stopped), "failures": failures}
+    if isinstance(event, Looked | Watched | Stopped) and (gone := then.failed - before.failed):
         failed = [task for task in event.tasks if task.arn in gone and task.phase is Phase.FAILED]
-        failures = wire.failures_to_json(task.failure for task in failed if task.failure)
+        failures = wire.failures_to_json(why_failed(then, task) for task in failed)
         yield LogEvent.START_FAILED, {"task_arns": sorted(gone), "failures": failures}
     for excluded in then.excluded.keys() - before.excluded.keys():
         yield _excluded(excluded.name, then.excluded[excluded])

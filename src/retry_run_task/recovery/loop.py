@@ -19,7 +19,7 @@ from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import request as requests
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NoMatch
-from retry_run_task.launch.values import Failure, Request, Unbuildable, Unread
+from retry_run_task.launch.values import Failure, Phase, Refused, Request, Unbuildable, Unread
 from retry_run_task.messages.message import early_message, message
 from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.rules import facts_of
@@ -35,8 +35,9 @@ from retry_run_task.recovery.ending import (
 )
 from retry_run_task.recovery.events import Answered, Waited, from_result, seen_to_json
 from retry_run_task.recovery.opening import open_case
-from retry_run_task.recovery.state import Call, End, Tell, Wait, Watch, body, rung
+from retry_run_task.recovery.state import Call, End, Stop, Tell, Wait, Watch, body, rung
 from retry_run_task.recovery.steps import FaultError, step
+from retry_run_task.recovery.watching import HUNG
 
 if TYPE_CHECKING:
     from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Verdict
@@ -123,11 +124,34 @@ def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
             watch = f"watch-{state.turn}-{nth}"
             seen = step(tools, watch, lambda _: seen_to_json(tools.world.watch(case.launch, state.starting)))
             return [Waited(delay_s), *from_result(seen)]
+        case Stop(nth=nth, arns=arns):
+            name = f"stop-{state.turn}-{nth}"
+            return from_result(step(tools, name, lambda again: _stop(case, arns, tools, again=again)))
         case _:
             result = step(
                 tools, f"run-task-{state.turn}", lambda again: _look_and_call(case, state, tools, again=again)
             )
             return from_result(result)
+
+
+def _stop(case: Case, arns: tuple[str, ...], tools: Tools, *, again: bool) -> JsonObject:
+    """Stop those of the tasks that have still not started. None is stopped that cannot be seen."""
+    seen = tools.world.watch(case.launch, arns)
+    stopped: list[str] = []
+    failures: list[Failure] = []
+    for task in () if isinstance(seen, Failure) else seen:
+        if task.phase is Phase.STARTING and task.arn in arns:
+            answer = tools.world.stop(case.launch, task.arn, why=HUNG.reason)
+            if answer is not None:
+                failures.append(answer.failure)
+            if not isinstance(answer, Refused) or answer.is_unsure:
+                stopped.append(task.arn)
+    return {
+        **seen_to_json(seen),
+        "stopped": stopped,
+        "failures": wire.failures_to_json(failures),
+        **({"again": True} if again else {}),
+    }
 
 
 def _send_early(case: Case, state: State, tools: Tools) -> str | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         FailedLaunch,
         Failure,
         JsonObject,
+        Lost,
+        Refused,
         Request,
         TaskState,
     )
@@ -100,6 +102,10 @@ class World(Protocol):
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         """Return the states of the tasks that ECS knows; or why they cannot be seen."""
+        ...
+
+    def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:
+        """Call StopTask for a task of this recovery. Returns None if ECS has accepted it, else what went wrong."""
         ...
 
     def notify(self, message: Message) -> str | None:

@@ -76,13 +76,27 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop tasks of this recovery that hang, if they still do.
+
+    Attributes:
+        nth: The look that decided it.
+        watched_s: How long they have been watched.
+    """
+
+    nth: int
+    arns: tuple[str, ...]
+    watched_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """End the recovery. Without a ``gave_up`` every task runs."""
 
     gave_up: GiveUp | None = None
 
 
-Move = Look | Call | Wait | Tell | Watch | End
+Move = Look | Call | Wait | Tell | Watch | Stop | End
 
 
 class Task(NamedTuple):
@@ -122,6 +136,8 @@ class State(NamedTuple):
         tasks: Tasks that do the job, by ARN.
         failed: ARNs of the tasks that failed to start.
         ghosts: Call identities of the ghosts.
+        stopped: ARNs of the tasks that this recovery may have stopped, because they hung.
+        stop_tries: How often in a row it could stop none.
         first_look: When it first looked, in seconds since 1970; None before.
         waited_s: Sum of the waits since the first look.
         elapsed_s: Seconds since the failed call.
@@ -146,6 +162,8 @@ class State(NamedTuple):
     tasks: Mapping[str, Task] = MappingProxyType({})
     failed: frozenset[str] = frozenset()
     ghosts: tuple[str, ...] = ()
+    stopped: frozenset[str] = frozenset()
+    stop_tries: int = 0
     first_look: float | None = None
     waited_s: int = 0
     elapsed_s: float = 0.0

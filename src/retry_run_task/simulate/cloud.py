@@ -285,6 +285,14 @@ class CloudWorld:
         except EcsError as error:
             return _raised(error)
 
+    def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:  # noqa: ARG002
+        """Stop a task."""
+        try:
+            self._cloud.ecs.stop_task({"cluster": CLUSTER, "task": arn, "reason": why})
+        except EcsError as error:
+            return Refused(failure=_raised(error))
+        return None
+
     def notify(self, message: Message) -> str | None:  # noqa: ARG002
         """Every message is taken."""
         return None

@@ -1295,6 +1295,25 @@ def test_a_task_can_fail_to_start(world: World, how: dict[str, Any], expected: s
         assert ("stoppedAt" in event) is (event["lastStatus"] == "STOPPED")
 
 
+@pytest.mark.parametrize("status", ["PROVISIONING", "PENDING"])
+def test_a_start_can_hang_and_go_on(world: World, status: str) -> None:
+    world.ecs.faults.hang(1, timedelta(hours=1), status=status)
+    first, second = arns(world.run(count=2))
+    world.wait(minutes=4)
+    assert (world.status(first), world.status(second)) == (status, "RUNNING")
+    world.wait(minutes=57)
+    assert world.status(first) == "RUNNING"
+
+
+def test_a_start_that_hangs_can_be_stopped(world: World) -> None:
+    world.ecs.faults.hang(1, timedelta(hours=1))
+    arn = arns(world.run())[0]
+    world.wait(minutes=4)
+    world.ecs.stop_task({"cluster": "batch", "task": arn, "reason": "x"})
+    world.wait(hours=2)
+    assert world.status(arn) in ("STOPPED", "MISSING")
+
+
 @pytest.mark.parametrize("seconds", [0, 20, 40, 300])
 def test_a_task_is_listed_as_stopped_while_it_is_torn_down(world: World, seconds: int) -> None:
     world.ecs.lifecycle = Lifecycle(stopping_for=timedelta(seconds=seconds))

@@ -23,7 +23,7 @@ from retry_run_task.messages.steps import SAID_BY_STEPS
 from retry_run_task.policy import decision
 from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadline
 from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
-from retry_run_task.recovery import after, case, opening, state
+from retry_run_task.recovery import case, opening, state, watching
 from retry_run_task.sources import schedules, transformers
 from support.policies import DEFAULT, changed, treatment
 from support.records import CAPACITY, launch
@@ -291,7 +291,7 @@ def hints_in(module: Any) -> set[str]:
 
 
 def test_every_hint_beside_the_tables_is_said_by_a_step_with_its_command() -> None:
-    said = set().union(*(hints_in(module) for module in (decision, case, state, after, opening)))
+    said = set().union(*(hints_in(module) for module in (decision, case, state, watching, opening)))
     assert said == SAID_BY_STEPS
 
 

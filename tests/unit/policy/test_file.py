@@ -83,6 +83,7 @@ wait = { first = "1 s", longest = "1 h 30 min" }
 deadline = "90 min"
 interval-share = 0.5
 early-message = "never"
+stop-hanging = true
 rungs = ["as-asked", "sizes", "extra-subnets", "capacity-providers", "platform-versions"]
 sizes = "2 vCPU, 8 GB"
 extra-subnets = ["subnet-0123456789abcdef0"]
@@ -102,6 +103,7 @@ ignore = false
         "deadline_s": 5400,
         "interval_share": 0.5,
         "early_s": None,
+        "stop_hanging": True,
         "rungs": (
             RungKind.AS_ASKED,
             RungKind.SIZES,

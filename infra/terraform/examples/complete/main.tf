@@ -15,6 +15,8 @@ module "retry_run_task" {
   callers      = ["rule", "scheduler"]
   also_recover = "errors"
 
+  stop_hanging_tasks = true
+
   read_rules     = ["nightly", "reports/report-*"]
   read_schedules = ["default/nightly"]
 

@@ -104,6 +104,23 @@ data "aws_iam_policy_document" "member" {
     }
   }
 
+  # Only where the policy's stop-hanging is to work. IAM cannot tell recoveries' tasks from others; recover can.
+  dynamic "statement" {
+    for_each = var.stop_hanging_tasks ? [true] : []
+
+    content {
+      sid       = "StopTasksThatHang"
+      actions   = ["ecs:StopTask"]
+      resources = [for cluster in var.clusters : "${local.ecs}:task/${cluster}/*"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = local.regions
+      }
+    }
+  }
+
   # What CloudTrail hides of a request, and when the next run is due, stands in the rule or schedule that made the call.
   # Which one that is has to be found: these three actions know no resources.
   # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html

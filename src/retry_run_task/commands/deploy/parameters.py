@@ -107,6 +107,13 @@ PARAMETERS = (
         help="What else is made good.",
     ),
     Parameter(
+        name="StopHangingTasks",
+        default="false",
+        choices=("true", "false"),
+        expected="",
+        help="Whether tasks that a recovery placed and that do not start may be stopped.",
+    ),
+    Parameter(
         name="ReadRules",
         default="*",
         pattern="^([a-zA-Z0-9._*?-]{1,256}(/[a-zA-Z0-9._*?-]{1,256}){0,4})?$",

@@ -42,9 +42,10 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import AS_ASKED
-from retry_run_task.recovery.events import Answered, Looked, Told, Watched
+from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Watched
 from retry_run_task.recovery.history import UNREADABLE, Fold
 from retry_run_task.recovery.lines import words_of
+from retry_run_task.recovery.watching import why_failed
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 
 
 # Steps that only look or tell. Any other that was begun and not ended may have called RunTask.
-_HARMLESS = re.compile(r"(?:enter-account|find-schedule|watch|tell|notify)-\d.*")
+_HARMLESS = re.compile(r"(?:enter-account|find-schedule|watch|stop|tell|notify)-\d.*")
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 _WELL = frozenset({Outcome.RECOVERED.value, Outcome.ALREADY_RUNNING.value})
 
@@ -299,20 +300,31 @@ class _HistoryReader:
                 self._answered(event, before, one.answer, next(rungs, ""))
             elif isinstance(one, Looked | Watched):
                 self._saw(event, one, before, then)
+            elif isinstance(one, Stopped):
+                self._saw(event, one, before, then)
+                self._stopped_tasks(event, one)
             elif isinstance(one, Told):
                 not_taken = f"the message was not taken: {one.error}"
                 self._say(
                     event, not_taken if one.error else "a person was told that it is still being retried"
                 )
 
-    def _saw(self, event: Mapping[str, Any], seen: Looked | Watched, before: State, then: State) -> None:
+    def _stopped_tasks(self, event: Mapping[str, Any], one: Stopped) -> None:
+        if one.failures:
+            self._say(event, f"StopTask failed: {_said(one.failures)}")
+        if one.stopped:
+            self._say(event, f"stopped {counted(len(one.stopped), 'task')} that did not start")
+
+    def _saw(
+        self, event: Mapping[str, Any], seen: Looked | Watched | Stopped, before: State, then: State
+    ) -> None:
         if seen.blind:
             self._say(event, f"could not look at the tasks: {words_of(seen.blind)}", same="blind")
         gone = then.failed - before.failed
         new = [arn for arn in then.tasks if arn not in before.tasks]
         running = [arn for arn, task in then.tasks.items() if task.runs]
         if gone:
-            failures = tuple(task.failure for task in seen.tasks if task.arn in gone and task.failure)
+            failures = tuple(why_failed(then, task) for task in seen.tasks if task.arn in gone)
             self._say(event, f"{counted(len(gone), 'task')} did not start: {self._learn(failures)}")
         elif new:
             self._say(

@@ -62,6 +62,19 @@ class FailedStart:
     after: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HungStart:
+    """A task that stays in a state for longer than usual, and then goes on.
+
+    Attributes:
+        status: ``PROVISIONING``, or ``PENDING``, as with a container that waits for another.
+        after: How long after its creation it goes on.
+    """
+
+    after: timedelta
+    status: str = "PENDING"
+
+
 class _Supply(Generic[T]):
     """A queue of values, each for a number of uses."""
 
@@ -102,7 +115,7 @@ class Faults:
         self._lost: _Supply[bool] = _Supply()
         self._refusals: _Supply[Refusal] = _Supply()
         self._placements: _Supply[FailedPlacement] = _Supply()
-        self._starts: _Supply[FailedStart] = _Supply()
+        self._starts: _Supply[FailedStart | HungStart] = _Supply()
 
     def throttle(self, calls: int = 0, *, until: datetime | None = None) -> None:
         """Answer the next calls, or all calls before a time, with ``ThrottlingException``."""
@@ -143,6 +156,10 @@ class Faults:
         failed = FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, status=status, after=after)
         self._starts.add(tasks, failed)
 
+    def hang(self, tasks: int, after: timedelta, *, status: str = "PENDING") -> None:
+        """Keep the next tasks that are placed in a state (see ``HungStart``)."""
+        self._starts.add(tasks, HungStart(after=after, status=status))
+
     def clear(self) -> None:
         """Remove all faults."""
         for supply in (self._throttled, self._lost, self._refusals, self._placements, self._starts):
@@ -167,6 +184,6 @@ class Faults:
         """Use up and return the failure of the next call."""
         return self._placements.next()
 
-    def next_failed_start(self) -> FailedStart | None:
-        """Use up and return the failed start of the next task."""
+    def next_failed_start(self) -> FailedStart | HungStart | None:
+        """Use up and return how the next task fails to start, or hangs."""
         return self._starts.next()

@@ -8,6 +8,7 @@ from collections import deque
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from retry_run_task.local.ecs.injected_faults import FailedStart
 from retry_run_task.local.ecs.tasks import NO_TIME
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Lifetimes:
             self.stop(
                 task, when, "EssentialContainerExited", "Essential container in task exited", exit_code=0
             )
-        elif task.fate is not None and task.fate.status == status:
+        elif isinstance(task.fate, FailedStart) and task.fate.status == status:
             self.stop(task, when, task.fate.stop_code, task.fate.stopped_reason)
         elif status == "PROVISIONING":
             failing = _until_failure(task, "PENDING")
@@ -134,5 +135,5 @@ class Lifetimes:
 
 
 def _until_failure(task: EcsTask, status: str) -> timedelta | None:
-    """Return how long after its creation a task fails to start in this state; None if no fault says so."""
+    """Return how long after its creation a task fails to start or goes on in this state, if that was said."""
     return task.fate.after if task.fate is not None and task.fate.status == status else None

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from retry_run_task.local.ecs.capacity import Pool
-    from retry_run_task.local.ecs.injected_faults import FailedStart
+    from retry_run_task.local.ecs.injected_faults import FailedStart, HungStart
 
 Json = dict[str, Any]
 
@@ -140,7 +140,7 @@ class EcsTask:
     Attributes:
         overrides: As requested, completed with the name of every container, as ECS does.
         pool: Where it occupies a slot until it is STOPPED.
-        fate: How it fails to start; None for a task that runs.
+        fate: How it fails to start, or hangs; None for a task that starts as usual.
         due: Number of its pending transition; one with another number is obsolete.
         still: The remaining states on its way to STOPPED.
     """
@@ -166,7 +166,7 @@ class EcsTask:
     pool: Pool
     vcpus: float
     number: int
-    fate: FailedStart | None = None
+    fate: FailedStart | HungStart | None = None
     due: int = 0
     still: dict[str, timedelta] = field(default_factory=dict)
     last_status: str = "PROVISIONING"
