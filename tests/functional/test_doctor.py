@@ -626,7 +626,7 @@ def test_a_profile_of_aws_login_is_understood(aws: Canned, tmp_path: Path) -> No
     ended = run(["--profile", "nightly"], environment)
     assert (ended.returncode, ended.stderr.count("\n")) == (2, 1)
     assert "Your AWS login has expired, or there was none." in ended.stderr
-    assert "Get a new one with: aws login --profile nightly." in ended.stderr
+    assert "Get new ones, for example with: aws login --profile nightly." in ended.stderr
 
 
 def test_a_token_file_that_is_missing_is_one_sentence(aws: Canned, tmp_path: Path) -> None:

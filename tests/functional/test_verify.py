@@ -81,7 +81,8 @@ def test_it_follows_a_made_up_failure_until_its_task_runs(site: Site, installed:
 def test_people_read_the_stages_with_their_times(site: Site, installed: LocalInstallation) -> None:
     ended = verify(site, *NIGHTLY)
     assert ended.returncode == 0, ended.stderr
-    lines = ended.stderr.splitlines()
+    where, *lines = ended.stderr.splitlines()
+    assert where == f"Stack retry-run-task in {REGION}, account {site.aws.account}"
     words = ["filter takes", "record is written", "intake ran", "under way", "RunTask was", "task runs"]
     assert all(word in line for word, line in zip(words, lines, strict=True)), ended.stderr
     assert all(line[6:9] == " s " for line in lines)

@@ -84,6 +84,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     found: list[Inspection] = []
     errors: dict[str, RetryRunTaskError] = {}
     for region in where:
+        options.look_at(region)
         try:
             with talk.looking(f"Looking at {region}") as tell:
                 found.append(

@@ -14,6 +14,7 @@ from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.deploy.proposal import MOST_FILTERS, family_of, free_slots, our_filter, propose
 from retry_run_task.commands.shared.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
 from retry_run_task.commands.shared.launchers import read_task_definitions
+from retry_run_task.commands.shared.options import command_line
 from retry_run_task.commands.shared.trails import read_log_groups
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import CallerKind
@@ -127,7 +128,7 @@ def _moved_roles(parameters: tuple[Chosen, ...], installed: Mapping[str, str]) -
     if installed and path != installed.get("RolePath", "/"):
         yield (
             f"--role-path is {path!r} and what is installed has {installed.get('RolePath', '/')!r}; IAM cannot move a "
-            "role, so remove the installation first, with: retry-run-task destroy"
+            f"role, so remove the installation first, with: {command_line('destroy')}"
         )
 
 
@@ -236,7 +237,7 @@ def _no_way_in(chosen: Chosen, proposal: Proposal) -> Iterator[str]:
     if not proposal.ways_in and not chosen.value:
         yield (
             "no trail records RunTask in this Region, so no failure would ever be seen; "
-            "see what is missing with: retry-run-task doctor"
+            f"see what is missing with: {command_line('doctor')}"
         )
 
 

@@ -10,7 +10,7 @@ import click
 
 from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.shared import options as common
-from retry_run_task.commands.shared import talk
+from retry_run_task.commands.shared import settings, talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,6 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="ARN",
     help="A role for CloudFormation to act with.  [default: the one that it has acted with, or you]",
 )
-@click.option("--stack", metavar="NAME", help="The stack's name.  [default: retry-run-task]")
 @click.option(
     "--bucket", metavar="NAME", help="A bucket of yours for the code.  [default: one that is made for it]"
 )
@@ -85,19 +84,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="FILE",
     help="A policy.toml of yours; default for the built-in one.  [default: the one that is installed, or default]",
 )
-@click.option(
-    "--region",
-    metavar="REGION",
-    envvar="AWS_REGION",
-    help="Where.  [default: AWS_REGION, the file's, or the profile's]",
-)
-@click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")
-@click.option(
-    "--settings",
-    "settings_path",
-    type=click.Path(path_type=Path),
-    help="Where all of this may stand instead.  [default: retry-run-task.toml]",
-)
+@common.one_region_and_settings
 @click.option(
     "--allow-patterns",
     is_flag=True,
@@ -109,7 +96,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @common.as_json
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
 def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
-    stack: str | None,
+    stack: str,
     bucket: str | None,
     policy: str | None,
     region: str | None,
@@ -134,20 +121,21 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task deploy --notification-email on-call@example.com
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.commands.deploy import own_policy, settings_file  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.deploy import own_policy, settings_file, template  # noqa: PLC0415 - as below
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415 - boto3 takes half a second
 
+    template.check_carried()
     file = settings_file.read_settings(
-        settings_path or Path(settings_file.FILE), must_exist=settings_path is not None
+        settings_path or Path(settings.FILE), must_exist=settings_path is not None
     )
     flags = {one.name: value for one in PARAMETERS if (value := given[one.key]) is not None}
     options = {
         name: value or file.options.get(name, "")
         for name, value in (
             ("stack", stack),
-            ("bucket", bucket),
             ("region", region),
             ("profile", profile),
+            ("bucket", bucket),
             ("cloudformation_role", cloudformation_role),
         )
     }
@@ -198,11 +186,13 @@ class _Run:
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
         from retry_run_task.commands.shared import access, stack  # noqa: PLC0415 - as above
 
-        self.name = options["stack"] or "retry-run-task"
+        self.name = options["stack"]
         plan.check_name(self.name)
         self.session: boto3.Session = access.open_session(options["profile"] or None)
         self.region = options["region"] or access.region_of(self.session)
-        access.identify(self.session, self.region)
+        identity = access.identify(self.session, self.region)
+        if as_json:
+            talk.say(common.place(self.name, self.region, identity))
         self.stack: CloudFormationStack = stack.CloudFormationStack(
             self.session, self.region, self.name, pause=talk.pauses(poll_s)
         )
@@ -354,5 +344,4 @@ def _trying(plan: Plan) -> str:
     """Return the command that tries the installation out, with a family that there is."""
     families = next(one.value for one in plan.parameters if one.name == "TaskDefinitions").split(",")
     family = next((name for name in families if not set(name) & set("*?")), "FAMILY")
-    stack = f" --stack {plan.stack}" if plan.stack != "retry-run-task" else ""
-    return f"retry-run-task verify --task-definition {family} --region {plan.region}{stack}"
+    return common.command_line(f"verify --task-definition {family}", region=plan.region)

@@ -12,6 +12,7 @@ from retry_run_task.commands.deploy.template import parse
 from retry_run_task.commands.shared import talk
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.inventory import Unknown
+from retry_run_task.commands.shared.options import command_line
 from retry_run_task.commands.shared.ownership import CHANGE_SET_PREFIX
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import RetryRunTaskError
@@ -125,7 +126,7 @@ class Deployment:
             why = "" if isinstance(error, KeyboardInterrupt) else f" ({str(error).rstrip('.')})"
             return (
                 f"what was made is not taken back{why}. There may be {self._what_may_be()}. {again} "
-                f"Or remove it with: retry-run-task destroy --stack {self.plan.stack} --region {self._region}"
+                f"Or remove it with: {command_line('destroy', stack=self.plan.stack, region=self._region)}"
             )
 
     def _what_may_be(self) -> str:

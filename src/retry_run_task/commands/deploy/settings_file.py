@@ -16,21 +16,20 @@ Every problem in it is named, not only the first.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.deploy.parameters import PARAMETERS, Parameter
+from retry_run_task.commands.shared.settings import PLACE, load
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-FILE = "retry-run-task.toml"
 _TABLES = ("tags", "parameters")
-_OPTIONS = ("stack", "region", "profile", "bucket", "policy", "cloudformation_role")
+_OPTIONS = (*PLACE, "bucket", "policy", "cloudformation_role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +58,7 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     Raises:
         ConfigError: It cannot be read, or something in it is not understood; names every problem.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if must_exist:
-            raise ConfigError(f"There is no file {str(path)!r}.") from None
-        return SettingsFile()
-    except OSError as error:
-        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{str(path)!r} is not TOML: {error}.") from None
+    content = load(path, must_exist=must_exist)
     parameters = content.get("parameters", {})
     problems = list(_problems(content))
     if problems:

@@ -9,6 +9,7 @@ import click
 
 from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.shared import talk
+from retry_run_task.commands.shared.options import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,7 +30,7 @@ def show(plan: Plan, *, is_whole: bool, with_changes: bool) -> None:
         is_whole: Whether long lists are shown whole.
         with_changes: Whether the resources are shown, too, one by one.
     """
-    click.echo(f"Stack {plan.stack} in {plan.region}, account {plan.identity.account}")
+    click.echo(place(plan.stack, plan.region, plan.identity))
     click.echo(f"{counts(plan.changes)}; about ${plan.idle_usd:.2f} a month while nothing fails")
     _show_clusters(plan, is_whole=is_whole)
     _show_parameters(plan, is_whole=is_whole)

@@ -60,6 +60,16 @@ def carried(name: str) -> bytes:
         ) from None
 
 
+def check_carried() -> None:
+    """Refuse to begin without what is deployed.
+
+    Raises:
+        ConfigError: The package does not carry it.
+    """
+    for name in ("template.yaml", "lambda.zip"):
+        carried(name)
+
+
 def with_code(text: str, bucket: str, key: str, version: str = "") -> str:
     """Return the template's text with the code's place in a bucket, which may keep versions of it."""
     exact = f', S3ObjectVersion: "{version}"' if version else ""

@@ -61,6 +61,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     session = access.open_session(profile)
     where = region or access.region_of(session)
     identity = access.identify(session, where)
+    talk.say(options.place(stack, where, identity))
     pause = talk.pauses(poll_s)
     of = removal.Removal(session, identity, where, CloudFormationStack(session, where, stack, pause=pause))
     try:

@@ -17,6 +17,7 @@ from retry_run_task.commands.deploy.proposal import (
 )
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared.inventory import InstalledStack, Topic, Unknown
+from retry_run_task.commands.shared.options import command_line
 from retry_run_task.launch.names import member_role
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ CONCURRENCY = "concurrency"
 # What is left of a creation or a removal that failed; it has to go before there can be another.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 _NOT_WHOLE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
-
-_DEPLOY = "Install it with: retry-run-task deploy"
 
 
 def check_installation(inventory: Inventory) -> Iterator[Check]:
@@ -58,7 +57,7 @@ def _durable(stack: InstalledStack | Unknown | None) -> Check:
     if isinstance(state, Unknown):
         return unread(DURABLE, state)
     if state is False:
-        return fail(DURABLE, "The stack's recover function is gone, or is not durable.", _again(stack))
+        return fail(DURABLE, "The stack's recover function is gone, or is not durable.", _again())
     return skip(
         DURABLE,
         "AWS has no call that only asks whether a Region has them.",
@@ -66,9 +65,8 @@ def _durable(stack: InstalledStack | Unknown | None) -> Check:
     )
 
 
-def _again(stack: InstalledStack | Unknown | None) -> str:
-    name = stack.name if isinstance(stack, InstalledStack) else ""
-    return f"Remove what is left with: retry-run-task destroy --stack {name}, then deploy again."
+def _again() -> str:
+    return f"Remove what is left with: {command_line('destroy')}, then deploy again."
 
 
 def _stack(inventory: Inventory) -> Check:
@@ -76,7 +74,7 @@ def _stack(inventory: Inventory) -> Check:
     if isinstance(stack, Unknown):
         return unread(STACK, stack)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
-        return skip(STACK, f"{name} is not installed here.", _DEPLOY)
+        return skip(STACK, f"{name} is not installed here.", f"Install it with: {command_line('deploy')}")
     if isinstance(stack.is_ours, Unknown):
         return unread(STACK, stack.is_ours)
     if not stack.is_ours:
@@ -90,7 +88,7 @@ def _unfinished(stack: InstalledStack) -> Check | None:
     if stack.status.endswith("_IN_PROGRESS"):
         return skip(STACK, f"{name} is being changed ({stack.status}).", "Look again when it is done.")
     if stack.status in _NOT_WHOLE:
-        return fail(STACK, f"{name} is not whole ({stack.status}){said}.", _again(stack))
+        return fail(STACK, f"{name} is not whole ({stack.status}){said}.", _again())
     if stack.status.endswith("_FAILED"):
         return fail(
             STACK,
@@ -107,7 +105,7 @@ def _version(stack: InstalledStack) -> Check:
     return ok(
         STACK,
         f"{stack.name} is installed, version {stack.version}, and this is {__version__}{undone}.",
-        "Bring it to this version with: retry-run-task deploy",
+        f"Bring it to this version with: {command_line('deploy')}",
     )
 
 
@@ -135,13 +133,13 @@ def _scope(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
         yield fail(
             SCOPE,
             f"recover may not pass {listed(list(barred))}, which the tasks of {listed(names)} need.",
-            "Add them to PassRoleArns with: retry-run-task deploy",
+            f"Add them to PassRoleArns with: {command_line('deploy')}",
         )
     if outside:
         yield skip(
             SCOPE,
             f"The stack leaves {listed(outside)} alone, by its TaskDefinitions and Clusters.",
-            "If it should look after them, run: retry-run-task deploy",
+            f"If it should look after them, run: {command_line('deploy')}",
         )
     closed = reads.unreadable(inventory, clusters or ["default"], stack.parameters)
     yield from _closed(closed)
@@ -155,7 +153,7 @@ def _closed(names: tuple[str, ...]) -> Iterator[Check]:
             SCOPE,
             f"recover may not read {listed(list(names))}, so it does not know what CloudTrail hides of their calls, "
             "and when their next runs are due.",
-            "Add them to ReadRules and ReadSchedules with: retry-run-task deploy",
+            f"Add them to ReadRules and ReadSchedules with: {command_line('deploy')}",
         )
 
 

@@ -40,6 +40,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
     session = access.open_session(profile)
     looked = []
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
+        options.look_at(region)
         with talk.looking(f"Looking at {region}") as tell:
             inventory = discovery.discover(session, region, stack=stack, tell=tell)
             sizes = check_sizes(inventory, Reader(session, region))

@@ -307,17 +307,7 @@ def _print_table(console: Console, heads: tuple[str, ...], rows: Iterable[tuple[
 
 @policy.command(name="try")
 @_FILE
-@click.option(
-    "--region",
-    "regions",
-    multiple=True,
-    metavar="REGION",
-    envvar="AWS_REGION",
-    help="Where to look; may be given several times.  [default: AWS_REGION, or the profile's]",
-)
-@click.option(
-    "--profile", metavar="PROFILE", help="Whose credentials to look with, of your AWS configuration."
-)
+@options.regions_only
 @options.as_json
 def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_json: bool) -> int:
     """Show which rules each of your rules and schedules gets, if capacity is short.

@@ -144,7 +144,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
         talk.check_can_ask(is_sure=yes)
     session = access.open_session(profile)
     where = region or access.region_of(session)
-    access.identify(session, where)
+    talk.say(options.place(stack, where, access.identify(session, where)))
     try:
         return _replay(session, where, stack, search, wish, policy)
     except DeployError as error:
@@ -231,7 +231,7 @@ def _start(
         return talk.fail(error)
     _print_json(wish, steps, done)
     if not wish.as_json:
-        talk.say("Follow them with: retry-run-task status.")
+        talk.say(f"Follow them with: {options.command_line('status')}.")
     return 0
 
 

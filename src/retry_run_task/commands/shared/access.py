@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import TYPE_CHECKING
 
 import boto3
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 # The first call shows whether AWS can be reached; a user waits for it.
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
-_LOG_IN = "Get new ones, for example with: aws sso login."
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _NOT_KNOWN = frozenset(
     {
@@ -71,12 +72,14 @@ def open_session(profile: str | None) -> boto3.Session:
 
 
 def region_of(session: boto3.Session) -> str:
-    """Return the Region of the session's configuration.
+    """Return the Region that the environment names, or else the session's configuration.
 
     Raises:
-        AccessError: It has none.
+        AccessError: Neither names one.
     """
-    region = session.region_name
+    # boto3 itself does not read AWS_REGION, as every other SDK does.
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    region = os.environ.get("AWS_REGION") or session.region_name
     if not region:
         raise AccessError("No Region is set.", hint="Give --region, or set AWS_REGION.")
     return str(region)
@@ -94,7 +97,7 @@ def identify(session: boto3.Session, region: str) -> Identity:
         arn = answer["Arn"]
         return Identity(account=answer["Account"], arn=arn, partition=arn.split(":")[1])
     except ClientError as error:
-        raise _refused(error, region) from None
+        raise _refused(error, session, region) from None
     except (BotoCoreError, ResponseParserError) as error:
         raise _no_answer(error, session, region) from None
     except OSError as error:
@@ -110,10 +113,16 @@ def identify(session: boto3.Session, region: str) -> Identity:
         ) from None
 
 
-def _refused(error: ClientError, region: str) -> AccessError:
+def _log_in(session: boto3.Session, command: str) -> str:
+    profile = session.profile_name
+    named = f" --profile {shlex.quote(profile)}" if profile != "default" else ""
+    return f"Get new ones, for example with: {command}{named}."
+
+
+def _refused(error: ClientError, session: boto3.Session, region: str) -> AccessError:
     code, message = code_of(error), message_of(error).strip().rstrip(".")
     if code in _EXPIRED:
-        return AccessError("Your AWS credentials have expired.", hint=_LOG_IN)
+        return AccessError("Your AWS credentials have expired.", hint=_log_in(session, "aws sso login"))
     if code in _NOT_KNOWN:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
         return AccessError(
@@ -139,12 +148,12 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
                 hint="Log in with: aws sso login, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile.",
             )
         case SSOTokenLoadError() | UnauthorizedSSOTokenError() | TokenRetrievalError():
-            return AccessError("Your AWS login has expired, or there was none.", hint=_LOG_IN)
-        case LoginError():
-            profile = session.profile_name
-            login = f"aws login --profile {profile}" if profile != "default" else "aws login"
             return AccessError(
-                "Your AWS login has expired, or there was none.", hint=f"Get a new one with: {login}."
+                "Your AWS login has expired, or there was none.", hint=_log_in(session, "aws sso login")
+            )
+        case LoginError():
+            return AccessError(
+                "Your AWS login has expired, or there was none.", hint=_log_in(session, "aws login")
             )
         case InvalidRegionError():
             return AccessError(

@@ -3,52 +3,135 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
+from retry_run_task.commands.shared import settings
 from retry_run_task.commands.shared.inventory import DEFAULT_STACK
+
+if TYPE_CHECKING:
+    from retry_run_task.commands.shared.inventory import Identity
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-_REGION = "[default: AWS_REGION, or the profile's]"
+_LOOKED_AT = "retry_run_task.region"
+_REGION = "[default: retry-run-task.toml's, AWS_REGION, or the profile's]"
 
 
 def several_regions(command: _Command) -> _Command:
     """Add options for Regions, profile and installation."""
-    return _where(
-        click.option(
-            "--region",
-            "regions",
-            multiple=True,
-            metavar="REGION",
-            envvar="AWS_REGION",
-            help=f"Where to look; may be given several times.  {_REGION}",
-        ),
-        command,
+    return regions_only(_stack(command))
+
+
+def regions_only(command: _Command) -> _Command:
+    """Add options for Regions and profile."""
+    region = click.option(
+        "--region",
+        "regions",
+        multiple=True,
+        metavar="REGION",
+        help=f"Where to look; may be given several times.  {_REGION}",
     )
+    return region(_profile(_settings(command)))
 
 
 def one_region(command: _Command) -> _Command:
     """Add options for a Region, a profile and an installation."""
-    return _where(
-        click.option("--region", metavar="REGION", envvar="AWS_REGION", help=f"Where.  {_REGION}"), command
+    return _one_region(_settings(command))
+
+
+def one_region_and_settings(command: _Command) -> _Command:
+    """Add the same options, and hand the settings file to the command."""
+    return _one_region(_settings(command, "Where all of this may stand instead.", expose_value=True))
+
+
+def _one_region(command: _Command) -> _Command:
+    region = click.option("--region", metavar="REGION", help=f"Where.  {_REGION}")
+    return region(_profile(_stack(command)))
+
+
+def _profile(command: _Command) -> _Command:
+    return click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")(
+        command
     )
 
 
-def _where(region: Callable[[_Command], _Command], command: _Command) -> _Command:
-    profile = click.option(
-        "--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration."
+def _stack(command: _Command) -> _Command:
+    return click.option(
+        "--stack", default=DEFAULT_STACK, show_default=True, metavar="NAME", help="Which installation."
+    )(command)
+
+
+def _settings(
+    command: _Command,
+    text: str = "Where stack, Region and profile may stand instead.",
+    *,
+    expose_value: bool = False,
+) -> _Command:
+    return click.option(
+        "--settings",
+        "settings_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        is_eager=True,
+        expose_value=expose_value,
+        callback=settings.take,
+        help=f"{text}  [default: {settings.FILE}]",
+    )(command)
+
+
+def place(stack: str, region: str, identity: Identity) -> str:
+    """Return where something will be changed, to be said before it is."""
+    context = click.get_current_context(silent=True)
+    from_file = context is not None and any(
+        context.get_parameter_source(one) is ParameterSource.DEFAULT_MAP for one in settings.PLACE
     )
-    stack = click.option(
-        "--stack",
-        default=DEFAULT_STACK,
-        show_default=True,
-        metavar="NAME",
-        help="Which installation.",
-    )
-    return region(profile(stack(command)))
+    said = f" ({context.meta[settings.FILE]})" if context is not None and from_file else ""
+    return f"Stack {stack} in {region}, account {identity.account}{said}"
+
+
+def look_at(region: str) -> None:
+    """Let what ``command_line`` returns from here on lead to this one of several Regions."""
+    context = click.get_current_context(silent=True)
+    if context is not None:
+        context.meta[_LOOKED_AT] = region
+
+
+def command_line(command: str, **where: str) -> str:
+    """Return another command of ours with the options that led this one to where it looks.
+
+    Args:
+        command: Such as ``deploy``, and its arguments if it is given some.
+        where: ``region`` or ``stack`` that are to be named whether they were typed or not.
+    """
+    context = click.get_current_context(silent=True)
+    typed = {} if context is None else dict(_typed(context))
+    given = [f"--{name} {shlex.quote(value)}" for name, value in {**typed, **where}.items()]
+    return " ".join(("retry-run-task", command, *given))
+
+
+def _typed(context: click.Context) -> Iterator[tuple[str, str]]:
+    for option, name in (
+        ("region", "region"),
+        ("region", "regions"),
+        ("profile", "profile"),
+        ("stack", "stack"),
+        ("settings", "settings_path"),
+    ):
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        # Which file it was is no parameter of most commands.
+        value = context.meta[settings.FILE] if name == "settings_path" else context.params[name]
+        if name == "regions":
+            # deploy has a parameter of that name, which is a text.
+            if isinstance(value, str):
+                continue
+            value = context.meta.get(_LOOKED_AT) or value[0]
+        yield option, str(value)
 
 
 def again(*, region: str, profile: str | None, stack: str, default_region: str | None) -> str:

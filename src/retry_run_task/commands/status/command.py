@@ -171,7 +171,8 @@ class _Query:
             raise ConfigError(
                 f"Nothing is called {self.name!r} in {', '.join(of.region for of in self.places)}: no recovery, and "
                 f"no schedule, family or task of those that began in the last {self.ago}.",
-                hint="Look further back with --since 7d, or see which there are with: retry-run-task status.",
+                hint="Look further back with --since 7d, or see which there are with: "
+                f"{options.command_line('status')}.",
             )
         return found
 
@@ -191,6 +192,7 @@ class _Query:
     def _look(self, of: Executions) -> _RegionView:
         from retry_run_task.commands.shared import choosing, selection  # noqa: PLC0415
 
+        options.look_at(of.region)
         left_out = 0
 
         def listed() -> list[Execution]:

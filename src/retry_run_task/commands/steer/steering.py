@@ -108,7 +108,7 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
     wish.check()
     session = access.open_session(profile)
     where = region or access.region_of(session)
-    access.identify(session, where)
+    talk.say(options.place(stack, where, access.identify(session, where)))
     of = Executions(session, where, stack)
     done: list[tuple[RecoveryView, str]] = []
     try:
@@ -165,7 +165,7 @@ def _chosen(
     if problems:
         raise ConfigError(
             f"Nothing that is under way is called {', '.join(problems)} in {of.region}.",
-            hint="See what there is with: retry-run-task status.",
+            hint=f"See what there is with: {options.command_line('status')}.",
         )
     over = [view for view in found.values() if view.state.is_over]
     return [view for view in found.values() if not view.state.is_over], over

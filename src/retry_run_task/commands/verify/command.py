@@ -103,6 +103,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     session = access.open_session(profile)
     where = region or access.region_of(session)
     who = access.identify(session, where)
+    talk.say(options.place(stack, where, who))
     try:
         found = _stack(session, where, stack)
         installed = _installed(found, where, stack, log_group)
@@ -182,7 +183,8 @@ def _installed(found: InstalledStack | Unknown | None, region: str, name: str, l
 
     if found is None:
         raise ConfigError(
-            f"There is no stack {name} in {region}.", hint="Install it with: retry-run-task deploy."
+            f"There is no stack {name} in {region}.",
+            hint=f"Install it with: {options.command_line('deploy')}.",
         )
     if isinstance(found, InstalledStack) and found.is_ours is False:
         raise foreign(f"{name} in {region}", found.resources if isinstance(found.resources, tuple) else ())
@@ -236,7 +238,7 @@ def _check_scope(found: InstalledStack | Unknown | None, name: str, family: str,
     if problems:
         raise ConfigError(
             f"{name} would leave this alone: {'; '.join(problems)}.",
-            hint="Change that with retry-run-task deploy, or try another one.",
+            hint=f"Change that with: {options.command_line('deploy')}, or try another one.",
         )
 
 

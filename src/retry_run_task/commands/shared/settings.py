@@ -1,0 +1,66 @@
+"""``retry-run-task.toml``, as far as every command reads it: which stack, which Region, whose credentials.
+
+What is typed counts before the file, the file before AWS_REGION, and that before the profile's Region.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retry_run_task.errors import ConfigError
+
+if TYPE_CHECKING:
+    import click
+
+FILE = "retry-run-task.toml"
+PLACE = ("stack", "region", "profile")
+"""Keys that say where a command looks."""
+
+
+def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    """Return what a settings file says; nothing if there is none.
+
+    Args:
+        path: Where it is.
+        must_exist: Whether it was asked for by name; the usual one need not be there.
+
+    Raises:
+        ConfigError: It cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigError(f"There is no file {str(path)!r}.") from None
+        return {}
+    except OSError as error:
+        raise ConfigError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{str(path)!r} is not TOML: {error}.") from None
+
+
+def take(context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+    """Let the file say what is not typed: a callback of an option that is read before the others.
+
+    Raises:
+        ConfigError: The file cannot be read, or does not say where in texts.
+    """
+    file = path or Path(FILE)
+    content = load(file, must_exist=path is not None)
+    said = {key: content[key] for key in PLACE if key in content}
+    wrong = [f"{key} is {value!r}; expected a text" for key, value in said.items() if not _is_text(value)]
+    if wrong:
+        raise ConfigError(f"{file}: {'; '.join(wrong)}.", hint="Correct the file.")
+    # deploy has a parameter of that name, which is another thing.
+    takes_several = any(one.name == "regions" and one.multiple for one in context.command.params)
+    if "region" in said and takes_several:
+        said["regions"] = [said["region"]]
+    context.default_map = {**(context.default_map or {}), **said}
+    context.meta[FILE] = str(file)
+    return path
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)

@@ -1,0 +1,248 @@
+"""Where each command looks: one order of what is typed, the settings file, the environment and the profile."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from retry_run_task.commands.main import retry_run_task
+from retry_run_task.errors import ConfigError
+from retry_run_task.local.server import Request, Response, Server
+
+ASK_NOBODY = ("--all", "--reason", "x", "--yes")
+READING = {
+    "doctor": (),
+    "status": (),
+    "audit": (),
+    "report": (),
+    "policy try": (),
+}
+CHANGING = {
+    "deploy": ("--yes",),
+    "verify": ("--task-definition", "nightly", "--yes"),
+    "destroy": ("--yes",),
+    "stop": ASK_NOBODY,
+    "pause": ASK_NOBODY,
+    "resume": ASK_NOBODY,
+    "replay": ("--yes",),
+}
+COMMANDS = READING | CHANGING
+CARRIES_WHAT_IT_DEPLOYS = pytest.mark.skipif(
+    not files("retry_run_task.commands.deploy").joinpath("data", "lambda.zip").is_file(),
+    reason="a source tree carries nothing to deploy",
+)
+EVERY_COMMAND = [
+    pytest.param(name, marks=CARRIES_WHAT_IT_DEPLOYS if name == "deploy" else ()) for name in COMMANDS
+]
+# They come to ask for the stack later than this AWS lets them, or never.
+WITHOUT_STACK = ("policy try", "audit", "report")
+
+IDENTITY = (
+    b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/x</Arn>"
+    b"<UserId>x</UserId><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"
+)
+DENIED = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>"
+
+NO_STACK = (
+    b"<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error>"
+    b"</ErrorResponse>"
+)
+
+
+class Guard:
+    """An AWS that says who you are, refuses everything else, and remembers where it was asked.
+
+    Attributes:
+        asked: Regions and access keys of the requests.
+        texts: What was asked for.
+        has_anything: Whether it says that there is nothing, instead of refusing.
+    """
+
+    def __init__(self) -> None:
+        self.asked: set[tuple[str | None, str | None]] = set()
+        self.texts: list[str] = []
+        self.has_anything = True
+
+    def serve(self, request: Request) -> Response:
+        self.asked.add((request.region, request.access_key))
+        self.texts.append(f"{request.path} {request.body.decode()}")
+        if b"GetCallerIdentity" in request.body:
+            return Response(body=IDENTITY, headers={"Content-Type": "text/xml"})
+        if request.service == "cloudformation":
+            body = DENIED if self.has_anything else NO_STACK
+            return Response(status=400, body=body, headers={"Content-Type": "text/xml"})
+        code = "AccessDeniedException" if self.has_anything else "ResourceNotFoundException"
+        body = json.dumps({"__type": code, "message": "not you"}).encode()
+        return Response(status=400, body=body, headers={"x-amzn-ErrorType": code})
+
+
+@pytest.fixture
+def guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guard]:
+    """With two profiles, and nothing else that says where."""
+    one = Guard()
+    server = Server(one.serve)
+    server.start()
+    config = tmp_path / "aws.ini"
+    config.write_text(
+        "".join(
+            f"[profile {name}]\nregion = {region}\naws_access_key_id = {name}\naws_secret_access_key = x\n"
+            for name, region in (("typed", "eu-north-1"), ("of-file", "eu-south-1"), ("of-env", "eu-west-3"))
+        )
+    )
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{server.address}")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_PROFILE", "of-env")
+    monkeypatch.chdir(tmp_path)
+    yield one
+    server.stop()
+
+
+def run(command: str, *arguments: str) -> Result:
+    return CliRunner().invoke(
+        retry_run_task, [*command.split(), *COMMANDS[command], *arguments], standalone_mode=False
+    )
+
+
+FILE = 'stack = "of-file"\nregion = "eu-west-1"\nprofile = "of-file"\n'
+TYPED = ("--region", "us-east-2", "--profile", "typed")
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ((TYPED, FILE, "us-west-1"), ("us-east-2", "typed", "typed")),
+        ((TYPED, "", "us-west-1"), ("us-east-2", "typed", "typed")),
+        (((), FILE, "us-west-1"), ("eu-west-1", "of-file", "of-file")),
+        (((), FILE, ""), ("eu-west-1", "of-file", "of-file")),
+        (((), 'profile = "of-file"', ""), ("eu-south-1", "of-file", "retry-run-task")),
+        (((), 'profile = "of-file"', "us-west-1"), ("us-west-1", "of-file", "retry-run-task")),
+        (((), 'stack = "of-file"', "us-west-1"), ("us-west-1", "of-env", "of-file")),
+        (((), "", "us-west-1"), ("us-west-1", "of-env", "retry-run-task")),
+        (((), "", ""), ("eu-west-3", "of-env", "retry-run-task")),
+    ],
+    ids=["all", "no file", "file", "file alone", "profile", "profile's Region", "stack", "env", "nothing"],
+)
+def test_every_command_looks_where_the_same_order_says(
+    guard: Guard,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: str,
+    given: tuple[tuple[str, ...], str, str],
+    found: tuple[str, str, str],
+) -> None:
+    """Given is what is typed, the settings file and AWS_REGION; found are Region, access key and stack."""
+    (typed, file, aws_region), (region, key, stack) = given, found
+    if file:
+        (tmp_path / "retry-run-task.toml").write_text(file)
+    monkeypatch.setenv("AWS_REGION", aws_region)
+    has_stack = command not in WITHOUT_STACK
+    more = ("--stack", "typed") if typed and has_stack else ()
+    result = run(command, *typed, *more)
+    assert guard.asked == {(region, key)}, result.output
+    if has_stack:
+        assert any(stack in text for text in guard.texts), guard.texts
+    if command in CHANGING:
+        where = f"Stack {stack} in {region}, account 123456789012"
+        assert (where in result.stderr) is (command != "deploy"), result.output
+
+
+def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "retry-run-task.toml").write_text(FILE)
+    context = retry_run_task.commands["deploy"].make_context("deploy", ["--yes"])
+    assert (context.params["region"], context.params["regions"]) == ("eu-west-1", None)
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+def test_another_settings_file_can_be_named(guard: Guard, tmp_path: Path, command: str) -> None:
+    (tmp_path / "retry-run-task.toml").write_text('region = "us-east-1"')
+    (tmp_path / "other.toml").write_text('region = "ap-south-1"')
+    run(command, "--settings", "other.toml")
+    assert {region for region, _ in guard.asked} == {"ap-south-1"}
+
+
+@pytest.mark.parametrize("command", EVERY_COMMAND)
+@pytest.mark.parametrize(
+    ("arguments", "file", "said"),
+    [
+        (("--settings", "/nix.toml"), "", "There is no file '/nix.toml'"),
+        ((), "region = 5\nstack = ''", "stack is ''; expected a text; region is 5; expected a text"),
+        ((), "region =", "is not TOML"),
+    ],
+)
+def test_a_file_that_does_not_say_where_is_refused(
+    guard: Guard, tmp_path: Path, command: str, arguments: tuple[str, ...], file: str, said: str
+) -> None:
+    (tmp_path / "retry-run-task.toml").write_text(file)
+    result = run(command, *arguments)
+    assert isinstance(result.exception, ConfigError)
+    assert said in str(result.exception)
+    assert guard.asked == set()
+
+
+def test_deploy_asks_nothing_if_it_carries_nothing_to_deploy(guard: Guard) -> None:
+    """As a package that was made from sources without `make bundle`."""
+    source = Path(__file__).parents[2] / "src"
+    ended = subprocess.run(
+        [sys.executable, "-m", "retry_run_task", "deploy", "--yes"],
+        env={**os.environ, "PYTHONPATH": str(source)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "carries no template.yaml, so there is nothing to deploy. In a checkout," in ended.stderr
+    assert guard.asked == set()
+
+
+def test_every_command_that_asks_aws_is_in_the_table() -> None:
+    def having(group: click.Group, above: str = "") -> Iterator[str]:
+        for name, one in group.commands.items():
+            if isinstance(one, click.Group):
+                yield from having(one, f"{name} ")
+            elif any("--profile" in option.opts for option in one.params):
+                yield f"{above}{name}"
+
+    assert set(having(retry_run_task)) == set(COMMANDS)
+
+
+HERE = "--region us-east-2 --profile typed --stack typed"
+
+
+@pytest.mark.parametrize("command", ["stop", "pause", "resume", "replay", "status", "verify"])
+def test_a_hint_leads_to_where_the_command_looked(guard: Guard, command: str) -> None:
+    guard.has_anything = False
+    result = run(command, *TYPED, "--stack", "typed")
+    assert f"retry-run-task deploy {HERE}." in " ".join(f"{result.output} {result.exception}".split())
+
+
+def test_a_hint_leads_to_the_one_of_several_regions(guard: Guard) -> None:
+    guard.has_anything = False
+    result = run("doctor", "--region", "us-east-1", "--region", "us-east-2", "--settings", "my own.toml")
+    assert "There is no file 'my own.toml'" in str(result.exception)
+    Path("my own.toml").touch()
+    result = run("doctor", "--region", "us-east-1", "--region", "us-east-2", "--settings", "my own.toml")
+    lines = [line.strip() for line in result.stdout.splitlines() if "Install it with" in line]
+    assert lines == [
+        f"Install it with: retry-run-task deploy --region {region} --settings 'my own.toml'"
+        for region in ("us-east-1", "us-east-2")
+    ]
+
+
+def test_a_hint_says_nothing_that_needs_not_be_typed(guard: Guard, tmp_path: Path) -> None:
+    (tmp_path / "retry-run-task.toml").write_text(FILE)
+    guard.has_anything = False
+    assert "with: retry-run-task deploy." in str(run("stop").exception)
