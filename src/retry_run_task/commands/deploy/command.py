@@ -282,6 +282,7 @@ class _Run:
     def _plan(self, state: StackState | None) -> Plan:
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
         from retry_run_task.commands.shared import discovery  # noqa: PLC0415 - as above
+        from retry_run_task.commands.shared.installed import check_not_elsewhere  # noqa: PLC0415
         from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
         plan.check_state(state, self.name)
@@ -295,6 +296,7 @@ class _Run:
                 regions=None if said is None else said.split(","),
                 tell=tell,
             )
+        check_not_elsewhere(inventory.stack, self.region)
         return plan.make_plan(
             self.session,
             inventory,

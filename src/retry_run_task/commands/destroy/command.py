@@ -12,6 +12,7 @@ from retry_run_task.commands.shared import options, talk
 if TYPE_CHECKING:
     from retry_run_task.commands.destroy.removal import Leftovers, Removal
     from retry_run_task.commands.shared.ownership import Resource
+    from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.shared.stack_states import StackState
 
 
@@ -54,6 +55,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.commands.destroy import removal  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
     from retry_run_task.commands.shared.stack import CloudFormationStack  # noqa: PLC0415
 
     plan.check_name(stack)
@@ -66,6 +68,8 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     of = removal.Removal(session, identity, where, CloudFormationStack(session, where, stack, pause=pause))
     try:
         state = of.stack.state()
+        if state is None:
+            _check_not_elsewhere(Reader(session, where), stack)
         resources = of.stack.check_ours(state, template.known_resources()) if state else ()
         left = of.leftovers(state, bucket, log_group)
         if state is None and left.is_nothing:
@@ -82,6 +86,24 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     except DeployError as error:
         return talk.fail(error)
     return _end("removed", stack, where, removed, as_json=as_json)
+
+
+def _check_not_elsewhere(reader: Reader, stack: str) -> None:
+    """Refuse to remove the parts of an installation that is no stack, also if nobody can tell whether there is one."""
+    from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import check_not_elsewhere, read_elsewhere  # noqa: PLC0415
+    from retry_run_task.commands.shared.inventory import Unknown  # noqa: PLC0415
+
+    found = read_elsewhere(reader, stack)
+    if isinstance(found, Unknown):
+        raise DeployError(
+            f"There is no stack {stack}, and whether its functions are there is not known ({found.action}): "
+            f"{found.why}.",
+            hint="Ask for that permission and run the same command again."
+            if found.is_denied
+            else "Try again.",
+        )
+    check_not_elsewhere(found, reader.region)
 
 
 def _remove(

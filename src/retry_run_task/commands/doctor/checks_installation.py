@@ -75,6 +75,12 @@ def _stack(inventory: Inventory) -> Check:
         return unread(STACK, stack)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return skip(STACK, f"{name} is not installed here.", f"Install it with: {command_line('deploy')}")
+    if stack.is_elsewhere:
+        return ok(
+            STACK,
+            f"{name} is installed, but not by CloudFormation.",
+            "Change or remove it with what made it, such as terraform apply or terraform destroy.",
+        )
     if isinstance(stack.is_ours, Unknown):
         return unread(STACK, stack.is_ours)
     if not stack.is_ours:
@@ -125,7 +131,7 @@ def _scope(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
         if not _is_inside(one, inventory, families, clusters):
             outside.append(one.name)
             continue
-        for role in roles_of(one, inventory):
+        for role in roles_of(one, inventory) if "PassRoleArns" in stack.parameters else ():
             if not any(fnmatchcase(role, glob) for glob in passed):
                 barred.setdefault(role, []).append(one.name)
     if barred:

@@ -9,6 +9,8 @@ from retry_run_task.commands.shared import chunks, ownership
 from retry_run_task.commands.shared.inventory import Alarm, Concurrency, InstalledStack, Topic, Unknown
 from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
+from retry_run_task.config import PREFIX
+from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,19 +23,31 @@ if TYPE_CHECKING:
 _PENDING = frozenset({"PendingConfirmation", "pending confirmation"})
 _DELETED = "Deleted"
 
+_CONFIGURATION = "lambda:GetFunctionConfiguration"
+_NOT_FOUND = "ResourceNotFoundException"
+# Parameters of the template that a function has as settings, too.
+_PARAMETERS = {
+    "TaskDefinitions": "TASK_DEFINITIONS",
+    "Clusters": "CLUSTERS",
+    "Callers": "CALLERS",
+    "Regions": "REGIONS",
+    "MemberAccounts": "ACCOUNTS",
+}
+
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 _MOST_NAMES = 100
 
 
 def read_stack(reader: Reader, name: str) -> InstalledStack | Unknown | None:
-    """Return the installation of a name; None if there is none."""
+    """Return the installation of a name, however it was made; None if there is none."""
     answer = reader.read("cloudformation:DescribeStacks", StackName=name)
     if isinstance(answer, Unknown):
         # ValidationError: Stack with id retry-run-task does not exist
-        return None if error_code(answer) == "ValidationError" and "does not exist" in answer.why else answer
+        is_none = error_code(answer) == "ValidationError" and "does not exist" in answer.why
+        return read_elsewhere(reader, name) if is_none else answer
     described = next((one for one in answer.get("Stacks") or () if one.get("StackName") == name), None)
     if described is None or described.get("StackStatus") == "DELETE_COMPLETE":
-        return None
+        return read_elsewhere(reader, name)
     outputs = {one["OutputKey"]: one.get("OutputValue", "") for one in described.get("Outputs") or ()}
     resources = _read_resources(reader, name)
     return InstalledStack(
@@ -57,6 +71,48 @@ def read_stack(reader: Reader, name: str) -> InstalledStack | Unknown | None:
     )
 
 
+def read_elsewhere(reader: Reader, name: str) -> InstalledStack | Unknown | None:
+    """Return an installation that is no stack of CloudFormation, by its functions; None if there is none."""
+    function = f"{name}-intake"
+    intake = reader.read(_CONFIGURATION, FunctionName=function)
+    if isinstance(intake, Unknown):
+        return None if error_code(intake) == _NOT_FOUND else intake
+    variables = _variables(intake)
+    # Somebody else's function may have such a name.
+    if variables.get("STACK") != name:
+        return None
+    recover = reader.read(_CONFIGURATION, FunctionName=f"{name}-recover")
+    topic = "" if isinstance(recover, Unknown) else _variables(recover).get("TOPIC_ARN", "")
+    parameters = {parameter: variables.get(variable, "") for parameter, variable in _PARAMETERS.items()}
+    return InstalledStack(
+        name=name,
+        outputs=MappingProxyType(
+            {"IntakeFunction": function, "RecoverFunction": f"{name}-recover", "Topic": topic}
+        ),
+        parameters=MappingProxyType(parameters),
+        is_durable=_is_durable(recover),
+        is_elsewhere=True,
+    )
+
+
+def check_not_elsewhere(stack: InstalledStack | Unknown | None, region: str) -> None:
+    """Refuse to make or remove what CloudFormation knows nothing of.
+
+    Raises:
+        ConfigError: It is to be seen to elsewhere.
+    """
+    if isinstance(stack, InstalledStack) and stack.is_elsewhere:
+        raise ConfigError(
+            f"{stack.name} is installed in {region}, but not by CloudFormation, so this command leaves it alone.",
+            hint="Change or remove it with what made it, such as terraform apply or terraform destroy.",
+        )
+
+
+def _variables(answer: JsonObject) -> dict[str, str]:
+    found = (answer.get("Environment") or {}).get("Variables") or {}
+    return {name.removeprefix(PREFIX): value for name, value in found.items() if name.startswith(PREFIX)}
+
+
 def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown:
     found = reader.read_all("cloudformation:ListStackResources", "StackResourceSummaries", StackName=name)
     if isinstance(found, Unknown):
@@ -75,9 +131,12 @@ def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown
 def _read_is_durable(reader: Reader, function: str) -> bool | Unknown | None:
     if not function:
         return None
-    answer = reader.read("lambda:GetFunctionConfiguration", FunctionName=function)
+    return _is_durable(reader.read(_CONFIGURATION, FunctionName=function))
+
+
+def _is_durable(answer: JsonObject | Unknown) -> bool | Unknown:
     if isinstance(answer, Unknown):
-        return False if error_code(answer) == "ResourceNotFoundException" else answer
+        return False if error_code(answer) == _NOT_FOUND else answer
     return bool(answer.get("DurableConfig"))
 
 

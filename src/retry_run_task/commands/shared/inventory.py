@@ -210,16 +210,19 @@ class InstalledStack:
         is_durable: Whether its recover function exists and is durable; None if the stack names no function.
         resources: Including deleted ones.
         is_ours: Whether it is an installation of this system.
+        is_elsewhere: Whether it is no stack of CloudFormation, as an installation by Terraform is none. What is known
+            is what its functions tell.
     """
 
     name: str
-    status: str
+    status: str = ""
     reason: str = ""
     outputs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_durable: bool | Unknown | None = None
     resources: tuple[Resource, ...] | Unknown = ()
     is_ours: bool | Unknown = True
+    is_elsewhere: bool = False
 
     @property
     def version(self) -> str:

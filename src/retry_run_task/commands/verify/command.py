@@ -18,7 +18,8 @@ from retry_run_task.launch.request import short_family
 if TYPE_CHECKING:
     import boto3
 
-    from retry_run_task.commands.shared.inventory import Unknown
+    from retry_run_task.commands.shared.inventory import Identity, Unknown
+    from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.verify.verification import Installed, Verification
     from retry_run_task.launch.values import JsonObject
 
@@ -97,6 +98,8 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import read_stack  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
     from retry_run_task.commands.verify import trial, verification  # noqa: PLC0415 - boto3 takes half a second
 
     talk.check_can_ask(is_sure=yes)
@@ -105,8 +108,9 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     who = access.identify(session, where)
     talk.say(options.place(stack, where, who))
     try:
-        found = _stack(session, where, stack)
-        installed = _installed(found, where, stack, log_group)
+        reader = Reader(session, where)
+        found = read_stack(reader, stack)
+        installed = _installed(found, reader, who, stack, log_group)
         family = trial.check_task_definition(session, where, task_definition)
         if cluster or subnets or groups or launch_type or public_ip:
             parameters = _parameters(
@@ -170,30 +174,43 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
     return 0 if stuck is None else talk.NO
 
 
-def _stack(session: boto3.Session, region: str, name: str) -> InstalledStack | Unknown | None:
-    from retry_run_task.commands.shared.installed import read_stack  # noqa: PLC0415
-    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
+def _filtered_group(reader: Reader, who: Identity, stack: InstalledStack) -> str:
+    """Return the log group of a trail that hands to intake; empty if none is seen to."""
+    from retry_run_task.commands.shared.trails import read_log_groups, read_trails  # noqa: PLC0415
 
-    return read_stack(Reader(session, region), name)
+    trails = read_trails(reader)
+    intake = f":function:{stack.outputs['IntakeFunction']}"
+    for group in read_log_groups(reader, who, trails if isinstance(trails, tuple) else ()).values():
+        if isinstance(group.filters, tuple) and any(
+            one.destination_arn.endswith(intake) for one in group.filters
+        ):
+            return group.name
+    return ""
 
 
-def _installed(found: InstalledStack | Unknown | None, region: str, name: str, log_group: str) -> Installed:
+def _installed(
+    found: InstalledStack | Unknown | None, reader: Reader, who: Identity, name: str, log_group: str
+) -> Installed:
     """Return the installation to try; what the stack does not tell is derived from its name."""
     from retry_run_task.commands.verify.verification import Installed  # noqa: PLC0415
 
     if found is None:
         raise ConfigError(
-            f"There is no stack {name} in {region}.",
+            f"There is no stack {name} in {reader.region}.",
             hint=f"Install it with: {options.command_line('deploy')}.",
         )
     if isinstance(found, InstalledStack) and found.is_ours is False:
-        raise foreign(f"{name} in {region}", found.resources if isinstance(found.resources, tuple) else ())
+        raise foreign(
+            f"{name} in {reader.region}", found.resources if isinstance(found.resources, tuple) else ()
+        )
     outputs = found.outputs if isinstance(found, InstalledStack) else {}
     log_group = log_group or outputs.get("TrailLogGroup", "")
+    if not log_group and isinstance(found, InstalledStack) and found.is_elsewhere:
+        log_group = _filtered_group(reader, who, found)
     if not log_group:
         raise ConfigError(
             f"The log group that {name} gets its records from is not known."
-            if not isinstance(found, InstalledStack)
+            if not isinstance(found, InstalledStack) or found.is_elsewhere
             else f"{name} sees failures through EventBridge alone, and nobody can put AWS's events there.",
             hint="Name one with --log-group, if it has a filter that hands to intake.",
         )
