@@ -344,6 +344,19 @@ def test_what_is_too_late_is_told_by_the_installed_policy(hasty: Place, tmp_path
     assert [starts(), starts("--policy", str(given)), starts("--policy", "default")] == [False, True, True]
 
 
+def test_an_installed_policy_that_is_not_understood_is_told(hasty: Place, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "function.zip", "w") as archive:
+        archive.writestr("retry_run_task/policy.toml", HASTY.replace("spread =", "spred ="))
+    with pytest.raises(ConfigError) as caught:
+        hasty.run("replay", "--yes")
+    said = str(caught.value)
+    assert "The policy that is installed in" in said
+    assert "is none that this version understands" in said
+    assert "spred is not a key" in said
+    assert "--policy FILE" in said
+    assert "policy check" not in said
+
+
 @pytest.mark.parametrize(
     ("answer", "why"),
     [

@@ -10,6 +10,7 @@ import io
 import re
 import zipfile
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from retry_run_task.commands.deploy import template
 from retry_run_task.commands.deploy.package import with_policy
 from retry_run_task.commands.shared.installed_policy import ENTRY, read_policy_of
 from retry_run_task.commands.shared.inventory import Unknown
-from retry_run_task.config import policy_of
+from retry_run_task.config import POLICY, policy_of
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ BUILT_IN = "default"
 """What to give instead of a file to go back to the built-in policy."""
 
 ZIP, ZIP_WITH_POLICY = "lambda.zip", "lambda-with-policy.zip"
+_NAME_IT = f"Give it with --policy FILE, or --policy {BUILT_IN} for the built-in one."
 _ZIP_OF_OURS = re.compile(r"/retry-run-task/[^/]+/lambda-[0-9a-f]{64}\.zip$")
 
 
@@ -51,7 +53,8 @@ class OwnPolicy:
             ConfigError: The policy is not understood. Names every problem.
         """
         if self.content is None:
-            return ZIP, code
+            # `make bundle POLICY=` may have put one's own into the zip that this package carries.
+            return ZIP if _policy_in(code) == _built_in() else ZIP_WITH_POLICY, code
         return ZIP_WITH_POLICY, with_policy(code, self.content, name=self.name)
 
 
@@ -78,14 +81,22 @@ def content_of(reader: Reader, function: str) -> bytes:
     """Return the policy file that a function was deployed with.
 
     Raises:
-        ConfigError: It cannot be read.
+        ConfigError: It cannot be read, or not understood.
     """
     found = read_policy_of(reader, function)
     if isinstance(found, Unknown):
         raise ConfigError(
             f"The policy that is installed cannot be read from {function} ({found.action}): {found.why}.",
-            hint=f"Give it with --policy FILE, or --policy {BUILT_IN} for the built-in one.",
+            hint=_NAME_IT,
         )
+    try:
+        policy_of(found, POLICY)
+    except ConfigError as error:
+        problems = str(error).removesuffix(error.hint).rstrip()
+        raise ConfigError(
+            f"The policy that is installed in {function} is none that this version understands: {problems}.",
+            hint=_NAME_IT,
+        ) from None
     return found
 
 
@@ -100,14 +111,24 @@ def installed(reader: Reader, function: str, text: str) -> OwnPolicy:
     Raises:
         ConfigError: It cannot be read.
     """
-    found = content_of(reader, function)
     _, key = template.code_of(text)
-    # An older version's own policy is a built-in one, too: deploy itself names a zip by what is in it.
-    if found == _built_in() or _ZIP_OF_OURS.search(f"/{key}"):
+    # An older version's built-in policy goes with it: deploy itself names a zip by what is in it.
+    if _ZIP_OF_OURS.search(f"/{key}"):
+        return OwnPolicy(source="installed")
+    found = content_of(reader, function)
+    if found == _policy_in(template.carried("lambda.zip")):
         return OwnPolicy(source="installed")
     return OwnPolicy(content=found, source="installed", name="that of the installed stack")
 
 
+def _policy_in(code: bytes) -> bytes | None:
+    """Return the policy in a zip; None if it is none of ours."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(code)) as archive:
+            return archive.read(ENTRY)
+    except (zipfile.BadZipFile, KeyError):
+        return None
+
+
 def _built_in() -> bytes:
-    with zipfile.ZipFile(io.BytesIO(template.carried("lambda.zip"))) as archive:
-        return archive.read(ENTRY)
+    return files("retry_run_task").joinpath(POLICY).read_bytes()

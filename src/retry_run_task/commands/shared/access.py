@@ -145,7 +145,8 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
                 "There are no AWS credentials."
                 if isinstance(error, NoCredentialsError)
                 else f"Your AWS credentials are not whole: {_line(error)}.",
-                hint="Log in with: aws sso login, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --profile.",
+                hint="Log in, for example with aws sso login, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
+                "--profile.",
             )
         case SSOTokenLoadError() | UnauthorizedSSOTokenError() | TokenRetrievalError():
             return AccessError(
