@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import RetryRunTaskError
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.installation import install
+from retry_run_task.local.install import install
 from retry_run_task.local.server import AwsError
 from support.canned import Canned, denied
 from support.site import Site

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import ConfigError
-from retry_run_task.local.server import Request, Response, Server
+from retry_run_task.local.server import HttpRequest, HttpResponse, Server
 
 ASK_NOBODY = ("--all", "--reason", "x", "--yes")
 READING = {
@@ -72,17 +72,17 @@ class Guard:
         self.texts: list[str] = []
         self.has_anything = True
 
-    def serve(self, request: Request) -> Response:
+    def serve(self, request: HttpRequest) -> HttpResponse:
         self.asked.add((request.region, request.access_key))
         self.texts.append(f"{request.path} {request.body.decode()}")
         if b"GetCallerIdentity" in request.body:
-            return Response(body=IDENTITY, headers={"Content-Type": "text/xml"})
+            return HttpResponse(body=IDENTITY, headers={"Content-Type": "text/xml"})
         if request.service == "cloudformation":
             body = DENIED if self.has_anything else NO_STACK
-            return Response(status=400, body=body, headers={"Content-Type": "text/xml"})
+            return HttpResponse(status=400, body=body, headers={"Content-Type": "text/xml"})
         code = "AccessDeniedException" if self.has_anything else "ResourceNotFoundException"
         body = json.dumps({"__type": code, "message": "not you"}).encode()
-        return Response(status=400, body=body, headers={"x-amzn-ErrorType": code})
+        return HttpResponse(status=400, body=body, headers={"x-amzn-ErrorType": code})
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.template import carried
 from retry_run_task.commands.doctor.check import fail, ok, skip
 from retry_run_task.commands.shared.inventory import InstalledStack
+from retry_run_task.commands.shared.options import command_line
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
         template: The template's text; empty for the one that the package carries.
     """
     stack = inventory.stack
+    if isinstance(stack, InstalledStack) and stack.is_elsewhere:
+        return skip(SIZES, "deploy leaves this installation alone, so what it would install was not counted.")
     installed = stack.parameters if isinstance(stack, InstalledStack) and stack.is_ours is True else {}
     try:
         text = template or carried("template.yaml").decode()
@@ -47,7 +50,7 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
         SIZES,
         "What deploy would install fits into AWS's limits with patterns in "
         f"{' and '.join(new.name for new, old in both if new != old)}, which match nothing else now.",
-        "See them with: retry-run-task deploy --dry-run",
+        f"See them with: {command_line('deploy --dry-run')}",
     )
 
 
