@@ -204,7 +204,7 @@ def test_deploy_asks_nothing_if_it_carries_nothing_to_deploy(guard: Guard) -> No
         check=False,
     )
     assert ended.returncode == 2
-    assert "carries no template.yaml, so there is nothing to deploy. In a checkout," in ended.stderr
+    assert "carries no lambda.zip, so there is nothing to deploy. In a checkout," in ended.stderr
     assert guard.asked == set()
 
 
