@@ -48,6 +48,7 @@ SHARED = (
         "calls",
         "executions",
         "faults",
+        "hints",
         "installation",
         "inventory",
         "launchers",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.shared import hints, settings, talk
 from retry_run_task.commands.shared import options as common
-from retry_run_task.commands.shared import settings, talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -346,4 +346,4 @@ def _trying(plan: Plan) -> str:
     """Return the command that tries the installation out, with a family that there is."""
     families = next(one.value for one in plan.parameters if one.name == "TaskDefinitions").split(",")
     family = next((name for name in families if not set(name) & set("*?")), "FAMILY")
-    return common.command_line(f"verify --task-definition {family}", region=plan.region)
+    return hints.command_line(f"verify --task-definition {family}", region=plan.region)

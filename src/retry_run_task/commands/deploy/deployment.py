@@ -11,8 +11,8 @@ from retry_run_task.commands.deploy.plan import s3_client
 from retry_run_task.commands.deploy.template import parse
 from retry_run_task.commands.shared import talk
 from retry_run_task.commands.shared.faults import DeployError
+from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import Unknown
-from retry_run_task.commands.shared.options import command_line
 from retry_run_task.commands.shared.ownership import CHANGE_SET_PREFIX
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import RetryRunTaskError

@@ -16,8 +16,8 @@ from retry_run_task.commands.deploy.proposal import (
     roles_of,
 )
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
+from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import InstalledStack, Topic, Unknown
-from retry_run_task.commands.shared.options import command_line
 from retry_run_task.launch.names import member_role
 
 if TYPE_CHECKING:

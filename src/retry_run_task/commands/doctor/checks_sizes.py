@@ -9,8 +9,8 @@ from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.template import carried
 from retry_run_task.commands.doctor.check import fail, ok, skip
+from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import InstalledStack
-from retry_run_task.commands.shared.options import command_line
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:

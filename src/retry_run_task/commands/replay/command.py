@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared import hints, options, talk
 from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.config import policy_of, read_policy
 from retry_run_task.errors import ConfigError
@@ -231,7 +231,7 @@ def _start(
         return talk.fail(error)
     _print_json(wish, steps, done)
     if not wish.as_json:
-        talk.say(f"Follow them with: {options.command_line('status')}.")
+        talk.say(f"Follow them with: {hints.command_line('status')}.")
     return 0
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.replay.replaying import ReplayInput, next_again
-from retry_run_task.commands.shared import calls, lookup, options, record_files
+from retry_run_task.commands.shared import calls, hints, lookup, record_files
 from retry_run_task.commands.shared.choosing import find_in
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
@@ -135,7 +135,7 @@ def _named(executions: Executions, typed: str) -> FailedLaunch:
     if not first or first.launch is None:
         raise ConfigError(
             f"{typed!r} is neither a file nor the id of a recovery in {executions.region}.",
-            hint=f"See which recoveries there are with: {options.command_line('status')}.",
+            hint=f"See which recoveries there are with: {hints.command_line('status')}.",
         )
     return first.launch
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from retry_run_task.commands.shared import options
+from retry_run_task.commands.shared import hints
 from retry_run_task.commands.shared.faults import calling, code_of, refused
 from retry_run_task.commands.shared.rate_limits import limit_rate, rate_limited
 from retry_run_task.commands.shared.view import OPEN, Execution
@@ -99,7 +99,7 @@ class Executions:
                         f"There is no installation {self.stack} in {self.region}: "
                         f"Lambda has no function {self.function}.",
                         hint="Name another with --stack or --region, or install it with: "
-                        f"{options.command_line('deploy')}.",
+                        f"{hints.command_line('deploy')}.",
                     ) from None
                 raise refused(error, doing) from None
 

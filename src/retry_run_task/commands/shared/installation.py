@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.shared import options
+from retry_run_task.commands.shared import hints
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.reader import error_code
@@ -57,7 +57,7 @@ def read_installation(reader: Reader, stack: str) -> Installation:
             raise NotInstalledError(
                 f"There is no installation {stack} in {reader.region}: Lambda has no function {function}.",
                 hint="Name another with --stack or --region, or install it with: "
-                f"{options.command_line('deploy')}.",
+                f"{hints.command_line('deploy')}.",
             )
         raise DeployError(
             f"The settings of {function} cannot be read ({action}): {answer.why}.",
@@ -72,7 +72,7 @@ def read_installation(reader: Reader, stack: str) -> Installation:
     if not settings.recover_function:
         raise ConfigError(
             f"{function} does not say which function recovers.",
-            hint=f"Deploy it again: {options.command_line('deploy')}.",
+            hint=f"Deploy it again: {hints.command_line('deploy')}.",
         )
     return Installation(
         stack=settings.stack,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from retry_run_task.commands.shared import settings
+from retry_run_task.commands.shared import hints, settings
 from retry_run_task.commands.shared.inventory import DEFAULT_STACK
 
 if TYPE_CHECKING:
@@ -95,26 +95,18 @@ def place(stack: str, region: str, identity: Identity) -> str:
 
 
 def look_at(region: str) -> None:
-    """Let what ``command_line`` returns from here on lead to this one of several Regions."""
+    """Let the commands in hints lead to this one of several Regions from here on."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[_LOOKED_AT] = region
 
 
-def command_line(command: str, **where: str) -> str:
-    """Return another command of ours with the options that led this one to where it looks.
-
-    Args:
-        command: Such as ``deploy``, and its arguments if it is given some.
-        where: ``region`` or ``stack`` that are to be named whether they were typed or not.
-    """
+def _typed() -> dict[str, str]:
     context = click.get_current_context(silent=True)
-    typed = {} if context is None else dict(_typed(context))
-    given = [f"--{name} {shlex.quote(value)}" for name, value in {**typed, **where}.items()]
-    return " ".join(("retry-run-task", command, *given))
+    return {} if context is None else dict(_typed_in(context))
 
 
-def _typed(context: click.Context) -> Iterator[tuple[str, str]]:
+def _typed_in(context: click.Context) -> Iterator[tuple[str, str]]:
     for option, name in (
         ("region", "region"),
         ("region", "regions"),
@@ -132,6 +124,9 @@ def _typed(context: click.Context) -> Iterator[tuple[str, str]]:
                 continue
             value = context.meta.get(_LOOKED_AT) or value[0]
         yield option, str(value)
+
+
+hints.tell_by(_typed)
 
 
 def again(*, region: str, profile: str | None, stack: str, default_region: str | None) -> str:

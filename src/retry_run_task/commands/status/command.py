@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared import hints, options, talk
 from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
@@ -172,7 +172,7 @@ class _Query:
                 f"Nothing is called {self.name!r} in {', '.join(of.region for of in self.places)}: no recovery, and "
                 f"no schedule, family or task of those that began in the last {self.ago}.",
                 hint="Look further back with --since 7d, or see which there are with: "
-                f"{options.command_line('status')}.",
+                f"{hints.command_line('status')}.",
             )
         return found
 

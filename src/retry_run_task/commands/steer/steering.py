@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared import hints, options, talk
 from retry_run_task.errors import ConfigError
 from retry_run_task.text import counted
 
@@ -165,7 +165,7 @@ def _chosen(
     if problems:
         raise ConfigError(
             f"Nothing that is under way is called {', '.join(problems)} in {of.region}.",
-            hint=f"See what there is with: {options.command_line('status')}.",
+            hint=f"See what there is with: {hints.command_line('status')}.",
         )
     over = [view for view in found.values() if view.state.is_over]
     return [view for view in found.values() if not view.state.is_over], over

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared import hints, options, talk
 from retry_run_task.commands.shared.inventory import InstalledStack
 from retry_run_task.commands.shared.ownership import foreign
 from retry_run_task.errors import ConfigError
@@ -197,7 +197,7 @@ def _installed(
     if found is None:
         raise ConfigError(
             f"There is no stack {name} in {reader.region}.",
-            hint=f"Install it with: {options.command_line('deploy')}.",
+            hint=f"Install it with: {hints.command_line('deploy')}.",
         )
     if isinstance(found, InstalledStack) and found.is_ours is False:
         raise foreign(
@@ -255,7 +255,7 @@ def _check_scope(found: InstalledStack | Unknown | None, name: str, family: str,
     if problems:
         raise ConfigError(
             f"{name} would leave this alone: {'; '.join(problems)}.",
-            hint=f"Change that with: {options.command_line('deploy')}, or try another one.",
+            hint=f"Change that with: {hints.command_line('deploy')}, or try another one.",
         )
 
 
