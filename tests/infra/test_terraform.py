@@ -573,3 +573,52 @@ def test_the_files_are_formatted(monkeypatch: pytest.MonkeyPatch) -> None:
     command = [terraform, "fmt", "-check", "-diff", "-recursive", MODULE]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("names", [(25, 120), (5, 600), (100, 40), (255, 30)])
+@pytest.mark.parametrize(
+    ("clusters", "regions"), [(["default"], []), ([f"c-{n:018}" for n in range(20)], ["us-gov-west-1"] * 5)]
+)
+def test_each_part_of_a_long_list_fits_into_a_policy(
+    names: tuple[int, int], clusters: list[str], regions: list[str]
+) -> None:
+    """The module's own arithmetic, with its own numbers, on the longest ARNs that there are."""
+    text = (MODULE / "iam.tf").read_text(encoding="utf-8")
+    room, around_cluster, region = map(
+        int, re.findall(r"run_room\s*=\s*(\d+) - .*\+ (\d+)\]\) - (\d+) \*", text)[0]
+    )
+    (around,) = map(int, re.findall(r"run_most .*\.\.\.\) \+ (\d+)\)\)", text))
+    pass_room, around_role = map(
+        int, re.findall(r"pass_most = max\(1, floor\((\d+) .* \+ (\d+)\)\)", text)[0]
+    )
+    length, count = names
+    left = room - sum(len(one) + around_cluster for one in clusters) - region * len(regions)
+    families = [f"{n:0{length}}" for n in range(count)]
+    ecs = "arn:aws-us-gov:ecs:*:123456789012"
+    run = {
+        "Sid": "MakeFailedCallsAgain",
+        "Effect": "Allow",
+        "Action": "ecs:RunTask",
+        "Resource": [
+            f"{ecs}:task-definition/{family}:*" for family in families[: max(1, left // (length + around))]
+        ],
+        "Condition": {
+            "StringEquals": {"aws:RequestedRegion": regions or ["us-gov-west-1"]},
+            "ArnLike": {"ecs:cluster": [f"{ecs}:cluster/{cluster}" for cluster in clusters]},
+        },
+    }
+    roles = [f"arn:aws-us-gov:iam::123456789012:role/{n:0{min(length, 64)}}" for n in range(count)]
+    passing = {
+        "Sid": "PassTheRolesOfTheTasks",
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": roles[: max(1, pass_room // (len(roles[0]) + around_role))],
+        "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
+    }
+    assert _characters(run) <= 6144
+    assert _characters(passing) <= 6144
+
+
+def _characters(statement: dict[str, Any]) -> int:
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return len(json.dumps(document, separators=(",", ":")))

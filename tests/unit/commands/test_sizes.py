@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -310,13 +311,44 @@ def test_whoever_reads_a_stack_sees_whole_lists(parameters: dict[str, str], join
 # What is measured.
 
 
-def test_what_stands_in_the_place_of_a_reference_is_as_long_as_in_the_account() -> None:
-    one = next(
-        size for size in sizer("s" * 50).sizes({"TaskDefinitions": "a"}) if "Intake " in f"{size.what} "
+ENVIRONMENT = {
+    "STACK": "retry-run-task",
+    "ROLE_PATH": "/",
+    "RECOVER_FUNCTION": f"arn:aws:lambda:{REGION}:{IDENTITY.account}:function:retry-run-task-recover:live",
+    "ROLE_ARN": f"{ROLE}/retry-run-task-role",
+    "CALLERS": "rule,scheduler,hand-made",
+    "CLUSTERS": "default",
+    "TASK_DEFINITIONS": "",
+    "REGIONS": "",
+    "ACCOUNTS": "",
+    "RECOVER_ERRORS": "false",
+    "SPOT_INTERRUPTIONS": "false",
+}
+
+
+def test_the_environment_is_measured_as_it_will_be_in_the_account() -> None:
+    variables = {f"RETRY_RUN_TASK_{name}": value for name, value in ENVIRONMENT.items()}
+    left = 4096 - len(json.dumps(variables, separators=(",", ":")))
+    short = ",".join(["x" * 9] * (left // 10))
+    fits, too_long = f"{short}{'x' * (left - len(short))}", f"{short}{'x' * (left - len(short) + 1)}"
+    assert sizer().too_large({"TaskDefinitions": fits}) == ()
+    (one,) = sizer().too_large({"TaskDefinitions": too_long})
+    assert str(one) == "the environment of Intake would have 4,097 bytes, and 4,096 are allowed"
+
+
+def test_a_policy_may_have_6144_characters_and_not_one_more() -> None:
+    (base,) = (
+        one.has
+        for one in sizer().sizes({"ReadRules": "a", "ReadSchedules": ""})
+        if one.what == "the policy RecoverReadsPolicy"
     )
-    longer = next(size for size in sizer("s" * 40).sizes({"TaskDefinitions": "a"}) if size.what == one.what)
-    # Its own name, recover's ARN and that of the role.
-    assert one.has - longer.has == 3 * 10
+    around = len('"arn:*:events:*:*:rule/",')
+    count, left = divmod(6144 - base - 2 * around, 20 + around)
+    rules = ["a", *("x" * 20 for _ in range(count)), "y" * (left + around)]
+    values = {"TaskDefinitions": "a", "ReadSchedules": ""}
+    assert sizer().too_large({**values, "ReadRules": ",".join(rules)}) == ()
+    (one,) = sizer().too_large({**values, "ReadRules": ",".join([*rules[:-1], f"{rules[-1]}y"])})
+    assert str(one) == "the policy RecoverReadsPolicy would have 6,145 characters, and 6,144 are allowed"
 
 
 def test_white_space_does_not_count() -> None:
