@@ -57,7 +57,7 @@ def show_changes(changes: Sequence[ResourceChange], *, is_whole: bool) -> None:
         if change.action == "add":
             made[change.type].append(change.resource)
     for kind, names in sorted(made.items()):
-        click.echo(f"  + {kind}: {_folded(names, is_whole=is_whole)}")
+        click.echo(f"  + {kind}: {_folded(sorted(names), is_whole=is_whole)}")
     for change in changes:
         if change.action != "add":
             click.echo(f"  {_SIGNS[change.action]} {change.resource} ({change.type}){_replacing(change)}")
