@@ -246,7 +246,7 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
         "batch        1          0  nightly",
         "start tasks: on arn:*:ecs:*:*:task-definition/nightly:*, in the Region ap-northeast-1; on the clusters",
         f"give tasks a role: on {ROLE}/task, for use by ecs-tasks.amazonaws.com",
-        "+ AWS::Lambda::Function: Intake, Recover",
+        "+ AWS::SQS::Queue: IntakeDeadLetters, RecoverDeadLetters",
         "The stack retry-run-task is created.",
         "Try it: retry-run-task verify --task-definition nightly --region ap-northeast-1",
         "Note: nobody is told of anything until you subscribe to the topic",

@@ -15,6 +15,7 @@ from retry_run_task.commands.deploy import patterns, sizes
 from retry_run_task.commands.deploy.choices import Choice, choose
 from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.sizes import Sizer
+from retry_run_task.commands.deploy.template import Filled
 from retry_run_task.commands.doctor.checks_sizes import check_sizes
 from retry_run_task.commands.shared import chunks
 from retry_run_task.commands.shared.inventory import (
@@ -349,6 +350,37 @@ def test_a_policy_may_have_6144_characters_and_not_one_more() -> None:
     assert sizer().too_large({**values, "ReadRules": ",".join(rules)}) == ()
     (one,) = sizer().too_large({**values, "ReadRules": ",".join([*rules[:-1], f"{rules[-1]}y"])})
     assert str(one) == "the policy RecoverReadsPolicy would have 6,145 characters, and 6,144 are allowed"
+
+
+def test_an_arn_inside_a_text_is_an_arn_too() -> None:
+    texts = {"Type": "AWS::IAM::ManagedPolicy", "Properties": {"Resource": {"Fn::Sub": "${Recover.Arn}:*"}}}
+    raw = {
+        "Resources": {
+            "Recover": {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "f"}},
+            "P": texts,
+        }
+    }
+    filled = Filled(raw, "s", IDENTITY, REGION, {}, has_arns=True)
+    arn = f"arn:aws:lambda:{REGION}:{IDENTITY.account}:function:f:*"
+    assert filled.resources["P"]["Properties"] == {"Resource": arn}
+
+
+def test_every_policy_and_function_is_known_to_grow_with_something() -> None:
+    """So that what is too large always names the parameters to shorten."""
+    everything = {
+        "TaskDefinitions": "a",
+        "PassRoleArns": f"{ROLE}/a",
+        "AuditSchedule": "rate(1 day)",
+        "ScheduleKeyArns": f"arn:aws:kms:{REGION}:{IDENTITY.account}:key/1",
+    }
+    fixed = {
+        "the policy IntakePolicy",
+        "the role IntakeRole",
+        "the role AuditRole",
+        "the environment of Recover",
+    }
+    unknown = {one.what for one in sizer().sizes(everything) if not one.because}
+    assert unknown - {"the template"} == fixed
 
 
 def test_white_space_does_not_count() -> None:

@@ -79,6 +79,8 @@ _BECAUSE = {
     "RecoverPolicy": ("Clusters", "Regions", "MemberAccounts"),
     "RecoverReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
     "RecoverKeysPolicy": ("ScheduleKeyArns",),
+    "AuditPolicy": ("Regions", "ScheduleKeyArns"),
+    "Audit": ("Regions",),
     "Intake": ("TaskDefinitions", "Clusters", "Regions", "MemberAccounts"),
     "RecoverRole": ("PassRoleArns", "TaskDefinitions"),
 }

@@ -283,6 +283,7 @@ class Filled:
             name = found[1]
             if name.startswith("!"):
                 return f"${{{name[1:]}}}"
-            return str(own.get(name, self._values.get(name, name.partition(".")[0])))
+            resource = name.partition(".")[0]
+            return str(own.get(name, self._values.get(name, self._values.get(resource, resource))))
 
         return re.sub(r"\$\{([^}]+)\}", value_of, text)
