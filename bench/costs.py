@@ -69,45 +69,45 @@ def page(result: dict[str, Any], crowd: dict[str, Any]) -> str:
             "<!-- Written by bench/costs.py from bench/comparison.json and crowd.json; edit that, not this page. -->",
             "",
             (
-                "While nothing fails, alarms are all that costs: "
+                "While nothing fails, only alarms cost money: "
                 f"{ALARM_METRICS} metrics at [{_usd(USD_PER_ALARM_METRIC)}]"
                 "(https://aws.amazon.com/cloudwatch/pricing/) a month each, of which ten are free in an account, "
                 "so at most "
                 f"{_usd(ALARM_METRICS * USD_PER_ALARM_METRIC)} a month."
             ),
-            "Nothing is polled, and nothing idles.",
+            "There is no polling and no idle compute.",
             "",
-            (f"A failure that waits through an outage of 20 to 90 minutes costs {cents(result):.2f} cents."),
+            (f"A failure retried through an outage of 20 to 90 minutes costs {cents(result):.2f} cents."),
             "",
-            "US dollars a month, at list prices of us-east-1, without any free tier but that of e-mail:",
+            "US dollars a month, at list prices of us-east-1, with no free tier except that of e-mail:",
             "",
             *_table(result),
             "",
-            "Each failure counts as one task that waits as long as those of the simulated outage do.",
+            "Each failure counts as one task that waits as long as those of the simulated outage.",
             "A permanent failure costs almost nothing, because it is not retried.",
             "",
             "## What is counted",
             "",
             *_counted(),
             "",
-            "What ECS bills for the task is not counted: it is the run that you wanted.",
+            "The task itself is not counted: it is the run that you wanted.",
             "",
-            "## What may come on top",
+            "## Additional costs",
             "",
-            "Others bill for the calls and reads that recoveries make, if you have them.",
-            "For each failure that waits through an outage of 20 to 90 minutes, in cents:",
+            "Other services that you use may bill for the calls and reads of recoveries.",
+            "For each failure retried through an outage of 20 to 90 minutes, in cents:",
             "",
             *_on_top(result),
             "",
             "## Many failures at the same moment",
             "",
-            "What Lambda bills for recoveries in an outage of 20 to 90 minutes, by how many launches failed at once.",
-            "Each costs less where many wait, since they share the places and so make fewer calls each.",
-            "[The simulator](simulator.md#many-failures-at-the-same-moment) has the times of the same launches.",
+            "What Lambda bills for recoveries in an outage of 20 to 90 minutes, by simultaneous failures.",
+            "Each costs less if many wait, because they share recover's concurrency and make fewer calls each.",
+            "[The simulator](simulator.md#many-failures-at-the-same-moment) has the times of these launches.",
             "",
             *_growth(crowd),
             "",
-            "`make bench` simulates the recoveries again, and `.venv/bin/python bench/costs.py` writes this page.",
+            "`make bench` repeats the simulation, and `.venv/bin/python bench/costs.py` writes this page.",
             "",
         ]
     )
@@ -122,7 +122,7 @@ def _table(result: dict[str, Any]) -> list[str]:
     head = (
         "| failures a month | "
         + " | ".join(words for _, words in SCENARIOS)
-        + " | metrics of ours, at most | e-mail |"
+        + " | custom metrics, at most | e-mail |"
     )
     rows = [head, "| ---: | ---: | ---: | ---: | ---: |"]
     for failures in MONTHLY:
@@ -173,7 +173,7 @@ def _on_top(result: dict[str, Any]) -> list[str]:
             (calls + reads) * USD_PER_GUARDDUTY,
         ),
         (
-            "resumes that Lambda throttled, [if it bills them](unconfirmed.md#lambda)",
+            "throttled resumes, [if Lambda bills them](unconfirmed.md#lambda)",
             f"{throttled:.0f} operations",
             f"[{USD_PER_OPERATION * 1e6:.2f} a million](https://aws.amazon.com/lambda/pricing/)",
             throttled * USD_PER_OPERATION,
@@ -203,7 +203,7 @@ def _counted() -> list[str]:
         "| what | how much | price |",
         "| --- | --- | --- |",
         (
-            "| durable operations | as simulated; two a step, which makes one or two calls | "
+            "| durable operations | as simulated; two for each attempt of one or two calls | "
             f"[{USD_PER_OPERATION * 1e6:.2f} a million](https://aws.amazon.com/lambda/pricing/) |"
         ),
         (
@@ -212,8 +212,8 @@ def _counted() -> list[str]:
             f"{USD_PER_GB_SECOND:.10f} a GB-second, {USD_PER_REQUEST * 1e6:.2f} a million requests |"
         ),
         (
-            f"| intake | {INTAKE_RUNS_PER_CALL} invocations a call, of {INTAKE_S:g} s: our own failed calls are "
-            "records, too, which it leaves alone | the same |"
+            f"| intake | {INTAKE_RUNS_PER_CALL} invocations a call, of {INTAKE_S:g} s: intake also reads and "
+            "ignores the records of our own failed calls | the same |"
         ),
         (
             f"| logs of both functions | {LOG_BYTES_PER_CALL / 1000:g} KB a call | "
@@ -221,11 +221,11 @@ def _counted() -> list[str]:
         ),
         f"| the trail's records of our calls | {RECORD_BYTES / 1000:g} KB a call, in its log group | the same |",
         (
-            f"| metrics of ours | {METRICS}, for each hour in which they are written | "
+            f"| custom metrics | {METRICS}, for each hour in which they are written | "
             f"{USD_PER_METRIC:.2f} a month each |"
         ),
         (
-            f"| e-mail | one a failure, as if all were told | [{USD_PER_EMAIL * 100_000:.2f} a hundred thousand]"
+            f"| e-mail | one a failure | [{USD_PER_EMAIL * 100_000:.2f} a hundred thousand]"
             f"(https://aws.amazon.com/sns/pricing/), the first {FREE_EMAILS:,} free |"
         ),
     ]
