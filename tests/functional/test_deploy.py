@@ -110,7 +110,7 @@ def run(
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
     out, talk = io.StringIO(), io.StringIO()
     with (
@@ -482,7 +482,7 @@ def asked(aws: MiniStack, answer: str) -> int:
                     terminal.read(1000)
                 elif process.poll() is None:
                     terminal.write(answer.encode())
-        return process.wait(30)
+        return process.wait(120)
 
 
 def test_where_nobody_can_be_asked_it_does_not_begin(aws: MiniStack, proxy: Proxy) -> None:
@@ -694,7 +694,7 @@ def test_interrupted_while_cloudformation_works_it_says_how_to_go_on(
         lambda: begins in proxy.calls and "DescribeStackEvents" in proxy.calls[proxy.calls.index(begins) :]
     )
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert "the same command again" in said

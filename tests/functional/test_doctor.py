@@ -544,7 +544,7 @@ def run(arguments: list[str], environment: dict[str, str | None]) -> subprocess.
     }
     merged = {n: v for n, v in {**plain, **quiet, **environment}.items() if v is not None}
     command = [sys.executable, "-m", "retry_run_task", "doctor", *arguments]
-    return subprocess.run(command, check=False, env=merged, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, check=False, env=merged, capture_output=True, text=True, timeout=300)
 
 
 EXPIRED = AwsError("ExpiredToken", "The security token included in the request is expired")

@@ -53,7 +53,7 @@ class Neighbour:
     def wait_until(self, text: str) -> None:
         while not any(text in line.text for line in self.told):
             try:
-                self.told.append(self.account.lines.get(timeout=60))
+                self.told.append(self.account.lines.get(timeout=120))
             except Empty:
                 raise AssertionError(f"{text!r} is not told: {self.told}") from None
 
@@ -209,7 +209,7 @@ def test_it_says_what_to_paste_and_ends_in_peace(ended_by: signal.Signals) -> No
         told = json.loads(one.stdout.readline())
         assert told["environment"]["AWS_ENDPOINT_URL"].startswith("http://127.0.0.1:")
         one.send_signal(ended_by)
-        rest, talk = one.communicate(timeout=30)
+        rest, talk = one.communicate(timeout=120)
     assert (one.returncode, rest, talk) == (0, "", "")
 
 
@@ -230,7 +230,7 @@ def test_a_reader_that_has_gone_ends_it() -> None:
         assert one.stdout is not None
         lines = [one.stdout.readline() for _ in range(12)]
         one.stdout.close()
-        assert one.wait(timeout=60) == 0
+        assert one.wait(timeout=120) == 0
         assert one.stderr is not None
         assert one.stderr.read() == ""
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in "".join(lines)

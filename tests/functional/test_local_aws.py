@@ -163,7 +163,7 @@ def test_records_may_come_twice_and_out_of_order(out_of_order):
             aws.ecs.run_task({**REQUEST, "startedBy": f"call-{number}"})
         done = threading.Event()
         aws.clock.call_later(700, done.set)
-        assert done.wait(5)
+        assert done.wait(60)
         records = [json.loads(event.message) for event in aws.logs.events(aws.trail.log_group)]
     calls = [record["requestParameters"]["startedBy"] for record in records]
     in_order = [f"call-{number}" for number in range(10) for _ in range(2)]
@@ -320,8 +320,8 @@ def test_leaves_nothing_behind(failure):
         lambda_.list_durable_executions_by_function(FunctionName="loop")
         if failure:
             raise failure
-    assert results.next(1).error == "Unhandled"
-    waiting.join(1)
+    assert results.next().error == "Unhandled"
+    waiting.join(60)
     assert set(threading.enumerate()) <= before
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -363,7 +363,7 @@ def test_a_function_in_the_middle_of_its_work_ends_with_it_however_it_ends(numbe
     ) as script:
         watched = os.pidfd_open(int(script.stdout.readline().split()[1]))
         os.killpg(script.pid, number)
-        assert script.wait(5) == -number
+        assert script.wait(60) == -number
     # Readable when the process has ended.
-    assert select.select([watched], [], [], 5)[0]
+    assert select.select([watched], [], [], 60)[0]
     os.close(watched)

@@ -67,7 +67,7 @@ class Place:
                 self.local.clock.call_later(1, look)
 
         look()
-        assert done.wait(20)
+        assert done.wait(120)
 
     def run(self, *arguments: str, code: int = 0, **environment: str) -> Result:
         env = self.aws.environment() | {"COLUMNS": "120"} | environment

@@ -36,7 +36,7 @@ def run(environment: dict[str, str], *arguments: str) -> Ended:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 

@@ -35,5 +35,5 @@ class Seen(Queue[Any]):
     def __call__(self, *told: Any) -> None:
         self.put(told[0] if len(told) == 1 else told)
 
-    def next(self, timeout_s: float = 5) -> Any:
+    def next(self, timeout_s: float = 60) -> Any:
         return self.get(timeout=timeout_s)

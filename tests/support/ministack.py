@@ -28,7 +28,7 @@ PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 REGION = "ap-northeast-1"
 ACCOUNT = "000000000000"
 
-_START_S = 20.0
+_START_S = 120.0
 
 # Its alarms know no arithmetic on metrics, and it refuses a stack for that. Such an alarm is taken as one on the
 # alarm's own name, which is all that is looked at here; the alarms themselves are tested as text.
@@ -132,7 +132,7 @@ class MiniStack:
         """Make it empty and whole."""
         self.mend()
         request = urllib.request.Request(f"{self.endpoint}/_ministack/reset", method="POST")
-        with urllib.request.urlopen(request, timeout=10):
+        with urllib.request.urlopen(request, timeout=60):
             pass
 
 
@@ -184,7 +184,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     # The whole group, since its functions run in processes of their own.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, 9)
-    process.wait(10)
+    process.wait(60)
 
 
 def _free_port() -> int:

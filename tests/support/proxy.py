@@ -61,7 +61,7 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def wait_for(self, happened: Callable[[], Any], timeout_s: float = 20) -> None:
+    def wait_for(self, happened: Callable[[], Any], timeout_s: float = 120) -> None:
         """Wait until the calls that came say so."""
         with self._changed:
             assert self._changed.wait_for(happened, timeout_s), self.calls
@@ -115,7 +115,9 @@ class Proxy:
             return 200, [("Content-Type", "application/json")], given
         signed_for = _SCOPE.search(headers.get("Authorization", ""))
         route = self.routes.get(signed_for[1] if signed_for else "")
-        connection = http.client.HTTPConnection(urlsplit(route).netloc if route else self._target, timeout=30)
+        connection = http.client.HTTPConnection(
+            urlsplit(route).netloc if route else self._target, timeout=120
+        )
         try:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()

@@ -75,7 +75,7 @@ class Site:
             ],
         )
 
-    def wait_for(self, happened: Callable[[], Any], *, timeout_s: float = 20) -> Any:
+    def wait_for(self, happened: Callable[[], Any], *, timeout_s: float = 120) -> Any:
         """Wait until something is true, and return it."""
         with self._changed:
             if not self._changed.wait_for(happened, timeout_s):

@@ -48,7 +48,7 @@ def test_nothing_to_start_is_nothing_to_do(workers: int) -> None:
 
 
 def test_so_many_are_under_way_at_the_same_time_as_are_allowed_and_no_more() -> None:
-    together = threading.Barrier(3, timeout=10)
+    together = threading.Barrier(3, timeout=60)
     lock, under_way, most = threading.Lock(), Counter[str](), []
 
     def start(_: int) -> Started:

@@ -356,10 +356,10 @@ def test_of_a_long_text_head_and_tail_are_read(text: str) -> None:
 def test_a_text_made_to_be_slow_is_not(piece: str) -> None:
     """A megabyte takes some hundredths of a second; what grows with the square would take minutes."""
     text = piece * (10**6 // len(piece))
-    began = time.perf_counter()
+    began = time.process_time()
     for origin in Origin:
         classify(failure(origin, text, text))
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 5
 
 
 VERDICTS = st.lists(

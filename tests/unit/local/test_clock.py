@@ -23,9 +23,9 @@ def clock():
 def test_begins_at_its_start_and_runs_at_its_speed(clock):
     fired = SimpleQueue()
     clock.call_at(START + timedelta(seconds=100), lambda: fired.put(clock.now()))
-    at = fired.get(timeout=5)
+    at = fired.get(timeout=60)
     # The real time is 0.1 s; on a loaded machine a timer may be late, never early.
-    assert START + timedelta(seconds=100) <= at < START + timedelta(seconds=3000)
+    assert START + timedelta(seconds=100) <= at <= clock.now()
 
 
 def test_is_in_utc_wherever_the_start_was():
@@ -35,7 +35,10 @@ def test_is_in_utc_wherever_the_start_was():
 
 
 def test_follows_the_real_time_unless_told_otherwise():
-    assert abs(Clock().now() - datetime.now(UTC)) < timedelta(seconds=5)
+    before = datetime.now(UTC)
+    now = Clock().now()
+    one = timedelta(seconds=1)
+    assert before - one < now < datetime.now(UTC) + one
 
 
 def test_fires_in_the_order_of_the_times_and_ties_in_the_order_of_the_calls(clock):
@@ -43,7 +46,7 @@ def test_fires_in_the_order_of_the_times_and_ties_in_the_order_of_the_calls(cloc
     due = clock.now() + timedelta(seconds=60)
     for name, seconds in (("third", 2), ("first", 0), ("second", 0), ("fourth", 30)):
         clock.call_at(due + timedelta(seconds=seconds), lambda name=name: fired.put(name))
-    assert [fired.get(timeout=5) for _ in range(4)] == ["first", "second", "third", "fourth"]
+    assert [fired.get(timeout=60) for _ in range(4)] == ["first", "second", "third", "fourth"]
 
 
 def test_an_earlier_timer_overtakes_the_one_that_is_waited_for(clock):
@@ -52,21 +55,21 @@ def test_an_earlier_timer_overtakes_the_one_that_is_waited_for(clock):
     for _ in range(100):
         # When one has fired, the thread waits for the one in ten years.
         clock.call_later(0, lambda: fired.put("soon"))
-        assert fired.get(timeout=5) == "soon"
+        assert fired.get(timeout=60) == "soon"
     assert fired.empty()
 
 
 def test_what_is_past_fires_at_once(clock):
     fired = SimpleQueue()
     clock.call_at(START - timedelta(days=1), lambda: fired.put("late"))
-    assert fired.get(timeout=5) == "late"
+    assert fired.get(timeout=60) == "late"
 
 
 def test_a_cancelled_timer_does_not_fire(clock):
     fired = SimpleQueue()
     clock.call_later(1, lambda: fired.put("cancelled")).cancel()
     clock.call_later(2, lambda: fired.put("kept"))
-    assert fired.get(timeout=5) == "kept"
+    assert fired.get(timeout=60) == "kept"
     assert fired.empty()
 
 
@@ -75,14 +78,14 @@ def test_a_callback_that_fails_is_logged_and_the_next_one_fires(clock, caplog):
     with caplog.at_level(logging.ERROR):
         clock.call_later(1, lambda: 1 / 0)
         clock.call_later(2, lambda: fired.put("after"))
-        assert fired.get(timeout=5) == "after"
+        assert fired.get(timeout=60) == "after"
     assert "ZeroDivisionError" in caplog.text
 
 
 def test_a_callback_may_make_timers(clock):
     fired = SimpleQueue()
     clock.call_later(1, lambda: clock.call_later(1, lambda: fired.put("second")))
-    assert fired.get(timeout=5) == "second"
+    assert fired.get(timeout=60) == "second"
 
 
 def test_no_timer_is_lost_when_many_threads_make_them(clock):
@@ -97,7 +100,7 @@ def test_no_timer_is_lost_when_many_threads_make_them(clock):
         thread.start()
     for thread in threads:
         thread.join()
-    assert len({fired.get(timeout=5) for _ in range(800)}) == 800
+    assert len({fired.get(timeout=60) for _ in range(800)}) == 800
 
 
 def test_stopping_drops_the_timers_and_ends_the_thread(clock):
@@ -117,7 +120,7 @@ def test_may_be_stopped_by_a_callback_and_twice(clock):
         stopped.set()
 
     clock.call_later(1, stop)
-    assert stopped.wait(5)
+    assert stopped.wait(60)
     clock.stop()
 
 
@@ -133,14 +136,17 @@ def test_refuses_what_is_no_time(speed, start):
 def test_one_that_catches_up_runs_with_the_real_time_from_then_on():
     behind = datetime.now(UTC) - timedelta(seconds=200)
     clock = Clock(1001, behind, until_present=True)
+    # The machine may have rested before it was made.
+    most = (datetime.now(UTC) - behind) * 1.001
     fired = SimpleQueue()
-    clock.call_at(clock.catches_up_at + timedelta(seconds=0.2), lambda: fired.put(clock.now()))
-    at = fired.get(timeout=5)
-    clock.stop()
-    assert clock.catches_up_at - behind == pytest.approx(
-        timedelta(seconds=200.2), abs=timedelta(seconds=0.01)
+    clock.call_at(
+        clock.catches_up_at + timedelta(seconds=0.2), lambda: fired.put((clock.now(), datetime.now(UTC)))
     )
-    assert abs(datetime.now(UTC) - at) < timedelta(seconds=2)
+    at, real = fired.get(timeout=60)
+    clock.stop()
+    a_little = timedelta(seconds=0.01)
+    assert timedelta(seconds=200.2) - a_little <= clock.catches_up_at - behind <= most + a_little
+    assert abs(real - at) < timedelta(seconds=2)
     assert at >= clock.catches_up_at + timedelta(seconds=0.2)
     assert (clock.virtual_s(10), clock.real_s(10)) == (pytest.approx(10), pytest.approx(10))
 

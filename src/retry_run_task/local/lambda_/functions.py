@@ -185,7 +185,7 @@ class Functions:
         """Return the process of a function."""
         return self._sandboxes[name]
 
-    def warm(self, timeout_s: float = 30.0) -> None:
+    def warm(self, timeout_s: float = 120.0) -> None:
         """Start every process and wait, in real seconds, until each has loaded its handler.
 
         Raises:

@@ -156,7 +156,7 @@ class Logs:
             found = list(self._groups[group].events) if group in self._groups else []
         return [event for event in found if matches(event.message)]
 
-    def wait_for(self, group: str, text: str, timeout_s: float = 10.0, *, times: int = 1) -> StoredEvent:
+    def wait_for(self, group: str, text: str, timeout_s: float = 60.0, *, times: int = 1) -> StoredEvent:
         """Wait, in real seconds, for so many events that contain a text, and return the last of them.
 
         Raises:
