@@ -19,13 +19,12 @@ from hashlib import sha256
 from importlib import resources
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pytest
 
 from retry_run_task.commands.deploy import template
 from retry_run_task.commands.deploy.package import with_policy
-from retry_run_task.commands.main import main
+from support.commands import Ended, run_here
 from support.ministack import ACCOUNT, REGION, MiniStack, running
 from support.proxy import Proxy
 
@@ -37,8 +36,6 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role"
 ECS = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
 GIVEN = ("--trail-log-group-name", GROUP)
 FAST = ("--poll-s", "0.02")
-
-Ended = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
@@ -112,18 +109,7 @@ def run(
             check=False,
             timeout=300,
         )
-    out, talk = io.StringIO(), io.StringIO()
-    with (
-        mock.patch.dict(os.environ, env, clear=True),
-        mock.patch.object(sys, "argv", ["retry-run-task", *arguments]),
-        mock.patch.object(sys, "stdin", io.StringIO()),
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(talk),
-        contextlib.chdir(cwd or "/"),
-        pytest.raises(SystemExit) as ended,
-    ):
-        main()
-    return Ended(arguments, int(ended.value.code or 0), out.getvalue(), talk.getvalue())
+    return run_here(*arguments, env=env, cwd=cwd or "/")
 
 
 def deploy(aws: MiniStack, *arguments: str, **more: Any) -> Ended:

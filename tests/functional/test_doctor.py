@@ -7,8 +7,6 @@ import functools
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from retry_run_task.commands.main import retry_run_task
 from retry_run_task.commands.shared.discovery import discover
 from retry_run_task.local.server import AwsError
 from support.canned import Canned, denied
+from support.commands import Ended, run_here
 
 ROOT = Path(__file__).parents[2]
 REGION = "ap-northeast-1"
@@ -535,7 +534,7 @@ def test_control_characters_of_a_name_do_not_reach_the_terminal(aws: Canned) -> 
 # How it ends when nothing can be looked at.
 
 
-def run(arguments: list[str], environment: dict[str, str | None]) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], environment: dict[str, str | None]) -> Ended:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     quiet = {
         "AWS_EC2_METADATA_DISABLED": "true",
@@ -543,8 +542,7 @@ def run(arguments: list[str], environment: dict[str, str | None]) -> subprocess.
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }
     merged = {n: v for n, v in {**plain, **quiet, **environment}.items() if v is not None}
-    command = [sys.executable, "-m", "retry_run_task", "doctor", *arguments]
-    return subprocess.run(command, check=False, env=merged, capture_output=True, text=True, timeout=300)
+    return run_here("doctor", *arguments, env=merged)
 
 
 EXPIRED = AwsError("ExpiredToken", "The security token included in the request is expired")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,26 +16,16 @@ from retry_run_task.local.server import AwsError
 from retry_run_task.policy.scope import Scope, Treatment
 from retry_run_task.sources.cloudtrail import FILTER_PATTERN
 from support.canned import Canned
+from support.commands import Ended, run_here
 from support.site import REGION, Site
 
-COMMAND = [sys.executable, "-m", "retry_run_task", "verify", "--poll-s", "0.02"]
+COMMAND = ("verify", "--poll-s", "0.02")
 STREAM = "retry-run-task-verify"
 NIGHTLY = ("--task-definition", "nightly", "--cluster", "batch", "--subnet", "subnet-a")
 
-Ended = subprocess.CompletedProcess[str]
-
 
 def run(environment: dict[str, str], *arguments: str) -> Ended:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment | {"COLUMNS": "200"},
-        cwd="/",
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+    return run_here(*COMMAND, *arguments, env=environment | {"COLUMNS": "200"})
 
 
 def verify(site: Site, *arguments: str) -> Ended:
