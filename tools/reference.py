@@ -548,6 +548,9 @@ class _World:
     ) -> tuple[TaskState, ...] | Failure:
         return self.there
 
+    def earlier(self, _launch: FailedLaunch) -> tuple[str, ...] | Failure:
+        return ()
+
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
         return Request(parameters=launch.request.parameters)
 

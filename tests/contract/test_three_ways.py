@@ -302,6 +302,9 @@ class VirtualWorld:
     def watch(self, launch: FailedLaunch, arns: Any) -> Any:
         return tuple(aws_tasks.states(self.client, launch, arns))
 
+    def earlier(self, launch: FailedLaunch) -> Any:
+        return aws_tasks.earlier(self.client, launch)
+
     def stop(self, _launch: FailedLaunch, arn: str, *, why: str) -> None:
         """Stop a task."""
         self.ecs.stop_task({"cluster": "batch", "task": arn, "reason": why})

@@ -426,6 +426,10 @@ class World:
         self.looks[self.operation] = seen
         return seen
 
+    def earlier(self, launch: FailedLaunch) -> tuple[str, ...] | Failure:
+        self.system.checks.in_step(self, "it looks for earlier runs")
+        return attempt(lambda: aws_tasks.earlier(self.stack.client, launch))
+
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:
         self.system.checks.in_step(self, "it reads the schedule")
         found = schedule.match(launch, self.system.schedules)

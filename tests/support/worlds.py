@@ -57,6 +57,7 @@ class ScriptedWorld:
         there: What the nth look finds, by n; nothing for the others.
         forget_after: After how many calls the schedule is no longer what it was; None for never.
         states: What the nth watch finds, by n; that all run for the others.
+        going: What the nth look for earlier runs finds, by n; nothing for the others.
         stops: What was stopped, and why.
         stop_answers: What the nth StopTask is answered, by n; nothing wrong for the others.
         asked_for: The failed launches that it was asked for.
@@ -77,6 +78,8 @@ class ScriptedWorld:
     looks: int = 0
     looked_for: list[bool] = field(default_factory=list)
     watches: int = 0
+    earlier_looks: int = 0
+    going: dict[int, tuple[str, ...] | Failure] = field(default_factory=dict)
     stops: list[tuple[str, str]] = field(default_factory=list)
     stop_answers: dict[int, Refused | Lost] = field(default_factory=dict)
 
@@ -100,6 +103,11 @@ class ScriptedWorld:
         self.looks += 1
         self.looked_for.append(original)
         return self.there.get(self.looks, ())
+
+    def earlier(self, launch: FailedLaunch) -> tuple[str, ...] | Failure:
+        self.asked_for.append(launch)
+        self.earlier_looks += 1
+        return self.going.get(self.earlier_looks, ())
 
     def complete(self, launch: FailedLaunch) -> Whole:
         self.asked_for.append(launch)

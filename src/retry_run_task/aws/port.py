@@ -93,6 +93,10 @@ class World:
             )
         )
 
+    def earlier(self, launch: FailedLaunch) -> tuple[str, ...] | Failure:
+        """Return the tasks of earlier runs that are still going; or why they cannot be seen."""
+        return attempt(lambda: tasks.earlier(ecs.client(launch.region, self._role), launch))
+
     def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
         """Return the request with the redacted values, read from the schedule as it is now; or why it cannot be."""
         return attempt(lambda: self._complete(launch))

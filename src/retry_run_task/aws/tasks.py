@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from retry_run_task.launch import names
+from retry_run_task.launch import request as requests
 from retry_run_task.sources import tasks as wire
 
 if TYPE_CHECKING:
@@ -60,6 +61,24 @@ def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> tuple[T
         Exception: As ``already_there``.
     """
     return tuple(wire.state(task) for task in _describe(ecs, launch, arns))
+
+
+def earlier(ecs: ECSClient, launch: FailedLaunch) -> tuple[str, ...]:
+    """Return the ARNs of tasks of the same caller's earlier runs that should still run.
+
+    They are found by their family, since the ``startedBy`` of a recovery's task has a mark of its own.
+
+    Raises:
+        Exception: As ``already_there``.
+    """
+    family = requests.family(launch.request.parameters)
+    call: Any = {"family": family, "desiredStatus": "RUNNING", **_cluster(launch)}
+    arns = [arn for page in ecs.get_paginator("list_tasks").paginate(**call) for arn in page["taskArns"]]
+    return tuple(
+        str(task["taskArn"])
+        for task in _describe(ecs, launch, arns)
+        if wire.is_of_an_earlier_run(launch, task)
+    )
 
 
 _Status = Literal["RUNNING", "STOPPED"]

@@ -130,6 +130,8 @@ def opening(ending: Ending, rows: Rows) -> str:
         key = "unsure"
     elif ending.outcome is Outcome.PERMANENT and ending.rule == "errors":
         key = "errors"
+    elif ending.rule == "overlap":
+        key = "overlap"
     elif ending.outcome is Outcome.RECOVERED and ending.changed:
         key = "changed"
     return rows.words.openings[key].format(
@@ -200,6 +202,7 @@ _BY_RULE = frozenset(
         (Outcome.PERMANENT, "policy"),
         (Outcome.EXPIRED, "client-token"),
         (Outcome.UNCONFIRMED, "stopped"),
+        (Outcome.SUPERSEDED, "overlap"),
     }
 )
 

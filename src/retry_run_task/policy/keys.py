@@ -12,7 +12,7 @@ from retry_run_task.launch.values import CallerKind, Category
 from retry_run_task.policy import durations, fargate
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import RungKind
-from retry_run_task.policy.rules import Notify
+from retry_run_task.policy.rules import Notify, Overlap
 from retry_run_task.policy.scope import NEVER
 
 if TYPE_CHECKING:
@@ -157,6 +157,10 @@ def _rungs(value: Any) -> tuple[RungKind, ...]:
     if len(set(kinds)) != len(kinds):
         raise BadValueError("expected each rung once")
     return kinds
+
+
+def _overlap(value: Any) -> Overlap:
+    return Overlap(_choices(_text(value), tuple(Overlap))[0])
 
 
 def _notify(value: Any) -> Notify:
@@ -336,6 +340,13 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
             "category, or for `transient`.",
             schema={"type": "boolean"},
             attribute="stop_hanging",
+        ),
+        "overlap": Key(
+            read=_overlap,
+            meaning="`skip` starts nothing while an earlier run of the schedule is still going: the recovery ends, "
+            "and a person is told. `allow` does not look. A rule with a category counts for the first failure only.",
+            schema={"enum": list(Overlap)},
+            attribute="overlap",
         ),
         "notify": Key(
             read=_notify,

@@ -48,6 +48,13 @@ class Notify(StrEnum):
     NEVER = "never"
 
 
+class Overlap(StrEnum):
+    """What is done about a launch while an earlier run of its schedule is still going."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What rules can match of a launch, beside the category.
@@ -157,6 +164,7 @@ class Treatment:
         early_s: Seconds from the failed call after which a person is told that the run is still being retried; None
             for never.
         stop_hanging: Whether a task of the recovery that does not start within ``watch_s`` is stopped and replaced.
+        overlap: Whether the launch is dropped if an earlier run of its schedule is still going.
     """
 
     rule: str = ""
@@ -175,6 +183,7 @@ class Treatment:
     notify: Notify | None = None
     early_s: float | None = EARLY_S
     stop_hanging: bool = False
+    overlap: Overlap = Overlap.ALLOW
 
     @property
     def allowed(self) -> Allowed:

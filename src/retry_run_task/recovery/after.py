@@ -46,6 +46,7 @@ from retry_run_task.recovery.state import (
     is_followed_at_once,
     late,
     missing,
+    overlapping,
     rung,
 )
 from retry_run_task.recovery.watching import (
@@ -149,12 +150,16 @@ def _looked(case: Case, state: State, event: Looked) -> State:
         return watch_or_end(state)
     if failures:
         return _start_failed(case, state, failures)
-    end = late(case, state)
+    skips = case.skips_overlap and not state.tasks
+    end = late(case, state) or (overlapping(event.earlier) if skips and event.earlier else None)
     if end is not None:
         return state._replace(move=End(end))
-    if event.blind is not None and case.has_one_run and classify(event.blind).category in PASSING:
+    unseen = event.earlier_blind if skips else None
+    if unseen is None and event.blind is not None and case.has_one_run:
         # Another caller may have started the run. Our own tasks need no look: ECS knows their client tokens.
-        return _decided(case, state, [event.blind])
+        unseen = event.blind if classify(event.blind).category in PASSING else None
+    if unseen is not None:
+        return _decided(case, state, [unseen])
     # A ghost was seen, or its replacement, which changes the call id: the next step calls with the new one.
     return state._replace(move=Call()) if identity(case, state) == state.call_id else _turn(state)
 

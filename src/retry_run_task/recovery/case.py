@@ -15,7 +15,7 @@ from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, N
 from retry_run_task.launch.values import SCHEDULED, Category, Origin, Outcome, Request
 from retry_run_task.policy import backoff, ladder
 from retry_run_task.policy.decision import GiveUp, ignored, open_with, past_deadline
-from retry_run_task.policy.rules import facts_of
+from retry_run_task.policy.rules import Overlap, facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,6 +65,11 @@ class Case:
     spread_s: int
     operations: int
     refusal: GiveUp | None
+
+    @property
+    def skips_overlap(self) -> bool:
+        """Whether nothing is started while an earlier run of the schedule is still going."""
+        return self.treatments[self.first.category].overlap is Overlap.SKIP
 
     @property
     def next_due_s(self) -> float | None:

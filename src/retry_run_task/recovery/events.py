@@ -34,12 +34,16 @@ class Looked:
         tasks: The tasks; empty if they could not be seen.
         blind: Why they could not be seen; None if they could.
         again: Whether the step was cut off before, so that RunTask may have been called already.
+        earlier: ARNs of tasks of the schedule's earlier runs that are still going, if they were looked for.
+        earlier_blind: Why those could not be seen; None if they could, or were not looked for.
     """
 
     now: float
     tasks: tuple[TaskState, ...] = ()
     blind: Failure | None = None
     again: bool = False
+    earlier: tuple[str, ...] = ()
+    earlier_blind: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,13 @@ def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
     return {"tasks": wire.states_to_json(seen)}
 
 
+def earlier_to_json(earlier: tuple[str, ...] | Failure) -> JsonObject:
+    """Return the checkpoint form of which earlier runs are still going, or of why that was not seen."""
+    if isinstance(earlier, Failure):
+        return {"earlier_blind": wire.failures_to_json([earlier])}
+    return {"earlier": list(earlier)}
+
+
 def from_result(result: Mapping[str, Any]) -> list[Event]:
     """Return the events of a step, from its result."""
     if "told" in result:
@@ -116,5 +127,12 @@ def from_result(result: Mapping[str, Any]) -> list[Event]:
         ]
     if "now" not in result:
         return [Watched(tasks=tasks, blind=blind)]
-    looked = Looked(now=result["now"], tasks=tasks, blind=blind, again=result.get("again", False))
+    looked = Looked(
+        now=result["now"],
+        tasks=tasks,
+        blind=blind,
+        again=result.get("again", False),
+        earlier=tuple(result.get("earlier", ())),
+        earlier_blind=next(iter(wire.failures_from_json(result.get("earlier_blind", ()))), None),
+    )
     return [looked, *(Answered(wire.answer_from_json(answer)) for answer in result.get("calls", ()))]

@@ -108,6 +108,8 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
     """Yield the lines of a transition."""
     if isinstance(event, Looked | Watched | Stopped) and event.blind:
         yield LogEvent.BLIND, {"why": words_of(event.blind)}
+    if isinstance(event, Looked) and event.earlier_blind:
+        yield LogEvent.BLIND, {"why": words_of(event.earlier_blind)}
     if isinstance(event, Answered) and not isinstance(event.answer, Unbuildable | Unread):
         yield _attempted(case, before, event.answer)
     if isinstance(event, Stopped) and not event.blind:

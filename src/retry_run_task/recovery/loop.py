@@ -33,7 +33,7 @@ from retry_run_task.recovery.ending import (
     is_told,
     progress_of,
 )
-from retry_run_task.recovery.events import Answered, Waited, from_result, seen_to_json
+from retry_run_task.recovery.events import Answered, Waited, earlier_to_json, from_result, seen_to_json
 from retry_run_task.recovery.opening import open_case
 from retry_run_task.recovery.state import Call, End, Stop, Tell, Wait, Watch, body, rung
 from retry_run_task.recovery.steps import FaultError, step
@@ -170,6 +170,7 @@ def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> Js
     result: JsonObject = {
         "now": tools.world.now(),
         **seen_to_json(seen),
+        **(earlier_to_json(tools.world.earlier(launch)) if case.skips_overlap else {}),
         **({"again": True} if again else {}),
     }
     state = after(case, state, from_result(result)[0])

@@ -92,6 +92,10 @@ class World(Protocol):
         """
         ...
 
+    def earlier(self, launch: FailedLaunch) -> tuple[str, ...] | Failure:
+        """Return the ARNs of tasks of the schedule's earlier runs that are still going; or why none can be seen."""
+        ...
+
     def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
         """Return the request with the values that CloudTrail redacted. Secrets among them must not leave the step."""
         ...

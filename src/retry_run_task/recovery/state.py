@@ -244,6 +244,17 @@ def late(case: Case, state: State) -> GiveUp | None:
     return past or _forgotten(state)
 
 
+def overlapping(earlier: tuple[str, ...]) -> GiveUp:
+    """Return the end of a recovery beside which an earlier run of the schedule is still going."""
+    return GiveUp(
+        outcome=Outcome.SUPERSEDED,
+        rule="overlap",
+        why=f"an earlier run of the schedule is still going ({', '.join(earlier[:3])}), and the policy starts none "
+        "beside it",
+        hint="If this run is wanted beside the next one, start it by hand.",
+    )
+
+
 def _forgotten(state: State) -> GiveUp | None:
     """Return the end if ECS may have forgotten the token of a call that may have started tasks."""
     if state.unsure_since_s is None or state.elapsed_s - state.unsure_since_s <= TOKEN_LIFE_S:

@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.loose import objects_in, text_in
-from retry_run_task.launch.names import is_ours, mark_of
+from retry_run_task.launch.names import is_ours, mark_of, mark_started_by
 from retry_run_task.launch.request import HIDDEN, family
 from retry_run_task.launch.values import Category, Failure, Origin, Phase, TaskState
 
@@ -170,6 +170,25 @@ def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
         task.get("taskArn") not in launch.placed
         and created is not None
         and created >= launch.event_time - _CLOCKS_DIFFER
+        and family({"taskDefinition": task.get("taskDefinitionArn")}) == family(launch.request.parameters)
+        and _has_overrides_of(launch, task)
+    )
+
+
+def is_of_an_earlier_run(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
+    """Tell whether a task is one of an earlier run of what a failed launch asked for, and has not stopped.
+
+    It has the same family, command and ``startedBy``, but for a recovery's mark. A creation time that cannot be read
+    counts as earlier: the launch's own tasks were created after its call.
+    """
+    original, started_by = launch.request.parameters.get("startedBy"), task.get("startedBy")
+    mark = mark_of(started_by)
+    created = time_of(task.get("createdAt"))
+    return (
+        task.get("lastStatus") != "STOPPED"
+        and task.get("taskArn") not in launch.placed
+        and (created is None or created < launch.event_time - _CLOCKS_DIFFER)
+        and (started_by or None) == (mark_started_by(original, mark) if mark else original or None)
         and family({"taskDefinition": task.get("taskDefinitionArn")}) == family(launch.request.parameters)
         and _has_overrides_of(launch, task)
     )

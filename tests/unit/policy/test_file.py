@@ -84,6 +84,7 @@ deadline = "90 min"
 interval-share = 0.5
 early-message = "never"
 stop-hanging = true
+overlap = "skip"
 rungs = ["as-asked", "sizes", "extra-subnets", "capacity-providers", "platform-versions"]
 sizes = "2 vCPU, 8 GB"
 extra-subnets = ["subnet-0123456789abcdef0"]
@@ -104,6 +105,7 @@ ignore = false
         "interval_share": 0.5,
         "early_s": None,
         "stop_hanging": True,
+        "overlap": "skip",
         "rungs": (
             RungKind.AS_ASKED,
             RungKind.SIZES,
