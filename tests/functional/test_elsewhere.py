@@ -115,6 +115,8 @@ def test_a_function_of_somebody_else_is_no_installation(bare: Place, variables: 
     (stack,) = bare.checks()["stack"]
     assert stack["why"] == "retry-run-task is not installed here."
     assert "There is no stack retry-run-task" in bare.fails("verify", "--task-definition", "nightly", "--yes")
+    for command in (("stop", "--all", "--reason", "x", "--yes"), ("replay", "--yes")):
+        assert "retry-run-task-intake in ap-northeast-1 is not of an installation" in bare.fails(*command)
 
 
 def test_verify_finds_the_log_group_by_its_filter(place: Place) -> None:

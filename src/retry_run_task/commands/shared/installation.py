@@ -18,6 +18,7 @@ from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.launch.values import JsonObject
     from retry_run_task.policy.scope import Scope
 
 
@@ -40,6 +41,16 @@ class Installation:
     recover: str
     scope: Scope
     recover_errors: bool
+
+
+def variables_of(answer: JsonObject) -> dict[str, str]:
+    """Return the environment of a function, from ``GetFunctionConfiguration``."""
+    return (answer.get("Environment") or {}).get("Variables") or {}
+
+
+def is_intake_of(answer: JsonObject, stack: str) -> bool:
+    """Tell whether a function is the intake of an installation; somebody else's may have its name."""
+    return variables_of(answer).get(f"{PREFIX}STACK") == stack
 
 
 def read_installation(reader: Reader, stack: str) -> Installation:
@@ -65,7 +76,12 @@ def read_installation(reader: Reader, stack: str) -> Installation:
             if answer.is_denied
             else "Try again.",
         )
-    variables = (answer.get("Environment") or {}).get("Variables") or {}
+    variables = variables_of(answer)
+    if not is_intake_of(answer, stack):
+        raise NotInstalledError(
+            f"The function {function} in {reader.region} is not of an installation {stack}.",
+            hint="Name another with --stack or --region.",
+        )
     # Another version may have settings that this one does not know; they do not affect the scope.
     known = {f"{PREFIX}{one.name.upper()}" for one in fields(Settings)}
     settings = Settings.from_environment({name: value for name, value in variables.items() if name in known})

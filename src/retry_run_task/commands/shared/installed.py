@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared import chunks, ownership
+from retry_run_task.commands.shared.installation import is_intake_of, variables_of
 from retry_run_task.commands.shared.inventory import Alarm, Concurrency, InstalledStack, Topic, Unknown
 from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
@@ -77,13 +78,14 @@ def read_elsewhere(reader: Reader, name: str) -> InstalledStack | Unknown | None
     intake = reader.read(_CONFIGURATION, FunctionName=function)
     if isinstance(intake, Unknown):
         return None if error_code(intake) == _NOT_FOUND else intake
-    variables = _variables(intake)
-    # Somebody else's function may have such a name.
-    if variables.get("STACK") != name:
+    if not is_intake_of(intake, name):
         return None
+    variables = variables_of(intake)
     recover = reader.read(_CONFIGURATION, FunctionName=f"{name}-recover")
-    topic = "" if isinstance(recover, Unknown) else _variables(recover).get("TOPIC_ARN", "")
-    parameters = {parameter: variables.get(variable, "") for parameter, variable in _PARAMETERS.items()}
+    topic = "" if isinstance(recover, Unknown) else variables_of(recover).get(f"{PREFIX}TOPIC_ARN", "")
+    parameters = {
+        parameter: variables.get(f"{PREFIX}{variable}", "") for parameter, variable in _PARAMETERS.items()
+    }
     return InstalledStack(
         name=name,
         outputs=MappingProxyType(
@@ -106,11 +108,6 @@ def check_not_elsewhere(stack: InstalledStack | Unknown | None, region: str) -> 
             f"{stack.name} is installed in {region}, but not by CloudFormation, so this command leaves it alone.",
             hint="Change or remove it with what made it, such as terraform apply or terraform destroy.",
         )
-
-
-def _variables(answer: JsonObject) -> dict[str, str]:
-    found = (answer.get("Environment") or {}).get("Variables") or {}
-    return {name.removeprefix(PREFIX): value for name, value in found.items() if name.startswith(PREFIX)}
 
 
 def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown:
