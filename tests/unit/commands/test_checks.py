@@ -243,7 +243,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         world.with_stack(parameters={"MemberAccounts": "210987654321,333333333333"}),
         "other accounts",
         SKIP,
-        "210987654321, 333333333333 can be looked at",
+        "210987654321, 333333333333 was not looked at",
     ),
     # Who is told.
     (world.NOT_INSTALLED, "alarms", SKIP, "no installation"),

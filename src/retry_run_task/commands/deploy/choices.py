@@ -118,6 +118,7 @@ def choose(
         *_notes(given, whole, log_group, email, inventory),
         *reads.notes(everything, clusters, values),
         *_unreadable(everything, clusters, values),
+        *_members(inventory, values["MemberAccounts"]),
         *proposal.left_out,
     )
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
@@ -145,6 +146,27 @@ def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, 
             f"recover may not read {', '.join(missing)}, so it does not know what CloudTrail hides of their calls, and "
             "when their next runs are due; take them in with --read-rules and --read-schedules"
         )
+
+
+def _members(inventory: Inventory, accounts: str) -> Iterator[str]:
+    """Yield what the role in each other account has to be given, which this command does not deploy."""
+    looked_at = {one.identity.account for one in inventory.members}
+    if unseen := [one for one in accounts.split(",") if one and one not in looked_at]:
+        yield (
+            f"the schedules of {', '.join(unseen)} were not looked at, so their task definitions and clusters have to "
+            "be named by hand; --look-with names a role there that you may assume"
+        )
+    for one in inventory.members:
+        needs = propose(one)
+        roles = ",".join(arn.partition(":role/")[2] for arn in needs.pass_role_arns)
+        given = {
+            "TaskDefinitions": ",".join(needs.task_definitions),
+            "Clusters": ",".join(needs.clusters),
+            "PassRoles": roles,
+        }
+        if needs.task_definitions:
+            listed = " ".join(f"{name}={value}" for name, value in given.items() if value)
+            yield f"account {one.identity.account} needs infra/member.yaml with {listed}"
 
 
 def _sourced(sources: tuple[tuple[str, Mapping[str, str]], ...]) -> dict[str, Chosen]:
@@ -175,6 +197,7 @@ def _narrowed(inventory: Inventory, families: list[str]) -> Inventory:
         inventory,
         launchers=replace(inventory.launchers, found=kept),
         task_definitions={k: v for k, v in inventory.task_definitions.items() if k in wanted},
+        members=tuple(_narrowed(one, families) for one in inventory.members),
     )
 
 

@@ -90,6 +90,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Where lists are too long for AWS, allow patterns that match more than your schedules need.",
 )
+@common.look_with
 @click.option("--all", "is_whole", is_flag=True, help="Show long lists and parameters whole.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @common.sure
@@ -105,6 +106,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     tags: dict[str, str] | None,
     cloudformation_role: str | None,
     allow_patterns: bool,
+    look_with: str,
     is_whole: bool,
     dry_run: bool,
     yes: bool,
@@ -137,6 +139,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
             ("profile", profile),
             ("bucket", bucket),
             ("cloudformation_role", cloudformation_role),
+            ("look_with", look_with),
         )
     }
     chosen = None
@@ -204,7 +207,7 @@ class _Run:
         )
         self._role, self._tags = options["cloudformation_role"], file.tags if tags is None else tags
         self._is_sure, self._as_json, self._may_widen = is_sure, as_json, may_widen
-        self._is_whole = is_whole
+        self._is_whole, self._look_with = is_whole, options["look_with"]
 
     def dry(self) -> int:
         """Show the plan and do nothing."""
@@ -288,12 +291,14 @@ class _Run:
         plan.check_state(state, self.name)
         with talk.looking(f"Looking at {self.region}") as tell:
             # What the stack has counts only where nothing else is said.
-            said = {**self._file, **self._flags}.get("Regions")
+            said = {**self._file, **self._flags}
             inventory = discovery.discover(
                 self.session,
                 self.region,
                 stack=self.name,
-                regions=None if said is None else said.split(","),
+                regions=said["Regions"].split(",") if "Regions" in said else None,
+                accounts=said["MemberAccounts"].split(",") if "MemberAccounts" in said else None,
+                look_with=self._look_with,
                 tell=tell,
             )
         check_not_elsewhere(inventory.stack, self.region)

@@ -54,16 +54,27 @@ def propose(inventory: Inventory) -> Proposal:
     """Return what an installation in this account and Region would need."""
     switched_on = [one for one in inventory.launchers.found if one.is_enabled]
     group = log_group_to_use(inventory)
+    members = [propose(one) for one in inventory.members]
     recording = isinstance(inventory.trails, Unknown) or any(map(may_record, inventory.trails))
     ways = {EVENTBRIDGE} if recording else set()
     return Proposal(
-        task_definitions=_sorted(family_of(one, inventory) for one in switched_on),
-        clusters=_sorted(cluster_of(one) for one in switched_on),
+        task_definitions=_sorted(
+            (
+                *(family_of(one, inventory) for one in switched_on),
+                *(family for one in members for family in one.task_definitions),
+            )
+        ),
+        clusters=_sorted(
+            (
+                *(cluster_of(one) for one in switched_on),
+                *(cluster for one in members for cluster in one.clusters),
+            )
+        ),
         pass_role_arns=_sorted(role for one in switched_on for role in roles_of(one, inventory)),
         log_group=group.name if group else "",
         ways_in=frozenset(ways | ({LOGS} if group else set())),
         reserved=_reserved(inventory.concurrency),
-        left_out=tuple(dict.fromkeys(_left_out(inventory))),
+        left_out=tuple(dict.fromkeys((*_left_out(inventory), *_in_members(inventory)))),
     )
 
 
@@ -148,6 +159,11 @@ def _left_out(inventory: Inventory) -> Iterator[str]:
             yield f"the roles of {name} are not known: {definition.why}"
     for gap in inventory.launchers.gaps:
         yield f"some rules or schedules could not be read ({gap.action}): {gap.why}"
+
+
+def _in_members(inventory: Inventory) -> Iterator[str]:
+    for one in inventory.members:
+        yield from (f"in account {one.identity.account}, {what}" for what in _left_out(one))
 
 
 def _sorted(names: Iterable[str]) -> tuple[str, ...]:

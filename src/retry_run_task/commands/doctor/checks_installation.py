@@ -45,7 +45,7 @@ def check_installation(inventory: Inventory) -> Iterator[Check]:
     if isinstance(inventory.stack, InstalledStack) and inventory.launchers.found:
         yield from _scope(inventory, inventory.stack)
     if isinstance(inventory.stack, InstalledStack):
-        yield from _members(inventory.stack)
+        yield from _members(inventory, inventory.stack)
     yield from _alarms(inventory)
     yield _concurrency(inventory)
 
@@ -163,15 +163,37 @@ def _closed(names: tuple[str, ...]) -> Iterator[Check]:
         )
 
 
-def _members(stack: InstalledStack) -> Iterator[Check]:
-    """Yield that other accounts are looked after, but not from here: only recover may take the role there."""
+def _members(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
+    """Yield whether the stack looks after what there is in other accounts, as far as they were looked at."""
     accounts = [part for part in stack.parameters.get("MemberAccounts", "").split(",") if part]
-    if accounts:
+    looked_at = {one.identity.account: one for one in inventory.members}
+    if unseen := [one for one in accounts if one not in looked_at]:
         yield skip(
             MEMBERS,
-            f"{listed(accounts)} can be looked at with credentials of that account only.",
-            f"Look whether the role is there: aws iam get-role --role-name {member_role(stack.name)}",
+            f"{listed(unseen)} was not looked at: only recover may take the role {member_role(stack.name)} there.",
+            "Name a role there that you may assume, such as: --look-with OrganizationAccountAccessRole",
         )
+    for account, member in looked_at.items():
+        yield from _member(account, member, stack)
+
+
+def _member(account: str, member: Inventory, stack: InstalledStack) -> Iterator[Check]:
+    for gap in member.launchers.gaps:
+        yield skip(MEMBERS, f"{account} could not be read ({gap.action}): {gap.why}.")
+    families, clusters = (
+        [part for part in stack.parameters.get(name, "").split(",") if part]
+        for name in ("TaskDefinitions", "Clusters")
+    )
+    switched_on = [one for one in member.launchers.found if one.is_enabled]
+    outside = [one.name for one in switched_on if not _is_inside(one, member, families, clusters)]
+    if outside:
+        yield skip(
+            MEMBERS,
+            f"The stack leaves {listed(outside)} of {account} alone, by its TaskDefinitions and Clusters.",
+            "If it should look after them, run: retry-run-task deploy --look-with ROLE",
+        )
+    elif switched_on and not member.launchers.gaps:
+        yield ok(MEMBERS, f"The stack looks after every rule and schedule of {account} that is switched on.")
 
 
 def _is_inside(one: Launcher, inventory: Inventory, families: list[str], clusters: list[str]) -> bool:

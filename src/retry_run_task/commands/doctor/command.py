@@ -21,8 +21,9 @@ _STYLES = {"OK": "green", "FAIL": "red", "SKIP": "yellow"}
 
 @click.command()
 @options.several_regions
+@options.look_with
 @options.as_json
-def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: bool) -> int:
+def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with: str, as_json: bool) -> int:
     """Look at an account: what can be recovered, and what stands in the way.
 
     Prints OK, FAIL (something is wrong) or SKIP (it could not be found out) with the reason and what to do next.
@@ -42,7 +43,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, as_json: b
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
         options.look_at(region)
         with talk.looking(f"Looking at {region}") as tell:
-            inventory = discovery.discover(session, region, stack=stack, tell=tell)
+            inventory = discovery.discover(session, region, stack=stack, look_with=look_with, tell=tell)
             sizes = check_sizes(inventory, Reader(session, region))
         looked.append((inventory, (*checks.examine(inventory), sizes)))
     if as_json:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options, record_files
+from retry_run_task.commands.shared import options, record_files, talk
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.config import read_policy
 from retry_run_task.failures.classify import classify, worst
@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.ports import Background
 
-Look = Callable[[FailedLaunch], "Survey"]
+Look = Callable[[FailedLaunch], "Survey | None"]
+"""Returns what a recovery would find; None if it cannot be looked for from here."""
 
 
 @click.command()
@@ -146,8 +147,26 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
 def _survey() -> Look:
     # The offline explanation starts without an SDK.
     from retry_run_task.aws.port import survey  # noqa: PLC0415
+    from retry_run_task.commands.shared import access  # noqa: PLC0415
 
-    return survey
+    own: list[str] = []
+    told: set[str] = set()
+
+    def look(launch: FailedLaunch) -> Survey | None:
+        if not own:
+            session = access.open_session(None)
+            own.append(access.identify(session, launch.region or access.region_of(session)).account)
+        if launch.account in ("", *own):
+            return survey(launch)
+        # What this account has is not what recover would find there.
+        if launch.account not in told:
+            told.add(launch.account)
+            talk.say(
+                f"Account {launch.account} is not looked at, since your credentials are of {own[0]}; use its own."
+            )
+        return None
+
+    return look
 
 
 def _read_policy(name: str) -> Policy:

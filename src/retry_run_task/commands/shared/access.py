@@ -113,6 +113,28 @@ def identify(session: boto3.Session, region: str) -> Identity:
         ) from None
 
 
+def take_role(session: boto3.Session, region: str, arn: str) -> boto3.Session | str:
+    """Return a session with a role's credentials, or why it cannot be assumed.
+
+    Args:
+        session: Whose credentials to assume it with.
+        region: Where STS is asked.
+        arn: Of the role.
+    """
+    try:
+        sts: STSClient = session.client("sts", region_name=region, config=_CONFIG)
+        given = sts.assume_role(RoleArn=arn, RoleSessionName="retry-run-task")["Credentials"]
+    except ClientError as error:
+        return f"{code_of(error)}: {message_of(error).strip().rstrip('.')}"
+    except (BotoCoreError, ResponseParserError, ValueError) as error:
+        return _line(error)
+    return boto3.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+
+
 def _log_in(session: boto3.Session, command: str) -> str:
     profile = session.profile_name
     named = f" --profile {shlex.quote(profile)}" if profile != "default" else ""

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.shared.access import identify
+from retry_run_task.commands.shared.access import identify, take_role
 from retry_run_task.commands.shared.installed import read_alarms, read_concurrency, read_stack, read_topics
 from retry_run_task.commands.shared.inventory import (
     DEFAULT_STACK,
+    Identity,
     InstalledStack,
     Inventory,
     Launchers,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.commands.shared.inventory import Identity, Missing, TaskDefinition
+    from retry_run_task.commands.shared.inventory import Missing, TaskDefinition
 
 
 def discover(
@@ -36,6 +37,8 @@ def discover(
     *,
     stack: str = DEFAULT_STACK,
     regions: Iterable[str] | None = None,
+    accounts: Iterable[str] | None = None,
+    look_with: str = "",
     tell: Callable[[str], None] = lambda _: None,
 ) -> Inventory:
     """Read an account and Region.
@@ -45,6 +48,8 @@ def discover(
         region: Where to look.
         stack: Name of the installation to look for.
         regions: Where rules and schedules are read, too; None for the Regions of that installation.
+        accounts: Other accounts whose rules and schedules are read; None for the member accounts of that installation.
+        look_with: Name, with its path, of a role in each of them that the caller may assume; empty to read none.
         tell: Called with what is being read, in a few words.
 
     Raises:
@@ -58,15 +63,11 @@ def discover(
     log_groups = read_log_groups(reader, identity, () if isinstance(trails, Unknown) else trails)
     tell(f"stack {stack}")
     found = read_stack(reader, stack)
-    if regions is None:
-        regions = found.parameters.get("Regions", "").split(",") if isinstance(found, InstalledStack) else ()
+    installed = found.parameters if isinstance(found, InstalledStack) else {}
+    regions = installed.get("Regions", "").split(",") if regions is None else regions
+    accounts = installed.get("MemberAccounts", "").split(",") if accounts is None else accounts
     elsewhere = tuple(one for one in dict.fromkeys(regions) if one not in ("", region))
-    launchers = read_launchers(reader, tell)
-    task_definitions = read_task_definitions(reader, launchers.found, tell)
-    for one in elsewhere:
-        more, definitions = _of_region(Reader(session, one), identity, tell)
-        launchers = Launchers(found=launchers.found + more.found, gaps=launchers.gaps + more.gaps)
-        task_definitions = {**task_definitions, **definitions}
+    launchers, task_definitions = _read(session, (region, *elsewhere), identity, tell)
     alarms = read_alarms(reader, found) if isinstance(found, InstalledStack) else ()
     return Inventory(
         region=region,
@@ -76,6 +77,13 @@ def discover(
         elsewhere=elsewhere,
         launchers=launchers,
         task_definitions=task_definitions,
+        members=tuple(
+            _member(
+                session, (region, *elsewhere), f"arn:{identity.partition}:iam::{one}:role/{look_with}", tell
+            )
+            for one in dict.fromkeys(accounts)
+            if one and look_with
+        ),
         stack=found,
         stack_name=stack,
         alarms=alarms,
@@ -84,9 +92,46 @@ def discover(
     )
 
 
-def _of_region(
-    reader: Reader, identity: Identity, tell: Callable[[str], None]
-) -> tuple[Launchers, Mapping[str, TaskDefinition | Missing | Unknown]]:
+Found = tuple[Launchers, "Mapping[str, TaskDefinition | Missing | Unknown]"]
+
+
+def _read(
+    session: boto3.Session, regions: tuple[str, ...], identity: Identity, tell: Callable[[str], None]
+) -> Found:
+    """Return the rules and schedules of some Regions, the inventory's own first, and their task definitions."""
+    home, *others = regions
+    reader = Reader(session, home)
+    launchers = read_launchers(reader, tell)
+    definitions = read_task_definitions(reader, launchers.found, tell)
+    for one in others:
+        more, theirs = _of_region(Reader(session, one), identity, tell)
+        launchers = Launchers(found=launchers.found + more.found, gaps=launchers.gaps + more.gaps)
+        definitions = {**definitions, **theirs}
+    return launchers, definitions
+
+
+def _member(
+    session: boto3.Session, regions: tuple[str, ...], role: str, tell: Callable[[str], None]
+) -> Inventory:
+    """Return what another account has of the same, read with a role there."""
+    _, partition, _, _, account, _ = role.split(":", 5)
+    identity = Identity(account=account, arn=role, partition=partition)
+    tell(f"account {account}")
+    there = take_role(session, regions[0], role)
+    if isinstance(there, str):
+        gap = Unknown(action="sts:AssumeRole", why=there)
+        return Inventory(region=regions[0], identity=identity, launchers=Launchers(gaps=(gap,)))
+    launchers, definitions = _read(there, regions, identity, lambda what: tell(f"account {account}: {what}"))
+    return Inventory(
+        region=regions[0],
+        identity=identity,
+        elsewhere=regions[1:],
+        launchers=launchers,
+        task_definitions=definitions,
+    )
+
+
+def _of_region(reader: Reader, identity: Identity, tell: Callable[[str], None]) -> Found:
     """Return the rules and schedules of another Region, and their task definitions by ARN.
 
     A family may be in both Regions, with other roles, so its name alone does not say which one is meant.

@@ -284,6 +284,7 @@ class Inventory:
         elsewhere: Other Regions of the account whose rules and schedules were read, too.
         launchers: Rules and schedules that start ECS tasks.
         task_definitions: By the name that the rules and schedules use; those of other Regions by their ARN.
+        members: The rules, schedules and task definitions of other accounts, as far as they were looked at.
         stack: The installation; None if there is none.
         stack_name: The name that was looked for.
         alarms: Those of the installation.
@@ -300,6 +301,7 @@ class Inventory:
     task_definitions: Mapping[str, TaskDefinition | Missing | Unknown] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    members: tuple[Inventory, ...] = ()
     stack: InstalledStack | Unknown | None = None
     stack_name: str = DEFAULT_STACK
     alarms: tuple[Alarm, ...] | Unknown = ()

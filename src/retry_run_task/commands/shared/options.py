@@ -22,6 +22,14 @@ _LOOKED_AT = "retry_run_task.region"
 _REGION = "[default: retry-run-task.toml's, AWS_REGION, or the profile's]"
 
 
+look_with = click.option(
+    "--look-with",
+    default="",
+    metavar="ROLE",
+    help="A role in the member accounts that you may assume, to look there, too: OrganizationAccountAccessRole.",
+)
+
+
 def several_regions(command: _Command) -> _Command:
     """Add options for Regions, profile and installation."""
     return regions_only(_stack(command))
