@@ -227,7 +227,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     # What it looks after.
     (world.INSTALLED, "scope", OK, "every rule and schedule"),
     (
-        world.with_stack(parameters={"TaskDefinitions": "night*", "Clusters": "b?tch"}),
+        world.with_stack(parameters={"TaskDefinitions": "night*", "Clusters": "b?tch", "PassRoleArns": ""}),
         "scope",
         FAIL,
         "may not pass role/task",
