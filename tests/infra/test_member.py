@@ -113,9 +113,9 @@ def test_the_same_parameters_take_the_same() -> None:
         ]
     assert re.fullmatch(away["ExternalId"]["AllowedPattern"], "night-shift-7f3a")
     assert not re.fullmatch(away["ExternalId"]["AllowedPattern"], "")
-    for good in ("", "batch", "service-role/batch", "a@b"):
+    for good in ("", "batch", "service-role/batch", "a@b", "batch*", "service-role/b?tch"):
         assert re.fullmatch(away["PassRoles"]["AllowedPattern"], good)
-    for bad in ("arn:aws:iam::123456789012:role/batch", "*", "/batch", "batch*"):
+    for bad in ("arn:aws:iam::123456789012:role/batch", "*", "/batch", "?atch", "a/*", "a*/b"):
         assert not re.fullmatch(away["PassRoles"]["AllowedPattern"], bad)
     interface = template(MEMBER)["Metadata"]["AWS::CloudFormation::Interface"]
     grouped = [name for group in interface["ParameterGroups"] for name in group["Parameters"]]

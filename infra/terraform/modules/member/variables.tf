@@ -53,13 +53,13 @@ variable "clusters" {
 }
 
 variable "pass_roles" {
-  description = "Names of the task roles and execution roles of those task definitions, each with its path if it has one. If empty, only tasks without roles can be started."
+  description = "Names of the task roles and execution roles of those task definitions, each with its path if it has one; * and ? are allowed in a name, but not first. If empty, only tasks without roles can be started."
   type        = list(string)
   default     = []
 
   validation {
-    condition     = alltrue([for r in var.pass_roles : can(regex("^([a-zA-Z0-9+=.@_-][a-zA-Z0-9+=.@_/-]{0,574})?$", r))])
-    error_message = "Name roles: no ARN."
+    condition     = alltrue([for r in var.pass_roles : can(regex("^(([a-zA-Z0-9+=.@_-]+/)*[a-zA-Z0-9+=.@_-][a-zA-Z0-9+=.@_*?-]{0,63})?$", r))])
+    error_message = "Name roles: no ARN, and no * or ? first."
   }
 }
 
