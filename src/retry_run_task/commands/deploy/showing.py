@@ -71,9 +71,10 @@ def counts(changes: Iterable[ResourceChange]) -> str:
 
 def question(plan: Plan) -> str:
     """Return what a yes means, as a question."""
-    jobs = sum(one.rules + one.schedules for one in plan.clusters)
     does = "updates" if plan.is_update else "makes"
-    after = f", and failed launches of {jobs} {'job is' if jobs == 1 else 'jobs are'} recovered from then on"
+    jobs = sum(one.rules + one.schedules for one in plan.clusters)
+    noun = "job" if jobs == 1 else "jobs"
+    after = f", and failed launches of {jobs} {noun} are recovered from then on" if jobs else ""
     return f"Yes {does} the stack {plan.stack} in {plan.region}: {counts(plan.changes)}{after}. Do this?"
 
 
