@@ -10,8 +10,11 @@ import pytest
 
 from retry_run_task.commands.verify.trial import make_trial
 from retry_run_task.launch import wire
+from retry_run_task.local.account_region import AccountRegion
+from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.install import LocalInstallation, install
 from retry_run_task.local.logs.filter_pattern import matches
+from retry_run_task.local.roles import AssumableRole
 from retry_run_task.local.server import AwsError
 from retry_run_task.policy.scope import Scope, Treatment
 from retry_run_task.sources.cloudtrail import FILTER_PATTERN
@@ -275,6 +278,16 @@ def test_what_the_installation_would_leave_alone_is_known_beforehand(
     assert "logs:PutLogEvents" not in aws.calls
 
 
+@pytest.mark.parametrize(("regions", "is_told"), [("", True), (REGION, True), (f"{REGION},eu-west-1", False)])
+def test_a_region_that_the_installation_leaves_alone_is_known_beforehand(
+    aws: Canned, regions: str, is_told: bool
+) -> None:
+    aws.local.account_region(region="eu-west-1").ecs.register_task_definition("nightly", revision=1)
+    aws.answers["cloudformation:DescribeStacks"] = stack(Regions=regions, Clusters="*")
+    ended = run(aws.environment(), "--yes", *NIGHTLY, "--in-region", "eu-west-1")
+    assert ("eu-west-1 is not among ap-northeast-1 (--regions)" in ended.stderr) is is_told
+
+
 def test_a_stack_that_is_not_there(aws: Canned) -> None:
     aws.answers["cloudformation:DescribeStacks"] = AwsError(
         "ValidationError", "Stack with id retry-run-task does not exist"
@@ -299,3 +312,52 @@ def test_the_record_is_one_that_the_filter_and_intake_take() -> None:
     assert Scope(account="123456789012", regions=(REGION,)).judge(trial.launch).treatment is Treatment.RECOVER
     assert wire.about(trial.launch)["caller"] == "hand-made"
     assert trial.launch.request.parameters == parameters
+
+
+# In another account and Region.
+
+FAR, MEMBER, LOOK = "eu-west-1", "210987654321", "OrganizationAccountAccessRole"
+
+
+@pytest.fixture
+def elsewhere(site: Site) -> AccountRegion:
+    """A member account that lets recover in, and a person to look; nightly can run there in another Region."""
+    person = site.client("sts").get_caller_identity()["Arn"]
+    recover = f"arn:aws:iam::{site.aws.account}:role/retry-run-task-role"
+    for name, trusts, external_id in (("retry-run-task-member", recover, "ab"), (LOOK, person, "")):
+        arn = f"arn:aws:iam::{MEMBER}:role/{name}"
+        site.aws.roles.create(AssumableRole(arn=arn, trusts=trusts, external_id=external_id))
+    place = site.aws.account_region(account=MEMBER, region=FAR)
+    place.ecs.lifecycle = Lifecycle(run_for=None)
+    place.ecs.create_cluster("theirs")
+    place.ecs.add_subnet("subnet-x", f"{FAR}a")
+    place.ecs.register_task_definition("nightly", revision=1)
+    return place
+
+
+THERE = ("--task-definition", "nightly", "--cluster", "theirs", "--subnet", "subnet-x", "--in-region", FAR)
+
+
+def test_it_starts_its_task_in_another_account_and_region(site: Site, elsewhere: AccountRegion) -> None:
+    given = {"ACCOUNTS": MEMBER, "EXTERNAL_ID": "ab", "REGIONS": f"{REGION},{FAR}"}
+    install(site.aws, settings={f"RETRY_RUN_TASK_{name}": value for name, value in given.items()})
+    result = verified(site, *THERE, "--in-account", MEMBER, "--look-with", LOOK, code=0)
+    (task,) = elsewhere.ecs.list_tasks({"cluster": "theirs"})["taskArns"]
+    assert (result["verified"], result["stages"][-1]["what"]) == (True, task)
+    assert task.startswith(f"arn:aws:ecs:{FAR}:{MEMBER}:task/theirs/")
+    assert site.tasks() == []
+    (record,) = records(site)
+    assert record["requestParameters"]["cluster"] == f"arn:aws:ecs:{FAR}:{MEMBER}:cluster/theirs"
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [((), "can only be looked at with a role there"), (("--look-with", "nobody"), "cannot be assumed")],
+)
+def test_without_a_way_into_the_account_nothing_is_written(
+    site: Site, elsewhere: AccountRegion, installed: LocalInstallation, role: tuple[str, ...], said: str
+) -> None:
+    ended = verify(site, *THERE, "--in-account", MEMBER, *role)
+    assert ended.returncode == 2
+    assert said in ended.stderr
+    assert records(site) == []

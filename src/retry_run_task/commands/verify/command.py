@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,9 @@ _WORDS = {
     "--log-group", default="", metavar="NAME", help="The trail's log group.  [default: the stack's]"
 )
 @options.one_region
+@click.option("--in-region", metavar="REGION", help="Where the task starts.  [default: the stack's Region]")
+@click.option("--in-account", metavar="ID", help="The member account that it starts in; needs --look-with.")
+@options.look_with
 @click.option(
     "--timeout-s", type=click.FloatRange(min=0), default=600, show_default=True, help="How long to follow it."
 )
@@ -82,6 +86,9 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     log_group: str,
     region: str | None,
     profile: str | None,
+    in_region: str | None,
+    in_account: str | None,
+    look_with: str,
     timeout_s: float,
     yes: bool,
     as_json: bool,
@@ -111,16 +118,21 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
         reader = Reader(session, where)
         found = read_stack(reader, stack)
         installed = _installed(found, reader, who, stack, log_group)
-        family = trial.check_task_definition(session, where, task_definition)
+        there = _There.of(session, who, in_account or "", in_region or where, look_with)
+        family = trial.check_task_definition(there.session, there.region, task_definition)
         if cluster or subnets or groups or launch_type or public_ip:
             parameters = _parameters(
                 task_definition, cluster or "default", subnets, groups, launch_type, public_ip=public_ip
             )
         else:
-            parameters = _as_scheduled(session, where, task_definition, family)
+            parameters = _as_scheduled(there.session, there.region, task_definition, family)
         _check_scope(found, stack, family, parameters["cluster"])
-        made = trial.make_trial(stack, parameters, account=who.account, region=where)
-        one = verification.Verification(session, where, installed, made)
+        _check_there(found, stack, where, there, who)
+        if (there.account, there.region) != (who.account, where):
+            # A record made by hand says by its cluster where it belongs.
+            parameters["cluster"] = there.cluster_arn(parameters["cluster"])
+        made = trial.make_trial(stack, parameters, account=there.account, region=there.region)
+        one = verification.Verification(session, where, installed, made, there=there.session)
         question = f"This starts a real task of {task_definition} on {parameters['cluster']}. Go on?"
         if not talk.ask(question, is_sure=yes):
             talk.say("Nothing was written.")
@@ -128,6 +140,60 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
         return _follow(one, made.recovery, timeout_s=timeout_s, pause=talk.pauses(poll_s), as_json=as_json)
     except DeployError as error:
         return talk.fail(error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _There:
+    """Where the task starts."""
+
+    session: boto3.Session
+    partition: str
+    account: str
+    region: str
+
+    @classmethod
+    def of(cls, session: boto3.Session, who: Identity, account: str, region: str, look_with: str) -> _There:
+        """Return the place, with credentials for it."""
+        from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+
+        if account and account != who.account:
+            if not look_with:
+                raise ConfigError(
+                    f"The account {account} can only be looked at with a role there.",
+                    hint="Name one that you may assume with --look-with.",
+                )
+            role = f"arn:{who.partition}:iam::{account}:role/{look_with}"
+            taken = access.take_role(session, region, role)
+            if isinstance(taken, str):
+                raise ConfigError(f"The role {role} cannot be assumed: {taken}.")
+            session = taken
+        return cls(session=session, partition=who.partition, account=account or who.account, region=region)
+
+    def cluster_arn(self, cluster: str) -> str:
+        """Return a cluster of the place by its ARN."""
+        if cluster.startswith("arn:"):
+            return cluster
+        return f"arn:{self.partition}:ecs:{self.region}:{self.account}:cluster/{cluster}"
+
+
+def _check_there(
+    found: InstalledStack | Unknown | None, name: str, home: str, there: _There, who: Identity
+) -> None:
+    """Refuse a place that the installation does not look after, according to its parameters."""
+    if not isinstance(found, InstalledStack):
+        return
+    regions = [one for one in found.parameters.get("Regions", "").split(",") if one] or [home]
+    accounts = [one for one in found.parameters.get("MemberAccounts", "").split(",") if one]
+    problems = []
+    if there.region not in regions:
+        problems.append(f"{there.region} is not among {', '.join(regions)} (--regions)")
+    if there.account not in (who.account, *accounts):
+        problems.append(f"{there.account} is no member account (--member-accounts)")
+    if problems:
+        raise ConfigError(
+            f"{name} would leave this alone: {'; '.join(problems)}.",
+            hint=f"Change that with: {hints.command_line('deploy')}, or try it elsewhere.",
+        )
 
 
 def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.Pause, as_json: bool) -> int:

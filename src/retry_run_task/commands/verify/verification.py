@@ -89,11 +89,29 @@ class _Seen:
 class Verification:
     """One trial."""
 
-    def __init__(self, session: boto3.Session, region: str, installed: Installed, trial: Trial) -> None:
-        """Prepare it; nothing is written yet."""
+    def __init__(
+        self,
+        session: boto3.Session,
+        region: str,
+        installed: Installed,
+        trial: Trial,
+        *,
+        there: boto3.Session | None = None,
+    ) -> None:
+        """Prepare it; nothing is written yet.
+
+        Args:
+            session: Whose credentials to use.
+            region: Where the installation is.
+            installed: What to try.
+            trial: The failed call.
+            there: Credentials of the account that the task starts in, if that is another one.
+        """
         self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
         self._functions: LambdaClient = session.client("lambda", region_name=region, config=_CONFIG)
-        self._ecs: ECSClient = session.client("ecs", region_name=region, config=_CONFIG)
+        self._ecs: ECSClient = (there or session).client(
+            "ecs", region_name=trial.launch.region or region, config=_CONFIG
+        )
         self._installed, self._trial = installed, trial
         self._since_ms = 0
         self._seen = _Seen()
