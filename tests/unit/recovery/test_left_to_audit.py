@@ -9,8 +9,9 @@ import pytest
 
 from retry_run_task.launch.values import Category, Outcome
 from retry_run_task.messages.message import Ending
-from retry_run_task.policy.rules import DEFAULT, Facts, Notify
+from retry_run_task.policy.rules import Facts, Notify
 from retry_run_task.recovery.ending import is_left_to_audit
+from support.policies import DEFAULT
 
 
 @pytest.mark.parametrize(
