@@ -82,7 +82,12 @@ DEPLOYER = {
     "LookAtTheAccount": (
         (
             *("cloudtrail:DescribeTrails", "cloudtrail:GetEventSelectors", "cloudtrail:GetTrailStatus"),
-            *("cloudwatch:DescribeAlarms", "ecs:DescribeTaskDefinition", "events:ListEventBuses"),
+            *(
+                "cloudwatch:DescribeAlarms",
+                "ecs:DescribeClusters",
+                "ecs:DescribeTaskDefinition",
+                "events:ListEventBuses",
+            ),
             *("ecs:ListClusters", "ecs:ListTaskDefinitionFamilies", "iam:ListRoles"),
             *("events:ListRules", "events:ListTargetsByRule", "lambda:GetAccountSettings"),
             *(

@@ -398,7 +398,8 @@ READS = {
     "lambda:GetAccountSettings": "concurrency",
 }
 # What is asked only where there are too many names: what patterns would match beside them.
-ONLY_OF_MANY = {"ecs:ListClusters", "ecs:ListTaskDefinitionFamilies", "iam:ListRoles"}
+# Clusters are described only where a launch type EC2 is asked for.
+ONLY_OF_MANY = {"ecs:DescribeClusters", "ecs:ListClusters", "ecs:ListTaskDefinitionFamilies", "iam:ListRoles"}
 
 
 @pytest.mark.parametrize("action", READS)
@@ -409,6 +410,27 @@ def test_a_missing_permission_is_a_skip_with_the_action_named(aws: Canned, look:
     said = [check.why for check in named(READS[action], found) if check.status is Status.SKIP]
     assert said == [f"You have no permission for {action}."]
     assert not [check for check in found if check.status is Status.FAIL]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ({"clusters": [{"defaultCapacityProviderStrategy": [{"capacityProvider": "spare"}]}]}, Status.FAIL),
+        ({"clusters": [{"defaultCapacityProviderStrategy": [{"capacityProvider": "FARGATE"}]}]}, Status.OK),
+        ({"clusters": [], "failures": [{"reason": "MISSING"}]}, Status.OK),
+        (denied("ecs:DescribeClusters"), Status.SKIP),
+    ],
+)
+def test_a_launch_type_that_turns_the_capacity_provider_off_is_found(
+    aws: Canned, look: Any, answer: Any, status: Status
+) -> None:
+    aws.answers["ecs:DescribeClusters"] = answer
+    target = ecs_target(aws.local.ecs.create_cluster("batch"), "nightly")
+    target["EcsParameters"]["LaunchType"] = "EC2"
+    aws.local.schedules.put_rule("on-instances", expression="rate(1 hour)")
+    aws.local.schedules.put_targets("on-instances", [{"Id": "1", **target}])
+    (check,) = named("launch type", look())
+    assert check.status is status
 
 
 def test_without_any_permission_everything_is_a_skip(aws: Canned, look: Any) -> None:

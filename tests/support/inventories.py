@@ -99,6 +99,12 @@ def with_launcher(**changes: Any) -> Inventory:
     return replace(NOT_INSTALLED, launchers=Launchers(found=(replace(LAUNCHER, **changes),)))
 
 
+def on_instances(providers: tuple[str, ...] | Unknown) -> Inventory:
+    """Return the account with a schedule that sets the launch type EC2."""
+    made = with_launcher(placement={"launchType": "EC2"})
+    return replace(made, default_providers={LAUNCHER.cluster: providers})
+
+
 def with_stack(**changes: Any) -> Inventory:
     """Return the account with another installation."""
     return replace(INSTALLED, stack=replace(STACK, **changes))

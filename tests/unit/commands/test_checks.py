@@ -153,6 +153,14 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (world.NOT_INSTALLED, "hidden values", OK, "variables of export; all can be read back."),
     (world.with_launcher(may_hide=False), "hidden values", OK, "None of them"),
     (world.with_launcher(unreadable="it is gone"), "hidden values", FAIL, "read back: export (it is gone)."),
+    (world.on_instances(()), "launch type", OK, "None sets the launch type EC2"),
+    (
+        world.on_instances(("spare",)),
+        "launch type",
+        FAIL,
+        "export sets the launch type EC2 on a cluster with",
+    ),
+    (world.on_instances(world.DENIED), "launch type", SKIP, "no permission"),
     (world.NOT_INSTALLED, "task definitions", OK, "1, are there and active."),
     (
         replace(world.NOT_INSTALLED, task_definitions={"nightly": Missing(why="ClientException: Unable")}),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.commands.deploy.proposal import propose
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared.inventory import Missing, TaskDefinition, Unknown
-from retry_run_task.commands.shared.launchers import is_named
+from retry_run_task.commands.shared.launchers import is_named, is_on_instances
 from retry_run_task.commands.shared.reader import error_code
 from retry_run_task.launch.values import CallerKind
 
@@ -21,6 +21,7 @@ SCHEDULES = "schedules"
 HIDDEN = "hidden values"
 TASK_DEFINITIONS = "task definitions"
 ROLES = "roles"
+LAUNCH_TYPE = "launch type"
 
 
 def check_launches(inventory: Inventory) -> Iterator[Check]:
@@ -38,6 +39,7 @@ def check_launches(inventory: Inventory) -> Iterator[Check]:
         yield _hidden(switched_on)
         yield from _task_definitions(switched_on, inventory)
         yield _roles(switched_on, inventory)
+        yield from _launch_types(switched_on, inventory)
 
 
 def _counted(inventory: Inventory) -> str:
@@ -125,3 +127,30 @@ def _roles(launchers: tuple[Launcher, ...], inventory: Inventory) -> Check:
     if not roles:
         return ok(ROLES, "The tasks have no roles that recover would have to pass.")
     return ok(ROLES, f"recover has to pass {listed(roles)}.")
+
+
+def _launch_types(launchers: tuple[Launcher, ...], inventory: Inventory) -> Iterator[Check]:
+    """Yield what a launch type EC2 keeps from being recovered: it turns the cluster's capacity provider off.
+
+    Without an instance, RunTask raises an error then, instead of leaving the task in PROVISIONING until there is one.
+    https://github.com/aws/containers-roadmap/issues/937
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (capacityProviderStrategy)
+    """
+    read = inventory.default_providers
+    defaults = {
+        one.name: read[one.cluster] for one in launchers if is_on_instances(one) and one.cluster in read
+    }
+    gaps = {gap.action: gap for gap in defaults.values() if isinstance(gap, Unknown)}
+    for gap in gaps.values():
+        yield unread(LAUNCH_TYPE, gap)
+    if bypassing := [
+        name for name, default in defaults.items() if default and not isinstance(default, Unknown)
+    ]:
+        yield fail(
+            LAUNCH_TYPE,
+            f"{listed(bypassing)} sets the launch type EC2 on a cluster with a default capacity provider, which is "
+            "not used then: without an instance RunTask raises an error, and no retry helps.",
+            "Remove the launch type, so that the capacity provider adds instances.",
+        )
+    elif defaults and not gaps:
+        yield ok(LAUNCH_TYPE, "None sets the launch type EC2 beside a default capacity provider.")

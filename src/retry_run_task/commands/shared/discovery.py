@@ -19,7 +19,11 @@ from retry_run_task.commands.shared.inventory import (
     Launchers,
     Unknown,
 )
-from retry_run_task.commands.shared.launchers import read_launchers, read_task_definitions
+from retry_run_task.commands.shared.launchers import (
+    read_default_providers,
+    read_launchers,
+    read_task_definitions,
+)
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.trails import read_log_groups, read_trails
 
@@ -84,6 +88,7 @@ def discover(
             for one in dict.fromkeys(accounts)
             if one and look_with
         ),
+        default_providers=_default_providers(session, (region, *elsewhere), launchers),
         stack=found,
         stack_name=stack,
         alarms=alarms,
@@ -108,6 +113,17 @@ def _read(
         launchers = Launchers(found=launchers.found + more.found, gaps=launchers.gaps + more.gaps)
         definitions = {**definitions, **theirs}
     return launchers, definitions
+
+
+def _default_providers(
+    session: boto3.Session, regions: tuple[str, ...], launchers: Launchers
+) -> Mapping[str, tuple[str, ...] | Unknown]:
+    """Return the default capacity providers of clusters in some Regions; the inventory's own is the first."""
+    found: dict[str, tuple[str, ...] | Unknown] = {}
+    for region in regions:
+        there = [one for one in launchers.found if (one.region or regions[0]) == region]
+        found |= read_default_providers(Reader(session, region), there)
+    return found
 
 
 def _member(

@@ -285,6 +285,8 @@ class Inventory:
         launchers: Rules and schedules that start ECS tasks.
         task_definitions: By the name that the rules and schedules use; those of other Regions by their ARN.
         members: The rules, schedules and task definitions of other accounts, as far as they were looked at.
+        default_providers: Capacity providers of the default strategy of each cluster that a launcher names beside the
+            launch type EC2; Fargate's are left out.
         stack: The installation; None if there is none.
         stack_name: The name that was looked for.
         alarms: Those of the installation.
@@ -302,6 +304,9 @@ class Inventory:
         default_factory=lambda: MappingProxyType({})
     )
     members: tuple[Inventory, ...] = ()
+    default_providers: Mapping[str, tuple[str, ...] | Unknown] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
     stack: InstalledStack | Unknown | None = None
     stack_name: str = DEFAULT_STACK
     alarms: tuple[Alarm, ...] | Unknown = ()

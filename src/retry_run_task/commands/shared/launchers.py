@@ -225,6 +225,33 @@ def read_task_definitions(
     return MappingProxyType(found)
 
 
+def is_on_instances(launcher: Launcher) -> bool:
+    """Tell whether a launcher is on and asks for the launch type EC2."""
+    return launcher.is_enabled and launcher.placement.get("launchType") == "EC2"
+
+
+def read_default_providers(
+    reader: Reader, launchers: Iterable[Launcher]
+) -> Mapping[str, tuple[str, ...] | Unknown]:
+    """Return the default capacity providers of the clusters on which a launch type EC2 is asked for."""
+    found: dict[str, tuple[str, ...] | Unknown] = {}
+    for name in dict.fromkeys(
+        one.cluster for one in launchers if is_on_instances(one) and is_named(one.cluster)
+    ):
+        answer = reader.read("ecs:DescribeClusters", clusters=[name])
+        found[name] = answer if isinstance(answer, Unknown) else _providers(answer)
+    return MappingProxyType(found)
+
+
+def _providers(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    names = (
+        text_in(item.get("capacityProvider"))
+        for cluster in objects_in(answer.get("clusters"))
+        for item in objects_in(cluster.get("defaultCapacityProviderStrategy"))
+    )
+    return tuple(name for name in names if name and not name.startswith("FARGATE"))
+
+
 def is_named(name: str) -> bool:
     """Tell whether a rule contains a name itself, instead of taking it from an event."""
     return bool(name) and not name.startswith(_JSON_PATH)
