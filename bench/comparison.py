@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.config import read_policy
+from retry_run_task.messages.japanese import span
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.contest import Contest, Result, run
 from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Oracle, Ours, Theirs
@@ -44,8 +45,8 @@ SENTENCES = {
     "within {median} of capacity's return; a Step Functions `Retry` written for it takes {rewritten_median}, and "
     "starts {rewritten_late} of {runs} overtaken five-minute runs late, this one {late}.",
     "README.ja.md": "[全ゾーンの障害のシミュレーション](docs/comparison.md)では、起動に失敗した {launches} 件の "
-    "{share} が復旧し、キャパシティが戻ってから全体の半数が復旧するまでの時間は {median} でした。"
-    "このために書いた Step Functions の `Retry` も同程度です({rewritten_median})。"
+    "{share} が復旧し、キャパシティが戻ってから全体の半数が復旧するまでの時間は {median_ja} でした。"
+    "このために書いた Step Functions の `Retry` も同程度です({rewritten_median_ja})。"
     "ただし、すべてのスケジュールの変更が必要です。"
     "また、5 分間隔のスケジュールで失敗した {runs} 件のうち、"
     "次回の実行時刻を過ぎてから起動したものは、"
@@ -201,7 +202,9 @@ def in_short(found: Json) -> dict[str, str]:
         "launches": f"{ours['launches']:,}",
         "share": charts.percent(ours["recovered"] / ours["launches"]),
         "median": report.brief(ours["p50_s"]),
+        "median_ja": span(ours["p50_s"]),
         "rewritten_median": report.brief(theirs["p50_s"]),
+        "rewritten_median_ja": span(theirs["p50_s"]),
         "runs": f"{frequent['policies'][0]['launches']:,}",
         "late": f"{frequent['policies'][0]['stale']:,}",
         "rewritten_late": f"{_policy(frequent, REWRITTEN)['stale']:,}",
