@@ -296,6 +296,25 @@ def test_a_fault_is_not_a_decision(
     assert (found.state, found.outcome) == (state, outcome)
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_left"),
+    [
+        ("OvertakenError", True),
+        ("retry_run_task.errors.OvertakenError", True),
+        ("GaveUpError", False),
+        ("NotOvertakenError", False),
+        ("", False),
+    ],
+)
+def test_what_was_left_to_the_audit_is_known_by_the_error_that_ended_it(kind: str, is_left: bool) -> None:
+    """The audit is all that tells of it."""
+    payload = {"ErrorType": kind, "ErrorMessage": "superseded: w."}
+    found = read(
+        EXECUTION, [event("ExecutionFailed", ExecutionFailedDetails={"Error": {"Payload": payload}})]
+    )
+    assert (found.outcome, found.is_left_to_audit) == ("superseded", is_left)
+
+
 def test_an_event_that_is_not_known_is_shown_by_its_name() -> None:
     found = read(EXECUTION, [event("CallbackStarted", "ask"), event("ContextStarted")])
     assert [line.text for line in found.lines] == ["CallbackStarted ask", "ContextStarted"]
