@@ -91,9 +91,16 @@ def written(
     ("event", "fields", "level", "counted"),
     [
         (LogEvent.BEGAN, {"category": "capacity"}, "INFO", {("FailedLaunches", "capacity"): 1}),
+        # A row may say that ECS gives no reason; the table needs no other then.
         (
             LogEvent.BEGAN,
-            {"category": "unknown"},
+            {"category": "unknown", "row": "start-unexplained"},
+            "INFO",
+            {("FailedLaunches", "unknown"): 1},
+        ),
+        (
+            LogEvent.BEGAN,
+            {"category": "unknown", "row": "unknown"},
             "INFO",
             {("FailedLaunches", "unknown"): 1, ("UnknownReasons",): 1},
         ),

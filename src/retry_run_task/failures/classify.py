@@ -58,6 +58,9 @@ _CODE_IN_TEXT = re.compile(
 # Step Functions and the Java SDK print this for an error that they have no class for.
 _NO_CODE = frozenset({"", "amazonecs", "unknown"})
 
+NO_ROW = "unknown"
+"""The name that a verdict has in place of a row's, if none of the table matched."""
+
 _UNKNOWN_HINT = "Read the text: this version has no rule for it, so please report its wording."
 
 
@@ -99,7 +102,7 @@ def _classify(failure: Failure) -> Verdict:
             return Verdict(
                 failure=failure, category=row.category, row=row.name, hint=row.hint, evidence=row.evidence
             )
-    return Verdict(failure=failure, category=Category.UNKNOWN, row="unknown", hint=_UNKNOWN_HINT)
+    return Verdict(failure=failure, category=Category.UNKNOWN, row=NO_ROW, hint=_UNKNOWN_HINT)
 
 
 _remembered = functools.lru_cache(maxsize=1024)(_classify)

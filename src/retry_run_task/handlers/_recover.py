@@ -10,9 +10,10 @@ from retry_run_task.aws.cached import cached
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
 from retry_run_task.errors import ConfigError, GaveUpError, OvertakenError
+from retry_run_task.failures.classify import NO_ROW
 from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.launch import names, wire
-from retry_run_task.launch.values import Category, JsonObject, Outcome
+from retry_run_task.launch.values import JsonObject, Outcome
 from retry_run_task.messages import console
 from retry_run_task.messages.message import Style
 from retry_run_task.policy.decision import GiveUp
@@ -195,7 +196,7 @@ def _tell(telemetry: Telemetry, happened: LogEvent, **fields: Any) -> None:
         telemetry.count(metric, category=category if by_category else None)
     if happened is LogEvent.GAVE_UP:
         telemetry.count(Metric.GAVE_UP_OUTCOMES, outcome=fields["outcome"])
-    if happened is LogEvent.BEGAN and category == Category.UNKNOWN:
+    if happened is LogEvent.BEGAN and fields.get("row") == NO_ROW:
         telemetry.count(Metric.UNKNOWN_REASONS)
     if happened is LogEvent.RECOVERED:
         telemetry.measure(Metric.TIME_TO_RECOVER, fields["elapsed_s"])
