@@ -21,6 +21,7 @@ from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
+from retry_run_task.failures.classify import NO_ROW
 from retry_run_task.handlers import _recover
 from retry_run_task.intake import take_in
 from retry_run_task.launch.values import CallerKind, Category, Outcome
@@ -768,6 +769,7 @@ def emitted() -> set[tuple[str, frozenset[str]]]:
                 telemetry,
                 happened,
                 category=Category.UNKNOWN.value,
+                row=NO_ROW,
                 outcome=Outcome.EXPIRED.value,
                 elapsed_s=1,
             )
