@@ -860,9 +860,7 @@ def _endings() -> dict[Outcome, tuple[FailedLaunch, Callable[[], _ClockWorld]]]:
     hidden = IncompleteRequest(parameters=ASKED, missing=("overrides.containerOverrides[app].environment",))
     soon = replace(MATCHED, next_due=AT.timestamp() + 300)
     somebodys = TaskState(arn=TASK, phase=Phase.RUNS)
-    unknown = NoMatch(
-        why="no rule or schedule with this role, cluster, task definition and name exists any more"
-    )
+    unknown = NoMatch(why="no rule or schedule has this role, cluster, task definition and name any more")
     return {
         Outcome.RECOVERED: (_launch(), lambda: _ClockWorld(answers=iter((short, short, there)))),
         Outcome.ALREADY_RUNNING: (_launch(), lambda: _ClockWorld(there=(somebodys,))),
@@ -1079,7 +1077,7 @@ OUTCOMES = {
     Outcome.REFUSED: "The request cannot be made whole, so it is not sent.",
     Outcome.UNCONFIRMED: "Every task was placed, and not all of them were seen running while they were watched.",
     Outcome.BROKEN: "The recovery itself failed: a fault of this program.",
-    Outcome.IGNORED: "The policy, or a tag, wants it to be left alone; nobody is told, and the execution succeeds.",
+    Outcome.IGNORED: "The policy, or a tag, says to ignore it; nobody is told, and the execution succeeds.",
 }
 
 

@@ -155,21 +155,21 @@ class Settings:
         "", _text, "ARN with alias, or `name:alias`, of the recover function. Needed by intake."
     )
     topic_arn: str = _setting(
-        "", _text, "SNS topic that a person is told through. If empty, endings are only logged."
+        "", _text, "SNS topic for messages. If empty, the end of a recovery is only logged."
     )
     messages: tuple[str, ...] = _setting(
         ("text", "en"),
         _messages,
-        "How a person is told: `text`, or `chat` (also a form for Slack and Microsoft Teams); `en`, or `ja` for "
-        "Japanese; and `recovered`, to be told of successes, too.",
+        "Form and language of messages: `text`, or `chat` (also a form for Slack and Microsoft Teams); `en`, or `ja` "
+        "for Japanese; and `recovered`, for a message about successes, too.",
     )
     time_zone: str = _setting(
         "",
         _time_zone,
-        "What times in messages are said in, beside UTC: a name such as `Asia/Tokyo`. If empty, English has UTC alone "
-        "and Japanese has the time of Japan.",
+        "Time zone of messages, beside UTC: a name such as `Asia/Tokyo`. If empty, English messages use UTC alone and "
+        "Japanese ones the time of Japan.",
     )
-    runbook_url: str = _setting("", _text, "Where messages say that the runbook is. If empty, they do not.")
+    runbook_url: str = _setting("", _text, "URL of the runbook, for messages. If empty, they have none.")
     callers: frozenset[CallerKind] = _setting(
         DEFAULT_CALLERS,
         _callers,
@@ -193,38 +193,35 @@ class Settings:
     external_id: str = _setting(
         "",
         _external_id,
-        "What recover says to take that role. Needed by recover if there are other accounts.",
+        "External id that recover passes to sts:AssumeRole. Required by recover if `accounts` is set.",
     )
     recover_errors: bool = _setting(
         False,
         _flag,
-        "Whether calls that raised an error are recovered too, once EventBridge has stopped repeating them: "
+        "Whether calls that raised an error are recovered too, once EventBridge has stopped retrying them: "
         "`true` or `false`. A denied call never is.",
     )
     spot_interruptions: bool = _setting(
         False,
         _flag,
-        "Whether tasks that Spot took away are started again, also if they had begun to work: `true` or `false`.",
+        "Whether tasks that Spot interrupted are started again, even if they had begun their work: `true` or `false`.",
     )
     calls_per_second: float = _setting(
         CALLS_PER_SECOND,
         _rate,
-        "How many RunTask calls one running `recover` makes in a second at most: it stays for as long as they take. "
-        "With five at a time, [recover's reserved concurrency](../../infra/template.yaml), that is half of the 20 "
-        "that [ECS takes on Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).",
+        "Most RunTask calls a second of one running `recover`. With five at a time, [recover's reserved "
+        "concurrency](../../infra/template.yaml), that is half of the 20 that [ECS allows on Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).",
     )
     quiet_s: float = _setting(
         0.0,
         _seconds,
-        "A run that its schedule's next run overtakes within so many seconds sends no message of its own: the daily "
-        "audit tells of all of a day in one. 0 where there is no audit.",
+        "A run that its schedule's next run overtakes within this many seconds sends no message of its own: the daily "
+        "audit reports all of a day in one message. 0 without an audit.",
     )
     role_path: str = _setting(
         "/", _path, "IAM path of the roles of this installation, also of those in other accounts."
     )
-    role_arn: str = _setting(
-        "", _text, "ARN of the role that recover runs under, by which its own failed calls are recognised."
-    )
+    role_arn: str = _setting("", _text, "ARN of recover's role; identifies its own failed calls.")
 
     @property
     def notify_recovered(self) -> bool:

@@ -712,7 +712,7 @@ FOUND = Background(
     next_due=MIDNIGHT.timestamp() + 86_400,
     event_age_s=86_400,
 )
-GONE = "no rule or schedule with this role, cluster, task definition and name exists any more"
+GONE = "no rule or schedule has this role, cluster, task definition and name any more"
 
 
 def test_everything_that_a_survey_finds(aws: Canned) -> None:

@@ -50,7 +50,7 @@ class ScriptedWorld:
     Attributes:
         script: The answers.
         bodies: What RunTask was called with, and when.
-        messages: What a person was told.
+        messages: What a message was sent.
         notify_errors: What goes wrong with the next messages; an exception is a fault of this program's.
         background: What is known of the schedule; a list for one search after the other.
         whole: The completed request; likewise.

@@ -154,7 +154,7 @@ def match(
             ("no rule or schedule that can be read has this role, cluster, task definition and name", *unread)
         )
     else:
-        why = "no rule or schedule with this role, cluster, task definition and name exists any more"
+        why = "no rule or schedule has this role, cluster, task definition and name any more"
     return NoMatch(why=why, is_role_used=is_role_used(launch.caller, schedules))
 
 

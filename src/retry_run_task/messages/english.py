@@ -142,8 +142,8 @@ ENGLISH = Sentences(
         "stop_next": "If the next run is not wanted, stop its recovery while it is in progress",
         "stop": "To stop retrying",
         "wait": "Nothing has to be done now. To start the run yourself, stop the retries first.",
-        "unsure": "A call may have started tasks that nobody has seen. Look for them before you start the run",
-        "unsure_mark": "A call may have started tasks that nobody has seen. Before you start the run, look in its "
+        "unsure": "A call may have started tasks that were not seen. Look for them before you start the run",
+        "unsure_mark": "A call may have started tasks that were not seen. Before you start the run, look in its "
         "cluster for tasks whose startedBy (--started-by) ends in {mark}.",
         "caller_retries": "EventBridge repeats a call that raised an error for up to a day. See whether the task "
         "is there before you start it",

@@ -49,7 +49,7 @@ _REASONS = (
     *((re.escape(COSTS[kind]), text) for kind, text in _COSTS.items()),
     (r"AWS has not recorded all of the request: (.+)", "記録されていない項目: {0}"),
     (
-        r"no rule or schedule with this role, cluster, task definition and name exists any more",
+        r"no rule or schedule has this role, cluster, task definition and name any more",
         "ロール、クラスター、タスク定義、名前が一致するルールまたはスケジュールが存在しません",
     ),
     (

@@ -100,9 +100,7 @@ def open_with(treatment: Treatment, verdict: Verdict) -> GiveUp | None:
 
 def ignored(treatment: Treatment) -> GiveUp:
     """Return the end of a recovery that the policy wants left alone."""
-    return GiveUp(
-        outcome=Outcome.IGNORED, rule=treatment.rule, why="the policy wants such launches to be left alone"
-    )
+    return GiveUp(outcome=Outcome.IGNORED, rule=treatment.rule, why="the policy ignores such launches")
 
 
 def past_deadline(treatment: Treatment, elapsed_s: float, next_due_s: float | None = None) -> GiveUp | None:
@@ -146,8 +144,8 @@ _REASONS = {
     Category.CAPACITY: "it may be there at the next attempt",
     Category.THROTTLE: "AWS asks for fewer calls",
     Category.TRANSIENT: "it passes by itself",
-    Category.UNKNOWN: "nobody has classified this text yet, so a few careful attempts",
+    Category.UNKNOWN: "this text is not classified yet, so a few careful attempts",
     # Never shown: the shipped policy gives up at once. A policy may choose otherwise.
-    Category.CONFIGURATION: "the policy asks for another attempt all the same",
-    Category.PERMISSION: "the policy asks for another attempt all the same",
+    Category.CONFIGURATION: "the policy asks for another attempt nevertheless",
+    Category.PERMISSION: "the policy asks for another attempt nevertheless",
 }

@@ -240,13 +240,13 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
     {
         "ignore": Key(
             read=_flag,
-            meaning="Whether such launches are left alone: no attempt and no message, only a line in the log.",
+            meaning="Whether to ignore such launches: no attempt and no message, only a log line.",
             schema={"type": "boolean"},
             attribute="ignore",
         ),
         "retry": Key(
             read=_flag,
-            meaning="Whether another attempt follows such a failure. With `false` a person is told at once.",
+            meaning="Whether another attempt follows such a failure. With `false` the recovery ends, with a message.",
             schema={"type": "boolean"},
             attribute="retry",
         ),
@@ -328,7 +328,7 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         ),
         "early-message": Key(
             read=_early,
-            meaning="How long after the failed call a person is told that the run is late and still being retried, "
+            meaning="How long after the failed call a message says that the run is late and still being retried, "
             'or `"never"`. Half of the time until the schedule\'s next run counts if that is earlier.',
             schema={"anyOf": [_DURATION, {"const": "never"}]},
             attribute="early_s",
@@ -350,7 +350,7 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         ),
         "notify": Key(
             read=_notify,
-            meaning="When a person is told how it ended: `always`, `failure`, or `never`. Not set, the function's "
+            meaning="When its end sends a message: `always`, `failure`, or `never`. Not set, the function's "
             "setting `RETRY_RUN_TASK_MESSAGES` decides between the first two.",
             schema={"enum": list(Notify)},
             attribute="notify",

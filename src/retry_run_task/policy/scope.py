@@ -151,7 +151,7 @@ class Scope:
         if category in _REPORTED:
             return Judgement(
                 treatment=Treatment.REPORT,
-                why=f"RunTask raised an error ({category}) that no retry can mend; a person is told",
+                why=f"RunTask raised an error ({category}) that no retry can fix; it is reported",
             )
         if self.recover_errors and not isinstance(launch.request, IncompleteRequest):
             return Judgement(
@@ -162,7 +162,7 @@ class Scope:
             # An HTTP 400, for which no page says that EventBridge repeats it: nobody else may ever know.
             return Judgement(
                 treatment=Treatment.REPORT,
-                why=f"RunTask raised an error ({category}) that nobody is certain to repeat; a person is told",
+                why=f"RunTask raised an error ({category}) that EventBridge is not certain to retry; it is reported",
             )
         caller = _CALLER_WORDS[launch.caller.kind]
         return Judgement(

@@ -148,7 +148,7 @@ def _shown(launch: FailedLaunch, found: Background | NoMatch) -> Mapping[str, An
 _IGNORED_BY_TAG = GiveUp(
     outcome=Outcome.IGNORED,
     rule="tag",
-    why="a tag of its rule, its schedule's group or its task definition wants it to be left alone",
+    why="a tag of its rule, its schedule's group or its task definition says to ignore it",
 )
 
 

@@ -150,9 +150,9 @@ def _succeeded(case: Case, state: State) -> Ending:
     placed_on = (task.rung for task in state.tasks.values())
     rungs = tuple(dict.fromkeys(rung for rung in placed_on if rung is not None and rung != AS_ASKED))
     changed = tuple(_clauses(case, state))
-    why = "every task that was asked for is there"
+    why = "every requested task is there"
     if is_adopted:
-        why = "what was asked for was there already, started by somebody else or by the failed call itself"
+        why = "the requested tasks already existed, started by another caller or by the failed call itself"
     elif changed:
         why += f", started {' and '.join(changed)}"
     costly = (ladder.COSTS[rung.kind] for rung in rungs if rung.kind not in ladder.FREE)

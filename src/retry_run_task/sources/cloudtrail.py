@@ -108,7 +108,7 @@ def parse(record: dict[str, Any], envelope: Envelope) -> FailedLaunch | Ignored:
     failures, placed = answer_of(record)
     rebuilt = _request(recorded, record)
     if len(placed) >= request.asked(rebuilt):
-        return Ignored(why="this call placed every task it was asked for", event_id=event_id)
+        return Ignored(why="this call placed every task it asked for", event_id=event_id)
     parameters = recorded or {}
     arn = _cluster_arn(parameters)
     account = text_at(record, "recipientAccountId") or arn.account or envelope.account
@@ -160,7 +160,7 @@ def answer_of(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, .
     answer = object_at(record, "responseElements")
     if answer is None:
         raise ReadError(
-            "it has neither responseElements nor errorCode, so nobody can say whether the call started tasks"
+            "it has neither responseElements nor errorCode, so it is not certain whether the call started tasks"
         )
     failures = distinct(
         Failure(

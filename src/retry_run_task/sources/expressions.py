@@ -46,7 +46,7 @@ def check_expression(expression: str, timezone: str = "UTC", *, is_rules: bool =
     _zone(timezone)
     if is_rules and RATE.fullmatch(expression) and not _RULES_RATE.fullmatch(expression):
         raise ValueError(
-            f"{expression!r} is no rate of a rule; expected such as rate(1 hour) or rate(5 hours)"
+            f"{expression!r} is not a rate of a rule; expected one like rate(1 hour) or rate(5 hours)"
         )
 
 
@@ -222,7 +222,7 @@ def _years(part: str, expression: str) -> str:
     except ValueError:
         years = range(0)
     if not (years and FIRST_YEAR <= begin <= stop <= LAST_YEAR):
-        raise ValueError(f"{expression!r} has the years {part!r}; expected such as 2026/2 or 2026-2036/2")
+        raise ValueError(f"{expression!r} has the years {part!r}; expected a form like 2026/2 or 2026-2036/2")
     return ",".join(map(str, years))
 
 

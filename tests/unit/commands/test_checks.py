@@ -263,12 +263,17 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         FAIL,
         "gave-up is gone",
     ),
-    (replace(world.INSTALLED, alarms=(replace(world.ALARM, topic_arns=()),)), "alarms", FAIL, "tells nobody"),
+    (
+        replace(world.INSTALLED, alarms=(replace(world.ALARM, topic_arns=()),)),
+        "alarms",
+        FAIL,
+        "notifies nobody",
+    ),
     (
         replace(world.INSTALLED, alarms=(replace(world.ALARM, has_actions=False),)),
         "alarms",
         FAIL,
-        "tells nobody",
+        "notifies nobody",
     ),
     (
         replace(world.INSTALLED, topics={world.TOPIC_ARN: Topic(arn=world.TOPIC_ARN)}),

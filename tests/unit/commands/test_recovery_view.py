@@ -248,7 +248,7 @@ def test_a_step_in_which_a_subnet_was_asked_at_once_has_two_attempts() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (None, "a person was told that it is still being retried"),
+        (None, "a message said that it is still being retried"),
         ("no topic", "the message was not taken: no topic"),
     ],
 )

@@ -274,9 +274,7 @@ OTHER_ROLE = "arn:aws:iam::123456789012:role/other"
             [],
             RULE,
             [],
-            NoMatch(
-                why="no rule or schedule with this role, cluster, task definition and name exists any more"
-            ),
+            NoMatch(why="no rule or schedule has this role, cluster, task definition and name any more"),
         ),
         (
             [],
@@ -292,7 +290,7 @@ OTHER_ROLE = "arn:aws:iam::123456789012:role/other"
             RULE,
             [],
             NoMatch(
-                why="no rule or schedule with this role, cluster, task definition and name exists any more",
+                why="no rule or schedule has this role, cluster, task definition and name any more",
                 is_role_used=True,
             ),
         ),
@@ -300,17 +298,13 @@ OTHER_ROLE = "arn:aws:iam::123456789012:role/other"
             [schedule(name="weekly", role_arn=OTHER_ROLE), schedule(name="weekly", role_arn=None)],
             RULE,
             [],
-            NoMatch(
-                why="no rule or schedule with this role, cluster, task definition and name exists any more"
-            ),
+            NoMatch(why="no rule or schedule has this role, cluster, task definition and name any more"),
         ),
         (
             [schedule(name="weekly", role_arn=None, request={})],
             Caller(kind=CallerKind.RULE),
             [],
-            NoMatch(
-                why="no rule or schedule with this role, cluster, task definition and name exists any more"
-            ),
+            NoMatch(why="no rule or schedule has this role, cluster, task definition and name any more"),
         ),
     ],
 )

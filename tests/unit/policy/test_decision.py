@@ -86,9 +86,7 @@ PATIENT = Treatment(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=7
             1,
             0,
             None,
-            GiveUp(
-                outcome=Outcome.IGNORED, rule="mine", why="the policy wants such launches to be left alone"
-            ),
+            GiveUp(outcome=Outcome.IGNORED, rule="mine", why="the policy ignores such launches"),
         ),
         (
             replace(PATIENT, attempts=2),
@@ -200,8 +198,8 @@ def test_without_another_attempt_it_ends_with_the_kind_of_failure(sets: dict[str
         (Category.CAPACITY, "capacity: it may be there at the next attempt"),
         (Category.THROTTLE, "throttle: AWS asks for fewer calls"),
         (Category.TRANSIENT, "transient: it passes by itself"),
-        (Category.UNKNOWN, "unknown: nobody has classified this text yet, so a few careful attempts"),
-        (Category.CONFIGURATION, "configuration: the policy asks for another attempt all the same"),
+        (Category.UNKNOWN, "unknown: this text is not classified yet, so a few careful attempts"),
+        (Category.CONFIGURATION, "configuration: the policy asks for another attempt nevertheless"),
     ],
 )
 def test_another_attempt_says_why(category: Category, why: str) -> None:

@@ -152,7 +152,7 @@ OWN = "a recovery made this call itself and is already looking after it"
             (
                 Scope(recover_errors=recover_errors),
                 thrown(code),
-                reports(f"RunTask raised an error ({category}) that no retry can mend; a person is told"),
+                reports(f"RunTask raised an error ({category}) that no retry can fix; it is reported"),
             )
             for recover_errors in (False, True)
             for code, category in {
@@ -181,7 +181,7 @@ OWN = "a recovery made this call itself and is already looking after it"
                 Scope(),
                 thrown("InvalidParameterException", kind, NO_INSTANCES),
                 reports(
-                    "RunTask raised an error (capacity) that nobody is certain to repeat; a person is told"
+                    "RunTask raised an error (capacity) that EventBridge is not certain to retry; it is reported"
                 ),
             )
             for kind in (CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE)
@@ -189,7 +189,9 @@ OWN = "a recovery made this call itself and is already looking after it"
         (
             Scope(),
             thrown("ExpiredTokenException"),
-            reports("RunTask raised an error (transient) that nobody is certain to repeat; a person is told"),
+            reports(
+                "RunTask raised an error (transient) that EventBridge is not certain to retry; it is reported"
+            ),
         ),
         (
             Scope(callers=frozenset({CallerKind.OTHER})),

@@ -115,7 +115,7 @@ def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
             "recovery.recovered",
             {
                 "outcome": "recovered",
-                "why": "every task that was asked for is there",
+                "why": "every requested task is there",
                 "calls": 2,
                 "task_arns": ["t1"],
                 "elapsed_s": 323,
@@ -717,7 +717,7 @@ HIDES = IncompleteRequest(parameters=parameters(), missing=("overrides", "tags")
             GiveUp(
                 outcome=Outcome.IGNORED,
                 rule="tag",
-                why="a tag of its rule, its schedule's group or its task definition wants it to be left alone",
+                why="a tag of its rule, its schedule's group or its task definition says to ignore it",
             ),
         ),
         (

@@ -203,7 +203,7 @@ CUT_OFF = base64.b64encode(base64.b64decode(awslogs(record())["awslogs"]["data"]
         ),
         (
             awslogs(record(responseElements={"tasks": [{}], "failures": []})),
-            Ignored(why="this call placed every task it was asked for", event_id=EVENT_ID),
+            Ignored(why="this call placed every task it asked for", event_id=EVENT_ID),
         ),
     ],
 )
@@ -244,7 +244,7 @@ def test_what_nobody_thought_of_is_said_without_its_words(source: Any) -> None:
     [
         (
             record(responseElements=None),
-            "it has neither responseElements nor errorCode, so nobody can say whether the call started tasks",
+            "it has neither responseElements nor errorCode, so it is not certain whether the call started tasks",
         ),
         (
             record(requestParameters=None),

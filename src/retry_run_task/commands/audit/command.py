@@ -58,11 +58,11 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: bool,
     lookups_per_s: float,
 ) -> int:
-    """Find runs that were due and did not happen, also those that nothing recorded.
+    """Find runs that were due and did not happen, including those that nothing recorded.
 
     Compares when rules and schedules were due with the RunTask calls that CloudTrail has, or a FILE of records, and
-    with recoveries. Finds what no recovery can: a role that may no longer be assumed, a target that was throttled
-    away, a lost record. Changes nothing. Ends with 3 if a run is missing.
+    with recoveries. Finds what no recovery can: a role that may no longer be assumed, a target that EventBridge
+    gave up, a lost record. Changes nothing. Exits with 3 if a run is missing.
 
     \b
     Example:

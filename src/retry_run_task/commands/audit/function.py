@@ -61,7 +61,7 @@ class NotToldError(RetryRunTaskError):
     """The topic did not take the message; Lambda tries the audit again, and an alarm goes off if that does not help."""
 
 
-# Deliveries of which a person was told: EventBridge and Lambda may deliver one twice. Only this process knows, which
+# Deliveries of which a message was sent: EventBridge and Lambda may deliver one twice. Only this process knows, which
 # mostly gets the second as well; what another one tells again has the same subject and the same runs.
 _TOLD: set[str] = set()
 

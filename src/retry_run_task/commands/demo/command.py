@@ -32,7 +32,7 @@ _MANY = 20
 @click.option("--all", "show_all", is_flag=True, help="Show every attempt, also the many that are alike.")
 @options.as_json
 def demo(speed: float, show_all: bool, as_json: bool) -> int:
-    """Watch an outage being recovered, here and without an account.
+    """Watch recoveries ride out an outage, here and without an account.
 
     At midnight a batch of scheduled tasks meets two zones without capacity. EventBridge, ECS, CloudTrail, the log
     group and its subscription filter, and Lambda are local; the two functions are the ones that run in AWS.
@@ -98,14 +98,14 @@ def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
 
     _print_table(out, result)
     for message in night.messages[:1]:
-        out.print("The first of the messages that a person got:\n")
+        out.print("The first message:\n")
         for text in (message.subject or "", "", *message.message.splitlines()):
             for one in hanging(Text("    "), Text(text), out.width):
                 out.print(one)
         out.print()
     lines = (
         f"{result['launches']} launches failed: {result['recovered']} recovered, "
-        f"{result['gave_up']} given up with a message to a person.\n"
+        f"{result['gave_up']} given up with a message.\n"
         f"{result['run_task_calls']} RunTask calls by recoveries, {result['tasks_running']} of "
         f"{result['tasks_asked_for']} tasks running, duplicates {result['duplicates']}. "
         f"({spoken(result['virtual_seconds'])} in {result['seconds']} s)\n"

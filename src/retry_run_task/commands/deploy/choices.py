@@ -143,8 +143,8 @@ def _is_elsewhere(given: Mapping[str, Chosen], inventory: Inventory) -> bool:
 def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, str]) -> Iterator[str]:
     if missing := reads.unreadable(inventory, clusters, values):
         yield (
-            f"recover may not read {', '.join(missing)}, so it does not know what CloudTrail hides of their calls, and "
-            "when their next runs are due; take them in with --read-rules and --read-schedules"
+            f"recover may not read {', '.join(missing)}, so it does not know what CloudTrail redacts of their calls, "
+            "and when their next runs are due; add them with --read-rules and --read-schedules"
         )
 
 
@@ -291,6 +291,6 @@ def _notes(
         why = f", since {full[0]} has {MOST_FILTERS} subscription filters already" if full else ""
         yield f"failures come through EventBridge alone{why}"
     if not email.value:
-        yield "nobody is told of anything until you subscribe to the topic; --notification-email subscribes one address"
+        yield "no message reaches anybody until you subscribe to the topic; --notification-email subscribes one address"
     if isinstance(inventory.trails, Unknown):
         yield f"whether a trail records RunTask is not known ({inventory.trails.action}): {inventory.trails.why}"

@@ -116,8 +116,8 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Install into an AWS account, or update what is installed.
 
-    Looks at your schedules, proposes what may be started again and where failures are seen, shows what would
-    change and what the roles may do, asks, and does it. Running it again goes on where it was interrupted.
+    Reads your schedules, proposes which tasks may be retried and how failures are detected, shows what would change
+    and what the roles may do, asks, and deploys. After an interruption, run it again to continue.
 
     \b
     Example:
@@ -318,9 +318,7 @@ class _Run:
         )
 
     def _interrupted(self) -> int:
-        talk.say(
-            f"Interrupted; CloudFormation goes on by itself. {talk.follow_stack(self.name, self.region)}"
-        )
+        talk.say(f"Interrupted; CloudFormation continues. {talk.follow_stack(self.name, self.region)}")
         return talk.INTERRUPTED
 
     def _show(self, plan: Plan, *, with_changes: bool = True) -> None:

@@ -116,11 +116,11 @@ class Deployment:
         follow = talk.follow_stack(self.plan.stack, self._region)
         try:
             if self._executes is not None and self._stack.is_executed(self._executes):
-                return f"CloudFormation goes on by itself, if it is not done. {follow}"
+                return f"CloudFormation continues, if it is not done. {follow}"
             if self._removes and not self._asks:
                 state = self._stack.state()
                 if state is not None and state.status == "DELETE_IN_PROGRESS":
-                    return f"CloudFormation goes on removing the stack. {follow}"
+                    return f"CloudFormation continues to remove the stack. {follow}"
             return f"{self.take_back()}. {again}"
         except (KeyboardInterrupt, RetryRunTaskError) as error:
             why = "" if isinstance(error, KeyboardInterrupt) else f" ({str(error).rstrip('.')})"
@@ -152,7 +152,7 @@ class Deployment:
             self._stack.discard(self._change_set, is_new=not self.plan.is_update)
             raise DeployError(
                 f"CloudFormation has read another template from the bucket {self.plan.bucket.name} than was "
-                "uploaded, so somebody has exchanged it. The stack was not changed.",
+                "uploaded, so it was replaced there. The stack was not changed.",
                 hint="Look who may write to that bucket, or name another one with --bucket.",
             )
 
@@ -173,7 +173,7 @@ class Deployment:
                 )
             if answer.get("CodeSha256") != self.plan.code.checksum:
                 raise DeployError(
-                    f"The function {name} runs other code than was uploaded, so somebody has exchanged it in the "
-                    f"bucket {self.plan.bucket.name}.",
+                    f"The function {name} runs other code than was uploaded, so it was replaced in the bucket "
+                    f"{self.plan.bucket.name}.",
                     hint="Look who may write to that bucket, and deploy again with another --bucket.",
                 )

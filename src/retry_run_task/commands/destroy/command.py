@@ -44,8 +44,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Remove what deploy made: the stack with both functions, their logs and queues, and the code.
 
-    Waits for recoveries that are under way, unless --now stops them. Running it again goes on where it was
-    interrupted.
+    Waits for recoveries in progress, unless --now stops them. After an interruption, run it again to continue.
 
     \b
     Example:

@@ -154,7 +154,7 @@ class Removal:
                 if state is None:
                     done.append(f"the stack {name} is deleted")
                 elif state.status == "DELETE_IN_PROGRESS":
-                    done.append(f"CloudFormation goes on deleting the stack {name}")
+                    done.append(f"CloudFormation continues to delete the stack {name}")
         done += [f"the removal of {what} was begun" for what in self._removes]
         if not done:
             return "nothing was removed."

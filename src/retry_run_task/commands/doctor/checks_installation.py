@@ -61,7 +61,7 @@ def _durable(stack: InstalledStack | Unknown | None) -> Check:
     return skip(
         DURABLE,
         "AWS has no call that only asks whether a Region has them.",
-        "Deploying tells, since the creation of recover fails where there are none.",
+        "AWS has no API for this; `deploy` fails in a Region without durable functions.",
     )
 
 
@@ -145,7 +145,7 @@ def _scope(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
         yield skip(
             SCOPE,
             f"The stack leaves {listed(outside)} alone, by its TaskDefinitions and Clusters.",
-            f"If it should look after them, run: {command_line('deploy')}",
+            f"To recover them, run: {command_line('deploy')}",
         )
     closed = reads.unreadable(inventory, clusters or ["default"], stack.parameters)
     yield from _closed(closed)
@@ -157,7 +157,7 @@ def _closed(names: tuple[str, ...]) -> Iterator[Check]:
     if names:
         yield fail(
             SCOPE,
-            f"recover may not read {listed(list(names))}, so it does not know what CloudTrail hides of their calls, "
+            f"recover may not read {listed(list(names))}, so it does not know what CloudTrail redacts of their calls, "
             "and when their next runs are due.",
             f"Add them to ReadRules and ReadSchedules with: {command_line('deploy')}",
         )
@@ -235,7 +235,7 @@ def _silent(alarms: tuple[Alarm, ...]) -> Iterator[Check]:
     if mute:
         yield fail(
             ALARMS,
-            f"{listed(mute)} tells nobody: it has no topic, or its actions are switched off.",
+            f"{listed(mute)} notifies nobody: it has no topic, or its actions are switched off.",
             f"Switch them on: aws cloudwatch enable-alarm-actions --alarm-names {mute[0]}",
         )
 

@@ -65,17 +65,17 @@ def _hidden(found: tuple[Launcher, ...]) -> Check:
     hiding = [one for one in found if one.may_hide]
     lost = [f"{one.name} ({one.unreadable})" for one in hiding if one.unreadable]
     if not hiding:
-        return ok(HIDDEN, "None of them sets environment variables, which CloudTrail would hide.")
+        return ok(HIDDEN, "None of them sets environment variables, which CloudTrail would redact.")
     if not lost:
         return ok(
             HIDDEN,
-            f"CloudTrail hides the environment variables of {listed([one.name for one in hiding])}; "
+            f"CloudTrail redacts the environment variables of {listed([one.name for one in hiding])}; "
             "all can be read back.",
         )
     return fail(
         HIDDEN,
-        f"CloudTrail hides a part of what these ask for, and it cannot be read back: {listed(lost)}.",
-        "Set these values in the task definition, or as a constant input; until then a person is told of failures.",
+        f"CloudTrail redacts a part of their requests, and it cannot be read back: {listed(lost)}.",
+        "Set these values in the task definition, or as a constant input; until then failures are only reported.",
     )
 
 
@@ -118,7 +118,7 @@ def _roles(launchers: tuple[Launcher, ...], inventory: Inventory) -> Check:
         return fail(
             ROLES,
             f"{listed(volumes)} passes a role for EBS volumes, which recover may not pass.",
-            "Nothing can be done about it yet; a person is told of its failures.",
+            "Nothing can be done about it yet; its failures are only reported.",
         )
     roles = propose(inventory).pass_role_arns
     if any(isinstance(inventory.task_definitions.get(one.task_definition), Unknown) for one in launchers):

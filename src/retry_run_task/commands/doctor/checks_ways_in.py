@@ -48,7 +48,7 @@ def _trail(trails: tuple[Trail, ...], region: str) -> Check:
     if not trails:
         return fail(
             TRAIL,
-            f"There is no trail that records calls in {region}, so nobody learns of failed ones.",
+            f"There is no trail that records calls in {region}, so failed ones are not detected.",
             "Make one with management events: "
             "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-create-and-update-a-trail.html",
         )

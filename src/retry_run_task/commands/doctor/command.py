@@ -24,10 +24,10 @@ _STYLES = {"OK": "green", "FAIL": "red", "SKIP": "yellow"}
 @options.look_with
 @options.as_json
 def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with: str, as_json: bool) -> int:
-    """Look at an account: what can be recovered, and what stands in the way.
+    """Check an account: what can be recovered, and what prevents it.
 
-    Prints OK, FAIL (something is wrong) or SKIP (it could not be found out) with the reason and what to do next.
-    Nothing is changed; a permission that is missing is a SKIP. Ends with 3 if anything is FAIL.
+    Prints OK, FAIL (something is wrong) or SKIP (it could not be checked) with the reason and what to do next.
+    Changes nothing; a missing permission is a SKIP. Exits with 3 if anything is FAIL.
 
     \b
     Example:

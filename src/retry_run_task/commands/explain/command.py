@@ -330,7 +330,7 @@ def _explain_verdict(verdict: Verdict, policy: Policy) -> JsonObject:
         case Retry():
             words = "retry", f"RunTask, soon; it {attempt_times.in_words(treatment)}"
         case GiveUp(outcome=Outcome.IGNORED):
-            words = "ignore", "nothing: the policy wants such launches to be left alone"
+            words = "ignore", "nothing: the policy ignores such launches"
         case GiveUp(why=why):
             words = "give-up", f"a person is told: {why}"
     kinds = [kind.value for kind in treatment.rungs] if verdict.category is Category.CAPACITY else []

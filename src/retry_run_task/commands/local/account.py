@@ -201,7 +201,7 @@ class Account:
 
     def _connect(self) -> None:
         connect(self.aws, self._installation)
-        self._say("AWS", "retry-run-task is installed; until now nobody learned of failures")
+        self._say("AWS", "retry-run-task is installed; failures before this were not detected")
 
     def _take_capacity(self) -> None:
         for zone in "ac":

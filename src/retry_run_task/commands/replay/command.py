@@ -111,9 +111,10 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Start recoveries for past failures that have none, and whose run has not been made up for.
 
-    Looks for failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave
-    up; with an ID, or the beginning of one, takes the failure of that recovery. Shows what it would start, and what
-    not and why, and asks. It may be run twice: the same failure has the same name, and a name is started once.
+    Finds failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave up;
+    with an ID, or the beginning of one, takes the failure of that recovery. Lists what it will start and what it
+    will skip, with reasons, then asks. Running it twice is safe: the same failure has the same name, and a name is
+    started once.
 
     \b
     Examples:

@@ -293,7 +293,7 @@ def _unwanted_late(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | N
     if not late:
         return ""
     if not facts.is_late_wanted:
-        return f"{late}; --even-late starts it all the same"
+        return f"{late}; --even-late starts it anyway"
     if isinstance(launch.request, IncompleteRequest):
         return f"{late}, and a part of its request is hidden, which a late run cannot get; start it by hand"
     if any(one.origin is Origin.ERROR for one in launch.failures):

@@ -27,7 +27,7 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
         try:
             return value if isinstance(value, ZoneInfo) else ZoneInfo(str(value))
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            self.fail(f"{value!r} is no time zone; expected one such as Asia/Tokyo or UTC.", param, ctx)
+            self.fail(f"{value!r} is not a time zone; expected a name like Asia/Tokyo or UTC.", param, ctx)
 
 
 @click.command()
@@ -78,10 +78,10 @@ def report(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Show when and where capacity fails in an account, and what to change.
 
-    Reads the RunTask calls of CloudTrail's last 90 days, rules, schedules and recoveries; or FILES of records, and
-    then asks AWS nothing. Failures by hour and weekday, by subnet and provider, by schedule; how long until each run
-    started, what it cost, and what would have happened without. Advice is tried on the runs of your own past first.
-    Changes nothing.
+    Reads the RunTask calls of the last 90 days from CloudTrail, and rules, schedules and recoveries; or FILES of
+    records, without calling AWS. Shows failures by hour and weekday, by subnet and provider, and by schedule; how
+    long each run waited, what it cost, and what would have happened without recoveries. Simulates each piece of
+    advice on your own past runs first. Changes nothing.
 
     \b
     Examples:

@@ -129,7 +129,5 @@ def _views(
         ]
         views = {view.execution.name: view for view in executions.look_at_all(listed, tell)}
     except (ConfigError, DeployError) as error:
-        return {}, (
-            f"Recoveries are not known, so what became of a failed call is told from calls alone: {error}",
-        )
+        return {}, (f"Recoveries could not be read, so results are derived from calls alone: {error}",)
     return views, ()

@@ -107,7 +107,7 @@ def _effect(one: Advice) -> str:
         for name, before, after in summary.effect_rows(one.before, one.after)
     )
     runs = counted(one.before.runs, "past run")
-    head = f"<tr><th>simulated, {runs}</th><th>as it is</th><th>with the change</th></tr>"
+    head = f"<tr><th>simulated, {runs}</th><th>unchanged</th><th>with the change</th></tr>"
     return sheet.scrolling(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>", is_small=True)
 
 

@@ -177,7 +177,7 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
     for arn in view.task_arns:
         yield "started", arn
     if view.is_unsure:
-        yield "unsure", "a call may have started tasks that nobody has seen: look before you start any"
+        yield "unsure", "a call may have started tasks that were not seen: look before you start any"
     yield "execution", view.execution.arn
     if view.needs_a_person and view.state is not ViewState.STOPPED and view.hint not in view.why:
         yield "to mend it", view.hint

@@ -300,7 +300,7 @@ class CloudFormationStack:
         if after is not None:
             raise DeployError(
                 f"{_first(causes, after)} The stack {self.name} is {after.status}.",
-                hint="Remove what stands in the way and run the same command again; it goes on from there.",
+                hint="Remove the cause and run the same command again; it continues from there.",
             )
 
     def resources(self, stack_id: str = "") -> tuple[Resource, ...]:

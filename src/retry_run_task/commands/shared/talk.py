@@ -124,5 +124,5 @@ def follow_stack(stack: str, region: str) -> str:
     """Return what to do about a stack that CloudFormation is still changing."""
     return (
         f"Follow it with: aws cloudformation describe-stack-events --stack-name {stack} --region {region}; "
-        "or run the same command again, which goes on."
+        "or run the same command again, which continues."
     )

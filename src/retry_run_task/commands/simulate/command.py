@@ -203,10 +203,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     html: Path | None,
     as_json: bool,
 ) -> int:
-    """Let policies meet outages under virtual time, and show who gets the tasks started, and how soon.
+    """Run policies against simulated outages, and compare how many tasks they start, and how soon.
 
-    The loop and the policy are the ones that run in Lambda. Times count from the moment at which capacity came
-    back; what is modelled and what is assumed is in docs/simulator.md.
+    The loop and the policy are the ones that run in Lambda, under virtual time. Times count from the moment at
+    which capacity came back; docs/simulator.md lists what is modelled and what is assumed.
 
     \b
     Examples:

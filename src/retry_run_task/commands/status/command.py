@@ -50,7 +50,7 @@ class _RegionView:
     default="24h",
     show_default=True,
     metavar="TIME",
-    help="Of those that are over, show the ones that began since then: 30m, 6h, 2d, or a time.",
+    help="Show ended recoveries that began since then: 30m, 6h, 2d, or a time.",
 )
 @click.option(
     "--schedule",
@@ -64,7 +64,7 @@ class _RegionView:
     type=click.IntRange(min=0),
     default=200,
     show_default=True,
-    help="Most that are read of those over.",
+    help="Most ended recoveries to read.",
 )
 @click.option("--watch", is_flag=True, help="Look again until interrupted.")
 @click.option(
@@ -85,10 +85,11 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: bool,
     times: int,
 ) -> int:
-    """Show the recoveries: what waits and for how long, and what became of the others.
+    """Show the recoveries: those in progress, and what became of the others.
 
-    What needs a person is first. NAME is a rule or schedule, a task definition's family, an id or its beginning, or
-    the ARN of a task; if that is one recovery, shows what happened to it, step by step. Changes nothing.
+    Those that need attention are first. NAME is a rule or schedule, a task definition's family, an id or its
+    beginning, or the ARN of a task; if that is one recovery, shows what happened to it, step by step. Changes
+    nothing.
 
     \b
     Examples:

@@ -264,7 +264,7 @@ class _HistoryReader:
     def _take_result(self, event: Mapping[str, Any], name: str, result: JsonObject) -> None:
         if name.startswith("notify"):
             error = result.get("error")
-            self._say(event, f"the message was not taken: {error}" if error else "a person was told")
+            self._say(event, f"the message was not taken: {error}" if error else "a message was sent")
         elif name.startswith("enter-account"):
             failures = wire.failures_from_json(result["failures"])
             self._say(
@@ -305,9 +305,7 @@ class _HistoryReader:
                 self._stopped_tasks(event, one)
             elif isinstance(one, Told):
                 not_taken = f"the message was not taken: {one.error}"
-                self._say(
-                    event, not_taken if one.error else "a person was told that it is still being retried"
-                )
+                self._say(event, not_taken if one.error else "a message said that it is still being retried")
 
     def _stopped_tasks(self, event: Mapping[str, Any], one: Stopped) -> None:
         if one.failures:

@@ -20,11 +20,10 @@ def pause(  # noqa: PLR0913, PLR0917 - one parameter an option
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Hold recoveries, so that they make no further attempt until they are resumed.
+    """Pause recoveries, so that they make no further attempt until they are resumed.
 
-    Nothing of them runs meanwhile, but their waits and their deadlines go on: one that is held for too long ends as
-    expired, or as superseded by the next run, when it is resumed. New recoveries are not held. Shows what it will
-    pause, and asks.
+    Their waits and deadlines continue meanwhile: one that was paused for too long ends as expired, or as superseded
+    by the next run, when it is resumed. New recoveries are not paused. Lists what it will pause, then asks.
 
     \b
     Example:

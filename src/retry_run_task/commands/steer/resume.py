@@ -20,9 +20,9 @@ def resume(  # noqa: PLR0913, PLR0917 - one parameter an option
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Let recoveries that are held go on.
+    """Resume paused recoveries.
 
-    One whose deadline has passed meanwhile ends at once, and a person is told. Shows what it will resume, and asks.
+    One whose deadline has passed meanwhile ends at once, with a message. Lists what it will resume, then asks.
 
     \b
     Example:

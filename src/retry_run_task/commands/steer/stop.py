@@ -22,8 +22,8 @@ def stop(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Stop recoveries for good.
 
-    A recovery that is stopped makes no further attempt and tells nobody. A task that it has placed stays, and a call
-    that it is making at this moment may still place one. Shows what it will stop, and asks.
+    A stopped recovery makes no further attempt and sends no message. A task that it has placed stays, and a call in
+    progress may still place one. Lists what it will stop, then asks.
 
     \b
     Example:

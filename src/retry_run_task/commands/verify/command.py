@@ -94,10 +94,10 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: bool,
     poll_s: float,
 ) -> int:
-    """Try an installation out: make up a failed call and watch its task start.
+    """Try an installation: inject a synthetic failed call, and follow it until its task starts.
 
-    Writes a failed RunTask record into the trail's log group and follows it, with times. The task at the end is
-    a real one, so it asks first. Ends with 3, and says where it got stuck and why, if no task runs.
+    Writes a failed RunTask record into the trail's log group and follows it, with times. The task at the end is a
+    real one, so it asks first. If no task starts, exits with 3 and shows where it got stuck and why.
 
     \b
     Example:
@@ -191,7 +191,7 @@ def _check_there(
         problems.append(f"{there.account} is no member account (--member-accounts)")
     if problems:
         raise ConfigError(
-            f"{name} would leave this alone: {'; '.join(problems)}.",
+            f"{name} would ignore this: {'; '.join(problems)}.",
             hint=f"Change that with: {hints.command_line('deploy')}, or try it elsewhere.",
         )
 
@@ -277,7 +277,7 @@ def _installed(
         raise ConfigError(
             f"The log group that {name} gets its records from is not known."
             if not isinstance(found, InstalledStack) or found.is_elsewhere
-            else f"{name} sees failures through EventBridge alone, and nobody can put AWS's events there.",
+            else f"{name} detects failures through EventBridge only, where a synthetic AWS event cannot be injected.",
             hint="Name one with --log-group, if it has a filter that hands to intake.",
         )
     return Installed(
@@ -320,7 +320,7 @@ def _check_scope(found: InstalledStack | Unknown | None, name: str, family: str,
             problems.append(f"{value} is not among {', '.join(globs)} ({option})")
     if problems:
         raise ConfigError(
-            f"{name} would leave this alone: {'; '.join(problems)}.",
+            f"{name} would ignore this: {'; '.join(problems)}.",
             hint=f"Change that with: {hints.command_line('deploy')}, or try another one.",
         )
 

@@ -257,7 +257,7 @@ class Verification:
                 case "recovery.attempted":
                     self._seen.last_answer = _answer(line)
                 case "recovery.already_running":
-                    why = f"such a task was there already, so the recovery started none: {', '.join(arns)}"
+                    why = f"such a task already existed, so the recovery started none: {', '.join(arns)}"
                     yield Stuck(stage="run-task", why=why)
                 case "recovery.gave_up":
                     why = f"the recovery gave up: {line.get('why') or line.get('reason')}"
