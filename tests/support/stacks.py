@@ -8,4 +8,4 @@ def fresh() -> str:
 
     Also where the tests run a second time in one process, as under ``make mutants``.
     """
-    return f"s-{uuid.uuid4().hex}"
+    return f"s-{uuid.uuid4().hex[:12]}"

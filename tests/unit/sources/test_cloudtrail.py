@@ -353,3 +353,12 @@ def test_what_shows_that_the_trail_is_not_silent(
 def test_cloudwatch_logs_takes_the_pattern_for_a_silent_trail() -> None:
     """See https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutMetricFilter.html."""
     assert len(SCHEDULED_CALLS_PATTERN) <= 1024
+
+
+def test_all_records_of_one_call_have_its_identity() -> None:
+    """An SDK's second try has another event and the same token."""
+    identity = names.call_identity("x", account=ACCOUNT, region=REGION, parameters=parameters())
+    tries = [record(), record(eventID="00000000-0000-4000-8000-000000000002")]
+    assert [failed(one).call_id for one in tries] == [identity, identity]
+    other = record(request=parameters(clientToken="00000000-0000-4000-8000-000000000003"))
+    assert failed(other).call_id != identity

@@ -23,7 +23,7 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.launch.wire import canonical, launch_to_json
 from retry_run_task.local.eventbridge.events import transformed
-from retry_run_task.sources import task_state_change
+from retry_run_task.sources import task_state_change, tasks
 from retry_run_task.sources.tasks import is_of, state, time_of
 from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
 
@@ -277,3 +277,10 @@ def test_no_environment_value_is_handed_on() -> None:
     assert canary in canonical(changed(detail))
     assert canary not in canonical(handed_on(detail))
     assert "overrides" not in canonical(handed_on(detail))
+
+
+def test_commands_are_those_of_their_containers() -> None:
+    containers = [{"name": "app", "command": ["a"]}, {"name": "log"}, "odd", {"command": ["b"]}]
+    assert tasks._commands({"containerOverrides": containers}) == {"app": ["a"], "None": ["b"]}
+    for odd in (None, [], {}, {"containerOverrides": {}}):
+        assert tasks._commands(odd) == {}
