@@ -1,7 +1,6 @@
-"""The way into other accounts: a role there that recover takes, and sessions that act with it.
+"""Access to other accounts: a role there that recover assumes, and sessions that act with it.
 
-The credentials are in memory, and nowhere else. They last an hour, as long as a role may that is taken with
-another role's credentials, and are renewed before they end.
+The credentials are in memory only. They last an hour, the maximum for role chaining, and are renewed before they end.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html (role chaining)
 """
 
@@ -22,10 +21,10 @@ from retry_run_task.launch.values import Failure
 if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
-# Short, since it may come on top of a RunTask with all its tries; recover asks again later by itself.
+# Short, because it may precede a RunTask with all its tries; recover itself retries later.
 _CONFIG = Config(connect_timeout=3, read_timeout=7, retries={"mode": "standard", "total_max_attempts": 2})
 
-# STS: 2 to 64 letters, digits and =,.@-_, as a stack's name is.
+# STS: 2 to 64 letters, digits and =,.@-_; so is a stack's name.
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 _SESSION_MAX = 64
 
@@ -35,10 +34,9 @@ class Role:
     """A role in another account.
 
     Attributes:
-        arn: Its ARN.
-        external_id: What its trust policy asks for. Not a secret, says AWS, but not ours to print either.
+        external_id: Required by its trust policy. AWS does not treat it as a secret, but it is not printed.
             https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
-        session: How the account's CloudTrail calls whoever has taken it: the stack's name.
+        session: The session name in the account's CloudTrail: the stack's name.
     """
 
     arn: str
@@ -50,7 +48,7 @@ def client(service: str, region: str, role: Role | None, config: Config) -> Any:
     """Return a client for a Region that acts with a role; None for the function's own.
 
     Raises:
-        CannotAssumeError: The role cannot be taken.
+        CannotAssumeError: The role cannot be assumed.
     """
     make: Any = boto3.client if role is None else _session(role).client
     return make(service, region_name=region or None, config=config)
@@ -58,7 +56,7 @@ def client(service: str, region: str, role: Role | None, config: Config) -> Any:
 
 @cached
 def _session(role: Role) -> boto3.Session:
-    """Return a session that acts with a role. If that fails nothing is remembered, and STS is asked again."""
+    """Return a session that acts with a role. A failure is not cached, so STS is asked again."""
     credentials = RefreshableCredentials.create_from_metadata(
         _assume(role), refresh_using=lambda: _assume(role), method="member-role"
     )
@@ -68,13 +66,13 @@ def _session(role: Role) -> boto3.Session:
 
 
 def enter(role: Role) -> Failure | None:
-    """Take a role. Returns None if that is done, else what STS or the network said."""
+    """Assume a role. Returns None on success, else what STS or the network answered."""
     taken = attempt(lambda: _session(role))
     return taken if isinstance(taken, Failure) else None
 
 
 class _Given(CredentialProvider):
-    """Hands out one set of credentials."""
+    """Provides one set of credentials."""
 
     METHOD = CANONICAL_NAME = "member-role"
 
@@ -88,8 +86,9 @@ class _Given(CredentialProvider):
 
 @cached
 def _sts() -> STSClient:
-    # Lambda sets a Region, and botocore speaks to STS there. What STS gives in a Region is valid in every Region, which
-    # what the global endpoint gives is not. https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
+    # In Lambda, botocore calls the STS endpoint of the function's Region. Credentials from a Regional endpoint are
+    # valid in every Region, those from the global endpoint are not.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-sts-regionalized-endpoints.html
     return boto3.client("sts", config=_CONFIG)
 

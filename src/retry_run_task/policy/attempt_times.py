@@ -1,4 +1,4 @@
-"""How long a treatment goes on: when each attempt comes, and all of it in a sentence."""
+"""When the attempts of a treatment happen, as numbers and as one sentence."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from retry_run_task.policy.rules import Treatment
 
-# A wait that is as long as waits become: the thousandth.
+# The thousandth wait is as long as waits become.
 _LAST = 1000
 
-# No treatment that a validator lets through comes near it.
+# No treatment that passes validation comes near it.
 _COUNTED_TO = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """When an attempt comes.
+    """When an attempt happens.
 
     Attributes:
         nth: The first is 1.
@@ -39,7 +39,7 @@ class Attempt:
 
 
 def bounds(treatment: Treatment, nth: int, elapsed_s: float = 0.0) -> tuple[int, int]:
-    """Return the shortest and the longest that the nth wait can be, in seconds; of a treatment that waits."""
+    """Return the bounds of the nth wait, in seconds; the treatment must have waits."""
     if treatment.wait is None:
         raise ValueError("this treatment does not wait")
     most = treatment.wait.longest(nth, elapsed_s)
@@ -47,12 +47,12 @@ def bounds(treatment: Treatment, nth: int, elapsed_s: float = 0.0) -> tuple[int,
 
 
 def longest_bounds(treatment: Treatment) -> tuple[int, int]:
-    """Return the shortest and the longest that the longest wait can be, in seconds."""
+    """Return the bounds of the longest wait, in seconds."""
     return bounds(treatment, _LAST if treatment.attempts is None else max(1, treatment.attempts - 1))
 
 
 def attempts(treatment: Treatment) -> Iterator[Attempt]:
-    """Yield the attempts, until waits grow no more: those that follow come after waits of the last one's length."""
+    """Yield the attempts until waits stop growing: all later waits have the last one's length."""
     one = Attempt(nth=1)
     yield one
     if not treatment.retry or treatment.wait is None:
@@ -75,12 +75,12 @@ def attempts(treatment: Treatment) -> Iterator[Attempt]:
 
 
 def most_attempts(treatment: Treatment) -> int:
-    """Return how many attempts there are at the most, if every wait is the shortest."""
+    """Return the greatest possible number of attempts, if every wait is the shortest."""
     return _count(treatment, min)
 
 
 def in_words(treatment: Treatment) -> str:
-    """Say all of it, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``."""
+    """Return a treatment in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``."""
     if treatment.ignore:
         return "is left alone"
     if not treatment.retry or treatment.wait is None:
@@ -103,7 +103,7 @@ def in_words(treatment: Treatment) -> str:
 
 
 def _count(treatment: Treatment, choose: Callable[[tuple[int, int]], float]) -> int:
-    """Return how many attempts come before the deadline, if every wait is as long as chosen."""
+    """Return the number of attempts before the deadline, for a choice within each wait's bounds."""
     elapsed, made = 0.0, 1
     most = _COUNTED_TO if treatment.attempts is None else treatment.attempts
     while made < most:

@@ -1,7 +1,7 @@
-"""How long to wait. Exponential with a cap and equal jitter, from a seed instead of a random source.
+"""The waits between attempts: exponential with a cap and equal jitter, from a seed instead of a random source.
 
-Equal jitter keeps half of the delay and spreads the other half, so that jobs which failed together do not
-come back together, also after the cap is reached.
+Equal jitter keeps half of the delay and spreads the other half, so that jobs which failed together do not come back
+together, even after the cap is reached.
 https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 """
 
@@ -49,10 +49,10 @@ class Backoff:
 
 
 def spread(longest_s: float, seed: str) -> int:
-    """Return a wait from 0 to the longest in whole seconds, all equally likely between seeds; 0 means none."""
+    """Return a wait from 0 to the longest in whole seconds, uniformly spread between seeds; 0 means none."""
     return int(_fraction(seed) * (int(longest_s) + 1))
 
 
 def _fraction(seed: str) -> float:
-    """Return a number in [0, 1) that looks random and is not."""
+    """Return a pseudo-random number in [0, 1)."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) / 2**64

@@ -1,4 +1,4 @@
-"""From what ECS answered to what happens next. Pure: it is told the time, and it acts on nothing."""
+"""Decides what follows an answer of ECS. Pure: the time is a parameter."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Retry:
 
     Attributes:
         delay_s: Whole seconds to wait before it.
-        rule: Name of the policy's rule that says so.
+        rule: Name of the policy's rule that decides it.
         why: One sentence.
     """
 
@@ -36,13 +36,12 @@ class GiveUp:
     """End the recovery without the tasks.
 
     Attributes:
-        outcome: How it ends.
-        rule: Name of the policy's rule that says so.
-        why: One sentence for the person who is told.
-        hint: What that person can do.
-        numbers: The numbers in ``why``, so that it can be said in another language. ``nth``: failures of this
-            category; ``after_s``: seconds from the failed call to the attempt that is not made; ``limit_s``: seconds
-            to what it would be too late for; ``share``: the policy's part of ``limit_s``.
+        rule: Name of the policy's rule that decides it.
+        why: One sentence for the message.
+        hint: What to do.
+        numbers: The numbers in ``why``, for other languages. ``nth``: failures of this category; ``after_s``: seconds
+            from the failed call to the attempt that is not made; ``limit_s``: seconds to the limit that it would
+            exceed; ``share``: the policy's part of ``limit_s``.
     """
 
     outcome: Outcome
@@ -61,14 +60,14 @@ def decide(
     seed: str,
     next_due_s: float | None = None,
 ) -> Retry | GiveUp:
-    """Say what follows an answer that did not place every task.
+    """Decide what follows an answer that did not place every task.
 
     Args:
-        treatment: What the policy says about this category, for this launch.
+        treatment: The policy for this category and launch.
         verdict: The failure that decides, of all in the answer.
-        nth: How many answers of this category the recovery has had, this one included.
+        nth: Number of answers of this category in the recovery, this one included.
         elapsed_s: Seconds since the failed call.
-        seed: What the jitter is derived from: the launch's identity.
+        seed: Source of the jitter: the launch's identity.
         next_due_s: Seconds from the failed call until the schedule's next run; None if there is none, or not known.
     """
     name = verdict.category.value
@@ -92,14 +91,14 @@ def decide(
 
 
 def open_with(treatment: Treatment, verdict: Verdict) -> GiveUp | None:
-    """Say whether what the failed call itself was told already ends the recovery; None means go on."""
+    """Return the end of the recovery if the failed call's own failure already decides it; None to go on."""
     if treatment.retry and treatment.wait is not None:
         return None
     return _permanent(treatment, verdict)
 
 
 def ignored(treatment: Treatment) -> GiveUp:
-    """Return the end of a recovery that the policy wants left alone."""
+    """Return the end of a recovery that the policy ignores."""
     return GiveUp(outcome=Outcome.IGNORED, rule=treatment.rule, why="the policy ignores such launches")
 
 

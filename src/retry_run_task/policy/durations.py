@@ -1,4 +1,4 @@
-"""Lengths of time as a person says them, and back."""
+"""Durations as text, and back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _SECONDS = {unit: size for size, unit in _UNITS}
 
 PATTERN = r"^\d+ ?(d|h|min|s)( \d+ ?(d|h|min|s))*$"
-"""What ``seconds`` reads, as a regular expression for those who cannot call it."""
+"""The texts that ``seconds`` reads, as a regular expression for JSON Schema."""
 
 _WHOLE = re.compile(PATTERN)
 _PART = re.compile(r"(\d+) ?(d|h|min|s)")
@@ -30,13 +30,13 @@ def spoken(seconds: float) -> str:
 
 
 def seconds(text: str) -> int:
-    """Read a length of time such as ``6 h``, ``90 s`` or ``1 h 30 min``.
+    """Read a duration such as ``6 h``, ``90 s`` or ``1 h 30 min``.
 
     >>> seconds("6 h"), seconds("1 h 30 min"), seconds("90s")
     (21600, 5400, 90)
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is no duration.
     """
     if _WHOLE.fullmatch(text) is None:
         raise ValueError(

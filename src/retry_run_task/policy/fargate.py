@@ -1,4 +1,4 @@
-"""The sizes of task that Fargate has.
+"""The task sizes of Fargate.
 
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
 """
@@ -39,7 +39,7 @@ _SIZE = re.compile(PATTERN)
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """Read a size as a person writes it.
+    """Read a task size.
 
     >>> read_size("1 vCPU, 8 GB"), read_size(".25 vCPU, 0.5 GB")
     ((1024, 8192), (256, 512))
@@ -48,7 +48,7 @@ def read_size(text: str) -> tuple[int, int]:
         CPU units and MiB.
 
     Raises:
-        ValueError: It is not of this form, or Fargate has no such size; the message says which sizes there are.
+        ValueError: The text has another form, or Fargate has no such size; the message lists the sizes.
     """
     found = _SIZE.fullmatch(text)
     if found is None:

@@ -1,7 +1,7 @@
-"""The policy file, ``policy.toml``: text in, a policy or every problem out.
+"""The policy file, ``policy.toml``: text to a policy, or to every problem in it.
 
-``tomllib`` tells no lines, so they are looked for in the text: the nth ``[[rules]]`` is the nth rule, and a key is
-where its name first stands before ``=`` in it. What cannot be found so is reported with the line of its rule.
+``tomllib`` reports no lines, so they are searched in the text: the nth ``[[rules]]`` is the nth rule, and a key is
+where its name first stands before ``=`` in the rule. A key that is not found so is reported with its rule's line.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What is wrong with a policy file.
+    """A problem of a policy file.
 
     Attributes:
-        line: Where, counted from 1.
-        what: One sentence, without a full stop: what was found.
+        line: Counted from 1.
+        what: What was found; one sentence, without a full stop.
         hint: What to do about it.
     """
 
@@ -54,7 +54,7 @@ _DEFAULTS: Mapping[str, int] = {"spread_s": 0, "watch_s": 3600}
 
 _DEADLINE_MAX_S = EXECUTION_S - AFTER_THE_LAST_ATTEMPT_S
 
-# Longer than this nobody means: it delays every first attempt.
+# A longer spread is a mistake: it delays every first attempt.
 _SPREAD_MAX_S = 300
 
 
@@ -62,7 +62,7 @@ def parse(text: str) -> Policy | tuple[Problem, ...]:
     """Read a policy file.
 
     Returns:
-        The policy, or everything that is wrong with it, in order of lines.
+        The policy, or all its problems, in order of lines.
     """
     try:
         document = tomllib.loads(text)
@@ -80,14 +80,13 @@ def parse(text: str) -> Policy | tuple[Problem, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Read:
-    """A rule that was read, less what was wrong.
+    """A rule that was read, without its invalid parts.
 
     Attributes:
-        nth: Its place in the file, from 0.
-        rule: The rule.
-        keys: The keys of the file that it sets.
-        is_sound: Whether nothing was wrong. What is not there may be what another problem would be about.
-        has_sound_match: Whether its match is all that was written; else it is for fewer launches than it seems.
+        nth: Its index in the file, from 0.
+        keys: The keys that it sets.
+        is_sound: Whether it has no problems. If not, checks across rules skip it, so as not to report consequences.
+        has_sound_match: Whether its match has no problems. If not, the match in the file is for fewer launches.
     """
 
     nth: int
@@ -97,7 +96,7 @@ class _Read:
     has_sound_match: bool = True
 
     def may_treat(self, match: Match, category: Category) -> bool:
-        """Tell whether what was wrong in it may have been a setting for all that a match fits."""
+        """Tell whether an invalid part may have been a setting for all that a match fits."""
         return not self.is_sound and (not self.has_sound_match or _covers(self.rule.match, match, category))
 
 
@@ -110,7 +109,7 @@ class _Reading:
     top: dict[str, int] = field(default_factory=dict)
 
     def read(self) -> None:
-        """Read everything, and then see whether it makes sense together."""
+        """Read every part, then check the rules together."""
         self._read_top()
         rules = self.document.get("rules")
         if not isinstance(rules, list) or not rules or not all(isinstance(r, dict) for r in rules):
@@ -119,7 +118,7 @@ class _Reading:
             return
         for nth, raw in enumerate(rules):
             self._read_rule(nth, raw)
-        # What follows compares rules with each other. It says nothing that depends on what was not understood.
+        # The checks across rules report nothing that depends on an invalid part.
         self._check_names()
         self._check_reach()
         self._check_categories()
@@ -220,7 +219,7 @@ class _Reading:
                 self._problem(last, "name", f"{times} rules have the name {name!r}", "Give each its own.")
 
     def _check_reach(self) -> None:
-        """Find rules, and settings of rules, that nothing ever gets, since rules above have them all."""
+        """Report rules, and settings of rules, that never take effect because rules above cover them."""
         for place, one in enumerate(self.rules):
             if not one.is_sound:
                 continue
@@ -255,7 +254,7 @@ class _Reading:
                     break
 
     def _check_sense(self, one: _Read) -> None:
-        """See whether what a rule adds up to, with those that stand beside it, can be done."""
+        """Check that a rule's effective settings, with those of the rules it combines with, make sense."""
         if (
             one.rule.sets.get("retry")
             and one.has_sound_match
@@ -298,7 +297,7 @@ class _Reading:
             )
 
     def _check_length(self, one: _Read) -> None:
-        """See whether an execution can live for as long as a rule's own deadline."""
+        """Check that an execution can live as long as a rule's own deadline."""
         deadline_s = one.rule.sets.get("deadline_s", 0)
         if deadline_s > _DEADLINE_MAX_S:
             self._problem(
@@ -313,7 +312,7 @@ class _Reading:
         is_all_understood = all(rule.is_sound for rule in self.rules)
         for kind in LISTS:
             attribute = SETTINGS[kind.value].attribute
-            # Said once, for the rule that brings the rung or the list.
+            # Reported once, for the rule that has the rung or the list.
             if kind in one.rule.sets.get("rungs", ()) and not getattr(whole, attribute):
                 self._problem(
                     one.nth,
@@ -334,7 +333,7 @@ class _Reading:
 def _hidden_by(above: list[_Read], one: _Read, attribute: str) -> set[str]:
     """Return the rules that set something before a rule does, if together they do so for all that it matches."""
     by: set[str] = set()
-    # Only a shortage of capacity moves along the ladder, so that is where its settings count.
+    # Only a shortage of capacity uses the ladder, so that is where its settings count.
     on_ladder = attribute == "rungs" or attribute in {SETTINGS[kind.value].attribute for kind in LISTS}
     categories = one.rule.match.category or frozenset(Category)
     for category in categories & {Category.CAPACITY} if on_ladder else categories:
@@ -364,7 +363,7 @@ def _includes(match: Match, category: Category, caller: CallerKind) -> bool:
 
 
 def _covers(wide: Match, narrow: Match, category: Category, *, but_caller: bool = False) -> bool:
-    """Tell whether every launch with a failure of a category that one match fits, another fits for certain."""
+    """Tell whether one match certainly fits every launch that another fits, for failures of a category."""
     return (
         (not wide.category or category in wide.category)
         and (but_caller or not wide.caller or (bool(narrow.caller) and narrow.caller <= wide.caller))
@@ -382,7 +381,7 @@ def _globs_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
 
 
 def _glob_covers(wide: str, narrow: str) -> bool:
-    """Tell whether a glob matches all that another does, for certain.
+    """Tell whether a glob certainly matches all that another matches.
 
     >>> _glob_covers("a*", "ab*"), _glob_covers("ab*", "a*"), _glob_covers("a?", "a*"), _glob_covers("a?", "ab")
     (True, False, False, True)
@@ -391,7 +390,7 @@ def _glob_covers(wide: str, narrow: str) -> bool:
         return True
     if not any(sign in narrow for sign in "*?["):
         return fnmatchcase(narrow, wide)
-    # Only stars can swallow signs of the other glob, if no other sign stands in the one, and no [...] in the other.
+    # Only stars can match the other glob's wildcards, if this one has no others, and the other has no [...].
     return not any(sign in wide for sign in "?[") and "[" not in narrow and fnmatchcase(narrow, wide)
 
 
@@ -418,14 +417,14 @@ def _s(hidden: Mapping[str, set[str]]) -> str:
 
 
 class _Lines:
-    """Finds the lines of keys in a text that is known to be TOML."""
+    """Finds the lines of keys in a valid TOML text."""
 
     def __init__(self, text: str) -> None:
         self._lines = _without_texts(text).splitlines()
         self._starts = [n for n, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*rules\s*\]\]", line)]
 
     def of(self, nth: int | None, key: str) -> int:
-        """Return the line of a key of the nth rule, or of the top if that is None; the first is 1."""
+        """Return the line of a key of the nth rule, or of the top level for None; the first is 1."""
         first, last = self._range(nth)
         if key == "rules" and self._starts:
             return self._starts[0] + 1
@@ -449,7 +448,7 @@ def _places(lines: list[str], pattern: str) -> Iterator[int]:
     return (number for number, line in enumerate(lines) if re.search(pattern, line))
 
 
-# Comments and what stands between quotes, so that no name is found in them; line breaks stay.
+# Comments and quoted text are blanked, so that no name is found in them; line breaks stay.
 _TEXTS = re.compile(
     r'"""(?:\\.|[^\\])*?"""'
     r"|'''.*?'''"

@@ -1,4 +1,4 @@
-"""The keys of the policy file: how each is read, what it means, and what JSON Schema says of its value."""
+"""The keys of the policy file: how each is read, what it means, and its JSON Schema."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ CALLERS = tuple(kind.value for kind in CallerKind if kind not in NEVER)
 CATEGORIES = tuple(category.value for category in Category)
 RUNGS = tuple(kind.value for kind in RungKind)
 
-# A subnet's id as EC2 gives it, or as the local AWS does.
+# A subnet's id in EC2, or in the local AWS.
 SUBNET = r"^subnet-[0-9a-z]+$"
 VERSION = r"^(LATEST|\d+\.\d+\.\d+)$"
 
 
 class BadValueError(ValueError):
-    """A value is not understood. The message says what was expected."""
+    """A value is invalid. The message says what was expected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +36,10 @@ class Key:
     """A key of the file.
 
     Attributes:
-        read: Turns its value into ours; raises ``BadValueError``.
+        read: Converts its value; raises ``BadValueError``.
         meaning: One or two sentences for the reference and for editors.
         schema: JSON Schema of its value.
-        attribute: Of ``Treatment`` or ``Match``; empty if it is none of theirs.
+        attribute: Of ``Treatment`` or ``Match``; empty if it belongs to neither.
     """
 
     read: Callable[[Any], Any]
@@ -380,6 +380,6 @@ LISTS = tuple(kind for kind in RungKind if kind.value in SETTINGS)
 
 
 def near(name: str, known: tuple[str, ...]) -> str:
-    """Return the known name that somebody may have meant; empty if none is close."""
+    """Return the closest known name; empty if none is close."""
     found = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
     return found[0] if found else ""

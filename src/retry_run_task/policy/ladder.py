@@ -1,7 +1,7 @@
-"""The ladder: named changes of a request that find capacity where there is some, one at a time.
+"""The ladder: named variations of a request, called rungs, that may find capacity elsewhere, one at a time.
 
-A rung is computed from what is known of a request, and applied to the whole of it where RunTask is called. It
-changes what it names and nothing else, and always the request as it was asked: rungs do not add up.
+A rung is computed from the known part of a request, and applied to the whole request where RunTask is called. It
+changes only what it names, and always the original request: rungs do not add up.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 _FARGATE = frozenset({SPOT, ON_DEMAND})
 
-# ECS takes this if a request names no version.
+# ECS's default if a request names no version.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
 _LATEST = "LATEST"
 
 MEMBERS = ("launchType", "capacityProviderStrategy", "networkConfiguration", "platformVersion")
-"""Members of a request that rungs are computed from, beside the size in ``overrides``. None of them is a secret."""
+"""Members of a request that rungs are computed from, beside the size in ``overrides``. None of them is secret."""
 
 
 class RungKind(StrEnum):
-    """What a policy turns on or off. The names are those of the policy file."""
+    """The kinds of rungs, with their names in the policy file."""
 
     AS_ASKED = "as-asked"
     EACH_SUBNET = "each-subnet"
@@ -43,7 +43,7 @@ class RungKind(StrEnum):
     PLATFORM_VERSIONS = "platform-versions"
 
 
-# What a person has to know before turning a kind on: what it costs, and what it may break.
+# What a kind costs, and what it may break.
 COSTS: Mapping[RungKind, str] = MappingProxyType(
     {
         RungKind.AS_ASKED: "costs nothing more",
@@ -58,16 +58,15 @@ COSTS: Mapping[RungKind, str] = MappingProxyType(
 )
 
 FREE = frozenset({RungKind.AS_ASKED, RungKind.EACH_SUBNET})
-"""Kinds that neither cost more nor change what the task runs in; the only ones that are on by default."""
+"""Kinds that neither cost more nor change where the task runs; the only ones that are on by default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """One named change.
+    """One variation of the request.
 
     Attributes:
-        kind: Which kind.
-        value: The subnet, the provider, the version, or the CPU units and the MiB; empty where the kind says all.
+        value: The subnet, the provider, the version, or the CPU units and the MiB; empty if the kind needs none.
     """
 
     kind: RungKind
@@ -86,7 +85,7 @@ AS_ASKED = Rung(kind=RungKind.AS_ASKED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """Which rungs a policy allows, in its order, and the lists that some of them need.
+    """The rungs that a policy allows, in its order, and the lists that some of them need.
 
     Attributes:
         kinds: The first is ``AS_ASKED``.
@@ -104,10 +103,9 @@ class Allowed:
 
 
 def rungs_for(allowed: Allowed, parameters: Mapping[str, Any]) -> tuple[Rung, ...]:
-    """Return the rungs of a request, each once and in order; the first is the request as it was asked.
+    """Return the rungs of a request, each once and in order; the first is the original request.
 
-    A kind that would change nothing of it has no rung: a request has to have two subnets for each of them to be
-    tried alone.
+    A kind that would change nothing has no rung: each subnet is tried alone only if the request has at least two.
     """
     found = [rung for kind in allowed.kinds for rung in _MAKERS[kind](allowed, parameters)]
     return tuple(dict.fromkeys((AS_ASKED, *found)))
@@ -119,11 +117,11 @@ def is_at_once(rung: Rung, following: Rung) -> bool:
 
 
 def round_of(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
-    """Return a round of the ladder as it is climbed: before each of its own subnets the request as it was asked.
+    """Return one round of the ladder: the original request before each of its own subnets.
 
-    If a call looks into every zone, only the request as it was asked finds all the room there is, and it should not
-    wait for a round of zones that are short. If a call looks into one, the subnets in turn find every zone.
-    AWS does not say which it is. https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
+    If a call searches every zone, only the original request finds all the room there is, and it should not wait for a
+    round of zones without room. If a call searches one zone, the subnets in turn reach every zone. AWS does not
+    document which is true. https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
     """
     climbed: list[Rung] = []
     for rung in rungs:
@@ -208,7 +206,7 @@ def _providers(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _is_fargate(parameters: Mapping[str, Any]) -> bool:
-    """Tell whether a request is for Fargate for certain; one that leaves it to its cluster may be for anything."""
+    """Tell whether a request is certainly for Fargate; one that leaves it to its cluster may be for anything."""
     providers = _providers(parameters)
     if providers:
         return set(providers) <= _FARGATE
@@ -220,7 +218,7 @@ def _object(value: Any) -> Mapping[str, Any]:
 
 
 def apply(rung: Rung, body: Mapping[str, Any]) -> JsonObject:
-    """Return a request with a rung's change. The given one is left as it is; it may hold secrets, and so may this."""
+    """Return a request with a rung's change. The given one is not changed; both may hold secrets."""
     return _CHANGES[rung.kind](body, rung.value)
 
 
@@ -231,7 +229,7 @@ def _to_subnet(body: Mapping[str, Any], value: tuple[str, ...]) -> JsonObject:
 
 
 def _to_on_demand(body: Mapping[str, Any], _value: tuple[str, ...]) -> JsonObject:
-    # The launch type and not the provider FARGATE, which the cluster need not have.
+    # The launch type and not the provider FARGATE, which the cluster may lack.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
     return {**_without(body, "capacityProviderStrategy"), "launchType": ON_DEMAND}
 
@@ -256,7 +254,7 @@ _CHANGES: Mapping[RungKind, Callable[[Mapping[str, Any], tuple[str, ...]], JsonO
 
 
 def _with_provider(body: Mapping[str, Any], provider: str) -> JsonObject:
-    # ECS takes a launch type or a strategy, and not both.
+    # ECS accepts a launch type or a strategy, not both.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     strategy = [{"capacityProvider": provider, "weight": 1}]
     return {**_without(body, "launchType"), "capacityProviderStrategy": strategy}
@@ -267,7 +265,7 @@ def _without(body: Mapping[str, Any], member: str) -> JsonObject:
 
 
 def told(rung: Rung, parameters: Mapping[str, Any], *, zone: str = "") -> str:
-    """Say what a rung changed of a request, and in which Availability Zone the task started if that is known.
+    """Return what a rung changed in a request, and the Availability Zone of the task if known.
 
     Returns:
         Such as ``on-demand in ap-northeast-1c instead of Spot``.
@@ -281,7 +279,7 @@ def told(rung: Rung, parameters: Mapping[str, Any], *, zone: str = "") -> str:
 # Rungs that name a place themselves.
 _PLACES = frozenset({RungKind.EACH_SUBNET, RungKind.EXTRA_SUBNETS})
 
-# What is done, and instead of what.
+# What is used, and instead of what.
 _WORDS: Mapping[RungKind, Callable[[tuple[str, ...], Mapping[str, Any]], tuple[str, str]]] = MappingProxyType(
     {
         RungKind.AS_ASKED: lambda _, __: ("as asked", ""),
@@ -329,7 +327,7 @@ def _size(parameters: Mapping[str, Any]) -> str:
 
 
 def visible(request: Mapping[str, Any]) -> JsonObject:
-    """Return what rungs are computed from, and nothing else: no name, no command and no variable."""
+    """Return the members that rungs are computed from, and nothing else: no name, no command and no variable."""
     found = {name: request[name] for name in MEMBERS if name in request}
     overrides = _object(request.get("overrides"))
     size = {name: overrides[name] for name in ("cpu", "memory") if isinstance(overrides.get(name), str)}

@@ -1,7 +1,7 @@
-"""The policy: ordered, named rules from a launch and a category to what is done. Data: nothing here acts.
+"""The policy: ordered, named rules that map a launch and a category to a treatment. Data: nothing here acts.
 
-Rules are read from top to bottom, and all that match a launch and a category count: each setting has the value of
-the first of them that sets it. So a rule for one schedule says only what is different for it.
+Rules are read from top to bottom, and all that match a launch and a category count: each setting has the value of the
+first matching rule that sets it. So a rule for one schedule contains only its differences.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 EXECUTION_S = 7 * 86_400
 
 # A durable execution may have 3,000 operations. An attempt costs two, itself and the wait after it; the rest is
-# left for watching tasks (120 for an hour), for the schedule, and for messages.
+# reserved for watching tasks (120 for an hour), for the schedule, and for messages.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ATTEMPTS_MAX = 1250
 
-# What recover has to get done after the last attempt at the latest: watch for an hour, and reach a person.
+# Time for what follows the last attempt: watching for an hour, and the message.
 AFTER_THE_LAST_ATTEMPT_S = 2 * 3600
 
 DEADLINE_S = 24 * 3600
-"""Used where no rule sets a deadline."""
+"""Used if no rule sets a deadline."""
 
 EARLY_S = 30 * 60
-"""Used where no rule sets a time for the early message."""
+"""Used if no rule sets a time for the early message."""
 
 
 class Notify(StrEnum):
-    """When a person is told how a recovery ended."""
+    """When the end of a recovery sends a message."""
 
     ALWAYS = "always"
     FAILURE = "failure"
@@ -57,13 +57,13 @@ class Overlap(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What rules can match of a launch, beside the category.
+    """What rules can match, beside the category.
 
     Attributes:
         schedule: Name of the rule or schedule that made the call; empty if it is not certain.
         cluster: Its name and its ARN, as far as known.
         task_definition: Its family, ``family:revision`` and ARN, as far as known.
-        caller: Who made the call; None for nobody in particular.
+        caller: Who made the call; None for no particular caller.
         policy: Value of the tag ``retry-run-task:policy``; empty if there is none.
     """
 
@@ -75,7 +75,7 @@ class Facts:
 
 
 def facts_of(launch: FailedLaunch, *, schedule: str = "", policy: str = "") -> Facts:
-    """Return what rules can match of a failed launch."""
+    """Return what rules can match in a failed launch."""
     parameters = launch.request.parameters
     arn = str(parameters.get("taskDefinition") or "")
     return Facts(
@@ -89,14 +89,12 @@ def facts_of(launch: FailedLaunch, *, schedule: str = "", policy: str = "") -> F
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """What a rule is for. Everything that is given has to fit; what is empty fits anything.
+    """The condition of a rule. Every given part must match; an empty part matches anything.
 
     Attributes:
-        schedule: Globs on the rule's or schedule's name. A call whose schedule is not certain fits none.
+        schedule: Globs on the rule's or schedule's name. A call whose schedule is not certain matches none.
         cluster: Globs on the cluster's name or ARN.
         task_definition: Globs on the family, ``family:revision`` or ARN.
-        caller: Who made the call.
-        category: The kind of failure.
         policy: Globs on the value of the tag ``retry-run-task:policy``.
     """
 
@@ -108,7 +106,7 @@ class Match:
     policy: tuple[str, ...] = ()
 
     def fits(self, facts: Facts, category: Category) -> bool:
-        """Tell whether a launch with a failure of a category is what the rule is for."""
+        """Tell whether the rule is for a launch with a failure of a category."""
         return (
             (not self.category or category in self.category)
             and (not self.caller or facts.caller in self.caller)
@@ -128,9 +126,8 @@ class Rule:
     """One rule.
 
     Attributes:
-        name: Its name, as logs and ``explain`` print it.
-        match: What it is for.
-        sets: What it sets, by the names of the attributes of ``Treatment``.
+        name: Printed by logs and ``explain``.
+        sets: Its settings, by the names of the attributes of ``Treatment``.
     """
 
     name: str
@@ -199,7 +196,7 @@ class Treatment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """Everything a recovery needs to know to decide.
+    """Everything that a recovery needs to decide.
 
     Attributes:
         rules: In order.
@@ -217,7 +214,7 @@ class Policy:
             raise ValueError(f"the policy has no rule for {', '.join(absent)}; every category needs one")
 
     def treatment(self, facts: Facts, category: Category) -> Treatment:
-        """Return what is done about a failure of a category, for a launch."""
+        """Return the treatment of a failure of a category, for a launch."""
         return combined(self.matching(facts, category), category)
 
     def matching(self, facts: Facts, category: Category) -> Iterator[Rule]:
@@ -225,12 +222,12 @@ class Policy:
         return (rule for rule in self.rules if rule.match.fits(facts, category))
 
     def knows_tag(self, value: str) -> bool:
-        """Tell whether any rule is for launches that are tagged with a value."""
+        """Tell whether any rule is for launches with a value of the tag."""
         return any(fnmatchcase(value, glob) for rule in self.rules for glob in rule.match.policy)
 
 
 def combined(rules: Iterator[Rule], category: Category) -> Treatment:
-    """Return what some rules say together: of each setting what the first says that sets it."""
+    """Return the combined settings of some rules: the first rule that sets a value wins."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     first = ""
@@ -240,11 +237,11 @@ def combined(rules: Iterator[Rule], category: Category) -> Treatment:
             if name not in values:
                 values[name], origins[name] = value, rule.name
     if category is Category.PERMISSION:
-        # What was denied is never sent again, whatever a policy says.
+        # A denied call is never sent again, whatever a policy says.
         values["retry"] = False
     return Treatment(rule=first, origins=MappingProxyType(origins), **values)
 
 
 def is_whole(treatment: Treatment) -> bool:
-    """Tell whether a treatment says what to do: ignore, give up, or wait."""
+    """Tell whether a treatment is complete: it ignores, gives up, or waits."""
     return treatment.ignore or not treatment.retry or treatment.wait is not None

@@ -1,4 +1,4 @@
-"""What is recovered and what is left alone. Every launch that is left alone has a sentence that says why."""
+"""Which launches are recovered. Every launch that is ignored has a sentence that says why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DEFAULT_CALLERS = frozenset({CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE})
 
-# Nobody may ask for these: they retry themselves, and a second retry is a second task.
+# Never recovered: these callers retry themselves, and a second retry is a second task.
 NEVER = {
     CallerKind.OWN: "a recovery made this call itself and is already looking after it",
     CallerKind.BATCH: "AWS Batch made this call and retries it itself",
@@ -30,8 +30,8 @@ _CALLER_WORDS = {
     CallerKind.OTHER: "an SDK, the AWS CLI or the console",
 }
 
-# Categories of thrown errors that nothing but a person can end. Of the others some are repeated by whoever called:
-# by EventBridge for up to 24 hours, by an SDK on its own terms.
+# Categories of thrown errors that no retry ends. The caller retries some of the others: EventBridge for up to 24 hours,
+# an SDK by its own rules.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 _REPORTED = frozenset({Category.PERMISSION, Category.CONFIGURATION, Category.UNKNOWN})
 
@@ -41,13 +41,13 @@ class Treatment(StrEnum):
 
     RECOVER = "recover"
     REPORT = "report"
-    """Tell a person, once a day for one cause; never call RunTask."""
+    """Send a message, once a day for one cause; never call RunTask."""
     IGNORE = "ignore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Whether a launch is this stack's, and why.
+    """Whether a launch is this stack's to recover, and why.
 
     Attributes:
         treatment: What to do with it.
@@ -60,19 +60,19 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What one stack looks after.
+    """The launches that one stack recovers.
 
     Attributes:
         callers: Whose failed calls are recovered.
         clusters: Globs on the cluster's name or ARN.
         task_definitions: Globs on the family, ``family:revision`` or the ARN.
-        account: The account this stack lives in; empty means any, for a look at records from elsewhere.
-        accounts: Other accounts whose records are recovered, too.
-        regions: Regions whose records are recovered; empty means any.
-        recover_errors: Whether calls that raised an error which passes are recovered.
-        spot_interruptions: Whether tasks that Spot took away are recovered.
-        role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens tell.
-        member_role: Name of the role that they call it with in other accounts; empty if there are none.
+        account: The stack's own account; empty accepts any, to inspect records from elsewhere.
+        accounts: Other accounts whose records are recovered.
+        regions: Regions whose records are recovered; empty accepts any.
+        recover_errors: Whether calls that raised a transient error are recovered.
+        spot_interruptions: Whether tasks that Spot interrupted are recovered.
+        role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens identify their calls.
+        member_role: Name of the role that they use in other accounts; empty if there are none.
     """
 
     callers: frozenset[CallerKind] = DEFAULT_CALLERS
@@ -87,7 +87,7 @@ class Scope:
     member_role: str = ""
 
     def judge(self, launch: FailedLaunch) -> Judgement:
-        """Say what to do with a failed launch."""
+        """Decide what to do with a failed launch."""
         why_not = self._why_not(launch)
         if why_not:
             return Judgement(treatment=Treatment.IGNORE, why=why_not)
@@ -119,7 +119,7 @@ class Scope:
         return self._pattern_mismatch(launch.request.parameters)
 
     def _is_own_role(self, launch: FailedLaunch) -> bool:
-        """Tell by the caller's role whether a recovery of this stack made the call, in whichever account."""
+        """Tell by the caller's role whether a recovery of this stack made the call, in any account."""
         arn = launch.caller.role_arn
         if arn is None or arn == self.role_arn:
             return arn is not None
@@ -142,7 +142,7 @@ class Scope:
         return None
 
     def _judge_error(self, launch: FailedLaunch) -> Judgement:
-        # Only here: the table takes a tenth of intake's start, and few launches are thrown errors.
+        # Imported here because loading the table takes a tenth of intake's start, and few launches are thrown errors.
         from retry_run_task.failures.classify import classify, worst  # noqa: PLC0415
         from retry_run_task.failures.table import REPEATED  # noqa: PLC0415
 
@@ -159,7 +159,7 @@ class Scope:
                 why=f"RunTask raised an error ({category}), and errors are to be recovered",
             )
         if verdict.row not in REPEATED and launch.caller.kind is not CallerKind.OTHER:
-            # An HTTP 400, for which no page says that EventBridge repeats it: nobody else may ever know.
+            # An HTTP 400, which EventBridge is not documented to retry: there may be no other notice.
             return Judgement(
                 treatment=Treatment.REPORT,
                 why=f"RunTask raised an error ({category}) that EventBridge is not certain to retry; it is reported",

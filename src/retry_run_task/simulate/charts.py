@@ -1,4 +1,4 @@
-"""The pictures: SVG as text, with colours that a page or a file defines. Every text is escaped here."""
+"""The charts: SVG as text, with colours that a page or a file defines. Every text is escaped here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from retry_run_task.policy.durations import spoken
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
-# Colours by name, light and dark. Ours stands out, the oracle is the bound; of the others the first five are told
-# apart by a colour and all by the name at the end of their line.
+# Colours by name, light and dark. Ours stands out, the oracle is the bound; the first five others differ by colour, and
+# all by the name at the end of their line.
 STYLE = """
 .v{--surface:#ffffff;--ink:#1d2129;--quiet:#667080;--line:#dde2e9;--ours:#0b62d6;--ours2:#5a9cf0;--bound:#1d2129;
 --other:#8b95a3;--free:#bfe3c6;--none:#f6dcd9;--bad:#c5392b;--good:#17803d;--warn:#b86e00;
@@ -25,20 +25,20 @@ STYLE = """
 .v text.q{fill:var(--quiet);font-size:11px}.v text.b{font-weight:600}
 """
 
-# How wide a character is at 12 px, on the wide side.
+# Width of a character at 12 px, a generous estimate.
 _CHARACTER = 7.0
 _LABEL_STEP, _NAME_STEP = 15, 18
 
 PHONE = 360.0
-"""How wide a picture for a phone is: text keeps its size there, and nothing stands beside the picture."""
+"""Width of a chart for a phone: text keeps its size there, and nothing stands beside the chart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """How many launches have their tasks, by the time since the return of capacity.
+    """The share of recovered launches over the time since capacity returned.
 
     Attributes:
-        name: Whose it is.
+        name: Of the policy.
         points: Time in seconds and share of all launches, both growing.
         kind: ``ours``, ``ours2``, ``bound`` or ``other``.
     """
@@ -49,12 +49,12 @@ class Curve:
 
     @property
     def share(self) -> float:
-        """The share that is recovered in the end."""
+        """The final share."""
         return self.points[-1][1] if self.points else 0.0
 
 
 def svg(width: float, height: float, body: str, label: str) -> str:
-    """Wrap a drawing; the label is what somebody gets who does not see it."""
+    """Wrap a drawing; the label is its text alternative."""
     return (
         f'<svg class="v" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-label="{escape(label)}">{body}</svg>'
@@ -95,13 +95,13 @@ def curves(
     height: float = 300,
     zero: str = "capacity returned",
 ) -> str:
-    """Draw cumulative recovery curves, named at their ends; below the axis if the picture is for a phone.
+    """Draw cumulative recovery curves, named at their ends; below the axis in a chart for a phone.
 
     Args:
         found: The curves.
-        width: Of the picture.
-        height: Of the picture, less the names that stand below.
-        zero: What the times count from.
+        width: Of the chart.
+        height: Of the chart, without the names below it.
+        zero: The origin of the times.
     """
     drawn = [curve for curve in found if curve.share > 0]
     last = max((curve.points[-1][0] for curve in drawn), default=60.0)
@@ -132,7 +132,7 @@ def curves(
     axis = f"time since {zero}, logarithmic beyond 10 s"
     parts.append(text((left + right) / 2, height - 6, axis, css="q", anchor="middle"))
     colours = _colours(drawn)
-    # Whatever is drawn last lies on top.
+    # The last one drawn is on top.
     order = sorted(drawn, key=lambda curve: ("other", "bound", "ours2", "ours").index(curve.kind))
     for curve in order:
         line, dashes = _LINES[curve.kind]
@@ -150,7 +150,7 @@ def curves(
 
 
 def _sparse(ticks: Sequence[int]) -> list[int]:
-    """Return as many ticks as a phone has room to name: the last one, and of the others every second."""
+    """Return as many ticks as fit on a phone: the last one, and of the others every second."""
     return [tick for n, tick in enumerate(ticks) if (len(ticks) - 1 - n) % 2 == 0]
 
 
@@ -171,7 +171,7 @@ def _ending(curve: Curve) -> str:
 
 
 def percent(share: float) -> str:
-    r"""Return a share as a person reads it: never 100 % if something is missing, never 0 % if there is something.
+    r"""Return a share as text: never 100 % if something is missing, never 0 % if there is something.
 
     >>> percent(0), percent(0.0004), percent(0.918), percent(0.99999), percent(1)
     ('0\xa0%', '0.1\xa0%', '92\xa0%', '99.9\xa0%', '100\xa0%')
@@ -227,10 +227,10 @@ def _middle(curve: Curve) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """One line of the picture of a night: when there was room.
+    """One line of a night's chart: when there was room.
 
     Attributes:
-        name: Of the zone, or of what goes wrong.
+        name: Of the zone, or of the fault.
         spans: From, to, and how much room there is between 0 (none) and 1 (enough).
         marks: Single slots.
     """
@@ -246,7 +246,7 @@ class Lanes:
 
     Attributes:
         name: Of the policy.
-        verdict: What came of it, in a few words.
+        verdict: The result in a few words.
         lanes: For each launch its calls: when, and how they ended.
         kind: As of a curve.
     """
@@ -270,7 +270,7 @@ def night(
     width: float = 900,
     zero: str = "midnight",
 ) -> str:
-    """Draw a night: the room above, and below it what each policy did in it, on one axis of time."""
+    """Draw a night: the room above, and below it the calls of each policy, on one time axis."""
     is_narrow = width <= PHONE
     left, right = (60.0 if is_narrow else 96.0), width - 12
 
@@ -285,7 +285,7 @@ def night(
                 continue
             parts.append(rect(x(since), top, x(until) - x(since), 18, "none" if room < 1 else "free"))
             if 0 < room < 1:
-                # A part of the time: that part of the height.
+                # The height is proportional to the room.
                 high = max(4.0, 18 * room)
                 parts.append(rect(x(since), top + 18 - high, x(until) - x(since), high, "free"))
         ticks = "".join(f"M{x(at):.1f} {top + 3:.1f}v12" for at in strip.marks if start <= at <= end)
@@ -321,7 +321,7 @@ def night(
 
 
 def _anchor(x: float, width: float) -> str:
-    """Return how a label is set that must not leave its picture: centred, or to the left of its mark."""
+    """Return the anchor of a label that must not leave its chart: centred, or to the left of its mark."""
     return "end" if x > width - 40 else "middle"
 
 
@@ -336,7 +336,7 @@ def _lane(lane: Sequence[tuple[float, str]], x: Callable[[float], float], top: f
                 f'<circle cx="{x(at):.1f}" cy="{top + 2.5:.1f}" r="2.6" fill="var(--good)"/>' for at in times
             ]
         else:
-            # Half a pixel is as near as two of them can be told apart.
+            # Two marks are distinguishable half a pixel apart.
             places = dict.fromkeys(round(2 * x(at)) / 2 for at in times)
             path = "".join(f"M{place:g} {top:g}v5" for place in places)
             parts.append(f'<path d="{path}" stroke="var(--{colour})" stroke-width="1"/>')

@@ -1,7 +1,6 @@
-"""The local ECS for one night: its capacity, its faults and its rate limits are those that the night says.
+"""The local ECS for one night, with the night's capacity, faults and rate limits.
 
-AWS does not say whether one call looks for room in all zones of its subnets or in one of them; ``night.Placement``
-has both.
+AWS does not document whether one call searches all zones of its subnets or one of them; ``night.Placement`` has both.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.night import Night, Track
     from retry_run_task.simulate.virtual import Timeline
 
-# A network interface that does not come is given up after some minutes; three have been seen.
+# ECS gives up waiting for a network interface after some minutes; three were seen.
 # https://github.com/dagster-io/dagster/issues/17212
 ENI_TIMEOUT_S = 180.0
 # How long a task is torn down, as in the local ECS.
@@ -46,12 +45,12 @@ CALLS_PER_S, READS_PER_S, READS_AT_ONCE = 20, 20, 100
 _SERVER_ERROR = 500
 _EPOCH = datetime.fromtimestamp(START, UTC)
 _TIMES = ("createdAt", "startedAt", "stoppingAt", "stoppedAt")
-# Where subnets are that a policy adds and that the night knows nothing of: there is no room in them.
+# The zone of subnets that a policy adds and the night does not know: it has no room.
 _ELSEWHERE = "elsewhere"
 
 
 class _Rooms(Capacity):
-    """Capacity as the outlooks of a night have it."""
+    """Capacity from the outlooks of a night."""
 
     def __init__(self, night: Night, now: Callable[[], float]) -> None:
         super().__init__(launch_rates(night.limits.region))
@@ -70,7 +69,7 @@ class _Rooms(Capacity):
 
 
 class _NightFaults(Faults):
-    """What a night makes go wrong with the call that is being made."""
+    """The faults of a night, for the call in progress."""
 
     def __init__(self, night: Night, now: Callable[[], float]) -> None:
         super().__init__()
@@ -86,7 +85,7 @@ class _NightFaults(Faults):
         return track is not None and self._night.is_lost(track.spec.index, track.calls)
 
     def next_failed_start(self) -> FailedStart | None:
-        """Say how the task that is being made fails to start, and note that it is made."""
+        """Return how the current task fails to start, and record that it was created."""
         now, track = self._now(), self.calling
         fails = not self._night.starts.is_open(now)
         if track is not None:
@@ -136,7 +135,7 @@ class Cloud:
         return self._timeline.now - START
 
     def run_task(self, body: Mapping[str, Any], track: Track, *, is_repeat: bool = False) -> Answer:
-        """RunTask for a launch, once; a repeat is one that an SDK makes by itself."""
+        """RunTask for a launch, once; a repeat is an SDK's own retry."""
         now = self.now
         track.calls += 1
         track.repeats += is_repeat
@@ -161,7 +160,7 @@ class Cloud:
     def run_task_as_sdk(
         self, body: Mapping[str, Any], track: Track, pause: Callable[[float], None]
     ) -> Answer:
-        """RunTask for a launch, with what an SDK repeats by itself."""
+        """RunTask for a launch, with an SDK's own retries."""
         for nth in range(1, SDK_TRIES + 1):
             answer = self.run_task(body, track, is_repeat=nth > 1)
             if nth == SDK_TRIES or not is_repeated(answer):
@@ -185,7 +184,7 @@ _SDK = 0x3C6EF372FE94F82B
 
 
 def is_repeated(answer: Answer) -> bool:
-    """Tell whether an SDK makes a call again by itself."""
+    """Tell whether an SDK retries a call."""
     return isinstance(answer, Lost) or (
         isinstance(answer, Refused) and answer.failure.code == "ThrottlingException"
     )
@@ -220,7 +219,7 @@ def _refusal(error: EcsError) -> Answer:
 
 
 def _how(answer: Answer, *, fails: bool) -> str:
-    """Say how a call ended, for the picture of a night."""
+    """Return how a call ended, for the chart of a night."""
     match answer:
         case Refused():
             return "throttled"
@@ -231,11 +230,11 @@ def _how(answer: Answer, *, fails: bool) -> str:
 
 
 class CloudWorld:
-    """What the recovery of one launch can do and see: a ``recovery.loop.World`` that nothing hides from.
+    """AWS for the recovery of one launch: a ``recovery.ports.World`` in which nothing is redacted.
 
     Args:
-        cloud: Where it calls.
-        track: What becomes of its launch.
+        cloud: The night's ECS.
+        track: Of its launch.
         pause: Lets time pass within an invocation, in seconds.
     """
 
@@ -261,7 +260,7 @@ class CloudWorld:
     def look(
         self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
     ) -> tuple[TaskState, ...] | Failure:
-        """Return the tasks of this launch, as recover looks for them."""
+        """Return the tasks of this launch, with recover's own code."""
         client: Any = self
         try:
             return aws_tasks.already_there(client, launch, original=original, ghosts=ghosts)
@@ -277,7 +276,7 @@ class CloudWorld:
             return _raised(error)
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch:  # noqa: ARG002
-        """Nothing is hidden in a simulated record."""
+        """Return that it is complete: nothing is redacted in a simulated record."""
         return NoMatch(why="nothing is hidden of this request")
 
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:  # noqa: ARG002
@@ -286,7 +285,7 @@ class CloudWorld:
         return self._cloud.run_task_as_sdk(body, self._track, self._pause)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
-        """Return how tasks are, as recover watches them."""
+        """Return the states of tasks, with recover's own code."""
         client: Any = self
         try:
             return aws_tasks.states(client, launch, arns)
@@ -302,10 +301,10 @@ class CloudWorld:
         return None
 
     def notify(self, message: Message) -> str | None:  # noqa: ARG002
-        """Every message is taken."""
+        """Accept every message."""
         return None
 
-    # What follows is as much of boto3's ECS client as a look needs.
+    # The part of boto3's ECS client that a look needs.
 
     def get_paginator(self, _operation: str) -> CloudWorld:
         """Return what lists tasks page by page."""

@@ -1,4 +1,4 @@
-"""Every policy against the same nights, in as many processes as there are processors, in constant memory."""
+"""Runs every policy against the same nights, on all processors, in constant memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.contestants import Contestant
     from retry_run_task.simulate.scenarios import Scenario, Settings
 
-# Large enough to be worth handing over, small enough for a bar that moves.
+# Large enough for a worker, small enough for a progress bar.
 _LAUNCHES_A_BLOCK = 250
 
 Progress = Callable[[int], None]
-"""Told how many launches have been through all policies since it was told last."""
+"""Called with the number of launches that have met all policies since the last call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """What is to be found out.
+    """What to compare.
 
     Attributes:
         scenarios: The outages.
         contestants: The policies; names are unique.
-        settings: What nights are like.
-        nights: How many of each scenario.
+        settings: Of the nights.
+        nights: Number per scenario.
     """
 
     scenarios: Sequence[Scenario]
@@ -41,16 +41,15 @@ class Contest:
 
     @property
     def launches(self) -> int:
-        """About how many launches fail in all, each of them met by every policy."""
+        """Approximate number of failing launches, each of which meets every policy."""
         return len(self.scenarios) * self.nights * self.settings.schedules
 
 
 @dataclass(slots=True, kw_only=True)
 class Result:
-    """What was found out.
+    """The result of a comparison.
 
     Attributes:
-        contest: What was asked.
         tallies: By scenario and policy.
     """
 
@@ -61,15 +60,14 @@ class Result:
 _Block = tuple[int, range]
 _Counted = tuple[int, dict[str, Tally]]
 
-# What a worker works for. It is inherited when the process forks, since policies may hold what cannot be pickled.
+# The worker's task. It is inherited at the fork, because policies may hold what cannot be pickled.
 _contest: Contest | None = None
 
 
 def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: None) -> Result:
-    """Let every policy meet every night.
+    """Run every policy against every night.
 
-    The result does not depend on the number of processes. Must be called before other threads are started if
-    there are several.
+    The result does not depend on the number of processes. With several, call it before other threads are started.
     """
     global _contest  # noqa: PLW0603 - inherited by the workers
     result = Result(contest=contest)
@@ -96,8 +94,8 @@ def _blocks(contest: Contest) -> Iterator[_Block]:
 
 
 def _pool(processes: int) -> Pool:
-    # The parent is interrupted, too, and ends its workers; a trace from each of them helps nobody. Workers inherit
-    # the mask, so there is no moment at which they could be interrupted.
+    # The parent is interrupted as well, and ends its workers; a traceback from each of them helps nobody. Workers
+    # inherit the mask, so they cannot be interrupted at any moment.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return multiprocessing.get_context("fork").Pool(processes)

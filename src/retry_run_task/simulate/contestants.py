@@ -1,4 +1,4 @@
-"""Policies meeting a night: this project's with the real loop, the other tools' by their table, and the oracle."""
+"""The compared policies: this project's with the real loop, the other tools' by their table, and the oracle."""
 
 from __future__ import annotations
 
@@ -42,22 +42,22 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.lines import LogEvent
     from retry_run_task.simulate.virtual import IsReplaying
 
-# What the template reserves, and what an invocation that looks and calls RunTask takes, imports included.
+# The template's reserved concurrency, and the duration of an invocation that looks and calls RunTask, with imports.
 CONCURRENCY = 5
 INVOCATION_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Met:
-    """How a policy did in a night.
+    """The result of a policy in a night.
 
     Attributes:
-        tracks: What became of each launch.
+        tracks: Of each launch.
         calls_in: RunTask calls in each second.
         reads_in: Reads of ECS in each second.
         operations: Durable operations, of this project's policies.
         invocations: Invocations of the function that recovers.
-        throttled_invocations: Those that found no free place, and were tried again.
+        throttled_invocations: Those that exceeded the concurrency, and were tried again.
     """
 
     tracks: list[Track]
@@ -69,11 +69,11 @@ class Met:
 
 
 class Contestant(Protocol):
-    """A policy that can meet a night."""
+    """A policy that can be run against a night."""
 
     @property
     def name(self) -> str:
-        """As the tables print it; no two are the same."""
+        """Its unique name, for tables."""
         ...
 
     @property
@@ -83,11 +83,11 @@ class Contestant(Protocol):
 
     @property
     def source(self) -> str:
-        """Where a reader can check that."""
+        """Where to check that."""
         ...
 
     def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
-        """Let the night pass; with a log of every call if somebody wants to see them."""
+        """Run the night; with a log of every call if requested."""
         ...
 
 
@@ -97,15 +97,15 @@ def _tracks(night: Night, *, keeps_log: bool) -> list[Track]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """The real loop with a policy of the core.
+    """The real loop with one of this project's policies.
 
     Attributes:
         policy: The rules.
-        way: By which of the two ways a failed call is known; a failed start has a way of its own.
-        concurrency: How many invocations there may be at a time; None for no limit.
-        invocation_s: How long one takes, in seconds; longer if it makes more calls than a running one may.
-        calls_per_second: How many RunTask calls a running one may make.
-        backoff: When a resume that found no free place comes back.
+        way: By which of the two sources a failed call is known; a failed start has a source of its own.
+        concurrency: Most invocations at a time; None for no limit.
+        invocation_s: Duration of an invocation in seconds; longer if its calls are rate limited.
+        calls_per_second: Rate limit of RunTask calls in one invocation.
+        backoff: When Lambda retries a throttled resume.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Ours:
     source: str = "docs/reference/policy.md"
 
     def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
-        """Let the night pass."""
+        """Run the night."""
         timeline = Timeline(START)
         cloud = Cloud(night, timeline)
         runs = Runs(
@@ -149,7 +149,7 @@ class Ours:
         )
 
     def _start(self, track: Track, cloud: Cloud, runs: Runs, started: list[Running]) -> None:
-        # Taken up also if the policy's first decision is to call nobody but a person.
+        # Taken up even if the policy's first decision is only to send a message.
         track.is_taken_up = True
         started.append(runs.start(partial(self._recover, track, cloud)))
 
@@ -190,11 +190,11 @@ class Theirs:
 
     @property
     def source(self) -> str:
-        """Where that can be checked."""
+        """Where to check that."""
         return self.peer.source
 
     def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
-        """Let the night pass."""
+        """Run the night."""
         timeline = Timeline(START)
         cloud = Cloud(night, timeline)
         tracks = _tracks(night, keeps_log=keeps_log)
@@ -207,11 +207,11 @@ class Theirs:
 
 @dataclass(slots=True)
 class _TheirLaunch:
-    """One launch in the hands of another tool.
+    """One launch of another tool.
 
     Attributes:
         placed: Tasks that its own calls have placed, as far as it has seen.
-        waited: How many waits there were, by whether they are the slow ones.
+        waited: Number of waits, by whether they are the slow ones.
     """
 
     peer: Peer
@@ -232,7 +232,7 @@ class _TheirLaunch:
         if is_by_event:
             late_s = self._lateness(is_first=is_first)
         if is_by_event and not peer.every_lap:
-            # It is told by an event and begins at once; its waits come between its own calls.
+            # It is triggered by an event and begins at once; its waits come between its own calls.
             wait: float | None = 0.0
         else:
             key = peer.is_slow_at(sight)
@@ -255,7 +255,8 @@ class _TheirLaunch:
     def _lateness(self, *, is_first: bool) -> float:
         spec = self.track.spec
         late_s = spec.late_s[self.peer.way]
-        # Later laps are as late as another launch's first one: drawn from the same night, so from the same spread.
+        # Later laps are as late as another launch's first one: drawn from the same night, so from the same
+        # distribution.
         if is_first:
             return late_s
         launches = self.cloud.night.launches
@@ -268,12 +269,12 @@ class _TheirLaunch:
         count = self._count()
         if count > 1:
             body["count"] = count
-        # As every SDK does, also where its user has no token.
+        # Every SDK does this, even if its user has no token.
         body["clientToken"] = f"sdk-{spec.index}-{self.track.calls}"
         self._try(body, 1, len(self.track.tasks))
 
     def _try(self, body: dict[str, object], nth: int, before: int) -> None:
-        """Make one of the calls that an SDK makes of one."""
+        """Make one of the tries of an SDK's call."""
         answer = self.cloud.run_task(body, self.track, is_repeat=nth > 1)
         if is_repeated(answer) and nth < SDK_TRIES:
             wait_s = self.cloud.sdk_wait(self.track, nth)
@@ -302,7 +303,7 @@ class _TheirLaunch:
 
 
 def _sight(answer: Answer) -> Sight | None:
-    """Return what a tool sees in an answer; None if all is well."""
+    """Return what a tool sees in an answer; None for success."""
     match answer:
         case Placed(task_arns=arns, failures=failures):
             if not failures:
@@ -318,9 +319,9 @@ def _sight(answer: Answer) -> Sight | None:
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """Knows when a slot comes free, and gives it at once to a launch that waits, the smallest first.
+    """Knows when a slot becomes free, and gives it at once to a waiting launch, the smallest first.
 
-    Nothing that keeps to the request as it was asked can do better: it is what the scarcity itself costs.
+    No policy that keeps to the original request can do better: it shows the cost of the scarcity itself.
     """
 
     name: str = "the oracle"
@@ -330,7 +331,7 @@ class Oracle:
     source: str = "docs/simulator.md"
 
     def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
-        """Let the night pass."""
+        """Run the night."""
         met = Met(tracks=_tracks(night, keeps_log=keeps_log), calls_in=Counter())
         # Launches that can use the same slots wait in one queue; no slot is in two queues.
         queues: dict[tuple[str, str], list[Track]] = {}
@@ -357,7 +358,7 @@ def _serve(night: Night, tracks: list[Track], met: Met) -> None:
             continue
         slot_at = _next_slot(night, rooms, time)
         if slot_at > time:
-            # Somebody may fail before that, and be smaller.
+            # Another launch may fail before that, and be smaller.
             time = min(slot_at, to_come[-1].spec.time) if to_come else slot_at
             continue
         room = next(room for room in rooms if room.next_room(time) <= time)
@@ -368,7 +369,7 @@ def _serve(night: Night, tracks: list[Track], met: Met) -> None:
 
 
 def _next_slot(night: Night, rooms: list[Room], time: float) -> float:
-    """Return the first moment from a time on at which there is a slot and tasks do start."""
+    """Return the first time from a moment on with a slot and with tasks that do start."""
     while time < HORIZON_S:
         time = min(room.next_room(time) for room in rooms)
         if night.starts.is_open(time):

@@ -1,4 +1,4 @@
-"""One night: which launches fail when, and what ECS has room for. The same for every policy that meets it."""
+"""A night: one simulated outage, with the launches that fail in it and ECS's capacity; the same for every policy."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ACCOUNT, REGION, CLUSTER = "123456789012", "us-east-1", "batch"
 # Longer than any policy's own deadline, and shorter than a client token's life of 24 hours.
 HORIZON_S = 12 * 3600.0
 
-# Twelve hours of seconds are looked through for one that is good; nobody waits longer.
+# Twelve hours of seconds are searched for a good one; no policy waits longer.
 _SECONDS_LOOKED_AT = round(HORIZON_S)
 
 
 class Sight(StrEnum):
-    """What went wrong with a call or a task, in the classes that other tools tell apart."""
+    """What went wrong with a call or a task, in the classes that other tools distinguish."""
 
     CAPACITY = "no capacity"
     """``failures[]`` with the text about capacity, and no task."""
@@ -46,25 +46,25 @@ class Sight(StrEnum):
 
 
 class Placement(StrEnum):
-    """Where one call looks for room. AWS does not say which it is.
+    """Where one call searches for room. AWS does not document which is true.
 
     AWS recommends several subnets, "because Amazon ECS manages capacity by Availability Zone".
     https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
-    Somebody says that one of them is picked. https://repost.aws/questions/QUMM1Oh5d4Q6qaYcL_-EV4jg
+    A user reports that one of them is picked. https://repost.aws/questions/QUMM1Oh5d4Q6qaYcL_-EV4jg
     """
 
     ANY = "any"
     """In every zone of its subnets: it fails only if all of them are short."""
     ONE = "one"
-    """In one of them, drawn anew for each task: it fails if that one is short."""
+    """In one of them, drawn for each task: it fails if that one is short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """The account's rate limits, less what its other users take of them.
+    """The account's rate limits, without the share of its other users.
 
     Attributes:
-        region: Its Region, which says how many tasks it may launch.
+        region: Determines how many tasks may be launched.
         others: The share of RunTask calls and of reads that others make, from 0 to below 1.
     """
 
@@ -105,12 +105,12 @@ class Spec:
         count: How many tasks it asked for.
         missing: How many of them are missing.
         provider: ``FARGATE``, ``FARGATE_SPOT`` or ``EC2``.
-        reason: What ECS said; of a failed start the stopped reason.
+        reason: ECS's reason; of a failed start the stopped reason.
         is_start: Whether the task was accepted and did not start.
         call_id: 32 hexadecimal digits.
         boot_s: How long its tasks take until they run.
         run_s: How long they run.
-        late_s: How late the failure is known, by way.
+        late_s: How late the failure is known, by source.
         place: Name of the place its subnets are in, or empty for all of them.
     """
 
@@ -140,19 +140,19 @@ class Night:
     """One outage and the launches that fail in it.
 
     Attributes:
-        number: Which night it is.
-        seed: What everything by chance in it is derived from.
+        number: Of the night.
+        seed: Source of everything random in it.
         launches: What fails.
         zones: Names of the zones, by subnet.
-        outlooks: What there is room for, by zone and provider; without limit for those that are not named.
-        reason: What ECS says where there is no room.
-        starts: When tasks that are accepted do start: a task made in a bad second does not.
-        busy: When the account's other calls take up the rate limit of RunTask.
-        busy_share: The chance that a call is throttled then.
-        lost_share: The chance that the answer to a call that was acted upon gets lost.
-        placement: Where one call looks for room.
+        outlooks: Capacity by zone and provider; without limit for others.
+        reason: ECS's reason if there is no room.
+        starts: When accepted tasks do start: a task created in a bad second does not.
+        busy: When the account's other calls use up the rate limit of RunTask.
+        busy_share: The probability that a call is throttled then.
+        lost_share: The probability that the answer to a call that had an effect is lost.
+        placement: Where one call searches for room.
         limits: The rate limits of the account.
-        next_due_s: How long after a launch its schedule's next run is due, in seconds.
+        next_due_s: Seconds from a launch to its schedule's next run.
     """
 
     number: int
@@ -174,10 +174,10 @@ class Night:
         return [subnet for subnet in self.zones if not spec.place or subnet == spec.place]
 
     def returned_at(self, spec: Spec) -> float:
-        """Return the first moment from the failure on at which a task of this launch could start, as asked for.
+        """Return the first time from the failure on at which the original request could start a task.
 
-        That is: a slot existed in one of its zones, with its provider, whoever got it; and a task that
-        begins then does start.
+        That is: a slot existed in one of its zones, with its provider, whoever got it; and a task that begins then does
+        start.
         """
         time = spec.time
         outlooks = [self.outlooks.get((self.zones[s], spec.provider), _OPEN) for s in self.places(spec)]
@@ -195,7 +195,7 @@ class Night:
         return self._draw("busy", index, nth) < self.busy_share
 
     def is_lost(self, index: int, nth: int) -> bool:
-        """Tell whether the answer to a launch's nth call gets lost."""
+        """Tell whether the answer to a launch's nth call is lost."""
         return self.lost_share > 0 and self._draw("lost", index, nth) < self.lost_share
 
     def spread(self, index: int, nth: int) -> float:
@@ -203,7 +203,7 @@ class Night:
         return self._draw("wait", index, nth)
 
     def place_for(self, nth: int, places: int) -> int:
-        """Return in which of its places the nth task is tried, where a call looks into one alone."""
+        """Return the place in which the nth task is tried, if a call searches only one."""
         return int(self._draw("zone", 0, nth) * places)
 
     def _draw(self, what: str, index: int, nth: int) -> float:
@@ -224,7 +224,7 @@ class Task:
     """A task that ECS has accepted.
 
     Attributes:
-        created_at: When, in seconds of the night.
+        created_at: In seconds of the night.
         fails: Whether it fails to start.
     """
 
@@ -234,18 +234,17 @@ class Task:
 
 @dataclass(slots=True, eq=False)
 class Track:
-    """What became of one launch under one policy.
+    """The history of one launch under one policy.
 
     Attributes:
-        spec: The launch.
         calls: RunTask calls made for it.
         repeats: Those of them that an SDK made by itself.
         throttled: Those of them that were throttled.
         tasks: Tasks started for it.
         good: Those of them that run.
-        recovered_at: When the last missing one of those was accepted; None until then.
+        recovered_at: When the last missing one was accepted; None until then.
         is_taken_up: Whether the policy made at least one decision to call.
-        log: When calls were made and how they ended, if somebody wants to see.
+        log: When calls were made and how they ended, if requested.
     """
 
     spec: Spec
@@ -267,7 +266,7 @@ class Track:
         return self._lifecycle
 
     def add(self, task: Task) -> None:
-        """Note a task that ECS has accepted."""
+        """Record a task that ECS has accepted."""
         self.tasks.append(task)
         if not task.fails:
             self.good += 1
@@ -276,7 +275,7 @@ class Track:
 
     @property
     def duplicates(self) -> int:
-        """Tasks that run beside those that were missing."""
+        """Number of running tasks beyond those that were missing."""
         return max(0, self.good - self.spec.missing)
 
 
@@ -304,7 +303,7 @@ def request(night: Night, spec: Spec) -> dict[str, object]:
     body: dict[str, object] = {
         "cluster": CLUSTER,
         "taskDefinition": "nightly:1",
-        # A schedule of its own for each launch, so that no look takes one for the other.
+        # A schedule of its own for each launch, so that no look mistakes one for the other.
         "startedBy": f"events-rule/nightly-{spec.index}",
     }
     if spec.count > 1:

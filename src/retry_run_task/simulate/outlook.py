@@ -1,7 +1,7 @@
-"""When there is room: what one zone and provider has over a night, the same for every policy that meets it.
+"""Free capacity of one (zone, provider) pool over simulated time, the same for every policy.
 
-Outside of an outage there is room without limit. Within one there is none, or it flickers from second to second,
-or single slots appear and are gone again when another customer takes them.
+Outside an outage there is room without limit. Within one there is none, or it flickers from second to second, or single
+slots appear and disappear when another customer takes them.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ _MASK = (1 << 64) - 1
 
 
 class Gap(NamedTuple):
-    """An outage, in seconds of the night: from its first moment up to the moment at which it is over."""
+    """An outage, in seconds of the night: its start, and its end, which is after it."""
 
     start: float
     end: float
 
 
 class Offer(NamedTuple):
-    """One slot: from when on it is free, and when another customer takes it."""
+    """One slot: when it becomes free, and when another customer takes it."""
 
     appears: float
     vanishes: float
 
 
 def chance(seed: int, n: int) -> float:
-    """Return a number in [0, 1) that looks random: the same for the same two numbers.
+    """Return a pseudo-random number in [0, 1): the same for the same two numbers.
 
     SplitMix64, which is made for this and takes a microsecond. https://doi.org/10.1145/2714064.2660195
     """
@@ -44,11 +44,11 @@ class Outlook:
     """When there is room.
 
     Attributes:
-        gaps: The outages, in order and apart from each other.
-        offers: Single slots within the gaps, in the order in which they appear.
-        flicker: Within a gap, the chance of a second that there is room in it.
-        grows: Whether that chance is what the last second has, and grows up to it with the square of the time.
-        seed: What the flicker is derived from.
+        gaps: The outages, in order and separate.
+        offers: Single slots within the gaps, in order of appearance.
+        flicker: The probability that a second within a gap has room.
+        grows: Whether that probability is reached in the last second, growing with the square of the time.
+        seed: Source of the flicker.
     """
 
     gaps: tuple[Gap, ...] = ()
@@ -73,7 +73,7 @@ class Outlook:
         return self.flicker > 0 and chance(self.seed, second) < self.flicker * share
 
     def first_open(self, time: float) -> float:
-        """Return the first moment from a time on at which there is room without limit."""
+        """Return the first time from a moment on with room without limit."""
         gap = self.gap_at(time)
         if gap is None or self.is_open(time):
             return time
@@ -86,7 +86,7 @@ class Outlook:
         return self.first_open(gap.end)
 
     def first_room(self, time: float) -> float:
-        """Return the first moment from a time on at which there is a slot, whoever gets it."""
+        """Return the first time from a moment on with a slot, whoever gets it."""
         first = self.first_open(time)
         for offer in self.offers:
             if offer.appears >= first:
@@ -97,18 +97,18 @@ class Outlook:
 
 
 class Room:
-    """An outlook of which slots are taken. Time never goes back."""
+    """An outlook with the slots that are taken. Time never goes back."""
 
     __slots__ = ("_free", "_next", "outlook")
 
     def __init__(self, outlook: Outlook) -> None:
         self.outlook = outlook
         self._next = 0
-        # Slots that are free, the one that is gone first at the top.
+        # A heap of free slots; the first to disappear is at the top.
         self._free: list[tuple[float, float]] = []
 
     def take(self, time: float) -> bool:
-        """Take a slot, and say whether there was one."""
+        """Take a slot; return whether there was one."""
         if self.outlook.is_open(time):
             return True
         self._bring_up_to(time)
@@ -118,7 +118,7 @@ class Room:
         return False
 
     def next_room(self, time: float) -> float:
-        """Return the first moment from a time on at which ``take`` finds a slot."""
+        """Return the first time from a moment on at which ``take`` finds a slot."""
         first = self.outlook.first_open(time)
         if first <= time:
             return time

@@ -1,4 +1,4 @@
-"""One page that holds everything it needs: the pictures, the tables, the assumptions. No script, no address fetched."""
+"""The self-contained result page: charts, tables, assumptions. No script, no external resource."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def render(result: Result, notes: Sequence[str] = ()) -> str:
     """Return the page.
 
     Args:
-        result: What was found.
-        notes: Sentences that stand at the top, such as what was assumed of records.
+        result: Of the comparison.
+        notes: Sentences at the top, such as assumptions about records.
     """
     contest = result.contest
     sections = "".join(_section(scenario, result) for scenario in contest.scenarios)

@@ -1,7 +1,7 @@
 """Your own past: failed RunTask calls from CloudTrail's records, as the launches and the outage of a scenario.
 
-Records show when there was no capacity, and never when there was again. So the outage of a place (the subnets and
-the provider of a request on its cluster) is taken to last from the first to the last failure that was recorded there.
+Records show when there was no capacity, but not when it returned. So the outage of a place (the subnets and the
+provider of a request on its cluster) is assumed to last from the first to the last failure recorded there.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ if TYPE_CHECKING:
 PAST = "past"
 """Name of the scenario."""
 
-# What can pass by itself; of anything else no return can be simulated.
+# Categories that can pass without help; the return of others cannot be simulated.
 _PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
 
 # Failures of a place that are further apart are two outages; of all places: two nights.
 _APART_S, _NIGHTS_APART_S = 30 * 60.0, 2 * 3600.0
-# A night is simulated for twelve hours; two of them are left for what comes after the last failure.
+# A night is simulated for twelve hours; two of them are left for what follows the last failure.
 _LONGEST_NIGHT_S = 10 * 3600.0
-# One failure alone has no length.
+# A single failure has no duration.
 _SHORTEST_S = 60.0
 
 _BOOT_S, _RUN_S = 30.0, 15 * 60.0
 
 
 class NothingFailedError(Exception):
-    """There is no failed launch among the records that capacity would have helped."""
+    """The records have no failed launch that capacity would have helped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """What was made of records.
+    """The scenario made of records.
 
     Attributes:
         scenario: The outages, a night for each.
-        nights: How many nights there are.
-        launches: How many launches there are in all nights.
-        zones: In how many places.
+        nights: Number of nights.
+        launches: Number of launches in all nights.
+        zones: Number of places.
         notes: What was found and what was assumed, in sentences.
     """
 
@@ -74,7 +74,7 @@ class _Found:
 
 
 def from_items(items: Iterable[Item]) -> Past:
-    """Make a scenario of what was read from files, as ``explain`` reads them.
+    """Make a scenario of records read from files, as in ``explain``.
 
     Raises:
         NothingFailedError: No record is of a failed launch that waiting could help.
@@ -97,7 +97,7 @@ def from_items(items: Iterable[Item]) -> Past:
             case Unparsed():
                 found.left_out["that cannot be read"] += 1
     found.evidence.sort(key=lambda launch: launch.event_time)
-    # An SDK that repeats a call has each try recorded, and all of them are one launch.
+    # Each try of an SDK's call is recorded, and all of them are one launch.
     first_of = {
         launch.call_id: launch for launch in reversed(found.evidence) if launch.caller.kind not in NEVER
     }

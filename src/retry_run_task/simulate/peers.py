@@ -1,8 +1,8 @@
-"""The other tools' policies, as data with their source. Each row can be checked by opening its address.
+"""The other tools' policies, as data with their source. Each row can be checked at its URL.
 
-Read in November 2026. A row says what the tool does about a RunTask call that did not start its task, in its
-defaults: what it can see, how long it waits, how often, and what it asks for then. What it cannot see counts
-against it; nothing else of the tool is judged.
+Read in November 2026. A row is the tool's default behaviour after a RunTask call that did not start its task: what it
+can see, how long it waits, how often, and what it asks for. What it cannot see counts against it; nothing else of the
+tool is judged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Way(StrEnum):
     """How a policy learns of a failure."""
 
     IN_BAND = "in band"
-    """It made the call itself and has the answer in its hand."""
+    """It made the call itself and has the answer."""
     EVENTBRIDGE = "EventBridge"
     """From CloudTrail's record, by an EventBridge rule."""
     LOGS = "Logs"
@@ -27,7 +27,7 @@ class Way(StrEnum):
 
 
 class Asks(StrEnum):
-    """What a policy asks for when only a part of the tasks was placed."""
+    """What a policy asks for if only a part of the tasks was placed."""
 
     MISSING = "the missing tasks"
     WHOLE = "all tasks again"
@@ -36,15 +36,15 @@ class Asks(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waits:
-    """Waits between attempts: ``first * factor ** (n - 1)``, not above ``cap``, then spread.
+    """Waits between attempts: ``first * factor ** (n - 1)``, at most ``cap``, then spread.
 
     Attributes:
         first: The first wait, in seconds.
-        factor: What each wait is multiplied with to get the next.
+        factor: The ratio of each wait to the one before.
         cap: The longest wait before it is spread, in seconds.
         shrink: A wait is between this share of itself and the whole.
         plus: Up to so many seconds are added.
-        limit: How many there are; None for any number.
+        limit: Number of waits; None for no limit.
     """
 
     first: float
@@ -55,7 +55,7 @@ class Waits:
     limit: int | None = None
 
     def wait(self, nth: int, chance: float) -> float | None:
-        """Return the nth wait in seconds, the first is 1; None if there is none any more."""
+        """Return the nth wait in seconds, the first is 1; None after the last."""
         if self.limit is not None and nth > self.limit:
             return None
         # Beyond a thousand doublings only the cap matters, and a float would overflow.
@@ -71,21 +71,21 @@ class Waits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """What another tool does about a task that did not start.
+    """Another tool's reaction to a task that did not start.
 
     Attributes:
-        name: As the tables print it.
+        name: For tables.
         way: How it learns of a failure.
-        every_lap: Whether each of its own failed calls comes back by the same way, instead of in band.
+        every_lap: Whether each of its own failed calls comes back by the same source, instead of in band.
         sees: The kinds of failure that it acts upon at first.
         then_sees: The kinds that it acts upon after its first call; None for the same.
         waits: Its waits.
-        slowly_at: The kinds of failure after which ``slow_waits`` come instead.
-        slow_waits: Its waits after those, counted apart; None for the same as the others.
+        slowly_at: The kinds of failure after which ``slow_waits`` apply instead.
+        slow_waits: Its waits after those, counted separately; None for the same as the others.
         asks: What it asks for.
-        counts: Whether it can ask for more than one task. One that cannot never had the schedules that do.
+        counts: Whether it can ask for more than one task. One that cannot is not given the schedules that do.
         reading: One line on how its source was read.
-        source: Where a reader can check that.
+        source: Where to check that.
     """
 
     name: str

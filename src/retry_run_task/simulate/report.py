@@ -1,4 +1,4 @@
-"""What a simulation found: as JSON, as sentences, and as the curves and nights that the page draws."""
+"""The results of a simulation: as JSON, as sentences, and as the charts of the page."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 USD_PER_OPERATION = 8.0 / 1e6
 USD_PER_REQUEST = 0.20 / 1e6
 USD_PER_GB_SECOND = 0.0000133334
-# A second call in the same invocation needs no start, no look and no wait; how long ECS takes for it is assumed.
+# A second call in the same invocation needs no start, no look and no wait; ECS's duration for it is assumed.
 SECOND_CALL_S = 0.25
 FUNCTION_GB = 0.5
 
 _MINUTE, _HOUR = 60, 3600
 _LANES = 12
-# How many calls a line of the picture has room for.
+# Number of calls that fit on a line of the chart.
 _MARKS = 60
-# How many times as long as the outage a picture of it may be.
+# The longest time of a chart, relative to the outage.
 _LONGEST = 2.0
 _PANELS = 6
 
@@ -86,12 +86,12 @@ def _numbers(tally: Tally) -> JsonObject:
 
 
 def lambda_s(invocations: float, calls: float, invocation_s: float) -> float:
-    """Return for how many seconds recover is billed. A call more than there are invocations is the second of a step."""
+    """Return the billed seconds of recover. Calls beyond the number of invocations are the second of a step."""
     return invocations * invocation_s + max(0.0, calls - invocations) * SECOND_CALL_S
 
 
 def usd(operations: float, invocations: float, seconds: float) -> float:
-    """Return what operations, invocations and their seconds cost at list prices."""
+    """Return the cost of operations, invocations and their seconds at list prices."""
     return (
         operations * USD_PER_OPERATION
         + invocations * USD_PER_REQUEST
@@ -100,7 +100,7 @@ def usd(operations: float, invocations: float, seconds: float) -> float:
 
 
 def time(seconds: float | None) -> str:
-    """Return a time of a table; a dash where that many launches were never recovered."""
+    """Return a time for a table; a dash if that many launches were never recovered."""
     if seconds is None:
         return "never"
     return spoken(seconds) if seconds >= 0 else f"{spoken(-seconds)} before"
@@ -124,20 +124,20 @@ def brief(seconds: float | None) -> str:
 
 
 def per(value: float | None) -> str:
-    """Return calls per recovery: a decimal where it tells something."""
+    """Return calls per recovery, with a decimal if it is significant."""
     if value is None:
         return "-"
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004 - three digits are enough
 
 
 def finding(scenario: Scenario, result: Result) -> str:
-    """Say in one sentence what a scenario has shown, under its name."""
+    """Return the finding of a scenario in one sentence, under its name."""
     said = verdict(scenario, result)
     return f"{scenario.title}: {said}" if said else scenario.title
 
 
 def verdict(scenario: Scenario, result: Result) -> str:
-    """Say in one sentence what a scenario has shown; empty if this project's policy was not among those compared."""
+    """Return the finding of a scenario in one sentence; empty if this project's policy was not compared."""
     tallies = result.tallies[scenario.name]
     ours = next((c.name for c in result.contest.contestants if isinstance(c, Ours)), None)
     if ours is None:
@@ -160,7 +160,7 @@ def verdict(scenario: Scenario, result: Result) -> str:
 
 
 def _futile(ours: str, result: Result, tallies: dict[str, Tally]) -> str:
-    """Say who calls how often where nothing can help."""
+    """Return who calls how often if nothing can help."""
     most = max((c.name for c in result.contest.contestants), key=lambda name: tallies[name].calls)
     calls = tallies[ours].calls / tallies[ours].launches
     sentence = (
@@ -180,7 +180,7 @@ def _best_other(result: Result, tallies: dict[str, Tally]) -> str | None:
 
 
 def rank(tally: Tally) -> tuple[float, float, int]:
-    """Return what policies are ordered by: the share they recover, how soon, and how many tasks too many."""
+    """Return the sort key of policies: the share they recover, how soon, and how many duplicate tasks."""
     median = tally.quantile(0.5)
     return (
         -tally.recovered / max(1, tally.launches),
@@ -190,14 +190,14 @@ def rank(tally: Tally) -> tuple[float, float, int]:
 
 
 def kind(contestant: Contestant, *, is_second: bool = False) -> str:
-    """Return how a policy is drawn."""
+    """Return the style of a policy's curve."""
     if isinstance(contestant, Ours):
         return "ours2" if is_second else "ours"
     return "bound" if isinstance(contestant, Oracle) else "other"
 
 
 def kinds(contestants: list[Contestant]) -> dict[str, str]:
-    """Return how each policy is drawn: the first of ours stands out."""
+    """Return the style of each policy's curve: the first of ours stands out."""
     found: dict[str, str] = {}
     for each in contestants:
         found[each.name] = kind(each, is_second="ours" in found.values())
@@ -218,7 +218,7 @@ def curves(scenario: Scenario, result: Result) -> list[Curve]:
 
 
 def strips(night: Night) -> list[Strip]:
-    """Return when there was room in a night, by zone, and what else went wrong."""
+    """Return when there was room in a night, by zone, and its faults."""
     provider = night.launches[0].provider
     found = [
         _strip(zone, night.outlooks[zone, provider])
@@ -247,7 +247,7 @@ def _strip(name: str, outlook: Outlook) -> Strip:
 
 
 def panels(scenario: Scenario, result: Result, night: Night) -> list[Lanes]:
-    """Return what the best policies did in a night, call by call: ours first, the others by their rank."""
+    """Return the calls of the best policies in a night: ours first, the others by rank."""
     tallies = result.tallies[scenario.name]
     drawn = kinds(list(result.contest.contestants))
     order = sorted(
@@ -273,14 +273,14 @@ def _lanes(name: str, met: Met, night: Night, drawn: str) -> Lanes:
 
 
 def _thinned(log: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Return the calls of a lane, of thousands that found no room only as many as can be told apart."""
+    """Return the calls of a lane, without those that cannot be distinguished in the chart."""
     vain = [call for call in log if call[1] == "full"]
     kept = set(vain[:: 1 + len(vain) // _MARKS])
     return [call for call in log if call[1] != "full" or call in kept]
 
 
 def span(night: Night, lanes: list[Lanes]) -> tuple[float, float]:
-    """Return from when to when a night is worth looking at."""
+    """Return the interesting time range of a night."""
     start = min(spec.time for spec in night.launches) - 90
     returned = max(night.returned_at(spec) for spec in night.launches)
     ends = [gap.end for outlook in (*night.outlooks.values(), night.starts) for gap in outlook.gaps]

@@ -1,8 +1,8 @@
-"""Durable executions under virtual time without replay: a function that waits stands still where it is.
+"""Durable executions under virtual time without replay: a waiting function is suspended where it is.
 
-``virtual`` runs a function from the top after every wait, as Lambda does, and that is what the tests of crashes
-need. A million recoveries do not need it: each one runs once, in a greenlet of its own, and a wait gives control
-back to the timeline. A test runs the same recoveries through both and finds the same calls, tokens and waits.
+``virtual`` runs a function from the top after every wait, as Lambda does, which the tests of crashes need. A million
+recoveries do not need it: each one runs once, in a greenlet of its own, and a wait returns control to the timeline. A
+test runs the same recoveries through both and finds the same calls, tokens and waits.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backoff:
-    """When Lambda tries again what found no free place: doubling, half of each wait by chance.
+    """When Lambda retries a throttled invocation: doubling, half of each wait random.
 
     Attributes:
-        first_s: The longest that the first wait can be, in seconds.
-        cap_s: The longest that any wait can be, in seconds.
+        first_s: The longest first wait, in seconds.
+        cap_s: The longest wait, in seconds.
     """
 
     first_s: float
@@ -46,8 +46,8 @@ class Backoff:
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 START_BACKOFF = Backoff(first_s=1, cap_s=300)
 
-# Of a resume that is throttled AWS says "exponential backoff" and no numbers. These three are what that can be; the
-# last one is the worst for a crowd, and the one that is taken unless another is asked for.
+# For a throttled resume AWS documents "exponential backoff" without numbers. These are three possibilities; the last
+# one is the worst for a burst, and the default.
 # https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-sdk-retries.html
 RESUME_BACKOFFS = (
     Backoff(first_s=0.2, cap_s=20),
@@ -57,13 +57,13 @@ RESUME_BACKOFFS = (
 
 
 class Paused(NamedTuple):
-    """So long an invocation does nothing, and keeps its place."""
+    """An invocation is idle for this long, and keeps its concurrency."""
 
     seconds: float
 
 
 def pause(seconds: float) -> None:
-    """Let time pass within an invocation. Only for what an execution of ``Runs`` does."""
+    """Let time pass within an invocation. Only for executions of ``Runs``."""
     _to_timeline(Paused(seconds))
 
 
@@ -77,9 +77,9 @@ class Running:
     """One execution.
 
     Attributes:
-        operations: Steps and waits so far, and the start: what Lambda counts as durable operations.
-        invocations: How often its function was invoked.
-        throttled: How often it found no free place.
+        operations: The start, steps and waits so far: Lambda's durable operations.
+        invocations: Invocations of its function.
+        throttled: Throttled invocations.
         is_over: Whether it has returned.
     """
 
@@ -94,7 +94,7 @@ class Running:
         self._greenlet = greenlet(lambda: run(self._step, self._wait, _never))
 
     def resume(self) -> int | Paused | None:
-        """Run until the next wait and return its length; None if there is none, and the function has returned."""
+        """Run until the next wait and return its length; None if the function has returned."""
         result = self._greenlet.switch()
         if not self._greenlet.dead:
             passed: int | Paused = result
@@ -119,19 +119,19 @@ def _never() -> bool:
 
 
 class Runs:
-    """Runs executions on a timeline, within what Lambda's concurrency allows.
+    """Runs executions on a timeline, within Lambda's concurrency.
 
-    An invocation takes a place for its duration, and what it does happens at the end of it: so a simulated call
-    never comes sooner than a real one would. It keeps the place for longer if its calls hold it. Nobody queues:
-    who finds no place comes back after a backoff of its own, and may find none again.
+    An invocation uses concurrency for its duration, and its effect happens at the end of it: so a simulated call is
+    never earlier than a real one would be. Rate-limited calls prolong it. There is no queue: a throttled invocation is
+    retried after a backoff of its own, and may be throttled again.
 
     Args:
         timeline: Where waits take their time.
-        concurrency: How many invocations there may be at a time; None for no limit.
-        duration_s: How long an invocation takes, in seconds.
-        held_s: Tells for how many seconds the calls that were made until now hold their invocations, all together.
-        resume_backoff: When a resume that found no place comes back.
-        seed: What the backoffs are drawn from.
+        concurrency: Most invocations at a time; None for no limit.
+        duration_s: Duration of an invocation, in seconds.
+        held_s: Returns for how many seconds the calls until now prolong their invocations, in total.
+        resume_backoff: When a throttled resume is retried.
+        seed: Of the backoffs.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class Runs:
         passed = running.resume()
         held_s += self._held_s() - before
         if isinstance(passed, Paused):
-            # It held its place meanwhile.
+            # It kept its concurrency meanwhile.
             self.timeline.after(passed.seconds, partial(self._resume, running, held_s - passed.seconds))
             return
         rest_s = held_s - self._duration_s

@@ -1,7 +1,7 @@
 """The outages: each is a recipe that makes a night from its number and a seed.
 
-What of them is documented has its address beside it. How long outages last and how capacity comes back is not
-published by anybody; those are assumptions, drawn anew for each night, and docs/simulator.md lists them.
+Documented facts have their URL. How long outages last and how capacity returns is not published; those are assumptions,
+drawn for each night, and docs/simulator.md lists them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ ON_DEMAND, SPOT, INSTANCES = "FARGATE", "FARGATE_SPOT", "EC2"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What every scenario can be asked for.
+    """The settings of every scenario.
 
     Attributes:
-        schedules: How many schedules fail in a night.
-        zones: In how many zones each of them has a subnet.
-        seed: What everything by chance is derived from.
-        placement: Where one call looks for room. In all zones by default, which favours the policies that only
-            repeat a request, and so the other tools.
+        schedules: Number of schedules that fail in a night.
+        zones: Number of zones in which each of them has a subnet.
+        seed: Of everything random.
+        placement: Where one call searches for room. All zones by default, which favours the policies that only repeat a
+            request, and so the other tools.
         limits: The account's rate limits.
     """
 
@@ -48,12 +48,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lateness:
-    """How late a failure is known: log-normal, by its mean and how wide it spreads.
+    """How late a failure is known: log-normal, by mean and spread.
 
     Attributes:
         mean_s: The mean, in seconds.
         sigma: Standard deviation of the logarithm.
-        source: Where the mean comes from. The spread is assumed.
+        source: Of the mean. The spread is assumed.
     """
 
     mean_s: float
@@ -94,8 +94,8 @@ class Scenario:
     """A kind of outage.
 
     Attributes:
-        name: What the command line calls it.
-        title: What it is, in one line.
+        name: On the command line.
+        title: In one line.
         model: How it is modelled, in one or two sentences.
         make: Makes a night from its random source, the settings and its number.
     """
@@ -107,7 +107,7 @@ class Scenario:
 
     def night(self, settings: Settings, number: int) -> Night:
         """Return a night: the same for the same settings and number, in any process."""
-        # A string, since a tuple is hashed differently in each process.
+        # A string, because a tuple's hash differs between processes.
         night = self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
         return replace(night, placement=settings.placement, limits=settings.limits)
 
@@ -122,9 +122,9 @@ def launches(
     is_start: bool = False,
     times: Callable[[], float] | None = None,
 ) -> tuple[Spec, ...]:
-    """Return the schedules of a night: most at the stroke of midnight, the others within the minute.
+    """Return the schedules of a night: most at midnight, the others within the minute.
 
-    None of their tasks was placed: when they fail there is no room anywhere.
+    None of their tasks was placed: there is no room anywhere when they fail.
     """
     identity = hashlib.sha256(f"{settings.seed}/{number}/{random.random()}".encode()).hexdigest()[:24]
     specs = []
@@ -215,7 +215,7 @@ def _spot_drought(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        # On-demand capacity is there all the time.
+        # On-demand capacity is always available.
         outlooks=_everywhere(zones, SPOT, Outlook(gaps=(Gap(-MINUTE, end),))),
         launches=launches(random, settings, number, provider=SPOT),
     )
@@ -304,7 +304,7 @@ def _misconfigured(random: Random, settings: Settings, number: int) -> Night:
 
 
 def _short(random: Random, settings: Settings, number: int) -> Night:
-    # Every launch alone: in a zone of its own, with a time of its own.
+    # Every launch is alone: in a zone of its own, at a time of its own.
     gap_of: dict[str, Gap] = {}
     specs = []
     for spec in launches(random, settings, number, times=lambda: 0.0):
@@ -320,7 +320,7 @@ def _short(random: Random, settings: Settings, number: int) -> Night:
     )
 
 
-# So far apart that no two of a hundred launches wait at the same moment, and all of them within the night.
+# Far enough apart that no two of a hundred launches wait at the same time, and all within the night.
 _APART_S = 300.0
 
 

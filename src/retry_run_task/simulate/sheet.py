@@ -1,4 +1,4 @@
-"""A page that holds everything it needs: its style and its frame. No script, and nothing is fetched."""
+"""A self-contained page: its style and its frame. No script, no external resource."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from retry_run_task.simulate import charts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Wide tables scroll within themselves; a shadow at the edge tells that there is more, and goes when there is not.
+# Wide tables scroll within themselves; a shadow at the edge shows that there is more.
 # https://lea.verou.me/blog/2012/04/background-attachment-local/
 _STYLE = """
 :root{color-scheme:light dark}
@@ -62,7 +62,7 @@ def document(title: str, body: str, *, style: str = "") -> str:
 
 
 def figure(draw: Callable[[float], str], *, width: float) -> str:
-    """Return a picture for a screen, and the same drawn for a phone; the page shows the one that fits.
+    """Return a picture for a screen, and the same for a phone; the page shows the one that fits.
 
     Args:
         draw: Draws it in a width.
@@ -73,11 +73,11 @@ def figure(draw: Callable[[float], str], *, width: float) -> str:
 
 
 def scrolling(table: str, *, is_small: bool = False) -> str:
-    """Return a table that scrolls sideways where it has no room, and a line that says so there.
+    """Return a table that scrolls sideways if it has no room, and a line that says so.
 
     Args:
         table: HTML.
-        is_small: Whether it fits a phone, so that nothing has to be said.
+        is_small: Whether it fits a phone, so that no line is needed.
     """
     hint = "" if is_small else '<p class="q sideways">Scroll the table sideways for all columns.</p>'
     return f'{hint}<div class="scroll">{table}</div>'

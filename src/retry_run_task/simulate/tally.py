@@ -1,4 +1,4 @@
-"""What is kept of millions of launches: counts, and a histogram of the times. Its size does not grow with them."""
+"""Statistics of millions of launches: counts, and a histogram of the times, in constant size."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ TENTHS = 10
 
 @dataclass(slots=True, kw_only=True)
 class Tally:
-    """Sums over the launches of one policy in one scenario. Whole numbers, so that any order gives the same.
+    """Sums over the launches of one policy in one scenario. Whole numbers, so that the order does not matter.
 
     Attributes:
         launches: How many failed.
         recovered: How many got all their tasks.
-        expired: How many the policy took up and left without them.
+        expired: How many the policy took up and gave up.
         unseen: How many it never took up.
         calls: RunTask calls.
         throttled: Those of them that were throttled.
-        duplicates: Tasks that run beside those that were asked for.
+        duplicates: Running tasks beyond those that were asked for.
         stale: Launches that were recovered after their schedule's next run was due.
         reads: ListTasks and DescribeTasks calls.
         peak_calls_per_s: The most calls within one second.
@@ -33,9 +33,9 @@ class Tally:
         peak_reads_in_10_s: The most reads within ten seconds.
         operations: Durable operations.
         invocations: Lambda invocations.
-        throttled_invocations: Those that found no free place, beside them. Whether Lambda bills an operation for one
-            that is tried again is not known.
-        tenths: How many launches were recovered so many tenths of a second after the return of capacity.
+        throttled_invocations: Throttled invocations, not counted above. Whether Lambda bills an operation for a retried
+            one is not known.
+        tenths: Number of recovered launches, by tenths of a second since the return of capacity.
     """
 
     launches: int = 0
@@ -79,7 +79,7 @@ class Tally:
         self.peak_reads_in_10_s = max(self.peak_reads_in_10_s, _in_ten(met.reads_in))
 
     def merge(self, other: Tally) -> None:
-        """Count what another process has counted."""
+        """Add the counts of another process."""
         for each in fields(self):
             mine, theirs = getattr(self, each.name), getattr(other, each.name)
             if each.name.startswith("peak_"):
@@ -108,12 +108,12 @@ class Tally:
 
     @property
     def calls_per_recovery(self) -> float | None:
-        """RunTask calls for each launch that was recovered; None if none was."""
+        """RunTask calls per recovered launch; None if none was recovered."""
         return self.calls / self.recovered if self.recovered else None
 
 
 def _in_ten(per_second: Counter[int]) -> int:
-    """Return the most within ten whole seconds that follow each other."""
+    """Return the maximum over ten consecutive whole seconds."""
     most = inside = 0
     seconds = sorted(per_second)
     oldest = 0

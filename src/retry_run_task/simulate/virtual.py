@@ -1,7 +1,7 @@
-"""Durable executions under virtual time: hours pass in milliseconds, and crashes happen where they are wanted.
+"""Durable executions under virtual time: hours pass in milliseconds, and crashes happen on demand.
 
-The engine behaves as Lambda's does where a recovery can tell the difference: finished steps and waits are
-remembered, everything else is run again from the top, and a name is started once.
+The engine behaves as Lambda's does where a recovery can tell the difference: finished steps and waits are remembered,
+everything else is run again from the top, and a name is started once.
 https://docs.aws.amazon.com/lambda/latest/dg/durable-functions.html
 """
 
@@ -30,7 +30,7 @@ class Moment(StrEnum):
 
 
 class CutOff(BaseException):
-    """Raised into an execution where its function's process dies; no error of the code it goes through."""
+    """Raised into an execution whose process dies; it is no error of the code that it passes through."""
 
 
 class _Suspended(BaseException):
@@ -40,7 +40,7 @@ class _Suspended(BaseException):
 
 
 class Timeline:
-    """A clock that jumps from one due thing to the next.
+    """A clock that jumps to the next due event.
 
     Attributes:
         now: Seconds since 1970.
@@ -52,11 +52,11 @@ class Timeline:
         self._order = itertools.count()
 
     def at(self, when: float, do: Callable[[], None]) -> None:
-        """Do something at a time; at once if that has passed."""
+        """Schedule a function at a time; at once if that has passed."""
         heapq.heappush(self._due, (max(when, self.now), next(self._order), do))
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
-        """Do something later."""
+        """Schedule a function after a delay."""
         self.at(self.now + seconds, do)
 
     def run(self, *, until: float | None = None) -> None:
@@ -77,14 +77,12 @@ class Execution:
     """One durable execution.
 
     Attributes:
-        name: Its name, which is started once.
-        payload: What it was started with.
-        operations: Names and results of what is finished: a dictionary for a step, seconds for a wait.
-        begun: Position of the operation whose step was started last; -1 before the first.
-        repeats: How often a step was done again, which is an operation each time.
-        invocations: How often its function was invoked.
-        result: What it returned; None while it runs.
-        error: What it raised; None if nothing.
+        operations: Names and results of finished operations: a dictionary for a step, seconds for a wait.
+        begun: Index of the operation whose step was started last; -1 before the first.
+        repeats: Number of repeated steps, each of which is an operation.
+        invocations: Invocations of its function.
+        result: Its return value; None while it runs.
+        error: The exception that it raised; None if none.
     """
 
     name: str
@@ -108,9 +106,9 @@ class Executions:
 
     Args:
         timeline: Where waits take their time.
-        cut_off: Asked at every moment of every step, with the execution, the operation's name and the moment;
-            True lets the function die there. It is invoked again after ``restart_s``.
-        restart_s: Seconds until Lambda invokes a function again that died.
+        cut_off: Called at every point of every step, with the execution, the operation's name and the point; True lets
+            the process die there. The function is invoked again after ``restart_s``.
+        restart_s: Seconds until Lambda invokes a function again after its process died.
     """
 
     def __init__(
@@ -126,7 +124,7 @@ class Executions:
         self._restart_s = restart_s
 
     def start(self, name: str, payload: str, run: Run) -> bool:
-        """Start an execution; returns False, and does nothing, if the name has been started before."""
+        """Start an execution; return False, and do nothing, if the name has been started before."""
         if name in self.by_name:
             return False
         execution = self.by_name[name] = Execution(name=name, payload=payload, run=run)
@@ -143,7 +141,7 @@ class Executions:
         def step(name: str, action: Action) -> JsonObject:
             nonlocal position
             if not is_replaying():
-                # Its start is recorded before the action: whoever comes back knows that it may have been done.
+                # Its start is recorded before the action, so that a repeated step knows that it may have been done.
                 again = execution.begun == position
                 execution.begun = position
                 execution.repeats += again

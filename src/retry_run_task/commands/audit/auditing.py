@@ -1,11 +1,11 @@
-"""What was due against what ran. Pure: schedules, calls, recoveries and tasks in, one result for each run out.
+"""Compares due runs with what happened. Pure: schedules, calls, recoveries and tasks to one result per run.
 
-A run is what a rule or schedule should have started at one time. It is told from the ``RunTask`` calls that
-CloudTrail recorded; that a call was accepted is all that they tell, and what became of the task is its own business
-unless a recovery was started for it.
+A run is what a rule or schedule should have started at one time. It is identified by the ``RunTask`` calls that
+CloudTrail recorded. They show only that a call was accepted; what became of the task is out of scope, unless a recovery
+was started for it.
 
-A rate without a start counts from a moment that AWS does not tell. Its runs are counted instead of timed: where
-more time lies between two calls than one interval, that many are missing.
+A rate without a start counts from a moment that AWS does not report. Its runs are counted instead of timed: if two
+calls are further apart than one interval, the runs between them are missing.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch
 
 
-# CloudTrail delivers "within an average of about 5 minutes", which is not guaranteed; three times that are waited
-# for before the absence of a record counts.
+# CloudTrail delivers "within an average of about 5 minutes", which is not guaranteed; the absence of a record counts
+# only after three times that.
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
 _RECORDED_AFTER = timedelta(minutes=15)
-# Of clocks that differ.
+# Allowance for clocks that differ.
 _EARLY = timedelta(seconds=5)
-# The template's RetentionPeriodInDays: for so long Lambda remembers a recovery that has ended.
+# The template's RetentionPeriodInDays: how long Lambda remembers an ended recovery.
 _REMEMBERED = timedelta(days=30)
 
 
 def key_of(launcher: Launcher) -> Key:
-    """Return what a call is known by to be this rule's or schedule's."""
+    """Return the key that this rule's or schedule's calls share."""
     schedule = as_schedule(launcher)
     mark = launcher.started_by or f"{STAMPS[launcher.kind]}{launcher.name}"[:STAMP_MAX]
     return (
@@ -61,9 +61,9 @@ def key_of(launcher: Launcher) -> Key:
 
 
 def audit(launchers: Sequence[Launcher], window: Window, evidence: Evidence) -> tuple[Audited, ...]:
-    """Return what became of every run that was due, the worst first.
+    """Return the result of every due run, the worst first.
 
-    Rules on events and what is switched off have no runs that were due, and are not among them.
+    Rules on events and disabled rules and schedules have no due runs, and are left out.
     """
     groups: dict[Key, list[Launcher]] = {}
     for one in launchers:
@@ -84,11 +84,11 @@ def names_to_read(calls: Sequence[RunTaskCall], stack: str) -> set[str]:
 
 
 def is_of_a_task(name: str, stack: str) -> bool:
-    """Tell whether a recovery is of a task that did not start, of which no call tells."""
+    """Tell whether a recovery is of a task that did not start, which no call shows."""
     return name.removeprefix(f"{stack}-").startswith("t-")
 
 
-# As far as anybody goes with `replay --again`.
+# The highest number of ``replay --again`` that is looked for.
 _AGAIN = 5
 
 
@@ -99,7 +99,7 @@ def _names(launch: FailedLaunch, stack: str) -> list[str]:
 
 
 def _group(key: Key, group: list[Launcher], window: Window, evidence: Evidence) -> Iterator[Audited]:
-    """Yield the results of rules and schedules whose calls cannot be told apart; mostly it is one."""
+    """Yield the results of rules and schedules whose calls cannot be told apart; usually it is one."""
     schedules = [as_schedule(one) for one in group]
     calls = sorted(
         (
@@ -146,7 +146,7 @@ def _timed_runs(
     calls: Sequence[RunTaskCall],
     judge: _Judge,
 ) -> list[tuple[int, ScheduledRun]]:
-    """Give each due time the first call that fits, and the calls that are left to the run that they may repeat."""
+    """Assign each due time its first matching call, and the remaining calls to the run that they may repeat."""
     left = list(calls)
     given: list[list[RunTaskCall]] = []
     for time, place in due:
@@ -156,7 +156,7 @@ def _timed_runs(
             left.remove(fits)
         given.append([fits] if fits is not None else [])
     for call in left:
-        # EventBridge repeats a call that raised an error, for a day at most.
+        # EventBridge retries a call that raised an error for at most a day.
         owner = next(
             (
                 number
@@ -176,7 +176,7 @@ def _timed_runs(
 def _counted_runs(
     launcher: Launcher, calls: Sequence[RunTaskCall], judge: _Judge
 ) -> tuple[ScheduledRun, ...]:
-    """Count the runs of a rate: those that were called, and as many more as fit into the gaps."""
+    """Count the runs of a rate: those that were called, and those missing in the gaps."""
     interval = interval_of(launcher.expression or "")
     window = judge.window
     tolerance = min(window.tolerance, interval / 2) + timedelta(minutes=launcher.window_min)
@@ -203,7 +203,7 @@ def _counted_runs(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judge:
-    """Says what became of a run, from the calls that were made for it."""
+    """Decides the result of a run from its calls."""
 
     key: Key
     schedules: Sequence[Schedule]
@@ -223,7 +223,7 @@ class _Judge:
         return self._silent(launcher, due)
 
     def _placed(self, run: ScheduledRun) -> ScheduledRun:
-        """Take a recovery into account that was started because the task of an accepted call did not start."""
+        """Include a recovery that was started because the task of an accepted call did not start."""
         for view in self.evidence.views.values():
             launch = view.launch
             if (
@@ -245,7 +245,7 @@ class _Judge:
         runs = [
             self._one_failed(launcher, due, call, call.failed) for call in calls if call.failed is not None
         ]
-        # One call that was made good is enough; of several that were not, the last says most.
+        # One successful call suffices; of several failed ones, the last says most.
         return max(runs, key=lambda run: (_ORDER[run.result], run.time))
 
     def _one_failed(
@@ -268,7 +268,7 @@ class _Judge:
     def _unrecovered(
         self, launcher: Launcher, call: RunTaskCall, launch: FailedLaunch
     ) -> tuple[RunResult, str]:
-        """Say what a failed call without a recovery means."""
+        """Return the result of a failed call without a recovery."""
         installation, age = self.evidence.installation, self.evidence.now - call.time
         is_error = any(f.origin is Origin.ERROR for f in launch.failures)
         repeats_until = call.time + timedelta(seconds=launcher.event_age_s)
@@ -290,7 +290,7 @@ class _Judge:
         return found
 
     def _silent(self, launcher: Launcher, due: datetime) -> ScheduledRun:
-        """Say what became of a run of which no call was recorded."""
+        """Return the result of a run without a recorded call."""
         latest = due + timedelta(minutes=launcher.window_min) + self.window.tolerance
         for task in self.evidence.tasks.get(self.key, ()):
             if due - _EARLY <= task.created <= latest:
@@ -305,7 +305,7 @@ class _Judge:
         return ScheduledRun(due=due, result=RunResult.MISSED, why="nothing called RunTask for it")
 
 
-# ECS gives a task that does not start up after a good quarter of an hour at most, as far as was seen; the next run's
+# ECS takes at most about a quarter of an hour to give up a task that does not start, as far as was seen; the next run's
 # task must not be taken for this one's.
 _STARTS_WITHIN = timedelta(minutes=30)
 

@@ -1,4 +1,4 @@
-"""``audit``: the runs that were due, and those of them that nobody has seen."""
+"""``audit``: the due runs, and those that were missed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
-# So many runs of one schedule are told one by one.
+# How many runs of one schedule are listed one by one.
 _MOST_TOLD = 5
 
 
@@ -232,7 +232,7 @@ def _print_table(out: Screen, found: Sequence[Audited]) -> None:
 
 
 def _print_runs(out: Screen, audited: Audited) -> None:
-    """Print the runs of a schedule that were not well, or are not known; each with the reason."""
+    """Print the failed or unknown runs of a schedule, each with the reason."""
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415

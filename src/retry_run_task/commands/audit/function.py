@@ -1,8 +1,8 @@
-"""The audit that the stack makes every day: the Lambda entry point, and which runs it accounts for.
+"""The stack's daily audit: the Lambda entry point, and which runs it accounts for.
 
-It keeps nothing between two days. A run is told of on the day on which it has to be accounted for, so each is told of
-once: ``_SETTLED`` after it was due, by when its call is recorded and its recovery has begun. A run that the next
-one overtook is told of on the day on which its recovery ended, with the others of its schedule.
+It keeps no state between days. Each run is reported once, on the day on which it has to be accounted for: ``_SETTLED``
+after it was due, when its call is recorded and its recovery has begun. A run that the next one overtook is reported on
+the day on which its recovery ended, with the others of its schedule.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
 # The template's AuditSchedule is daily.
 _EVERY = timedelta(days=1)
-# After the last moment at which a run may begin. CloudTrail takes minutes, a throttled intake longer.
+# After the last time at which a run may begin. CloudTrail takes minutes, a throttled intake longer.
 _SETTLED = timedelta(hours=2)
-# Lambda may list an execution as running a little longer than it does.
+# Lambda may list an execution as running for a while after it ended.
 _LISTED = timedelta(minutes=10)
 # A recovery may have been paused before it ended; the template's ExecutionTimeout is a week.
 _LONGEST = timedelta(days=8)
-# A gap is seen between two calls; the first of them may be this long ago. Rates are seldom longer than a day.
+# A gap is seen between two calls; the first of them may be this long ago. Rates are rarely longer than a day.
 _LONGEST_RATE = timedelta(days=7)
 
 
 class AuditEvent(StrEnum):
-    """What the audit logs."""
+    """The audit's log events."""
 
     ABSENT = "audit.absent"
     OVERTAKEN = "audit.overtaken"
@@ -58,7 +58,7 @@ class AuditEvent(StrEnum):
 
 
 class NotToldError(RetryRunTaskError):
-    """The topic did not take the message; Lambda tries the audit again, and an alarm goes off if that does not help."""
+    """The topic did not accept the message; Lambda retries the audit, and an alarm fires if that does not help."""
 
 
 # Deliveries of which a message was sent: EventBridge and Lambda may deliver one twice. Only this process knows, which
@@ -67,14 +67,14 @@ _TOLD: set[str] = set()
 
 
 def audit(event: Any, context: Any) -> JsonObject:
-    """Account for the runs of a day, and tell a person of those that are missing and of what could not be seen.
+    """Account for the runs of a day, and send a message about missing runs and what could not be read.
 
     Args:
         event: EventBridge's scheduled event; ``time`` is when it was due. Anything else means now.
         context: Lambda's.
 
     Raises:
-        NotToldError: The topic did not take the message.
+        NotToldError: The topic did not accept the message.
         ConfigError: The function's environment is wrong.
     """
     settings = _settings()
@@ -100,7 +100,7 @@ def _counts(found: Findings) -> dict[str, int]:
 
 
 def log(found: Findings, telemetry: Telemetry) -> None:
-    """Write what was found: a line for each run, and one for all."""
+    """Log the findings: a line for each run, and a summary."""
     for one in (*found.missing, *found.unsure):
         telemetry.warning(
             AuditEvent.ABSENT,
@@ -152,14 +152,14 @@ def look(
     end: datetime,
     lookups_per_s: float = lookup.CALLS_PER_S,
 ) -> Findings:
-    """Return what is not accounted for of the runs that had to be by a time, and not a day before.
+    """Return the missing runs among those that had to be accounted for by a time, and not a day before.
 
     Args:
         settings: The stack, and its Regions.
         session: Whose credentials to use.
         home: The stack's own Region.
         end: The time, in UTC.
-        lookups_per_s: How often CloudTrail may be asked.
+        lookups_per_s: Rate of CloudTrail look-ups.
     """
     regions, since = settings.regions or (home,), end
     missing: list[Absent] = []
@@ -197,7 +197,7 @@ def look(
 
 
 def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, ...], list[str]]:
-    """Return the runs whose recoveries left it to this audit to tell of them, and what could not be read."""
+    """Return the runs whose recoveries left the message to this audit, and what could not be read."""
     end -= _LISTED
     try:
         ended = [
@@ -238,13 +238,13 @@ def _reach(launchers: tuple[Launcher, ...]) -> timedelta:
 
 
 def _due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[ScheduledRun]:
-    """Yield the runs that nobody was told of and that have to be accounted for by now, and not a day before."""
+    """Yield the unreported runs that have to be accounted for by now, and not a day before."""
     settles = _SETTLED + timedelta(minutes=audited.launcher.window_min)
     for run in audited.runs:
         is_untold = run.result in (RunResult.MISSED, RunResult.LOST, RunResult.UNKNOWN)
-        # A recovery tells how it ends; that EventBridge may still repeat a call is no recovery.
+        # A recovery reports its end; that EventBridge may still retry a call is no recovery.
         is_untold |= run.result is RunResult.IN_PROGRESS and not run.recovery
-        # Where no run can be told from another, the window stands for all.
+        # If the runs cannot be told apart, the window stands for all.
         is_of_all = run.result is RunResult.UNKNOWN and run.due == window.since
         if is_untold and (is_of_all or end - _EVERY < run.due + settles <= end):
             yield run

@@ -1,4 +1,4 @@
-"""What an audit needs of an account, gathered: rules and schedules, calls, recoveries, and tasks where calls lack."""
+"""Collects the input of an audit from an account: rules and schedules, calls, recoveries, and tasks if calls lack."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Launcher, Launchers
     from retry_run_task.commands.shared.view import RecoveryView
 
-# A recovery begins some minutes after its call, and a repeated call comes later than its run was due.
+# A recovery begins some minutes after its call, and a retried call comes later than its run was due.
 _BEFORE = timedelta(minutes=10)
 # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 _DESCRIBED_AT_ONCE = 100
@@ -39,14 +39,13 @@ _DESCRIBED_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What an audit of one Region found.
+    """The audit of one Region.
 
     Attributes:
-        region: The Region.
-        window: Which runs were looked at.
+        window: Which runs were audited.
         launchers: All rules and schedules, and what could not be read of them.
-        found: What became of the runs.
-        blind: What could not be read beside, each a sentence.
+        found: The results.
+        blind: What else could not be read, each a sentence.
     """
 
     region: str
@@ -58,14 +57,14 @@ class Inspection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Where:
-    """What is looked at.
+    """What to audit.
 
     Attributes:
         session: Whose credentials to use.
-        region: Whose runs.
-        stack: What recovers them.
-        home: The Region that it is installed in; empty if that is the same.
-        executions: Its recoveries, if the caller reads them, too: none is read twice.
+        region: Of the runs.
+        stack: Name of the installation that recovers them.
+        home: The Region of the installation; empty if it is the same.
+        executions: Its recoveries, if the caller reads them, too, so that none is read twice.
     """
 
     session: boto3.Session
@@ -84,18 +83,18 @@ def inspect(
     recorded: Sequence[calls.RunTaskCall | Unparsed] | None = None,
     lookups_per_s: float = lookup.CALLS_PER_S,
 ) -> Inspection:
-    """Look at a Region, and say what became of the runs that were due.
+    """Audit a Region.
 
     Args:
         where: Whose runs.
         window: Which runs.
-        tell: Is told how far it is.
-        launchers: Its rules and schedules; None to ask for them.
-        recorded: What is known of the calls; None to ask CloudTrail.
-        lookups_per_s: How often CloudTrail may be asked.
+        tell: Called with the progress.
+        launchers: Its rules and schedules; None to read them.
+        recorded: The known calls; None to read them from CloudTrail.
+        lookups_per_s: Rate of CloudTrail look-ups.
 
     Raises:
-        DeployError: CloudTrail does not say.
+        DeployError: CloudTrail did not answer.
     """
     reader = Reader(where.session, where.region)
     launchers = launchers or read_launchers(reader, tell)
@@ -149,7 +148,7 @@ def _recoveries(
     found: tuple[calls.RunTaskCall, ...],
     tell: Callable[[str], None],
 ) -> tuple[Installation | None, Mapping[str, RecoveryView], str]:
-    """Return what recovers here, the recoveries that matter, and why they are not known."""
+    """Return the installation, its relevant recoveries, and why they are not known."""
     home = where.home or where.region
     try:
         installation = read_installation(Reader(where.session, home), where.stack)
@@ -178,7 +177,7 @@ def _recoveries(
 def _tasks(
     reader: Reader, found: tuple[Audited, ...], tell: Callable[[str], None]
 ) -> tuple[dict[Key, tuple[SeenTask, ...]], list[str]]:
-    """Return the tasks that ECS still knows, of whatever has a run without a call; and what could not be read."""
+    """Return the tasks that ECS still knows, for every job with a run without a call; and what could not be read."""
     tasks: dict[Key, tuple[SeenTask, ...]] = {}
     unseen: dict[str, str] = {}
     silent = {
@@ -204,7 +203,7 @@ def _tasks_of(reader: Reader, launcher: Launcher, mark: str) -> tuple[SeenTask, 
             "ecs:ListTasks", "taskArns", cluster=cluster, startedBy=mark, desiredStatus=status
         )
         if isinstance(listed, Unknown):
-            # A cluster that is gone has no tasks; that is what an audit finds out.
+            # A deleted cluster has no tasks, which is what an audit is to find.
             if listed.why.startswith("ClusterNotFoundException"):
                 return ()
             return listed

@@ -1,4 +1,4 @@
-"""A run that was due, and what became of it: values, and nothing that decides."""
+"""A due run and its result: values only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunResult(StrEnum):
-    """What became of a run, ordered from what nobody knew of to what is well."""
+    """The result of a run, ordered from worst to best."""
 
     MISSED = "missed"
     """Nothing recorded it."""
@@ -40,13 +40,12 @@ class RunResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduledRun:
-    """One run that was due.
+    """One due run.
 
     Attributes:
-        due: When; of a run that is counted and not timed, about when.
-        result: What became of it.
-        why: One sentence; empty if the result says it all.
-        time: When the call was made that decided; None if there was none.
+        due: When it was due; approximate for a run that is counted and not timed.
+        why: One sentence; empty if the result is clear.
+        time: When the deciding call was made; None if there was none.
         recovery: Name of the recovery of its call or its task; empty if there is none.
     """
 
@@ -62,10 +61,9 @@ class Audited:
     """A rule or schedule and its runs.
 
     Attributes:
-        launcher: Which.
         runs: Oldest first.
         is_counted: Whether its runs are counted and not timed.
-        note: What else a person should know; empty if nothing.
+        note: What else to know; empty if nothing.
     """
 
     launcher: Launcher
@@ -75,12 +73,12 @@ class Audited:
 
     @property
     def counts(self) -> Mapping[RunResult, int]:
-        """How many runs there are of each result."""
+        """Number of runs by result."""
         return Counter(run.result for run in self.runs)
 
     @property
     def gravity(self) -> tuple[int, ...]:
-        """What to sort by, the worst first."""
+        """Sort key, the worst first."""
         counts = self.counts
         return tuple(-counts.get(result, 0) for result in RunResult)
 
@@ -90,8 +88,7 @@ class SeenTask:
     """A task that ECS still knows.
 
     Attributes:
-        arn: Its ARN.
-        created: When it was made.
+        created: When it was created.
         family: Of its task definition.
     """
 
@@ -101,20 +98,19 @@ class SeenTask:
 
 
 Key = tuple[str, str, str, str, str]
-"""What tells the calls of one rule or schedule from those of others."""
+"""The key that the calls of one rule or schedule share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """What is known.
+    """The input of an audit.
 
     Attributes:
-        calls: RunTask calls, by anybody, since a little before the window.
+        calls: RunTask calls of all callers, since shortly before the window.
         views: Recoveries, by name: those of the failed calls, and those of tasks that did not start.
         blind: Why recoveries are not known; empty if they are.
-        installation: What recovers here; None if nothing does.
-        tasks: Those that ECS still knows, where they were asked for.
-        now: The time.
+        installation: None if nothing is installed.
+        tasks: Those that ECS still knows, where they were read.
     """
 
     calls: Sequence[RunTaskCall]
@@ -127,7 +123,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which runs are looked at.
+    """Which runs are audited.
 
     Attributes:
         since: The first due time that counts.

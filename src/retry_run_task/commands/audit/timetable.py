@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def as_schedule(launcher: Launcher) -> Schedule:
-    """Return what calls are compared with: names and times, and nothing of the request that may be secret."""
+    """Return the part of a launcher that calls are compared with: names and times, nothing that may be secret."""
     request = {"cluster": launcher.cluster, "taskDefinition": launcher.task_definition}
     if launcher.started_by:
         request["startedBy"] = launcher.started_by
@@ -40,7 +40,7 @@ def due_times(schedule: Schedule, since: datetime, until: datetime) -> Iterator[
     """Yield the due times in a window, both ends included.
 
     Raises:
-        ValueError: The expression cannot be read, or does not tell times: it is a rate without a start.
+        ValueError: The expression cannot be read, or does not determine times: it is a rate without a start.
     """
     if schedule.expression is None:
         raise ValueError("it is a rule on events, which no clock makes due")
@@ -63,7 +63,7 @@ def due_times(schedule: Schedule, since: datetime, until: datetime) -> Iterator[
 
 
 def is_floating(schedule: Schedule) -> bool:
-    """Tell whether it counts from a moment that AWS does not tell."""
+    """Tell whether it counts from a moment that AWS does not report."""
     return schedule.start is None and expressions.RATE.fullmatch(schedule.expression or "") is not None
 
 
@@ -71,7 +71,7 @@ _UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": tim
 
 
 def interval_of(rate: str) -> timedelta:
-    """Return how far apart the runs of a rate are.
+    """Return the interval of a rate.
 
     Raises:
         ValueError: It is no rate.

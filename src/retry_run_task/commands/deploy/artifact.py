@@ -1,8 +1,8 @@
-"""The code in a bucket: where it goes, and how it gets there and away again.
+"""The code in a bucket: its name, upload and removal.
 
-What is uploaded is named by its digest, so that an old one, which CloudFormation needs to roll back, is never
-overwritten. The name is no proof of the content: others may write to the bucket, so what is there is compared by S3's
-digest, and the code is referred to by its exact version where the bucket keeps versions.
+An upload is named by its digest, so that an older one, which CloudFormation needs for a rollback, is never overwritten.
+The name does not prove the content, because others may write to the bucket: content is compared by S3's digest, and
+referred to by its exact version if the bucket keeps versions.
 """
 
 from __future__ import annotations
@@ -36,22 +36,20 @@ _ONLY_OVER_TLS = """{
 
 _PREFIX = "retry-run-task/"
 
-# A bucket's old versions are what an interrupted or repeated upload leaves.
+# An interrupted or repeated upload leaves old versions.
 _OLD_VERSIONS_DAYS = 30
 _MOST_AT_ONCE = 1000  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A bucket that code is kept in.
+    """A bucket for code.
 
     Attributes:
-        name: Its name.
-        account: Whose it has to be. A bucket's name can be foretold, and whoever took it first could put other
-            code there; so every call names the owner, and S3 refuses if that is somebody else.
-        region: Where it is.
+        account: The required owner. A bucket's name is predictable, and whoever took it first could put other code
+            there; so every call names the owner, and S3 refuses any other.
         partition: ``aws`` and so on.
-        is_ours: Whether this system makes it, and removes it again.
+        is_ours: Whether this system creates and removes it.
     """
 
     name: str
@@ -66,8 +64,7 @@ class Artifact:
     """A file to upload.
 
     Attributes:
-        key: What it is called in the bucket.
-        content: What is in it.
+        key: Its name in the bucket.
     """
 
     key: str
@@ -75,12 +72,12 @@ class Artifact:
 
     @property
     def checksum(self) -> str:
-        """SHA-256, as S3 and Lambda spell it."""
+        """SHA-256, in the form of S3 and Lambda."""
         return base64.b64encode(hashlib.sha256(self.content).digest()).decode()
 
 
 def bucket_for(identity: Identity, region: str, name: str = "") -> Bucket:
-    """Return the bucket of a name, or the one that this system makes for an account and Region."""
+    """Return the bucket of a name, or the one that this system creates for an account and Region."""
     own = f"retry-run-task-artifacts-{identity.account}-{region}"
     return Bucket(
         name=name or own,
@@ -92,7 +89,7 @@ def bucket_for(identity: Identity, region: str, name: str = "") -> Bucket:
 
 
 def artifact(stack: str, name: str, content: bytes) -> Artifact:
-    """Return a file under the name that it has in a bucket: ``<stack>/lambda-<SHA-256>.zip``."""
+    """Return a file with its name in a bucket: ``<stack>/lambda-<SHA-256>.zip``."""
     stem, _, suffix = name.partition(".")
     return Artifact(
         key=f"{prefix(stack)}{stem}-{hashlib.sha256(content).hexdigest()}.{suffix}", content=content
@@ -100,22 +97,22 @@ def artifact(stack: str, name: str, content: bytes) -> Artifact:
 
 
 def prefix(stack: str) -> str:
-    """Return what the names of a stack's files begin with; a bucket may be used for other things, too."""
+    """Return the prefix of a stack's files; a bucket may have other contents, too."""
     return f"{_PREFIX}{stack}/"
 
 
 def exists(s3: S3Client, bucket: Bucket) -> bool:
-    """Tell whether a bucket is there and can be used.
+    """Tell whether a bucket exists and can be used.
 
     Raises:
-        ConfigError: It is somebody else's, or elsewhere.
-        DeployError: AWS does not say.
+        ConfigError: It is somebody else's, or in another Region.
+        DeployError: AWS did not answer.
     """
     with calling(f"look at the bucket {bucket.name}"):
         try:
             s3.head_bucket(Bucket=bucket.name, ExpectedBucketOwner=bucket.account)
         except ClientError as error:
-            # The answer to HEAD has no body, so the status is all that S3 says.
+            # The answer to HEAD has no body, only a status.
             match error.response["ResponseMetadata"]["HTTPStatusCode"]:
                 case 404:
                     return False
@@ -136,15 +133,15 @@ def exists(s3: S3Client, bucket: Bucket) -> bool:
 
 
 def create(s3: S3Client, bucket: Bucket, tags: Mapping[str, str]) -> None:
-    """Make the bucket: private, encrypted, with versions, and over TLS only. Going on with a half-made one is well.
+    """Create the bucket: private, encrypted, with versions, and TLS only. A partly created one is completed.
 
     Args:
         s3: A client for the bucket's Region.
         bucket: The bucket.
-        tags: Given with the call, since an organization may refuse a bucket that is made without them.
+        tags: Set by the call itself, because an organization may refuse a bucket that is created without them.
 
     Raises:
-        DeployError: AWS did not make it.
+        DeployError: AWS did not create it.
     """
     with calling(f"create the bucket {bucket.name}"):
         try:
@@ -162,10 +159,10 @@ def create(s3: S3Client, bucket: Bucket, tags: Mapping[str, str]) -> None:
 
 
 def is_protected(s3: S3Client, bucket: Bucket) -> bool:
-    """Tell whether our own bucket was made to the end, of which the policy is the last.
+    """Tell whether our own bucket was created completely; its policy comes last.
 
     Raises:
-        DeployError: AWS does not say.
+        DeployError: AWS did not answer.
     """
     return bool(_policy(s3, bucket))
 
@@ -181,11 +178,11 @@ def _policy(s3: S3Client, bucket: Bucket) -> str:
 
 
 def check_ours(s3: S3Client, bucket: Bucket) -> None:
-    """Refuse a bucket of our own bucket's name that somebody uses for something else.
+    """Refuse a bucket of our own bucket's name that is used for something else.
 
     Raises:
         ConfigError: Names what is in it.
-        DeployError: AWS does not say.
+        DeployError: AWS did not answer.
     """
     theirs = next(
         (one["Key"] for one in _versions(s3, bucket, "") if not one["Key"].startswith(_PREFIX)), None
@@ -199,7 +196,7 @@ def check_ours(s3: S3Client, bucket: Bucket) -> None:
 
 
 def protect(s3: S3Client, bucket: Bucket) -> None:
-    """Close our own bucket to everybody else, also one whose making was interrupted.
+    """Close our own bucket to everybody else, also one whose creation was interrupted.
 
     Raises:
         DeployError: AWS did not do it.
@@ -249,13 +246,14 @@ def protect(s3: S3Client, bucket: Bucket) -> None:
 
 
 def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
-    """Return the version under which these very bytes are in the bucket; None if they are not there.
+    """Return the version with these bytes in the bucket; None if there is none.
 
-    Length and name can be foretold by whoever may write to the bucket, so S3's own digest is compared. The version is
-    empty in a bucket that keeps none. https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
+    Anybody who may write to the bucket can predict length and name, so S3's own digest is compared. The version is
+    empty in a bucket that keeps none.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
 
     Raises:
-        DeployError: AWS does not say.
+        DeployError: AWS did not answer.
     """
     doing = f"look for {file.key} in the bucket {bucket.name}"
     with calling(doing):
@@ -267,7 +265,7 @@ def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
                 ExpectedBucketOwner=bucket.account,
             )
         except ClientError as error:
-            # S3 says 403 for what is not there to whoever may not list the bucket.
+            # S3 answers 403 for an absent object to a caller who may not list the bucket.
             if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 404):
                 return None
             raise refused(error, doing) from None
@@ -275,10 +273,10 @@ def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
 
 
 def upload(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
-    """Put a file into the bucket, whatever is there under its name; returns its version, as ``find`` does.
+    """Put a file into the bucket, replacing any of its name; return its version, as ``find`` does.
 
     Raises:
-        DeployError: AWS did not take it.
+        DeployError: AWS did not accept it.
     """
     with calling(f"upload {file.key} to the bucket {bucket.name}"):
         put = s3.put_object(
@@ -292,22 +290,22 @@ def upload(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
 
 
 def _version(answer: Any) -> str:
-    # S3 calls a version "null" that was put before the bucket kept any.
+    # S3 calls a version "null" that was put before the bucket kept versions.
     version = str(answer.get("VersionId") or "")
     return "" if version == "null" else version
 
 
 def url(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
-    """Return where CloudFormation finds a template in the bucket."""
+    """Return the URL of a template in the bucket, for CloudFormation."""
     base = s3.meta.endpoint_url.rstrip("/")
     return f"{base}/{bucket.name}/{file.key}"
 
 
 def count(s3: S3Client, bucket: Bucket, stack: str) -> int:
-    """Return how many versions of files of a stack there are.
+    """Return the number of versions of a stack's files.
 
     Raises:
-        DeployError: AWS does not say.
+        DeployError: AWS did not answer.
     """
     return sum(1 for _ in _versions(s3, bucket, prefix(stack)))
 
@@ -334,7 +332,7 @@ def remove(s3: S3Client, bucket: Bucket, stack: str) -> None:
 
 
 def remove_bucket(s3: S3Client, bucket: Bucket) -> bool:
-    """Remove our own bucket if nothing is in it; returns whether it is gone.
+    """Remove our own bucket if it is empty; return whether it was removed.
 
     Raises:
         DeployError: AWS did not remove it.

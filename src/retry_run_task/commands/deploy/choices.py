@@ -1,6 +1,6 @@
-"""Which value each parameter gets, and where it is from: the command line, the file, what is installed, or a look.
+"""Chooses the value of each parameter: from the command line, the file, the installed stack, or the account.
 
-What is installed goes before what is found now, so that an update never widens by itself what may be started.
+Installed values take precedence over those found now, so that an update never widens by itself what may be started.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ class Choice:
 
     Attributes:
         parameters: One for each parameter, in the template's order.
-        notes: What a person should know of them, one sentence each.
+        notes: What to know about them, one sentence each.
     """
 
     parameters: tuple[Chosen, ...]
     notes: tuple[str, ...]
 
     def values(self) -> dict[str, str]:
-        """Return them by name."""
+        """The values by name."""
         return {one.name: one.value for one in self.parameters}
 
 
@@ -75,14 +75,14 @@ def choose(
     """Return the value of every parameter.
 
     Args:
-        inventory: What there is in the account.
-        reader: Asks the account about what was named by hand.
+        inventory: What exists in the account.
+        reader: Reads the account for what was named by hand.
         flags: Parameters from the command line.
         file: Parameters from the settings file.
-        installed: Parameters that the stack has now.
+        installed: Parameters of the installed stack.
 
     Raises:
-        ConfigError: Some values cannot be; names every problem.
+        ConfigError: Some values are invalid; names every problem.
     """
     given = _sourced(((FLAG, flags), (FILE, file), (INSTALLED, installed)))
     families = given["TaskDefinitions"].value.split(",") if "TaskDefinitions" in given else None
@@ -178,7 +178,7 @@ def _sourced(sources: tuple[tuple[str, Mapping[str, str]], ...]) -> dict[str, Ch
 
 
 def _definitions_of(families: list[str], inventory: Inventory, reader: Reader) -> Definitions:
-    """Return what ECS says of the families that no schedule asks for."""
+    """Return ECS's answer about families that no schedule asks for."""
     asked_for = {family_of(one, inventory) for one in inventory.launchers.found}
     unasked = [name for name in families if name and not set(name) & set("*?") and name not in asked_for]
     as_if = [Launcher(kind=CallerKind.HAND_MADE, name=name, task_definition=name) for name in unasked]

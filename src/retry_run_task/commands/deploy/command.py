@@ -1,4 +1,4 @@
-"""``deploy``: look, plan, show, ask, and make or update the stack."""
+"""``deploy``: discover, plan, show, ask, and create or update the stack."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SPECIAL = {one.key for one in PARAMETERS if one.is_special} | {"tags", "cloudfo
 
 
 class _Deploy(click.Command):
-    """The command, with the options that only some organizations ask for under a heading of their own."""
+    """The command, with the options for a few organizations under a heading of their own."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, those that few need last."""
@@ -164,7 +164,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     except DeployError as error:
         return talk.fail(error)
     except (KeyboardInterrupt, click.Abort):
-        # Once something is made, whoever makes it tells of it.
+        # Once something is created, the deployment reports the interruption.
         talk.say("Interrupted; nothing was changed.")
         return talk.INTERRUPTED
 
@@ -224,7 +224,7 @@ class _Run:
         return 0
 
     def whole(self) -> int:
-        """Plan, show, ask and do."""
+        """Plan, show, ask and act."""
         from retry_run_task.commands.deploy import deployment  # noqa: PLC0415
 
         plan = self._plan(self._settled())
@@ -346,7 +346,7 @@ class _Run:
 
 
 def _trying(plan: Plan) -> str:
-    """Return the command that tries the installation out, with a family that there is."""
+    """Return the command that tries the installation, with a family that exists."""
     families = next(one.value for one in plan.parameters if one.name == "TaskDefinitions").split(",")
     family = next((name for name in families if not set(name) & set("*?")), "FAMILY")
     return hints.command_line(f"verify --task-definition {family}", region=plan.region)

@@ -1,4 +1,4 @@
-"""Doing what a plan says: bucket, code, change set, and then the stack."""
+"""Carries out a plan: bucket, code, change set, and then the stack."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Deployment:
-    """One run. It notes what it is about to make before it asks for it, so that an interruption is told truly."""
+    """One deployment. It records what it creates before each request, to report an interruption correctly."""
 
     def __init__(self, plan: Plan, session: boto3.Session, stack: CloudFormationStack) -> None:
         """Take what to do; nothing is done yet."""
@@ -41,9 +41,9 @@ class Deployment:
         self._executes: ChangeSet | None = None
 
     def prepare(self, tell: Callable[[str], None], follow: Callable[[Happening], None]) -> ChangeSet | None:
-        """Do everything that the plan says short of changing the stack: it is only asked for a change set.
+        """Do everything in the plan short of changing the stack: the change set is only created.
 
-        A stack that can only be deleted is deleted here. The plan has the version of the code afterwards.
+        A stack that can only be deleted is deleted here. Afterwards the plan has the version of the code.
 
         Raises:
             DeployError: Something was refused or failed.
@@ -89,7 +89,7 @@ class Deployment:
         return state
 
     def take_back(self) -> str:
-        """Remove what preparing made, since it is not wanted; returns what became of all that, in words.
+        """Remove what ``prepare`` created; return the result in words.
 
         Raises:
             DeployError: Something was refused or failed.
@@ -97,7 +97,7 @@ class Deployment:
         plan = self.plan
         if self._asks:
             self._stack.discard(self._change_set, is_new=not plan.is_update)
-        # An installed stack needs its files to roll back to; what a first deployment left nobody needs.
+        # An installed stack needs its files for a rollback; those of an abandoned first deployment are not needed.
         if self._uploads and not plan.is_update:
             artifact.remove(self._s3, plan.bucket, plan.stack)
         if self._makes_bucket and not plan.is_update:
@@ -111,7 +111,7 @@ class Deployment:
         return "nothing was changed"
 
     def interrupted(self) -> str:
-        """Find out how far it came, take back what can be, and return that in words."""
+        """Find out how far it came, undo what can be undone, and return that in words."""
         again = "Run the same command again to go on."
         follow = talk.follow_stack(self.plan.stack, self._region)
         try:
@@ -147,7 +147,7 @@ class Deployment:
         return version
 
     def _check_template(self, change_set: ChangeSet, uploaded: Artifact) -> None:
-        """Refuse a change set of another template than was uploaded: somebody may have exchanged it meanwhile."""
+        """Refuse a change set of another template than was uploaded: it may have been replaced meanwhile."""
         if parse(self._stack.template(change_set)) != parse(uploaded.content.decode()):
             self._stack.discard(self._change_set, is_new=not self.plan.is_update)
             raise DeployError(
@@ -157,12 +157,12 @@ class Deployment:
             )
 
     def _check_code(self) -> None:
-        """Compare what the functions run with what was uploaded; a bucket without versions cannot hold it still.
+        """Compare the functions' code with what was uploaded; a bucket without versions does not protect it.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html (CodeSha256)
 
         Raises:
-            DeployError: A function has other code, or AWS does not say.
+            DeployError: A function has other code, or AWS did not answer.
         """
         for name in (f"{self.plan.stack}-intake", f"{self.plan.stack}-recover"):
             answer = self._reader.read("lambda:GetFunctionConfiguration", FunctionName=name)

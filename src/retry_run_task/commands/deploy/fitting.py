@@ -1,7 +1,7 @@
-"""Making what was chosen fit into AWS's limits of size, or saying what stands in the way.
+"""Makes the chosen parameters fit into AWS's size limits, or reports what does not fit.
 
-Names that were found are condensed to patterns only where they do not fit, and only to such as match nothing else in
-the account; where that cannot be, or cannot be known, somebody has to allow it. What a person gave is never changed.
+Names that were found are condensed to patterns only if they do not fit, and only to patterns that match nothing else in
+the account; if that is not possible, or not known, the user has to allow it. Values that a user gave are never changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Inventory
     from retry_run_task.commands.shared.reader import Reader
 
-# In this order: the clusters stand beside every list of task definitions.
+# In this order, because the clusters stand beside every list of task definitions.
 _LISTS = {"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoleArns": "roles"}
 _EVERYTHING = {"Clusters": cluster_names, "TaskDefinitions": family_names, "PassRoleArns": role_arns}
 _MOST_NAMED = 10
@@ -36,17 +36,17 @@ _OPTIONS = {one.name: one.option for one in PARAMETERS}
 
 
 def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, may_widen: bool) -> Choice:
-    """Return the choice as it can be deployed, with notes on what patterns in it match.
+    """Return the choice in a form that can be deployed, with notes on what its patterns match.
 
     Args:
         choice: What was given, or found.
         sizer: Measures the template.
-        reader: Asks the account what there is beside what was found.
+        reader: Reads the account for what exists beside what was found.
         inventory: What starts tasks.
-        may_widen: Whether patterns that are made here may match more than what was found.
+        may_widen: Whether patterns made here may match more than what was found.
 
     Raises:
-        ConfigError: It does not fit, or only with patterns that match more than they should.
+        ConfigError: It does not fit, or only with patterns that match too much.
     """
     values, notes, wider, blamed = choice.values(), list(choice.notes), [], []
     sources = {one.name: one.source for one in choice.parameters}
@@ -97,9 +97,9 @@ def _needed(inventory: Inventory) -> dict[str, set[str]]:
 def _condensed(
     name: str, names: list[str], values: dict[str, str], sizer: Sizer, others: Collection[str]
 ) -> list[str] | None:
-    """Return names or patterns that fit, if need be such as match others, too; None if none fit."""
+    """Return names or patterns that fit, if necessary patterns that match others, too; None if none fit."""
     order = list(_LISTS)
-    # What is condensed later is as short as can be.
+    # What is condensed later is made as short as possible here.
     later = {other: values[other].partition(",")[0] for other in order[order.index(name) + 1 :]}
 
     def fits(listed: Sequence[str]) -> bool:
@@ -117,7 +117,7 @@ def _beside(
     *,
     most: int = _MOST_NAMED,
 ) -> list[str]:
-    """Return what patterns match beside what is meant, as sentences; none if nothing."""
+    """Return what patterns match beside the intended names, as sentences."""
     globs = [one for one in listed if patterns.is_pattern(one)]
     if not globs:
         return []
@@ -143,7 +143,7 @@ def _too_large(large: Sequence[Size], values: dict[str, str], sources: dict[str,
 
 
 def _or(values: dict[str, str], sources: dict[str, str], names: Sequence[str]) -> str:
-    """Return the options of lists that have more than one name, those first that were not found."""
+    """Return the options of lists that have more than one name, those not found automatically first."""
     long = [one for one in names if "," in values.get(one, "")] or list(names)
     long.sort(key=lambda one: sources.get(one) == FOUND)
     return " or ".join(_OPTIONS[one] for one in long)

@@ -1,7 +1,7 @@
-"""Which policy is deployed: the built-in one, a file, or the one that is installed.
+"""Chooses the policy to deploy: the built-in one, a file, or the installed one.
 
-The policy lies in the zip, and an update that names none keeps the one in the zip that the function has: it must not go
-back to the built-in one because somebody forgot an option, or had it there by other means.
+The policy is in the zip, and an update that names none keeps the installed function's: it must not go back to the
+built-in one because an option was forgotten, or because the policy was set by other means.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
 
 BUILT_IN = "default"
-"""What to give instead of a file to go back to the built-in policy."""
+"""Given instead of a file to return to the built-in policy."""
 
 ZIP, ZIP_WITH_POLICY = "lambda.zip", "lambda-with-policy.zip"
 _NAME_IT = f"Give it with --policy FILE, or --policy {BUILT_IN} for the built-in one."
@@ -39,7 +39,7 @@ class OwnPolicy:
     Attributes:
         content: The file's; None for the built-in policy.
         source: ``flag``, ``file``, ``installed`` or ``default``.
-        name: The file's name; what it is, if it is none.
+        name: The file's name, or a description.
     """
 
     content: bytes | None = None
@@ -47,10 +47,10 @@ class OwnPolicy:
     name: str = "built in"
 
     def zipped(self, code: bytes) -> tuple[str, bytes]:
-        """Return the zip with this policy, and what it is called.
+        """Return the zip with this policy, and its name.
 
         Raises:
-            ConfigError: The policy is not understood. Names every problem.
+            ConfigError: The policy is invalid. Names every problem.
         """
         if self.content is None:
             # `make bundle POLICY=` may have put one's own into the zip that this package carries.
@@ -59,7 +59,7 @@ class OwnPolicy:
 
 
 def named(path: str, source: str) -> OwnPolicy:
-    """Return the policy of a file that was named by hand, or the built-in one.
+    """Return the policy of a named file, or the built-in one.
 
     Raises:
         ConfigError: The file cannot be read, or is not a policy. Names every problem.
@@ -101,10 +101,10 @@ def content_of(reader: Reader, function: str) -> bytes:
 
 
 def installed(reader: Reader, function: str, text: str) -> OwnPolicy:
-    """Return the policy that a stack's recover has, however it came there.
+    """Return the policy of the installed recover function, by whatever means it was set.
 
     Args:
-        reader: Asks the account.
+        reader: Reads the account.
         function: The name of recover.
         text: The stack's template.
 

@@ -1,4 +1,4 @@
-"""The zip that runs in Lambda, with a policy of one's own."""
+"""The zip that runs in Lambda, with a custom policy."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from retry_run_task.errors import RetryRunTaskError
 
 
 class PackageError(RetryRunTaskError):
-    """What should be the zip of the functions is not."""
+    """The file is not the zip of the functions."""
 
 
 def with_policy(content: bytes, policy: bytes, *, name: str = POLICY) -> bytes:
-    """Return the zip with another policy: the same bytes for the same zip and policy, and only that file changed.
+    """Return the zip with another policy: deterministic, with only that file changed.
 
     Args:
         content: The zip.
         policy: The policy file.
-        name: What to call the file in an error.
+        name: The file's name, for errors.
 
     Raises:
-        ConfigError: The policy is not understood, so it must not be deployed. Names every problem.
+        ConfigError: The policy is invalid, so it must not be deployed. Names every problem.
         PackageError: The content is not the zip of the functions.
     """
     policy_of(policy, name)

@@ -1,6 +1,6 @@
-"""The parameters of the template as a command asks for them: by option, in a file, or found out.
+"""The template's parameters for the command line and the settings file.
 
-They stand here a second time, so that the help can be printed without reading the template; a test compares both.
+They are repeated here so that the help can be printed without reading the template; a test compares both.
 """
 
 from __future__ import annotations
@@ -20,15 +20,14 @@ class Parameter:
     """One parameter of the template.
 
     Attributes:
-        name: As the template calls it.
         default: As text; None if it has none.
-        pattern: What each item of a list, or the whole text, has to be; empty for one of ``choices``.
-        expected: What that is, in words.
-        help: What it means, for the help.
+        pattern: Regular expression for each item of a list, or the whole text; empty for one of ``choices``.
+        expected: The pattern in words.
+        help: For the help.
         is_list: Whether it is several texts with commas between them.
-        is_special: Whether only some organizations ask for it; most people are not shown it.
-        choices: What it may be, if only certain texts.
-        is_known: Tells whether a text that fits the pattern is one that there is.
+        is_special: Whether only few organizations need it; it is shown last.
+        choices: The allowed texts, if there are only some.
+        is_known: Tells whether a text that matches the pattern exists.
     """
 
     name: str
@@ -52,7 +51,7 @@ class Parameter:
         return "--" + self.key.replace("_", "-")
 
     def problem(self, text: str) -> str:
-        """Return what is wrong with a value; empty if nothing is."""
+        """Return the problem of a value; empty if there is none."""
         if self.choices:
             return "" if text in self.choices else f"expected one of {', '.join(self.choices)}"
         items = text.split(",") if self.is_list else [text]

@@ -1,4 +1,4 @@
-"""Patterns in the place of lists of names that are too long."""
+"""Patterns to replace lists of names that are too long."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def condense(
     names: Iterable[str], fits: Callable[[Sequence[str]], bool], others: Iterable[str] = ()
 ) -> list[str] | None:
-    """Return the names if they fit, else patterns for those that begin alike, as long as can be; None if none fit.
+    """Return the names if they fit, else patterns for common prefixes, as long as possible; None if none fit.
 
-    What stands before the last slash of a name is never cut, and something of the name itself always stays.
+    The part before the last slash of a name is never cut, and a part of the name itself always stays.
 
     Args:
         names: What has to be matched.
@@ -35,12 +35,12 @@ def condense(
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether a name stands for more than one."""
+    """Tell whether a name is a pattern."""
     return bool({"*", "?"} & set(name))
 
 
 def matched(patterns: Iterable[str], others: Iterable[str]) -> list[str]:
-    """Return those of other names that patterns match."""
+    """Return the other names that patterns match."""
     real = [one for one in patterns if is_pattern(one)]
     return sorted({name for name in others if any(fnmatchcase(name, pattern) for pattern in real)})
 

@@ -1,4 +1,4 @@
-"""What a deployment would do, as a value: it is printed, or it is applied.
+"""The plan of a deployment, as a value: it is printed, or carried out.
 
 Making a plan reads the account and changes nothing.
 """
@@ -51,26 +51,25 @@ class Plan:
     """What would be done, in this order.
 
     Attributes:
-        stack: The stack's name.
-        region: Where.
-        identity: In whose account, and who does it.
-        removes_first: The state of a stack that can only be deleted, and is before anything else; empty if none.
-        is_update: Whether there is a stack to update.
-        bucket: Where the code goes.
-        makes_bucket: Whether the bucket has to be made.
-        policy: Which policy the code has.
+        identity: The account, and who deploys.
+        removes_first: The state of a stack that can only be deleted, and is deleted first; empty if none.
+        is_update: Whether the stack exists.
+        bucket: For the code.
+        makes_bucket: Whether the bucket is created.
+        policy: The recovery policy in the code.
         code: The zip.
-        code_version: The version of the zip in the bucket; empty where that keeps none; None if it is not there yet.
-        text: The template's, without the code's place in it.
-        parameters: What it is filled in with, every list whole.
+        code_version: The version of the zip in the bucket; empty if the bucket keeps none; None if it is not uploaded
+            yet.
+        text: Of the template, without the location of the code.
+        parameters: With every list whole.
         values: The same as the template takes it: long lists are spread over several parameters.
-        tags: Of the stack and whatever in it takes tags; empty to leave those that it has.
-        cloudformation_role: The role that CloudFormation acts with; empty for the one that it has acted with.
+        tags: Of the stack and of everything in it that takes tags; empty to keep the existing ones.
+        cloudformation_role: The role that CloudFormation acts with; empty for its last one.
         statements: What the roles may do afterwards.
-        changes: What becomes of which resource, as far as can be told beforehand.
-        clusters: What is looked after, by cluster.
-        idle_usd: What it costs a month while nothing fails, at most.
-        notes: What a person should know, one sentence each.
+        changes: By resource, as far as known beforehand.
+        clusters: What would be recovered, by cluster.
+        idle_usd: Cost a month while nothing fails, at most.
+        notes: What to know, one sentence each.
     """
 
     stack: str
@@ -95,12 +94,12 @@ class Plan:
     notes: tuple[str, ...]
 
     def template(self, code_version: str) -> Artifact:
-        """Return the template, with the place of a version of the code in it."""
+        """Return the template with the location of a version of the code."""
         text = template.with_code(self.text, self.bucket.name, self.code.key, code_version)
         return artifact.artifact(self.stack, "template.yaml", text.encode())
 
     def as_json(self) -> JsonObject:
-        """Return it without the files' content."""
+        """Return it as JSON, without the files' content."""
         return {
             "stack": self.stack,
             "region": self.region,
@@ -123,7 +122,7 @@ class Plan:
 
 
 def check_name(name: str) -> None:
-    """Refuse a stack's name that CloudFormation would refuse, or that leaves no room for the names made of it.
+    """Refuse a stack name that CloudFormation would refuse, or that is too long for the names derived from it.
 
     Raises:
         ConfigError: It cannot be used.
@@ -140,7 +139,7 @@ def check_name(name: str) -> None:
 
 
 def check_state(state: StackState | None, name: str) -> None:
-    """Refuse a stack that a person has to see to first.
+    """Refuse a stack that must be repaired first.
 
     Raises:
         ConfigError: It cannot be updated now, with what to do.
@@ -174,25 +173,25 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     cloudformation_role: str,
     may_widen: bool,
 ) -> Plan:
-    """Work out what a deployment would do.
+    """Plan a deployment.
 
     Args:
-        session: Whose credentials to look with.
-        inventory: What there is in the account.
-        reader: Asks the account about what was named by hand.
-        stack: The stack to make or update.
-        state: How it is.
+        session: Whose credentials to use.
+        inventory: What exists in the account.
+        reader: Reads the account for what was named by hand.
+        stack: The stack to create or update.
+        state: Of the stack.
         bucket_name: A bucket to use; empty for our own.
-        policy: The policy to deploy; None for the one that is installed, or the built-in one.
+        policy: The policy to deploy; None for the installed one, or the built-in one.
         flags: Parameters from the command line, by their names in the template.
         file: Parameters from the settings file.
-        tags: To be added to those that the stack has.
-        cloudformation_role: For CloudFormation to act with; empty for the one that it has acted with, or the caller's.
-        may_widen: Whether patterns in the place of lists that are too long may match more than what was found.
+        tags: To add to those of the stack.
+        cloudformation_role: For CloudFormation to act with; empty for its last one, or the caller's.
+        may_widen: Whether patterns that replace too long lists may match more than what was found.
 
     Raises:
         ConfigError: It cannot be deployed like this; names every problem.
-        DeployError: AWS does not tell what has to be known.
+        DeployError: AWS did not answer a necessary question.
     """
     status = state.status if state else ""
     is_update = bool(status) and status not in stack_states.NEW | stack_states.BROKEN
@@ -233,7 +232,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         )
     changes = preview.changes(old, new, parsed)
     removes_first = status if status in stack_states.BROKEN else ""
-    # What is left of a broken stack has its names, and goes with it.
+    # The remains of a broken stack have its names, and are deleted with it.
     unseen = () if removes_first else check_names(new, changes, stack.name, reader)
     return Plan(
         stack=stack.name,

@@ -1,7 +1,7 @@
-"""What would become of a stack's resources, worked out from two templates, without asking CloudFormation.
+"""The changes of a stack's resources, computed from two templates without calling CloudFormation.
 
-A change set is more exact, but making one leaves something behind, if only for a moment. This is what a dry run
-shows; a deployment shows the change set.
+A change set is more exact, but creating one leaves something behind, if only for a moment. A dry run shows this; a
+deployment shows the change set.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.template import Filled
     from retry_run_task.launch.values import JsonObject
 
-# Any change of these makes a new one, with another number or ARN.
+# Any change of these creates a new one, with another number or ARN.
 _NEVER_CHANGED = frozenset({"AWS::Lambda::LayerVersion", "AWS::Lambda::Version"})
 
 
@@ -27,7 +27,7 @@ def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[Reso
     Args:
         old: What is installed; None if nothing is.
         new: What would be.
-        template: The template of what would be, as it was before it was filled in.
+        template: The new template, before it was filled in.
     """
     before = old.resources if old else {}
     found = {
@@ -38,7 +38,7 @@ def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[Reso
     for name, resource in new.resources.items():
         if name in before and before[name] != resource:
             found[name] = _changed(name, resource["Type"])
-    # What is made anew has another name, and so changes what refers to it.
+    # A replaced resource has another name, and so changes what refers to it.
     waiting = [name for name, change in found.items() if change.replaces and change.action == "change"]
     while waiting:
         replaced = waiting.pop()

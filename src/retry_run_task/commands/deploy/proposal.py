@@ -1,4 +1,4 @@
-"""What an installation would need, worked out from an inventory alone."""
+"""What an installation would need, computed from an inventory only."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 MOST_FILTERS = 2
 
-# What a function reserves has to leave this much to all others.
+# The rest that a reservation must leave to all other functions.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 LEFT_UNRESERVED = 100
 RESERVED = 5
-"""What recover reserves for itself, unless it is said otherwise or there is too little."""
+"""Recover's reserved concurrency, unless set otherwise or too much for the account."""
 
 LOGS = "logs"
 EVENTBRIDGE = "eventbridge"
@@ -29,15 +29,15 @@ EVENTBRIDGE = "eventbridge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What to install with. Only what is switched on is asked for.
+    """What to install with. Only what is switched on is included.
 
     Attributes:
         task_definitions: Families that recover may run.
         clusters: Names of the clusters that it may run them on.
         pass_role_arns: Roles that it has to pass to their tasks.
-        log_group: Name of the trail's log group to put the filter on; empty if there is none to use.
-        ways_in: Which are open: ``logs``, ``eventbridge``.
-        reserved: How many recoveries may act at the same moment; None if nothing can be reserved.
+        log_group: Name of the trail's log group for the filter; empty if there is none to use.
+        ways_in: The sources to use: ``logs``, ``eventbridge``.
+        reserved: Concurrency to reserve for recover; None if nothing can be reserved.
         left_out: What could not be proposed, one sentence each.
     """
 
@@ -79,12 +79,12 @@ def propose(inventory: Inventory) -> Proposal:
 
 
 def may_record(trail: Trail) -> bool:
-    """Tell whether a trail takes in ``RunTask``, as far as is known."""
+    """Tell whether a trail records ``RunTask``, as far as is known."""
     return trail.is_logging is not False and trail.records_run_task is not False
 
 
 def log_group_to_use(inventory: Inventory) -> LogGroup | None:
-    """Return the log group that a filter can be put on, or that ours is on already; None if there is none."""
+    """Return the log group that can take a filter, or already has ours; None if there is none."""
     trails = () if isinstance(inventory.trails, Unknown) else inventory.trails
     groups = [
         inventory.log_groups[trail.log_group_arn]
@@ -97,12 +97,12 @@ def log_group_to_use(inventory: Inventory) -> LogGroup | None:
 
 
 def free_slots(group: LogGroup) -> int:
-    """Return how many filters a log group still takes; none if that is not known."""
+    """Return how many more filters a log group takes; 0 if that is not known."""
     return 0 if isinstance(group.filters, Unknown) else max(0, MOST_FILTERS - len(group.filters))
 
 
 def our_filter(group: LogGroup, inventory: Inventory) -> str:
-    """Return the name of the filter that hands to the installation that was looked for; empty if there is none."""
+    """Return the name of the filter that delivers to the installation that was looked for; empty if there is none."""
     if isinstance(group.filters, Unknown):
         return ""
     function = f":function:{inventory.stack_name}-intake"
@@ -120,15 +120,15 @@ def family_of(launcher: Launcher, inventory: Inventory) -> str:
 
 
 def cluster_of(launcher: Launcher) -> str:
-    """Return the name of the cluster that a rule or schedule runs its tasks on; empty if that cannot be known."""
+    """Return the name of the cluster of a rule or schedule; empty if that cannot be known."""
     return launcher.cluster.rsplit("/", 1)[-1] if is_named(launcher.cluster) else ""
 
 
 def roles_of(launcher: Launcher, inventory: Inventory) -> tuple[str, ...]:
     """Return the roles that have to be passed to the tasks of a rule or schedule, as far as is known.
 
-    What the request names takes the place of what the task definition names, but both may be needed: a later
-    revision, or a request without overrides, is passed the latter.
+    The request's roles override the task definition's, but both may be needed: a later revision, or a request without
+    overrides, uses the latter.
     """
     definition = inventory.task_definitions.get(launcher.task_definition)
     own: tuple[str | None, ...] = ()

@@ -1,8 +1,7 @@
-"""Which rules and schedules recover may read: those that start tasks on the clusters it may start tasks on.
+"""Which rules and schedules recover may read: those that start tasks on the clusters where it may start tasks.
 
-An input may hold anything, so nothing else is read. Where the names are too many, patterns take their place, which is
-told; and where not every rule and schedule could be looked at, all may be read, since one that was not seen may be the
-one that made a call.
+An input may hold anything, so nothing else is readable. If the names are too many, patterns replace them, with a note;
+and if not every rule and schedule could be read, all are readable, because the missing one may have made a call.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ RULES, SCHEDULES = "ReadRules", "ReadSchedules"
 EVERYTHING = "*"
 _KINDS = {RULES: CallerKind.RULE, SCHEDULES: CallerKind.SCHEDULER}
 
-# CloudFormation takes 4,096 characters in a parameter; and both lists stand in one policy, with 6,144 for all of it, of
+# CloudFormation accepts 4,096 characters in a parameter; and both lists stand in one policy of 6,144 characters, of
 # which conditions with many Regions take the rest.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -33,14 +32,14 @@ _ARN = len('"arn:*:scheduler:*:*:schedule/",')
 
 
 def found(inventory: Inventory, clusters: Sequence[str]) -> dict[str, str]:
-    """Return the two parameters; empty if not all there is could be looked at."""
+    """Return the two parameters; empty if not everything could be read."""
     if inventory.launchers.gaps:
         return {}
     return {name: ",".join(names) for name, names in _fitting(inventory, clusters).items()}
 
 
 def notes(inventory: Inventory, clusters: Sequence[str], values: Mapping[str, str]) -> Iterator[str]:
-    """Yield what a person should know of the values, one sentence each."""
+    """Yield what to know about the values, one sentence each."""
     for gap in inventory.launchers.gaps[:1]:
         if EVERYTHING in (values[RULES], values[SCHEDULES]):
             yield (
@@ -57,7 +56,7 @@ def notes(inventory: Inventory, clusters: Sequence[str], values: Mapping[str, st
 
 
 def unreadable(inventory: Inventory, clusters: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the rules and schedules that recover may not read, and would have to."""
+    """Return the rules and schedules that recover may not read, although it would have to."""
     missing: list[str] = []
     for name, names in _named(inventory, clusters).items():
         patterns = values.get(name, EVERYTHING).split(",")
@@ -66,7 +65,7 @@ def unreadable(inventory: Inventory, clusters: Sequence[str], values: Mapping[st
 
 
 def _named(inventory: Inventory, clusters: Sequence[str]) -> dict[str, list[str]]:
-    """Return the names that stand in the parameters. What is switched off counts: it may be on tomorrow."""
+    """Return the names for the parameters. What is switched off counts: it may be on tomorrow."""
     return {
         parameter: sorted(
             {_name(one) for one in inventory.launchers.found if one.kind is kind and _is_on(one, clusters)}
@@ -98,7 +97,7 @@ def _fitting(inventory: Inventory, clusters: Sequence[str]) -> dict[str, list[st
 
 
 def fitting(names: Iterable[str], room: int = _LISTS_MAX) -> list[str]:
-    """Return the names if they fit into so many characters of a policy, else patterns for them, as long as can be."""
+    """Return the names if they fit into a policy's remaining characters, else patterns, as long as possible."""
     found = condense(names, lambda listed: _fits(listed, room))
     return [EVERYTHING] if found is None else found
 

@@ -34,13 +34,13 @@ _OPTIONS = (*PLACE, "bucket", "policy", "cloudformation_role")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingsFile:
-    """What a settings file says; empty where it says nothing.
+    """The content of a settings file; empty where it says nothing.
 
     Attributes:
         options: ``stack``, ``region``, ``profile``, ``bucket``, ``policy`` and ``cloudformation_role``, those that it
-            has. A policy is a path from where the settings file is.
-        tags: Tags to give to everything that is made.
-        parameters: Parameters of the template that it has, by their names there, as text.
+            has. A policy is a path relative to the settings file.
+        tags: For everything that is created.
+        parameters: Parameters of the template, by their names there, as text.
     """
 
     options: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -52,11 +52,11 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     """Read a settings file.
 
     Args:
-        path: Where it is.
-        must_exist: Whether it was asked for by name; the usual one need not be there.
+        path: Of the file.
+        must_exist: Whether it was named explicitly; the default one need not exist.
 
     Raises:
-        ConfigError: It cannot be read, or something in it is not understood; names every problem.
+        ConfigError: It cannot be read, or something in it is invalid; names every problem.
     """
     content = load(path, must_exist=must_exist)
     parameters = content.get("parameters", {})

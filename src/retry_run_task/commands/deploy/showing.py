@@ -1,4 +1,4 @@
-"""A plan as a person reads it: how much becomes of what first, then what it is for, and long lists folded."""
+"""Prints a plan: a summary of the changes first, then what it is for, with long lists folded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.stack_states import ResourceChange
 
 _SIGNS = {"add": "+", "change": "~", "remove": "-"}
-# How much is shown of a list, of the clusters, and of a note, unless all is asked for.
+# How much is shown of a list, of the clusters, and of a note, unless all is requested.
 _MOST, _MOST_CLUSTERS, _MOST_OF_A_NOTE = 3, 10, 400
 
 
@@ -47,7 +47,7 @@ def show(plan: Plan, *, is_whole: bool, with_changes: bool) -> None:
 
 
 def show_changes(changes: Sequence[ResourceChange], *, is_whole: bool) -> None:
-    """Print what becomes of which resource: what is made by type, what is changed or removed one by one."""
+    """Print the changes of resources: new ones by type, changed or removed ones one by one."""
     if not changes:
         click.echo("\nNothing would change.")
         return
@@ -70,7 +70,7 @@ def counts(changes: Iterable[ResourceChange]) -> str:
 
 
 def question(plan: Plan) -> str:
-    """Return what a yes means, as a question."""
+    """Return the question to confirm."""
     does = "updates" if plan.is_update else "makes"
     jobs = sum(one.rules + one.schedules for one in plan.clusters)
     noun = "job" if jobs == 1 else "jobs"
@@ -96,7 +96,7 @@ def _show_clusters(plan: Plan, *, is_whole: bool) -> None:
 
 def _show_parameters(plan: Plan, *, is_whole: bool) -> None:
     click.echo("\nParameters:")
-    # What nobody asked for, and most need not know of, is not shown.
+    # Rarely used parameters with their default are not shown.
     special = {one.name for one in PARAMETERS if one.is_special}
     usual = {one.name: one.default or "" for one in PARAMETERS}
     shown = [
@@ -135,7 +135,7 @@ def _show_statements(plan: Plan, *, is_whole: bool) -> None:
 
 
 def shown_value(value: str) -> str:
-    """Return a parameter's value for a person, who cannot see an empty one."""
+    """Return a parameter's value for display; an empty one is named."""
     return talk.shown(value) if value else "(empty)"
 
 

@@ -1,4 +1,4 @@
-"""AWS's limits of size, and what a deployment comes to. Nothing is asked of AWS: it would tell after some minutes.
+"""AWS's size limits, and the sizes of a deployment. AWS is not called: it would answer only after some minutes.
 
 A long list is spread over the parameters, and so over the policies, that the template has for it.
 """
@@ -23,21 +23,22 @@ if TYPE_CHECKING:
 POLICY_MAX = 6144
 """Characters of a managed policy; white space does not count."""
 ATTACHED_MAX = 10
-"""Managed policies of a role, unless AWS has allowed an account more."""
+"""Managed policies of a role, unless AWS has raised an account's quota."""
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 PARAMETER_MAX = 4096
 TEMPLATE_MAX = 1_000_000
 """Bytes of a template in a bucket."""
 
-# What is measured is the variables as one JSON object: https://github.com/github-aws-runners/terraform-aws-github-runner/issues/3594
+# The measured size is that of all variables as one JSON object:
+# https://github.com/github-aws-runners/terraform-aws-github-runner/issues/3594
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 ENVIRONMENT_MAX = 4096
 """Bytes of all environment variables of a function."""
 
 _MEASURED = frozenset({"AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Lambda::Function"})
 
-# The policy that the items of a list stand in, and what stands around each item there.
+# The policy that holds the items of a list, and the text around each item there.
 _POLICIES = {
     "TaskDefinitions": ("RecoverRunPolicy", len('"arn:*:ecs:*:*:task-definition/:*",')),
     "PassRoleArns": ("RecoverPassPolicy", len('"",')),
@@ -46,13 +47,13 @@ _POLICIES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How large one thing would be, and how large it may be.
+    """The size of one thing, and its limit.
 
     Attributes:
         what: Such as ``the policy RecoverRunPolicy``.
-        has: How much it would have.
-        unit: Of what.
-        most: How much it may have.
+        has: Its size.
+        unit: Of the size.
+        most: The limit.
         because: The parameters that it grows with.
     """
 
@@ -64,11 +65,11 @@ class Size:
 
     @property
     def fits(self) -> bool:
-        """Whether AWS takes it."""
+        """Whether it is within the limit."""
         return self.has <= self.most
 
     def __str__(self) -> str:
-        """Return it as a person reads it."""
+        """Return it as text."""
         return f"{self.what} would have {self.has:,} {self.unit}, and {self.most:,} are allowed"
 
 
@@ -88,13 +89,13 @@ _BECAUSE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizer:
-    """Measures what a template comes to with parameters.
+    """Measures a template with parameters.
 
     Attributes:
-        text: The template's.
-        stack: The stack's name.
-        identity: Whose account it is for.
-        region: Where.
+        text: Of the template.
+        stack: Name of the stack.
+        identity: The account.
+        region: Of the stack.
     """
 
     text: str
@@ -103,14 +104,14 @@ class Sizer:
     region: str
 
     def spread(self, values: Mapping[str, str], before: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Return the template's parameters, with long lists spread over those that there are for them.
+        """Return the template's parameters, with long lists spread over the parameters for them.
 
-        What does not fit even so stays in the last one, for `sizes` to find.
+        An excess stays in the last one, for `sizes` to report.
 
         Args:
             values: Every list whole.
-            before: The same as it is installed. What is in it comes first, so that little changes its policy: during
-                an update a policy may lose what another one does not have yet.
+            before: The installed values. Their items come first, so that few policies change: during an update a policy
+                may lose an item before another one has it.
         """
         spread = dict(values)
         for name in CHUNKS:
@@ -122,12 +123,12 @@ class Sizer:
         return spread
 
     def sizes(self, spread: Mapping[str, str]) -> tuple[Size, ...]:
-        """Return the size of everything that AWS limits, with parameters as `spread` returns them."""
+        """Return the size of everything that AWS limits, with parameters from `spread`."""
         whole = Size(what="the template", has=len(self.text.encode()), unit="bytes", most=TEMPLATE_MAX)
         return (whole, *_parameters(spread), *_resources(self._filled(spread).resources))
 
     def too_large(self, values: Mapping[str, str]) -> tuple[Size, ...]:
-        """Return what AWS would not take, with every list whole."""
+        """Return what exceeds a limit, with every list whole."""
         return tuple(one for one in self.sizes(self.spread(values)) if not one.fits)
 
     def _filled(self, spread: Mapping[str, str]) -> Filled:
@@ -210,11 +211,11 @@ def _resources(resources: Mapping[str, JsonObject]) -> Iterator[Size]:
 
 
 def _characters(policy: JsonObject) -> int:
-    """Return how many characters IAM counts."""
+    """Return the number of characters that IAM counts."""
     document = json.dumps(policy["Properties"]["PolicyDocument"], separators=(",", ":"), ensure_ascii=False)
     return len(re.sub(r"\s", "", document))
 
 
 def to_blame(large: Iterable[Size]) -> tuple[str, ...]:
-    """Return the parameters that what is too large grows with, those that most of it grows with first."""
+    """Return the parameters that the excess grows with, the most frequent first."""
     return tuple(dict.fromkeys(name for one in large for name in one.because))

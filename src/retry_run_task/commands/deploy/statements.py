@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.template import Filled
     from retry_run_task.launch.values import JsonObject
 
-# Written with the service and the operation apart, because here they are looked up and not called.
+# Written with the service and the operation apart, because they are looked up here, not called.
 _WORDS: dict[str, dict[str, str]] = {
     "ec2": {
         "AssignPrivateIpAddresses": "give network interfaces addresses",
@@ -64,14 +64,14 @@ _CONDITIONS: dict[str, dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One thing that a role may do.
+    """One permission of a role.
 
     Attributes:
         role: The role's name.
         may: In plain words; begins with "not" if it is denied.
-        actions: As IAM names them.
+        actions: IAM actions.
         on: ARNs, patterns and names.
-        only: Under what condition, in plain words; empty if always.
+        only: The condition in plain words; empty if there is none.
     """
 
     role: str
@@ -82,7 +82,7 @@ class Statement:
 
 
 def statements(filled: Filled) -> tuple[Statement, ...]:
-    """Return what the roles of a stack may do, in the template's order; what differs in its resources alone is one."""
+    """Return the permissions of a stack's roles, in the template's order, merged over resources."""
     merged: dict[tuple[str, ...], Statement] = {}
     for one in _all(filled):
         key = (one.role, one.may, one.only)
@@ -91,7 +91,7 @@ def statements(filled: Filled) -> tuple[Statement, ...]:
 
 
 def words_for(action: str) -> str:
-    """Return what an action lets somebody do; the action's own name if there are no words for it."""
+    """Return what an action allows, in words; the action's own name if there are no words for it."""
     return _looked_up(_WORDS, action)
 
 

@@ -1,8 +1,8 @@
-"""Names that are taken: what a first deployment would make, and somebody has already.
+"""Name conflicts: resources that a first deployment would create and that already exist.
 
-CloudFormation would find out, too, but only after the code is uploaded, and it cannot say whose the thing is. Only
-those names are looked at that other installations have: of roles, which are there once in an account and not once in a
-Region, of functions, and of log groups, which stay when functions go.
+CloudFormation would find them, too, but only after the code is uploaded, and it cannot name the owner. Only names that
+other installations use are checked: of roles, which exist once per account and not per Region, of functions, and of log
+groups, which stay when functions are deleted.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ _NOT_THERE = frozenset({"NoSuchEntity", "ResourceNotFoundException"})
 def check_names(
     filled: Filled, changes: Iterable[ResourceChange], stack: str, reader: Reader
 ) -> tuple[str, ...]:
-    """Refuse to make what is there; returns notes on what could not be looked at.
+    """Refuse to create what exists; return notes on what could not be checked.
 
     Args:
         filled: The template as it would be deployed.
-        changes: What would become of its resources.
+        changes: Of its resources.
         stack: Its name.
-        reader: Asks AWS.
+        reader: Reads the account.
 
     Raises:
-        ConfigError: Names everything that is taken, and by whom, as far as that can be told.
+        ConfigError: Names every conflict, and its owner if known.
     """
     taken: list[str] = []
     notes: dict[str, str] = {}
@@ -58,7 +58,7 @@ def check_names(
 
 
 def _look(kind: str, properties: dict[str, str], stack: str, reader: Reader) -> Iterator[str | Unknown]:
-    """Yield what has the name of a resource, or why that is not known; nothing if it is free."""
+    """Yield what has the name of a resource, or why that is not known; nothing if the name is free."""
     match kind:
         case "AWS::IAM::Role":
             name = properties["RoleName"]

@@ -1,7 +1,7 @@
-"""The CloudFormation template that this package carries, and what it comes to once it is filled in.
+"""The CloudFormation template in this package, and its evaluation with parameters.
 
-Only as much of CloudFormation is known here as the template uses. What exists only in an account, such as an ARN
-that AWS has yet to give, stands as the resource's own name.
+Only the part of CloudFormation that the template uses is implemented. A value that exists only in an account, such as
+an ARN that AWS assigns, is represented by the resource's own name.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html
 """
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Identity
     from retry_run_task.launch.values import JsonObject
 
-# What stands in the template where the code's place in a bucket belongs; `aws cloudformation package` knows it too.
+# The template's placeholder for the location of the code; `aws cloudformation package` uses it too.
 CODE = "../build/lambda.zip"
 
 _INFRA = Path(__file__).parents[4] / "infra"
 
 _NO_VALUE = {"Ref": "AWS::NoValue"}
-# What stands before a resource's name in its ARN, after the partition and the service.
+# The part before a resource's name in its ARN, after the partition and the service.
 _ARNS = {
     "AWS::IAM::Role": "iam::{account}:role{path}",
     "AWS::Lambda::Alias": "lambda:{region}:{account}:function:",
@@ -42,15 +42,15 @@ _NAMES = ("FunctionName", "QueueName", "TopicName", "LogGroupName", "ManagedPoli
 
 
 def carried(name: str) -> bytes:
-    """Return a file that the package carries: ``template.yaml`` or ``lambda.zip``.
+    """Return a file of the package: ``template.yaml`` or ``lambda.zip``.
 
     Raises:
-        ConfigError: It does not carry it, as a source tree does not that nothing was built from.
+        ConfigError: The file is missing, as in a source tree without a build.
     """
     try:
         return resources.files("retry_run_task.commands.deploy").joinpath("data", name).read_bytes()
     except FileNotFoundError:
-        # A checkout that nothing was built from has the template all the same.
+        # A source tree has the template without a build.
         source = _INFRA / name
         if source.is_file():
             return source.read_bytes()
@@ -71,7 +71,7 @@ def check_carried() -> None:
 
 
 def with_code(text: str, bucket: str, key: str, version: str = "") -> str:
-    """Return the template's text with the code's place in a bucket, which may keep versions of it."""
+    """Return the template's text with the code's location in a bucket, which may keep versions of it."""
     exact = f', S3ObjectVersion: "{version}"' if version else ""
     return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"{exact}}}')
 
@@ -90,12 +90,12 @@ def code_of(text: str) -> tuple[str, str]:
     return str(code.get("S3Bucket", "")), str(code.get("S3Key", ""))
 
 
-# Ten times as fast where PyYAML has libyaml, as its wheels do; nothing else is different.
+# Ten times as fast if PyYAML has libyaml, as its wheels do; otherwise the same.
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc] # one of two classes
-    """Reads CloudFormation's tags, and dates as the text that they are to it."""
+    """Reads CloudFormation's tags, and dates as text."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -124,7 +124,7 @@ _Loader.add_multi_constructor("!", _function)
 
 @functools.lru_cache(maxsize=4)  # an update mostly compares a template with itself
 def parse(text: str) -> JsonObject:
-    """Return a template, in YAML or JSON, with every intrinsic function in its long form; nobody may change it."""
+    """Return a template, in YAML or JSON, with intrinsic functions in their long form; do not change it."""
     loaded: JsonObject = yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
     return loaded
 
@@ -133,7 +133,7 @@ class Filled:
     """A template with its parameters filled in.
 
     Attributes:
-        resources: Those whose condition holds, by logical id.
+        resources: Those whose condition is true, by logical id.
     """
 
     def __init__(
@@ -147,16 +147,16 @@ class Filled:
         only: Collection[str] = (),
         has_arns: bool = False,
     ) -> None:
-        """Fill it in with parameters as text, as CloudFormation takes them; absent ones have their defaults.
+        """Fill it in with parameters as text, as in CloudFormation; absent ones have their defaults.
 
         Args:
             template: As it is parsed.
-            stack: The stack's name.
-            identity: Whose account it is for.
-            region: Where.
+            stack: Name of the stack.
+            identity: The account.
+            region: Of the stack.
             given: The parameters.
             only: Types of the resources to fill in, for speed; empty for all.
-            has_arns: Whether a reference to a resource stands as its ARN, where it has one, as it will in the account.
+            has_arns: Whether a reference to a resource is its ARN, if it has one, as in the account.
         """
         domain = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
         self._template = template
@@ -172,7 +172,7 @@ class Filled:
             is_list = parameter["Type"] == "CommaDelimitedList"
             self._values[name] = [part.strip() for part in text.split(",")] if is_list else text
         raw = template["Resources"]
-        # Names first: what refers to a resource shows its name.
+        # Names first: a reference to a resource shows its name.
         for name, resource in raw.items():
             self._values[name] = self._name_of(name, resource.get("Properties", {}))
         if has_arns:
@@ -186,7 +186,7 @@ class Filled:
         self._rules = template.get("Rules", {})
 
     def broken_rules(self) -> tuple[str, ...]:
-        """Return what CloudFormation would say of parameters that do not go together, one sentence each."""
+        """Return the parameter rules that are violated, one sentence each."""
         return tuple(
             assertion["AssertDescription"]
             for rule in self._rules.values()
@@ -196,7 +196,7 @@ class Filled:
         )
 
     def outputs(self) -> dict[str, str]:
-        """Return the outputs whose condition holds, by name."""
+        """Return the outputs whose condition is true, by name."""
         return {
             name: str(self._filled(output["Value"]))
             for name, output in self._template.get("Outputs", {}).items()

@@ -1,4 +1,4 @@
-"""``destroy``: take everything away that was made, and say what is kept."""
+"""``destroy``: remove an installation, and report what is kept."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Taking an installation away: recoveries first, then the stack, then what was made beside it.
+"""Removes an installation: recoveries first, then the stack, then what was created beside it.
 
-Each step finds what it is about by looking, so a removal that was interrupted goes on where it stood.
+Each step finds its resources by looking, so an interrupted removal can be continued.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _GONE = frozenset({"ResourceNotFoundException"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """A recovery that is under way.
+    """A recovery in progress.
 
     Attributes:
         name: Of the durable execution.
@@ -51,14 +51,14 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
-    """What there is of an installation beside the stack.
+    """What an installation has beside the stack.
 
     Attributes:
-        bucket: Where its code is, or was.
-        has_bucket: Whether that is there.
-        files: How many versions of files of this stack are in it.
+        bucket: For its code.
+        has_bucket: Whether the bucket exists.
+        files: Number of versions of this stack's files in it.
         log_group: The trail's log group; empty if none is known.
-        has_stream: Whether the records of verifications are in it.
+        has_stream: Whether it has the records of ``verify``.
     """
 
     bucket: Bucket
@@ -69,19 +69,20 @@ class Leftovers:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether there is nothing to remove; somebody else's empty bucket is none of ours."""
+        """Whether there is nothing to remove; another owner's empty bucket does not count."""
         return not self.files and not self.has_stream and not (self.has_bucket and self.bucket.is_ours)
 
 
 class Removal:
-    """One installation that is to go."""
+    """The removal of one installation."""
 
     def __init__(
         self, session: boto3.Session, identity: Identity, region: str, stack: CloudFormationStack
     ) -> None:
-        """Take whose credentials to use; nothing is asked yet."""
+        """Nothing is read yet."""
         self.stack = stack
-        # What was asked for, noted before it is, since an interruption does not tell whether it was done.
+        # Requests are recorded before they are sent, because an interruption does not show whether they were carried
+        # out.
         self._stopped: set[str] = set()
         self._deletes = False
         self._removes: list[str] = []
@@ -90,10 +91,10 @@ class Removal:
         self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
 
     def recoveries(self) -> list[Recovery]:
-        """Return the recoveries under way, also those on older versions of the function, and those on hold.
+        """Return the recoveries in progress, also on older versions of the function, and paused ones.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
         """
         doing = "list the recoveries that are under way"
         # The type of the statuses is older than the pausing of executions.
@@ -112,7 +113,7 @@ class Removal:
                 raise refused(error, doing) from None
 
     def stop(self, recovery: Recovery) -> None:
-        """Stop a recovery; it is well if it has ended meanwhile.
+        """Stop a recovery; one that has ended meanwhile is no error.
 
         Raises:
             DeployError: AWS did not stop it.
@@ -133,7 +134,7 @@ class Removal:
                     raise refused(error, doing) from None
 
     def delete_stack(self, tell: Callable[[Happening], None]) -> None:
-        """Delete the stack and wait until it is gone.
+        """Delete the stack and wait for the end of the deletion.
 
         Raises:
             DeployError: Something could not be deleted.
@@ -161,15 +162,15 @@ class Removal:
         return f"{', and '.join(done)}. Run the same command again to remove the rest."
 
     def leftovers(self, state: StackState | None, bucket_name: str, log_group: str) -> Leftovers:
-        """Look for what is beside the stack.
+        """Find what is beside the stack.
 
         Args:
-            state: The stack, if it is there; its template names the bucket, its outputs the log group.
-            bucket_name: A bucket that was named by hand; empty for the one that is known.
-            log_group: A log group that was named by hand; empty for the one that is known.
+            state: Of the stack, if it exists; its template names the bucket, its outputs the log group.
+            bucket_name: A bucket that was named by hand; empty for the known one.
+            log_group: A log group that was named by hand; empty for the known one.
 
         Raises:
-            DeployError: AWS does not say.
+            DeployError: AWS did not answer.
             ConfigError: The bucket is somebody else's.
         """
         if state is not None:
@@ -187,7 +188,7 @@ class Removal:
         )
 
     def remove_leftovers(self, left: Leftovers, tell: Callable[[str], None]) -> tuple[str, ...]:
-        """Remove what is beside the stack; returns what is kept, each with the reason.
+        """Remove what is beside the stack; return what is kept, each with the reason.
 
         Raises:
             DeployError: AWS did not remove it.

@@ -1,4 +1,4 @@
-"""What a check of an account says."""
+"""The result of a check of an account."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "OK"
     FAIL = "FAIL"
-    """Something is wrong, and recoveries will fail or not begin because of it."""
+    """Something is wrong that makes recoveries fail or not begin."""
     SKIP = "SKIP"
-    """It could not be found out, or it does not apply."""
+    """It could not be checked, or does not apply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that was looked at.
+    """One check.
 
     Attributes:
-        name: What, in a word or two; the same in every run.
-        status: How it ended.
+        name: In a word or two; the same in every run.
         why: What was found, one sentence.
         next: What to do, one sentence; empty if nothing.
     """
@@ -38,17 +37,17 @@ class Check:
 
 
 def ok(name: str, why: str, next_: str = "") -> Check:
-    """Return a check that found everything in order."""
+    """Return a successful check."""
     return Check(name=name, status=Status.OK, why=why, next=next_)
 
 
 def fail(name: str, why: str, next_: str) -> Check:
-    """Return a check that found something wrong."""
+    """Return a failed check."""
     return Check(name=name, status=Status.FAIL, why=why, next=next_)
 
 
 def skip(name: str, why: str, next_: str = "") -> Check:
-    """Return a check that found out nothing."""
+    """Return a check that was not possible, or does not apply."""
     return Check(name=name, status=Status.SKIP, why=why, next=next_)
 
 

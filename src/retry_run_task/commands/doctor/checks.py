@@ -1,4 +1,4 @@
-"""The checks of an account: from an inventory to what is in order, what is not, and what to do. No call is made."""
+"""The checks of an account, computed from an inventory without any call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def examine(inventory: Inventory) -> tuple[Check, ...]:
-    """Return everything that is to be said about an account and Region, in the order of the data's flow."""
+    """Return all checks of an account and Region, in the order of the data flow."""
     identity = inventory.identity
     return (
         ok("credentials", f"Account {identity.account}, as {identity.arn}."),

@@ -1,4 +1,4 @@
-"""Whether this system can be, or is, installed: durable functions, the stack, its scope, alarms, concurrency."""
+"""Whether this system is, or can be, installed: durable functions, the stack, its scope, alarms, concurrency."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ MEMBERS = "other accounts"
 ALARMS = "alarms"
 CONCURRENCY = "concurrency"
 
-# What is left of a creation or a removal that failed; it has to go before there can be another.
+# The remains of a failed creation or deletion; they must be deleted before a new creation.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
 _NOT_WHOLE = frozenset({"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"})
 
 
 def check_installation(inventory: Inventory) -> Iterator[Check]:
-    """Yield what is to be said about the installation, and about what one needs."""
+    """Yield the checks of the installation, and of what one needs."""
     yield _durable(inventory.stack)
     yield _stack(inventory)
     if isinstance(inventory.stack, InstalledStack) and inventory.launchers.found:
@@ -116,7 +116,7 @@ def _version(stack: InstalledStack) -> Check:
 
 
 def _scope(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
-    """Yield whether the installed stack looks after what there is."""
+    """Yield whether the installed stack covers the account's jobs."""
     families, clusters, passed = (
         [part.strip() for part in stack.parameters.get(name, "").split(",") if part.strip()]
         for name in ("TaskDefinitions", "Clusters", "PassRoleArns")

@@ -1,4 +1,4 @@
-"""What would be recovered: the rules and schedules, what CloudTrail hides of them, and what recover must be allowed."""
+"""What would be recovered: the rules and schedules, what CloudTrail redacts of them, and recover's permissions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LAUNCH_TYPE = "launch type"
 
 
 def check_launches(inventory: Inventory) -> Iterator[Check]:
-    """Yield what is to be said about the rules and schedules that start tasks."""
+    """Yield the checks of the rules and schedules that start tasks."""
     found = inventory.launchers.found
     if found:
         yield ok(SCHEDULES, _counted(inventory))
@@ -33,7 +33,7 @@ def check_launches(inventory: Inventory) -> Iterator[Check]:
         yield skip(SCHEDULES, "No rule and no schedule starts an ECS task here.", "Is this the right Region?")
     for gap in inventory.launchers.gaps:
         yield unread(SCHEDULES, gap)
-    # What is switched off does no harm.
+    # A disabled one does no harm.
     switched_on = tuple(one for one in found if one.is_enabled)
     if switched_on:
         yield _hidden(switched_on)

@@ -1,4 +1,4 @@
-"""Whether what `deploy` would install here fits into AWS's limits of size: the same code as `deploy`'s says so."""
+"""Whether an installation by `deploy` would fit into AWS's size limits, checked by `deploy`'s own code."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
     """Return whether it fits.
 
     Args:
-        inventory: What there is.
-        reader: Asks the account what patterns would match.
-        template: The template's text; empty for the one that the package carries.
+        inventory: What exists.
+        reader: Reads the account for what patterns would match.
+        template: The template's text; empty for the package's.
     """
     stack = inventory.stack
     if isinstance(stack, InstalledStack) and stack.is_elsewhere:

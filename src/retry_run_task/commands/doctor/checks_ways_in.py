@@ -1,4 +1,4 @@
-"""Whether failed calls get here: the trail, its log group, and a free place for a filter."""
+"""Whether failed calls arrive here: the trail, its log group, and a free filter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOGS_TOO = "For a second way in, have the trail write to a log group in this Re
 
 
 def check_ways_in(inventory: Inventory) -> Iterator[Check]:
-    """Yield what is to be said about the trail, its log group and the filters on it."""
+    """Yield the checks of the trail, its log group and its filters."""
     if isinstance(inventory.trails, Unknown):
         yield unread(TRAIL, inventory.trails)
         yield skip(LOG_GROUP, "It is not known which trails there are.")
@@ -104,7 +104,7 @@ def _no_log_group(trails: list[Trail]) -> Check:
 
 
 def _trouble(trail: Trail, group: LogGroup, inventory: Inventory) -> int:
-    """Return how much stands against using a log group, so that the best one is spoken of."""
+    """Return how unsuitable a log group is, so that the best one is reported."""
     if our_filter(group, inventory):
         return 0
     is_fine = group.exists and group.log_class == "STANDARD" and not trail.delivery_error

@@ -1,4 +1,4 @@
-"""``doctor``: what there is in an account, what could be recovered, and what stands in the way."""
+"""``doctor``: check an account: what could be recovered, and what prevents it."""
 
 from __future__ import annotations
 
