@@ -29,10 +29,10 @@ from retry_run_task.policy.backoff import Backoff, spread
 from retry_run_task.policy.ladder import Rung, RungKind
 from retry_run_task.policy.rules import Facts, Policy, Rule
 from retry_run_task.simulate import report
-from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Met, Ours
-from retry_run_task.simulate.night import Night, Placement
-from retry_run_task.simulate.outlook import Gap, Outlook
-from retry_run_task.simulate.scenarios import SCENARIOS, Settings
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
+from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, NightResult, Ours
+from retry_run_task.simulate.night import Night, ZoneSearch
+from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
 from retry_run_task.simulate.tally import Tally
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ class Shape:
         """Return the default policy with this row's treatment of missing capacity."""
         return treating(Category.CAPACITY, wait=self.wait(zones), rungs=self.order.kinds)
 
-    def meet(self, night: Night) -> Met:
+    def meet(self, night: Night) -> NightResult:
         """Let a night pass."""
         ours = Ours(name=self.name, policy=self.policy(len(night.zones)))
         with (
@@ -310,10 +310,10 @@ def waiting(shape: Shape, hours: float) -> Json:
     """Return what so many hours of waiting cost a launch, beyond what it costs to be recovered at once."""
     tallies = []
     for end in (0.0, hours * 3600):
-        night = _BY_NAME["zone-outage"].night(Settings(schedules=_WAITING, zones=2, seed=SEED), 0)
-        gone = Outlook(gaps=(Gap(-60, end),))
+        night = _BY_NAME["zone-outage"].night(ScenarioSettings(schedules=_WAITING, zones=2, seed=SEED), 0)
+        gone = CapacityTimeline(gaps=(Gap(-60, end),))
         tally = Tally()
-        night = replace(night, outlooks=dict.fromkeys(night.outlooks, gone))
+        night = replace(night, capacities=dict.fromkeys(night.capacities, gone))
         tally.add(night, shape.meet(night))
         tallies.append(tally)
     none, all_of_it = tallies
@@ -341,9 +341,9 @@ _BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 def met(
-    meet: Callable[[Night], Met],
+    meet: Callable[[Night], NightResult],
     name: str,
-    settings: Settings,
+    settings: ScenarioSettings,
     nights: Iterable[int],
     minutes: int | None = None,
 ) -> Tally:
@@ -365,9 +365,9 @@ def measured(
     """Return a row of the result."""
     found: Json = {"name": shape.name, "order": shape.order.name}
     found |= {"base_s": shape.base_s, "cap_s": shape.cap_s, "jitter": shape.jitter, "growth": shape.growth}
-    for placement in Placement:
+    for placement in ZoneSearch:
         for name, zones, nights in outages:
-            settings = Settings(schedules=schedules, zones=zones, seed=SEED, placement=placement)
+            settings = ScenarioSettings(schedules=schedules, zones=zones, seed=SEED, placement=placement)
             lengths = lengths_min if name == "zone-outage" else (None,)
             cells = [numbers(met(shape.meet, name, settings, range(nights), length)) for length in lengths]
             found[f"{name} {zones} {placement}"] = the_worst(cells)
@@ -387,12 +387,12 @@ def the_worst(cells: Sequence[Json]) -> Json:
 
 def lasting(night: Night, minutes: int) -> Night:
     """Return a night in which the first zone has capacity again after so many minutes, and the others as much later."""
-    first = min(outlook.gaps[-1].end for outlook in night.outlooks.values())
+    first = min(capacity.gaps[-1].end for capacity in night.capacities.values())
     return replace(
         night,
-        outlooks={
-            place: replace(outlook, gaps=tuple(Gap(s, e - first + 60 * minutes) for s, e in outlook.gaps))
-            for place, outlook in night.outlooks.items()
+        capacities={
+            place: replace(capacity, gaps=tuple(Gap(s, e - first + 60 * minutes) for s, e in capacity.gaps))
+            for place, capacity in night.capacities.items()
         },
     )
 
@@ -401,7 +401,7 @@ def objectives(row: Json) -> tuple[float, ...]:
     """Return what should be small: the 95th percentiles under both hypotheses, the rush, and the cost."""
     never = float("inf")
 
-    def worst(name: str, placement: Placement, key: str) -> float:
+    def worst(name: str, placement: ZoneSearch, key: str) -> float:
         return max(
             never if cell[key] is None else cell[key]
             for title, cell in row.items()
@@ -409,11 +409,11 @@ def objectives(row: Json) -> tuple[float, ...]:
         )
 
     rush = (
-        sum(worst("rush", placement, "p50_s") for placement in Placement) / 2 if "rush 2 any" in row else 0.0
+        sum(worst("rush", placement, "p50_s") for placement in ZoneSearch) / 2 if "rush 2 any" in row else 0.0
     )
     return (
-        worst("zone-outage", Placement.ANY, "p95_s"),
-        worst("zone-outage", Placement.ONE, "p95_s"),
+        worst("zone-outage", ZoneSearch.ANY, "p95_s"),
+        worst("zone-outage", ZoneSearch.ONE, "p95_s"),
         rush,
         cost(row),
     )
@@ -471,7 +471,7 @@ OTHERS = (
 def other(category: Category, name: str, base_s: int, cap_s: int) -> Json:
     """Return how another wait does for another category of failures."""
     policy = treating(category, wait=Backoff(base_s=base_s, cap_s=cap_s))
-    settings = Settings(schedules=100, zones=2, seed=SEED)
+    settings = ScenarioSettings(schedules=100, zones=2, seed=SEED)
     tally = met(Ours(name="ours", policy=policy).meet, name, settings, range(3))
     about = {"category": category.value, "scenario": name, "base_s": base_s, "cap_s": cap_s}
     return about | numbers(tally)
@@ -558,8 +558,8 @@ def _search(found: Json) -> Iterator[str]:
         "| --- | --- | ---: |" + " ---: |" * 9 + " --- |",
     )
     for row in shown(found):
-        cells = [row[f"zone-outage {zones} {p}"]["p95_s"] for p in Placement for zones in (2, 3)]
-        rush = " / ".join(_whole(row[f"rush 2 {p}"]["p50_s"]) for p in Placement)
+        cells = [row[f"zone-outage {zones} {p}"]["p95_s"] for p in ZoneSearch for zones in (2, 3)]
+        rush = " / ".join(_whole(row[f"rush 2 {p}"]["p50_s"]) for p in ZoneSearch)
         hour = row["an_hour"]
         grow = "" if row["growth"] == DOUBLING else f", {row['growth']}"
         mark = (

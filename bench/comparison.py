@@ -22,17 +22,17 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.config import read_policy
 from retry_run_task.messages.japanese import span
 from retry_run_task.simulate import charts, report
-from retry_run_task.simulate.contest import Contest, Result, run
-from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Oracle, Ours, Theirs
-from retry_run_task.simulate.outlook import Gap, Outlook
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
+from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, Oracle, Ours, Theirs
+from retry_run_task.simulate.contest import Contest, ContestResult, run
 from retry_run_task.simulate.peers import PEERS, Way
-from retry_run_task.simulate.scenarios import SCENARIOS, Settings
+from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
 from retry_run_task.simulate.tally import TENTHS, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from retry_run_task.simulate.contestants import Contestant
+    from retry_run_task.simulate.competitors import Competitor
 
 Json = dict[str, Any]
 
@@ -55,12 +55,12 @@ SENTENCES = {
 REWRITTEN = "Step Functions, yours to write"
 BEGIN, END = "<!-- comparison: written by `make bench` -->", "<!-- end of comparison -->"
 
-SETTINGS = Settings(schedules=100, zones=2, seed=1)
+SETTINGS = ScenarioSettings(schedules=100, zones=2, seed=1)
 # Where launches wait for hours, one night is calls enough.
 NIGHTS = 4
 LONG_ONES = ("spot-drought", "misconfigured", "several", "ramp", "slots", "long")
 # Quick enough for a test, and it changes with the loop, the policy and the model.
-PROBE = Settings(schedules=10, zones=2, seed=1)
+PROBE = ScenarioSettings(schedules=10, zones=2, seed=1)
 
 # What the table at the top of the page has room for: outages that anybody may meet, and the policies that help in one.
 SHOWN = ("short", "zone-outage", "rush", "brownout", "long", "eni")
@@ -81,7 +81,7 @@ WORTH_A_ROW = 0.25
 STEPS = 50
 
 
-def contestants() -> list[Contestant]:
+def competitors() -> list[Competitor]:
     """Return everybody who takes part."""
     ours = [
         Ours(name=f"retry-run-task, {way}", policy=read_policy(), way=way)
@@ -100,13 +100,13 @@ def measure() -> Json:
         done += launches
         print(f"bench: comparison, {done:,} of {total:,} ...", file=sys.stderr, flush=True)
 
-    result = Result(
-        contest=Contest(scenarios=SCENARIOS, contestants=contestants(), settings=SETTINGS, nights=NIGHTS)
+    result = ContestResult(
+        contest=Contest(scenarios=SCENARIOS, competitors=competitors(), settings=SETTINGS, nights=NIGHTS)
     )
     for scenario in SCENARIOS:
         contest = Contest(
             scenarios=(scenario,),
-            contestants=contestants(),
+            competitors=competitors(),
             settings=SETTINGS,
             nights=nights(scenario.name),
         )
@@ -131,15 +131,15 @@ def alone() -> Json:
     (scenario,) = (one for one in SCENARIOS if one.name == "short")
     night = scenario.night(SETTINGS, 0)
     found: Json = {}
-    for each in contestants():
+    for each in competitors():
         if not isinstance(each, Ours) and each.name not in ALONE:
             continue
         found[each.name] = []
         for seconds in SHORTAGES_S:
             gaps = {spec.place: Gap(spec.time - 1, spec.time + seconds) for spec in night.launches}
-            outlooks = {key: Outlook(gaps=(gaps[key[0]],)) for key in night.outlooks}
+            capacities = {key: CapacityTimeline(gaps=(gaps[key[0]],)) for key in night.capacities}
             tally = Tally()
-            lasting = replace(night, outlooks=outlooks)
+            lasting = replace(night, capacities=capacities)
             tally.add(lasting, each.meet(lasting))
             times = [tally.quantile(share) for share in (0.5, 0.95)]
             found[each.name].append(
@@ -161,7 +161,9 @@ def probe() -> Json:
     """Return a small result that a test can have again in a moment."""
     names = ("brownout", "agent", "lost-answers")
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in names]
-    found: Result = run(Contest(scenarios=scenarios, contestants=contestants(), settings=PROBE, nights=1))
+    found: ContestResult = run(
+        Contest(scenarios=scenarios, competitors=competitors(), settings=PROBE, nights=1)
+    )
     return {
         scenario: {
             name: [
@@ -399,11 +401,11 @@ def _sources() -> Iterator[str]:
         "| policy | what it does about a task that did not start | learns of it | source |",
         "| --- | --- | --- | --- |",
     )
-    for contestant in contestants()[2:]:
-        source = contestant.source
+    for competitor in competitors()[2:]:
+        source = competitor.source
         link = f"[its source]({source})" if source.startswith("https://") else "[the simulator](simulator.md)"
-        way = contestant.peer.way if isinstance(contestant, Theirs) else "always"
-        yield f"| {contestant.name} | {contestant.reading} | {way} | {link} |"
+        way = competitor.peer.way if isinstance(competitor, Theirs) else "always"
+        yield f"| {competitor.name} | {competitor.reading} | {way} | {link} |"
     yield from (
         "",
         "Not in the tables:",

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S
+from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S
 from retry_run_task.simulate.report import (
     FUNCTION_GB,
     SECOND_CALL_S,

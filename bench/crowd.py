@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.config import CALLS_PER_SECOND, read_policy
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.cloud import CALLS_PER_S
-from retry_run_task.simulate.contestants import CONCURRENCY, INVOCATION_S, Ours
-from retry_run_task.simulate.night import Limits, Placement
-from retry_run_task.simulate.runs import RESUME_BACKOFFS, Backoff
-from retry_run_task.simulate.scenarios import SCENARIOS, Settings
+from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, Ours
+from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff
+from retry_run_task.simulate.night import AccountLimits, ZoneSearch
+from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
 from retry_run_task.simulate.tally import Tally
 
 if TYPE_CHECKING:
@@ -58,9 +58,9 @@ class Case:
 
     schedules: int
     nights: int
-    placement: Placement = Placement.ANY
-    backoff: Backoff = RESUME_BACKOFFS[-1]
-    limits: Limits = field(default_factory=Limits)
+    placement: ZoneSearch = ZoneSearch.ANY
+    backoff: LambdaBackoff = RESUME_BACKOFFS[-1]
+    limits: AccountLimits = field(default_factory=AccountLimits)
     places: int = CONCURRENCY
     calls_per_second: float = CALLS_PER_SECOND
     invocation_s: float = INVOCATION_S
@@ -75,7 +75,9 @@ class Case:
             calls_per_second=self.calls_per_second,
             backoff=self.backoff,
         )
-        settings = Settings(schedules=self.schedules, seed=SEED, placement=self.placement, limits=self.limits)
+        settings = ScenarioSettings(
+            schedules=self.schedules, seed=SEED, placement=self.placement, limits=self.limits
+        )
         (scenario,) = (each for each in SCENARIOS if each.name == SCENARIO)
         tally = Tally()
         for number in range(self.nights):
@@ -124,7 +126,7 @@ def crowds() -> list[Case]:
     found = [
         Case(schedules=schedules, nights=nights, placement=placement, backoff=backoff)
         for schedules, nights in CROWDS
-        for placement in Placement
+        for placement in ZoneSearch
         for backoff in RESUME_BACKOFFS
     ]
     for schedules, nights in CROWDS:
@@ -132,8 +134,8 @@ def crowds() -> list[Case]:
             # Quicker and slower than assumed. Quicker must not mean more calls.
             Case(schedules=schedules, nights=nights, invocation_s=0.25),
             Case(schedules=schedules, nights=nights, invocation_s=1.5),
-            Case(schedules=schedules, nights=nights, limits=Limits(others=0.5)),
-            Case(schedules=schedules, nights=nights, limits=Limits(region="ap-northeast-3")),
+            Case(schedules=schedules, nights=nights, limits=AccountLimits(others=0.5)),
+            Case(schedules=schedules, nights=nights, limits=AccountLimits(region="ap-northeast-3")),
         ]
         found += [
             Case(schedules=schedules, nights=nights, backoff=backoff, places=10, calls_per_second=1)
@@ -206,7 +208,7 @@ def _crowds(found: Json) -> Iterator[str]:
             continue
         first_s, cap_s = row["backoff"]
         beside = [f"others take {row['others']:.0%} of the limits"] if row["others"] else []
-        if row["region"] != Limits().region:
+        if row["region"] != AccountLimits().region:
             beside.append(f"{row['region']}: 5 launches a second")
         if row["invocation_s"] != INVOCATION_S:
             beside.append(f"an invocation takes {row['invocation_s']:g} s")

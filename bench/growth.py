@@ -26,15 +26,15 @@ SCENARIO = "brownout"
 def one(launches: int) -> Json:
     """Simulate so many launches here, and return what it took."""
     from retry_run_task.config import read_policy  # noqa: PLC0415 - the parent does without
+    from retry_run_task.simulate.competitors import Ours  # noqa: PLC0415
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415
-    from retry_run_task.simulate.contestants import Ours  # noqa: PLC0415
-    from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
+    from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings  # noqa: PLC0415
 
     schedules = min(100, launches)
     contest = Contest(
         scenarios=[scenario for scenario in SCENARIOS if scenario.name == SCENARIO],
-        contestants=[Ours(name="ours", policy=read_policy())],
-        settings=Settings(schedules=schedules),
+        competitors=[Ours(name="ours", policy=read_policy())],
+        settings=ScenarioSettings(schedules=schedules),
         nights=launches // schedules,
     )
     began = time.process_time()

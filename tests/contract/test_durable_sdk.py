@@ -26,7 +26,7 @@ from retry_run_task.launch.request import HIDDEN, hidden_paths
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Tools
-from retry_run_task.simulate.virtual import Executions, Timeline
+from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
 from support.loopback import Asked, Loopback, Reply, error
 from support.paces import no_wait
 from support.policies import DEFAULT
@@ -261,7 +261,7 @@ def seconds(operation: Any) -> int | None:
 
 def under_virtual_time(value: FailedLaunch, aws: Aws) -> Run:
     timeline = Timeline(value.event_time.timestamp())
-    executions = Executions(timeline)
+    executions = VirtualExecutions(timeline)
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world = World(TOPIC, lambda: timeline.now, no_wait())

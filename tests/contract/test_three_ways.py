@@ -35,7 +35,7 @@ from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.install import install
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Background, Tools
-from retry_run_task.simulate.virtual import Executions, Timeline
+from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
 from retry_run_task.sources import parse
 from retry_run_task.text import iso
 from support.local_aws import Seen as Happened
@@ -252,7 +252,7 @@ def under_virtual_time(name: str, scenario: Scenario) -> Seen:
     now = datetime.fromtimestamp(timeline.now, UTC)
     (launch,) = parse(eventbridge(failed_call(name, scenario, now)))
     assert isinstance(launch, FailedLaunch)
-    executions = Executions(timeline)
+    executions = VirtualExecutions(timeline)
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world: Any = VirtualWorld(stage.ecs, timeline, overtaking_run(now) if scenario.is_overtaken else None)

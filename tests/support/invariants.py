@@ -40,7 +40,7 @@ from support.records import ACCOUNT, REGION
 if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending
     from retry_run_task.policy.rules import Policy
-    from retry_run_task.simulate.virtual import Execution
+    from retry_run_task.simulate.virtual import VirtualExecution
     from support.simulation import System, World
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (durable functions)
@@ -396,7 +396,7 @@ class Checks:
                 Invariant.OUR_OWN_CALLS, f"{event_id} was recovered by {recovered_by}, not {expected}"
             )
 
-    def _check_end(self, world: World, execution: Execution) -> None:
+    def _check_end(self, world: World, execution: VirtualExecution) -> None:
         ending: Ending = execution.result
         if ending.outcome is Outcome.BROKEN:
             self.broken(Invariant.NO_RECOVERY_FAILS, f"{world.name}: {ending.why}")

@@ -57,7 +57,7 @@ from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Action, Background, Tools
-from retry_run_task.simulate.virtual import CutOff, Execution, Executions, Moment, Timeline
+from retry_run_task.simulate.virtual import CutOff, CutPoint, Timeline, VirtualExecution, VirtualExecutions
 from retry_run_task.sources import parse
 from retry_run_task.text import iso
 from support.chronicle import Chronicle, Fault
@@ -584,7 +584,7 @@ class System:
             self.ecs.add_subnet(subnet, zone)
         self.ecs.on_call.append(self._called)
         self.ecs.on_task_state_change += [self._changed, self._change_again]
-        self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=given.restart_s)
+        self.executions = VirtualExecutions(self.timeline, cut_off=self._cut_off, restart_s=given.restart_s)
         self.stacks = [Stack(self, name) for name in given.stacks]
         self.has_secrets = False
         self.asked: dict[str, int] = {}
@@ -708,7 +708,7 @@ class System:
 
     # What it looks at.
 
-    def recoveries(self) -> list[Execution]:
+    def recoveries(self) -> list[VirtualExecution]:
         """Return the recoveries."""
         return list(self.executions.by_name.values())
 
@@ -984,7 +984,7 @@ class System:
         )
         return recover(launch, tools)
 
-    def _cut_off(self, execution: Execution, name: str, moment: Moment) -> bool:
+    def _cut_off(self, execution: VirtualExecution, name: str, moment: CutPoint) -> bool:
         self.checks.at_every_moment()
         self.moments += 1
         if self.moments not in self.conditions.crashes:
@@ -998,9 +998,9 @@ class System:
 
 
 _DEATHS = {
-    Moment.BEFORE: Fault.DIED_BEFORE,
-    Moment.AFTER: Fault.DIED_AFTER,
-    Moment.RECORDED: Fault.DIED_BETWEEN,
+    CutPoint.BEFORE: Fault.DIED_BEFORE,
+    CutPoint.AFTER: Fault.DIED_AFTER,
+    CutPoint.RECORDED: Fault.DIED_BETWEEN,
 }
 
 

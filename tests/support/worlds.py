@@ -24,7 +24,7 @@ from retry_run_task.policy.rules import Policy
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Background, Entrance, Tools, World
-from retry_run_task.simulate.virtual import Execution, Executions, Timeline
+from retry_run_task.simulate.virtual import Timeline, VirtualExecution, VirtualExecutions
 from support.policies import PLAIN
 
 IN_ENGLISH = Style()
@@ -148,7 +148,7 @@ class Run:
 
     ending: Ending
     told: list[Told]
-    execution: Execution
+    execution: VirtualExecution
     world: ScriptedWorld
 
     @property
@@ -178,7 +178,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     timeline = Timeline(launch.event_time.timestamp() + late_s)
     world = ScriptedWorld(timeline, script, list(notify_errors), **world_)
     told: list[Told] = []
-    executions = Executions(timeline, cut_off=cut_off, restart_s=restart_s)
+    executions = VirtualExecutions(timeline, cut_off=cut_off, restart_s=restart_s)
     start(
         executions,
         launch,
@@ -200,7 +200,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
 
 
 def start(  # noqa: PLR0913 - likewise
-    executions: Executions,
+    executions: VirtualExecutions,
     launch: FailedLaunch,
     world: World,
     told: list[Told],

@@ -17,8 +17,16 @@ from retry_run_task.local.ecs.injected_faults import FailedStart, Faults
 from retry_run_task.local.ecs.service import Ecs, EcsError
 from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.night import ACCOUNT, CLUSTER, ENI_TIMEOUT, REGION, START, Placement, Task
-from retry_run_task.simulate.outlook import Room, chance
+from retry_run_task.simulate.capacity_timeline import FreeSlots, chance
+from retry_run_task.simulate.night import (
+    ACCOUNT,
+    CLUSTER,
+    ENI_TIMEOUT,
+    REGION,
+    START,
+    SimulatedTask,
+    ZoneSearch,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -50,14 +58,14 @@ _ELSEWHERE = "elsewhere"
 
 
 class _Rooms(Capacity):
-    """Capacity from the outlooks of a night."""
+    """Capacity from the capacities of a night."""
 
     def __init__(self, night: Night, now: Callable[[], float]) -> None:
         super().__init__(launch_rates(night.limits.region))
-        self._rooms = {key: Room(outlook) for key, outlook in night.outlooks.items()}
+        self._rooms = {key: FreeSlots(capacity) for key, capacity in night.capacities.items()}
         self._now, self._pool = now, Pool()
         self.reason = night.reason
-        if night.placement is Placement.ONE:
+        if night.placement is ZoneSearch.ONE:
             self.first_place = night.place_for
 
     def take(self, zone: str, provider: str) -> Pool | None:
@@ -89,7 +97,7 @@ class _NightFaults(Faults):
         now, track = self._now(), self.calling
         fails = not self._night.starts.is_open(now)
         if track is not None:
-            track.add(Task(created_at=now, fails=fails))
+            track.add(SimulatedTask(created_at=now, fails=fails))
         if not fails:
             return None
         after = timedelta(seconds=ENI_TIMEOUT_S)
@@ -121,7 +129,7 @@ class Cloud:
         )
         self.ecs.run_task_rate = TokenBucket(rate=CALLS_PER_S * night.limits.ours, burst=CALLS_PER_S)
         self.ecs.read_rate = TokenBucket(rate=READS_PER_S * night.limits.ours, burst=READS_AT_ONCE)
-        if night.placement is Placement.ONE:
+        if night.placement is ZoneSearch.ONE:
             self.ecs.zones_tried = 1
         self.ecs.create_cluster(CLUSTER)
         self.ecs.register_task_definition("nightly")

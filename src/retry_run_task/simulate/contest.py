@@ -13,8 +13,8 @@ from retry_run_task.simulate.tally import Tally
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
-    from retry_run_task.simulate.contestants import Contestant
-    from retry_run_task.simulate.scenarios import Scenario, Settings
+    from retry_run_task.simulate.competitors import Competitor
+    from retry_run_task.simulate.scenarios import Scenario, ScenarioSettings
 
 # Large enough for a worker, small enough for a progress bar.
 _LAUNCHES_A_BLOCK = 250
@@ -29,14 +29,14 @@ class Contest:
 
     Attributes:
         scenarios: The outages.
-        contestants: The policies; names are unique.
+        competitors: The policies; names are unique.
         settings: Of the nights.
         nights: Number per scenario.
     """
 
     scenarios: Sequence[Scenario]
-    contestants: Sequence[Contestant]
-    settings: Settings
+    competitors: Sequence[Competitor]
+    settings: ScenarioSettings
     nights: int
 
     @property
@@ -46,7 +46,7 @@ class Contest:
 
 
 @dataclass(slots=True, kw_only=True)
-class Result:
+class ContestResult:
     """The result of a comparison.
 
     Attributes:
@@ -64,15 +64,15 @@ _Counted = tuple[int, dict[str, Tally]]
 _contest: Contest | None = None
 
 
-def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: None) -> Result:
+def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: None) -> ContestResult:
     """Run every policy against every night.
 
     The result does not depend on the number of processes. With several, call it before other threads are started.
     """
     global _contest  # noqa: PLW0603 - inherited by the workers
-    result = Result(contest=contest)
+    result = ContestResult(contest=contest)
     for scenario in contest.scenarios:
-        result.tallies[scenario.name] = {each.name: Tally() for each in contest.contestants}
+        result.tallies[scenario.name] = {each.name: Tally() for each in contest.competitors}
     blocks = list(_blocks(contest))
     _contest = contest
     try:
@@ -106,15 +106,15 @@ def _pool(processes: int) -> Pool:
 def _meet(block: _Block) -> _Counted:
     assert _contest is not None  # noqa: S101 - set before any block is handed out
     contest, (scenario, numbers) = _contest, block
-    tallies = {each.name: Tally() for each in contest.contestants}
+    tallies = {each.name: Tally() for each in contest.competitors}
     for number in numbers:
         night = contest.scenarios[scenario].night(contest.settings, number)
-        for each in contest.contestants:
+        for each in contest.competitors:
             tallies[each.name].add(night, each.meet(night))
     return scenario, tallies
 
 
-def _merge(result: Result, counted: Iterator[_Counted], progress: Progress) -> None:
+def _merge(result: ContestResult, counted: Iterator[_Counted], progress: Progress) -> None:
     for scenario, tallies in counted:
         sums = result.tallies[result.contest.scenarios[scenario].name]
         for name, tally in tallies.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, Origin, Request
 from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.local.ecs.tasks import Lifecycle
-from retry_run_task.simulate.outlook import Gap, Outlook, chance
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap, chance
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +28,7 @@ HORIZON_S = 12 * 3600.0
 _SECONDS_LOOKED_AT = round(HORIZON_S)
 
 
-class Sight(StrEnum):
+class FailureKind(StrEnum):
     """What went wrong with a call or a task, in the classes that other tools distinguish."""
 
     CAPACITY = "no capacity"
@@ -45,7 +45,7 @@ class Sight(StrEnum):
     """The task was accepted and stopped before it ran."""
 
 
-class Placement(StrEnum):
+class ZoneSearch(StrEnum):
     """Where one call searches for room. AWS does not document which is true.
 
     AWS recommends several subnets, "because Amazon ECS manages capacity by Availability Zone".
@@ -60,7 +60,7 @@ class Placement(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class AccountLimits:
     """The account's rate limits, without the share of its other users.
 
     Attributes:
@@ -87,12 +87,12 @@ PERMANENT = "ATTRIBUTE"
 # https://github.com/dagster-io/dagster/issues/17212
 ENI_TIMEOUT = "Timeout waiting for network interface provisioning to complete."
 
-SIGHTS = {NO_CAPACITY: Sight.CAPACITY, AGENT: Sight.AGENT}
+SIGHTS = {NO_CAPACITY: FailureKind.CAPACITY, AGENT: FailureKind.AGENT}
 
 
-def sight_of(reason: str) -> Sight:
+def failure_kind_of(reason: str) -> FailureKind:
     """Return the class of a reason in ``failures[]``."""
-    return SIGHTS.get(reason, Sight.OTHER)
+    return SIGHTS.get(reason, FailureKind.OTHER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,11 +128,11 @@ class Spec:
     place: str = ""
 
     @property
-    def sight(self) -> Sight:
+    def failure_kind(self) -> FailureKind:
         """What a tool that watches it sees."""
         if self.is_start:
-            return Sight.START
-        return Sight.PARTIAL if self.missing < self.count else sight_of(self.reason)
+            return FailureKind.START
+        return FailureKind.PARTIAL if self.missing < self.count else failure_kind_of(self.reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,7 @@ class Night:
         seed: Source of everything random in it.
         launches: What fails.
         zones: Names of the zones, by subnet.
-        outlooks: Capacity by zone and provider; without limit for others.
+        capacities: Capacity by zone and provider; without limit for others.
         reason: ECS's reason if there is no room.
         starts: When accepted tasks do start: a task created in a bad second does not.
         busy: When the account's other calls use up the rate limit of RunTask.
@@ -159,14 +159,14 @@ class Night:
     seed: int
     launches: tuple[Spec, ...]
     zones: Mapping[str, str]
-    outlooks: Mapping[tuple[str, str], Outlook]
+    capacities: Mapping[tuple[str, str], CapacityTimeline]
     reason: str = NO_CAPACITY
-    starts: Outlook = field(default_factory=Outlook)
+    starts: CapacityTimeline = field(default_factory=CapacityTimeline)
     busy: tuple[Gap, ...] = ()
     busy_share: float = 0.0
     lost_share: float = 0.0
-    placement: Placement = Placement.ANY
-    limits: Limits = field(default_factory=Limits)
+    placement: ZoneSearch = ZoneSearch.ANY
+    limits: AccountLimits = field(default_factory=AccountLimits)
     next_due_s: float = 24 * 3600.0
 
     def places(self, spec: Spec) -> list[str]:
@@ -180,9 +180,9 @@ class Night:
         start.
         """
         time = spec.time
-        outlooks = [self.outlooks.get((self.zones[s], spec.provider), _OPEN) for s in self.places(spec)]
+        capacities = [self.capacities.get((self.zones[s], spec.provider), _OPEN) for s in self.places(spec)]
         for _ in range(_SECONDS_LOOKED_AT):
-            time = min(outlook.first_room(time) for outlook in outlooks)
+            time = min(capacity.first_room(time) for capacity in capacities)
             if self.starts.is_open(time):
                 return time
             time = float(int(time) + 1)
@@ -210,7 +210,7 @@ class Night:
         return chance(self.seed ^ _SALTS[what], index * 100_003 + nth)
 
 
-_OPEN = Outlook()
+_OPEN = CapacityTimeline()
 _SALTS = {
     "busy": 0x1F83D9ABFB41BD6B,
     "lost": 0x5BE0CD19137E2179,
@@ -220,7 +220,7 @@ _SALTS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
+class SimulatedTask:
     """A task that ECS has accepted.
 
     Attributes:
@@ -251,7 +251,7 @@ class Track:
     calls: int = 0
     repeats: int = 0
     throttled: int = 0
-    tasks: list[Task] = field(default_factory=list)
+    tasks: list[SimulatedTask] = field(default_factory=list)
     good: int = 0
     recovered_at: float | None = None
     is_taken_up: bool = False
@@ -265,7 +265,7 @@ class Track:
             self._lifecycle = Lifecycle(provisioning_for=boot / 2, pending_for=boot / 2, run_for=run)
         return self._lifecycle
 
-    def add(self, task: Task) -> None:
+    def add(self, task: SimulatedTask) -> None:
         """Record a task that ECS has accepted."""
         self.tasks.append(task)
         if not task.fails:

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.simulate import charts, report, sheet
 from retry_run_task.simulate.charts import percent
-from retry_run_task.simulate.contestants import CONCURRENCY
-from retry_run_task.simulate.night import Placement
-from retry_run_task.simulate.past import PAST
+from retry_run_task.simulate.competitors import CONCURRENCY
+from retry_run_task.simulate.night import ZoneSearch
+from retry_run_task.simulate.past_scenario import PAST
 from retry_run_task.simulate.scenarios import LATENESS
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from retry_run_task.simulate.contest import Result
-    from retry_run_task.simulate.contestants import Contestant
+    from retry_run_task.simulate.competitors import Competitor
+    from retry_run_task.simulate.contest import ContestResult
     from retry_run_task.simulate.scenarios import Scenario
     from retry_run_task.simulate.tally import Tally
 
@@ -37,7 +37,7 @@ HEADINGS = (
 )
 
 
-def render(result: Result, notes: Sequence[str] = ()) -> str:
+def render(result: ContestResult, notes: Sequence[str] = ()) -> str:
     """Return the page.
 
     Args:
@@ -56,15 +56,15 @@ def render(result: Result, notes: Sequence[str] = ()) -> str:
         f"{counted(contest.nights, 'night')} and {counted(settings.zones, 'zone')}; every policy meets the same "
         f"nights. Seed {settings.seed}. Times count from the moment at which capacity came back: the first at which "
         "a slot existed that the launch could have used, whoever got it.</p>"
-        f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.contestants)}{_assumptions(settings.placement)}",
+        f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.competitors)}{_assumptions(settings.placement)}",
     )
 
 
-def _launches(result: Result) -> int:
+def _launches(result: ContestResult) -> int:
     return max(tally.launches for tallies in result.tallies.values() for tally in tallies.values())
 
 
-def _section(scenario: Scenario, result: Result) -> str:
+def _section(scenario: Scenario, result: ContestResult) -> str:
     night = scenario.night(result.contest.settings, 0)
     curves = report.curves(scenario, result)
     panels = report.panels(scenario, result, night)
@@ -123,8 +123,8 @@ def row(name: str, tally: Tally) -> tuple[str, ...]:
     )
 
 
-def _table(scenario: Scenario, result: Result) -> str:
-    drawn = report.kinds(list(result.contest.contestants))
+def _table(scenario: Scenario, result: ContestResult) -> str:
+    drawn = report.kinds(list(result.contest.competitors))
     head = "".join(f"<th>{escape(words)}</th>" for words in HEADINGS)
     lines = []
     for name, tally in result.tallies[scenario.name].items():
@@ -149,10 +149,10 @@ def _table(scenario: Scenario, result: Result) -> str:
     )
 
 
-def _policies(contestants: Sequence[Contestant]) -> str:
+def _policies(competitors: Sequence[Competitor]) -> str:
     items = "".join(
         f"<li><strong>{escape(c.name)}</strong>: {escape(c.reading)} {_link(c.source)}</li>"
-        for c in contestants
+        for c in competitors
     )
     return f"<section id='policies'><h2>The policies, and where that can be checked</h2><ul>{items}</ul></section>"
 
@@ -163,10 +163,10 @@ def _link(address: str) -> str:
     return f'<a href="{escape(address)}">{escape(address.split("/")[2])}</a>'
 
 
-_LOOKS = {Placement.ANY: "all zones", Placement.ONE: "one zone, drawn anew for each task, out of those"}
+_LOOKS = {ZoneSearch.ANY: "all zones", ZoneSearch.ONE: "one zone, drawn anew for each task, out of those"}
 
 
-def _assumptions(placement: Placement) -> str:
+def _assumptions(placement: ZoneSearch) -> str:
     late = "".join(
         f"<li>A failure is known by {escape(way)} after {lateness.mean_s:g} s on average, log-normal with sigma "
         f"{lateness.sigma:g}. {_link(lateness.source)} names the mean; the spread is assumed.</li>"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from retry_run_task.simulate.night import Sight
+from retry_run_task.simulate.night import FailureKind
 
 _GITHUB = "https://github.com"
 
@@ -26,7 +26,7 @@ class Way(StrEnum):
     """From CloudTrail's record, by a subscription filter of a log group."""
 
 
-class Asks(StrEnum):
+class RetryScope(StrEnum):
     """What a policy asks for if only a part of the tasks was placed."""
 
     MISSING = "the missing tasks"
@@ -91,28 +91,30 @@ class Peer:
     name: str
     way: Way = Way.IN_BAND
     every_lap: bool = False
-    sees: frozenset[Sight]
-    then_sees: frozenset[Sight] | None = None
+    sees: frozenset[FailureKind]
+    then_sees: frozenset[FailureKind] | None = None
     waits: Waits
-    slowly_at: frozenset[Sight] = frozenset({Sight.START})
+    slowly_at: frozenset[FailureKind] = frozenset({FailureKind.START})
     slow_waits: Waits | None = None
-    asks: Asks = Asks.WHOLE
+    asks: RetryScope = RetryScope.WHOLE
     counts: bool = False
     reading: str
     source: str
 
-    def is_slow_at(self, sight: Sight) -> bool:
+    def is_slow_at(self, failure_kind: FailureKind) -> bool:
         """Tell whether a kind of failure has waits of its own."""
-        return self.slow_waits is not None and sight in self.slowly_at
+        return self.slow_waits is not None and failure_kind in self.slowly_at
 
-    def waits_after(self, sight: Sight) -> Waits:
+    def waits_after(self, failure_kind: FailureKind) -> Waits:
         """Return the waits that follow a kind of failure."""
-        return self.slow_waits if self.slow_waits is not None and sight in self.slowly_at else self.waits
+        return (
+            self.slow_waits if self.slow_waits is not None and failure_kind in self.slowly_at else self.waits
+        )
 
 
-_ANSWERS = frozenset({Sight.CAPACITY, Sight.AGENT, Sight.OTHER})
-_ERRORS = frozenset({Sight.THROTTLE, Sight.SERVER})
-_EVERYTHING = frozenset(Sight)
+_ANSWERS = frozenset({FailureKind.CAPACITY, FailureKind.AGENT, FailureKind.OTHER})
+_ERRORS = frozenset({FailureKind.THROTTLE, FailureKind.SERVER})
+_EVERYTHING = frozenset(FailureKind)
 
 ORIGINAL = Peer(
     name="the original way",
@@ -132,10 +134,10 @@ PEERS = (
     Peer(
         name="ecs_rerun_cfn",
         way=Way.EVENTBRIDGE,
-        sees=frozenset({Sight.AGENT, Sight.PARTIAL}),
+        sees=frozenset({FailureKind.AGENT, FailureKind.PARTIAL}),
         then_sees=_EVERYTHING,
         waits=Waits(first=60, limit=3),
-        asks=Asks.ONE,
+        asks=RetryScope.ONE,
         reading="Only if failures[0].reason is AGENT: at once, then Retry States.ALL, 60 s, 3 times. Passes cluster, "
         "task definition and launch type, so no Fargate task can start.",
         source=f"{_GITHUB}/iisyos/ecs_rerun_cfn/blob/main/no-slack.yml",
@@ -143,7 +145,7 @@ PEERS = (
     Peer(
         name="Step Functions, as AWS advises",
         counts=True,
-        sees=_ANSWERS | {Sight.PARTIAL},
+        sees=_ANSWERS | {FailureKind.PARTIAL},
         waits=Waits(first=1, factor=2, limit=3),
         reading="Retry on ECS.AmazonECSException. The article gives no numbers; these are the defaults of Retry: "
         "1 s, doubling, 3 times.",
@@ -176,14 +178,14 @@ PEERS = (
     ),
     Peer(
         name="Dagster",
-        sees=frozenset({Sight.CAPACITY, Sight.AGENT}),
+        sees=frozenset({FailureKind.CAPACITY, FailureKind.AGENT}),
         waits=Waits(first=0.1, factor=2, limit=5),
         reading="Capacity, AGENT and throttles inside InvalidParameterException: 0.1 s, doubling, 5 times.",
         source=f"{_GITHUB}/dagster-io/dagster/blob/master/python_modules/libraries/dagster-aws/dagster_aws/ecs/utils.py",
     ),
     Peer(
         name="Prefect",
-        sees=_ANSWERS | _ERRORS | {Sight.PARTIAL},
+        sees=_ANSWERS | _ERRORS | {FailureKind.PARTIAL},
         waits=Waits(first=1, plus=3, limit=2),
         reading="3 attempts, 1 s + up to 3 s apart, at any exception and any failures[], also beside a task.",
         source=f"{_GITHUB}/PrefectHQ/prefect/blob/main/src/integrations/prefect-aws/prefect_aws/workers/ecs_worker.py",
@@ -205,7 +207,7 @@ PEERS = (
     ),
     Peer(
         name="wrapbox",
-        sees=_ANSWERS | {Sight.THROTTLE, Sight.START},
+        sees=_ANSWERS | {FailureKind.THROTTLE, FailureKind.START},
         waits=Waits(first=1, factor=2, cap=120, shrink=0.5, limit=10),
         reading="No task in the answer, a throttle or a failed start: 1 s, doubling up to 120 s, half of it by "
         "chance, 10 times.",
@@ -213,11 +215,11 @@ PEERS = (
     ),
     Peer(
         name="Sleeper",
-        sees=_EVERYTHING - {Sight.START},
+        sees=_EVERYTHING - {FailureKind.START},
         waits=Waits(first=5),
-        slowly_at=_EVERYTHING - {Sight.CAPACITY, Sight.PARTIAL},
+        slowly_at=_EVERYTHING - {FailureKind.CAPACITY, FailureKind.PARTIAL},
         slow_waits=Waits(first=60, shrink=0.0),
-        asks=Asks.MISSING,
+        asks=RetryScope.MISSING,
         counts=True,
         reading="The exact text about capacity: every 5 s for a minute, for what is missing; and a rule that runs "
         "every minute asks again for what is still missing, after other failures as well. So it never gives up.",

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.policy.durations import spoken
 from retry_run_task.simulate.charts import Curve, Lanes, Strip, percent
-from retry_run_task.simulate.contestants import Oracle, Ours
+from retry_run_task.simulate.competitors import Oracle, Ours
 from retry_run_task.simulate.night import HORIZON_S
 from retry_run_task.simulate.tally import TENTHS
 
 if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
-    from retry_run_task.simulate.contest import Result
-    from retry_run_task.simulate.contestants import Contestant, Met
+    from retry_run_task.simulate.capacity_timeline import CapacityTimeline
+    from retry_run_task.simulate.competitors import Competitor, NightResult
+    from retry_run_task.simulate.contest import ContestResult
     from retry_run_task.simulate.night import Night
-    from retry_run_task.simulate.outlook import Outlook
     from retry_run_task.simulate.scenarios import Scenario
     from retry_run_task.simulate.tally import Tally
 
@@ -37,7 +37,7 @@ _LONGEST = 2.0
 _PANELS = 6
 
 
-def as_json(result: Result) -> JsonObject:
+def as_json(result: ContestResult) -> JsonObject:
     """Return everything that was counted."""
     return {
         "seed": result.contest.settings.seed,
@@ -130,16 +130,16 @@ def per(value: float | None) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004 - three digits are enough
 
 
-def finding(scenario: Scenario, result: Result) -> str:
+def finding(scenario: Scenario, result: ContestResult) -> str:
     """Return the finding of a scenario in one sentence, under its name."""
     said = verdict(scenario, result)
     return f"{scenario.title}: {said}" if said else scenario.title
 
 
-def verdict(scenario: Scenario, result: Result) -> str:
+def verdict(scenario: Scenario, result: ContestResult) -> str:
     """Return the finding of a scenario in one sentence; empty if this project's policy was not compared."""
     tallies = result.tallies[scenario.name]
-    ours = next((c.name for c in result.contest.contestants if isinstance(c, Ours)), None)
+    ours = next((c.name for c in result.contest.competitors if isinstance(c, Ours)), None)
     if ours is None:
         return ""
     tally = tallies[ours]
@@ -159,9 +159,9 @@ def verdict(scenario: Scenario, result: Result) -> str:
     return sentence + (f", {other.duplicates:,} tasks too many" if other.duplicates else "")
 
 
-def _futile(ours: str, result: Result, tallies: dict[str, Tally]) -> str:
+def _futile(ours: str, result: ContestResult, tallies: dict[str, Tally]) -> str:
     """Return who calls how often if nothing can help."""
-    most = max((c.name for c in result.contest.contestants), key=lambda name: tallies[name].calls)
+    most = max((c.name for c in result.contest.competitors), key=lambda name: tallies[name].calls)
     calls = tallies[ours].calls / tallies[ours].launches
     sentence = (
         f"retrying does not help, and {ours} {f'calls {calls:.1f} times' if calls else 'makes no call'}"
@@ -173,8 +173,8 @@ def _futile(ours: str, result: Result, tallies: dict[str, Tally]) -> str:
     )
 
 
-def _best_other(result: Result, tallies: dict[str, Tally]) -> str | None:
-    others = [c.name for c in result.contest.contestants if kind(c) == "other"]
+def _best_other(result: ContestResult, tallies: dict[str, Tally]) -> str | None:
+    others = [c.name for c in result.contest.competitors if kind(c) == "other"]
     found = [name for name in others if tallies[name].recovered]
     return min(found, key=lambda name: rank(tallies[name]), default=None)
 
@@ -189,24 +189,24 @@ def rank(tally: Tally) -> tuple[float, float, int]:
     )
 
 
-def kind(contestant: Contestant, *, is_second: bool = False) -> str:
+def kind(competitor: Competitor, *, is_second: bool = False) -> str:
     """Return the style of a policy's curve."""
-    if isinstance(contestant, Ours):
+    if isinstance(competitor, Ours):
         return "ours2" if is_second else "ours"
-    return "bound" if isinstance(contestant, Oracle) else "other"
+    return "bound" if isinstance(competitor, Oracle) else "other"
 
 
-def kinds(contestants: list[Contestant]) -> dict[str, str]:
+def kinds(competitors: list[Competitor]) -> dict[str, str]:
     """Return the style of each policy's curve: the first of ours stands out."""
     found: dict[str, str] = {}
-    for each in contestants:
+    for each in competitors:
         found[each.name] = kind(each, is_second="ours" in found.values())
     return found
 
 
-def curves(scenario: Scenario, result: Result) -> list[Curve]:
+def curves(scenario: Scenario, result: ContestResult) -> list[Curve]:
     """Return the cumulative recovery curve of every policy."""
-    drawn = kinds(list(result.contest.contestants))
+    drawn = kinds(list(result.contest.competitors))
     found = []
     for name, tally in result.tallies[scenario.name].items():
         points, seen = [], 0
@@ -221,9 +221,9 @@ def strips(night: Night) -> list[Strip]:
     """Return when there was room in a night, by zone, and its faults."""
     provider = night.launches[0].provider
     found = [
-        _strip(zone, night.outlooks[zone, provider])
+        _strip(zone, night.capacities[zone, provider])
         for zone in list(dict.fromkeys(night.zones.values()))[:_LANES]
-        if (zone, provider) in night.outlooks
+        if (zone, provider) in night.capacities
     ]
     if night.starts.gaps:
         found.append(_strip("starts", night.starts))
@@ -237,21 +237,21 @@ def strips(night: Night) -> list[Strip]:
     return found
 
 
-def _strip(name: str, outlook: Outlook) -> Strip:
+def _strip(name: str, capacity: CapacityTimeline) -> Strip:
     spans, since = [], -HORIZON_S
-    for gap in outlook.gaps:
-        spans += [(since, gap.start, 1.0), (gap.start, gap.end, outlook.flicker)]
+    for gap in capacity.gaps:
+        spans += [(since, gap.start, 1.0), (gap.start, gap.end, capacity.flicker)]
         since = gap.end
     spans.append((since, HORIZON_S, 1.0))
-    return Strip(name=name, spans=spans, marks=[offer.appears for offer in outlook.offers])
+    return Strip(name=name, spans=spans, marks=[offer.appears for offer in capacity.offers])
 
 
-def panels(scenario: Scenario, result: Result, night: Night) -> list[Lanes]:
+def panels(scenario: Scenario, result: ContestResult, night: Night) -> list[Lanes]:
     """Return the calls of the best policies in a night: ours first, the others by rank."""
     tallies = result.tallies[scenario.name]
-    drawn = kinds(list(result.contest.contestants))
+    drawn = kinds(list(result.contest.competitors))
     order = sorted(
-        result.contest.contestants,
+        result.contest.competitors,
         key=lambda c: (("ours", "ours2", "other", "bound").index(drawn[c.name]), rank(tallies[c.name])),
     )
     busy = [c for c in order if tallies[c.name].calls]
@@ -262,7 +262,7 @@ def panels(scenario: Scenario, result: Result, night: Night) -> list[Lanes]:
     return found
 
 
-def _lanes(name: str, met: Met, night: Night, drawn: str) -> Lanes:
+def _lanes(name: str, met: NightResult, night: Night, drawn: str) -> Lanes:
     step = max(1, len(met.tracks) // _LANES)
     shown = met.tracks[::step][:_LANES]
     recovered = sum(track.recovered_at is not None for track in met.tracks)
@@ -283,7 +283,7 @@ def span(night: Night, lanes: list[Lanes]) -> tuple[float, float]:
     """Return the interesting time range of a night."""
     start = min(spec.time for spec in night.launches) - 90
     returned = max(night.returned_at(spec) for spec in night.launches)
-    ends = [gap.end for outlook in (*night.outlooks.values(), night.starts) for gap in outlook.gaps]
+    ends = [gap.end for capacity in (*night.capacities.values(), night.starts) for gap in capacity.gaps]
     ends = [end for end in ends if end < HORIZON_S]
     last_call = max((at for panel in lanes for lane in panel.lanes for at, _ in lane), default=returned)
     longest = _LONGEST * max([returned if returned < HORIZON_S else 0.0, *ends, start + 600])

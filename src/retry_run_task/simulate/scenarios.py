@@ -13,8 +13,16 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from retry_run_task.local.ecs.placement import NO_CAPACITY
-from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Limits, Night, Placement, Spec
-from retry_run_task.simulate.outlook import Gap, Offer, Outlook
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap, Offer
+from retry_run_task.simulate.night import (
+    AGENT,
+    ENI_TIMEOUT,
+    PERMANENT,
+    AccountLimits,
+    Night,
+    Spec,
+    ZoneSearch,
+)
 from retry_run_task.simulate.peers import Way
 
 if TYPE_CHECKING:
@@ -27,7 +35,7 @@ ON_DEMAND, SPOT, INSTANCES = "FARGATE", "FARGATE_SPOT", "EC2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class ScenarioSettings:
     """The settings of every scenario.
 
     Attributes:
@@ -42,8 +50,8 @@ class Settings:
     schedules: int = 100
     zones: int = 2
     seed: int = 1
-    placement: Placement = Placement.ANY
-    limits: Limits = field(default_factory=Limits)
+    placement: ZoneSearch = ZoneSearch.ANY
+    limits: AccountLimits = field(default_factory=AccountLimits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +111,9 @@ class Scenario:
     name: str
     title: str
     model: str
-    make: Callable[[Random, Settings, int], Night]
+    make: Callable[[Random, ScenarioSettings, int], Night]
 
-    def night(self, settings: Settings, number: int) -> Night:
+    def night(self, settings: ScenarioSettings, number: int) -> Night:
         """Return a night: the same for the same settings and number, in any process."""
         # A string, because a tuple's hash differs between processes.
         night = self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
@@ -114,7 +122,7 @@ class Scenario:
 
 def launches(
     random: Random,
-    settings: Settings,
+    settings: ScenarioSettings,
     number: int,
     *,
     provider: str = ON_DEMAND,
@@ -152,37 +160,41 @@ def _strike(random: Random) -> float:
     return random.uniform(0, 3) if random.random() < 0.6 else random.uniform(3, 60)  # noqa: PLR2004 - three of five
 
 
-def _zones(settings: Settings) -> dict[str, str]:
+def _zones(settings: ScenarioSettings) -> dict[str, str]:
     return {f"subnet-{n}": f"zone-{n}" for n in range(1, settings.zones + 1)}
 
 
-def _everywhere(zones: Mapping[str, str], provider: str, outlook: Outlook) -> dict[tuple[str, str], Outlook]:
-    return {(zone, provider): outlook for zone in zones.values()}
+def _everywhere(
+    zones: Mapping[str, str], provider: str, capacity: CapacityTimeline
+) -> dict[tuple[str, str], CapacityTimeline]:
+    return {(zone, provider): capacity for zone in zones.values()}
 
 
-def _zone_outage(random: Random, settings: Settings, number: int) -> Night:
+def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks={
-            (zone, ON_DEMAND): Outlook(gaps=(Gap(-MINUTE, random.uniform(20 * MINUTE, 90 * MINUTE)),))
+        capacities={
+            (zone, ON_DEMAND): CapacityTimeline(
+                gaps=(Gap(-MINUTE, random.uniform(20 * MINUTE, 90 * MINUTE)),)
+            )
             for zone in zones.values()
         },
         launches=launches(random, settings, number),
     )
 
 
-def _rush(random: Random, settings: Settings, number: int) -> Night:
+def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     first, end = random.uniform(2 * MINUTE, 6 * MINUTE), random.uniform(35 * MINUTE, 50 * MINUTE)
     # In all zones together about half as many slots again as there are schedules, more of them towards the end.
     slots = round(1.5 * settings.schedules / settings.zones)
-    outlooks = {}
+    capacities = {}
     for zone in zones.values():
         appear = sorted(first + (end - first) * math.sqrt(random.random()) for _ in range(slots))
-        outlooks[zone, ON_DEMAND] = Outlook(
+        capacities[zone, ON_DEMAND] = CapacityTimeline(
             gaps=(Gap(-MINUTE, end),),
             offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
         )
@@ -190,25 +202,25 @@ def _rush(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=outlooks,
+        capacities=capacities,
         launches=launches(random, settings, number),
     )
 
 
-def _brownout(random: Random, settings: Settings, number: int) -> Night:
+def _brownout(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = random.uniform(45 * MINUTE, 90 * MINUTE)
-    outlook = Outlook(gaps=(Gap(-MINUTE, end),), flicker=0.1, seed=random.getrandbits(64))
+    capacity = CapacityTimeline(gaps=(Gap(-MINUTE, end),), flicker=0.1, seed=random.getrandbits(64))
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, outlook),
+        capacities=_everywhere(zones, ON_DEMAND, capacity),
         launches=launches(random, settings, number),
     )
 
 
-def _spot_drought(random: Random, settings: Settings, number: int) -> Night:
+def _spot_drought(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = random.uniform(2 * HOUR, 5 * HOUR)
     return Night(
@@ -216,12 +228,12 @@ def _spot_drought(random: Random, settings: Settings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         # On-demand capacity is always available.
-        outlooks=_everywhere(zones, SPOT, Outlook(gaps=(Gap(-MINUTE, end),))),
+        capacities=_everywhere(zones, SPOT, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
         launches=launches(random, settings, number, provider=SPOT),
     )
 
 
-def _throttling(random: Random, settings: Settings, number: int) -> Night:
+def _throttling(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = random.uniform(5 * MINUTE, 10 * MINUTE)
     busy, start = [], end - random.uniform(0, 2 * MINUTE)
@@ -233,14 +245,14 @@ def _throttling(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
         launches=launches(random, settings, number),
         busy=tuple(busy),
         busy_share=0.8,
     )
 
 
-def _agent(random: Random, settings: Settings, number: int) -> Night:
+def _agent(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     gaps, start = [], -MINUTE
     while start < 30 * MINUTE:
@@ -251,20 +263,20 @@ def _agent(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, INSTANCES, Outlook(gaps=tuple(gaps))),
+        capacities=_everywhere(zones, INSTANCES, CapacityTimeline(gaps=tuple(gaps))),
         launches=launches(random, settings, number, provider=INSTANCES, reason=AGENT),
         reason=AGENT,
     )
 
 
-def _eni(random: Random, settings: Settings, number: int) -> Night:
+def _eni(random: Random, settings: ScenarioSettings, number: int) -> Night:
     end = random.uniform(10 * MINUTE, 30 * MINUTE)
-    starts = Outlook(gaps=(Gap(-10 * MINUTE, end),), flicker=0.4, seed=random.getrandbits(64))
+    starts = CapacityTimeline(gaps=(Gap(-10 * MINUTE, end),), flicker=0.4, seed=random.getrandbits(64))
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=_zones(settings),
-        outlooks={},
+        capacities={},
         # Midnight's tasks stop about three minutes later.
         launches=launches(
             random,
@@ -278,32 +290,32 @@ def _eni(random: Random, settings: Settings, number: int) -> Night:
     )
 
 
-def _lost_answers(random: Random, settings: Settings, number: int) -> Night:
+def _lost_answers(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = random.uniform(2 * MINUTE, 12 * MINUTE)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
         launches=launches(random, settings, number),
         lost_share=0.1,
     )
 
 
-def _misconfigured(random: Random, settings: Settings, number: int) -> Night:
+def _misconfigured(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, INSTANCES, Outlook(gaps=(Gap(-MINUTE, 10 * _DAY),))),
+        capacities=_everywhere(zones, INSTANCES, CapacityTimeline(gaps=(Gap(-MINUTE, 10 * _DAY),))),
         launches=launches(random, settings, number, provider=INSTANCES, reason=PERMANENT),
         reason=PERMANENT,
     )
 
 
-def _short(random: Random, settings: Settings, number: int) -> Night:
+def _short(random: Random, settings: ScenarioSettings, number: int) -> Night:
     # Every launch is alone: in a zone of its own, at a time of its own.
     gap_of: dict[str, Gap] = {}
     specs = []
@@ -316,7 +328,7 @@ def _short(random: Random, settings: Settings, number: int) -> Night:
         seed=random.getrandbits(64),
         launches=tuple(specs),
         zones={place: place for place in gap_of},
-        outlooks={(place, ON_DEMAND): Outlook(gaps=(gap,)) for place, gap in gap_of.items()},
+        capacities={(place, ON_DEMAND): CapacityTimeline(gaps=(gap,)) for place, gap in gap_of.items()},
     )
 
 
@@ -324,7 +336,7 @@ def _short(random: Random, settings: Settings, number: int) -> Night:
 _APART_S = 300.0
 
 
-def _one_zone(random: Random, settings: Settings, number: int) -> Night:
+def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(replace(settings, zones=max(3, settings.zones)))
     first = random.uniform(20 * MINUTE, 60 * MINUTE)
     ends = [first, *(first + random.uniform(HOUR, 2 * HOUR) for _ in range(len(zones) - 1))]
@@ -333,15 +345,15 @@ def _one_zone(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks={
-            (zone, ON_DEMAND): Outlook(gaps=(Gap(-MINUTE, end),))
+        capacities={
+            (zone, ON_DEMAND): CapacityTimeline(gaps=(Gap(-MINUTE, end),))
             for zone, end in zip(zones.values(), ends, strict=True)
         },
         launches=launches(random, settings, number),
     )
 
 
-def _windows(random: Random, settings: Settings, number: int) -> Night:
+def _windows(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     gaps, start = [], -MINUTE
     while start < 3 * HOUR:
@@ -352,32 +364,34 @@ def _windows(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=tuple(gaps))),
+        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=tuple(gaps))),
         launches=launches(random, settings, number),
     )
 
 
-def _ramp(random: Random, settings: Settings, number: int) -> Night:
+def _ramp(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = random.uniform(2 * HOUR, 6 * HOUR)
-    outlook = Outlook(gaps=(Gap(-MINUTE, end),), flicker=1.0, grows=True, seed=random.getrandbits(64))
+    capacity = CapacityTimeline(
+        gaps=(Gap(-MINUTE, end),), flicker=1.0, grows=True, seed=random.getrandbits(64)
+    )
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, outlook),
+        capacities=_everywhere(zones, ON_DEMAND, capacity),
         launches=launches(random, settings, number),
     )
 
 
-def _slots(random: Random, settings: Settings, number: int) -> Night:
+def _slots(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = 8 * HOUR
     slots = round(1.5 * settings.schedules / settings.zones)
-    outlooks = {}
+    capacities = {}
     for zone in zones.values():
         appear = sorted(random.uniform(2 * MINUTE, end) for _ in range(slots))
-        outlooks[zone, ON_DEMAND] = Outlook(
+        capacities[zone, ON_DEMAND] = CapacityTimeline(
             gaps=(Gap(-MINUTE, end),),
             offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
         )
@@ -385,30 +399,30 @@ def _slots(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=outlooks,
+        capacities=capacities,
         launches=launches(random, settings, number),
     )
 
 
-def _several(random: Random, settings: Settings, number: int) -> Night:
+def _several(random: Random, settings: ScenarioSettings, number: int) -> Night:
     night = _rush(random, settings, number)
     specs = tuple(replace(spec, count=_SEVERAL, missing=_SEVERAL) for spec in night.launches)
     return replace(night, launches=specs)
 
 
-def _long(random: Random, settings: Settings, number: int) -> Night:
+def _long(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = random.uniform(4 * HOUR, 10 * HOUR)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
         launches=launches(random, settings, number),
     )
 
 
-def _five_minutes(random: Random, settings: Settings, number: int) -> Night:
+def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     end = 45 * MINUTE
     # Each schedule fails as often as it runs in the outage.
@@ -421,7 +435,7 @@ def _five_minutes(random: Random, settings: Settings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        outlooks=_everywhere(zones, ON_DEMAND, Outlook(gaps=(Gap(-MINUTE, end),))),
+        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
         launches=tuple(specs),
         next_due_s=_EVERY_S,
     )

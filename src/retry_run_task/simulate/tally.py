@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retry_run_task.simulate.contestants import Met
+    from retry_run_task.simulate.competitors import NightResult
     from retry_run_task.simulate.night import Night
 
 # Times are kept in tenths of a second.
@@ -55,7 +55,7 @@ class Tally:
     throttled_invocations: int = 0
     tenths: Counter[int] = field(default_factory=Counter)
 
-    def add(self, night: Night, met: Met) -> None:
+    def add(self, night: Night, met: NightResult) -> None:
         """Count one night."""
         for track in met.tracks:
             self.launches += 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
 
 
-class Moment(StrEnum):
+class CutPoint(StrEnum):
     """Where in a step an execution can be cut off."""
 
     BEFORE = "before the action"
@@ -73,7 +73,7 @@ Run = Callable[[Step, Wait, IsReplaying], Any]
 
 
 @dataclass(slots=True)
-class Execution:
+class VirtualExecution:
     """One durable execution.
 
     Attributes:
@@ -101,7 +101,7 @@ class Execution:
         return self.result is not None or self.error is not None
 
 
-class Executions:
+class VirtualExecutions:
     """Runs durable executions on a timeline.
 
     Args:
@@ -115,11 +115,11 @@ class Executions:
         self,
         timeline: Timeline,
         *,
-        cut_off: Callable[[Execution, str, Moment], bool] = lambda *_: False,
+        cut_off: Callable[[VirtualExecution, str, CutPoint], bool] = lambda *_: False,
         restart_s: float = 1.0,
     ) -> None:
         self.timeline = timeline
-        self.by_name: dict[str, Execution] = {}
+        self.by_name: dict[str, VirtualExecution] = {}
         self._cut_off = cut_off
         self._restart_s = restart_s
 
@@ -127,11 +127,11 @@ class Executions:
         """Start an execution; return False, and do nothing, if the name has been started before."""
         if name in self.by_name:
             return False
-        execution = self.by_name[name] = Execution(name=name, payload=payload, run=run)
+        execution = self.by_name[name] = VirtualExecution(name=name, payload=payload, run=run)
         self.timeline.after(0, lambda: self._invoke(execution))
         return True
 
-    def _invoke(self, execution: Execution) -> None:
+    def _invoke(self, execution: VirtualExecution) -> None:
         execution.invocations += 1
         position = 0
 
@@ -145,12 +145,12 @@ class Executions:
                 again = execution.begun == position
                 execution.begun = position
                 execution.repeats += again
-                self._maybe_die(execution, name, Moment.BEFORE)
+                self._maybe_die(execution, name, CutPoint.BEFORE)
                 # A checkpoint is JSON text: what cannot be written or read back must fail here too.
                 result = json.loads(json.dumps(action(again), allow_nan=False))
-                self._maybe_die(execution, name, Moment.AFTER)
+                self._maybe_die(execution, name, CutPoint.AFTER)
                 execution.operations.append((name, result))
-                self._maybe_die(execution, name, Moment.RECORDED)
+                self._maybe_die(execution, name, CutPoint.RECORDED)
             remembered = _remembered(execution, position, name)
             position += 1
             assert isinstance(remembered, dict)  # noqa: S101 - the engine's own rule, for mypy as well
@@ -175,12 +175,12 @@ class Executions:
         except Exception as error:  # noqa: BLE001 - as Lambda does: the execution has failed
             execution.error = error
 
-    def _maybe_die(self, execution: Execution, name: str, moment: Moment) -> None:
+    def _maybe_die(self, execution: VirtualExecution, name: str, moment: CutPoint) -> None:
         if self._cut_off(execution, name, moment):
             raise CutOff
 
 
-def _remembered(execution: Execution, position: int, name: str) -> JsonObject | int:
+def _remembered(execution: VirtualExecution, position: int, name: str) -> JsonObject | int:
     remembered, result = execution.operations[position]
     if remembered != name:
         # Lambda fails the execution: NonDeterministicExecutionError.

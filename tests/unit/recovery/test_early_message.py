@@ -10,7 +10,7 @@ from retry_run_task.launch.values import Failure, Origin, Outcome, Placed
 from retry_run_task.messages.message import STILL_TRYING
 from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.virtual import Execution, Moment
+from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from support.policies import changed
 from support.records import CAPACITY, launch
 from support.worlds import Run, run
@@ -90,8 +90,8 @@ def test_the_waits_are_those_of_a_recovery_without_it() -> None:
 def test_a_process_that_dies_beside_it_changes_nothing_but_may_tell_twice() -> None:
     died: list[str] = []
 
-    def cut_off(_execution: Execution, name: str, moment: Moment) -> bool:
-        if not name.startswith("tell-") or moment is not Moment.AFTER or died:
+    def cut_off(_execution: VirtualExecution, name: str, moment: CutPoint) -> bool:
+        if not name.startswith("tell-") or moment is not CutPoint.AFTER or died:
             return False
         died.append(name)
         return True

@@ -19,7 +19,7 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.recovery.watching import HUNG, STOP_TRIES
-from retry_run_task.simulate.virtual import Moment
+from retry_run_task.simulate.virtual import CutPoint
 from support.policies import PLAIN, changed
 from support.records import launch
 from support.worlds import Run, run
@@ -101,8 +101,8 @@ def test_a_lost_answer_counts_as_a_stop() -> None:
 def test_a_step_that_was_cut_off_may_have_stopped_it() -> None:
     cut: list[str] = []
 
-    def cut_off(_execution: object, name: str, moment: Moment) -> bool:
-        is_first = name.startswith("stop-") and moment is Moment.AFTER and not cut
+    def cut_off(_execution: object, name: str, moment: CutPoint) -> bool:
+        is_first = name.startswith("stop-") and moment is CutPoint.AFTER and not cut
         cut.extend([name] if is_first else [])
         return is_first
 

@@ -20,7 +20,7 @@ from retry_run_task.launch.values import (
     Refused,
 )
 from retry_run_task.policy.backoff import Backoff
-from retry_run_task.simulate.virtual import Execution, Moment
+from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from support.policies import PLAIN, changed, treatment
 from support.records import CAPACITY, launch, parameters
 from support.worlds import run
@@ -220,7 +220,7 @@ def test_time_that_passed_outside_of_waits_counts() -> None:
     policy = changed(deadline_s=3600)
     held: list[str] = []
 
-    def cut_off(_execution: Execution, name: str, _moment: Moment) -> bool:
+    def cut_off(_execution: VirtualExecution, name: str, _moment: CutPoint) -> bool:
         if name != "run-task-2" or held:
             return False
         held.append(name)

@@ -27,7 +27,7 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.virtual import Execution, Moment
+from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from retry_run_task.sources import task_state_change
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
@@ -197,7 +197,7 @@ def test_a_step_that_was_cut_off_calls_for_whom_it_may_have_called_before() -> N
         launch(),
         placed("t1"),
         there={2: (failed(GHOST, NETWORK),)},
-        cut_off=dies_at("run-task-1", Moment.AFTER),
+        cut_off=dies_at("run-task-1", CutPoint.AFTER),
     )
     assert calls(done) == [own(1)] * 2
 
@@ -386,10 +386,10 @@ def test_a_record_that_arrives_after_the_next_run_was_due_starts_nothing() -> No
     assert "--started-by" not in done.world.messages[0].text
 
 
-def dies_at(step: str, when: Moment) -> Any:
+def dies_at(step: str, when: CutPoint) -> Any:
     died: list[str] = []
 
-    def cut_off(_execution: Execution, name: str, moment: Moment) -> bool:
+    def cut_off(_execution: VirtualExecution, name: str, moment: CutPoint) -> bool:
         if (name, moment) != (step, when) or died:
             return False
         died.append(name)
@@ -401,16 +401,16 @@ def dies_at(step: str, when: Moment) -> Any:
 @pytest.mark.parametrize(
     ("step", "moment", "kind"),
     [
-        ("run-task-1", Moment.AFTER, CallerKind.RULE),
-        ("run-task-2", Moment.AFTER, CallerKind.RULE),
+        ("run-task-1", CutPoint.AFTER, CallerKind.RULE),
+        ("run-task-2", CutPoint.AFTER, CallerKind.RULE),
         # It has called nothing, and cannot know.
-        ("run-task-1", Moment.BEFORE, CallerKind.RULE),
-        ("run-task-1", Moment.AFTER, CallerKind.OTHER),
+        ("run-task-1", CutPoint.BEFORE, CallerKind.RULE),
+        ("run-task-1", CutPoint.AFTER, CallerKind.OTHER),
     ],
 )
 @pytest.mark.parametrize("seen", [(), UNREAD])
 def test_who_comes_back_too_late_may_have_called_and_says_so(
-    step: str, moment: Moment, kind: CallerKind, seen: Any
+    step: str, moment: CutPoint, kind: CallerKind, seen: Any
 ) -> None:
     """ECS may not list a new task yet, or not answer, and the call may not be made once more."""
     value = launch(caller=Caller(kind=kind))
@@ -437,7 +437,7 @@ def test_who_comes_back_too_late_and_sees_its_task_has_its_task() -> None:
         placed("t1"),
         there={2: (ours,)},
         background=due_in(1200),
-        cut_off=dies_at("run-task-1", Moment.AFTER),
+        cut_off=dies_at("run-task-1", CutPoint.AFTER),
         restart_s=1800,
     )
     assert done.ending.outcome is Outcome.RECOVERED

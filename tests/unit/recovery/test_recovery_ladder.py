@@ -36,7 +36,7 @@ from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import Match, Notify, Policy, Rule
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.virtual import Execution, Moment
+from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from support.policies import DEFAULT, PLAIN, changed
 from support.records import CAPACITY, launch, parameters
 from support.worlds import Run, run
@@ -181,7 +181,7 @@ def test_a_step_with_two_calls_that_dies_starts_nothing_twice(died: int) -> None
     """ECS remembers the answers of both tokens, so the step that is done again makes the same two calls."""
     moments = 0
 
-    def cut_off(_execution: Execution, name: str, _moment: Moment) -> bool:
+    def cut_off(_execution: VirtualExecution, name: str, _moment: CutPoint) -> bool:
         nonlocal moments
         moments += name.startswith("run-task")
         return name.startswith("run-task") and moments == died
@@ -520,7 +520,7 @@ def test_whatever_ecs_says_and_whenever_it_dies_the_ladder_is_climbed_the_same_w
     policy = changed(policy, deadline_s=300)
     moments = 0
 
-    def cut_off(_execution: Execution, _name: str, _moment: Moment) -> bool:
+    def cut_off(_execution: VirtualExecution, _name: str, _moment: CutPoint) -> bool:
         nonlocal moments
         moments += 1
         return moments in crashes

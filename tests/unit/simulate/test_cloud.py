@@ -9,9 +9,18 @@ import pytest
 
 from retry_run_task.launch.values import Answer, Lost, Phase, Placed, Refused
 from retry_run_task.local.ecs.placement import NO_CAPACITY
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.cloud import SDK_TRIES, Cloud, CloudWorld
-from retry_run_task.simulate.night import AGENT, START, Limits, Night, Spec, Track, failed_launch, request
-from retry_run_task.simulate.outlook import Gap, Outlook
+from retry_run_task.simulate.night import (
+    AGENT,
+    START,
+    AccountLimits,
+    Night,
+    Spec,
+    Track,
+    failed_launch,
+    request,
+)
 from retry_run_task.simulate.virtual import Timeline
 
 SPEC = Spec(
@@ -28,14 +37,14 @@ SPEC = Spec(
     late_s={},
 )
 NIGHT = Night(
-    number=0, seed=5, launches=(SPEC,), zones={"subnet-a": "zone-a", "subnet-c": "zone-c"}, outlooks={}
+    number=0, seed=5, launches=(SPEC,), zones={"subnet-a": "zone-a", "subnet-c": "zone-c"}, capacities={}
 )
-OUTAGE = Outlook(gaps=(Gap(-1, 100),))
+OUTAGE = CapacityTimeline(gaps=(Gap(-1, 100),))
 
 
 class Scene:
     def __init__(self, night: Night = NIGHT, **limits: Any) -> None:
-        night = replace(night, limits=Limits(**limits))
+        night = replace(night, limits=AccountLimits(**limits))
         self.timeline = Timeline(START)
         self.cloud = Cloud(night, self.timeline)
         self.track = Track(night.launches[0], log=[])
@@ -67,7 +76,7 @@ def placed(answer: Answer) -> int:
 
 
 def test_there_is_room_when_the_night_says_so_in_the_zones_of_the_request() -> None:
-    scene = Scene(replace(NIGHT, outlooks={("zone-a", "FARGATE"): OUTAGE}))
+    scene = Scene(replace(NIGHT, capacities={("zone-a", "FARGATE"): OUTAGE}))
     only_a = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
     assert [placed(scene.call()) for _ in range(3)] == [1, 1, 1]
     none = scene.call(networkConfiguration=only_a)
@@ -85,7 +94,7 @@ def test_in_a_subnet_that_the_night_does_not_know_there_is_no_room() -> None:
 def test_ecs_says_the_night_s_reason() -> None:
     spec = replace(SPEC, provider="EC2", reason=AGENT)
     night = replace(
-        NIGHT, launches=(spec,), reason=AGENT, outlooks={(z, "EC2"): OUTAGE for z in ("zone-a", "zone-c")}
+        NIGHT, launches=(spec,), reason=AGENT, capacities={(z, "EC2"): OUTAGE for z in ("zone-a", "zone-c")}
     )
     answer = Scene(night).call()
     assert isinstance(answer, Placed)
@@ -148,7 +157,7 @@ def test_a_look_finds_the_task_of_its_own_launch_and_of_no_other() -> None:
 
 
 def test_a_task_that_does_not_start_is_torn_down_before_it_has_failed() -> None:
-    scene = Scene(replace(NIGHT, starts=Outlook(gaps=(Gap(-1, 10),))))
+    scene = Scene(replace(NIGHT, starts=CapacityTimeline(gaps=(Gap(-1, 10),))))
     answer = scene.call()
     assert isinstance(answer, Placed)
     assert scene.how() == ["lost"]
@@ -166,4 +175,4 @@ def test_a_task_that_does_not_start_is_torn_down_before_it_has_failed() -> None:
 @pytest.mark.parametrize("others", [-0.1, 1.0, float("nan")])
 def test_others_do_not_take_all_of_a_limit(others: float) -> None:
     with pytest.raises(ValueError, match="others is"):
-        Limits(others=others)
+        AccountLimits(others=others)

@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 
 from retry_run_task.launch.values import Placed
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.cloud import Cloud
-from retry_run_task.simulate.contest import Contest, Result, run
-from retry_run_task.simulate.contestants import Contestant, Met, Oracle, Ours, Theirs
-from retry_run_task.simulate.night import HORIZON_S, START, Night, Placement, Track, request
-from retry_run_task.simulate.outlook import Gap, Outlook
+from retry_run_task.simulate.competitors import Competitor, NightResult, Oracle, Ours, Theirs
+from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.night import HORIZON_S, START, Night, Track, ZoneSearch, request
 from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
-from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, Settings
+from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, ScenarioSettings
 from retry_run_task.simulate.tally import Tally
 from retry_run_task.simulate.virtual import Timeline
 from support.policies import DEFAULT, changed
@@ -24,22 +24,22 @@ BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 PEERS_BY_NAME = {peer.name: peer for peer in PEERS}
 OURS = Ours(name="ours", policy=DEFAULT)
 LOGS = Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS)
-EVERYBODY: tuple[Contestant, ...] = (OURS, LOGS, *map(Theirs, PEERS), Oracle())
+EVERYBODY: tuple[Competitor, ...] = (OURS, LOGS, *map(Theirs, PEERS), Oracle())
 LAUNCHES = 5
-SETTINGS = Settings(schedules=LAUNCHES, seed=11)
+SETTINGS = ScenarioSettings(schedules=LAUNCHES, seed=11)
 EACH = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 
 
 @functools.cache
-def result() -> Result:
+def result() -> ContestResult:
     """Everybody in every scenario, once for all tests."""
-    return run(Contest(scenarios=SCENARIOS, contestants=EVERYBODY, settings=SETTINGS, nights=1))
+    return run(Contest(scenarios=SCENARIOS, competitors=EVERYBODY, settings=SETTINGS, nights=1))
 
 
 @functools.cache
-def met(scenario: Scenario, contestant: Contestant) -> tuple[Night, Met]:
+def met(scenario: Scenario, competitor: Competitor) -> tuple[Night, NightResult]:
     night = scenario.night(SETTINGS, 0)
-    return night, contestant.meet(night, keeps_log=True)
+    return night, competitor.meet(night, keeps_log=True)
 
 
 def tallies(scenario: Scenario) -> dict[str, Tally]:
@@ -151,7 +151,7 @@ def test_a_run_that_is_overtaken_is_dropped_by_ours_and_started_late_by_the_othe
 
 
 def test_a_launch_alone_meets_a_shortage_of_its_own() -> None:
-    night = BY_NAME["short"].night(Settings(schedules=100, seed=11), 0)
+    night = BY_NAME["short"].night(ScenarioSettings(schedules=100, seed=11), 0)
     assert len({spec.place for spec in night.launches}) == 100
     for spec in night.launches:
         assert night.places(spec) == [spec.place]
@@ -166,8 +166,8 @@ def test_a_policy_with_less_patience_gives_up_and_that_is_counted_as_expired() -
     done = run(
         Contest(
             scenarios=(BY_NAME["zone-outage"],),
-            contestants=(hasty,),
-            settings=Settings(schedules=10),
+            competitors=(hasty,),
+            settings=ScenarioSettings(schedules=10),
             nights=1,
         )
     )
@@ -179,7 +179,7 @@ def test_a_policy_with_less_patience_gives_up_and_that_is_counted_as_expired() -
 
 def test_ours_stays_within_the_reserved_concurrency() -> None:
     slow = Ours(name="slow", policy=DEFAULT, concurrency=1, invocation_s=2.0)
-    night = BY_NAME["rush"].night(Settings(schedules=30), 0)
+    night = BY_NAME["rush"].night(ScenarioSettings(schedules=30), 0)
     # As it was asked, and one subnet at once.
     assert max(slow.meet(night).calls_in.values()) == 2
     assert max(Ours(name="free", policy=DEFAULT, concurrency=None).meet(night).calls_in.values()) > 2
@@ -189,30 +189,31 @@ def test_where_a_call_looks_is_an_option_of_the_night() -> None:
     """With one zone of two short, a call into any zone always finds room, and one into one zone every other time."""
     outage = BY_NAME["zone-outage"]
     found = {}
-    for placement in Placement:
-        night = outage.night(Settings(schedules=400, placement=placement), 0)
+    for placement in ZoneSearch:
+        night = outage.night(ScenarioSettings(schedules=400, placement=placement), 0)
         assert night.placement is placement
-        short = {("zone-1", "FARGATE"): Outlook(gaps=(Gap(-60, 7200),))}
-        cloud = Cloud(replace(night, outlooks=short), Timeline(START))
+        short = {("zone-1", "FARGATE"): CapacityTimeline(gaps=(Gap(-60, 7200),))}
+        cloud = Cloud(replace(night, capacities=short), Timeline(START))
         answers = []
         for spec in night.launches:
             cloud._timeline.now += 1
             answers.append(cloud.run_task(request(night, spec) | {"count": 1}, Track(spec)))
         found[placement] = sum(isinstance(a, Placed) and bool(a.task_arns) for a in answers)
-    assert found[Placement.ANY] == 400
-    assert 160 < found[Placement.ONE] < 240
+    assert found[ZoneSearch.ANY] == 400
+    assert 160 < found[ZoneSearch.ONE] < 240
     # The launches, their times and the outage are the same.
     one, any_ = (
-        outage.night(Settings(placement=placement), 3) for placement in (Placement.ONE, Placement.ANY)
+        outage.night(ScenarioSettings(placement=placement), 3)
+        for placement in (ZoneSearch.ONE, ZoneSearch.ANY)
     )
-    assert replace(one, placement=Placement.ANY) == any_
+    assert replace(one, placement=ZoneSearch.ANY) == any_
 
 
 def test_with_one_zone_a_call_everything_is_recovered_and_the_oracle_is_not_beaten() -> None:
-    settings = Settings(schedules=15, seed=11, placement=Placement.ONE)
+    settings = ScenarioSettings(schedules=15, seed=11, placement=ZoneSearch.ONE)
     done = run(
         Contest(
-            scenarios=(BY_NAME["zone-outage"],), contestants=(OURS, Oracle()), settings=settings, nights=2
+            scenarios=(BY_NAME["zone-outage"],), competitors=(OURS, Oracle()), settings=settings, nights=2
         )
     )
     tally = done.tallies["zone-outage"]
@@ -231,8 +232,8 @@ def test_blocks_of_nights_add_up_and_are_told_one_by_one() -> None:
     """That the number of processes changes nothing is for tests/functional, where no thread is in the way of a fork."""
     contest = Contest(
         scenarios=(BY_NAME["agent"], BY_NAME["eni"]),
-        contestants=(OURS, Theirs(ORIGINAL), Oracle()),
-        settings=Settings(schedules=100),
+        competitors=(OURS, Theirs(ORIGINAL), Oracle()),
+        settings=ScenarioSettings(schedules=100),
         nights=5,
     )
     told: list[int] = []
@@ -243,7 +244,7 @@ def test_blocks_of_nights_add_up_and_are_told_one_by_one() -> None:
         # Nights differ from each other, and none is counted twice.
     one = run(
         Contest(
-            scenarios=contest.scenarios, contestants=contest.contestants, settings=contest.settings, nights=1
+            scenarios=contest.scenarios, competitors=contest.competitors, settings=contest.settings, nights=1
         )
     )
     assert done.tallies["agent"]["ours"].calls != 5 * one.tallies["agent"]["ours"].calls
@@ -253,7 +254,7 @@ def test_another_seed_is_another_night() -> None:
     scenario = BY_NAME["rush"]
     assert scenario.night(SETTINGS, 0) == scenario.night(SETTINGS, 0)
     assert scenario.night(SETTINGS, 0) != scenario.night(SETTINGS, 1)
-    assert scenario.night(SETTINGS, 0) != scenario.night(Settings(schedules=15, seed=12), 0)
+    assert scenario.night(SETTINGS, 0) != scenario.night(ScenarioSettings(schedules=15, seed=12), 0)
 
 
 def test_launches_of_a_night_have_call_ids_of_their_own() -> None:

@@ -6,17 +6,17 @@ from collections import Counter
 
 import pytest
 
-from retry_run_task.simulate.outlook import Gap, Offer, Outlook, Room, chance
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, FreeSlots, Gap, Offer, chance
 
-OUTAGE = Outlook(gaps=(Gap(0, 100), Gap(200, 210)))
-SLOTS = Outlook(gaps=(Gap(0, 100),), offers=(Offer(10, 20), Offer(15, 16), Offer(90, 95)))
-FLICKER = Outlook(gaps=(Gap(0, 1000),), flicker=0.1, seed=7)
+OUTAGE = CapacityTimeline(gaps=(Gap(0, 100), Gap(200, 210)))
+SLOTS = CapacityTimeline(gaps=(Gap(0, 100),), offers=(Offer(10, 20), Offer(15, 16), Offer(90, 95)))
+FLICKER = CapacityTimeline(gaps=(Gap(0, 1000),), flicker=0.1, seed=7)
 
 
 @pytest.mark.parametrize(
-    ("outlook", "time", "is_open", "room"),
+    ("capacity", "time", "is_open", "room"),
     [
-        (Outlook(), 0, True, 0),
+        (CapacityTimeline(), 0, True, 0),
         (OUTAGE, -1, True, -1),
         (OUTAGE, 0, False, 100),
         (OUTAGE, 99.9, False, 100),
@@ -31,17 +31,17 @@ FLICKER = Outlook(gaps=(Gap(0, 1000),), flicker=0.1, seed=7)
         (SLOTS, 95, False, 100),
     ],
 )
-def test_room(outlook: Outlook, time: float, is_open: bool, room: float) -> None:
-    assert outlook.is_open(time) is is_open
-    assert outlook.first_room(time) == room
+def test_room(capacity: CapacityTimeline, time: float, is_open: bool, room: float) -> None:
+    assert capacity.is_open(time) is is_open
+    assert capacity.first_room(time) == room
 
 
 def test_outages_that_follow_each_other_without_a_pause_are_gone_through() -> None:
-    assert Outlook(gaps=(Gap(0, 100), Gap(100, 150))).first_room(5) == 150
+    assert CapacityTimeline(gaps=(Gap(0, 100), Gap(100, 150))).first_room(5) == 150
 
 
 def test_a_slot_is_given_once_and_the_one_that_is_gone_first_is_given_first() -> None:
-    room = Room(SLOTS)
+    room = FreeSlots(SLOTS)
     assert not room.take(9)
     assert room.take(15)
     # The one until 16 is taken, the one until 20 is left.
@@ -60,10 +60,14 @@ def test_a_brownout_has_room_in_its_share_of_the_seconds_and_the_same_ones_for_e
     assert 70 < len(seconds) < 130
     assert all(FLICKER.first_room(second - 0.5) <= second for second in seconds)
     assert seconds == [
-        second for second in range(1000) if Outlook(gaps=(Gap(0, 1000),), flicker=0.1, seed=7).is_open(second)
+        second
+        for second in range(1000)
+        if CapacityTimeline(gaps=(Gap(0, 1000),), flicker=0.1, seed=7).is_open(second)
     ]
     assert seconds != [
-        second for second in range(1000) if Outlook(gaps=(Gap(0, 1000),), flicker=0.1, seed=8).is_open(second)
+        second
+        for second in range(1000)
+        if CapacityTimeline(gaps=(Gap(0, 1000),), flicker=0.1, seed=8).is_open(second)
     ]
 
 

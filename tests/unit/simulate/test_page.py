@@ -13,23 +13,23 @@ import pytest
 
 from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import Curve
-from retry_run_task.simulate.contest import Contest, Result, run
-from retry_run_task.simulate.contestants import Oracle, Ours, Theirs
-from retry_run_task.simulate.night import Placement
+from retry_run_task.simulate.competitors import Oracle, Ours, Theirs
+from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.night import ZoneSearch
 from retry_run_task.simulate.page import HEADINGS, render
 from retry_run_task.simulate.peers import PEERS, Way
-from retry_run_task.simulate.scenarios import SCENARIOS, Settings
+from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
 from support.html_pages import inspect, read
 from support.policies import DEFAULT
 
 OURS = (Ours(name="ours, EventBridge", policy=DEFAULT), Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS))
 EVERYBODY = (*OURS, *map(Theirs, PEERS), Oracle())
-SETTINGS = Settings(schedules=20, seed=2)
+SETTINGS = ScenarioSettings(schedules=20, seed=2)
 
 
 @functools.cache
-def result() -> Result:
-    return run(Contest(scenarios=SCENARIOS, contestants=EVERYBODY, settings=SETTINGS, nights=2))
+def result() -> ContestResult:
+    return run(Contest(scenarios=SCENARIOS, competitors=EVERYBODY, settings=SETTINGS, nights=2))
 
 
 @functools.cache
@@ -57,11 +57,11 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("placement", "said"), [(Placement.ANY, "all zones of its subnets"), (Placement.ONE, "one zone")]
+    ("placement", "said"), [(ZoneSearch.ANY, "all zones of its subnets"), (ZoneSearch.ONE, "one zone")]
 )
-def test_it_says_where_a_call_was_taken_to_look(placement: Placement, said: str) -> None:
+def test_it_says_where_a_call_was_taken_to_look(placement: ZoneSearch, said: str) -> None:
     settings = replace(SETTINGS, schedules=1, placement=placement)
-    contest = Contest(scenarios=SCENARIOS[:1], contestants=EVERYBODY[:1], settings=settings, nights=1)
+    contest = Contest(scenarios=SCENARIOS[:1], competitors=EVERYBODY[:1], settings=settings, nights=1)
     assert f"One call looks for room in {said}" in render(run(contest))
 
 
@@ -74,8 +74,8 @@ def test_it_says_what_was_found_and_on_what_assumptions() -> None:
     for scenario in SCENARIOS:
         assert f"{scenario.title}{report.verdict(scenario, result())}." in text
         assert scenario.model in text
-    for contestant in EVERYBODY:
-        assert contestant.reading in text
+    for competitor in EVERYBODY:
+        assert competitor.reading in text
     assert "A note with <angles> & so on." in text
     assert "the spread is assumed" in text
     assert all(heading in text for heading in HEADINGS)
@@ -86,7 +86,7 @@ def test_names_are_escaped_wherever_they_stand() -> None:
     policies = (Ours(name=name, policy=DEFAULT),)
     scenario = replace(SCENARIOS[5], title=name, model=name)
     shown = render(
-        run(Contest(scenarios=(scenario,), contestants=policies, settings=SETTINGS, nights=1)), notes=(name,)
+        run(Contest(scenarios=(scenario,), competitors=policies, settings=SETTINGS, nights=1)), notes=(name,)
     )
     assert "<script" not in shown
     assert "".join(read(shown).text).count(name) > 5

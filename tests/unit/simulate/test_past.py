@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from retry_run_task.simulate.capacity_timeline import Gap
+from retry_run_task.simulate.competitors import Oracle, Ours
 from retry_run_task.simulate.contest import Contest, run
-from retry_run_task.simulate.contestants import Oracle, Ours
 from retry_run_task.simulate.night import Night
-from retry_run_task.simulate.outlook import Gap
-from retry_run_task.simulate.past import NothingFailedError, Past, from_items
-from retry_run_task.simulate.scenarios import Settings
+from retry_run_task.simulate.past_scenario import NothingFailedError, PastScenario, from_items
+from retry_run_task.simulate.scenarios import ScenarioSettings
 from retry_run_task.sources.files import items
 from support.policies import DEFAULT
 from support.records import CAPACITY, error_record, parameters, record
@@ -35,19 +35,19 @@ def failed(after_s: float, *, reason: str = CAPACITY, tasks: int = 0, **request:
     )
 
 
-def past(*records: Any) -> Past:
+def past(*records: Any) -> PastScenario:
     return from_items(items([json.dumps({"Records": records}).encode()]))
 
 
-def nights(found: Past) -> list[Night]:
-    settings = Settings(schedules=found.launches, zones=found.zones)
+def nights(found: PastScenario) -> list[Night]:
+    settings = ScenarioSettings(schedules=found.launches, zones=found.zones)
     return [found.scenario.night(settings, number) for number in range(found.nights)]
 
 
 def test_the_outage_of_a_place_lasts_from_its_first_failure_to_its_last() -> None:
     (night,) = nights(past(failed(0), failed(60, **OURS), failed(900, **OURS)))
-    (outlook,) = night.outlooks.values()
-    assert outlook.gaps == (Gap(-1, 901),)
+    (capacity,) = night.capacities.values()
+    assert capacity.gaps == (Gap(-1, 901),)
     # The attempts of recoveries show how long it was; they are not launches.
     assert [spec.time for spec in night.launches] == [0]
     assert night.returned_at(night.launches[0]) == 901
@@ -55,8 +55,8 @@ def test_the_outage_of_a_place_lasts_from_its_first_failure_to_its_last() -> Non
 
 def test_failures_that_are_far_apart_are_two_outages_and_of_different_nights_two_nights() -> None:
     (night,) = nights(past(failed(0), failed(3600)))
-    (outlook,) = night.outlooks.values()
-    assert outlook.gaps == (Gap(-1, 60), Gap(3599, 3660))
+    (capacity,) = night.capacities.values()
+    assert capacity.gaps == (Gap(-1, 60), Gap(3599, 3660))
     assert len(nights(past(failed(0), failed(3600), failed(86_400)))) == 2
 
 
@@ -73,7 +73,7 @@ def test_each_place_has_an_outage_of_its_own() -> None:
     assert (found.launches, found.zones, found.nights) == (5, 4, 1)
     (night,) = nights(found)
     assert sorted(night.returned_at(spec) for spec in night.launches) == [60, 80, 501, 501, 660]
-    assert {provider for _, provider in night.outlooks} == {"FARGATE", "FARGATE_SPOT"}
+    assert {provider for _, provider in night.capacities} == {"FARGATE", "FARGATE_SPOT"}
 
 
 def test_the_tries_of_one_call_are_one_launch_and_its_first_is_when_it_failed() -> None:
@@ -124,8 +124,8 @@ def test_the_same_policies_meet_it() -> None:
     result = run(
         Contest(
             scenarios=(found.scenario,),
-            contestants=(Ours(name="ours", policy=DEFAULT), Oracle()),
-            settings=Settings(schedules=found.launches),
+            competitors=(Ours(name="ours", policy=DEFAULT), Oracle()),
+            settings=ScenarioSettings(schedules=found.launches),
             nights=found.nights,
         )
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from retry_run_task.simulate.night import Sight
-from retry_run_task.simulate.peers import ORIGINAL, PEERS, Asks, Peer, Waits, Way
+from retry_run_task.simulate.night import FailureKind
+from retry_run_task.simulate.peers import ORIGINAL, PEERS, Peer, RetryScope, Waits, Way
 
 BY_NAME = {peer.name: peer for peer in PEERS}
 
@@ -62,24 +62,51 @@ def test_a_wait(waits: Waits, nth: int, chance: float, expected: float | None) -
 @pytest.mark.parametrize(
     ("name", "blind_to"),
     [
-        ("the original way", {Sight.PARTIAL, Sight.START}),
-        ("ecs_rerun_cfn", {Sight.CAPACITY, Sight.OTHER, Sight.THROTTLE, Sight.SERVER, Sight.START}),
-        ("Step Functions, as AWS advises", {Sight.THROTTLE, Sight.SERVER, Sight.START}),
+        ("the original way", {FailureKind.PARTIAL, FailureKind.START}),
+        (
+            "ecs_rerun_cfn",
+            {
+                FailureKind.CAPACITY,
+                FailureKind.OTHER,
+                FailureKind.THROTTLE,
+                FailureKind.SERVER,
+                FailureKind.START,
+            },
+        ),
+        ("Step Functions, as AWS advises", {FailureKind.THROTTLE, FailureKind.SERVER, FailureKind.START}),
         ("Step Functions, toricls", set()),
         ("Step Functions, voyagegroup", set()),
-        ("Dagster", {Sight.OTHER, Sight.PARTIAL, Sight.THROTTLE, Sight.SERVER, Sight.START}),
-        ("Prefect", {Sight.START}),
-        ("Airflow, operator", set(Sight)),
+        (
+            "Dagster",
+            {
+                FailureKind.OTHER,
+                FailureKind.PARTIAL,
+                FailureKind.THROTTLE,
+                FailureKind.SERVER,
+                FailureKind.START,
+            },
+        ),
+        ("Prefect", {FailureKind.START}),
+        ("Airflow, operator", set(FailureKind)),
         ("Airflow, executor", set()),
-        ("wrapbox", {Sight.PARTIAL, Sight.SERVER}),
-        ("Sleeper", {Sight.START}),
+        ("wrapbox", {FailureKind.PARTIAL, FailureKind.SERVER}),
+        ("Sleeper", {FailureKind.START}),
         ("cdk-github-runners", set()),
-        ("Amazon's SQS sample", {Sight.CAPACITY, Sight.AGENT, Sight.OTHER, Sight.PARTIAL, Sight.START}),
+        (
+            "Amazon's SQS sample",
+            {
+                FailureKind.CAPACITY,
+                FailureKind.AGENT,
+                FailureKind.OTHER,
+                FailureKind.PARTIAL,
+                FailureKind.START,
+            },
+        ),
         ("Step Functions, yours to write", set()),
     ],
 )
-def test_what_each_tool_cannot_see(name: str, blind_to: set[Sight]) -> None:
-    assert set(Sight) - BY_NAME[name].sees == blind_to
+def test_what_each_tool_cannot_see(name: str, blind_to: set[FailureKind]) -> None:
+    assert set(FailureKind) - BY_NAME[name].sees == blind_to
 
 
 def test_the_tables_above_name_every_tool() -> None:
@@ -97,7 +124,7 @@ def test_only_two_work_beside_an_untouched_schedule() -> None:
 
 
 def test_only_those_that_count_ask_for_what_is_missing() -> None:
-    assert {peer.name for peer in PEERS if peer.asks is Asks.MISSING} == {"Sleeper"}
+    assert {peer.name for peer in PEERS if peer.asks is RetryScope.MISSING} == {"Sleeper"}
 
 
 def test_none_but_four_can_have_had_a_schedule_of_several_tasks() -> None:
@@ -112,5 +139,5 @@ def test_none_but_four_can_have_had_a_schedule_of_several_tasks() -> None:
 
 def test_sleeper_asks_slowly_after_what_it_does_not_know() -> None:
     sleeper = BY_NAME["Sleeper"]
-    assert sleeper.waits_after(Sight.CAPACITY).wait(99, 0.5) == 5
-    assert sleeper.waits_after(Sight.THROTTLE).wait(1, 0.5) == 30
+    assert sleeper.waits_after(FailureKind.CAPACITY).wait(99, 0.5) == 5
+    assert sleeper.waits_after(FailureKind.THROTTLE).wait(1, 0.5) == 30

@@ -11,10 +11,10 @@ from retry_run_task.launch.values import Answer
 from retry_run_task.recovery.loop import recover as recover_launch
 from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
+from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
 from retry_run_task.simulate.night import START, Night, Track, failed_launch
-from retry_run_task.simulate.runs import RESUME_BACKOFFS, Backoff, Running, Runs, pause
-from retry_run_task.simulate.scenarios import SCENARIOS, Settings
-from retry_run_task.simulate.virtual import Executions, Timeline
+from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
+from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
 from support.policies import DEFAULT
 
 SHORT = [s for s in SCENARIOS if s.name not in ("spot-drought", "zone-outage", "long", "slots", "ramp")]
@@ -44,11 +44,11 @@ def recover(cloud: Cloud, track: Track, step: Any, wait: Any, _: Any) -> Any:
 def test_the_same_night_with_replay_and_without_has_the_same_calls_tokens_answers_and_waits(
     scenario: Any,
 ) -> None:
-    night = scenario.night(Settings(schedules=12, seed=3), 0)
+    night = scenario.night(ScenarioSettings(schedules=12, seed=3), 0)
 
     replayed_on = Timeline(START)
     replayed = Noted(night, replayed_on)
-    executions = Executions(replayed_on)
+    executions = VirtualExecutions(replayed_on)
     for spec in night.launches:
         start = partial(executions.start, str(spec.index), "", partial(recover, replayed, Track(spec)))
         replayed_on.at(START + spec.time, lambda start=start: (start(), None)[1])
@@ -141,7 +141,7 @@ def test_who_finds_no_place_comes_back_after_a_backoff_and_nobody_queues() -> No
 
 
 def test_a_resume_has_a_backoff_of_its_own_and_begins_again_when_it_has_found_a_place() -> None:
-    backoff = Backoff(first_s=100, cap_s=150)
+    backoff = LambdaBackoff(first_s=100, cap_s=150)
     bodies = Bodies(concurrency=1, duration_s=10.0, resume_backoff=backoff)
     first = bodies.start("a", 1, 1)
     bodies.timeline.at(11, lambda: bodies.start("b") and None)
@@ -160,7 +160,7 @@ def test_a_resume_has_a_backoff_of_its_own_and_begins_again_when_it_has_found_a_
 def test_a_backoff_doubles_up_to_its_longest_and_half_of_it_is_chance(
     nth: int, part: float, expected: float
 ) -> None:
-    assert Backoff(first_s=1, cap_s=60).wait(nth, part) == expected
+    assert LambdaBackoff(first_s=1, cap_s=60).wait(nth, part) == expected
 
 
 def test_the_worst_for_a_crowd_is_taken_unless_another_is_asked_for() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.simulate.virtual import Execution, Executions, Moment, Timeline
+from retry_run_task.simulate.virtual import CutPoint, Timeline, VirtualExecution, VirtualExecutions
 
 START = 1_000.0
 
@@ -23,10 +23,10 @@ class Story:
         cuts: Operation and moment of each crash that is still to come.
     """
 
-    def __init__(self, *cuts: tuple[str, Moment]) -> None:
+    def __init__(self, *cuts: tuple[str, CutPoint]) -> None:
         self.timeline = Timeline(START)
         self.cuts = list(cuts)
-        self.executions = Executions(self.timeline, cut_off=self._cut_off, restart_s=3)
+        self.executions = VirtualExecutions(self.timeline, cut_off=self._cut_off, restart_s=3)
         self.done: list[tuple[str, float]] = []
         self.seen: list[tuple[str, bool]] = []
         self.again: list[bool] = []
@@ -49,12 +49,12 @@ class Story:
         self.seen.append(("after two", is_replaying()))
         return [one, two]
 
-    def run(self, body: Any = None) -> Execution:
+    def run(self, body: Any = None) -> VirtualExecution:
         self.executions.start("name", "payload", body or self.body)
         self.timeline.run()
         return self.executions.by_name["name"]
 
-    def _cut_off(self, _execution: Execution, name: str, moment: Moment) -> bool:
+    def _cut_off(self, _execution: VirtualExecution, name: str, moment: CutPoint) -> bool:
         if (name, moment) in self.cuts:
             self.cuts.remove((name, moment))
             return True
@@ -187,9 +187,11 @@ def test_another_order_when_it_is_run_again_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("step", ["one", "two"])
-@pytest.mark.parametrize(("moment", "times"), [(Moment.BEFORE, 1), (Moment.AFTER, 2), (Moment.RECORDED, 1)])
+@pytest.mark.parametrize(
+    ("moment", "times"), [(CutPoint.BEFORE, 1), (CutPoint.AFTER, 2), (CutPoint.RECORDED, 1)]
+)
 def test_a_step_that_was_cut_off_is_carried_out_again_unless_its_result_is_recorded(
-    step: str, moment: Moment, times: int
+    step: str, moment: CutPoint, times: int
 ) -> None:
     story = Story((step, moment))
     execution = story.run()
@@ -201,9 +203,13 @@ def test_a_step_that_was_cut_off_is_carried_out_again_unless_its_result_is_recor
 
 @pytest.mark.parametrize(
     ("moment", "again"),
-    [(Moment.BEFORE, [True, False]), (Moment.AFTER, [False, True, False]), (Moment.RECORDED, [False, False])],
+    [
+        (CutPoint.BEFORE, [True, False]),
+        (CutPoint.AFTER, [False, True, False]),
+        (CutPoint.RECORDED, [False, False]),
+    ],
 )
-def test_a_step_is_told_whether_it_may_have_been_done_before(moment: Moment, again: list[bool]) -> None:
+def test_a_step_is_told_whether_it_may_have_been_done_before(moment: CutPoint, again: list[bool]) -> None:
     """Its start is recorded first, as with ``AT_MOST_ONCE_PER_RETRY``; each repeat is an operation."""
     story = Story(("one", moment))
     execution = story.run()
@@ -212,7 +218,7 @@ def test_a_step_is_told_whether_it_may_have_been_done_before(moment: Moment, aga
 
 
 def test_a_function_that_died_is_invoked_again_later() -> None:
-    story = Story(("one", Moment.AFTER), ("one", Moment.BEFORE))
+    story = Story(("one", CutPoint.AFTER), ("one", CutPoint.BEFORE))
     execution = story.run()
     # Before the action, nothing; after it, its result is lost; then it is done again.
     assert story.done == [("one", START + 3), ("one", START + 6), ("two", START + 16)]
@@ -221,7 +227,7 @@ def test_a_function_that_died_is_invoked_again_later() -> None:
 
 def test_no_code_that_is_run_can_take_a_crash_for_an_error() -> None:
     """A process that dies runs no handler of exceptions."""
-    story = Story(("one", Moment.AFTER))
+    story = Story(("one", CutPoint.AFTER))
 
     def body(step: Any, _wait: Any, _is_replaying: Any) -> str:
         try:

@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.jobs import LocalJob
+from retry_run_task.commands.shared.local_jobs import LocalJob
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from retry_run_task.commands.deploy import artifact, template
 from retry_run_task.commands.shared.inventory import Identity
-from retry_run_task.commands.shared.jobs import LocalJob
+from retry_run_task.commands.shared.local_jobs import LocalJob
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch import names
 from retry_run_task.launch.request import family

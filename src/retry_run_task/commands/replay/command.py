@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.commands.replay.past import Search
     from retry_run_task.commands.replay.replaying import ReplayStep
+    from retry_run_task.commands.replay.search import Search
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
@@ -122,7 +122,7 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task replay --gave-up --even-late
       retry-run-task replay 9d9f0b5e --even-late
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.commands.replay.past import Search  # noqa: PLC0415
+    from retry_run_task.commands.replay.search import Search  # noqa: PLC0415
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
@@ -167,8 +167,8 @@ def _policy(named: str | None, reader: Reader, function: str) -> Policy:
 def _replay(
     session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy_name: str | None
 ) -> int:
-    from retry_run_task.commands.replay.past import look_back  # noqa: PLC0415
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
+    from retry_run_task.commands.replay.search import look_back  # noqa: PLC0415
     from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 

@@ -15,7 +15,7 @@ from retry_run_task.commands.report import outages as outages_of
 from retry_run_task.commands.report.advice import advise
 from retry_run_task.commands.report.jobs import CallEnding, jobs_of
 from retry_run_task.launch import names
-from retry_run_task.simulate.contestants import INVOCATION_S
+from retry_run_task.simulate.competitors import INVOCATION_S
 from retry_run_task.simulate.report import usd
 from retry_run_task.text import iso
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.config import POLICY, policy_of, read_policy
 from retry_run_task.local.ecs.placement import NO_CAPACITY
-from retry_run_task.simulate.contestants import Ours
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
+from retry_run_task.simulate.competitors import Ours
 from retry_run_task.simulate.night import CLUSTER, HORIZON_S, Night, Spec
-from retry_run_task.simulate.outlook import Gap, Outlook
 from retry_run_task.simulate.scenarios import LATENESS
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _night(gaps: _Gaps, provider: str) -> Night:
         seed=1,
         launches=(spec,),
         zones={_PLACE: _PLACE},
-        outlooks={(_PLACE, name): Outlook(gaps=one) for name, one in gaps},
+        capacities={(_PLACE, name): CapacityTimeline(gaps=one) for name, one in gaps},
     )
 
 

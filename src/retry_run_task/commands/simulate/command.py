@@ -16,9 +16,9 @@ from retry_run_task.config import CALLS_PER_SECOND
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from retry_run_task.simulate.contest import Contest, Result
-    from retry_run_task.simulate.contestants import Contestant
-    from retry_run_task.simulate.past import Past
+    from retry_run_task.simulate.competitors import Competitor
+    from retry_run_task.simulate.contest import Contest, ContestResult
+    from retry_run_task.simulate.past_scenario import PastScenario
 
 
 # With fewer launches times policies a bar would disappear before it is seen.
@@ -217,9 +217,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task simulate --records past.json
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415 - the other commands start without it
-    from retry_run_task.simulate.night import Limits, Placement  # noqa: PLC0415
+    from retry_run_task.simulate.night import AccountLimits, ZoneSearch  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
-    from retry_run_task.simulate.scenarios import SCENARIOS, Settings  # noqa: PLC0415
+    from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings  # noqa: PLC0415
 
     acting: dict[str, Any] = {
         "concurrency": concurrency,
@@ -227,7 +227,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         "calls_per_second": calls_per_second,
         "backoff": backoff,
     }
-    limits = Limits(region=region, others=others)
+    limits = AccountLimits(region=region, others=others)
     notes: tuple[str, ...] = ()
     is_all = True
     if html is not None and not html.parent.is_dir():
@@ -241,12 +241,12 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
         # The past itself is not random; only the delay until a recovery begins is.
         contest = Contest(
             scenarios=(past.scenario,),
-            contestants=_contestants(policies, path, acting, compare=compare),
-            settings=Settings(
+            competitors=_contestants(policies, path, acting, compare=compare),
+            settings=ScenarioSettings(
                 schedules=-(-past.launches // past.nights),
                 zones=past.zones,
                 seed=seed,
-                placement=Placement(placement),
+                placement=ZoneSearch(placement),
                 limits=limits,
             ),
             nights=past.nights,
@@ -260,9 +260,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
             )
         contest = Contest(
             scenarios=tuple(known[name] for name in dict.fromkeys(names)) or SCENARIOS,
-            contestants=_contestants(policies, path, acting, compare=compare),
-            settings=Settings(
-                schedules=schedules, zones=zones, seed=seed, placement=Placement(placement), limits=limits
+            competitors=_contestants(policies, path, acting, compare=compare),
+            settings=ScenarioSettings(
+                schedules=schedules, zones=zones, seed=seed, placement=ZoneSearch(placement), limits=limits
             ),
             nights=-(-launches // schedules),
         )
@@ -279,19 +279,19 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 def _contestants(
     files: Sequence[IO[bytes]], path: str, acting: dict[str, Any], *, compare: bool
-) -> list[Contestant]:
+) -> list[Competitor]:
     from retry_run_task.config import policy_of, read_policy  # noqa: PLC0415
-    from retry_run_task.simulate.contestants import Oracle, Ours, Theirs  # noqa: PLC0415
+    from retry_run_task.simulate.competitors import Oracle, Ours, Theirs  # noqa: PLC0415
+    from retry_run_task.simulate.fast_executions import LambdaBackoff  # noqa: PLC0415
     from retry_run_task.simulate.peers import PEERS, Way  # noqa: PLC0415
-    from retry_run_task.simulate.runs import Backoff  # noqa: PLC0415
 
     first_s, cap_s = acting.pop("backoff")
-    acting["backoff"] = Backoff(first_s=first_s, cap_s=cap_s)
+    acting["backoff"] = LambdaBackoff(first_s=first_s, cap_s=cap_s)
 
     policies = {"retry-run-task": read_policy()}
     policies |= {Path(file.name).name: policy_of(file.read(), file.name) for file in files}
     ways = list(_WAYS.values()) if path == "both" else [_WAYS[path]]
-    ours: list[Contestant] = [
+    ours: list[Competitor] = [
         Ours(
             name=f"{name}, {way}",
             policy=policy,
@@ -304,10 +304,10 @@ def _contestants(
     return [*ours, *(Theirs(peer) for peer in PEERS if compare), Oracle()]
 
 
-def _past(paths: Sequence[Path]) -> tuple[Past, bool]:
+def _past(paths: Sequence[Path]) -> tuple[PastScenario, bool]:
     """Return the files' past, and whether all could be read; unreadable parts are named on stderr."""
     from retry_run_task.commands.shared import record_files, talk  # noqa: PLC0415
-    from retry_run_task.simulate.past import NothingFailedError, from_items  # noqa: PLC0415
+    from retry_run_task.simulate.past_scenario import NothingFailedError, from_items  # noqa: PLC0415
     from retry_run_task.sources.files import items  # noqa: PLC0415
 
     read = record_files.UnreadParts()
@@ -327,7 +327,7 @@ def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal or contest.launches * len(contest.contestants) < _LONG:
+    if not console.is_terminal or contest.launches * len(contest.competitors) < _LONG:
         yield lambda _: None
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
@@ -342,7 +342,7 @@ def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
-def _write(html: Path, result: Result, notes: tuple[str, ...]) -> None:
+def _write(html: Path, result: ContestResult, notes: tuple[str, ...]) -> None:
     from retry_run_task.simulate.page import render  # noqa: PLC0415
 
     try:
@@ -351,7 +351,7 @@ def _write(html: Path, result: Result, notes: tuple[str, ...]) -> None:
         raise click.UsageError(f"{html} cannot be written: {error.strerror}.") from None
 
 
-def _print(result: Result, notes: tuple[str, ...]) -> None:
+def _print(result: ContestResult, notes: tuple[str, ...]) -> None:
     from rich import box  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
@@ -366,7 +366,7 @@ def _print(result: Result, notes: tuple[str, ...]) -> None:
     for note in notes:
         console.print(Text(note))
     columns = [n for n, _ in enumerate(_COLUMNS) if console.width >= _WIDE or n not in _WIDE_ONLY]
-    drawn = report.kinds(list(result.contest.contestants))
+    drawn = report.kinds(list(result.contest.competitors))
     styles = {"ours": "bold", "ours2": "bold", "bound": "dim", "other": ""}
     for scenario in result.contest.scenarios:
         console.print()

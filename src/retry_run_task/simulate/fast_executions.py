@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from greenlet import getcurrent, greenlet
 
-from retry_run_task.simulate.outlook import chance
+from retry_run_task.simulate.capacity_timeline import chance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class LambdaBackoff:
     """When Lambda retries a throttled invocation: doubling, half of each wait random.
 
     Attributes:
@@ -44,15 +44,15 @@ class Backoff:
 
 # "The retry interval increases exponentially from 1 second after the first attempt to a maximum of 5 minutes."
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-START_BACKOFF = Backoff(first_s=1, cap_s=300)
+START_BACKOFF = LambdaBackoff(first_s=1, cap_s=300)
 
 # For a throttled resume AWS documents "exponential backoff" without numbers. These are three possibilities; the last
 # one is the worst for a burst, and the default.
 # https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-sdk-retries.html
 RESUME_BACKOFFS = (
-    Backoff(first_s=0.2, cap_s=20),
-    Backoff(first_s=1, cap_s=60),
-    Backoff(first_s=1, cap_s=300),
+    LambdaBackoff(first_s=0.2, cap_s=20),
+    LambdaBackoff(first_s=1, cap_s=60),
+    LambdaBackoff(first_s=1, cap_s=300),
 )
 
 
@@ -141,7 +141,7 @@ class Runs:
         concurrency: int | None = None,
         duration_s: float = 0.0,
         held_s: Callable[[], float] = lambda: 0.0,
-        resume_backoff: Backoff = RESUME_BACKOFFS[-1],
+        resume_backoff: LambdaBackoff = RESUME_BACKOFFS[-1],
         seed: int = 0,
     ) -> None:
         self.timeline = timeline

@@ -40,7 +40,7 @@ def chance(seed: int, n: int) -> float:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
+class CapacityTimeline:
     """When there is room.
 
     Attributes:
@@ -96,20 +96,20 @@ class Outlook:
         return first
 
 
-class Room:
-    """An outlook with the slots that are taken. Time never goes back."""
+class FreeSlots:
+    """A capacity with the slots that are taken. Time never goes back."""
 
-    __slots__ = ("_free", "_next", "outlook")
+    __slots__ = ("_free", "_next", "capacity")
 
-    def __init__(self, outlook: Outlook) -> None:
-        self.outlook = outlook
+    def __init__(self, capacity: CapacityTimeline) -> None:
+        self.capacity = capacity
         self._next = 0
         # A heap of free slots; the first to disappear is at the top.
         self._free: list[tuple[float, float]] = []
 
     def take(self, time: float) -> bool:
         """Take a slot; return whether there was one."""
-        if self.outlook.is_open(time):
+        if self.capacity.is_open(time):
             return True
         self._bring_up_to(time)
         if self._free:
@@ -119,13 +119,13 @@ class Room:
 
     def next_room(self, time: float) -> float:
         """Return the first time from a moment on at which ``take`` finds a slot."""
-        first = self.outlook.first_open(time)
+        first = self.capacity.first_open(time)
         if first <= time:
             return time
         self._bring_up_to(time)
         if self._free:
             return time
-        for offer in self.outlook.offers[self._next :]:
+        for offer in self.capacity.offers[self._next :]:
             if offer.appears >= first:
                 break
             if offer.vanishes > offer.appears:
@@ -133,7 +133,7 @@ class Room:
         return first
 
     def _bring_up_to(self, time: float) -> None:
-        offers = self.outlook.offers
+        offers = self.capacity.offers
         while self._next < len(offers) and offers[self._next].appears <= time:
             offer = offers[self._next]
             self._next += 1

@@ -12,6 +12,7 @@ from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.launch.values import Answer, Lost, Placed, Refused
 from retry_run_task.recovery import ports
 from retry_run_task.recovery.loop import recover
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, FreeSlots
 from retry_run_task.simulate.cloud import (
     ENI_TIMEOUT_S,
     SDK_TRIES,
@@ -20,20 +21,19 @@ from retry_run_task.simulate.cloud import (
     CloudWorld,
     is_repeated,
 )
+from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
 from retry_run_task.simulate.night import (
     HORIZON_S,
     START,
+    FailureKind,
     Night,
-    Sight,
-    Task,
+    SimulatedTask,
     Track,
     failed_launch,
+    failure_kind_of,
     request,
-    sight_of,
 )
-from retry_run_task.simulate.outlook import Outlook, Room
-from retry_run_task.simulate.peers import Asks, Peer, Way
-from retry_run_task.simulate.runs import RESUME_BACKOFFS, Backoff, Running, Runs, pause
+from retry_run_task.simulate.peers import Peer, RetryScope, Way
 from retry_run_task.simulate.virtual import Timeline
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ INVOCATION_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
-class Met:
+class NightResult:
     """The result of a policy in a night.
 
     Attributes:
@@ -68,7 +68,7 @@ class Met:
     throttled_invocations: int = 0
 
 
-class Contestant(Protocol):
+class Competitor(Protocol):
     """A policy that can be run against a night."""
 
     @property
@@ -86,7 +86,7 @@ class Contestant(Protocol):
         """Where to check that."""
         ...
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
+    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
         """Run the night; with a log of every call if requested."""
         ...
 
@@ -114,13 +114,13 @@ class Ours:
     concurrency: int | None = CONCURRENCY
     invocation_s: float = INVOCATION_S
     calls_per_second: float = CALLS_PER_SECOND
-    backoff: Backoff = RESUME_BACKOFFS[-1]
+    backoff: LambdaBackoff = RESUME_BACKOFFS[-1]
     reading: str = (
         "The loop and the policy that run in Lambda, from the moment at which the failed call is known."
     )
     source: str = "docs/reference/policy.md"
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
+    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
         """Run the night."""
         timeline = Timeline(START)
         cloud = Cloud(night, timeline)
@@ -139,7 +139,7 @@ class Ours:
             known = spec.time + spec.late_s["start" if spec.is_start else self.way]
             timeline.at(START + known, partial(self._start, track, cloud, runs, started))
         timeline.run(until=START + HORIZON_S)
-        return Met(
+        return NightResult(
             tracks=tracks,
             calls_in=cloud.calls_in,
             reads_in=cloud.reads_in,
@@ -193,16 +193,16 @@ class Theirs:
         """Where to check that."""
         return self.peer.source
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
+    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
         """Run the night."""
         timeline = Timeline(START)
         cloud = Cloud(night, timeline)
         tracks = _tracks(night, keeps_log=keeps_log)
         for track in tracks:
             launch = _TheirLaunch(self.peer, track, cloud, timeline)
-            timeline.at(START + track.spec.time, partial(launch.failed, track.spec.sight))
+            timeline.at(START + track.spec.time, partial(launch.failed, track.spec.failure_kind))
         timeline.run(until=START + HORIZON_S)
-        return Met(tracks=tracks, calls_in=cloud.calls_in)
+        return NightResult(tracks=tracks, calls_in=cloud.calls_in)
 
 
 @dataclass(slots=True)
@@ -221,11 +221,11 @@ class _TheirLaunch:
     placed: int = 0
     waited: Counter[bool] = field(default_factory=Counter)
 
-    def failed(self, sight: Sight) -> None:
+    def failed(self, failure_kind: FailureKind) -> None:
         """Decide what follows a failure."""
         peer, is_first = self.peer, not self.track.calls
         sees = peer.sees if is_first or peer.then_sees is None else peer.then_sees
-        if not self._can_act(sight, sees, is_first=is_first):
+        if not self._can_act(failure_kind, sees, is_first=is_first):
             return
         is_by_event = peer.way is not Way.IN_BAND and (is_first or peer.every_lap)
         late_s = 0.0
@@ -235,22 +235,22 @@ class _TheirLaunch:
             # It is triggered by an event and begins at once; its waits come between its own calls.
             wait: float | None = 0.0
         else:
-            key = peer.is_slow_at(sight)
+            key = peer.is_slow_at(failure_kind)
             self.waited[key] += 1
             chance = self.cloud.night.spread(self.track.spec.index, self.waited.total())
-            wait = peer.waits_after(sight).wait(self.waited[key], chance)
+            wait = peer.waits_after(failure_kind).wait(self.waited[key], chance)
         if wait is None:
             return
         self.track.is_taken_up = True
         self.timeline.after(late_s + wait, self._call)
 
-    def _can_act(self, sight: Sight, sees: frozenset[Sight], *, is_first: bool) -> bool:
-        if sight not in sees or (self.track.spec.count > 1 and not self.peer.counts):
+    def _can_act(self, failure_kind: FailureKind, sees: frozenset[FailureKind], *, is_first: bool) -> bool:
+        if failure_kind not in sees or (self.track.spec.count > 1 and not self.peer.counts):
             return False
-        if not is_first or sight is not Sight.PARTIAL:
+        if not is_first or failure_kind is not FailureKind.PARTIAL:
             return True
         # A partial answer has a reason, too.
-        return sees >= {Sight.PARTIAL, sight_of(self.track.spec.reason)}
+        return sees >= {FailureKind.PARTIAL, failure_kind_of(self.track.spec.reason)}
 
     def _lateness(self, *, is_first: bool) -> float:
         spec = self.track.spec
@@ -280,39 +280,39 @@ class _TheirLaunch:
             wait_s = self.cloud.sdk_wait(self.track, nth)
             self.timeline.after(wait_s, partial(self._try, body, nth + 1, before))
             return
-        sight = _sight(answer)
+        failure_kind = _sight(answer)
         if isinstance(answer, Placed):
             self.placed += len(answer.task_arns)
             fails = [task for task in self.track.tasks[before:] if task.fails]
             if fails:
                 self.placed -= len(fails)
                 told_at = fails[0].created_at + ENI_TIMEOUT_S + TEAR_DOWN.total_seconds()
-                self.timeline.at(START + told_at, partial(self.failed, Sight.START))
+                self.timeline.at(START + told_at, partial(self.failed, FailureKind.START))
                 return
-        if sight is not None:
-            self.failed(sight)
+        if failure_kind is not None:
+            self.failed(failure_kind)
 
     def _count(self) -> int:
         match self.peer.asks:
-            case Asks.ONE:
+            case RetryScope.ONE:
                 return 1
-            case Asks.WHOLE:
+            case RetryScope.WHOLE:
                 return self.track.spec.count
-            case Asks.MISSING:
+            case RetryScope.MISSING:
                 return max(1, self.track.spec.missing - self.placed)
 
 
-def _sight(answer: Answer) -> Sight | None:
+def _sight(answer: Answer) -> FailureKind | None:
     """Return what a tool sees in an answer; None for success."""
     match answer:
         case Placed(task_arns=arns, failures=failures):
             if not failures:
                 return None
-            return Sight.PARTIAL if arns else sight_of(failures[0].reason)
+            return FailureKind.PARTIAL if arns else failure_kind_of(failures[0].reason)
         case Refused():
-            return Sight.THROTTLE
+            return FailureKind.THROTTLE
         case Lost():
-            return Sight.SERVER
+            return FailureKind.SERVER
         case _:
             return None
 
@@ -330,9 +330,9 @@ class Oracle:
     )
     source: str = "docs/simulator.md"
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> Met:
+    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
         """Run the night."""
-        met = Met(tracks=_tracks(night, keeps_log=keeps_log), calls_in=Counter())
+        met = NightResult(tracks=_tracks(night, keeps_log=keeps_log), calls_in=Counter())
         # Launches that can use the same slots wait in one queue; no slot is in two queues.
         queues: dict[tuple[str, str], list[Track]] = {}
         for track in met.tracks:
@@ -342,10 +342,10 @@ class Oracle:
         return met
 
 
-def _serve(night: Night, tracks: list[Track], met: Met) -> None:
+def _serve(night: Night, tracks: list[Track], met: NightResult) -> None:
     spec = tracks[0].spec
     zones = [night.zones[subnet] for subnet in night.places(spec)]
-    rooms = [Room(night.outlooks.get((zone, spec.provider), _OPEN)) for zone in zones]
+    rooms = [FreeSlots(night.capacities.get((zone, spec.provider), _OPEN)) for zone in zones]
     to_come = sorted(tracks, key=lambda track: track.spec.time, reverse=True)
     waiting: list[tuple[int, int, Track]] = []
     time = to_come[-1].spec.time
@@ -368,7 +368,7 @@ def _serve(night: Night, tracks: list[Track], met: Met) -> None:
             heappop(waiting)
 
 
-def _next_slot(night: Night, rooms: list[Room], time: float) -> float:
+def _next_slot(night: Night, rooms: list[FreeSlots], time: float) -> float:
     """Return the first time from a moment on with a slot and with tasks that do start."""
     while time < HORIZON_S:
         time = min(room.next_room(time) for room in rooms)
@@ -378,14 +378,14 @@ def _next_slot(night: Night, rooms: list[Room], time: float) -> float:
     return time
 
 
-def _start(track: Track, room: Room, time: float, met: Met) -> None:
+def _start(track: Track, room: FreeSlots, time: float, met: NightResult) -> None:
     room.take(time)
     if not track.calls:
         track.calls, track.is_taken_up = 1, True
         met.calls_in[int(time)] += 1
     if track.log is not None:
         track.log.append((time, "placed"))
-    track.add(Task(created_at=time, fails=False))
+    track.add(SimulatedTask(created_at=time, fails=False))
 
 
-_OPEN = Outlook()
+_OPEN = CapacityTimeline()

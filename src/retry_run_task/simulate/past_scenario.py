@@ -15,9 +15,9 @@ from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch.request import asked, cluster_name
 from retry_run_task.launch.values import Category, FailedLaunch, Ignored, IncompleteRequest, Origin, Unparsed
 from retry_run_task.policy.scope import NEVER
+from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.night import Night, Spec
-from retry_run_task.simulate.outlook import Gap, Outlook
-from retry_run_task.simulate.scenarios import LATENESS, Scenario, Settings
+from retry_run_task.simulate.scenarios import LATENESS, Scenario, ScenarioSettings
 from retry_run_task.sources.files import LooseFailures
 from retry_run_task.text import counted
 
@@ -49,7 +49,7 @@ class NothingFailedError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PastScenario:
     """The scenario made of records.
 
     Attributes:
@@ -73,7 +73,7 @@ class _Found:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def from_items(items: Iterable[Item]) -> Past:
+def from_items(items: Iterable[Item]) -> PastScenario:
     """Make a scenario of records read from files, as in ``explain``.
 
     Raises:
@@ -117,7 +117,7 @@ def from_items(items: Iterable[Item]) -> Past:
         model=f"{held}, from the records.",
         make=lambda random, settings, number: _night(groups[number], asked_for, random, settings, number),
     )
-    return Past(
+    return PastScenario(
         scenario=scenario,
         nights=len(groups),
         launches=launches,
@@ -180,7 +180,11 @@ def _nights(evidence: Sequence[FailedLaunch]) -> list[list[FailedLaunch]]:
 
 
 def _night(
-    group: Sequence[FailedLaunch], asked_for: set[int], random: Random, settings: Settings, number: int
+    group: Sequence[FailedLaunch],
+    asked_for: set[int],
+    random: Random,
+    settings: ScenarioSettings,
+    number: int,
 ) -> Night:
     first = group[0].event_time
     times: dict[str, list[float]] = {}
@@ -199,8 +203,9 @@ def _night(
         seed=random.getrandbits(64),
         launches=specs,
         zones={name: name for name in names.values()},
-        outlooks={
-            (names[place], providers[place]): Outlook(gaps=_gaps(found)) for place, found in times.items()
+        capacities={
+            (names[place], providers[place]): CapacityTimeline(gaps=_gaps(found))
+            for place, found in times.items()
         },
         reason=Counter(spec.reason for spec in specs).most_common(1)[0][0],
     )
@@ -219,7 +224,7 @@ def _gaps(times: Sequence[float]) -> tuple[Gap, ...]:
 
 
 def _spec(
-    launch: FailedLaunch, index: int, random: Random, settings: Settings, *, place: str, first: float
+    launch: FailedLaunch, index: int, random: Random, settings: ScenarioSettings, *, place: str, first: float
 ) -> Spec:
     verdict = worst([classify(f) for f in launch.failures])
     count = asked(launch.request)
