@@ -171,10 +171,18 @@ def chosen(
     *,
     file: dict[str, str] | None = None,
     installed: dict[str, str] | None = None,
+    adds_found: bool = False,
     **flags: str,
 ) -> Choice:
     reader: Any = account or Account()
-    return choose(of or inventory(), reader, flags=flags, file=file or {}, installed=installed or {})
+    return choose(
+        of or inventory(),
+        reader,
+        flags=flags,
+        file=file or {},
+        installed=installed or {},
+        adds_found=adds_found,
+    )
 
 
 def sources(choice: Choice) -> dict[str, tuple[str, str]]:
@@ -268,12 +276,34 @@ def test_a_log_group_without_a_free_slot_is_no_reason_to_fail() -> None:
 def test_what_is_new_in_the_account_is_a_note_and_not_a_wider_permission() -> None:
     choice = chosen(installed={"TaskDefinitions": "nightly", "PassRoleArns": f"{ROLE}/nightly"})
     assert sources(choice)["TaskDefinitions"] == ("nightly", "installed")
-    assert "found now, and not installed: report; take it in with --task-definitions" in choice.notes
+    assert "found now, and not installed: report; take it in with --add-found" in choice.notes
+
+
+def test_what_is_new_is_added_to_what_is_installed_if_asked_for() -> None:
+    """At the end, so that no name moves into another policy; and nothing installed is lost."""
+    installed = {
+        "TaskDefinitions": "old,nightly",
+        "Clusters": "ba*",
+        "PassRoleArns": "",
+        "ReadRules": "nightly",
+    }
+    choice = chosen(installed=installed, adds_found=True)
+    assert {name: sources(choice)[name] for name in installed} == {
+        "TaskDefinitions": ("old,nightly,report", "installed"),
+        "Clusters": ("ba*", "installed"),
+        "PassRoleArns": (f"{ROLE}/nightly,{ROLE}/report", "installed"),
+        "ReadRules": ("nightly,report", "installed"),
+    }
+    assert not [note for note in choice.notes if "found now" in note]
+    by_hand = sources(chosen(installed=installed, adds_found=True, TaskDefinitions="nightly"))
+    assert by_hand["TaskDefinitions"] == ("nightly", "flag")
+    first = sources(chosen(adds_found=True))
+    assert first["TaskDefinitions"] == ("nightly,report", "found")
 
 
 def test_that_nobody_would_be_told_is_a_note() -> None:
-    assert any("nobody is told of anything" in note for note in chosen().notes)
-    assert not any("nobody is told" in note for note in chosen(NotificationEmail="a@example.com").notes)
+    assert any("no message reaches anybody" in note for note in chosen().notes)
+    assert not any("no message reaches" in note for note in chosen(NotificationEmail="a@example.com").notes)
 
 
 def test_the_roles_path_is_for_good() -> None:

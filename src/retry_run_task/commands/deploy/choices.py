@@ -71,6 +71,7 @@ def choose(
     flags: Mapping[str, str],
     file: Mapping[str, str],
     installed: Mapping[str, str],
+    adds_found: bool = False,
 ) -> Choice:
     """Return the value of every parameter.
 
@@ -80,10 +81,13 @@ def choose(
         flags: Parameters from the command line.
         file: Parameters from the settings file.
         installed: Parameters of the installed stack.
+        adds_found: Whether to add what schedules need now to the installed lists.
 
     Raises:
         ConfigError: Some values are invalid; names every problem.
     """
+    if adds_found:
+        installed = _with_found(installed, inventory)
     given = _sourced(((FLAG, flags), (FILE, file), (INSTALLED, installed)))
     families = given["TaskDefinitions"].value.split(",") if "TaskDefinitions" in given else None
     by_hand: Definitions = {}
@@ -122,6 +126,29 @@ def choose(
         *proposal.left_out,
     )
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
+
+
+_LISTS = ("TaskDefinitions", "Clusters", "PassRoleArns")
+
+
+def _with_found(installed: Mapping[str, str], inventory: Inventory) -> dict[str, str]:
+    """Return the installed parameters with what schedules need now at the end of the lists."""
+    found = _found(propose(inventory), {})
+    lists = {name: _joined(installed[name], found.get(name, "")) for name in _LISTS if name in installed}
+    clusters = (lists.get("Clusters") or "default").split(",")
+    readable = reads.found(inventory, clusters)
+    lists |= {name: _joined(installed[name], value) for name, value in readable.items() if name in installed}
+    return {**installed, **lists}
+
+
+def _joined(installed: str, found: str) -> str:
+    return ",".join((*filter(None, installed.split(",")), *_not_matched(installed, found)))
+
+
+def _not_matched(installed: str, found: str) -> list[str]:
+    """Return the names of a list that no name or pattern of another has."""
+    globs = installed.split(",")
+    return [one for one in found.split(",") if one and not any(fnmatchcase(one, glob) for glob in globs)]
 
 
 def _moved_roles(parameters: tuple[Chosen, ...], installed: Mapping[str, str]) -> Iterator[str]:
@@ -276,12 +303,10 @@ def _notes(
         one = given.get(name)
         if one is None or one.source != INSTALLED:
             continue
-        installed = one.value.split(",")
-        if new := [
-            item for item in value.split(",") if not any(fnmatchcase(item, glob) for glob in installed)
-        ]:
+        if new := _not_matched(one.value, value):
             more = ", ".join(sorted(new))
-            yield f"found now, and not installed: {more}; take it in with {by_name[name].option}"
+            how = "--add-found" if name in _LISTS else by_name[name].option
+            yield f"found now, and not installed: {more}; take it in with {how}"
     if not log_group.value:
         full = [
             group.name

@@ -90,6 +90,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Where lists are too long for AWS, allow patterns that match more than your schedules need.",
 )
+@click.option("--add-found", is_flag=True, help="Add to what is installed whatever your schedules need now.")
 @common.look_with
 @click.option("--all", "is_whole", is_flag=True, help="Show long lists and parameters whole.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
@@ -106,6 +107,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     tags: dict[str, str] | None,
     cloudformation_role: str | None,
     allow_patterns: bool,
+    add_found: bool,
     look_with: str,
     is_whole: bool,
     dry_run: bool,
@@ -155,6 +157,7 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
             chosen,
             tags=tags,
             may_widen=allow_patterns,
+            adds_found=add_found,
             is_whole=is_whole,
             is_sure=yes,
             poll_s=poll_s,
@@ -181,6 +184,7 @@ class _Run:
         *,
         tags: dict[str, str] | None,
         may_widen: bool,
+        adds_found: bool,
         is_whole: bool,
         is_sure: bool,
         poll_s: float,
@@ -207,6 +211,7 @@ class _Run:
         )
         self._role, self._tags = options["cloudformation_role"], file.tags if tags is None else tags
         self._is_sure, self._as_json, self._may_widen = is_sure, as_json, may_widen
+        self._adds_found = adds_found
         self._is_whole, self._look_with = is_whole, options["look_with"]
 
     def dry(self) -> int:
@@ -315,6 +320,7 @@ class _Run:
             tags=self._tags,
             cloudformation_role=self._role,
             may_widen=self._may_widen,
+            adds_found=self._adds_found,
         )
 
     def _interrupted(self) -> int:

@@ -172,6 +172,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     tags: Mapping[str, str],
     cloudformation_role: str,
     may_widen: bool,
+    adds_found: bool = False,
 ) -> Plan:
     """Plan a deployment.
 
@@ -188,6 +189,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         tags: To add to those of the stack.
         cloudformation_role: For CloudFormation to act with; empty for its last one, or the caller's.
         may_widen: Whether patterns that replace too long lists may match more than what was found.
+        adds_found: Whether to add what schedules need now to the installed lists.
 
     Raises:
         ConfigError: It cannot be deployed like this; names every problem.
@@ -196,7 +198,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     status = state.status if state else ""
     is_update = bool(status) and status not in stack_states.NEW | stack_states.BROKEN
     installed = _installed(inventory) if is_update else {}
-    choice = choose(inventory, reader, flags=flags, file=file, installed=installed)
+    choice = choose(inventory, reader, flags=flags, file=file, installed=installed, adds_found=adds_found)
     bucket = artifact.bucket_for(inventory.identity, inventory.region, bucket_name)
     s3 = s3_client(session, inventory.region)
     is_there = artifact.exists(s3, bucket)
