@@ -45,7 +45,7 @@ SENTENCES = {
     "within {median} of capacity's return; a Step Functions `Retry` written for it takes {rewritten_median}, and "
     "starts {rewritten_late} of {runs} overtaken five-minute runs late, this one {late}.",
     "README.ja.md": "[全ゾーンの障害のシミュレーション](docs/comparison.md)では、起動に失敗した {launches} 件の "
-    "{share} が復旧し、キャパシティが戻ってから全体の半数が復旧するまでの時間は {median_ja} でした。"
+    "{share} が復旧し、キャパシティが戻ってから全体の半数が復旧するまでの時間は {median_ja}でした。"
     "このために書いた Step Functions の `Retry` も同程度です({rewritten_median_ja})。"
     "ただし、すべてのスケジュールの変更が必要です。"
     "また、5 分間隔のスケジュールで失敗した {runs} 件のうち、"

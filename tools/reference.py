@@ -302,10 +302,10 @@ def treatment(category: Category) -> str:
     """Say what the default policy does about a category."""
     whole = default(category)
     if not whole.retry:
-        return "a person is told at once, and RunTask is not called again"
+        return "a message is sent at once, and RunTask is not called again"
     first, last = span(attempt_times.bounds(whole, 1)), span(attempt_times.longest_bounds(whole))
     if whole.attempts is not None:
-        return f"{whole.attempts} more attempts, {first} to {last} apart; then a person is told"
+        return f"{whole.attempts} more attempts, {first} to {last} apart; then a message is sent"
     places = (
         ", each time as asked and at once in one subnet alone, in turn"
         if RungKind.EACH_SUBNET in whole.rungs
@@ -345,7 +345,7 @@ def request_members() -> str:
         f"CloudTrail writes `{request.HIDDEN}` in the place of values that it hides.\n"
         "A request that holds this text anywhere is never sent.\n"
         "[What is hidden is taken from the rule or schedule](../concepts.md#what-cloudtrail-hides), and if that "
-        "is not certain, a person is told which part is missing.",
+        "is not certain, a message says which part is missing.",
     )
 
 
@@ -692,7 +692,7 @@ EVENTS = {
     LogEvent.ATTEMPTED: "RunTask was called, and this is what ECS answered.",
     LogEvent.WAITING: "Another attempt follows after a wait.",
     LogEvent.STOPPED: "Tasks that did not start were stopped; `failures` if StopTask failed.",
-    LogEvent.STILL_TRYING: "A person was told that the run is late and still being retried; `error` if not.",
+    LogEvent.STILL_TRYING: "A message said that the run is late and still being retried; `error` if not.",
     LogEvent.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
     LogEvent.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
     LogEvent.RECOVERED: "Every task that was asked for is there.",

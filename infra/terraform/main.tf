@@ -1,5 +1,5 @@
-# The same system as ../template.yaml, resource by resource and in the same order: the ways in, intake, recover, how a
-# person is told, what a person looks at; audit.tf has the audit. The reasons are written there.
+# The same system as ../template.yaml, resource by resource and in the same order: the ways in, intake, recover,
+# how messages are sent, what a person looks at; audit.tf has the audit. The reasons are written there.
 
 data "aws_partition" "current" {}
 
@@ -431,7 +431,7 @@ resource "aws_sqs_queue" "recover_dead_letters" {
   tags                      = var.tags
 }
 
-# --- How a person is told. ---
+# --- How messages are sent. ---
 
 resource "aws_sns_topic" "notifications" {
   #checkov:skip=CKV_AWS_26:Alarms cannot publish to a topic under alias/aws/sns, and a key of one's own costs while nothing fails; topic_key_arn takes one.

@@ -172,7 +172,7 @@ variable "notification_email" {
 }
 
 variable "messages" {
-  description = "How a person is told: text, or chat (also a form for Slack and Microsoft Teams, through Amazon Q Developer in chat applications); then en, or ja for Japanese; then recovered, to be told of successes, too. Such as chat,ja,recovered."
+  description = "How messages are sent: text, or chat (also a form for Slack and Microsoft Teams, through Amazon Q Developer in chat applications); then en, or ja for Japanese; then recovered, to be told of successes, too. Such as chat,ja,recovered."
   type        = string
   default     = "text,en"
 

@@ -1,4 +1,4 @@
-"""The daily audit as the stack runs it: the function in the local AWS, what it calls, and what a person is told."""
+"""The daily audit as the stack runs it: the function in the local AWS, what it calls, and what messages say."""
 
 from __future__ import annotations
 

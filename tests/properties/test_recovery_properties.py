@@ -205,7 +205,7 @@ def test_tasks_that_fail_to_start_are_replaced_and_those_that_run_are_not() -> N
 
 @pytest.mark.parametrize("knows_schedules", [True, False])
 def test_what_cloudtrail_hides_comes_from_the_schedule_or_nothing_is_sent(knows_schedules: bool) -> None:
-    """The value reaches RunTask and nothing else; without a schedule a person is told what is missing."""
+    """The value reaches RunTask and nothing else; without a schedule a message says what is missing."""
     system = Story(
         calls=(Call(changes={"overrides": VARIABLE}),),
         changes=(Capacity(at_s=1, slots=None),),

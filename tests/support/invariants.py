@@ -75,7 +75,7 @@ class Invariant(StrEnum):
     WITHIN_THE_POLICY = "attempts and waits are those of the policy that the recovery began with"
     OUR_OWN_CALLS = "a recovery's own call, and what is no failed call, starts no recovery"
     EVERY_LAUNCH_ONCE = "every launch in scope has one recovery in each stack, or is in the dead-letter queue"
-    EVERY_END_IS_TOLD = "every recovery ends, and a person is told of each end without the tasks"
+    EVERY_END_IS_TOLD = "every recovery ends, and a message reports each end without the tasks"
     WELL_MEANS_THERE = (
         "a recovery that ends well names the tasks that were missing, and they are this launch's"
     )

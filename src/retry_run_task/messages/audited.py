@@ -1,4 +1,4 @@
-"""What a person is told of an audit: runs that did not happen, and what could not be seen. Pure.
+"""What messages say of an audit: runs that did not happen, and what could not be seen. Pure.
 
 There is none if every run is accounted for. Runs whose recovery gave up are no part of it: that recovery told of them.
 """

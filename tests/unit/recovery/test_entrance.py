@@ -1,4 +1,4 @@
-"""A launch of another account is tried only if that account lets recover in; if it does not, a person is told."""
+"""A launch of another account is tried only if that account lets recover in; if it does not, a message is sent."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_the_cause_is_that_of_the_container_at_fault(
     ],
 )
 def test_an_exit_code_means_that_something_has_run(seen: dict[str, Any], container: str, ran: str) -> None:
-    """So it is not started again, whatever else is said of it, and a person is told."""
+    """So it is not started again, whatever else is said of it, and a message is sent."""
     failure = cause(seen)
     assert (failure.container, failure.ran) == (container, ran)
     assert classify(failure).row in HAD_STARTED

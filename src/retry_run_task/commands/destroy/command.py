@@ -88,7 +88,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 def _check_not_elsewhere(reader: Reader, stack: str) -> None:
-    """Refuse to remove the parts of an installation that is no stack, also if nobody can tell whether there is one."""
+    """Refuse to remove the parts of an installation that is no stack, also if it is unknown whether there is one."""
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
     from retry_run_task.commands.shared.installed import check_not_elsewhere, read_elsewhere  # noqa: PLC0415
     from retry_run_task.commands.shared.inventory import Unknown  # noqa: PLC0415

@@ -279,16 +279,16 @@ def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Foreca
         missing = ", ".join(getattr(launch.request, "missing", ()))
         why = (
             "recover looks for the rule or schedule that made the call; unless that is found for certain and tells "
-            f"what is missing ({missing}), a person is told. --aws looks for it now"
+            f"what is missing ({missing}), a message is sent. --aws looks for it now"
         )
         return Forecast(decision="give-up", rule="whole-requests-only", why=why)
     if survey is not None and survey.refused and case.refusal is None:
         return Forecast(
-            decision="give-up", rule="whole-requests-only", why=f"a person is told: {survey.refused}"
+            decision="give-up", rule="whole-requests-only", why=f"a message is sent: {survey.refused}"
         )
     there = () if survey is None else tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in survey.there)
     foreseen = forecast(case, launch.event_time.timestamp(), there)
-    follows = {"nothing": "nothing: ", "ignore": "nothing: ", "give-up": "a person is told: ", "retry": ""}
+    follows = {"nothing": "nothing: ", "ignore": "nothing: ", "give-up": "a message is sent: ", "retry": ""}
     decision = "ignore" if foreseen.decision == "nothing" else foreseen.decision
     return replace(foreseen, decision=decision, why=f"{follows[foreseen.decision]}{foreseen.why}")
 
@@ -332,7 +332,7 @@ def _explain_verdict(verdict: Verdict, policy: Policy) -> JsonObject:
         case GiveUp(outcome=Outcome.IGNORED):
             words = "ignore", "nothing: the policy ignores such launches"
         case GiveUp(why=why):
-            words = "give-up", f"a person is told: {why}"
+            words = "give-up", f"a message is sent: {why}"
     kinds = [kind.value for kind in treatment.rungs] if verdict.category is Category.CAPACITY else []
     return {
         **_verdict(verdict),
