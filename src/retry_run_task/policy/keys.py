@@ -344,7 +344,7 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         "overlap": Key(
             read=_overlap,
             meaning="`skip` starts nothing while an earlier run of the schedule is still going: the recovery ends, "
-            "and a person is told. `allow` does not look. A rule with a category counts for the first failure only.",
+            "and a message is sent. `allow` does not look. A rule with a category counts for the first failure only.",
             schema={"enum": list(Overlap)},
             attribute="overlap",
         ),

@@ -157,8 +157,8 @@ class Treatment:
         capacity_providers: For the rung of that name.
         sizes: For the rung of that name, CPU units and MiB.
         platform_versions: For the rung of that name.
-        notify: When a person is told; None leaves it to the function's setting.
-        early_s: Seconds from the failed call after which a person is told that the run is still being retried; None
+        notify: When a message is sent; None leaves it to the function's setting.
+        early_s: Seconds from the failed call after which a message says that the run is still being retried; None
             for never.
         stop_hanging: Whether a task of the recovery that does not start within ``watch_s`` is stopped and replaced.
         overlap: Whether the launch is dropped if an earlier run of its schedule is still going.
