@@ -545,6 +545,7 @@ class _World:
         *,
         original: bool,  # noqa: ARG002
         ghosts: tuple[str, ...] = (),  # noqa: ARG002
+        whole: bool = True,  # noqa: ARG002
     ) -> tuple[TaskState, ...] | Failure:
         return self.there
 
@@ -1213,9 +1214,12 @@ class _CountingEcs:
     def get_paginator(self, _name: str) -> _CountingEcs:
         return self
 
-    def paginate(self, **_call: str) -> Iterator[dict[str, list[str]]]:
+    def paginate(self, **call: str) -> Iterator[dict[str, list[str]]]:
+        yield self.list_tasks(**call)
+
+    def list_tasks(self, **_call: str) -> dict[str, list[str]]:
         self.reads += 1
-        yield {"taskArns": []}
+        return {"taskArns": []}
 
 
 def _reads(launch: FailedLaunch) -> int:
@@ -1258,7 +1262,7 @@ def limits() -> str:
             f"{differ_s:.0f} s",
             "sources/tasks.py",
         ),
-        ("`ListTasks` calls before an attempt", str(_reads(failed)), "aws/tasks.py"),
+        ("`ListTasks` calls before the first attempt", str(_reads(failed)), "aws/tasks.py"),
         ("the same, if the launch is a thrown error", str(_reads(thrown)), "aws/tasks.py"),
         ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "recovery/loop.py"),
     )

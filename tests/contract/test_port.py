@@ -17,7 +17,7 @@ from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of, se
 from retry_run_task.aws.port import Survey, World, survey
 from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names
-from retry_run_task.launch.request import HIDDEN, rebuild
+from retry_run_task.launch.request import HIDDEN, family, rebuild
 from retry_run_task.launch.schedule import EVERYTHING_ELSE, NoMatch, Tags
 from retry_run_task.launch.values import (
     Caller,
@@ -474,7 +474,9 @@ def tasks_of(aws: Canned, *tasks: dict[str, Any]) -> None:
         arns = [
             arn
             for arn, task in by_arn.items()
-            if task["startedBy"] == call["startedBy"] and task["desiredStatus"] == call["desiredStatus"]
+            if task["desiredStatus"] == call["desiredStatus"]
+            and call.get("startedBy") in (None, task["startedBy"])
+            and call.get("family") in (None, family({"taskDefinition": task["taskDefinitionArn"]}))
         ]
         start = int(call.get("nextToken", 0))
         more = {"nextToken": str(start + 100)} if start + 100 < len(arns) else {}
@@ -523,6 +525,31 @@ def test_whoever_replaced_a_ghost_is_seen_by_its_mark(aws: Canned, started_by: s
     assert isinstance(seen, tuple)
     assert len(seen) == 2
     assert all(task.is_ours for task in seen)
+
+
+@pytest.mark.parametrize(
+    ("others", "whole", "lists"),
+    [(0, True, 2), (0, False, 1), (99, True, 2), (99, False, 1), (150, False, 3), (150, True, 4)],
+)
+def test_a_look_is_one_list_of_the_family_unless_that_is_long(
+    aws: Canned, others: int, whole: bool, lists: int
+) -> None:
+    """If it is long, each mark is listed instead: the caller's and ours."""
+    beside = [described(started_by="somebody", number=n) for n in range(others)]
+    there = described(started_by="events-rule/nightly", number=200)
+    tasks_of(aws, *beside, there)
+    seen = world().look(hidden(), original=True, whole=whole)
+    assert isinstance(seen, tuple)
+    assert [task.arn for task in seen] == [there["taskArn"]]
+    assert aws.calls.count("ecs:ListTasks") == lists
+
+
+def test_a_narrow_look_lists_no_stopped_tasks(aws: Canned) -> None:
+    stopped = {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "startedAt": AT.timestamp() + 61}
+    tasks_of(aws, described(started_by="events-rule/nightly", number=1, **stopped))
+    assert world().look(hidden(), original=True, whole=False) == ()
+    assert len(world().look(hidden(), original=True)) == 1
+    assert aws.calls.count("ecs:ListTasks") == 3
 
 
 # The one place where an exception becomes a failure.

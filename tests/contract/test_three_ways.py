@@ -293,8 +293,12 @@ class VirtualWorld:
         due = self.next_due.timestamp()
         return Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
 
-    def look(self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()) -> Any:
-        return tuple(aws_tasks.already_there(self.client, launch, original=original, ghosts=ghosts))
+    def look(
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+    ) -> Any:
+        return tuple(
+            aws_tasks.already_there(self.client, launch, original=original, ghosts=ghosts, whole=whole)
+        )
 
     def run_task(self, _launch: FailedLaunch, body: Any) -> Any:
         return aws_ecs.run_task(self.client, body, no_wait())

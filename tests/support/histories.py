@@ -35,7 +35,18 @@ from retry_run_task.recovery.case import Case, case_of
 from retry_run_task.recovery.ending import ending_of
 from retry_run_task.recovery.events import Answered, Event, Looked, Stopped, Waited, Watched
 from retry_run_task.recovery.ports import Background
-from retry_run_task.recovery.state import Call, End, State, Stop, Wait, Watch, body, rung
+from retry_run_task.recovery.state import (
+    WHOLE_LOOKS,
+    Call,
+    End,
+    State,
+    Stop,
+    Wait,
+    Watch,
+    body,
+    is_look_whole,
+    rung,
+)
 from support.policies import by_category
 from support.records import CAPACITY, launch, parameters
 
@@ -251,6 +262,10 @@ def _shape(state: State) -> Any:
         state.failed,
         state.ghosts,
         state.last.category,
+        min(state.whole_looks, WHOLE_LOOKS),
+        state.is_narrow,
+        state.is_shared,
+        state.gives_up is None,
     )
 
 
@@ -331,7 +346,7 @@ def _called(
         if scope.is_noisy:
             yield f"{said}, dies", ecs_, replace(before, again=True)
         if not isinstance(state.move, Call):
-            if is_denied and not isinstance(state.move, End):
+            if is_denied and not isinstance(state.move, End) and state.gives_up is None:
                 raise BrokenError(f"{one.name} goes on after it was denied: {said}")
             yield said, ecs_, replace(before, state=state, again=False)
             continue
@@ -423,9 +438,13 @@ def _place(
     return following, tuple(map(_arn, numbers))
 
 
+_DESIRED_RUNNING = frozenset({Phase.STARTING, Phase.RUNS})
+
+
 def _views(
     ecs: Ecs, one: Recovery, scope: Scope, *, watched: tuple[str, ...] | None = None
 ) -> Iterator[tuple[str, tuple[TaskState, ...] | None]]:
+    is_whole = one.again or is_look_whole(one.state)
     marks = {one.case.call_id[: names.MARK_DIGITS]}
     marks |= {ghost[: names.MARK_DIGITS] for ghost in one.state.ghosts}
     if one.case.has_one_run:
@@ -443,7 +462,11 @@ def _views(
             mark=task.mark,
         )
         for number, task in enumerate(ecs.tasks)
-        if (_arn(number) in watched if watched is not None else task.is_listed and task.mark in marks)
+        if (
+            _arn(number) in watched
+            if watched is not None
+            else task.is_listed and task.mark in marks and (is_whole or task.phase in _DESIRED_RUNNING)
+        )
     )
     yield "sees", seen
     if scope.is_blind:

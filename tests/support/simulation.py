@@ -308,6 +308,9 @@ class Client:
         return self
 
     def paginate(self, **call: Any) -> Any:
+        yield self.list_tasks(**call)
+
+    def list_tasks(self, **call: Any) -> JsonObject:
         system = self._system
         if system.blind_looks > 0:
             system.blind_looks -= 1
@@ -315,10 +318,11 @@ class Client:
             raise ReadTimeoutError(endpoint_url="https://ecs")
         answer = system.ecs.list_tasks(call)
         if any(
-            t.started_by == call["startedBy"] and not system.is_listed(a) for a, t in system.all_tasks.items()
+            call.get("startedBy") in (None, t.started_by) and not system.is_listed(a)
+            for a, t in system.all_tasks.items()
         ):
             system.happened(Fault.UNSEEN)
-        yield answer
+        return answer
 
     def describe_tasks(self, **call: Any) -> Any:
         answer = self._system.ecs.describe_tasks(call)
@@ -417,11 +421,13 @@ class World:
         )
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         self.system.checks.in_step(self, "it looks at tasks")
         seen = attempt(
-            lambda: aws_tasks.already_there(self.stack.client, launch, original=original, ghosts=ghosts)
+            lambda: aws_tasks.already_there(
+                self.stack.client, launch, original=original, ghosts=ghosts, whole=whole
+            )
         )
         self.looks[self.operation] = seen
         return seen

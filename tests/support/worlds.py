@@ -77,6 +77,7 @@ class ScriptedWorld:
     asked_for: list[FailedLaunch] = field(default_factory=list)
     looks: int = 0
     looked_for: list[bool] = field(default_factory=list)
+    wholes: list[bool] = field(default_factory=list)
     watches: int = 0
     earlier_looks: int = 0
     going: dict[int, tuple[str, ...] | Failure] = field(default_factory=dict)
@@ -97,11 +98,12 @@ class ScriptedWorld:
         return _next(self.background)
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         self.asked_for.append(launch)
         self.looks += 1
         self.looked_for.append(original)
+        self.wholes.append(whole)
         return self.there.get(self.looks, ())
 
     def earlier(self, launch: FailedLaunch) -> tuple[str, ...] | Failure:

@@ -84,12 +84,12 @@ class World:
         )
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         """Return tasks that do the launch's work, or failed to start for it; or why they cannot be seen."""
         return attempt(
             lambda: tasks.already_there(
-                ecs.client(launch.region, self._role), launch, original=original, ghosts=ghosts
+                ecs.client(launch.region, self._role), launch, original=original, ghosts=ghosts, whole=whole
             )
         )
 

@@ -1,7 +1,8 @@
 """Reads tasks: those that may already do the work of a failed launch, and those that were just placed.
 
-A look is a few cheap reads. It finds tasks by ``startedBy``, which ListTasks can filter by; ECS forgets a stopped task
-after about an hour.
+The account has 20 reads of ECS a second, so a look makes few: one list of the family's tasks, or, if that is long, one
+for each ``startedBy``. ListTasks takes only one of these filters. ECS forgets a stopped task after about an hour.
+https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 """
 
@@ -25,7 +26,7 @@ _DESCRIBED_AT_ONCE = 100
 
 
 def already_there(
-    ecs: ECSClient, launch: FailedLaunch, *, original: bool, ghosts: Sequence[str] = ()
+    ecs: ECSClient, launch: FailedLaunch, *, original: bool, ghosts: Sequence[str] = (), whole: bool = True
 ) -> tuple[TaskState, ...]:
     """Return the tasks that do, or were to do, the launch's work and that its record does not list.
 
@@ -37,21 +38,26 @@ def already_there(
         launch: What failed.
         original: Whether to look for tasks with the ``startedBy`` of the original caller.
         ghosts: Call ids of the recoveries of other failed tasks, existing or possible.
+        whole: Whether to list stopped tasks, too.
 
     Raises:
         Exception: Any error of ECS, the network or a malformed answer; ``faults.attempt`` makes a failure of it.
     """
     mark = launch.request.parameters.get("startedBy")
-    marks = [
-        *([mark] if original and mark else []),
-        *names.marks(launch),
-        *(names.mark_started_by(mark, ghost) for ghost in ghosts),
-    ]
-    found: list[dict[str, Any]] = []
-    for mark in dict.fromkeys(marks):
-        arns = [arn for status in _STATUSES for arn in _list(ecs, launch, mark, status)]
-        found += _describe(ecs, launch, arns)
-    return tuple(wire.state(task) for task in found if wire.is_of(launch, task))
+    marks = {
+        **({mark: None} if original and mark else {}),
+        **dict.fromkeys(names.marks(launch)),
+        **dict.fromkeys(names.mark_started_by(mark, ghost) for ghost in ghosts),
+    }
+    # A task that stops in between is in both lists.
+    arns = dict.fromkeys(
+        arn for status in _STATUSES[: 1 + whole] for arn in _listed(ecs, launch, list(marks), status)
+    )
+    return tuple(
+        wire.state(task)
+        for task in _describe(ecs, launch, list(arns))
+        if task.get("startedBy") in marks and wire.is_of(launch, task)
+    )
 
 
 def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> tuple[TaskState, ...]:
@@ -86,9 +92,18 @@ _Status = Literal["RUNNING", "STOPPED"]
 _STATUSES: tuple[_Status, ...] = ("RUNNING", "STOPPED")
 
 
-def _list(ecs: ECSClient, launch: FailedLaunch, mark: str, status: _Status) -> list[str]:
-    call: Any = {"startedBy": mark, "desiredStatus": status, **_cluster(launch)}
-    return [arn for page in ecs.get_paginator("list_tasks").paginate(**call) for arn in page["taskArns"]]
+def _listed(ecs: ECSClient, launch: FailedLaunch, marks: Sequence[str], status: _Status) -> list[str]:
+    """Return the ARNs of at least the tasks with these marks: in one read if there is one page of the family's."""
+    about: Any = {"desiredStatus": status, **_cluster(launch)}
+    name = requests.family(launch.request.parameters)
+    if name and len(marks) > 1:
+        page = ecs.list_tasks(family=name, **about)
+        if not page.get("nextToken"):
+            return page["taskArns"]
+    pages = ecs.get_paginator("list_tasks")
+    return [
+        arn for mark in marks for page in pages.paginate(startedBy=mark, **about) for arn in page["taskArns"]
+    ]
 
 
 def _describe(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ from retry_run_task.recovery.state import (
     climb,
     identity,
     is_followed_at_once,
+    is_look_whole,
     late,
     missing,
     overlapping,
@@ -135,25 +136,36 @@ def _turn(state: State) -> State:
     return state._replace(move=Look(), turn=state.turn + 1)
 
 
+def _end(state: State, gave_up: GiveUp) -> State:
+    """End the recovery; but not before a look at all tasks, because a stopped one may have done the work."""
+    return _turn(state._replace(gives_up=gave_up)) if state.is_narrow else state._replace(move=End(gave_up))
+
+
 # Looking.
 
 
 def _looked(case: Case, state: State, event: Looked) -> State:
     """Count the tasks. Call RunTask if some are missing, it is not too late, and the call id is certain."""
-    # Chosen before anything is seen: a step that is cut off and run again must use the same call id.
-    state = state._replace(call_id=identity(case, state))
+    # Chosen before anything is seen: a step that is cut off and run again must use the same call id, and be followed by
+    # the same move, although it looks at all tasks then.
+    is_whole = is_look_whole(state)
+    state = state._replace(call_id=identity(case, state), is_narrow=not is_whole)
     if event.again:
         state = _doubt(state, is_unsure=True)
     state = _timed(case, state, event.now)
+    if (is_whole or event.again) and event.blind is None:
+        state = state._replace(whole_looks=state.whole_looks + 1, whole_s=state.elapsed_s)
     state, failures = _seen(case, state, event.tasks)
     if missing(case, state) <= 0:
         return watch_or_end(state)
+    if state.gives_up is not None:
+        return state._replace(move=End(state.gives_up))
     if failures:
         return _start_failed(case, state, failures)
     skips = case.skips_overlap and not state.tasks
     end = late(case, state) or (overlapping(event.earlier) if skips and event.earlier else None)
     if end is not None:
-        return state._replace(move=End(end))
+        return _end(state, end)
     unseen = event.earlier_blind if skips else None
     if unseen is None and event.blind is not None and case.has_one_run:
         # Another caller may have started the run. Our own tasks need no look: ECS knows their client tokens.
@@ -226,7 +238,7 @@ def _updated(case: Case, state: State, known: Task | None, task: TaskState) -> T
 
 def _answered(case: Case, state: State, answer: Answer) -> State:
     if isinstance(answer, Unbuildable):
-        return state._replace(move=End(incomplete(answer.why)))
+        return _end(state, incomplete(answer.why))
     if isinstance(answer, Unread):
         return _decided(case, state, [answer.failure])
     before = state
@@ -269,6 +281,7 @@ def _placed(case: Case, state: State, answer: Placed) -> State:
         tasks=tasks,
         answered={**state.answered, state.call_id: state.answered.get(state.call_id, 0) + 1},
         attempt=state.attempt + 1,
+        is_shared=state.is_shared or answer.is_conflict,
         repeat=0,
         unsure_since_s=None,
         tried=frozenset(),
@@ -346,7 +359,7 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
     )
     match decision:
         case GiveUp():
-            return state._replace(move=End(decision))
+            return _end(state, decision)
         case Retry(delay_s=delay_s):
             # This rung has no capacity, but the next may have. Any other failure is retried on the same rung.
             state = climb(case, state) if verdict.category is Category.CAPACITY else state

@@ -35,7 +35,7 @@ from retry_run_task.recovery.ending import (
 )
 from retry_run_task.recovery.events import Answered, Waited, earlier_to_json, from_result, seen_to_json
 from retry_run_task.recovery.opening import open_case
-from retry_run_task.recovery.state import Call, End, Stop, Tell, Wait, Watch, body, rung
+from retry_run_task.recovery.state import Call, End, Stop, Tell, Wait, Watch, body, is_look_whole, rung
 from retry_run_task.recovery.steps import FaultError, step
 from retry_run_task.recovery.watching import HUNG
 
@@ -166,7 +166,8 @@ def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> Js
     answered leaves the step.
     """
     launch = replace(case.launch, call_id=case.call_id)
-    seen = tools.world.look(launch, original=case.has_one_run, ghosts=state.ghosts)
+    is_whole = again or is_look_whole(state)
+    seen = tools.world.look(launch, original=case.has_one_run, ghosts=state.ghosts, whole=is_whole)
     result: JsonObject = {
         "now": tools.world.now(),
         **seen_to_json(seen),

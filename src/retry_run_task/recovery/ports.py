@@ -81,7 +81,7 @@ class World(Protocol):
         ...
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks started for a launch, including those that failed to start; or why none can be seen.
 
@@ -89,6 +89,7 @@ class World(Protocol):
             launch: What failed. Tasks with its own mark are always looked for.
             original: Whether to look for tasks with the mark of the original caller.
             ghosts: Call identities of other tasks that failed to start, whose recoveries' tasks are looked for.
+            whole: Whether to look for stopped tasks, too.
         """
         ...
 

@@ -118,6 +118,12 @@ class Task(NamedTuple):
 EMPTY: Mapping[str, int] = MappingProxyType({})
 
 
+# How many looks must have listed stopped tasks before the next need not: two, because ECS may not list a new task at
+# once. It lists a stopped one for about an hour, so every half hour a look lists them again.
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+WHOLE_LOOKS, WHOLE_AGAIN_S = 2, 1800
+
+
 class State(NamedTuple):
     """The state of a recovery. A tuple, not a dataclass, for speed: hundreds of attempts are replayed at once.
 
@@ -138,6 +144,11 @@ class State(NamedTuple):
         ghosts: Call identities of the ghosts.
         stopped: ARNs of the tasks that this recovery may have stopped, because they hung.
         stop_tries: How often in a row it could stop none.
+        whole_looks: How many looks have listed stopped tasks, too.
+        whole_s: When the last of them did, in seconds from the failed call.
+        is_narrow: Whether the last look listed running tasks only.
+        is_shared: Whether ECS knew a client token with another request, so another recovery makes the same call.
+        gives_up: How the recovery ends unless the next look finds the tasks.
         first_look: When it first looked, in seconds since 1970; None before.
         waited_s: Sum of the waits since the first look.
         elapsed_s: Seconds since the failed call.
@@ -164,6 +175,11 @@ class State(NamedTuple):
     ghosts: tuple[str, ...] = ()
     stopped: frozenset[str] = frozenset()
     stop_tries: int = 0
+    whole_looks: int = 0
+    whole_s: float = 0.0
+    is_narrow: bool = False
+    is_shared: bool = False
+    gives_up: GiveUp | None = None
     first_look: float | None = None
     waited_s: int = 0
     elapsed_s: float = 0.0
@@ -181,6 +197,18 @@ class State(NamedTuple):
     def starting(self) -> tuple[str, ...]:
         """Tasks that have not been seen running."""
         return tuple(arn for arn, task in self.tasks.items() if not task.runs)
+
+
+def is_look_whole(state: State) -> bool:
+    """Tell whether the next look must list stopped tasks, too.
+
+    The account has few reads. A recovery whose calls were all answered, and that knows of no task, needs only the
+    running ones: what stopped before was listed by an earlier look.
+    """
+    is_clear = not (state.is_unsure or state.is_shared or state.tasks or state.ghosts or state.stopped)
+    is_last = state.gives_up is not None
+    is_recent = state.whole_looks >= WHOLE_LOOKS and state.elapsed_s - state.whole_s < WHOLE_AGAIN_S
+    return is_last or not (is_clear and is_recent)
 
 
 def missing(case: Case, state: State) -> int:

@@ -132,7 +132,8 @@ class Cloud:
         if night.placement is ZoneSearch.ONE:
             self.ecs.zones_tried = 1
         self.ecs.create_cluster(CLUSTER)
-        self.ecs.register_task_definition("nightly")
+        for spec in night.launches:
+            self.ecs.register_task_definition(f"nightly-{spec.index}")
         for subnet, zone in night.zones.items():
             self.ecs.add_subnet(subnet, zone)
         self._subnets = set(night.zones)
@@ -266,12 +267,12 @@ class CloudWorld:
         )
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = ()
+        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks of this launch, with recover's own code."""
         client: Any = self
         try:
-            return aws_tasks.already_there(client, launch, original=original, ghosts=ghosts)
+            return aws_tasks.already_there(client, launch, original=original, ghosts=ghosts, whole=whole)
         except EcsError as error:
             return _raised(error)
 

@@ -302,8 +302,8 @@ def request(night: Night, spec: Spec) -> dict[str, object]:
     """Return the parameters of a launch's RunTask call."""
     body: dict[str, object] = {
         "cluster": CLUSTER,
-        "taskDefinition": "nightly:1",
-        # A schedule of its own for each launch, so that no look mistakes one for the other.
+        # A task definition and a schedule of its own for each launch, so that no look mistakes one for the other.
+        "taskDefinition": f"nightly-{spec.index}",
         "startedBy": f"events-rule/nightly-{spec.index}",
     }
     if spec.count > 1:

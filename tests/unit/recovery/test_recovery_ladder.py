@@ -480,6 +480,18 @@ def calmed(operation: tuple[str, Any]) -> tuple[str, Any]:
     return name, {k: v for k, v in result.items() if k != "again"} if isinstance(result, dict) else result
 
 
+def without_last_looks(execution: VirtualExecution) -> list[tuple[str, Any]]:
+    """Return the operations without the last looks that called nothing: one more if the one before was narrow."""
+    operations = [calmed(one) for one in execution.operations]
+    last = next((n for n, (name, _) in enumerate(operations) if name.startswith("notify")), len(operations))
+    first = last
+    while (
+        first and operations[first - 1][0].startswith("run-task") and "calls" not in operations[first - 1][1]
+    ):
+        first -= 1
+    return operations[:first] + operations[last:]
+
+
 ANSWERS = st.sampled_from(
     [
         SHORT,
@@ -534,7 +546,7 @@ def test_whatever_ecs_says_and_whenever_it_dies_the_ladder_is_climbed_the_same_w
         for answer in result.get("calls", ())
     ]
     calm = run(value, *remembered, policy=policy, late_s=1)
-    assert [calmed(one) for one in stirred.execution.operations] == calm.execution.operations
+    assert without_last_looks(stirred.execution) == without_last_looks(calm.execution)
     denied: list[dict[str, Any]] = []
     for body, answer in zip(calm.world.bodies, remembered, strict=False):
         plain = {k: v for k, v in body.items() if k not in ("clientToken", "count")}

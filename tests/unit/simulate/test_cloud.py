@@ -138,7 +138,7 @@ def test_a_region_launches_so_many_tasks(region: str, at_once: int, a_second: in
 
 def test_reads_have_a_limit_of_their_own_and_who_meets_it_is_blind() -> None:
     scene = Scene(others=0.99)
-    looks = [scene.world.look(scene.launch, original=True) for _ in range(40)]
+    looks = [scene.world.look(scene.launch, original=True) for _ in range(60)]
     assert looks[0] == ()
     assert "ThrottlingException" in str(looks[-1])
     assert scene.cloud.reads_in.total() > 100

@@ -32,6 +32,7 @@ class Cluster:
         instances: ARN of the one instance that represents all of a zone, by zone.
         tasks: By ARN.
         by_started_by: The same tasks by ``startedBy`` and ARN, for ListTasks.
+        by_family: The same by the family of their task definition.
     """
 
     name: str
@@ -42,21 +43,27 @@ class Cluster:
     instances: dict[str, str] = field(default_factory=dict)
     tasks: dict[str, EcsTask] = field(default_factory=dict)
     by_started_by: dict[str, dict[str, EcsTask]] = field(default_factory=dict)
+    by_family: dict[str, dict[str, EcsTask]] = field(default_factory=dict)
 
     def add(self, task: EcsTask) -> None:
         """Keep a task."""
         self.tasks[task.arn] = task
-        if task.started_by is not None:
-            self.by_started_by.setdefault(task.started_by, {})[task.arn] = task
+        for index, key in self._places(task):
+            index.setdefault(key, {})[task.arn] = task
 
     def forget(self, task: EcsTask) -> None:
         """Drop a task."""
         del self.tasks[task.arn]
-        if task.started_by is not None:
-            siblings = self.by_started_by[task.started_by]
+        for index, key in self._places(task):
+            siblings = index[key]
             del siblings[task.arn]
             if not siblings:
-                del self.by_started_by[task.started_by]
+                del index[key]
+
+    def _places(self, task: EcsTask) -> list[tuple[dict[str, dict[str, EcsTask]], str]]:
+        """Return the indexes that a task is in, each with its key there."""
+        by_family = (self.by_family, task.definition.family)
+        return [by_family] if task.started_by is None else [by_family, (self.by_started_by, task.started_by)]
 
     def describe(self) -> Json:
         """Return it as in DescribeClusters."""

@@ -205,7 +205,10 @@ class Ecs(Registry):
             now = self._advanced()
             self._count_read(now)
             cluster = self._cluster(body.get("cluster"))
-            tasks = cluster.tasks if started_by is None else cluster.by_started_by.get(started_by)
+            family: str | None = body.get("family")
+            tasks = cluster.tasks if family is None else cluster.by_family.get(family)
+            if started_by is not None:
+                tasks = cluster.by_started_by.get(started_by)
             # Most looks of a recovery find nothing, and long simulations have millions of them.
             found = (
                 ()
@@ -215,7 +218,6 @@ class Ecs(Registry):
                     for task in tasks.values()
                     if task.number > after
                     and task.desired_status == desired_status
-                    and body.get("family") in (None, task.definition.family)
                     and body.get("launchType") in (None, task.launch_type)
                     and self._is_visible(task, now)
                 )
