@@ -7,7 +7,7 @@ locals {
   # One metric each, and the alarm goes off at the first count.
   alarms = {
     "filter-delivery" = {
-      sentence  = "CloudWatch Logs could not hand records of failed calls to intake."
+      sentence  = "CloudWatch Logs could not deliver records of failed calls to intake."
       namespace = "AWS/Logs"
       metric    = "DeliveryErrors"
       statistic = "Sum"
@@ -18,7 +18,7 @@ locals {
       }
     }
     "rule-delivery" = {
-      sentence  = "EventBridge could not hand records of failed calls to intake."
+      sentence  = "EventBridge could not deliver records of failed calls to intake."
       namespace = "AWS/Events"
       metric    = "FailedInvocations"
       statistic = "Sum"
@@ -27,7 +27,7 @@ locals {
       }
     }
     "start-rule-delivery" = {
-      sentence  = "EventBridge could not hand tasks that did not start to intake."
+      sentence  = "EventBridge could not deliver tasks that did not start to intake."
       namespace = "AWS/Events"
       metric    = "FailedInvocations"
       statistic = "Sum"
@@ -36,7 +36,7 @@ locals {
       }
     }
     "intake-throttles" = {
-      sentence  = "Lambda had no room to run intake, so failed calls wait to be seen."
+      sentence  = "Lambda throttles intake, so failed calls wait."
       namespace = "AWS/Lambda"
       metric    = "Throttles"
       statistic = "Sum"
@@ -54,7 +54,7 @@ locals {
       }
     }
     "unparsed" = {
-      sentence  = "Records that may be failed calls could not be read, so nobody recovers them."
+      sentence  = "Records that may be failed calls could not be read, so they are not recovered."
       namespace = "retry-run-task"
       metric    = "Unparsed"
       statistic = "Sum"
@@ -72,7 +72,7 @@ locals {
       }
     }
     "dead-letters" = {
-      sentence  = "Failed calls that never became a recovery lie in the dead-letter queue."
+      sentence  = "Failed calls that never became a recovery are in the dead-letter queue."
       namespace = "AWS/SQS"
       metric    = "ApproximateNumberOfMessagesVisible"
       statistic = "Maximum"
@@ -108,7 +108,7 @@ locals {
       }
     }
     "not-notified" = {
-      sentence  = "The topic did not take a message for a person."
+      sentence  = "The topic did not accept a message."
       namespace = "retry-run-task"
       metric    = "NotNotified"
       statistic = "Sum"
@@ -161,7 +161,7 @@ resource "aws_cloudwatch_metric_alarm" "counted" {
 
 resource "aws_cloudwatch_metric_alarm" "gave_up" {
   alarm_name          = "${var.name}-gave-up"
-  alarm_description   = "Recoveries ended without their tasks: somebody has to look at the message that says why. ${var.runbook_url}#gave-up"
+  alarm_description   = "Recoveries ended without their tasks: read the message that says why. ${var.runbook_url}#gave-up"
   tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "notBreaching"
@@ -196,7 +196,7 @@ resource "aws_cloudwatch_metric_alarm" "gave_up" {
 # A recovery that gives up ends as FAILED, and has said so. One that FAILED without giving up has told nobody.
 resource "aws_cloudwatch_metric_alarm" "broke" {
   alarm_name          = "${var.name}-broke"
-  alarm_description   = "Recoveries failed without giving up, so nobody has been told of their launches. ${var.runbook_url}#broke"
+  alarm_description   = "Recoveries failed without a message about their launches. ${var.runbook_url}#broke"
   tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "notBreaching"

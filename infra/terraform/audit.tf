@@ -278,7 +278,7 @@ resource "aws_cloudwatch_metric_alarm" "not_audited" {
   count = local.audits ? 1 : 0
 
   alarm_name          = "${var.name}-not-audited"
-  alarm_description   = "The daily audit failed, so nobody has looked for missing runs. ${var.runbook_url}#not-audited"
+  alarm_description   = "The daily audit failed, so missing runs may go unnoticed. ${var.runbook_url}#not-audited"
   tags                = var.tags
   alarm_actions       = [aws_sns_topic.notifications.arn]
   treat_missing_data  = "notBreaching"

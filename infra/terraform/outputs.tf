@@ -76,7 +76,7 @@ output "recover_log_group" {
 }
 
 output "dashboard_url" {
-  description = "Where a person looks."
+  description = "Dashboard of the stack."
   value       = "https://${local.region}.${local.console}/cloudwatch/home?region=${local.region}#dashboards/dashboard/${aws_cloudwatch_dashboard.this.dashboard_name}"
 }
 

@@ -19,7 +19,7 @@ variable "package_path" {
 
 # The one variable of the template without a default: what may be started cannot be guessed.
 variable "task_definitions" {
-  description = "Families of the task definitions that may be started again, such as nightly or report-*. They are the scope of intake and the permission of recover."
+  description = "Families of the task definitions to recover, such as nightly or report-*. They are the scope of intake and the permission of recover."
   type        = list(string)
 
   validation {
@@ -51,7 +51,7 @@ variable "pass_role_arns" {
 }
 
 variable "callers" {
-  description = "Whose failed calls are made again: some of rule, scheduler, hand-made (a record without a caller, written to the log group to try the system out) and other (SDK, AWS CLI, console)."
+  description = "Callers whose failed calls are recovered: some of rule, scheduler, hand-made (a record without a caller, written to the log group to try the system out) and other (SDK, AWS CLI, console)."
   type        = list(string)
   default     = ["rule", "scheduler", "hand-made"]
 
@@ -62,7 +62,7 @@ variable "callers" {
 }
 
 variable "also_recover" {
-  description = "What else is made good: calls that raised an error, once EventBridge has stopped repeating them (a denied call never is); tasks that Spot took away, also if they had begun to work. One of nothing, errors, spot-interruptions, errors-and-spot-interruptions."
+  description = "What else is recovered: calls that raised an error, once EventBridge has stopped retrying them (denied calls never are); tasks that Spot stopped, even while they were running. One of nothing, errors, spot-interruptions, errors-and-spot-interruptions."
   type        = string
   default     = "nothing"
 
@@ -73,13 +73,13 @@ variable "also_recover" {
 }
 
 variable "stop_hanging_tasks" {
-  description = "Whether recover may stop tasks of these clusters: needed for stop-hanging in the policy, by which a task that a recovery placed and that does not start is stopped and placed anew."
+  description = "Whether recover may stop tasks of these clusters: needed for the policy's stop-hanging, which stops and replaces a placed task that does not start."
   type        = bool
   default     = false
 }
 
 variable "read_rules" {
-  description = "EventBridge rules that recover may read, with their inputs: names, or bus/name if the bus is not the default one; * and ? are allowed. In them stands what CloudTrail hides of a request, and when the next run is due. If empty, it may read none."
+  description = "EventBridge rules that recover may read, with their inputs: names, or bus/name if the bus is not the default one; * and ? are allowed. They contain what CloudTrail redacts, and the next due time. If empty, it may read none."
   type        = list(string)
   default     = ["*"]
 
@@ -90,7 +90,7 @@ variable "read_rules" {
 }
 
 variable "read_schedules" {
-  description = "The same of EventBridge Scheduler's schedules, each as group/name, such as default/nightly."
+  description = "The same for EventBridge Scheduler's schedules, each as group/name, such as default/nightly."
   type        = list(string)
   default     = ["*"]
 
@@ -101,7 +101,7 @@ variable "read_schedules" {
 }
 
 variable "trail_log_group_name" {
-  description = "Log group that the trail writes to, in this account and Region. If empty, failures come through EventBridge only, which also needs a trail."
+  description = "Log group that the trail writes to, in this account and Region. If empty, failures arrive only through EventBridge, which also needs a trail."
   type        = string
   default     = ""
 
@@ -112,7 +112,7 @@ variable "trail_log_group_name" {
 }
 
 variable "trail_silent_hours" {
-  description = "An alarm goes off if the log group has shown no RunTask of a rule or schedule for so many hours, 168 at most: more than lie between any two runs. It is on at once, until the first is seen. If empty, there is no such alarm."
+  description = "An alarm fires if the log group has had no RunTask of a rule or schedule for this many hours, 168 at most; choose more than the longest time between two runs. It is on until the first one. If empty, there is no such alarm."
   type        = string
   default     = ""
 
@@ -123,7 +123,7 @@ variable "trail_silent_hours" {
 }
 
 variable "regions" {
-  description = "Regions whose failed calls are made again, each in its own. If empty, only the provider's; if not, name that one, too. A trail for all Regions writes their records to the one log group."
+  description = "Regions whose failed calls are recovered, each in its own Region. If empty, only the provider's; if not, name that one, too. A trail for all Regions writes their records to the one log group."
   type        = list(string)
   default     = []
 
@@ -134,7 +134,7 @@ variable "regions" {
 }
 
 variable "member_accounts" {
-  description = "Ids of the other accounts whose failed calls are made again, each in its own. Each needs the role that modules/member makes. An organisation's trail writes their records to the one log group."
+  description = "Ids of the other accounts whose failed calls are recovered, each in its own account. Each needs the role in modules/member. An organisation's trail writes their records to the one log group."
   type        = list(string)
   default     = []
 
@@ -145,7 +145,7 @@ variable "member_accounts" {
 }
 
 variable "member_external_id" {
-  description = "What recover says to take the role in those accounts, the same as in modules/member. It is not a secret; make it one of your own, such as a random one."
+  description = "External id with which recover assumes the role in those accounts, the same as in modules/member. It is not a secret; choose your own, such as a random one."
   type        = string
   default     = ""
 
@@ -161,7 +161,7 @@ variable "member_external_id" {
 }
 
 variable "notification_email" {
-  description = "Who is told of recoveries that gave up, and of alarms; AWS asks them to confirm. If empty, nobody is: subscribe to the topic yourself."
+  description = "E-mail address for messages and alarms; AWS asks it to confirm. If empty, subscribe to the topic yourself."
   type        = string
   default     = ""
 
@@ -172,7 +172,7 @@ variable "notification_email" {
 }
 
 variable "messages" {
-  description = "How messages are sent: text, or chat (also a form for Slack and Microsoft Teams, through Amazon Q Developer in chat applications); then en, or ja for Japanese; then recovered, to be told of successes, too. Such as chat,ja,recovered."
+  description = "How messages are sent: text, or chat (also a form for Slack and Microsoft Teams, through Amazon Q Developer in chat applications); then en, or ja for Japanese; then recovered, for messages of successes too. Such as chat,ja,recovered."
   type        = string
   default     = "text,en"
 
@@ -183,7 +183,7 @@ variable "messages" {
 }
 
 variable "time_zone" {
-  description = "What times in messages are said in, beside UTC: a name of the IANA database such as Asia/Tokyo. If empty, English has UTC alone and Japanese has the time of Japan."
+  description = "Time zone for times in messages, beside UTC: a name of the IANA database such as Asia/Tokyo. If empty, English messages have UTC alone and Japanese ones Japan's time."
   type        = string
   default     = ""
 
@@ -194,7 +194,7 @@ variable "time_zone" {
 }
 
 variable "runbook_url" {
-  description = "Where the runbook can be read; every message, and the description of every alarm, links to its section there."
+  description = "Address of the runbook; every message and every alarm's description links to its section."
   type        = string
   default     = "docs/runbook.md"
 
@@ -205,7 +205,7 @@ variable "runbook_url" {
 }
 
 variable "audit_schedule" {
-  description = "When to look, every day, for runs that were due and did not happen: minute and hour in UTC, such as cron(0 22 * * ? *). You are told of what is missing, and of what could not be seen. If empty, nobody looks."
+  description = "When to check, every day, for runs that were due and did not happen: minute and hour in UTC, such as cron(0 22 * * ? *). A message reports what is missing, and what could not be read. If empty, there is no check."
   type        = string
   default     = ""
 
@@ -216,7 +216,7 @@ variable "audit_schedule" {
 }
 
 variable "recover_concurrency" {
-  description = "How many recoveries may act at the same moment (waiting ones do not count). If null, as many as the account allows, and none are reserved: needed in an account whose limit of concurrent executions is too small."
+  description = "How many recoveries may act at the same time, not counting waiting ones. If null, as many as the account allows, and none are reserved: needed in an account whose limit of concurrent executions is too small."
   type        = number
   default     = 5
 
@@ -235,7 +235,7 @@ variable "log_retention_days" {
 # For accounts in which a service control policy, or somebody who reviews, asks for it.
 
 variable "permissions_boundary_arn" {
-  description = "Managed policy that bounds what the roles may do. If empty, none does."
+  description = "Managed policy that bounds what the roles may do. If empty, none."
   type        = string
   default     = ""
 
@@ -257,7 +257,7 @@ variable "role_path" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets that the functions run in. They need a way to the APIs of Lambda, ECS, EventBridge, EventBridge Scheduler and SNS (and STS, for other accounts): a NAT gateway, or endpoints. If empty, the functions are in no VPC."
+  description = "Subnets that the functions run in. They must reach the APIs of Lambda, ECS, EventBridge, EventBridge Scheduler and SNS (and STS, for other accounts): through a NAT gateway or endpoints. If empty, the functions are in no VPC."
   type        = list(string)
   default     = []
 
@@ -268,7 +268,7 @@ variable "subnet_ids" {
 }
 
 variable "security_group_ids" {
-  description = "Security groups of the functions there; HTTPS has to be let out."
+  description = "Security groups of the functions there; they must allow outbound HTTPS."
   type        = list(string)
   default     = []
 
@@ -284,7 +284,7 @@ variable "security_group_ids" {
 }
 
 variable "data_key_arn" {
-  description = "Key of your own (KMS) for the log groups, the queues and the functions' environment. docs/install.md has the key policy that it needs. If empty, AWS's own keys are used."
+  description = "Your KMS key for the log groups, the queues and the functions' environment. docs/install.md has the key policy that it needs. If empty, AWS's own keys are used."
   type        = string
   default     = ""
 
@@ -295,7 +295,7 @@ variable "data_key_arn" {
 }
 
 variable "topic_key_arn" {
-  description = "Key of your own (KMS) that encrypts the topic. Its key policy has to let cloudwatch.amazonaws.com use it (kms:Decrypt, kms:GenerateDataKey*), or alarms reach nobody. If empty, the topic has no key."
+  description = "Your KMS key that encrypts the topic. Its key policy must allow cloudwatch.amazonaws.com to use it (kms:Decrypt, kms:GenerateDataKey*), or alarms are not delivered. If empty, the topic has no key."
   type        = string
   default     = ""
 
@@ -306,7 +306,7 @@ variable "topic_key_arn" {
 }
 
 variable "schedule_key_arns" {
-  description = "Keys of your own (KMS) that schedules and event buses are encrypted with. recover reads in them what CloudTrail hides of a request, and when the next run is due."
+  description = "Your KMS keys that encrypt schedules and event buses. recover reads what CloudTrail redacts, and the next due time."
   type        = list(string)
   default     = []
 

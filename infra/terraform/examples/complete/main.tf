@@ -46,6 +46,6 @@ module "retry_run_task" {
 }
 
 output "dashboard_url" {
-  description = "Where a person looks."
+  description = "Dashboard of the stack."
   value       = module.retry_run_task.dashboard_url
 }

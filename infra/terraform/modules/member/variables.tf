@@ -32,7 +32,7 @@ variable "external_id" {
 }
 
 variable "task_definitions" {
-  description = "Families of this account's task definitions that may be started again, such as nightly or report-*. That stack has to name them, too."
+  description = "Families of this account's task definitions to recover, such as nightly or report-*. That stack must name them too."
   type        = list(string)
 
   validation {
@@ -64,13 +64,13 @@ variable "pass_roles" {
 }
 
 variable "stop_hanging_tasks" {
-  description = "Whether recover may stop tasks of these clusters: needed for stop-hanging in the policy, by which a task that a recovery placed and that does not start is stopped and placed anew."
+  description = "Whether recover may stop tasks of these clusters: needed for the policy's stop-hanging, which stops and replaces a placed task that does not start."
   type        = bool
   default     = false
 }
 
 variable "read_rules" {
-  description = "EventBridge rules that recover may read, with their inputs: names, or bus/name if the bus is not the default one; * and ? are allowed. In them stands what CloudTrail hides of a request, and when the next run is due. If empty, it may read none."
+  description = "EventBridge rules that recover may read, with their inputs: names, or bus/name if the bus is not the default one; * and ? are allowed. They contain what CloudTrail redacts, and the next due time. If empty, it may read none."
   type        = list(string)
   default     = ["*"]
 
@@ -81,7 +81,7 @@ variable "read_rules" {
 }
 
 variable "read_schedules" {
-  description = "The same of EventBridge Scheduler's schedules, each as group/name, such as default/nightly."
+  description = "The same for EventBridge Scheduler's schedules, each as group/name, such as default/nightly."
   type        = list(string)
   default     = ["*"]
 

@@ -71,7 +71,7 @@ PARAMETERS = (
         default=None,
         pattern="^[a-zA-Z0-9_*?-]{1,255}$",
         expected="families of task definitions (no revision, no ARN), with commas between them",
-        help="Families that may be started again; * and ? are allowed.",
+        help="Families to recover; * and ? are allowed.",
         is_list=True,
     ),
     Parameter(
@@ -95,7 +95,7 @@ PARAMETERS = (
         default="rule,scheduler,hand-made",
         pattern="^(rule|scheduler|hand-made|other)$",
         expected="some of rule, scheduler, hand-made and other, with commas between them",
-        help="Whose failed calls are made again.",
+        help="Callers whose failed calls are recovered.",
         is_list=True,
     ),
     Parameter(
@@ -103,7 +103,7 @@ PARAMETERS = (
         default="nothing",
         choices=("nothing", "errors", "spot-interruptions", "errors-and-spot-interruptions"),
         expected="",
-        help="What else is made good.",
+        help="What else is recovered.",
     ),
     Parameter(
         name="StopHangingTasks",
@@ -147,7 +147,7 @@ PARAMETERS = (
         default="",
         pattern="^([a-z]{2,}(-[a-z]+)+-[0-9]{1,2})?$",
         expected="names of Regions, such as ap-northeast-1, with commas between them",
-        help="Regions whose failed calls are made again, each in its own; empty for the stack's alone.",
+        help="Regions whose failed calls are recovered; empty for the stack's alone.",
         is_list=True,
     ),
     Parameter(
@@ -155,7 +155,7 @@ PARAMETERS = (
         default="",
         pattern="^([0-9]{12})?$",
         expected="ids of accounts, 12 digits each, with commas between them",
-        help="Other accounts whose failed calls are made again, each in its own.",
+        help="Other accounts whose failed calls are recovered.",
         is_list=True,
     ),
     Parameter(
@@ -163,7 +163,7 @@ PARAMETERS = (
         default="",
         pattern="^([a-zA-Z0-9+=,.@:/_-]{2,64})?$",
         expected="2 to 64 letters, digits and +=,.@:/_-, or nothing",
-        help="What recover says to take the role in those accounts.",
+        help="External id for the role in those accounts.",
     ),
     Parameter(
         name="NotificationEmail",
@@ -192,21 +192,21 @@ PARAMETERS = (
         default="docs/runbook.md",
         pattern="^[^ #]{1,100}$",
         expected="an address or a path, without the part after #",
-        help="Where messages and alarms say that the runbook is.",
+        help="Address of the runbook in messages and alarms.",
     ),
     Parameter(
         name="AuditSchedule",
         default="",
         pattern="^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$",
         expected="such as cron(0 22 * * ? *), or nothing",
-        help="When to look, every day in UTC, for runs that did not happen; empty for never.",
+        help="When to check, every day in UTC, for runs that did not happen; empty for never.",
     ),
     Parameter(
         name="RecoverConcurrency",
         default="5",
         pattern="^([1-9][0-9]{0,3})?$",
         expected="a number from 1 to 9999, or nothing",
-        help="Recoveries at the same moment; empty to reserve none.",
+        help="Recoveries at the same time; empty to reserve none.",
     ),
     Parameter(
         name="LogRetentionDays",
