@@ -1,8 +1,9 @@
 """Break the code on purpose and see whether a test notices: ``make mutants``.
 
 mutmut makes the mutants. Each is tried in a process of its own, with those tests of its group in tests/mutants.toml
-that call the mutated function, the quickest first. The numbers go into docs/testing.md, for the modules that were
-tried. Ends with 1 if a mutant survives that tests/mutants.toml does not name as equivalent, and prints it.
+that call the mutated function, the quickest first. The numbers go into docs/reference/mutants.md, for the
+modules that were tried. Ends with 1 if a mutant survives that tests/mutants.toml does not name as equivalent, and
+prints it.
 
     python tools/mutants.py                       every group
     python tools/mutants.py --module recovery     one group, or one module of it: recovery/after
@@ -32,7 +33,11 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-LIST, PAGE, BUILD = ROOT / "tests" / "mutants.toml", ROOT / "docs" / "testing.md", ROOT / "build" / "mutants"
+LIST, PAGE, BUILD = (
+    ROOT / "tests" / "mutants.toml",
+    ROOT / "docs" / "reference" / "mutants.md",
+    ROOT / "build" / "mutants",
+)
 PACKAGE = "src/retry_run_task/"
 BEGIN, END = "<!-- mutants: written by `make mutants` -->", "<!-- end of mutants -->"
 HEADS = ("module", "mutants", "tried", "killed", "equivalent", "survived", "share killed", "tried on")

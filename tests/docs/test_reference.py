@@ -40,8 +40,8 @@ def test_every_page_is_up_to_date(reference: ModuleType, capsys: pytest.CaptureF
 
 def test_a_fresh_folder_gets_every_page(copy: Path, reference: ModuleType) -> None:
     assert reference.main(["--check"], copy) == 0
-    # Not written from the code, but from zip and template: tests/infra/test_licences.py, test_permissions.py.
-    others = {"licences.md", "permissions.md"}
+    # Not written from the code, but from the zip, the template and `make mutants`.
+    others = {"licences.md", "permissions.md", "mutants.md"}
     assert {path.name for path in (copy / "docs/reference").iterdir()} | others == {
         path.name for path in (ROOT / "docs/reference").iterdir()
     }
