@@ -317,7 +317,7 @@ def test_a_hidden_value_reaches_run_task_and_neither_the_history_nor_the_log(
 
     bodies = play(SCENARIOS["CloudTrail hides a value"], engine).bodies
     assert [body["overrides"] for body in bodies] == [OVERRIDES, OVERRIDES]
-    attempted = [vars(line) for line in caplog.records if line.message == "recovery.attempted"]
+    attempted = [vars(line) for line in caplog.records if line.message == "recovery.called"]
     assert [line["request"]["overrides"] for line in attempted] == 2 * [
         {"containerOverrides": [{"name": "app", "environment": HIDDEN}]}
     ]

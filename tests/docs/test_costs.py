@@ -59,6 +59,6 @@ def test_a_call_logs_no_more_than_is_counted(costs: ModuleType) -> None:
         site.wait_for(lambda: len(site.events("recovery.waiting")) >= 8)
         site.capacity(None)
         site.wait_for(lambda: site.events("recovery.recovered"))
-        calls = len(site.events("recovery.attempted"))
+        calls = len(site.events("recovery.called"))
         logged = sum(len(line.encode()) for line in site.lines)
     assert 0.5 * costs.LOG_BYTES_PER_CALL < logged / calls <= 1.1 * costs.LOG_BYTES_PER_CALL

@@ -155,7 +155,7 @@ def test_what_every_night_has_in_common_is_as_printed(printed: list[str]) -> Non
 @pytest.mark.parametrize(
     "line",
     [
-        "00:00:03  recover     health-ping     attempt 2 (each-subnet subnet-a): 1 starts",
+        "00:00:03  recover     health-ping     call 2 (each-subnet subnet-a): 1 starts",
         "00:05:01  recover     search-index    WELL AGAIN after 11 attempts",
         "23:59:59  AWS                         zone b runs out of Fargate capacity",
     ],

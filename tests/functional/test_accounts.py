@@ -137,7 +137,7 @@ def test_our_own_calls_in_another_account_are_left_to_the_recovery_that_made_the
     hub(site)
     member.capacity(0)
     member.place.ecs.run_task(member.request(), rule_caller(STARTER))
-    site.wait_for(lambda: len(site.events("recovery.attempted")) >= 3)
+    site.wait_for(lambda: len(site.events("recovery.called")) >= 3)
     site.wait_for(lambda: len(site.events("intake.ignored", caller="own", account=MEMBER)) >= 2)
     member.capacity(5)
     site.wait_for(site.outcomes)

@@ -122,7 +122,7 @@ def test_a_recovery_that_waits(waiting: Place) -> None:
     (one,) = waiting.recoveries()
     assert (one["schedule"], one["cluster"], one["category"]) == ("nightly", "batch", "capacity")
     assert one["state"] in ("waiting", "trying")
-    assert one["attempts"] >= 2
+    assert one["calls"] >= 2
     text = waiting.run("status").stdout
     assert re.search(
         r"^(waiting|trying) +nightly +\d+ .* [0-9a-f]{8}  Capacity is unavailable", text, re.MULTILINE
@@ -135,7 +135,7 @@ def test_one_in_full_by_the_beginning_of_its_id(waiting: Place) -> None:
     text = waiting.run("status", one["name"].removeprefix("retry-run-task-")[:8]).stdout
     assert f"recovery     {one['name']}" in text
     assert "it was a run of nightly; its next run is due at" in text
-    assert "attempt 2: the same [capacity]; then waits" in text
+    assert "call 2: the same [capacity]; then waits" in text
     assert waiting.json("status", one["name"])["timeline"][0]["text"].startswith("the call failed: Capacity")
 
 

@@ -118,14 +118,14 @@ def test_show_is_for_the_launches_that_are_asked_for(mine: str) -> None:
     assert capacity["rules"] == ["month-end", "may cost more", "capacity", "everything"]
     assert capacity["rungs"] == ["as-asked", "each-subnet", "on-demand"]
     assert capacity["deadline_s"] == 86_400
-    assert [attempt["rung"] for attempt in capacity["attempts"]][:5] == [
+    assert [call["rung"] for call in capacity["calls"]][:5] == [
         "as-asked",
         "each-subnet subnet-1",
         "as-asked",
         "each-subnet subnet-2",
         "on-demand",
     ]
-    totals = [attempt["total_s"] for attempt in capacity["attempts"]]
+    totals = [call["total_s"] for call in capacity["calls"]]
     assert totals == sorted(totals)
     assert "is left alone" in run("show", mine, "--cluster", "dev").stdout
 

@@ -108,7 +108,7 @@ def test_hidden_values_come_back_and_are_seen_by_nobody_but_ecs(site: Site, kind
             "Input": json.dumps(request),
         }
         site.aws.schedules.create_schedule("nightly", expression=soon(site), target=universal)
-    site.wait_for(lambda: len(site.events("recovery.attempted")) >= 2)
+    site.wait_for(lambda: len(site.events("recovery.called")) >= 2)
     site.capacity(5)
     site.wait_for(site.outcomes)
     assert site.outcomes() == ["recovered"]
@@ -134,7 +134,7 @@ def test_an_input_that_a_rule_makes_of_its_time_is_made_again(site: Site) -> Non
     site.capacity(0)
     site.aws.schedules.put_rule("nightly", expression=soon(site))
     site.aws.schedules.put_targets("nightly", [{"Id": "1", **transformed(t="$.time", by="$.resources[0]")}])
-    site.wait_for(lambda: site.events("recovery.attempted"))
+    site.wait_for(lambda: site.events("recovery.called"))
     site.capacity(5)
     site.wait_for(site.outcomes)
     assert site.outcomes() == ["recovered"]
@@ -186,7 +186,7 @@ def test_a_task_that_did_not_start_is_started_from_its_schedule(site: Site) -> N
 def test_a_recoverys_task_that_does_not_start_is_that_recoverys_own_business(site: Site) -> None:
     site.capacity(0)
     site.aws.schedules.create_schedule("nightly", expression=soon(site), target=target())
-    site.wait_for(lambda: site.events("recovery.attempted"))
+    site.wait_for(lambda: site.events("recovery.called"))
     site.aws.ecs.faults.fail_to_start(2, "TaskFailedToStart", NETWORK)
     site.capacity(5)
     site.wait_for(site.outcomes)

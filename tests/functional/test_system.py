@@ -33,7 +33,7 @@ def test_the_original_way_of_verifying_it(site: Site) -> None:
     (call,) = site.recoveries()
     ours = {"startedBy", "clientToken"}
     assert {k: v for k, v in call.body.items() if k not in ours} == HAND_MADE["requestParameters"]
-    (attempt,) = site.events("recovery.attempted")
+    (attempt,) = site.events("recovery.called")
     assert {k: v for k, v in attempt["request"].items() if k not in ours} == HAND_MADE["requestParameters"]
     assert attempt["cluster"] == "batch"
     assert attempt["task_definition"] == TASK_DEFINITION
@@ -47,7 +47,7 @@ def test_a_failed_call_of_a_rule_is_recovered_once_although_it_arrives_both_ways
     site.aws.trail.duplicates = 1
     site.capacity(0)
     site.aws.ecs.run_task(request(), rule_caller(ROLE))
-    site.wait_for(lambda: len(site.events("recovery.attempted")) >= 3)
+    site.wait_for(lambda: len(site.events("recovery.called")) >= 3)
     site.capacity(5)
     site.wait_for(site.outcomes)
     site.wait_for(lambda: len(site.events("intake.started")) >= 4)
@@ -318,7 +318,7 @@ def test_zones_without_capacity_are_left_for_the_one_that_has_room(site: Site) -
     site.put(HAND_MADE | {"requestParameters": wanted})
     (recovered,) = site.wait_for(lambda: site.events("recovery.recovered"))
     assert len(site.tasks()) == 1
-    attempted = site.events("recovery.attempted")
+    attempted = site.events("recovery.called")
     by_rung = [attempt["rung"] for attempt in attempted]
     a_round = [rung for subnet in subnets for rung in ("as-asked", f"each-subnet {subnet}")]
     assert by_rung == a_round[: len(by_rung)]

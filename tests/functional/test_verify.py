@@ -189,7 +189,7 @@ def test_a_recovery_that_gives_up_says_why(site: Site, installed: LocalInstallat
     result = verified(site, "--task-definition", "nightly", "--cluster", "nowhere", code=3)
     assert result["stuck_at"] == "running"
     assert [one["stage"] for one in result["stages"]] == ["matched", "intake", "recovery", "run-task"]
-    assert result["stages"][-1]["what"] == "attempt 1: Cluster not found."
+    assert result["stages"][-1]["what"] == "call 1: Cluster not found."
     assert result["why"].startswith("the recovery gave up: ")
 
 

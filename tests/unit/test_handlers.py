@@ -109,7 +109,7 @@ def written(
         (LogEvent.TAGGED, {"tag": "slow", "why": "denied"}, "WARNING", {}),
         (LogEvent.HELD, {"why": "w"}, "INFO", {}),
         (LogEvent.BLIND, {"why": "w"}, "WARNING", {}),
-        (LogEvent.ATTEMPTED, {"attempt": 1, "category": "x"}, "INFO", {("Attempts",): 1}),
+        (LogEvent.CALLED, {"call": 1, "category": "x"}, "INFO", {("Calls",): 1}),
         (LogEvent.WAITING, {"why": "w", "category": "unknown"}, "INFO", {}),
         (LogEvent.STILL_TRYING, {"elapsed_s": 1800}, "INFO", {}),
         (LogEvent.STRUCK, {"why": "w"}, "WARNING", {}),

@@ -85,8 +85,8 @@ def test_what_was_counted_is_written_once_with_at_most_one_dimension_beside_the_
 ) -> None:
     log = telemetry.Telemetry(stack="s", request_id="r")
     metric = telemetry.Metric
-    log.count(metric.ATTEMPTS)
-    log.count(metric.ATTEMPTS, by=3)
+    log.count(metric.CALLS)
+    log.count(metric.CALLS, by=3)
     log.count(metric.RECOVERED)
     log.count(metric.GAVE_UP, category="capacity", outcome="not both")
     log.count(metric.GAVE_UP, category="throttle")
@@ -100,7 +100,7 @@ def test_what_was_counted_is_written_once_with_at_most_one_dimension_beside_the_
         {"service": "s", "category": "capacity", "GaveUp": [1.0]},
         {"service": "s", "category": "throttle", "GaveUp": [1.0]},
         {"service": "s", "outcome": "expired", "GaveUpOutcomes": [1.0]},
-        {"service": "s", "Attempts": [4.0], "Recovered": [1.0]},
+        {"service": "s", "Calls": [4.0], "Recovered": [1.0]},
         {"service": "s", "TimeToRecover": [1.5, 2.0]},
     ]
     assert [(one["Namespace"], one["Dimensions"], one["Metrics"]) for (one,) in described] == [
@@ -110,7 +110,7 @@ def test_what_was_counted_is_written_once_with_at_most_one_dimension_beside_the_
         (
             "retry-run-task",
             [["service"]],
-            [{"Name": "Attempts", "Unit": "Count"}, {"Name": "Recovered", "Unit": "Count"}],
+            [{"Name": "Calls", "Unit": "Count"}, {"Name": "Recovered", "Unit": "Count"}],
         ),
         ("retry-run-task", [["service"]], [{"Name": "TimeToRecover", "Unit": "Seconds"}]),
     ]

@@ -34,7 +34,7 @@ class Metric(StrEnum):
     """Recoveries that began, by category: each failed launch once."""
     UNKNOWN_REASONS = "UnknownReasons"
     """Recoveries whose failure matches no row of the classification table: the table needs a row."""
-    ATTEMPTS = "Attempts"
+    CALLS = "Calls"
     """RunTask calls that recoveries made."""
     RECOVERED = "Recovered"
     """Recoveries that placed every task."""

@@ -176,7 +176,7 @@ def _place(context: DurableContext) -> console.Place | None:
 
 # The metric that each log event counts, and whether it is counted by category.
 _COUNTED = {
-    LogEvent.ATTEMPTED: (Metric.ATTEMPTS, False),
+    LogEvent.CALLED: (Metric.CALLS, False),
     LogEvent.BEGAN: (Metric.LAUNCHES, True),
     LogEvent.START_FAILED: (Metric.START_FAILED, False),
     LogEvent.RECOVERED: (Metric.RECOVERED, False),

@@ -33,7 +33,7 @@ class LogEvent(StrEnum):
     TAGGED = "recovery.tagged"
     HELD = "recovery.held"
     BLIND = "recovery.blind"
-    ATTEMPTED = "recovery.attempted"
+    CALLED = "recovery.called"
     WAITING = "recovery.waiting"
     STILL_TRYING = "recovery.still_trying"
     STRUCK = "recovery.struck"
@@ -85,14 +85,13 @@ def of_schedule(found: Background | NoMatch, policy: Policy) -> Iterator[Line]:
         yield LogEvent.TAGGED, {"tag": tags.policy or None, "ignore": tags.ignore, "why": why}
 
 
-def of_pause(*, delay_s: int, rule: str, category: Category, why: str, attempt: int) -> Line:
+def of_pause(*, delay_s: int, rule: str, category: Category, why: str) -> Line:
     """Return the line about a wait before the next attempt, or before the first attempt is possible."""
     return LogEvent.WAITING, {
         "delay_s": delay_s,
         "rule": rule,
         "category": category.value,
         "why": why,
-        "next_attempt": str(attempt),
     }
 
 
@@ -111,7 +110,7 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
     if isinstance(event, Looked) and event.earlier_blind:
         yield LogEvent.BLIND, {"why": words_of(event.earlier_blind)}
     if isinstance(event, Answered) and not isinstance(event.answer, Unbuildable | Unread):
-        yield _attempted(case, before, event.answer)
+        yield _called(case, before, event.answer)
     if isinstance(event, Stopped) and not event.blind:
         failures = wire.failures_to_json(event.failures)
         yield LogEvent.STOPPED, {"task_arns": sorted(then.stopped - before.stopped), "failures": failures}
@@ -129,17 +128,16 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
             rule=then.move.retry.rule,
             category=then.last.category,
             why=then.move.retry.why,
-            attempt=then.attempt,
         )
         yield line, {**fields, "next_rung": rung(case, then).name}
 
 
-def _attempted(case: Case, before: State, answer: Answer) -> Line:
+def _called(case: Case, before: State, answer: Answer) -> Line:
     said = wire.answer_to_json(answer)
     # Built from the request as AWS recorded it: values that CloudTrail redacted are read and used inside the step only.
     sent = requests.masked(body(case, before, case.launch.request))
-    return LogEvent.ATTEMPTED, {
-        "attempt": before.attempt,
+    return LogEvent.CALLED, {
+        "call": before.calls + 1,
         "repeat": before.repeat,
         "rung": rung(case, before).name,
         "answer": said["answer"],

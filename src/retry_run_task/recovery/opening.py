@@ -117,7 +117,7 @@ def _until_answered(
         if not tools.is_replaying():
             why = f"{what} yet: {words_of(failure)}"
             category = classify(failure).category
-            event, fields = of_pause(delay_s=delay_s, rule=rule, category=category, why=why, attempt=1)
+            event, fields = of_pause(delay_s=delay_s, rule=rule, category=category, why=why)
             tools.tell(event, **fields)
         tools.wait(f"{name}-wait-{nth}", delay_s)
         nth += 1

@@ -117,9 +117,9 @@ def view(state: ViewState, name: str = NAME, **changes: Any) -> dict[str, Recove
         ),
         (
             (failed(at(3)),),
-            {"views": view(ViewState.WAITING, attempts=4)},
+            {"views": view(ViewState.WAITING, calls=4)},
             "going",
-            "waiting after 4 attempts",
+            "waiting after 4 RunTask calls",
         ),
         ((failed(at(3)),), {"views": view(ViewState.PAUSED)}, "going", "paused"),
         (

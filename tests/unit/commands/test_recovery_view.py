@@ -91,7 +91,7 @@ def test_what_a_history_tells(
 def test_attempts_are_the_calls_that_were_made(name: str) -> None:
     steps = [e for e in recorded(name)[1] if e["EventType"] == "StepSucceeded" and "run-task" in e["Name"]]
     results = [json.loads(e["StepSucceededDetails"]["Result"]["Payload"]) for e in steps]
-    assert view(name).attempts == sum(len(result.get("calls", ())) for result in results)
+    assert view(name).calls == sum(len(result.get("calls", ())) for result in results)
     assert steps or name == "permanent"
 
 
@@ -125,8 +125,8 @@ def test_a_word_that_was_said_is_not_said_again() -> None:
     """So that a night of attempts can be read."""
     text = told("recovered")
     assert text.count(CAPACITY) == 1
-    assert "attempt 1: the same [capacity]; then waits" in text
-    assert text.index("attempt 1") < text.index("attempt 2")
+    assert "call 1: the same [capacity]; then waits" in text
+    assert text.index("call 1") < text.index("call 2")
 
 
 def test_a_call_that_nobody_answered_leaves_it_unsure() -> None:
@@ -198,8 +198,8 @@ def looked(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("result", "attempts", "tasks", "text"),
     [
-        (looked(REFUSED), 1, (), "attempt 1: the same [capacity]"),
-        (looked({**REFUSED, "rung": "each-subnet subnet-b"}), 1, (), "attempt 1 (each-subnet subnet-b): "),
+        (looked(REFUSED), 1, (), "call 1: the same [capacity]"),
+        (looked({**REFUSED, "rung": "each-subnet subnet-b"}), 1, (), "call 1 (each-subnet subnet-b): "),
         (looked(PLACED), 1, ("arn:task/1",), "1 task started"),
         (looked({"answer": "unbuildable", "why": "it was changed", "failures": []}), 0, (), "it was changed"),
         (
@@ -224,7 +224,7 @@ def test_a_step_is_told_and_one_of_another_form_by_its_name(
     result: Any, attempts: int, tasks: tuple[str, ...], text: str
 ) -> None:
     found = read(EXECUTION, [*BEGAN, *step("do-something", result)])
-    assert (found.attempts, found.task_arns) == (attempts, tasks)
+    assert (found.calls, found.task_arns) == (attempts, tasks)
     assert text in found.lines[-1].text
 
 
@@ -236,10 +236,10 @@ def test_an_execution_whose_input_cannot_be_read_shows_its_steps_by_name() -> No
 def test_a_step_in_which_a_subnet_was_asked_at_once_has_two_attempts() -> None:
     second = {**PLACED, "rung": "each-subnet subnet-a"}
     found = read(EXECUTION, [*BEGAN, *step("run-task-1", looked({**REFUSED, "rung": "as-asked"}, second))])
-    assert (found.attempts, found.task_arns) == (2, ("arn:task/1",))
+    assert (found.calls, found.task_arns) == (2, ("arn:task/1",))
     assert [line.text for line in found.lines[2:]] == [
-        "attempt 1: the same [capacity]",
-        "attempt 2 (each-subnet subnet-a): 1 task started",
+        "call 1: the same [capacity]",
+        "call 2 (each-subnet subnet-a): 1 task started",
     ]
     lost = {"answer": "lost", "failures": [{"origin": "error", "code": "ServerException"}]}
     assert read(EXECUTION, [*BEGAN, *step("run-task-1", looked(REFUSED, lost))]).is_unsure
@@ -374,15 +374,15 @@ def test_attempts_on_other_rungs_are_alike_if_ecs_said_the_same() -> None:
     ]
     texts = [one.text for one in shortened(read(EXECUTION, [*BEGAN, *steps]).lines)]
     assert texts[2:4] == [
-        "attempt 1: the same [capacity]",
-        "attempt 2 (each-subnet subnet-a): the same [capacity]",
+        "call 1: the same [capacity]",
+        "call 2 (each-subnet subnet-a): the same [capacity]",
     ]
     assert texts[4].startswith("… 57 more of these until ")
     assert len(texts) == 6
 
 
 def line(number: int, same: str = "") -> TimelineLine:
-    return TimelineLine(time=NOW + timedelta(minutes=number), text=f"attempt {number}", same=same)
+    return TimelineLine(time=NOW + timedelta(minutes=number), text=f"call {number}", same=same)
 
 
 def test_a_long_row_of_the_same_is_told_as_one() -> None:
@@ -394,11 +394,11 @@ def test_a_long_row_of_the_same_is_told_as_one() -> None:
     texts = [one.text for one in shortened(lines)]
     assert texts == [
         "began",
-        "attempt 1",
-        "attempt 2",
+        "call 1",
+        "call 2",
         "… 396 more of these until 06:38:00",
-        "attempt 399",
-        "attempt 400",
+        "call 399",
+        "call 400",
     ]
     assert shortened(lines[:5]) == tuple(lines[:5])
     assert shortened([TimelineLine(time=NOW, text="x")] * 9) == tuple([TimelineLine(time=NOW, text="x")] * 9)

@@ -84,7 +84,7 @@ def test_an_sdk_that_repeats_a_call_made_one() -> None:
 def test_no_recovery_is_not_a_success() -> None:
     (job,) = jobs_of([call()])
     (one,) = job.failed
-    assert (one.ending, one.started, one.attempts) == (CallEnding.NOTHING, None, 0)
+    assert (one.ending, one.started, one.recovery_calls) == (CallEnding.NOTHING, None, 0)
 
 
 def test_an_error_is_eventbridges_to_repeat() -> None:
@@ -115,10 +115,10 @@ def test_a_recovery_tells_what_became_of_a_call(
     state: ViewState, outcome: str, ending: CallEnding, waited_s: float | None
 ) -> None:
     failed = call()
-    found = view(failed.failed, state, outcome=outcome, attempts=7)
+    found = view(failed.failed, state, outcome=outcome, calls=7)
     (job,) = jobs_of([failed], views={found.execution.name: found}, stack="retry-run-task")
     (one,) = job.failed
-    assert (one.ending, one.waited_s, one.attempts) == (ending, waited_s, 7)
+    assert (one.ending, one.waited_s, one.recovery_calls) == (ending, waited_s, 7)
 
 
 # Figures.

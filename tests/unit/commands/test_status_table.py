@@ -24,7 +24,7 @@ def view(
     identity: str = FIRST, state: ViewState = ViewState.WAITING, schedule: str = "nightly", **more: object
 ) -> RecoveryView:
     execution = Execution(arn=f"arn:{identity}", name=f"{STACK}-{identity}", status="RUNNING", started=NOW)
-    known = {"reason": CAPACITY, "category": "capacity", "family": "job", "attempts": 7} | more
+    known = {"reason": CAPACITY, "category": "capacity", "family": "job", "calls": 7} | more
     return RecoveryView(execution=execution, state=state, schedule=schedule, **known)  # type: ignore[arg-type]
 
 
@@ -74,7 +74,7 @@ def test_a_pipe_has_one_line_for_each() -> None:
 def test_what_went_well_needs_no_reason() -> None:
     (line,) = [line for line in printed(VIEWS, 80) if line.startswith("recovered")]
     assert line.split()[:2] == ["recovered", "export"]
-    assert printed([], 80) == ["state      schedule  tries  next  age  id"]
+    assert printed([], 80) == ["state      schedule  calls  next  age  id"]
 
 
 def test_ids_are_short_and_tell_apart_and_are_found_again() -> None:
@@ -166,7 +166,7 @@ def shown(one: RecoveryView, again: str = "") -> list[str]:
             f"retry-run-task replay {FIRST} --even-late",
         ),
         (
-            view(state=ViewState.GAVE_UP, outcome="refused", attempts=0, launch=launch()),
+            view(state=ViewState.GAVE_UP, outcome="refused", calls=0, launch=launch()),
             "to start it",
             "by hand: docs/runbook.md#start-a-run-by-hand",
         ),

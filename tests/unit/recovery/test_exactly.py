@@ -75,7 +75,7 @@ def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
         "startedBy": f"events-rule/nightly/retry-run-task/{MARK}",
     }
     attempted = {
-        "attempt": 1,
+        "call": 1,
         "repeat": 0,
         "rung": "as-asked",
         "answer": "placed",
@@ -87,7 +87,7 @@ def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
     assert done.told == [
         ("recovery.began", {"category": "capacity", "row": "fargate-capacity", "reason": CAPACITY}),
         ("recovery.matched", {"schedule": "nightly", "next_due": AT + 86_400}),
-        ("recovery.attempted", attempted),
+        ("recovery.called", attempted),
         (
             "recovery.waiting",
             {
@@ -95,16 +95,15 @@ def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
                 "rule": "capacity",
                 "category": "capacity",
                 "why": "capacity: it may be there at the next attempt",
-                "next_attempt": "2",
                 "next_rung": "as-asked",
             },
         ),
         ("recovery.blind", {"why": "ListTasks: AccessDeniedException: no"}),
         (
-            "recovery.attempted",
+            "recovery.called",
             attempted
             | {
-                "attempt": 2,
+                "call": 2,
                 "task_arns": ["t1"],
                 "failures": [],
                 "elapsed_s": 308,
@@ -565,7 +564,6 @@ def test_what_cannot_be_read_yet_is_read_again_ever_later(
                 "rule": rule,
                 "category": "throttle",
                 "why": f"{what} yet: ThrottlingException: Rate exceeded",
-                "next_attempt": "1",
             },
         )
         for delay in delays

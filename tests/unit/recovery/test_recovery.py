@@ -271,10 +271,10 @@ def test_the_log_tells_each_thing_once_however_often_it_is_resumed() -> None:
     assert [event for event, _ in done.told] == [
         "recovery.began",
         "recovery.matched",
-        "recovery.attempted",
+        "recovery.called",
         "recovery.waiting",
-        "recovery.attempted",
+        "recovery.called",
         "recovery.waiting",
-        "recovery.attempted",
+        "recovery.called",
         "recovery.recovered",
     ]

@@ -79,7 +79,7 @@ def climbed(*script: Answer, value: FailedLaunch | None = None, policy: Policy =
 
 
 def rungs(done: Run) -> list[str]:
-    return [fields["rung"] for event, fields in done.told if event == "recovery.attempted"]
+    return [fields["rung"] for event, fields in done.told if event == "recovery.called"]
 
 
 def struck(done: Run) -> list[str]:

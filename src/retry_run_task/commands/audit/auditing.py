@@ -24,6 +24,7 @@ from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, could_make
 from retry_run_task.launch.values import Origin
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.scope import Treatment
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -325,4 +326,4 @@ def _result(view: RecoveryView) -> RunResult:
 
 def _ending(view: RecoveryView) -> str:
     words = ": ".join(part for part in (view.outcome, view.why) if part)
-    return words or f"{view.state} after {view.attempts} attempts"
+    return words or f"{view.state} after {counted(view.calls, 'RunTask call')}"

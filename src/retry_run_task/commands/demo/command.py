@@ -125,12 +125,12 @@ def _print_table(out: Screen, result: JsonObject) -> None:
     from retry_run_task.policy.durations import spoken  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD if out.is_terminal else box.ASCII2)
-    for column in ("failed launch", "outcome", "attempts", "after midnight"):
-        table.add_column(column, justify="right" if column in ("attempts", "after midnight") else "left")
+    for column in ("failed launch", "outcome", "calls", "after midnight"):
+        table.add_column(column, justify="right" if column in ("calls", "after midnight") else "left")
     for fate in result["outcomes"]:
         style = GOOD if fate["outcome"] in ("recovered", "already running") else BAD
         table.add_row(
-            fate["job"], f"[{style}]{fate['outcome']}[/]", str(fate["attempts"]), spoken(fate["seconds"])
+            fate["job"], f"[{style}]{fate['outcome']}[/]", str(fate["calls"]), spoken(fate["seconds"])
         )
     out.print()
     out.print(table)

@@ -39,7 +39,7 @@ _PATIENCE_VIRTUAL_S = 300
 _PATIENCE_S = 30
 
 # Lines of a kind that are shown in full: of the first two jobs, with the attempt in one subnet.
-_SHOWN = MappingProxyType({"recovery.attempted": 4, "recovery.waiting": 2})
+_SHOWN = MappingProxyType({"recovery.called": 4, "recovery.waiting": 2})
 
 # Real seconds for the functions' processes to start before the first task is due; should they take longer, events wait
 # for them.
@@ -101,7 +101,7 @@ class Fate:
 
     job: str
     outcome: str = "waiting"
-    attempts: int = 0
+    calls: int = 0
     seconds: float = 0
 
 
@@ -180,7 +180,7 @@ class DemoNight:
             "messages": len(self.messages),
             "virtual_seconds": round((self._aws.clock.now() - self.midnight).total_seconds()),
             "outcomes": [
-                {"job": f.job, "outcome": f.outcome, "attempts": f.attempts, "seconds": f.seconds}
+                {"job": f.job, "outcome": f.outcome, "calls": f.calls, "seconds": f.seconds}
                 for f in sorted(self.fates.values(), key=lambda fate: _ORDER[fate.job])
             ],
         }
@@ -313,10 +313,10 @@ class DemoNight:
             self._seen[record["message"]] += not record.get("task_arns")
             is_known = self._seen[record["message"]] > _SHOWN.get(record["message"], 0)
         match str(record["message"]):
-            case "recovery.attempted":
+            case "recovery.called":
                 with self._lock:
-                    fate.attempts += 1
-                self._attempted(job, record, is_detail=is_known)
+                    fate.calls += 1
+                self._run_task_called(job, record, is_detail=is_known)
             case "recovery.waiting":
                 self._say(
                     "recover",
@@ -336,13 +336,11 @@ class DemoNight:
             case _:
                 pass
 
-    def _attempted(self, job: str, record: dict[str, Any], *, is_detail: bool) -> None:
+    def _run_task_called(self, job: str, record: dict[str, Any], *, is_detail: bool) -> None:
         said = "; ".join(
             dict.fromkeys(_short(f.get("reason") or f.get("code", "")) for f in record["failures"])
         )
-        label = f"attempt {record['attempt']}" + (
-            " once more, with the same token" if record["repeat"] else ""
-        )
+        label = f"call {record['call']}" + (" once more, with the same token" if record["repeat"] else "")
         if record["rung"] != "as-asked":
             label += f" ({record['rung']})"
         match record["answer"]:
@@ -358,7 +356,7 @@ class DemoNight:
             self._say(
                 "recover",
                 job,
-                f"{record['outcome'].upper()} after {counted(record['calls'], 'attempt')}",
+                f"{record['outcome'].upper()} after {counted(record['calls'], 'call')}",
                 "good",
             )
         else:

@@ -212,11 +212,11 @@ def _treatment(found: Policy, facts: Facts, category: Category) -> JsonObject:
         "notify": treatment.notify,
         "rungs": [kind.value for kind in treatment.rungs] if category is Category.CAPACITY else [],
         "goes_on": is_retried and treatment.attempts is None,
-        "attempts": list(_attempts(treatment, found.spread_s, category)) if is_retried else [],
+        "calls": list(_calls(treatment, found.spread_s, category)) if is_retried else [],
     }
 
 
-def _attempts(treatment: Treatment, spread_s: float, category: Category) -> Iterator[JsonObject]:
+def _calls(treatment: Treatment, spread_s: float, category: Category) -> Iterator[JsonObject]:
     rungs: tuple[ladder.Rung, ...] = (ladder.AS_ASKED,)
     if category is Category.CAPACITY:
         rungs = ladder.round_of(ladder.rungs_for(treatment.allowed, _EXAMPLE))
@@ -235,7 +235,7 @@ def _attempts(treatment: Treatment, spread_s: float, category: Category) -> Iter
         if total_s > treatment.deadline_s:
             return
         nth += 1
-        yield {"attempt": nth, "wait_s": wait_s, "total_s": total_s, "rung": rung.name}
+        yield {"call": nth, "wait_s": wait_s, "total_s": total_s, "rung": rung.name}
 
 
 def _print_policy(result: JsonObject) -> None:
@@ -251,24 +251,22 @@ def _print_policy(result: JsonObject) -> None:
         console.print()
         console.print(talk.shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
         told = [f"rules {', '.join(one['rules'])}"]
-        if one["attempts"]:
+        if one["calls"]:
             told.append(f"until {_until(one)}")
         console.print(talk.shown("; ".join(told)), markup=False)
-        if one["attempts"]:
-            rows = [(str(a["attempt"]), _before(a), spoken(a["total_s"]), a["rung"]) for a in one["attempts"]]
+        if one["calls"]:
+            rows = [(str(a["call"]), _before(a), spoken(a["total_s"]), a["rung"]) for a in one["calls"]]
             if one["goes_on"]:
-                rows.append(
-                    ("and so on", f"up to {spoken(max(a['wait_s'] for a in one['attempts']))}", "", "")
-                )
-            _print_table(console, ("attempt", "wait before it", "by then", "rung"), rows)
+                rows.append(("and so on", f"up to {spoken(max(a['wait_s'] for a in one['calls']))}", "", ""))
+            _print_table(console, ("call", "wait before it", "by then", "rung"), rows)
     if any(len(one["rungs"]) > 1 for one in result["treatments"]):
         console.print()
         console.print("Rungs are shown for a request on Fargate Spot with two subnets.")
 
 
-def _before(attempt: JsonObject) -> str:
-    is_at_once = attempt["attempt"] > 1 and not attempt["wait_s"]
-    return "at once" if is_at_once else f"up to {spoken(attempt['wait_s'])}"
+def _before(call: JsonObject) -> str:
+    is_at_once = call["call"] > 1 and not call["wait_s"]
+    return "at once" if is_at_once else f"up to {spoken(call['wait_s'])}"
 
 
 def _until(one: JsonObject) -> str:

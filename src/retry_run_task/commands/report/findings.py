@@ -104,7 +104,7 @@ class Report:
         jobs: The callers, those with most failed calls first.
         heat: By weekday, Monday first, and hour.
         places: Those that were short of capacity, the worst first.
-        attempts: RunTask calls of recoveries.
+        recovery_calls: RunTask calls of recoveries.
         usd: Their Lambda cost, at list prices.
         advice: What would have helped.
     """
@@ -114,7 +114,7 @@ class Report:
     jobs: tuple[Job, ...]
     heat: tuple[tuple[Cell, ...], ...]
     places: tuple[CapacityPool, ...]
-    attempts: int
+    recovery_calls: int
     usd: float
     advice: tuple[Advice, ...]
 
@@ -162,15 +162,15 @@ def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
     calls = list(_within(gathered))
     jobs = jobs_of(calls, launchers=gathered.launchers, views=gathered.views, stack=gathered.stack)
     outages = outages_of.read(calls)
-    attempts = sum(one.attempts for job in jobs for one in job.failed)
+    recovery_calls = sum(one.recovery_calls for job in jobs for one in job.failed)
     return Report(
         gathered=gathered,
         zone=zone,
         jobs=jobs,
         heat=_heat(jobs, zone),
         places=_places(jobs, outages),
-        attempts=attempts,
-        usd=usd(2 * attempts, attempts, attempts * INVOCATION_S),
+        recovery_calls=recovery_calls,
+        usd=usd(2 * recovery_calls, recovery_calls, recovery_calls * INVOCATION_S),
         advice=advise(jobs, outages, calls),
     )
 
@@ -262,7 +262,7 @@ def as_json(report: Report) -> JsonObject:
             "runs_missed": report.missed_without,
             "next_run_after_s": _quantiles(report.waits_without),
         },
-        "cost": {"run_task_calls": report.attempts, "usd": round(report.usd, 4)},
+        "cost": {"run_task_calls": report.recovery_calls, "usd": round(report.usd, 4)},
         "advice": [_advice_as_json(one) for one in report.advice],
         "notes": list(report.gathered.notes),
     }
@@ -278,7 +278,7 @@ def _job_as_json(job: Job) -> JsonObject:
         "failed": len(job.failed),
         "endings": dict(Counter(one.ending.value for one in job.failed)),
         "started_after_s": _quantiles(waits),
-        "attempts": sum(one.attempts for one in job.failed),
+        "recovery_calls": sum(one.recovery_calls for one in job.failed),
     }
 
 

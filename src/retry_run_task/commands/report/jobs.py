@@ -51,7 +51,7 @@ class Failed:
         verdict: The classification of the worst of its failures.
         missing: How many tasks it did not place.
         started: When the last of them was placed; None if it was not, or that is not known.
-        attempts: RunTask calls of its recovery.
+        recovery_calls: RunTask calls of its recovery.
     """
 
     call: RunTaskCall
@@ -59,7 +59,7 @@ class Failed:
     missing: int
     ending: CallEnding
     started: datetime | None = None
-    attempts: int = 0
+    recovery_calls: int = 0
 
     @property
     def waited_s(self) -> float | None:
@@ -208,7 +208,7 @@ def _failed(
         missing=missing,
         ending=ending,
         started=started,
-        attempts=max(len(made), view.attempts if view else 0),
+        recovery_calls=max(len(made), view.calls if view else 0),
     )
 
 

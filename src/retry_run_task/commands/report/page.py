@@ -69,7 +69,7 @@ def _facts(report: Report) -> str:
         (spoken(median(waits)) if waits else "-", "until a run started (median)"),
         (spoken(waits[-1]) if waits else "-", "until the latest started"),
         (spoken(median(later)) if later else "-", "until the next run, without recoveries (median)"),
-        (cost, f"for {counted(report.attempts, 'RunTask call')} of recoveries"),
+        (cost, f"for {counted(report.recovery_calls, 'RunTask call')} of recoveries"),
     ]
     items = "".join(f"<li><strong>{value}</strong>{words}</li>" for value, words in facts)
     return f'<ul class="facts">{items}</ul>'

@@ -69,7 +69,7 @@ def sentences(report: Report) -> Iterator[str]:
     if waits := report.waits:
         yield f"Runs started {spoken(median(waits))} after the failed call (median), {spoken(waits[-1])} at the latest."
     cost = "less than 1 cent" if report.usd < 0.01 else f"${report.usd:.2f}"  # noqa: PLR2004
-    yield f"Recoveries made {counted(report.attempts, 'RunTask call')}, for {cost} of Lambda at list prices."
+    yield f"Recoveries made {counted(report.recovery_calls, 'RunTask call')}, for {cost} of Lambda at list prices."
     if report.missed_without:
         yield without(report)
 

@@ -91,18 +91,18 @@ def table(views: Sequence[RecoveryView], ids: Mapping[str, str], now: datetime, 
 
 
 _LABEL = 13
-_HEADS = ("schedule", "tries", "next", "age", "id")
+_HEADS = ("schedule", "calls", "next", "age", "id")
 
 
 def _cells(view: RecoveryView, short_id: str, now: datetime) -> tuple[str, ...]:
     age = brief((now - view.since).total_seconds())
-    return (shown(view.schedule or "?"), str(view.attempts), ahead(view.next_time, now), age, short_id)
+    return (shown(view.schedule or "?"), str(view.calls), ahead(view.next_time, now), age, short_id)
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
     name = cells[0] if len(cells[0]) <= widths[0] else f"{cells[0][: widths[0] - 1]}…"
     padded = [
-        f"{cell:>{size}}" if head == "tries" else f"{cell:<{size}}"
+        f"{cell:>{size}}" if head == "calls" else f"{cell:<{size}}"
         for head, cell, size in zip(_HEADS, (name, *cells[1:]), widths, strict=True)
     ]
     return "  ".join(padded)
@@ -169,7 +169,7 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
         f"{clock(view.event_time)}, {ago(view.event_time, now)}" if view.event_time else "not known",
     )
     yield "ECS said", f"{view.reason} [{view.category}]" if view.category else view.reason or "nothing"
-    yield "tried", f"{view.attempts} RunTask {'call' if view.attempts == 1 else 'calls'}"
+    yield "tried", f"{view.calls} RunTask {'call' if view.calls == 1 else 'calls'}"
     if view.outcome:
         yield "outcome", f"{view.outcome}: {view.why}" if view.why else view.outcome
     if view.hold_reason:
@@ -201,7 +201,7 @@ def _can_replay(view: RecoveryView) -> bool:
     if view.launch is None or view.state is ViewState.STOPPED:
         return True
     may_be_there = view.is_unsure or bool(view.task_arns)
-    return can_replay(view.launch, view.outcome, calls=view.attempts, may_be_there=may_be_there)
+    return can_replay(view.launch, view.outcome, calls=view.calls, may_be_there=may_be_there)
 
 
 def next_steps(views: Sequence[RecoveryView], ids: Mapping[str, str], again: str) -> str:
@@ -226,7 +226,7 @@ def as_json(view: RecoveryView) -> JsonObject:
         "failed_at": iso(view.event_time) if view.event_time else None,
         "reason": view.reason or None,
         "category": view.category or None,
-        "attempts": view.attempts,
+        "calls": view.calls,
         "next": iso(view.next_time) if view.next_time else None,
         "outcome": view.outcome or None,
         "why": view.why or None,

@@ -90,7 +90,7 @@ class RecoveryView:
         reason: ECS's last answer.
         category: Of that answer; empty if there is none.
         hint: What to do about it; empty if nothing.
-        attempts: Number of RunTask calls.
+        calls: Number of RunTask calls.
         next_time: When the next attempt, or the next look, is due; None if none is.
         outcome: How it ended; empty if it has not.
         why: One sentence about that; empty if none.
@@ -111,7 +111,7 @@ class RecoveryView:
     reason: str = ""
     category: str = ""
     hint: str = ""
-    attempts: int = 0
+    calls: int = 0
     next_time: datetime | None = None
     outcome: str = ""
     why: str = ""

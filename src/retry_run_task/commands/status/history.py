@@ -294,7 +294,7 @@ class _HistoryReader:
         rungs = iter([str(call.get("rung") or "") for call in result.get("calls", ())])
         for one, before, then in fold.take(result):
             self._view = replace(
-                self._view, attempts=then.calls, task_arns=tuple(then.tasks), is_unsure=then.is_unsure
+                self._view, calls=then.calls, task_arns=tuple(then.tasks), is_unsure=then.is_unsure
             )
             if isinstance(one, Answered):
                 self._answered(event, before, one.answer, next(rungs, ""))
@@ -350,7 +350,7 @@ class _HistoryReader:
                 return
         repeated = f", repeated ({before.repeat})" if before.repeat else ""
         on = f" ({rung})" if rung not in ("", AS_ASKED.name) else ""
-        self._say(event, f"attempt {before.attempt}{repeated}{on}: {words}", same=words)
+        self._say(event, f"call {before.calls + 1}{repeated}{on}: {words}", same=words)
 
     def _learn(self, failures: tuple[Failure, ...]) -> str:
         """Take what ECS said as the last word, and return it as a person reads it."""

@@ -251,10 +251,10 @@ class Verification:
         for line in self._lines(self._installed.recover, self._trial.recovery):
             arns = tuple(line.get("task_arns") or ())
             match line.get("message"):
-                case "recovery.attempted" if "run-task" not in self._seen.stages:
+                case "recovery.called" if "run-task" not in self._seen.stages:
                     self._seen.last_answer = _answer(line)
                     yield self._reach("run-task", self._seen.last_answer)
-                case "recovery.attempted":
+                case "recovery.called":
                     self._seen.last_answer = _answer(line)
                 case "recovery.already_running":
                     why = f"such a task already existed, so the recovery started none: {', '.join(arns)}"
@@ -313,4 +313,4 @@ class Verification:
 
 def _answer(line: JsonObject) -> str:
     said = [*(line.get("task_arns") or ()), *(one.get("reason") or "" for one in line.get("failures") or ())]
-    return f"attempt {line.get('attempt')}: {', '.join(said) or 'no task'}"
+    return f"call {line.get('call')}: {', '.join(said) or 'no task'}"
