@@ -308,18 +308,14 @@ def _page(found: Json) -> Iterator[str]:
         ),
         "We did not run the other tools: a row simulates only the retry policy found in a tool's source.",
         "",
-        "## What sets retry-run-task apart",
-        "",
         (
-            "Not speed: a tool that makes the call itself gets the answer immediately, and a Step Functions `Retry` "
-            "written for shortages is only seconds later."
+            "retry-run-task is not the fastest: a tool that makes the call itself gets the answer immediately, and a "
+            "Step Functions `Retry` written for shortages is about as fast."
         ),
-        "",
-        "- Schedules stay as they are; all but the original recipe and ecs_rerun_cfn replace the schedule's target.",
-        "- A run that the next one has overtaken is not started.",
-        "- One client token for each attempt, and a count of the missing tasks: no task is started twice.",
-        "- The whole request is sent again, including what CloudTrail redacts.",
-        "- You get a message when a run is late, and another when it ends.",
+        (
+            "But schedules stay unchanged (all except the original recipe and ecs_rerun_cfn replace their targets), "
+            "overtaken runs and duplicates are not started, and redacted values are sent too."
+        ),
         "",
         "## Who recovers what",
         "",
