@@ -27,6 +27,13 @@ class CannotAssumeError(BotoCoreError):
         self.failure = Failure(origin=Origin.ERROR, code=code, reason=said)
 
 
+class NotDescribedError(Exception):
+    """ECS lists tasks that it does not describe yet, or no longer."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"ECS does not describe {number} of the tasks that it lists")
+
+
 def attempt(read: Callable[[], T]) -> T | Failure:
     """Return the result of a read, or why it failed. Raises nothing."""
     try:
@@ -44,6 +51,8 @@ def failure_of(error: Exception) -> Failure:
     match error:
         case CannotAssumeError():
             return error.failure
+        case NotDescribedError():
+            return Failure(origin=Origin.ERROR, code="ResponseParserError", reason=str(error))
         case ClientError():
             return _said(error)
         case BotoCoreError():

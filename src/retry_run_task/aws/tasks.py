@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from retry_run_task.aws.faults import NotDescribedError
 from retry_run_task.launch import names
 from retry_run_task.launch import request as requests
 from retry_run_task.sources import tasks as wire
@@ -55,7 +56,7 @@ def already_there(
     )
     return tuple(
         wire.state(task)
-        for task in _describe(ecs, launch, list(arns))
+        for task in _described(ecs, launch, list(arns))
         if task.get("startedBy") in marks and wire.is_of(launch, task)
     )
 
@@ -82,7 +83,7 @@ def earlier(ecs: ECSClient, launch: FailedLaunch) -> tuple[str, ...]:
     arns = [arn for page in ecs.get_paginator("list_tasks").paginate(**call) for arn in page["taskArns"]]
     return tuple(
         str(task["taskArn"])
-        for task in _describe(ecs, launch, arns)
+        for task in _described(ecs, launch, arns)
         if wire.is_of_an_earlier_run(launch, task)
     )
 
@@ -104,6 +105,20 @@ def _listed(ecs: ECSClient, launch: FailedLaunch, marks: Sequence[str], status: 
     return [
         arn for mark in marks for page in pages.paginate(startedBy=mark, **about) for arn in page["taskArns"]
     ]
+
+
+def _described(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[dict[str, Any]]:
+    """Describe tasks that ECS has listed.
+
+    Raises:
+        NotDescribedError: ECS lists a task that it does not describe, since its reads are eventually consistent. It may
+            be the one that is looked for, so it must not count as absent.
+            https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html (eventual consistency)
+    """
+    described = _describe(ecs, launch, arns)
+    if missing := set(arns) - {task["taskArn"] for task in described}:
+        raise NotDescribedError(len(missing))
+    return described
 
 
 def _describe(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> list[dict[str, Any]]:
