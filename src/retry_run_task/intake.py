@@ -18,7 +18,7 @@ from retry_run_task.aws.telemetry import Metric
 from retry_run_task.errors import StartError
 from retry_run_task.launch import names, wire
 from retry_run_task.launch.values import FailedLaunch, Ignored, Unparsed
-from retry_run_task.policy.scope import Treatment
+from retry_run_task.policy.scope import ScopeDecision
 
 if TYPE_CHECKING:
     from retry_run_task.aws.telemetry import Telemetry
@@ -132,10 +132,10 @@ def _job(launch: FailedLaunch, stack: str, scope: Scope, counts: Counts, telemet
     """Return what to start for a launch; None if it is ignored."""
     judgement = scope.judge(launch)
     about = wire.about(launch)
-    if judgement.treatment is Treatment.IGNORE:
+    if judgement.treatment is ScopeDecision.IGNORE:
         _ignored(judgement.why, counts, telemetry, **about)
         return None
-    name = names.recovery_name_of(stack, launch, is_reported=judgement.treatment is Treatment.REPORT)
+    name = names.recovery_name_of(stack, launch, is_reported=judgement.treatment is ScopeDecision.REPORT)
     return _Job(
         event_id=launch.event_id,
         name=name,

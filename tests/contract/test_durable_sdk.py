@@ -19,7 +19,7 @@ import pytest
 from aws_durable_execution_sdk_python_testing.runner import DurableFunctionTestRunner
 
 from retry_run_task import handlers
-from retry_run_task.aws.port import World
+from retry_run_task.aws.port import LiveAwsPort
 from retry_run_task.handlers import environment
 from retry_run_task.launch import wire
 from retry_run_task.launch.request import HIDDEN, hidden_paths
@@ -264,7 +264,7 @@ def under_virtual_time(value: FailedLaunch, aws: Aws) -> Run:
     executions = VirtualExecutions(timeline)
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
-        world = World(TOPIC, lambda: timeline.now, no_wait())
+        world = LiveAwsPort(TOPIC, lambda: timeline.now, no_wait())
         tools = Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
         return recover(value, tools)
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutErro
 
 from retry_run_task.aws import members
 from retry_run_task.aws.faults import CannotAssumeError, attempt, failure_of, sentence
-from retry_run_task.aws.port import Survey, World, survey
+from retry_run_task.aws.port import LiveAwsPort, Survey, survey
 from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names
 from retry_run_task.launch.request import HIDDEN, family, rebuild
@@ -142,8 +142,8 @@ def hidden(kind: CallerKind = CallerKind.RULE, **changes: Any) -> FailedLaunch:
     return replace(launch(), region=REGION, caller=caller, request=asked, **changes)
 
 
-def world(role: members.Role | None = None) -> World:
-    return World(TOPIC, lambda: 0.0, no_wait(), role)
+def world(role: members.Role | None = None) -> LiveAwsPort:
+    return LiveAwsPort(TOPIC, lambda: 0.0, no_wait(), role)
 
 
 MESSAGE = Message(

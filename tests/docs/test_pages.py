@@ -24,7 +24,7 @@ from retry_run_task.config import Settings
 from retry_run_task.intake import Event as IntakeEvent
 from retry_run_task.launch.values import CallerKind, FailedLaunch, Request
 from retry_run_task.local.logs.filter_pattern import matches
-from retry_run_task.policy.scope import Scope, Treatment
+from retry_run_task.policy.scope import Scope, ScopeDecision
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.sources.cloudtrail import FILTER_PATTERN
 from support.records import awslogs
@@ -217,7 +217,7 @@ def test_the_record_by_hand_is_a_failed_launch_in_scope_with_exactly_its_paramet
     (launch,) = sources.parse(awslogs(record))
     assert isinstance(launch, FailedLaunch)
     assert launch.caller.kind is CallerKind.HAND_MADE
-    assert Scope().judge(launch).treatment is Treatment.RECOVER
+    assert Scope().judge(launch).treatment is ScopeDecision.RECOVER
     assert isinstance(launch.request, Request)
     assert dict(launch.request.parameters) == record["requestParameters"]
     assert matches(FILTER_PATTERN, json.dumps(record))

@@ -149,14 +149,14 @@ def test_what_could_not_be_seen_is_told_and_not_taken_for_nothing(
     def found() -> Any:
         return look(settings, boto3.Session(), home=REGION, end=account.end)
 
-    assert found().is_well
+    assert found().succeeded
     for action in ("scheduler:ListSchedules", "lambda:GetFunctionConfiguration", "cloudtrail:LookupEvents"):
         account.aws.answers = {action: denied(action)}
         (why,) = found().unseen
         assert why.startswith(f"{REGION}: ")
         assert not found().missing
     account.aws.answers = {}
-    assert found().is_well
+    assert found().succeeded
 
 
 def test_a_topic_that_takes_nothing_is_a_failure_that_lambda_sees(account: Account) -> None:

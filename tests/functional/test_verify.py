@@ -16,7 +16,7 @@ from retry_run_task.local.install import LocalInstallation, install
 from retry_run_task.local.logs.filter_pattern import matches
 from retry_run_task.local.roles import AssumableRole
 from retry_run_task.local.server import AwsError
-from retry_run_task.policy.scope import Scope, Treatment
+from retry_run_task.policy.scope import Scope, ScopeDecision
 from retry_run_task.sources.cloudtrail import FILTER_PATTERN
 from support.canned import Canned
 from support.commands import Ended, run_here
@@ -309,7 +309,10 @@ def test_the_record_is_one_that_the_filter_and_intake_take() -> None:
     parameters = {"taskDefinition": "nightly", "cluster": "batch", "count": 1}
     trial = make_trial("retry-run-task", parameters, account="123456789012", region=REGION)
     assert matches(FILTER_PATTERN, trial.message)
-    assert Scope(account="123456789012", regions=(REGION,)).judge(trial.launch).treatment is Treatment.RECOVER
+    assert (
+        Scope(account="123456789012", regions=(REGION,)).judge(trial.launch).treatment
+        is ScopeDecision.RECOVER
+    )
     assert wire.about(trial.launch)["caller"] == "hand-made"
     assert trial.launch.request.parameters == parameters
 

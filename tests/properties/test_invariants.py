@@ -14,7 +14,7 @@ from retry_run_task.launch import names, request
 from retry_run_task.launch.values import Category, Lost, Phase
 from retry_run_task.policy import ladder
 from retry_run_task.policy.backoff import Backoff
-from retry_run_task.policy.scope import Judgement, Scope, Treatment
+from retry_run_task.policy.scope import Judgement, Scope, ScopeDecision
 from retry_run_task.recovery import after, case, loop, state, watching
 from retry_run_task.sources import tasks
 from support import simulation
@@ -180,13 +180,13 @@ BREAKS = {
     "everything is in scope": Break(
         invariant=Invariant.OUR_OWN_CALLS,
         where=(Scope, "judge"),
-        by=lambda _there: lambda *_: Judgement(treatment=Treatment.RECOVER, why=""),
+        by=lambda _there: lambda *_: Judgement(treatment=ScopeDecision.RECOVER, why=""),
         play=Story().play,
     ),
     "nothing is in scope": Break(
         invariant=Invariant.EVERY_LAUNCH_ONCE,
         where=(Scope, "judge"),
-        by=lambda _there: lambda *_: Judgement(treatment=Treatment.IGNORE, why=""),
+        by=lambda _there: lambda *_: Judgement(treatment=ScopeDecision.IGNORE, why=""),
         play=Story().play,
     ),
     "a recovery has a new name each time": Break(

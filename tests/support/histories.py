@@ -505,7 +505,7 @@ def _check_end(world: World, one: Recovery, path: tuple[str, ...], found: Found)
     found.ends[ending.outcome.value] = found.ends.get(ending.outcome.value, 0) + 1
     named = {_number(arn) for arn in ending.task_arns}
     tasks = world.ecs.tasks
-    if ending.is_well:
+    if ending.succeeded:
         if named & one.may_have_stopped:
             raise _broken(f"{one.name} ends {ending.outcome} with a task that it stopped", path)
         if not all(tasks[number].phase in (Phase.RUNS, Phase.RAN) for number in named):

@@ -404,7 +404,7 @@ class Checks:
             self._check_ignored(world)
             return
         ends = [message for message in world.messages if message.outcome != STILL_TRYING]
-        if ending.is_well:
+        if ending.succeeded:
             self._check_well(world, ending)
         elif not ends:
             self.broken(
@@ -417,7 +417,7 @@ class Checks:
             )
         self._check_patience(world, answers)
         may_be_there = ends_unseen(answers) or self._unnamed(world, ending)
-        if not ending.is_well and may_be_there and "--started-by" not in ends[0].text:
+        if not ending.succeeded and may_be_there and "--started-by" not in ends[0].text:
             self.broken(
                 Invariant.EVERY_END_IS_TOLD, f"{world.name}: tasks may be there, and nobody was told to look"
             )

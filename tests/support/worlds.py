@@ -23,7 +23,7 @@ from retry_run_task.messages.message import Ending, Message, Style
 from retry_run_task.policy.rules import Policy
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover
-from retry_run_task.recovery.ports import Background, Entrance, Tools, World
+from retry_run_task.recovery.ports import AwsPort, Background, Entrance, Tools
 from retry_run_task.simulate.virtual import Timeline, VirtualExecution, VirtualExecutions
 from support.policies import PLAIN
 
@@ -204,7 +204,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
 def start(  # noqa: PLR0913 - likewise
     executions: VirtualExecutions,
     launch: FailedLaunch,
-    world: World,
+    world: AwsPort,
     told: list[Told],
     *,
     name: str = "recovery",

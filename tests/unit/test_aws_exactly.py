@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from retry_run_task.aws import ecs, members, port, schedules, tags, tasks
 from retry_run_task.aws.faults import CannotAssumeError
-from retry_run_task.aws.port import World
+from retry_run_task.aws.port import LiveAwsPort
 from retry_run_task.aws.rate_limiter import RateLimiter
 from retry_run_task.launch.schedule import NoMatch, Schedule
 from retry_run_task.launch.values import (
@@ -273,11 +273,11 @@ def test_a_role_that_cannot_be_assumed_is_named_with_the_reason() -> None:
     assert caught.value.failure == said("ConfigError", why)
 
 
-def away() -> World:
-    return World("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None), ROLE)
+def away() -> LiveAwsPort:
+    return LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None), ROLE)
 
 
-ASKED: dict[str, Callable[[World, FailedLaunch], Any]] = {
+ASKED: dict[str, Callable[[LiveAwsPort, FailedLaunch], Any]] = {
     "find": lambda world, value: world.find_schedule(value),
     "look": lambda world, value: world.look(value, original=True),
     "complete": lambda world, value: world.complete(value),

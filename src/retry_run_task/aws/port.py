@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from retry_run_task.messages.message import Message
 
 
-class World:
+class LiveAwsPort:
     """AWS.
 
     Args:
@@ -163,7 +163,7 @@ class Survey:
 
 def survey(launch: FailedLaunch) -> Survey:
     """Read everything that a recovery would read, and change nothing."""
-    world = World("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None))
+    world = LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None))
     found = (
         attempt(lambda: _match(launch, None))
         if launch.caller.kind in STAMPS

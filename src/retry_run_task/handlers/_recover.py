@@ -80,7 +80,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     from aws_durable_execution_sdk_python.retries import RetryDecision  # noqa: PLC0415
     from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
 
-    from retry_run_task.aws.port import World  # noqa: PLC0415
+    from retry_run_task.aws.port import LiveAwsPort  # noqa: PLC0415
     from retry_run_task.aws.rate_limiter import RateLimiter  # noqa: PLC0415
 
     settings = _settings()
@@ -123,7 +123,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
         ports.Tools(
             policy=policy,
             refusal=refusal,
-            world=World(settings.topic_arn, time.time, limiter, role),
+            world=LiveAwsPort(settings.topic_arn, time.time, limiter, role),
             step=step,
             wait=wait,
             tell=tell,
@@ -144,7 +144,7 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
             ),
         ),
     )
-    if not ending.is_well:
+    if not ending.succeeded:
         kind = OvertakenError if ending.is_left_to_audit else GaveUpError
         raise kind(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
     return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}

@@ -92,7 +92,7 @@ class Findings:
     unseen: tuple[str, ...] = ()
 
     @property
-    def is_well(self) -> bool:
+    def succeeded(self) -> bool:
         """Whether there is nothing to tell."""
         return not (self.missing or self.unsure or self.overtaken or self.unseen)
 

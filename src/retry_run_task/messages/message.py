@@ -144,7 +144,7 @@ class Ending:
     is_left_to_audit: bool = False
 
     @property
-    def is_well(self) -> bool:
+    def succeeded(self) -> bool:
         """Whether the requested tasks exist, or no message is wanted."""
         return self.outcome in (Outcome.RECOVERED, Outcome.ALREADY_RUNNING, Outcome.IGNORED)
 

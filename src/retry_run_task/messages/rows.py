@@ -126,7 +126,7 @@ def opening(ending: Ending, rows: Rows) -> str:
     key: str = ending.outcome
     if 0 < len(ending.task_arns) < ending.wanted:
         key = "partly"
-    elif ending.is_unsure and not ending.is_well:
+    elif ending.is_unsure and not ending.succeeded:
         key = "unsure"
     elif ending.outcome is Outcome.PERMANENT and ending.rule == "errors":
         key = "errors"
@@ -154,7 +154,7 @@ def opening_early(progress: Progress, rows: Rows) -> str:
 
 def cause(ending: Ending, rows: Rows) -> Iterator[tuple[str, str]]:
     """Yield the cause in one clause, and the engine's own reason if the clause is not specific."""
-    if ending.is_well and ending.outcome is not Outcome.IGNORED:
+    if ending.succeeded and ending.outcome is not Outcome.IGNORED:
         return
     words, numbers = rows.words, ending.numbers
     key = _cause_key(ending)

@@ -66,7 +66,7 @@ def after(
     launch: FailedLaunch, ending: Ending, style: Style, words: Sentences, show: outside.Show
 ) -> Iterator[Step]:
     """Yield what to do when a recovery has ended."""
-    if ending.is_well:
+    if ending.succeeded:
         yield Step(text=words.steps["nothing"])
         return
     hint = _hint(ending, words, show)

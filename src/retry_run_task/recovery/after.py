@@ -35,10 +35,10 @@ from retry_run_task.recovery.state import (
     Call,
     End,
     Look,
+    SendEarlyMessage,
     State,
     Stop,
     Task,
-    Tell,
     Wait,
     Watch,
     climb,
@@ -102,7 +102,7 @@ def after(case: Case, state: State, event: Event) -> State:
         case Stopped():
             then = _stopped(case, state, event)
         case Told(error=error):
-            waits = state.move.then if isinstance(state.move, Tell) else state.move
+            waits = state.move.then if isinstance(state.move, SendEarlyMessage) else state.move
             then = state._replace(is_told=not error, move=waits)
     used = then.operations + 1 + (isinstance(event, Looked | Stopped) and event.again)
     return _within_limits(state, then._replace(operations=used))
@@ -364,7 +364,7 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
             # This rung has no capacity, but the next may have. Any other failure is retried on the same rung.
             state = climb(case, state) if verdict.category is Category.CAPACITY else state
             wait = Wait(f"wait-{state.turn}", delay_s, decision)
-            return state._replace(move=Tell(wait) if _is_to_be_told(case, state) else wait)
+            return state._replace(move=SendEarlyMessage(wait) if _is_to_be_told(case, state) else wait)
 
 
 def _is_to_be_told(case: Case, state: State) -> bool:

@@ -93,7 +93,7 @@ def progress_of(case: Case, state: State) -> Progress:
 
 def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool, was_told: bool = False) -> bool:
     """Tell whether an end sends a message. A success does, too, if an early message was sent before it."""
-    succeeded = ending.is_well
+    succeeded = ending.succeeded
     if ending.outcome is Outcome.IGNORED:
         return False
     if was_told:

@@ -35,7 +35,17 @@ from retry_run_task.recovery.ending import (
 )
 from retry_run_task.recovery.events import Answered, Waited, earlier_to_json, from_result, seen_to_json
 from retry_run_task.recovery.opening import open_case
-from retry_run_task.recovery.state import Call, End, Stop, Tell, Wait, Watch, body, is_look_whole, rung
+from retry_run_task.recovery.state import (
+    Call,
+    End,
+    SendEarlyMessage,
+    Stop,
+    Wait,
+    Watch,
+    body,
+    is_look_whole,
+    rung,
+)
 from retry_run_task.recovery.steps import FaultError, step
 from retry_run_task.recovery.watching import HUNG
 
@@ -112,7 +122,7 @@ def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
                 _tell(tools, lines.of_hold(case))
             tools.wait(name, min(delay_s, LONGEST_WAIT_S))
             return [Waited(delay_s)]
-        case Tell():
+        case SendEarlyMessage():
             try:
                 told = step(tools, f"tell-{state.turn}", lambda _: {"told": _send_early(case, state, tools)})
             except FaultError as fault:

@@ -69,7 +69,7 @@ class Background:
     visible: Mapping[str, Any] = field(default_factory=dict)
 
 
-class World(Protocol):
+class AwsPort(Protocol):
     """AWS as a recovery sees it. Every call is made inside a step, and none raises for an error from AWS."""
 
     def now(self) -> float:
@@ -150,7 +150,7 @@ class Tools:
     """
 
     policy: Policy
-    world: World
+    world: AwsPort
     step: Step
     wait: Wait
     tell: Tell

@@ -55,7 +55,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class SendEarlyMessage:
     """Send the early message, that the run is late and still being retried; then wait."""
 
     then: Wait
@@ -96,7 +96,7 @@ class End:
     gave_up: GiveUp | None = None
 
 
-Move = Look | Call | Wait | Tell | Watch | Stop | End
+Move = Look | Call | Wait | SendEarlyMessage | Watch | Stop | End
 
 
 class Task(NamedTuple):

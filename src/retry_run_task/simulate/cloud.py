@@ -239,7 +239,7 @@ def _how(answer: Answer, *, fails: bool) -> str:
 
 
 class CloudWorld:
-    """AWS for the recovery of one launch: a ``recovery.ports.World`` in which nothing is redacted.
+    """AWS for the recovery of one launch: a ``recovery.ports.AwsPort`` in which nothing is redacted.
 
     Args:
         cloud: The night's ECS.

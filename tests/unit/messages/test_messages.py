@@ -552,7 +552,7 @@ def test_a_missing_run_is_an_error_unless_the_next_one_takes_its_place(outcome: 
     assert severity is SEVERITIES[outcome]
     expected = (
         Severity.INFO
-        if ending(outcome=outcome).is_well
+        if ending(outcome=outcome).succeeded
         else Severity.WARNING
         if outcome is Outcome.SUPERSEDED
         else Severity.ERROR

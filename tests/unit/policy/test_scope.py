@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, IncompleteRequest, Origin
-from retry_run_task.policy.scope import Judgement, Scope, Treatment
+from retry_run_task.policy.scope import Judgement, Scope, ScopeDecision
 from support.records import ACCOUNT, CLUSTER, REGION, RULE_ROLE, TASK_DEFINITION, launch, parameters
 
 ELSEWHERE = "210987654321"
@@ -29,15 +29,15 @@ def thrown(code: str, caller: CallerKind = CallerKind.RULE, reason: str = "r") -
 
 
 def recovers(why: str) -> Judgement:
-    return Judgement(treatment=Treatment.RECOVER, why=why)
+    return Judgement(treatment=ScopeDecision.RECOVER, why=why)
 
 
 def ignores(why: str) -> Judgement:
-    return Judgement(treatment=Treatment.IGNORE, why=why)
+    return Judgement(treatment=ScopeDecision.IGNORE, why=why)
 
 
 def reports(why: str) -> Judgement:
-    return Judgement(treatment=Treatment.REPORT, why=why)
+    return Judgement(treatment=ScopeDecision.REPORT, why=why)
 
 
 ASKED = "an EventBridge rule asked for this task"

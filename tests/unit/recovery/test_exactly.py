@@ -44,7 +44,7 @@ from retry_run_task.recovery.forecast import Forecast, forecast
 from retry_run_task.recovery.history import Fold
 from retry_run_task.recovery.opening import found_from_json, open_case
 from retry_run_task.recovery.ports import Action, Background, Entrance, Tools
-from retry_run_task.recovery.state import Call, Tell, Wait
+from retry_run_task.recovery.state import Call, SendEarlyMessage, Wait
 from retry_run_task.simulate.virtual import Timeline
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
@@ -782,7 +782,7 @@ def test_when_a_person_is_told_that_a_run_is_late(
     case = case_of(launch(), changed(**({"early_s": 1800} | sets)), found)
     state = after(case, begin(case), Looked(AT + elapsed_s))
     then = after(case, state, Answered(SHORT))
-    assert isinstance(then.move, Tell) is is_told
+    assert isinstance(then.move, SendEarlyMessage) is is_told
     # And once only.
     again = after(case, then._replace(is_told=True, move=Call()), Answered(SHORT))
     assert isinstance(again.move, Wait)

@@ -342,7 +342,7 @@ def stopping(name: str) -> tuple[TaskState, ...]:
 def test_a_task_that_is_not_seen_running_within_an_hour_is_no_success(seen: Any) -> None:
     done = run(launch(), placed("t1"), states=dict.fromkeys(range(1, 1000), seen))
     assert (done.ending.outcome, done.ending.rule) == (Outcome.UNCONFIRMED, "watch")
-    assert not done.ending.is_well
+    assert not done.ending.succeeded
     watched = sum(result for name, result in done.execution.operations if name.startswith("watch-wait"))
     assert PLAIN.watch_s <= watched <= PLAIN.watch_s + 300
     assert len(done.world.bodies) == 1

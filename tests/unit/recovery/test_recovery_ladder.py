@@ -394,7 +394,7 @@ def test_a_tag_that_no_rule_is_for_and_tags_that_cannot_be_read_are_told_and_cha
 def test_what_is_to_be_ignored_ends_well_and_quietly(policy: Policy, tags: Tags, rule: str) -> None:
     done = climbed(placed("t1"), policy=policy, background=background(tags=tags), notify_recovered=True)
     assert (done.ending.outcome, done.ending.rule) == (Outcome.IGNORED, rule)
-    assert done.ending.is_well
+    assert done.ending.succeeded
     assert done.world.bodies == []
     assert done.world.messages == []
     assert [event for event, _ in done.told][-1] == "recovery.ignored"

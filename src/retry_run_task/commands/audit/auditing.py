@@ -23,7 +23,7 @@ from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, could_make
 from retry_run_task.launch.values import Origin
 from retry_run_task.policy.durations import spoken
-from retry_run_task.policy.scope import Treatment
+from retry_run_task.policy.scope import ScopeDecision
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ class _Judge:
             found = RunResult.UNKNOWN, f"recoveries are not known: {self.evidence.blind}"
         elif installation is None:
             found = RunResult.LOST, "nothing is installed that recovers it"
-        elif (judgement := installation.scope.judge(launch)).treatment is not Treatment.RECOVER:
+        elif (judgement := installation.scope.judge(launch)).treatment is not ScopeDecision.RECOVER:
             found = RunResult.LOST, judgement.why
         elif age < _RECORDED_AFTER:
             found = RunResult.UNKNOWN, "its recovery may not have begun yet"

@@ -84,7 +84,7 @@ def audit(event: Any, context: Any) -> JsonObject:
     found = look(settings, boto3.Session(), home=home, end=end)
     log(found, telemetry)
     delivery = f"{end.isoformat()} {settings.topic_arn}"
-    if not found.is_well and settings.topic_arn and delivery not in _TOLD:
+    if not found.succeeded and settings.topic_arn and delivery not in _TOLD:
         _tell(found, settings)
         _TOLD.add(delivery)
     return _counts(found)

@@ -55,8 +55,10 @@ class Parameter:
         if self.choices:
             return "" if text in self.choices else f"expected one of {', '.join(self.choices)}"
         items = text.split(",") if self.is_list else [text]
-        is_well = all(re.fullmatch(self.pattern.removeprefix("^").removesuffix("$"), item) for item in items)
-        return "" if is_well and self.is_known(text) else f"expected {self.expected}"
+        succeeded = all(
+            re.fullmatch(self.pattern.removeprefix("^").removesuffix("$"), item) for item in items
+        )
+        return "" if succeeded and self.is_known(text) else f"expected {self.expected}"
 
 
 # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html

@@ -51,8 +51,8 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     else:
         for inventory, found in looked:
             _print(inventory, found)
-    is_well = all(check.status != "FAIL" for _, found in looked for check in found)
-    return 0 if is_well else talk.NO
+    succeeded = all(check.status != "FAIL" for _, found in looked for check in found)
+    return 0 if succeeded else talk.NO
 
 
 def _as_json(inventory: Inventory, found: tuple[Check, ...]) -> JsonObject:

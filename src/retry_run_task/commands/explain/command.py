@@ -33,7 +33,7 @@ from retry_run_task.launch.values import (
 from retry_run_task.policy import attempt_times
 from retry_run_task.policy.decision import GiveUp, Retry, decide
 from retry_run_task.policy.rules import Facts
-from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope, Treatment
+from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope, ScopeDecision
 from retry_run_task.recovery.case import case_of
 from retry_run_task.recovery.forecast import Forecast, forecast
 from retry_run_task.text import counted, iso
@@ -222,7 +222,7 @@ def explain_launch(
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
-    survey = look(launch) if look is not None and judgement.treatment is Treatment.RECOVER else None
+    survey = look(launch) if look is not None and judgement.treatment is ScopeDecision.RECOVER else None
     case = case_of(launch, policy, _found(survey))
     treatment = case.treatments[verdict.category]
     foreseen = _foreseen(case, judgement, survey)
@@ -235,7 +235,7 @@ def explain_launch(
         "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
         "asked": request.asked(launch.request),
         "placed": len(launch.placed),
-        "in_scope": judgement.treatment is not Treatment.IGNORE,
+        "in_scope": judgement.treatment is not ScopeDecision.IGNORE,
         "why": judgement.why,
         "category": verdict.category.value,
         "rule": foreseen.rule,
@@ -246,7 +246,7 @@ def explain_launch(
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
         "recovery": names.recovery_name_of(
-            "retry-run-task", launch, is_reported=judgement.treatment is Treatment.REPORT
+            "retry-run-task", launch, is_reported=judgement.treatment is ScopeDecision.REPORT
         ),
         "missing": list(getattr(launch.request, "missing", ())),
         "schedule": _schedule(launch, survey, treatment) if survey else None,
@@ -270,7 +270,7 @@ def _is_too_late(case: Case, now: float) -> bool:
 def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Forecast:
     """Return what would be decided as soon as the call had failed, and what follows."""
     launch = case.launch
-    if judgement.treatment is Treatment.IGNORE:
+    if judgement.treatment is ScopeDecision.IGNORE:
         return Forecast(decision="ignore", rule="scope", why="nothing")
     is_unread = (
         isinstance(launch.request, IncompleteRequest) and survey is None and launch.caller.kind in SCHEDULED

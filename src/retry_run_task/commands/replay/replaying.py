@@ -33,7 +33,7 @@ from retry_run_task.launch.values import (
     Origin,
     Outcome,
 )
-from retry_run_task.policy.scope import Treatment
+from retry_run_task.policy.scope import ScopeDecision
 from retry_run_task.recovery.case import NO_SCHEDULE, case_of
 from retry_run_task.recovery.forecast import forecast
 from retry_run_task.recovery.ports import Background
@@ -166,7 +166,7 @@ def _skip(launch: FailedLaunch, facts: ReplayInput, why_not: str) -> ReplayStep:
 
 def _out_of_scope(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) -> str:
     judgement = facts.installation.scope.judge(launch)
-    return "" if judgement.treatment is Treatment.RECOVER else judgement.why
+    return "" if judgement.treatment is ScopeDecision.RECOVER else judgement.why
 
 
 def _first_name(launch: FailedLaunch, facts: ReplayInput) -> str:

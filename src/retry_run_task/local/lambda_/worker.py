@@ -108,7 +108,7 @@ class Process:
         self._on_exit(child.returncode)
 
 
-class _Lines(io.TextIOBase):
+class _WholeLines(io.TextIOBase):
     """Standard output that keeps the lines of several threads whole."""
 
     def __init__(self, descriptor: int) -> None:
@@ -214,7 +214,7 @@ def _run_one(api: _RuntimeApi, handler: Callable[[Any, Any], Any]) -> None:
         _describe(error)
         os._exit(1)
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, _Lines):
+        if isinstance(stream, _WholeLines):
             stream.finish()
     took_ms = (time.perf_counter() - started_s) * 1000
     sys.stdout.write(
@@ -258,7 +258,7 @@ def main() -> None:
     _die_with_parent()
     # Ctrl-C in a terminal is for the user's program, which then stops this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sys.stdout, sys.stderr = _Lines(1), _Lines(2)
+    sys.stdout, sys.stderr = _WholeLines(1), _WholeLines(2)
     if reading := os.environ.get("LOCAL_AWS_CLOCK"):
         _tell_time(*json.loads(reading))
     module, _, attribute = os.environ["_HANDLER"].rpartition(".")
