@@ -279,11 +279,13 @@ def test_an_update_does_not_widen_by_itself_what_may_be_started(aws: MiniStack) 
     aws.client("events").put_targets(Rule="report", Targets=[target])
     result = deployed(aws)
     assert result["status"] == "no-change"
-    assert any("report" in note and "--task-definitions" in note for note in result["notes"])
-    wider = deployed(
-        aws, "--task-definitions", "nightly,report", "--pass-role-arns", f"{ROLE}/task,{ROLE}/report"
-    )
+    assert any("report" in note and "--add-found" in note for note in result["notes"])
+    wider = deployed(aws, "--add-found")
     assert wider["status"] == "updated"
+    values = {one["name"]: one["value"] for one in wider["parameters"]}
+    assert values["TaskDefinitions"] == "nightly,report"
+    assert values["PassRoleArns"] == f"{ROLE}/task,{ROLE}/report"
+    assert deployed(aws, "--add-found")["status"] == "no-change"
 
 
 # The policy.
@@ -685,7 +687,7 @@ def test_interrupted_while_cloudformation_works_it_says_how_to_go_on(
     assert "Traceback" not in said
     assert "the same command again" in said
     if command == "deploy":
-        assert "CloudFormation goes on by itself" in said
+        assert "CloudFormation continues" in said
         assert "describe-stack-events --stack-name retry-run-task" in said
         assert deployed(aws)["status"] == "no-change"
     else:

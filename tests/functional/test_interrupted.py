@@ -113,7 +113,7 @@ def test_deploy(aws: MiniStack, proxy: Proxy, when: str) -> None:
         last = ended.stderr.rstrip("\n").rpartition("\n")[2]
         assert "un the same command again" in last, (call, last)
         is_made = stack(aws) is not None
-        assert ("CloudFormation goes on by itself" in last) == is_made, (call, last)
+        assert ("CloudFormation continues" in last) == is_made, (call, last)
         assert ("nothing was changed" in last) == (everything(aws) == before), (call, last)
         if is_made:
             proxy.cut = lambda _: ""

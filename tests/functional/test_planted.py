@@ -100,7 +100,7 @@ def test_a_template_that_is_exchanged_before_cloudformation_reads_it_is_refused(
         1,
         "another template",
         "bucket team",
-        "exchanged",
+        "replaced",
     )
     assert "ExecuteChangeSet" not in proxy.calls
     assert stack(aws) is None

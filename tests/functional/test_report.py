@@ -69,7 +69,7 @@ def test_a_record_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("--html", "/nowhere/report.html"), "no folder"),
-        (("--time-zone", "Mars/Olympus"), "no time zone"),
+        (("--time-zone", "Mars/Olympus"), "is not a time zone"),
         (("--since", "2026-11-20", "--until", "2026-11-10"), "exchange"),
     ],
 )
@@ -144,7 +144,7 @@ def test_nothing_is_changed(account: Canned) -> None:
 def test_without_an_installation_what_became_of_a_call_is_told_from_calls(account: Canned) -> None:
     found = json.loads(look(account, "--json").stdout)
     assert found["endings"]["started"] == 24
-    assert any("Recoveries are not known" in note for note in found["notes"])
+    assert any("Recoveries could not be read" in note for note in found["notes"])
 
 
 def test_what_may_not_be_read_is_said(account: Canned) -> None:
