@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.state import State
 
 _NEVER_S = 100 * 366 * 86_400
-_PATIENT = Policy(
+_WITHOUT_LIMITS = Policy(
     rules=(Rule(name="any", sets={"wait": Backoff(base_s=1, cap_s=1), "deadline_s": _NEVER_S}),),
     watch_s=_NEVER_S,
 )
@@ -36,7 +36,7 @@ UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 """Exceptions raised by reading a result that no recovery wrote."""
 
 
-class Fold:
+class StateReplay:
     """Takes the results of a recovery's steps, one by one, and holds the state after them.
 
     Attributes:
@@ -48,7 +48,7 @@ class Fold:
         self._begin(NO_SCHEDULE)
 
     def _begin(self, found: Background | NoMatch) -> None:
-        self._case = case_of(self._launch, _PATIENT, found)
+        self._case = case_of(self._launch, _WITHOUT_LIMITS, found)
         self.state: State = begin(self._case)
 
     def found(self, result: Mapping[str, Any]) -> Background | NoMatch | Failure:

@@ -41,7 +41,7 @@ from retry_run_task.recovery.case import NO_SCHEDULE, Case, case_of
 from retry_run_task.recovery.ending import before_it_began, broken, progress_of
 from retry_run_task.recovery.events import Answered, Looked, Watched
 from retry_run_task.recovery.forecast import Forecast, forecast
-from retry_run_task.recovery.history import Fold
+from retry_run_task.recovery.history import StateReplay
 from retry_run_task.recovery.opening import found_from_json, open_case
 from retry_run_task.recovery.ports import Action, Background, Entrance, Tools
 from retry_run_task.recovery.state import Call, SendEarlyMessage, Wait
@@ -342,7 +342,7 @@ def test_a_search_that_failed_is_a_failure_when_it_is_read_again() -> None:
 def test_a_history_adds_up_to_the_state_that_the_recovery_had() -> None:
     done = run(launch(), SHORT, Placed(task_arns=("t1",)), background=NIGHTLY)
     results = dict(done.execution.operations)
-    fold = Fold(launch())
+    fold = StateReplay(launch())
     assert fold.found(results["find-schedule-1"]) == NIGHTLY
     taken = [step for name in ("run-task-1", "run-task-2", "watch-2-1") for step in fold.take(results[name])]
     assert [type(event) for event, _, _ in taken] == [Looked, Answered, Looked, Answered, Watched]
@@ -353,7 +353,7 @@ def test_a_history_adds_up_to_the_state_that_the_recovery_had() -> None:
 
 
 def test_a_schedule_that_could_not_be_read_leaves_a_history_as_it_was() -> None:
-    fold = Fold(launch())
+    fold = StateReplay(launch())
     before = fold.state
     assert isinstance(fold.found({"failures": [{"origin": "error", "reason": "x"}]}), Failure)
     assert fold.state is before

@@ -43,7 +43,7 @@ from retry_run_task.launch.values import (
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Watched
-from retry_run_task.recovery.history import UNREADABLE, Fold
+from retry_run_task.recovery.history import UNREADABLE, StateReplay
 from retry_run_task.recovery.lines import words_of
 from retry_run_task.recovery.watching import why_failed
 from retry_run_task.text import counted
@@ -106,7 +106,7 @@ class _HistoryReader:
         self._open_steps: dict[str, str] = {}
         self._waits: dict[str, tuple[str, datetime]] = {}
         self._is_held = False
-        self._fold: Fold | None = None
+        self._fold: StateReplay | None = None
         self._takes: dict[str, Callable[[Mapping[str, Any]], None]] = {
             "ExecutionStarted": self._began,
             "StepStarted": self._step_began,
@@ -173,7 +173,7 @@ class _HistoryReader:
         if launch is None:
             self._say(event, "began with an input that cannot be read")
             return
-        self._fold = Fold(launch)
+        self._fold = StateReplay(launch)
         parameters = launch.request.parameters
         self._view = replace(
             self._view,
@@ -289,7 +289,7 @@ class _HistoryReader:
         next_run = f"; its next run is due at {_clock(found.next_due)}" if found.next_due is not None else ""
         self._say(event, f"it was a run of {found.name}{next_run}")
 
-    def _looked(self, event: Mapping[str, Any], fold: Fold, result: JsonObject) -> None:
+    def _looked(self, event: Mapping[str, Any], fold: StateReplay, result: JsonObject) -> None:
         """Take what a step tells of tasks, of answers, or of both."""
         rungs = iter([str(call.get("rung") or "") for call in result.get("calls", ())])
         for one, before, then in fold.take(result):
