@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -77,10 +78,16 @@ class Site:
 
     def wait_for(self, happened: Callable[[], Any], *, timeout_s: float = 120) -> Any:
         """Wait until something is true, and return it."""
+        until = time.monotonic() + timeout_s
         with self._changed:
-            if not self._changed.wait_for(happened, timeout_s):
-                raise AssertionError("it did not happen; the functions' log:\n" + "\n".join(self.lines[-30:]))
-            return happened()
+            while not (found := happened()):
+                if time.monotonic() > until:
+                    raise AssertionError(
+                        "it did not happen; the functions' log:\n" + "\n".join(self.lines[-30:])
+                    )
+                # Not everything that changes says so: an execution is complete after its last line.
+                self._changed.wait(0.1)
+            return found
 
     def events(self, message: str, **fields: Any) -> list[dict[str, Any]]:
         """Return the log lines of one kind, with these fields."""
