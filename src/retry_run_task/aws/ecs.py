@@ -108,7 +108,7 @@ def _raised(error: Exception) -> Placed | Refused | Lost:
         case ClientError():
             return _refusal(error)
         case ConnectionError() | HTTPClientError():
-            # Time-outs and broken connections. Where the last try met nobody, an earlier one may have been heard.
+            # Time-outs and broken connections. The last try may not have arrived, but an earlier one may have.
             return Lost(failure=failure_of(error))
         case CannotAssumeError():
             # Credentials are renewed between two tries as well, so the one before may have been heard.

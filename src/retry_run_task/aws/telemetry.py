@@ -23,7 +23,7 @@ class Metric(StrEnum):
     """What is counted. Dimensions are ``service`` (the stack) and, where noted, ``category`` or ``outcome``."""
 
     IGNORED = "Ignored"
-    """Records that are nobody's failed launch, or not this stack's, and launches that the policy ignores."""
+    """Records without a failed launch, launches outside this stack's scope, and launches that the policy ignores."""
     UNPARSED = "Unparsed"
     """Records and payloads that could not be read."""
     TAKEN_IN = "TakenIn"
@@ -39,7 +39,7 @@ class Metric(StrEnum):
     RECOVERED = "Recovered"
     """Recoveries that placed every task."""
     ALREADY_RUNNING = "AlreadyRunning"
-    """Recoveries that found the job done by somebody else."""
+    """Recoveries whose tasks were already running, started by others."""
     START_FAILED = "StartFailed"
     """Times that placed tasks did not come to run; those that waiting can help are placed again."""
     GAVE_UP = "GaveUp"

@@ -109,7 +109,7 @@ _remembered = functools.lru_cache(maxsize=1024)(_classify)
 
 
 def worst(verdicts: Sequence[Verdict]) -> Verdict:
-    """Return the verdict that decides for all: what somebody must fix outweighs what passes without help.
+    """Return the verdict that decides for all: what must be fixed outweighs what passes on its own.
 
     Among equals the row that is higher in the table wins, so the order in which AWS listed the failures does not
     matter.

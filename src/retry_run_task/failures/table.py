@@ -1,7 +1,7 @@
 """What ECS reports when a task does not start, and the category of each failure: the rules, as data.
 
 Rows are tried from the top and the first match decides, so a row for one cause stands above the row for a family of
-causes, and what somebody must fix stands above what passes without help. Nothing here matches, retries or waits:
+causes, and what must be fixed stands above what passes on its own. Nothing here matches, retries or waits:
 ``classify`` reads the table, and the policy decides what to do.
 
 Patterns are written for the text that ``classify.normalise`` returns (lower case, single spaces, straight quotes, no
@@ -43,7 +43,7 @@ class Row:
         has_run: Whether something in the task must have run.
         says: An example in AWS's words.
         hint: One sentence on what to do; empty if waiting is enough.
-        evidence: URLs where AWS, or somebody who observed it, documents it.
+        evidence: URLs where AWS, or an observer, documents it.
     """
 
     name: str

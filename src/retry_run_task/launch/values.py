@@ -207,7 +207,7 @@ class Unparsed:
 
 
 class Category(StrEnum):
-    """The kind of a failure, from what somebody must fix to what passes without help."""
+    """The kind of a failure, from what must be fixed to what passes on its own."""
 
     PERMISSION = "permission"
     CONFIGURATION = "configuration"
@@ -345,7 +345,7 @@ class Verdict:
     Attributes:
         row: Name of the table's row that matched; ``unknown`` if none did.
         hint: What to do about it, one sentence; empty if waiting is enough.
-        evidence: URLs where AWS, or somebody who observed it, documents it.
+        evidence: URLs where AWS, or an observer, documents it.
     """
 
     failure: Failure

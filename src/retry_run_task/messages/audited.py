@@ -77,7 +77,7 @@ class Findings:
         since: Runs that were to be accounted for after this time were looked at, in UTC.
         until: The latest such time, in UTC.
         regions: Where.
-        missing: Runs that did not happen, and of which nobody was told.
+        missing: Runs that did not happen and that no message reported.
         unsure: Runs that may have happened.
         overtaken: Runs that no message has told of, since their schedules' next runs came soon.
         unseen: What could not be read, a sentence each.

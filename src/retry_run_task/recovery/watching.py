@@ -2,7 +2,7 @@
 
 Pure. ``after`` decides what a look means; this module decides how long to go on looking.
 
-A task that does not start within the policy's ``watch`` is told of. If the policy has ``stop-hanging``, it is stopped
+A task that does not start within the policy's ``watch`` is reported. If the policy has ``stop-hanging``, it is stopped
 first, and what follows is what follows any task that failed to start. It is never replaced before ECS reports it as
 stopped without having started, so a stop that came too late, or whose answer was lost, starts no second task.
 """
@@ -123,7 +123,7 @@ def why_failed(state: State, task: TaskState) -> Failure:
 
 
 def _ran(state: State) -> GiveUp | None:
-    """Return the end if a task ran that this recovery may have stopped: nobody else knows how much of it was done."""
+    """Return the end if a task ran that this recovery may have stopped: how much of its work it did is unknown."""
     if not any(state.tasks[arn].runs for arn in state.stopped if arn in state.tasks):
         return None
     return GiveUp(

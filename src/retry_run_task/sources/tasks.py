@@ -104,7 +104,7 @@ def cause(task: Mapping[str, Any]) -> Failure:
 
     - A container with an exit code has run, and so has a part of the task, whatever the reasons say.
     - The task's reason counts, unless it only says that the task failed to start.
-    - Else a container's reason that the classification knows counts; of several, the one that somebody must fix.
+    - Else a container's reason that the classification knows counts; of several, the one that must be fixed.
       Side-cars come last, and containers that AWS added are ignored.
     """
     code, said = text_in(task.get("stopCode")) or None, text_in(task.get("stoppedReason"))

@@ -279,7 +279,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         replace(world.INSTALLED, topics={world.TOPIC_ARN: Topic(arn=world.TOPIC_ARN)}),
         "alarms",
         FAIL,
-        "Nobody is subscribed to retry-run-task",
+        "has no confirmed subscription",
     ),
     (
         replace(world.INSTALLED, topics={world.TOPIC_ARN: Topic(arn=world.TOPIC_ARN, pending=1)}),

@@ -105,7 +105,7 @@ def exists(s3: S3Client, bucket: Bucket) -> bool:
     """Tell whether a bucket exists and can be used.
 
     Raises:
-        ConfigError: It is somebody else's, or in another Region.
+        ConfigError: It is foreign, or in another Region.
         DeployError: AWS did not answer.
     """
     with calling(f"look at the bucket {bucket.name}"):

@@ -264,7 +264,7 @@ class _Run:
         return self._end(work.plan, "updated" if work.plan.is_update else "created", state)
 
     def _ours(self) -> StackState | None:
-        """Look at the stack, and refuse somebody else's."""
+        """Look at the stack, and refuse a foreign one."""
         from retry_run_task.commands.deploy.template import known_resources  # noqa: PLC0415
 
         state = self.stack.state()
@@ -273,7 +273,7 @@ class _Run:
         return state
 
     def _settled(self) -> StackState | None:
-        """Wait for what an earlier run, or somebody else, has begun."""
+        """Wait for what an earlier run, or another process, has begun."""
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
 
         state = self._ours()

@@ -171,7 +171,7 @@ class Removal:
 
         Raises:
             DeployError: AWS did not answer.
-            ConfigError: The bucket is somebody else's.
+            ConfigError: The bucket is foreign.
         """
         if state is not None:
             bucket_name = bucket_name or template.code_of(self.stack.template())[0]

@@ -250,7 +250,7 @@ def _nobody_hears(topic: Topic) -> Check:
         )
     return fail(
         ALARMS,
-        f"Nobody is subscribed to {name}, so nobody is told.",
+        f"{name} has no confirmed subscription, so its messages reach nobody.",
         f"aws sns subscribe --topic-arn {topic.arn} --protocol email --notification-endpoint YOU",
     )
 

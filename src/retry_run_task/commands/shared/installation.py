@@ -49,7 +49,7 @@ def variables_of(answer: JsonObject) -> dict[str, str]:
 
 
 def is_intake_of(answer: JsonObject, stack: str) -> bool:
-    """Tell whether a function is the intake of an installation; somebody else's may have its name."""
+    """Tell whether a function is the intake of an installation; a foreign function may have its name."""
     return variables_of(answer).get(f"{PREFIX}STACK") == stack
 
 

@@ -31,7 +31,7 @@ _MOST_NAMED = 5
 
 
 class ForeignError(ConfigError):
-    """The named stack belongs to somebody else, so it is not touched."""
+    """The named stack is foreign, so it is not touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

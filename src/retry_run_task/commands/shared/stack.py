@@ -86,7 +86,7 @@ class CloudFormationStack:
             known: Types of the resources that an installation may have, by name.
 
         Raises:
-            ForeignError: It belongs to somebody else, in whole or in part.
+            ForeignError: It is foreign, in whole or in part.
             DeployError: AWS did not answer.
         """
         resources = self.resources(state.stack_id)

@@ -353,7 +353,7 @@ class _HistoryReader:
         self._say(event, f"call {before.calls + 1}{repeated}{on}: {words}", same=words)
 
     def _learn(self, failures: tuple[Failure, ...]) -> str:
-        """Take what ECS said as the last word, and return it as a person reads it."""
+        """Take what ECS said as the last word, and return it as it is shown."""
         if not failures:
             return "no reason"
         verdict = worst([classify(one) for one in failures])
