@@ -6,12 +6,14 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retry_run_task.launch.values import Origin
 from retry_run_task.policy.durations import spoken
 from retry_run_task.policy.ladder import RungKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from retry_run_task.launch.values import Failure
     from retry_run_task.policy.rules import Treatment
 
 # The thousandth wait is as long as waits become.
@@ -79,8 +81,14 @@ def most_attempts(treatment: Treatment) -> int:
     return _count(treatment, min)
 
 
-def in_words(treatment: Treatment) -> str:
-    """Return a treatment in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``."""
+def in_words(treatment: Treatment, failure: Failure | None = None) -> str:
+    """Return a treatment in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``.
+
+    Args:
+        treatment: What the policy says.
+        failure: What is retried. A task that did not start takes time to fail again, which no one knows beforehand, so
+            only the highest number is certain.
+    """
     if treatment.ignore:
         return "is left alone"
     if not treatment.retry or treatment.wait is None:
@@ -96,10 +104,10 @@ def in_words(treatment: Treatment) -> str:
     slow = ""
     if treatment.wait.slow_after_s is not None and treatment.wait.slow_after_s < treatment.deadline_s:
         slow = f", and {spoken(treatment.wait.slow_s)} after {spoken(treatment.wait.slow_after_s)}"
-    return (
-        f"tries for {spoken(treatment.deadline_s)}, about {mean} times ({fewest} to {most}){calls}, "
-        f"at most {spoken(apart)} apart{slow}"
-    )
+    number = f"about {mean} times ({fewest} to {most})"
+    if failure is not None and failure.origin is Origin.STOPPED:
+        number = f"at most {most} times, fewer by the time that each start takes"
+    return f"tries for {spoken(treatment.deadline_s)}, {number}{calls}, at most {spoken(apart)} apart{slow}"
 
 
 def _count(treatment: Treatment, choose: Callable[[tuple[int, int]], float]) -> int:

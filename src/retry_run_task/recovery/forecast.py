@@ -56,7 +56,7 @@ def forecast(case: Case, now: float, tasks: tuple[TaskState, ...] = ()) -> Forec
             return Forecast(decision=decision, rule=gave_up.rule, why=gave_up.why, gave_up=gave_up)
         case Call():
             request = body(case, state, case.launch.request)
-            why = f"RunTask, soon; it {attempt_times.in_words(treatment)}"
+            why = f"RunTask, soon; it {attempt_times.in_words(treatment, state.last.failure)}"
             return Forecast(decision="retry", rule=treatment.rule, why=why, request=request)
         case _:
             return Forecast(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retry_run_task.launch.values import CallerKind, Category
+from retry_run_task.launch.values import CallerKind, Category, Failure, Origin
 from retry_run_task.policy import attempt_times
 from retry_run_task.policy.backoff import Backoff, spread
 from retry_run_task.policy.ladder import Allowed, RungKind
@@ -167,6 +167,19 @@ SLOW = ", and 5 min after 2 h"
 def test_a_treatment_in_words(sets: dict[str, Any], words: str) -> None:
     policy = first(Rule(name="first", sets=sets)) if sets else DEFAULT
     assert attempt_times.in_words(policy.treatment(FACTS, Category.CAPACITY)) == words
+
+
+@pytest.mark.parametrize("origin", list(Origin))
+def test_a_number_of_starts_that_take_time_is_announced_as_the_highest(origin: Origin) -> None:
+    words = attempt_times.in_words(
+        DEFAULT.treatment(FACTS, Category.TRANSIENT), Failure(origin=origin, reason="r")
+    )
+    highest = (
+        "tries for 1 d, at most 770 times, fewer by the time that each start takes, at most 1 min apart"
+        + SLOW
+    )
+    assert (words == highest) == (origin is Origin.STOPPED)
+    assert ("about 514 times (386 to 770)" in words) == (origin is not Origin.STOPPED)
 
 
 SHAPES = st.tuples(st.integers(1, 600), st.integers(0, 600)).map(

@@ -328,7 +328,7 @@ def _explain_verdict(verdict: Verdict, policy: Policy) -> JsonObject:
     words: tuple[str, str]
     match decision:
         case Retry():
-            words = "retry", f"RunTask, soon; it {attempt_times.in_words(treatment)}"
+            words = "retry", f"RunTask, soon; it {attempt_times.in_words(treatment, verdict.failure)}"
         case GiveUp(outcome=Outcome.IGNORED):
             words = "ignore", "nothing: the policy ignores such launches"
         case GiveUp(why=why):
