@@ -364,7 +364,7 @@ def test_an_installed_policy_that_is_not_understood_is_told(hasty: Place, tmp_pa
         ({"Configuration": {}, "Code": {}}, "AWS does not say where the code"),
         ({"Configuration": {"CodeSha256": "nix"}, "Code": {"Location": "the code's"}}, "is not the code of"),
         ({"Configuration": {}, "Code": {"Location": "http://127.0.0.1:1/"}}, "cannot be downloaded"),
-        ({"Configuration": {}, "Code": {"Location": "nobody's"}}, "cannot be downloaded: HTTP 404"),
+        ({"Configuration": {}, "Code": {"Location": "nobody's"}}, "(HTTP 404)"),
     ],
 )
 def test_without_the_installed_policy_nothing_is_started(unseen: Place, answer: Any, why: str) -> None:

@@ -62,7 +62,7 @@ def go_on(case: Case, state: State, move: Watch) -> State:
     if not state.starting:
         return state._replace(move=End(_ran(state)))
     watched_s = move.watched_s + move.delay_s
-    is_stopping = any(arn in state.stopped for arn in state.starting)
+    is_stopping = all(arn in state.stopped for arn in state.starting)
     if watched_s < (STOPPED_WITHIN_S if is_stopping else case.policy.watch_s):
         longest = WATCH_LONGEST_S if watched_s < WATCH_CALM_AFTER_S else WATCH_CALM_S
         delay_s = longest if longest == WATCH_CALM_S else min(2 * move.delay_s, longest)

@@ -40,8 +40,28 @@ _EVENT_AGE_S = 24 * 3600
 
 
 # A call may be recorded before the time it was due: CloudTrail cuts off the fraction of a second, and ECS's clock is
-# not EventBridge's. No expression is due twice within so short a time.
+# not EventBridge's.
 _EARLY = timedelta(seconds=2)
+
+# Scheduler calls within the minute in which a run is due, or in which its window gives it a place.
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
+_LATE = timedelta(minutes=1)
+
+
+def _due_by(schedule: Schedule, called: datetime) -> datetime:
+    """Return a time by which the run was due that was called for: a little later than the call if nothing was due then.
+
+    Raises:
+        ValueError: The expression is one that AWS would refuse.
+    """
+    if schedule.expression is None or (schedule.start is None and schedule.expression.startswith("rate(")):
+        # A rate without a start counts from the call.
+        return called
+    due = expressions.previous_due(
+        schedule.expression, until=called, timezone=schedule.timezone, start=schedule.start, end=schedule.end
+    )
+    is_late = due is not None and due > called - timedelta(seconds=schedule.window_s) - _LATE
+    return called if is_late else called + _EARLY
 
 
 def next_due(schedule: Schedule, called: datetime) -> datetime | None:
@@ -54,21 +74,13 @@ def next_due(schedule: Schedule, called: datetime) -> datetime | None:
     try:
         return expressions.next_due(
             schedule.expression,
-            # A rate without a start counts from here.
-            after=called
-            if schedule.start is None and schedule.expression.startswith("rate(")
-            else called + _EARLY,
+            after=_due_by(schedule, called),
             timezone=schedule.timezone,
             start=schedule.start,
             end=schedule.end,
         )
     except ValueError:
         return None
-
-
-# Scheduler calls within the minute in which a run is due, or in which its window gives it a place.
-# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
-_LATE = timedelta(minutes=1)
 
 
 def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
@@ -81,7 +93,9 @@ def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
     if expression is None or not expression.startswith("cron("):
         return None
     try:
-        due = expressions.previous_due(expression, until=called + _EARLY, timezone=schedule.timezone)
+        due = expressions.previous_due(
+            expression, until=_due_by(schedule, called), timezone=schedule.timezone
+        )
         if due is None:
             return None
         before = expressions.previous_due(expression, until=due - _LATE, timezone=schedule.timezone)

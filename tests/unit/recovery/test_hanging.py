@@ -21,7 +21,7 @@ from retry_run_task.launch.values import (
 from retry_run_task.recovery.watching import HUNG, STOP_TRIES
 from retry_run_task.simulate.virtual import CutPoint
 from support.policies import PLAIN, changed
-from support.records import launch
+from support.records import launch, parameters
 from support.worlds import Run, run
 
 FAILED = launch()
@@ -167,3 +167,31 @@ def test_what_a_person_stopped_is_not_started_again() -> None:
     stopped = (TaskState(arn="t1", phase=Phase.FAILED, failure=by_hand, is_ours=True, mark=MARK),)
     done = run(FAILED, FIRST, SECOND, policy=LEAVE, states={1: stopped})
     assert (done.ending.outcome, len(done.world.bodies)) == (Outcome.PERMANENT, 1)
+
+
+def test_a_replacement_has_its_own_time_to_start_beside_a_task_that_does_not_stop() -> None:
+    """An instance whose agent is disconnected reports nothing; the other task is watched as long as any."""
+    two = launch(request=parameters(count=2, clientToken=None, dryrun=None))
+    mark = two.call_id[: names.MARK_DIGITS]
+    by_us = Failure(origin=Origin.STOPPED, code="UserInitiated", reason=HUNG.reason)
+
+    def seen(**phases: Phase) -> tuple[TaskState, ...]:
+        return tuple(
+            TaskState(
+                arn=arn,
+                phase=phase,
+                is_ours=True,
+                mark=mark,
+                failure=by_us if phase is Phase.FAILED else None,
+            )
+            for arn, phase in phases.items()
+        )
+
+    states = {n: seen(t1=Phase.STARTING, t2=Phase.STARTING) for n in range(1, 24)}
+    states |= {24: seen(t1=Phase.FAILED, t2=Phase.STOPPING)}
+    states |= {n: seen(t2=Phase.STOPPING, t3=Phase.STARTING) for n in range(25, 39)}
+    states |= {n: seen(t2=Phase.STOPPING, t3=Phase.RUNS) for n in range(39, 200)}
+    placed = (Placed(task_arns=("t1", "t2")), Placed(task_arns=("t3",)))
+    done = run(two, *placed, policy=changed(stop_hanging=True), states=states)
+    assert "t3" not in str(done.world.stops)
+    assert (done.ending.outcome, done.ending.rule) == (Outcome.UNCONFIRMED, "watch")

@@ -756,8 +756,17 @@ def test_when_a_schedule_is_due_next(changes: dict[str, Any], due: datetime | No
     [
         # ECS's clock is behind EventBridge's.
         ({"expression": "cron(0 0 * * ? *)"}, START - timedelta(seconds=1), 24 * 3600, 0),
-        ({"expression": "cron(* * * * ? *)"}, START - timedelta(seconds=1), 60, 0),
-        ({"expression": "cron(* * * * ? *)"}, START + timedelta(seconds=50), 60, 0),
+        # Late within the minute, or within the window.
+        *(
+            ({"expression": "cron(* * * * ? *)"}, START + timedelta(seconds=late), 60, 0)
+            for late in (0, 1, 50, 57, 58, 59)
+        ),
+        (
+            {"expression": "cron(0/15 * * * ? *)", "window_s": 900},
+            START + timedelta(minutes=14, seconds=58),
+            900,
+            0,
+        ),
         # CloudTrail cuts the fraction of a second off, and a rate may count from one.
         (
             {"expression": "rate(10 minutes)", "start": START + timedelta(milliseconds=700)},

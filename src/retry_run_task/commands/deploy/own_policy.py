@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from base64 import b64decode
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -29,7 +30,7 @@ BUILT_IN = "default"
 
 ZIP, ZIP_WITH_POLICY = "lambda.zip", "lambda-with-policy.zip"
 _NAME_IT = f"Give it with --policy FILE, or --policy {BUILT_IN} for the built-in one."
-_ZIP_OF_OURS = re.compile(r"/retry-run-task/[^/]+/lambda-[0-9a-f]{64}\.zip$")
+_ZIP_OF_OURS = re.compile(r"/retry-run-task/[^/]+/lambda-([0-9a-f]{64})\.zip$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +113,25 @@ def installed(reader: Reader, function: str, text: str) -> OwnPolicy:
         ConfigError: It cannot be read.
     """
     _, key = template.code_of(text)
-    # An older version's built-in policy goes with it: deploy itself names a zip by what is in it.
-    if _ZIP_OF_OURS.search(f"/{key}"):
+    # An older version's built-in policy goes with it: deploy itself names a zip by what is in it. Other code may have
+    # been put into the function since.
+    named = _ZIP_OF_OURS.search(f"/{key}")
+    if named and _digest_of(reader, function) == named[1]:
         return OwnPolicy(source="installed")
     found = content_of(reader, function)
     if found == _policy_in(template.carried("lambda.zip")):
         return OwnPolicy(source="installed")
     return OwnPolicy(content=found, source="installed", name="that of the installed stack")
+
+
+def _digest_of(reader: Reader, function: str) -> str:
+    """Return the SHA-256 of a function's code in hexadecimal digits; empty if that cannot be read."""
+    answer = reader.read("lambda:GetFunctionConfiguration", FunctionName=function)
+    digest = "" if isinstance(answer, Unknown) else str(answer.get("CodeSha256") or "")
+    try:
+        return b64decode(digest, validate=True).hex()
+    except ValueError:
+        return ""
 
 
 def _policy_in(code: bytes) -> bytes | None:

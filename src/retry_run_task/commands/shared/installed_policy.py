@@ -10,6 +10,7 @@ import io
 import zipfile
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
@@ -50,9 +51,21 @@ def read_policy_of(reader: Reader, function: str) -> bytes | Unknown:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return archive.read(ENTRY)
     except (BotoCoreError, OSError) as error:
-        return Unknown(action=_ACTION, why=f"its code cannot be downloaded: {' '.join(str(error).split())}")
+        # Not its text, which holds the address: whoever has that may read the code while its signature lasts.
+        return Unknown(
+            action=_ACTION,
+            why=f"its code cannot be downloaded from {urlsplit(url).hostname} ({_kind(error)})",
+        )
     except (zipfile.BadZipFile, KeyError):
         return Unknown(action=_ACTION, why=f"there is no {ENTRY} in its code")
+
+
+def _kind(error: Exception) -> str:
+    return str(error) if isinstance(error, _StatusError) else type(error).__name__
+
+
+class _StatusError(OSError):
+    """The answer is not the code."""
 
 
 def _download(url: str, ca_bundle: str | None) -> bytes:
@@ -60,6 +73,6 @@ def _download(url: str, ca_bundle: str | None) -> bytes:
     session = URLLib3Session(verify=verify, proxies=get_environ_proxies(url), timeout=_TIMEOUT_S)
     answer = session.send(AWSRequest("GET", url).prepare())
     if answer.status_code != 200:  # noqa: PLR2004 - HTTP's own
-        raise OSError(f"HTTP {answer.status_code}")
+        raise _StatusError(f"HTTP {answer.status_code}")
     content: bytes = answer.content
     return content

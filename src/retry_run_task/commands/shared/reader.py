@@ -34,6 +34,11 @@ _FAULTS = (ClientError, BotoCoreError, ResponseParserError, ValueError)
 _DENIED = frozenset({"AuthorizationError", "AuthorizationErrorException", "UnauthorizedOperation"})
 
 
+# These name the list in every whole answer, also an empty one; without it nothing is known. Other services may leave an
+# empty list out.
+_ALWAYS_A_LIST = ("ecs:", "events:", "scheduler:")
+
+
 class Reader:
     """Reads from AWS in one Region. No call changes anything."""
 
@@ -67,9 +72,12 @@ class Reader:
     def read_all(self, action: str, member: str, /, **call: Any) -> list[JsonObject] | Unknown:
         """Read all pages of a call, and return the items under a name."""
         try:
-            return [item for page in self._pages(action, call) for item in page.get(member) or ()]
+            whole = list(self._pages(action, call))
         except _FAULTS as error:
             return unknown(action, error)
+        if action.startswith(_ALWAYS_A_LIST) and any(member not in page for page in whole):
+            return Unknown(action=action, why="the answer is not whole")
+        return [item for page in whole for item in page.get(member) or ()]
 
     def _pages(self, action: str, call: JsonObject) -> Iterator[JsonObject]:
         service, method = _names(action)
