@@ -16,7 +16,7 @@ import boto3
 from retry_run_task.aws import topic
 from retry_run_task.aws.telemetry import Telemetry
 from retry_run_task.commands.audit.inspection import Where, inspect
-from retry_run_task.commands.audit.runs import RunResult, Window
+from retry_run_task.commands.audit.runs import RunResult, ScheduledRun, Window
 from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
 from retry_run_task.commands.shared import lookup
 from retry_run_task.commands.shared.executions import Executions
@@ -30,14 +30,14 @@ from retry_run_task.messages.message import Style
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from retry_run_task.commands.audit.runs import Audited, ScheduledRun
+    from retry_run_task.commands.audit.runs import Audited
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.config import Settings
     from retry_run_task.launch.values import JsonObject
 
 # The template's AuditSchedule is daily.
-_EVERY = timedelta(days=1)
+EVERY = timedelta(days=1)
 # After the last time at which a run may begin. CloudTrail takes minutes, a throttled intake longer.
 _SETTLED = timedelta(hours=2)
 # Lambda may list an execution as running for a while after it ended.
@@ -169,7 +169,7 @@ def look(
     for region in regions:
         try:
             launchers = read_launchers(Reader(session, region), _silent)
-            window = Window(since=end - _EVERY - _reach(launchers.found), until=end)
+            window = Window(since=end - EVERY - reach(launchers.found), until=end)
             seen = inspect(
                 Where(session=session, region=region, stack=settings.stack, home=home, executions=executions),
                 window=window,
@@ -183,10 +183,10 @@ def look(
         since = min(since, window.since)
         unseen += [f"{region}: {why}" for why in seen.blind]
         for audited in seen.found:
-            for run in _due_to_be_told(audited, window, end):
+            for run in due_to_be_told(audited, window, end):
                 (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, region))
     return Findings(
-        since=min(since, end - _EVERY),
+        since=min(since, end - EVERY),
         until=end,
         regions=tuple(regions),
         missing=tuple(missing),
@@ -203,7 +203,7 @@ def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, 
         ended = [
             one
             for one in executions.begun(end - _LONGEST)
-            if one.status == "FAILED" and one.ended is not None and end - _EVERY < one.ended <= end
+            if one.status == "FAILED" and one.ended is not None and end - EVERY < one.ended <= end
         ]
         views = [view for view in executions.look_at_all(ended) if view.is_left_to_audit]
     except RetryRunTaskError as error:
@@ -229,7 +229,7 @@ _UNSURE = frozenset({RunResult.UNKNOWN, RunResult.IN_PROGRESS})
 _silent: Callable[[str], None] = lambda _: None  # noqa: E731 - nobody watches
 
 
-def _reach(launchers: tuple[Launcher, ...]) -> timedelta:
+def reach(launchers: tuple[Launcher, ...]) -> timedelta:
     """Return how much older than a day a run may be that is accounted for today."""
     enabled = [one for one in launchers if one.is_enabled and one.expression is not None]
     window = timedelta(minutes=max((one.window_min for one in enabled), default=0))
@@ -237,8 +237,13 @@ def _reach(launchers: tuple[Launcher, ...]) -> timedelta:
     return _SETTLED + window + min(max(rates, default=timedelta()), _LONGEST_RATE)
 
 
-def _due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[ScheduledRun]:
+def due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[ScheduledRun]:
     """Yield the unreported runs that have to be accounted for by now, and not a day before."""
+    if _has_stopped(audited, window):
+        # Its missing runs are counted from the window's beginning, which moves on each day: one entry stands for all.
+        why = f"nothing has called RunTask for it since {window.since:%Y-%m-%d %H:%M} UTC"
+        yield ScheduledRun(due=window.since, result=RunResult.UNKNOWN, why=why)
+        return
     settles = _SETTLED + timedelta(minutes=audited.launcher.window_min)
     for run in audited.runs:
         is_untold = run.result in (RunResult.MISSED, RunResult.LOST, RunResult.UNKNOWN)
@@ -246,8 +251,17 @@ def _due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator
         is_untold |= run.result is RunResult.IN_PROGRESS and not run.recovery
         # If the runs cannot be told apart, the window stands for all.
         is_of_all = run.result is RunResult.UNKNOWN and run.due == window.since
-        if is_untold and (is_of_all or end - _EVERY < run.due + settles <= end):
+        if is_untold and (is_of_all or end - EVERY < run.due + settles <= end):
             yield run
+
+
+def _has_stopped(audited: Audited, window: Window) -> bool:
+    """Tell whether a rate that counts from an unknown moment has made no call for longer than its interval."""
+    launcher = audited.launcher
+    if not audited.is_counted or any(run.time for run in audited.runs):
+        return False
+    is_new = launcher.modified is not None and launcher.modified > window.since
+    return not is_new and interval_of(launcher.expression or "") <= _LONGEST_RATE
 
 
 def _absent(launcher: Launcher, run: ScheduledRun, region: str) -> Absent:
