@@ -225,9 +225,10 @@ _SHOWN = frozenset(
         "sizeingib",
         "taskrolearn",
         "type",
-        "value",
     }
 )
+# In these a value is a number of GPUs or the address of a file; anywhere else it may be a variable's.
+_VALUED = frozenset({"environmentfiles", "inferenceacceleratoroverrides", "resourcerequirements"})
 
 
 def masked(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,7 +250,12 @@ def _masked_override(name: str, value: Any) -> Any:
     if lower == "environment":
         return _masked_environment(value)
     if lower in _HOLDERS and isinstance(value, Mapping):
-        return {inner: _masked_override(inner, one) for inner, one in value.items()}
+        return {
+            inner: one
+            if lower in _VALUED and inner.lower() == "value" and isinstance(one, str)
+            else _masked_override(inner, one)
+            for inner, one in value.items()
+        }
     if lower in _HOLDERS | _SHOWN and isinstance(value, list):
         return [_masked_override(name, one) for one in value]
     return value if lower in _SHOWN and not isinstance(value, Mapping) else _hidden(value)
