@@ -113,7 +113,7 @@ def _seconds(run: Callable[[Json], int], event: Json) -> float:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Send what is written to standard output to nowhere; it is written all the same."""
+    """Redirect standard output to the null device; the writes are still made."""
     sys.stdout.flush()
     kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
