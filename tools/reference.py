@@ -738,10 +738,10 @@ FIELDS = {
     "tag": "Value of the tag `retry-run-task:policy`.",
     "ignore": "Whether the tag `retry-run-task:ignore` is true.",
     "call": "Number of the RunTask call; the first is 1.",
-    "repeat": "How often this attempt was made before: refused, or its answer lost.",
+    "repeat": "How often this call was made before: refused, or its answer lost.",
     "rung": "How the request was changed, such as `each-subnet subnet-0a1b`; `as-asked` if it was not.",
-    "answer": "`placed` (ECS answered), `refused` (an error: this call did nothing) or `lost` (no answer came: the call may have started tasks).",
-    "task_arns": "Tasks that this attempt placed, or that did not start; at the end, all that do the job.",
+    "answer": "`placed` (ECS answered), `refused` (it did nothing) or `lost` (tasks may have started).",
+    "task_arns": "Tasks that this call placed, or that did not start; at the end, all that do the job.",
     "failures": "Everything that ECS said, with `origin`, `code`, `reason`, `detail` and `arn` where there are any.",
     "request": "The body that was sent, with the values of environment variables masked; what was read from the "
     "schedule is not in it.",

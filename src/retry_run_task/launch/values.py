@@ -97,6 +97,9 @@ class CallerKind(StrEnum):
     """A recovery of this system, of this or another stack."""
 
 
+CLOCKS_DIFFER_S = 2
+"""Seconds by which ECS's clock, in a record or a task, may be behind EventBridge's, by which a run is due."""
+
 SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 """Callers whose rule or schedule can be looked up."""
 

@@ -13,6 +13,7 @@ from retry_run_task.failures.classify import classify, worst
 from retry_run_task.failures.table import HAD_STARTED
 from retry_run_task.launch import names
 from retry_run_task.launch.values import (
+    CLOCKS_DIFFER_S,
     CallerKind,
     Category,
     Failure,
@@ -66,9 +67,6 @@ if TYPE_CHECKING:
     from retry_run_task.policy.ladder import Rung
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.events import Event
-
-# A task is timed by ECS's clock, and a run is due by EventBridge's. No two runs are due within so short a time.
-CLOCKS_DIFFER_S = 2
 
 HOLD, SPREAD = "hold-wait", "spread"
 

@@ -156,7 +156,7 @@ PEERS = (
         sees=_EVERYTHING,
         waits=Waits(first=90, shrink=0.0),
         counts=True,
-        reading="What somebody who knows about shortages would write: Retry on States.ALL, IntervalSeconds 90, "
+        reading="What an engineer who expects shortages would write: Retry on States.ALL, IntervalSeconds 90, "
         "BackoffRate 1, JitterStrategy FULL, MaxAttempts 9999. Every schedule has to start a state machine instead.",
         source="https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html",
     ),

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.schedule import Schedule
-from retry_run_task.launch.values import CallerKind
+from retry_run_task.launch.values import CLOCKS_DIFFER_S, CallerKind
 from retry_run_task.sources import expressions, transformers
 from retry_run_task.sources.reading import ReadError, read_json
 
@@ -41,7 +41,7 @@ _EVENT_AGE_S = 24 * 3600
 
 # A call may be recorded before the time it was due: CloudTrail cuts off the fraction of a second, and ECS's clock is
 # not EventBridge's.
-_EARLY = timedelta(seconds=2)
+_EARLY = timedelta(seconds=CLOCKS_DIFFER_S)
 
 # Scheduler calls within the minute in which a run is due, or in which its window gives it a place.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-flexible-time-windows.html
