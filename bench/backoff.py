@@ -31,8 +31,9 @@ from retry_run_task.policy.rules import Facts, Policy, Rule
 from retry_run_task.simulate import report
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, NightResult, Ours
+from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.night import Night, ZoneSearch
-from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
+from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.tally import Tally
 
 if TYPE_CHECKING:

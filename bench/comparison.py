@@ -25,8 +25,9 @@ from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, Oracle, Ours, Theirs
 from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.peers import PEERS, Way
-from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
+from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.tally import TENTHS, Tally
 
 if TYPE_CHECKING:

@@ -24,8 +24,9 @@ from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.cloud import CALLS_PER_S
 from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, Ours
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff
+from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.night import AccountLimits, ZoneSearch
-from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
+from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.tally import Tally
 
 if TYPE_CHECKING:

@@ -28,7 +28,8 @@ def one(launches: int) -> Json:
     from retry_run_task.config import read_policy  # noqa: PLC0415 - the parent does without
     from retry_run_task.simulate.competitors import Ours  # noqa: PLC0415
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415
-    from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings  # noqa: PLC0415
+    from retry_run_task.simulate.launches import ScenarioSettings  # noqa: PLC0415
+    from retry_run_task.simulate.scenarios import SCENARIOS  # noqa: PLC0415
 
     schedules = min(100, launches)
     contest = Contest(

@@ -16,7 +16,8 @@ import pytest
 from docs.markdown_pages import ROOT, Page
 from retry_run_task.commands.demo.midnight import JOBS
 from retry_run_task.commands.main import retry_run_task
-from retry_run_task.simulate.scenarios import LATENESS, Way
+from retry_run_task.simulate.launches import LATENESS
+from retry_run_task.simulate.peers import Way
 
 README, JAPANESE = Page(ROOT / "README.md"), Page(ROOT / "README.ja.md")
 PICTURE = ROOT / "docs/images/how-it-works.svg"

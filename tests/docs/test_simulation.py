@@ -12,8 +12,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from retry_run_task.simulate.launches import LATENESS
 from retry_run_task.simulate.peers import PEERS
-from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS
+from retry_run_task.simulate.scenarios import SCENARIOS
 from support.scripts import script
 
 ROOT = Path(__file__).parents[2]

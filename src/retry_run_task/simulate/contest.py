@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
     from retry_run_task.simulate.competitors import Competitor
-    from retry_run_task.simulate.scenarios import Scenario, ScenarioSettings
+    from retry_run_task.simulate.launches import ScenarioSettings
+    from retry_run_task.simulate.scenarios import Scenario
 
 # Large enough for a worker, small enough for a progress bar.
 _LAUNCHES_A_BLOCK = 250

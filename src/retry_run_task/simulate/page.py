@@ -9,9 +9,9 @@ from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.simulate import charts, report, sheet
 from retry_run_task.simulate.charts import percent
 from retry_run_task.simulate.competitors import CONCURRENCY
+from retry_run_task.simulate.launches import LATENESS
 from retry_run_task.simulate.night import ZoneSearch
 from retry_run_task.simulate.past_scenario import PAST
-from retry_run_task.simulate.scenarios import LATENESS
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from retry_run_task.launch.request import asked, cluster_name
 from retry_run_task.launch.values import Category, FailedLaunch, Ignored, IncompleteRequest, Origin, Unparsed
 from retry_run_task.policy.scope import NEVER
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
+from retry_run_task.simulate.launches import LATENESS
 from retry_run_task.simulate.night import Night, Spec
-from retry_run_task.simulate.scenarios import LATENESS, Scenario, ScenarioSettings
+from retry_run_task.simulate.scenarios import Scenario
 from retry_run_task.sources.files import LooseFailures
 from retry_run_task.text import counted
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from random import Random
     from typing import Any
 
+    from retry_run_task.simulate.launches import ScenarioSettings
     from retry_run_task.sources.files import Item
 
 PAST = "past"

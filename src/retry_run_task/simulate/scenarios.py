@@ -6,93 +6,24 @@ drawn for each night, and docs/simulator.md lists them.
 
 from __future__ import annotations
 
-import hashlib
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
-from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap, Offer
-from retry_run_task.simulate.night import (
-    AGENT,
-    ENI_TIMEOUT,
-    PERMANENT,
-    AccountLimits,
-    Night,
-    Spec,
-    ZoneSearch,
-)
-from retry_run_task.simulate.peers import Way
+from retry_run_task.simulate.launches import MINUTE, ON_DEMAND, draw_launches
+from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MINUTE, HOUR = 60.0, 3600.0
-_DAY = 24 * HOUR
+    from retry_run_task.simulate.launches import ScenarioSettings
 
-ON_DEMAND, SPOT, INSTANCES = "FARGATE", "FARGATE_SPOT", "EC2"
+_HOUR = 60 * MINUTE
+_DAY = 24 * _HOUR
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScenarioSettings:
-    """The settings of every scenario.
-
-    Attributes:
-        schedules: Number of schedules that fail in a night.
-        zones: Number of zones in which each of them has a subnet.
-        seed: Of everything random.
-        placement: Where one call searches for room. All zones by default, which favours the policies that only repeat a
-            request, and so the other tools.
-        limits: The account's rate limits.
-    """
-
-    schedules: int = 100
-    zones: int = 2
-    seed: int = 1
-    placement: ZoneSearch = ZoneSearch.ANY
-    limits: AccountLimits = field(default_factory=AccountLimits)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lateness:
-    """How late a failure is known: log-normal, by mean and spread.
-
-    Attributes:
-        mean_s: The mean, in seconds.
-        sigma: Standard deviation of the logarithm.
-        source: Of the mean. The spread is assumed.
-    """
-
-    mean_s: float
-    sigma: float
-    source: str
-
-    def draw(self, random: Random) -> float:
-        """Return one delay, in seconds."""
-        return random.lognormvariate(math.log(self.mean_s) - self.sigma**2 / 2, self.sigma)
-
-
-LATENESS = {
-    Way.LOGS.value: Lateness(
-        mean_s=300,
-        sigma=0.4,
-        source="https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html",
-    ),
-    Way.EVENTBRIDGE.value: Lateness(
-        mean_s=75, sigma=0.5, source="https://github.com/aws-samples/sample-auto-map-tagger"
-    ),
-    "start": Lateness(
-        mean_s=3,
-        sigma=0.6,
-        source="https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html",
-    ),
-}
-
-# 11 to 44 s have been seen from RunTask to a running task on Fargate.
-# https://github.com/opensearch-project/opensearch-migrations/pull/2116
-_BOOT_S = (11.0, 44.0)
-_RUN_S = (2 * MINUTE, 40 * MINUTE)
+_SPOT, _INSTANCES = "FARGATE_SPOT", "EC2"
 
 _SEVERAL = 3
 
@@ -120,46 +51,6 @@ class Scenario:
         return replace(night, placement=settings.placement, limits=settings.limits)
 
 
-def launches(
-    random: Random,
-    settings: ScenarioSettings,
-    number: int,
-    *,
-    provider: str = ON_DEMAND,
-    reason: str = NO_CAPACITY,
-    is_start: bool = False,
-    times: Callable[[], float] | None = None,
-) -> tuple[Spec, ...]:
-    """Return the schedules of a night: most at midnight, the others within the minute.
-
-    None of their tasks was placed: there is no room anywhere when they fail.
-    """
-    identity = hashlib.sha256(f"{settings.seed}/{number}/{random.random()}".encode()).hexdigest()[:24]
-    specs = []
-    for index in range(settings.schedules):
-        late_s = {way: lateness.draw(random) for way, lateness in LATENESS.items()}
-        specs.append(
-            Spec(
-                index=index,
-                time=times() if times is not None else _strike(random),
-                count=1,
-                missing=1,
-                provider=provider,
-                reason=reason,
-                is_start=is_start,
-                call_id=f"{identity}{index:08x}",
-                boot_s=random.uniform(*_BOOT_S),
-                run_s=random.uniform(*_RUN_S),
-                late_s=late_s,
-            )
-        )
-    return tuple(specs)
-
-
-def _strike(random: Random) -> float:
-    return random.uniform(0, 3) if random.random() < 0.6 else random.uniform(3, 60)  # noqa: PLR2004 - three of five
-
-
 def _zones(settings: ScenarioSettings) -> dict[str, str]:
     return {f"subnet-{n}": f"zone-{n}" for n in range(1, settings.zones + 1)}
 
@@ -182,7 +73,7 @@ def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Nig
             )
             for zone in zones.values()
         },
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
@@ -203,7 +94,7 @@ def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         capacities=capacities,
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
@@ -216,20 +107,20 @@ def _brownout(random: Random, settings: ScenarioSettings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         capacities=_everywhere(zones, ON_DEMAND, capacity),
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
 def _spot_drought(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
-    end = random.uniform(2 * HOUR, 5 * HOUR)
+    end = random.uniform(2 * _HOUR, 5 * _HOUR)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
         # On-demand capacity is always available.
-        capacities=_everywhere(zones, SPOT, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=launches(random, settings, number, provider=SPOT),
+        capacities=_everywhere(zones, _SPOT, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
+        launches=draw_launches(random, settings, number, provider=_SPOT),
     )
 
 
@@ -246,7 +137,7 @@ def _throttling(random: Random, settings: ScenarioSettings, number: int) -> Nigh
         seed=random.getrandbits(64),
         zones=zones,
         capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
         busy=tuple(busy),
         busy_share=0.8,
     )
@@ -263,8 +154,8 @@ def _agent(random: Random, settings: ScenarioSettings, number: int) -> Night:
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        capacities=_everywhere(zones, INSTANCES, CapacityTimeline(gaps=tuple(gaps))),
-        launches=launches(random, settings, number, provider=INSTANCES, reason=AGENT),
+        capacities=_everywhere(zones, _INSTANCES, CapacityTimeline(gaps=tuple(gaps))),
+        launches=draw_launches(random, settings, number, provider=_INSTANCES, reason=AGENT),
         reason=AGENT,
     )
 
@@ -278,7 +169,7 @@ def _eni(random: Random, settings: ScenarioSettings, number: int) -> Night:
         zones=_zones(settings),
         capacities={},
         # Midnight's tasks stop about three minutes later.
-        launches=launches(
+        launches=draw_launches(
             random,
             settings,
             number,
@@ -298,7 +189,7 @@ def _lost_answers(random: Random, settings: ScenarioSettings, number: int) -> Ni
         seed=random.getrandbits(64),
         zones=zones,
         capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
         lost_share=0.1,
     )
 
@@ -309,8 +200,8 @@ def _misconfigured(random: Random, settings: ScenarioSettings, number: int) -> N
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        capacities=_everywhere(zones, INSTANCES, CapacityTimeline(gaps=(Gap(-MINUTE, 10 * _DAY),))),
-        launches=launches(random, settings, number, provider=INSTANCES, reason=PERMANENT),
+        capacities=_everywhere(zones, _INSTANCES, CapacityTimeline(gaps=(Gap(-MINUTE, 10 * _DAY),))),
+        launches=draw_launches(random, settings, number, provider=_INSTANCES, reason=PERMANENT),
         reason=PERMANENT,
     )
 
@@ -319,7 +210,7 @@ def _short(random: Random, settings: ScenarioSettings, number: int) -> Night:
     # Every launch is alone: in a zone of its own, at a time of its own.
     gap_of: dict[str, Gap] = {}
     specs = []
-    for spec in launches(random, settings, number, times=lambda: 0.0):
+    for spec in draw_launches(random, settings, number, times=lambda: 0.0):
         time = spec.index * _APART_S
         gap_of[f"alone-{spec.index}"] = Gap(time - 1, time + random.uniform(15, 5 * MINUTE))
         specs.append(replace(spec, time=time, place=f"alone-{spec.index}"))
@@ -339,7 +230,7 @@ _APART_S = 300.0
 def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(replace(settings, zones=max(3, settings.zones)))
     first = random.uniform(20 * MINUTE, 60 * MINUTE)
-    ends = [first, *(first + random.uniform(HOUR, 2 * HOUR) for _ in range(len(zones) - 1))]
+    ends = [first, *(first + random.uniform(_HOUR, 2 * _HOUR) for _ in range(len(zones) - 1))]
     random.shuffle(ends)
     return Night(
         number=number,
@@ -349,14 +240,14 @@ def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Night:
             (zone, ON_DEMAND): CapacityTimeline(gaps=(Gap(-MINUTE, end),))
             for zone, end in zip(zones.values(), ends, strict=True)
         },
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
 def _windows(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
     gaps, start = [], -MINUTE
-    while start < 3 * HOUR:
+    while start < 3 * _HOUR:
         stop = start + random.uniform(9 * MINUTE, 11 * MINUTE)
         gaps.append(Gap(start, stop))
         start = stop + random.choice((10, 30))
@@ -365,13 +256,13 @@ def _windows(random: Random, settings: ScenarioSettings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=tuple(gaps))),
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
 def _ramp(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
-    end = random.uniform(2 * HOUR, 6 * HOUR)
+    end = random.uniform(2 * _HOUR, 6 * _HOUR)
     capacity = CapacityTimeline(
         gaps=(Gap(-MINUTE, end),), flicker=1.0, grows=True, seed=random.getrandbits(64)
     )
@@ -380,13 +271,13 @@ def _ramp(random: Random, settings: ScenarioSettings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         capacities=_everywhere(zones, ON_DEMAND, capacity),
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
 def _slots(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
-    end = 8 * HOUR
+    end = 8 * _HOUR
     slots = round(1.5 * settings.schedules / settings.zones)
     capacities = {}
     for zone in zones.values():
@@ -400,7 +291,7 @@ def _slots(random: Random, settings: ScenarioSettings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         capacities=capacities,
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
@@ -412,13 +303,13 @@ def _several(random: Random, settings: ScenarioSettings, number: int) -> Night:
 
 def _long(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
-    end = random.uniform(4 * HOUR, 10 * HOUR)
+    end = random.uniform(4 * _HOUR, 10 * _HOUR)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
         capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=launches(random, settings, number),
+        launches=draw_launches(random, settings, number),
     )
 
 
@@ -429,7 +320,7 @@ def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> Ni
     runs = round(end / _EVERY_S)
     specs = [
         replace(spec, time=spec.time + spec.index % runs * _EVERY_S)
-        for spec in launches(random, settings, number, times=lambda: random.uniform(0, 30))
+        for spec in draw_launches(random, settings, number, times=lambda: random.uniform(0, 30))
     ]
     return Night(
         number=number,

@@ -13,9 +13,10 @@ from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.cloud import Cloud
 from retry_run_task.simulate.competitors import Competitor, NightResult, Oracle, Ours, Theirs
 from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.launches import LATENESS, ScenarioSettings
 from retry_run_task.simulate.night import HORIZON_S, START, Night, Track, ZoneSearch, request
 from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
-from retry_run_task.simulate.scenarios import LATENESS, SCENARIOS, Scenario, ScenarioSettings
+from retry_run_task.simulate.scenarios import SCENARIOS, Scenario
 from retry_run_task.simulate.tally import Tally
 from retry_run_task.simulate.virtual import Timeline
 from support.policies import DEFAULT, changed

@@ -15,10 +15,11 @@ from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import Curve
 from retry_run_task.simulate.competitors import Oracle, Ours, Theirs
 from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.night import ZoneSearch
 from retry_run_task.simulate.page import HEADINGS, render
 from retry_run_task.simulate.peers import PEERS, Way
-from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
+from retry_run_task.simulate.scenarios import SCENARIOS
 from support.html_pages import inspect, read
 from support.policies import DEFAULT
 

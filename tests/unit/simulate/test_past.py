@@ -11,9 +11,9 @@ import pytest
 from retry_run_task.simulate.capacity_timeline import Gap
 from retry_run_task.simulate.competitors import Oracle, Ours
 from retry_run_task.simulate.contest import Contest, run
+from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.night import Night
 from retry_run_task.simulate.past_scenario import NothingFailedError, PastScenario, from_items
-from retry_run_task.simulate.scenarios import ScenarioSettings
 from retry_run_task.sources.files import items
 from support.policies import DEFAULT
 from support.records import CAPACITY, error_record, parameters, record

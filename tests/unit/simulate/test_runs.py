@@ -12,8 +12,9 @@ from retry_run_task.recovery.loop import recover as recover_launch
 from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
+from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.night import START, Night, Track, failed_launch
-from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings
+from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
 from support.policies import DEFAULT
 

@@ -15,8 +15,8 @@ from retry_run_task.config import POLICY, policy_of, read_policy
 from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.competitors import Ours
+from retry_run_task.simulate.launches import LATENESS
 from retry_run_task.simulate.night import CLUSTER, HORIZON_S, Night, Spec
-from retry_run_task.simulate.scenarios import LATENESS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

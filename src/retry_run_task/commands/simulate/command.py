@@ -217,9 +217,10 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task simulate --records past.json
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415 - the other commands start without it
+    from retry_run_task.simulate.launches import ScenarioSettings  # noqa: PLC0415
     from retry_run_task.simulate.night import AccountLimits, ZoneSearch  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
-    from retry_run_task.simulate.scenarios import SCENARIOS, ScenarioSettings  # noqa: PLC0415
+    from retry_run_task.simulate.scenarios import SCENARIOS  # noqa: PLC0415
 
     acting: dict[str, Any] = {
         "concurrency": concurrency,
