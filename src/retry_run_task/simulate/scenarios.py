@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
+from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap, Offer
 from retry_run_task.simulate.launches import MINUTE, ON_DEMAND, draw_launches
 from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from retry_run_task.simulate.launches import ScenarioSettings
 
@@ -55,36 +56,40 @@ def _zones(settings: ScenarioSettings) -> dict[str, str]:
     return {f"subnet-{n}": f"zone-{n}" for n in range(1, settings.zones + 1)}
 
 
-def _everywhere(
-    zones: Mapping[str, str], provider: str, capacity: CapacityTimeline
-) -> dict[tuple[str, str], CapacityTimeline]:
-    return {(zone, provider): capacity for zone in zones.values()}
+def _none_until(end: float) -> CapacityTimeline:
+    return CapacityTimeline(gaps=(Gap(-MINUTE, end),))
 
 
-def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _alike(
+    random: Random,
+    settings: ScenarioSettings,
+    number: int,
+    capacity: CapacityTimeline,
+    *,
+    provider: str = ON_DEMAND,
+    reason: str = NO_CAPACITY,
+) -> Night:
+    """Return a night in which all zones have the same capacity."""
     zones = _zones(settings)
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        capacities={
-            (zone, ON_DEMAND): CapacityTimeline(
-                gaps=(Gap(-MINUTE, random.uniform(20 * MINUTE, 90 * MINUTE)),)
-            )
-            for zone in zones.values()
-        },
-        launches=draw_launches(random, settings, number),
+        capacities={(zone, provider): capacity for zone in zones.values()},
+        launches=draw_launches(random, settings, number, provider=provider, reason=reason),
+        reason=reason,
     )
 
 
-def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _single_slots(
+    random: Random, settings: ScenarioSettings, number: int, end: float, draw: Callable[[], float]
+) -> Night:
+    """Return a night of single slots: in all zones together half as many again as there are schedules."""
     zones = _zones(settings)
-    first, end = random.uniform(2 * MINUTE, 6 * MINUTE), random.uniform(35 * MINUTE, 50 * MINUTE)
-    # In all zones together about half as many slots again as there are schedules, more of them towards the end.
     slots = round(1.5 * settings.schedules / settings.zones)
     capacities = {}
     for zone in zones.values():
-        appear = sorted(first + (end - first) * math.sqrt(random.random()) for _ in range(slots))
+        appear = sorted(draw() for _ in range(slots))
         capacities[zone, ON_DEMAND] = CapacityTimeline(
             gaps=(Gap(-MINUTE, end),),
             offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
@@ -98,66 +103,60 @@ def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
     )
 
 
-def _brownout(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Night:
     zones = _zones(settings)
-    end = random.uniform(45 * MINUTE, 90 * MINUTE)
-    capacity = CapacityTimeline(gaps=(Gap(-MINUTE, end),), flicker=0.1, seed=random.getrandbits(64))
     return Night(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, capacity),
+        capacities={
+            (zone, ON_DEMAND): _none_until(random.uniform(20 * MINUTE, 90 * MINUTE))
+            for zone in zones.values()
+        },
         launches=draw_launches(random, settings, number),
     )
 
 
+def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
+    first, end = random.uniform(2 * MINUTE, 6 * MINUTE), random.uniform(35 * MINUTE, 50 * MINUTE)
+
+    def draw() -> float:
+        # More of them towards the end.
+        return first + (end - first) * math.sqrt(random.random())
+
+    return _single_slots(random, settings, number, end, draw)
+
+
+def _brownout(random: Random, settings: ScenarioSettings, number: int) -> Night:
+    capacity = replace(_none_until(random.uniform(45 * MINUTE, 90 * MINUTE)), flicker=0.1)
+    return _alike(random, settings, number, replace(capacity, seed=random.getrandbits(64)))
+
+
 def _spot_drought(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
-    end = random.uniform(2 * _HOUR, 5 * _HOUR)
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        # On-demand capacity is always available.
-        capacities=_everywhere(zones, _SPOT, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=draw_launches(random, settings, number, provider=_SPOT),
-    )
+    # On-demand capacity is always available.
+    capacity = _none_until(random.uniform(2 * _HOUR, 5 * _HOUR))
+    return _alike(random, settings, number, capacity, provider=_SPOT)
 
 
 def _throttling(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
     end = random.uniform(5 * MINUTE, 10 * MINUTE)
     busy, start = [], end - random.uniform(0, 2 * MINUTE)
     while start < end + 20 * MINUTE:
         stop = start + random.uniform(MINUTE, 4 * MINUTE)
         busy.append(Gap(start, stop))
         start = stop + random.uniform(20, 60)
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=draw_launches(random, settings, number),
-        busy=tuple(busy),
-        busy_share=0.8,
-    )
+    night = _alike(random, settings, number, _none_until(end))
+    return replace(night, busy=tuple(busy), busy_share=0.8)
 
 
 def _agent(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
     gaps, start = [], -MINUTE
     while start < 30 * MINUTE:
         stop = max(start + random.uniform(MINUTE, 5 * MINUTE), 2 * MINUTE)
         gaps.append(Gap(start, stop))
         start = stop + random.uniform(10, 90)
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, _INSTANCES, CapacityTimeline(gaps=tuple(gaps))),
-        launches=draw_launches(random, settings, number, provider=_INSTANCES, reason=AGENT),
-        reason=AGENT,
-    )
+    capacity = CapacityTimeline(gaps=tuple(gaps))
+    return _alike(random, settings, number, capacity, provider=_INSTANCES, reason=AGENT)
 
 
 def _eni(random: Random, settings: ScenarioSettings, number: int) -> Night:
@@ -182,28 +181,13 @@ def _eni(random: Random, settings: ScenarioSettings, number: int) -> Night:
 
 
 def _lost_answers(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
-    end = random.uniform(2 * MINUTE, 12 * MINUTE)
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=draw_launches(random, settings, number),
-        lost_share=0.1,
-    )
+    capacity = _none_until(random.uniform(2 * MINUTE, 12 * MINUTE))
+    return replace(_alike(random, settings, number, capacity), lost_share=0.1)
 
 
 def _misconfigured(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, _INSTANCES, CapacityTimeline(gaps=(Gap(-MINUTE, 10 * _DAY),))),
-        launches=draw_launches(random, settings, number, provider=_INSTANCES, reason=PERMANENT),
-        reason=PERMANENT,
-    )
+    capacity = _none_until(10 * _DAY)
+    return _alike(random, settings, number, capacity, provider=_INSTANCES, reason=PERMANENT)
 
 
 def _short(random: Random, settings: ScenarioSettings, number: int) -> Night:
@@ -237,62 +221,29 @@ def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Night:
         seed=random.getrandbits(64),
         zones=zones,
         capacities={
-            (zone, ON_DEMAND): CapacityTimeline(gaps=(Gap(-MINUTE, end),))
-            for zone, end in zip(zones.values(), ends, strict=True)
+            (zone, ON_DEMAND): _none_until(end) for zone, end in zip(zones.values(), ends, strict=True)
         },
         launches=draw_launches(random, settings, number),
     )
 
 
 def _windows(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
     gaps, start = [], -MINUTE
     while start < 3 * _HOUR:
         stop = start + random.uniform(9 * MINUTE, 11 * MINUTE)
         gaps.append(Gap(start, stop))
         start = stop + random.choice((10, 30))
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=tuple(gaps))),
-        launches=draw_launches(random, settings, number),
-    )
+    return _alike(random, settings, number, CapacityTimeline(gaps=tuple(gaps)))
 
 
 def _ramp(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
-    end = random.uniform(2 * _HOUR, 6 * _HOUR)
-    capacity = CapacityTimeline(
-        gaps=(Gap(-MINUTE, end),), flicker=1.0, grows=True, seed=random.getrandbits(64)
-    )
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, capacity),
-        launches=draw_launches(random, settings, number),
-    )
+    capacity = replace(_none_until(random.uniform(2 * _HOUR, 6 * _HOUR)), flicker=1.0, grows=True)
+    return _alike(random, settings, number, replace(capacity, seed=random.getrandbits(64)))
 
 
 def _slots(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
     end = 8 * _HOUR
-    slots = round(1.5 * settings.schedules / settings.zones)
-    capacities = {}
-    for zone in zones.values():
-        appear = sorted(random.uniform(2 * MINUTE, end) for _ in range(slots))
-        capacities[zone, ON_DEMAND] = CapacityTimeline(
-            gaps=(Gap(-MINUTE, end),),
-            offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
-        )
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=capacities,
-        launches=draw_launches(random, settings, number),
-    )
+    return _single_slots(random, settings, number, end, lambda: random.uniform(2 * MINUTE, end))
 
 
 def _several(random: Random, settings: ScenarioSettings, number: int) -> Night:
@@ -302,34 +253,19 @@ def _several(random: Random, settings: ScenarioSettings, number: int) -> Night:
 
 
 def _long(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
-    end = random.uniform(4 * _HOUR, 10 * _HOUR)
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=draw_launches(random, settings, number),
-    )
+    return _alike(random, settings, number, _none_until(random.uniform(4 * _HOUR, 10 * _HOUR)))
 
 
 def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    zones = _zones(settings)
     end = 45 * MINUTE
     # Each schedule fails as often as it runs in the outage.
     runs = round(end / _EVERY_S)
-    specs = [
+    specs = tuple(
         replace(spec, time=spec.time + spec.index % runs * _EVERY_S)
         for spec in draw_launches(random, settings, number, times=lambda: random.uniform(0, 30))
-    ]
-    return Night(
-        number=number,
-        seed=random.getrandbits(64),
-        zones=zones,
-        capacities=_everywhere(zones, ON_DEMAND, CapacityTimeline(gaps=(Gap(-MINUTE, end),))),
-        launches=tuple(specs),
-        next_due_s=_EVERY_S,
     )
+    night = _alike(random, settings, number, _none_until(end))
+    return replace(night, launches=specs, next_due_s=_EVERY_S)
 
 
 _EVERY_S = 5 * MINUTE
