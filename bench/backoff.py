@@ -30,9 +30,9 @@ from retry_run_task.policy.ladder import Rung, RungKind
 from retry_run_task.policy.rules import Facts, Policy, Rule
 from retry_run_task.simulate import report
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
-from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, NightResult, Ours
+from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, IncidentResult, Ours
+from retry_run_task.simulate.incident import Incident, ZoneSearch
 from retry_run_task.simulate.launches import ScenarioSettings
-from retry_run_task.simulate.night import Night, ZoneSearch
 from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.tally import Tally
 
@@ -226,14 +226,14 @@ class Shape:
         """Return the default policy with this row's treatment of missing capacity."""
         return treating(Category.CAPACITY, wait=self.wait(zones), rungs=self.order.kinds)
 
-    def meet(self, night: Night) -> NightResult:
-        """Let a night pass."""
-        ours = Ours(name=self.name, policy=self.policy(len(night.zones)))
+    def meet(self, incident: Incident) -> IncidentResult:
+        """Let an incident pass."""
+        ours = Ours(name=self.name, policy=self.policy(len(incident.zones)))
         with (
             mock.patch.object(ladder, "round_of", self.order.round_of),
             mock.patch.object(ladder, "is_at_once", self.order.is_at_once),
         ):
-            return ours.meet(night)
+            return ours.meet(incident)
 
 
 def _first_hours(rule: Rule) -> Rule:
@@ -311,11 +311,13 @@ def waiting(shape: Shape, hours: float) -> Json:
     """Return what so many hours of waiting cost a launch, beyond what it costs to be recovered at once."""
     tallies = []
     for end in (0.0, hours * 3600):
-        night = _BY_NAME["zone-outage"].night(ScenarioSettings(schedules=_WAITING, zones=2, seed=SEED), 0)
+        incident = _BY_NAME["zone-outage"].incident(
+            ScenarioSettings(schedules=_WAITING, zones=2, seed=SEED), 0
+        )
         gone = CapacityTimeline(gaps=(Gap(-60, end),))
         tally = Tally()
-        night = replace(night, capacities=dict.fromkeys(night.capacities, gone))
-        tally.add(night, shape.meet(night))
+        incident = replace(incident, capacities=dict.fromkeys(incident.capacities, gone))
+        tally.add(incident, shape.meet(incident))
         tallies.append(tally)
     none, all_of_it = tallies
     calls, operations = all_of_it.calls - none.calls, all_of_it.operations - none.operations
@@ -333,7 +335,7 @@ def waiting(shape: Shape, hours: float) -> Json:
 # Six hours are what the shipped deadline allows.
 LONGEST_H = 6
 
-# Name, zones, nights of so many schedules.
+# Name, zones, incidents of so many schedules.
 OUTAGES = (("zone-outage", 2, 2), ("zone-outage", 3, 1), ("rush", 2, 1), ("brownout", 2, 1))
 # When the first zone has capacity again, in minutes. Waits that grow slowly are short in a short outage only, so each
 # length counts for itself, and the worst of them for the row.
@@ -342,18 +344,18 @@ _BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
 
 
 def met(
-    meet: Callable[[Night], NightResult],
+    meet: Callable[[Incident], IncidentResult],
     name: str,
     settings: ScenarioSettings,
-    nights: Iterable[int],
+    incidents: Iterable[int],
     minutes: int | None = None,
 ) -> Tally:
-    """Return what is counted of some nights; with minutes, their outages all last for so long."""
+    """Return what is counted of some incidents; with minutes, their outages all last for so long."""
     tally = Tally()
-    for number in nights:
-        night = _BY_NAME[name].night(settings, number)
-        night = night if minutes is None else lasting(night, minutes)
-        tally.add(night, meet(night))
+    for number in incidents:
+        incident = _BY_NAME[name].incident(settings, number)
+        incident = incident if minutes is None else lasting(incident, minutes)
+        tally.add(incident, meet(incident))
     return tally
 
 
@@ -367,10 +369,10 @@ def measured(
     found: Json = {"name": shape.name, "order": shape.order.name}
     found |= {"base_s": shape.base_s, "cap_s": shape.cap_s, "jitter": shape.jitter, "growth": shape.growth}
     for placement in ZoneSearch:
-        for name, zones, nights in outages:
+        for name, zones, incidents in outages:
             settings = ScenarioSettings(schedules=schedules, zones=zones, seed=SEED, placement=placement)
             lengths = lengths_min if name == "zone-outage" else (None,)
-            cells = [numbers(met(shape.meet, name, settings, range(nights), length)) for length in lengths]
+            cells = [numbers(met(shape.meet, name, settings, range(incidents), length)) for length in lengths]
             found[f"{name} {zones} {placement}"] = the_worst(cells)
     return found | {"an_hour": waiting(shape, 1)}
 
@@ -386,14 +388,14 @@ def the_worst(cells: Sequence[Json]) -> Json:
     }
 
 
-def lasting(night: Night, minutes: int) -> Night:
-    """Return a night in which the first zone has capacity again after so many minutes, and the others as much later."""
-    first = min(capacity.gaps[-1].end for capacity in night.capacities.values())
+def lasting(incident: Incident, minutes: int) -> Incident:
+    """Return an incident whose first zone has capacity again after so many minutes, and the others as much later."""
+    first = min(capacity.gaps[-1].end for capacity in incident.capacities.values())
     return replace(
-        night,
+        incident,
         capacities={
             place: replace(capacity, gaps=tuple(Gap(s, e - first + 60 * minutes) for s, e in capacity.gaps))
-            for place, capacity in night.capacities.items()
+            for place, capacity in incident.capacities.items()
         },
     )
 

@@ -57,8 +57,8 @@ REWRITTEN = "Step Functions, yours to write"
 BEGIN, END = "<!-- comparison: written by `make bench` -->", "<!-- end of comparison -->"
 
 SETTINGS = ScenarioSettings(schedules=100, zones=2, seed=1)
-# Where launches wait for hours, one night is calls enough.
-NIGHTS = 4
+# Where launches wait for hours, one incident is calls enough.
+INCIDENTS = 4
 LONG_ONES = ("spot-drought", "misconfigured", "several", "ramp", "slots", "long")
 # Quick enough for a test, and it changes with the loop, the policy and the model.
 PROBE = ScenarioSettings(schedules=10, zones=2, seed=1)
@@ -93,7 +93,7 @@ def competitors() -> list[Competitor]:
 
 def measure() -> Json:
     """Simulate everything and return what is kept of it."""
-    done, total = 0, sum(SETTINGS.schedules * nights(scenario.name) for scenario in SCENARIOS)
+    done, total = 0, sum(SETTINGS.schedules * incidents(scenario.name) for scenario in SCENARIOS)
     began = time.monotonic()
 
     def progress(launches: int) -> None:
@@ -102,14 +102,16 @@ def measure() -> Json:
         print(f"bench: comparison, {done:,} of {total:,} ...", file=sys.stderr, flush=True)
 
     result = ContestResult(
-        contest=Contest(scenarios=SCENARIOS, competitors=competitors(), settings=SETTINGS, nights=NIGHTS)
+        contest=Contest(
+            scenarios=SCENARIOS, competitors=competitors(), settings=SETTINGS, incidents=INCIDENTS
+        )
     )
     for scenario in SCENARIOS:
         contest = Contest(
             scenarios=(scenario,),
             competitors=competitors(),
             settings=SETTINGS,
-            nights=nights(scenario.name),
+            incidents=incidents(scenario.name),
         )
         result.tallies |= run(contest, processes=os.cpu_count() or 1, progress=progress).tallies
     print(f"bench: comparison took {time.monotonic() - began:.0f} s", file=sys.stderr)
@@ -122,25 +124,25 @@ def measure() -> Json:
     return found | {"probe": probe()}
 
 
-def nights(name: str) -> int:
-    """Return how many nights of a scenario there are."""
-    return 1 if name in LONG_ONES else NIGHTS
+def incidents(name: str) -> int:
+    """Return how many incidents of a scenario there are."""
+    return 1 if name in LONG_ONES else INCIDENTS
 
 
 def alone() -> Json:
     """Return how long one job waits in a shortage, from its failed call on, by its length and policy."""
     (scenario,) = (one for one in SCENARIOS if one.name == "short")
-    night = scenario.night(SETTINGS, 0)
+    incident = scenario.incident(SETTINGS, 0)
     found: Json = {}
     for each in competitors():
         if not isinstance(each, Ours) and each.name not in ALONE:
             continue
         found[each.name] = []
         for seconds in SHORTAGES_S:
-            gaps = {spec.place: Gap(spec.time - 1, spec.time + seconds) for spec in night.launches}
-            capacities = {key: CapacityTimeline(gaps=(gaps[key[0]],)) for key in night.capacities}
+            gaps = {spec.place: Gap(spec.time - 1, spec.time + seconds) for spec in incident.launches}
+            capacities = {key: CapacityTimeline(gaps=(gaps[key[0]],)) for key in incident.capacities}
             tally = Tally()
-            lasting = replace(night, capacities=capacities)
+            lasting = replace(incident, capacities=capacities)
             tally.add(lasting, each.meet(lasting))
             times = [tally.quantile(share) for share in (0.5, 0.95)]
             found[each.name].append(
@@ -163,7 +165,7 @@ def probe() -> Json:
     names = ("brownout", "agent", "lost-answers")
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in names]
     found: ContestResult = run(
-        Contest(scenarios=scenarios, competitors=competitors(), settings=PROBE, nights=1)
+        Contest(scenarios=scenarios, competitors=competitors(), settings=PROBE, incidents=1)
     )
     return {
         scenario: {
@@ -299,8 +301,8 @@ def _page(found: Json) -> Iterator[str]:
         "<!-- Written by `make bench`; edit the code, not this page. -->",
         "",
         (
-            f"Each scenario has {found['schedules'] * NIGHTS:,} failed launches, or "
-            f"{found['schedules'] * nights('long')} where they wait for hours, in {found['zones']} zones, "
+            f"Each scenario has {found['schedules'] * INCIDENTS:,} failed launches, or "
+            f"{found['schedules'] * incidents('long')} where they wait for hours, in {found['zones']} zones, "
             f"seed {found['seed']}."
         ),
         (

@@ -24,8 +24,8 @@ from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.cloud import CALLS_PER_S
 from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, Ours
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff
+from retry_run_task.simulate.incident import AccountLimits, ZoneSearch
 from retry_run_task.simulate.launches import ScenarioSettings
-from retry_run_task.simulate.night import AccountLimits, ZoneSearch
 from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.tally import Tally
 
@@ -40,7 +40,7 @@ BEGIN, END = "<!-- crowd: written by `make bench` -->", "<!-- end of crowd -->"
 
 SEED = 1
 SCENARIO = "zone-outage"
-# Failures at the same moment, and in how many nights.
+# Failures at the same moment, and in how many incidents.
 GROWTH = ((1, 100), (10, 20), (100, 3), (1_000, 1), (10_000, 1), (100_000, 1))
 CROWDS = ((200, 2), (1_000, 1))
 
@@ -50,15 +50,15 @@ class Case:
     """What a row is about.
 
     Attributes:
-        schedules: How many launches fail in a night.
-        nights: How many nights there are.
+        schedules: How many launches fail in an incident.
+        incidents: How many incidents there are.
         places: How many invocations there may be at a time.
         calls_per_second: How many RunTask calls each of them may make.
         invocation_s: How long each of them takes at the least.
     """
 
     schedules: int
-    nights: int
+    incidents: int
     placement: ZoneSearch = ZoneSearch.ANY
     backoff: LambdaBackoff = RESUME_BACKOFFS[-1]
     limits: AccountLimits = field(default_factory=AccountLimits)
@@ -81,9 +81,9 @@ class Case:
         )
         (scenario,) = (each for each in SCENARIOS if each.name == SCENARIO)
         tally = Tally()
-        for number in range(self.nights):
-            night = scenario.night(settings, number)
-            tally.add(night, ours.meet(night))
+        for number in range(self.incidents):
+            incident = scenario.incident(settings, number)
+            tally.add(incident, ours.meet(incident))
         return {
             "schedules": self.schedules,
             "placement": self.placement.value,
@@ -119,27 +119,27 @@ def _numbers(tally: Tally) -> Json:
 
 def growth() -> list[Case]:
     """Return the rows on how time and money grow."""
-    return [Case(schedules=schedules, nights=nights) for schedules, nights in GROWTH]
+    return [Case(schedules=schedules, incidents=incidents) for schedules, incidents in GROWTH]
 
 
 def crowds() -> list[Case]:
     """Return the rows on what is not known: the backoff, where a call looks, what others in the account do."""
     found = [
-        Case(schedules=schedules, nights=nights, placement=placement, backoff=backoff)
-        for schedules, nights in CROWDS
+        Case(schedules=schedules, incidents=incidents, placement=placement, backoff=backoff)
+        for schedules, incidents in CROWDS
         for placement in ZoneSearch
         for backoff in RESUME_BACKOFFS
     ]
-    for schedules, nights in CROWDS:
+    for schedules, incidents in CROWDS:
         found += [
             # Quicker and slower than assumed. Quicker must not mean more calls.
-            Case(schedules=schedules, nights=nights, invocation_s=0.25),
-            Case(schedules=schedules, nights=nights, invocation_s=1.5),
-            Case(schedules=schedules, nights=nights, limits=AccountLimits(others=0.5)),
-            Case(schedules=schedules, nights=nights, limits=AccountLimits(region="ap-northeast-3")),
+            Case(schedules=schedules, incidents=incidents, invocation_s=0.25),
+            Case(schedules=schedules, incidents=incidents, invocation_s=1.5),
+            Case(schedules=schedules, incidents=incidents, limits=AccountLimits(others=0.5)),
+            Case(schedules=schedules, incidents=incidents, limits=AccountLimits(region="ap-northeast-3")),
         ]
         found += [
-            Case(schedules=schedules, nights=nights, backoff=backoff, places=10, calls_per_second=1)
+            Case(schedules=schedules, incidents=incidents, backoff=backoff, places=10, calls_per_second=1)
             for backoff in RESUME_BACKOFFS
         ]
     return found
@@ -147,7 +147,7 @@ def crowds() -> list[Case]:
 
 def probe() -> Json:
     """Return a row that a test can have in a moment; it changes with the loop, the policy and the model."""
-    return Case(schedules=30, nights=1, places=2).measure()
+    return Case(schedules=30, incidents=1, places=2).measure()
 
 
 def measure() -> Json:

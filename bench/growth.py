@@ -36,7 +36,7 @@ def one(launches: int) -> Json:
         scenarios=[scenario for scenario in SCENARIOS if scenario.name == SCENARIO],
         competitors=[Ours(name="ours", policy=read_policy())],
         settings=ScenarioSettings(schedules=schedules),
-        nights=launches // schedules,
+        incidents=launches // schedules,
     )
     began = time.process_time()
     tally = run(contest).tallies[SCENARIO]["ours"]

@@ -126,9 +126,9 @@ def test_the_search_gives_back_the_order_that_it_exchanges(bench: ModuleType) ->
 def test_an_outage_of_a_length_lets_the_first_zone_come_back_then_and_the_others_as_much_later(
     bench: ModuleType,
 ) -> None:
-    night = bench.SCENARIOS[0].night(bench.ScenarioSettings(schedules=1, zones=3, seed=5), 0)
-    before = sorted(capacity.gaps[-1].end for capacity in night.capacities.values())
-    after = sorted(capacity.gaps[-1].end for capacity in bench.lasting(night, 20).capacities.values())
+    incident = bench.SCENARIOS[0].incident(bench.ScenarioSettings(schedules=1, zones=3, seed=5), 0)
+    before = sorted(capacity.gaps[-1].end for capacity in incident.capacities.values())
+    after = sorted(capacity.gaps[-1].end for capacity in bench.lasting(incident, 20).capacities.values())
     assert after == pytest.approx([end - before[0] + 1200 for end in before])
 
 

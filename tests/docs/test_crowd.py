@@ -68,9 +68,11 @@ def test_a_crowd_is_recovered_within_half_of_the_account_s_calls_and_the_worst_g
 
 
 def test_however_quick_an_invocation_is_half_of_the_account_s_calls_are_left(bench: ModuleType) -> None:
-    quick = bench.Case(schedules=150, nights=1, invocation_s=0.1).measure()
+    quick = bench.Case(schedules=150, incidents=1, invocation_s=0.1).measure()
     assert quick["calls_per_s"] <= CALLS_A_S
-    faster = bench.Case(schedules=150, nights=1, invocation_s=0.1, calls_per_second=20, places=100).measure()
+    faster = bench.Case(
+        schedules=150, incidents=1, invocation_s=0.1, calls_per_second=20, places=100
+    ).measure()
     assert faster["calls_per_s"] > CALLS_A_S
 
 

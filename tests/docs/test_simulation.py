@@ -49,7 +49,7 @@ def test_the_result_is_of_every_scenario_and_every_policy(comparison: ModuleType
     for scenario in result["scenarios"]:
         names = [policy["name"] for policy in scenario["policies"]]
         assert names[2:-1] == [peer.name for peer in PEERS]
-        launches = comparison.SETTINGS.schedules * comparison.nights(scenario["name"])
+        launches = comparison.SETTINGS.schedules * comparison.incidents(scenario["name"])
         assert {policy["launches"] for policy in scenario["policies"]} == {launches}
 
 

@@ -15,7 +15,7 @@ _MASK = (1 << 64) - 1
 
 
 class Gap(NamedTuple):
-    """An outage, in seconds of the night: its start, and its end, which is after it."""
+    """An outage, in seconds of the incident: its start, and its end, which is after it."""
 
     start: float
     end: float

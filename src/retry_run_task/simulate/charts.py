@@ -227,7 +227,7 @@ def _middle(curve: Curve) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """One line of a night's chart: when there was room.
+    """One line of an incident's chart: when there was room.
 
     Attributes:
         name: Of the zone, or of the fault.
@@ -261,7 +261,7 @@ _LANE = 7
 _MARKS = {"full": "quiet", "throttled": "warn", "lost": "bad", "placed": "good"}
 
 
-def night(
+def incident(
     strips: Sequence[Strip],
     panels: Sequence[Lanes],
     *,
@@ -270,7 +270,7 @@ def night(
     width: float = 900,
     zero: str = "midnight",
 ) -> str:
-    """Draw a night: the room above, and below it the calls of each policy, on one time axis."""
+    """Draw an incident: the room above, and below it the calls of each policy, on one time axis."""
     is_narrow = width <= PHONE
     left, right = (60.0 if is_narrow else 96.0), width - 12
 
@@ -317,7 +317,7 @@ def night(
         for at in times
     )
     body = f'<path d="{grid}" stroke="var(--line)"/>' + "".join(parts) + labels
-    return svg(width, top + 22, body, "When there was room in one night, and when each policy called")
+    return svg(width, top + 22, body, "When there was room in one incident, and when each policy called")
 
 
 def _anchor(x: float, width: float) -> str:

@@ -1,6 +1,6 @@
-"""The local ECS for one night, with the night's capacity, faults and rate limits.
+"""The local ECS for one incident, with the incident's capacity, faults and rate limits.
 
-AWS does not document whether one call searches all zones of its subnets or one of them; ``night.Placement`` has both.
+AWS does not document whether a call searches all zones of its subnets or one; ``incident.ZoneSearch`` has both.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from retry_run_task.local.ecs.service import Ecs, EcsError
 from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.recovery.ports import Background
 from retry_run_task.simulate.capacity_timeline import FreeSlots, chance
-from retry_run_task.simulate.night import (
+from retry_run_task.simulate.incident import (
     ACCOUNT,
     CLUSTER,
     ENI_TIMEOUT,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.launch.values import FailedLaunch, JsonObject, Request, TaskState
     from retry_run_task.messages.message import Message
-    from retry_run_task.simulate.night import Night, Track
+    from retry_run_task.simulate.incident import Incident, Track
     from retry_run_task.simulate.virtual import Timeline
 
 # ECS gives up waiting for a network interface after some minutes; three were seen.
@@ -53,20 +53,20 @@ CALLS_PER_S, READS_PER_S, READS_AT_ONCE = 20, 20, 100
 _SERVER_ERROR = 500
 _EPOCH = datetime.fromtimestamp(START, UTC)
 _TIMES = ("createdAt", "startedAt", "stoppingAt", "stoppedAt")
-# The zone of subnets that a policy adds and the night does not know: it has no room.
+# The zone of subnets that a policy adds and the incident does not know: it has no room.
 _ELSEWHERE = "elsewhere"
 
 
 class _Rooms(Capacity):
-    """Capacity from the capacities of a night."""
+    """Capacity from the capacities of an incident."""
 
-    def __init__(self, night: Night, now: Callable[[], float]) -> None:
-        super().__init__(launch_rates(night.limits.region))
-        self._rooms = {key: FreeSlots(capacity) for key, capacity in night.capacities.items()}
+    def __init__(self, incident: Incident, now: Callable[[], float]) -> None:
+        super().__init__(launch_rates(incident.limits.region))
+        self._rooms = {key: FreeSlots(capacity) for key, capacity in incident.capacities.items()}
         self._now, self._pool = now, Pool()
-        self.reason = night.reason
-        if night.placement is ZoneSearch.ONE:
-            self.first_place = night.place_for
+        self.reason = incident.reason
+        if incident.placement is ZoneSearch.ONE:
+            self.first_place = incident.place_for
 
     def take(self, zone: str, provider: str) -> Pool | None:
         room = self._rooms.get((zone, provider))
@@ -76,26 +76,26 @@ class _Rooms(Capacity):
         return self._pool
 
 
-class _NightFaults(Faults):
-    """The faults of a night, for the call in progress."""
+class _IncidentFaults(Faults):
+    """The faults of an incident, for the call in progress."""
 
-    def __init__(self, night: Night, now: Callable[[], float]) -> None:
+    def __init__(self, incident: Incident, now: Callable[[], float]) -> None:
         super().__init__()
-        self._night, self._now = night, now
+        self._incident, self._now = incident, now
         self.calling: Track | None = None
 
-    def is_throttled(self, now: datetime) -> bool:  # noqa: ARG002 - the night has a time of its own
+    def is_throttled(self, now: datetime) -> bool:  # noqa: ARG002 - the incident has a time of its own
         track = self.calling
-        return track is not None and self._night.is_throttled(self._now(), track.spec.index, track.calls)
+        return track is not None and self._incident.is_throttled(self._now(), track.spec.index, track.calls)
 
     def is_answer_lost(self) -> bool:
         track = self.calling
-        return track is not None and self._night.is_lost(track.spec.index, track.calls)
+        return track is not None and self._incident.is_lost(track.spec.index, track.calls)
 
     def next_failed_start(self) -> FailedStart | None:
         """Return how the current task fails to start, and record that it was created."""
         now, track = self._now(), self.calling
-        fails = not self._night.starts.is_open(now)
+        fails = not self._incident.starts.is_open(now)
         if track is not None:
             track.add(SimulatedTask(created_at=now, fails=fails))
         if not fails:
@@ -105,42 +105,42 @@ class _NightFaults(Faults):
 
 
 class Cloud:
-    """ECS in one account and Region, for one night and one policy.
+    """ECS in one account and Region, for one incident and one policy.
 
     Attributes:
         called: RunTask calls until now.
-        calls_in: RunTask calls in each second of the night.
-        reads_in: ListTasks and DescribeTasks calls in each second of the night.
+        calls_in: RunTask calls in each second of the incident.
+        reads_in: ListTasks and DescribeTasks calls in each second of the incident.
     """
 
-    def __init__(self, night: Night, timeline: Timeline) -> None:
-        self.night = night
+    def __init__(self, incident: Incident, timeline: Timeline) -> None:
+        self.incident = incident
         self.called = 0
         self.calls_in: Counter[int] = Counter()
         self.reads_in: Counter[int] = Counter()
         self._timeline = timeline
-        self._faults = _NightFaults(night, lambda: self.now)
+        self._faults = _IncidentFaults(incident, lambda: self.now)
         self.ecs = Ecs(
             account=ACCOUNT,
             region=REGION,
             now=lambda: _EPOCH + timedelta(seconds=self.now),
-            capacity=_Rooms(night, lambda: self.now),
+            capacity=_Rooms(incident, lambda: self.now),
             faults=self._faults,
         )
-        self.ecs.run_task_rate = TokenBucket(rate=CALLS_PER_S * night.limits.ours, burst=CALLS_PER_S)
-        self.ecs.read_rate = TokenBucket(rate=READS_PER_S * night.limits.ours, burst=READS_AT_ONCE)
-        if night.placement is ZoneSearch.ONE:
+        self.ecs.run_task_rate = TokenBucket(rate=CALLS_PER_S * incident.limits.ours, burst=CALLS_PER_S)
+        self.ecs.read_rate = TokenBucket(rate=READS_PER_S * incident.limits.ours, burst=READS_AT_ONCE)
+        if incident.placement is ZoneSearch.ONE:
             self.ecs.zones_tried = 1
         self.ecs.create_cluster(CLUSTER)
-        for spec in night.launches:
+        for spec in incident.launches:
             self.ecs.register_task_definition(f"nightly-{spec.index}")
-        for subnet, zone in night.zones.items():
+        for subnet, zone in incident.zones.items():
             self.ecs.add_subnet(subnet, zone)
-        self._subnets = set(night.zones)
+        self._subnets = set(incident.zones)
 
     @property
     def now(self) -> float:
-        """The time in seconds of the night."""
+        """The time in seconds of the incident."""
         return self._timeline.now - START
 
     def run_task(self, body: Mapping[str, Any], track: Track, *, is_repeat: bool = False) -> Answer:
@@ -179,7 +179,7 @@ class Cloud:
 
     def sdk_wait(self, track: Track, nth: int) -> float:
         """Return how long an SDK waits after the nth try of a call."""
-        return 2.0 ** (nth - 1) * chance(self.night.seed ^ _SDK, track.spec.index * 100_003 + track.calls)
+        return 2.0 ** (nth - 1) * chance(self.incident.seed ^ _SDK, track.spec.index * 100_003 + track.calls)
 
     def _add_subnets(self, body: Mapping[str, Any]) -> None:
         network = body.get("networkConfiguration")
@@ -228,7 +228,7 @@ def _refusal(error: EcsError) -> Answer:
 
 
 def _how(answer: Answer, *, fails: bool) -> str:
-    """Return how a call ended, for the chart of a night."""
+    """Return how a call ended, for the chart of an incident."""
     match answer:
         case Refused():
             return "throttled"
@@ -242,7 +242,7 @@ class CloudWorld:
     """AWS for the recovery of one launch: a ``recovery.ports.AwsPort`` in which nothing is redacted.
 
     Args:
-        cloud: The night's ECS.
+        cloud: The incident's ECS.
         track: Of its launch.
         pause: Lets time pass within an invocation, in seconds.
     """
@@ -258,7 +258,7 @@ class CloudWorld:
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch:
         """Return a rule, and when its next run is due."""
-        due_s = self._cloud.night.next_due_s
+        due_s = self._cloud.incident.next_due_s
         return Background(
             name="nightly",
             arn=f"arn:aws:events:{REGION}:{ACCOUNT}:rule/nightly",

@@ -22,11 +22,11 @@ from retry_run_task.simulate.cloud import (
     is_repeated,
 )
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
-from retry_run_task.simulate.night import (
+from retry_run_task.simulate.incident import (
     HORIZON_S,
     START,
     FailureKind,
-    Night,
+    Incident,
     SimulatedTask,
     Track,
     failed_launch,
@@ -48,8 +48,8 @@ INVOCATION_S = 1.0
 
 
 @dataclass(slots=True, kw_only=True)
-class NightResult:
-    """The result of a policy in a night.
+class IncidentResult:
+    """The result of a policy in an incident.
 
     Attributes:
         tracks: Of each launch.
@@ -69,7 +69,7 @@ class NightResult:
 
 
 class Competitor(Protocol):
-    """A policy that can be run against a night."""
+    """A policy that can be run against an incident."""
 
     @property
     def name(self) -> str:
@@ -86,13 +86,13 @@ class Competitor(Protocol):
         """Where to check that."""
         ...
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
-        """Run the night; with a log of every call if requested."""
+    def meet(self, incident: Incident, *, keeps_log: bool = False) -> IncidentResult:
+        """Run the incident; with a log of every call if requested."""
         ...
 
 
-def _tracks(night: Night, *, keeps_log: bool) -> list[Track]:
-    return [Track(spec, log=[] if keeps_log else None) for spec in night.launches]
+def _tracks(incident: Incident, *, keeps_log: bool) -> list[Track]:
+    return [Track(spec, log=[] if keeps_log else None) for spec in incident.launches]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,26 +120,26 @@ class Ours:
     )
     source: str = "docs/reference/policy.md"
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
-        """Run the night."""
+    def meet(self, incident: Incident, *, keeps_log: bool = False) -> IncidentResult:
+        """Run the incident."""
         timeline = Timeline(START)
-        cloud = Cloud(night, timeline)
+        cloud = Cloud(incident, timeline)
         runs = Runs(
             timeline,
             concurrency=self.concurrency,
             duration_s=self.invocation_s,
             held_s=lambda: cloud.called / self.calls_per_second,
             resume_backoff=self.backoff,
-            seed=night.seed,
+            seed=incident.seed,
         )
-        tracks = _tracks(night, keeps_log=keeps_log)
+        tracks = _tracks(incident, keeps_log=keeps_log)
         started: list[Running] = []
         for track in tracks:
             spec = track.spec
             known = spec.time + spec.late_s["start" if spec.is_start else self.way]
             timeline.at(START + known, partial(self._start, track, cloud, runs, started))
         timeline.run(until=START + HORIZON_S)
-        return NightResult(
+        return IncidentResult(
             tracks=tracks,
             calls_in=cloud.calls_in,
             reads_in=cloud.reads_in,
@@ -157,7 +157,7 @@ class Ours:
         self, track: Track, cloud: Cloud, step: ports.Step, wait: ports.Wait, _: IsReplaying
     ) -> Ending:
         return recover(
-            failed_launch(cloud.night, track.spec),
+            failed_launch(cloud.incident, track.spec),
             ports.Tools(
                 policy=self.policy,
                 world=CloudWorld(cloud, track, pause),
@@ -193,16 +193,16 @@ class Theirs:
         """Where to check that."""
         return self.peer.source
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
-        """Run the night."""
+    def meet(self, incident: Incident, *, keeps_log: bool = False) -> IncidentResult:
+        """Run the incident."""
         timeline = Timeline(START)
-        cloud = Cloud(night, timeline)
-        tracks = _tracks(night, keeps_log=keeps_log)
+        cloud = Cloud(incident, timeline)
+        tracks = _tracks(incident, keeps_log=keeps_log)
         for track in tracks:
             launch = _TheirLaunch(self.peer, track, cloud, timeline)
             timeline.at(START + track.spec.time, partial(launch.failed, track.spec.failure_kind))
         timeline.run(until=START + HORIZON_S)
-        return NightResult(tracks=tracks, calls_in=cloud.calls_in)
+        return IncidentResult(tracks=tracks, calls_in=cloud.calls_in)
 
 
 @dataclass(slots=True)
@@ -237,7 +237,7 @@ class _TheirLaunch:
         else:
             key = peer.is_slow_at(failure_kind)
             self.waited[key] += 1
-            chance = self.cloud.night.spread(self.track.spec.index, self.waited.total())
+            chance = self.cloud.incident.spread(self.track.spec.index, self.waited.total())
             wait = peer.waits_after(failure_kind).wait(self.waited[key], chance)
         if wait is None:
             return
@@ -255,16 +255,16 @@ class _TheirLaunch:
     def _lateness(self, *, is_first: bool) -> float:
         spec = self.track.spec
         late_s = spec.late_s[self.peer.way]
-        # Later laps are as late as another launch's first one: drawn from the same night, so from the same
+        # Later laps are as late as another launch's first one: drawn from the same incident, so from the same
         # distribution.
         if is_first:
             return late_s
-        launches = self.cloud.night.launches
+        launches = self.cloud.incident.launches
         return launches[(spec.index + self.track.calls * 7919) % len(launches)].late_s[self.peer.way]
 
     def _call(self) -> None:
         spec = self.track.spec
-        body = request(self.cloud.night, spec)
+        body = request(self.cloud.incident, spec)
         body.pop("count", None)
         count = self._count()
         if count > 1:
@@ -330,22 +330,22 @@ class Oracle:
     )
     source: str = "docs/simulator.md"
 
-    def meet(self, night: Night, *, keeps_log: bool = False) -> NightResult:
-        """Run the night."""
-        met = NightResult(tracks=_tracks(night, keeps_log=keeps_log), calls_in=Counter())
+    def meet(self, incident: Incident, *, keeps_log: bool = False) -> IncidentResult:
+        """Run the incident."""
+        met = IncidentResult(tracks=_tracks(incident, keeps_log=keeps_log), calls_in=Counter())
         # Launches that can use the same slots wait in one queue; no slot is in two queues.
         queues: dict[tuple[str, str], list[Track]] = {}
         for track in met.tracks:
             queues.setdefault((track.spec.place, track.spec.provider), []).append(track)
         for tracks in queues.values():
-            _serve(night, tracks, met)
+            _serve(incident, tracks, met)
         return met
 
 
-def _serve(night: Night, tracks: list[Track], met: NightResult) -> None:
+def _serve(incident: Incident, tracks: list[Track], met: IncidentResult) -> None:
     spec = tracks[0].spec
-    zones = [night.zones[subnet] for subnet in night.places(spec)]
-    rooms = [FreeSlots(night.capacities.get((zone, spec.provider), _OPEN)) for zone in zones]
+    zones = [incident.zones[subnet] for subnet in incident.places(spec)]
+    rooms = [FreeSlots(incident.capacities.get((zone, spec.provider), _OPEN)) for zone in zones]
     to_come = sorted(tracks, key=lambda track: track.spec.time, reverse=True)
     waiting: list[tuple[int, int, Track]] = []
     time = to_come[-1].spec.time
@@ -356,7 +356,7 @@ def _serve(night: Night, tracks: list[Track], met: NightResult) -> None:
         if not waiting:
             time = to_come[-1].spec.time
             continue
-        slot_at = _next_slot(night, rooms, time)
+        slot_at = _next_slot(incident, rooms, time)
         if slot_at > time:
             # Another launch may fail before that, and be smaller.
             time = min(slot_at, to_come[-1].spec.time) if to_come else slot_at
@@ -368,17 +368,17 @@ def _serve(night: Night, tracks: list[Track], met: NightResult) -> None:
             heappop(waiting)
 
 
-def _next_slot(night: Night, rooms: list[FreeSlots], time: float) -> float:
+def _next_slot(incident: Incident, rooms: list[FreeSlots], time: float) -> float:
     """Return the first time from a moment on with a slot and with tasks that do start."""
     while time < HORIZON_S:
         time = min(room.next_room(time) for room in rooms)
-        if night.starts.is_open(time):
+        if incident.starts.is_open(time):
             break
         time = float(int(time) + 1)
     return time
 
 
-def _start(track: Track, room: FreeSlots, time: float, met: NightResult) -> None:
+def _start(track: Track, room: FreeSlots, time: float, met: IncidentResult) -> None:
     room.take(time)
     if not track.calls:
         track.calls, track.is_taken_up = 1, True

@@ -1,4 +1,4 @@
-"""Runs every policy against the same nights, on all processors, in constant memory."""
+"""Runs every policy against the same incidents, on all processors, in constant memory."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ class Contest:
     Attributes:
         scenarios: The outages.
         competitors: The policies; names are unique.
-        settings: Of the nights.
-        nights: Number per scenario.
+        settings: Of the incidents.
+        incidents: Number per scenario.
     """
 
     scenarios: Sequence[Scenario]
     competitors: Sequence[Competitor]
     settings: ScenarioSettings
-    nights: int
+    incidents: int
 
     @property
     def launches(self) -> int:
         """Approximate number of failing launches, each of which meets every policy."""
-        return len(self.scenarios) * self.nights * self.settings.schedules
+        return len(self.scenarios) * self.incidents * self.settings.schedules
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +66,7 @@ _contest: Contest | None = None
 
 
 def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: None) -> ContestResult:
-    """Run every policy against every night.
+    """Run every policy against every incident.
 
     The result does not depend on the number of processes. With several, call it before other threads are started.
     """
@@ -88,10 +88,10 @@ def run(contest: Contest, *, processes: int = 1, progress: Progress = lambda _: 
 
 
 def _blocks(contest: Contest) -> Iterator[_Block]:
-    nights = max(1, _LAUNCHES_A_BLOCK // contest.settings.schedules)
+    incidents = max(1, _LAUNCHES_A_BLOCK // contest.settings.schedules)
     for number in range(len(contest.scenarios)):
-        for first in range(0, contest.nights, nights):
-            yield number, range(first, min(first + nights, contest.nights))
+        for first in range(0, contest.incidents, incidents):
+            yield number, range(first, min(first + incidents, contest.incidents))
 
 
 def _pool(processes: int) -> Pool:
@@ -109,9 +109,9 @@ def _meet(block: _Block) -> _Counted:
     contest, (scenario, numbers) = _contest, block
     tallies = {each.name: Tally() for each in contest.competitors}
     for number in numbers:
-        night = contest.scenarios[scenario].night(contest.settings, number)
+        incident = contest.scenarios[scenario].incident(contest.settings, number)
         for each in contest.competitors:
-            tallies[each.name].add(night, each.meet(night))
+            tallies[each.name].add(incident, each.meet(incident))
     return scenario, tallies
 
 

@@ -1,4 +1,4 @@
-"""The launches that fail in a night, and how late their failures are known."""
+"""The launches that fail in an incident, and how late their failures are known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from retry_run_task.local.ecs.placement import NO_CAPACITY
-from retry_run_task.simulate.night import AccountLimits, Spec, ZoneSearch
+from retry_run_task.simulate.incident import AccountLimits, Spec, ZoneSearch
 from retry_run_task.simulate.peers import Way
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class ScenarioSettings:
     """The settings of every scenario.
 
     Attributes:
-        schedules: Number of schedules that fail in a night.
+        schedules: Number of schedules that fail in an incident.
         zones: Number of zones in which each of them has a subnet.
         seed: Of everything random.
         placement: Where one call searches for room. All zones by default, which favours the policies that only repeat a
@@ -91,7 +91,7 @@ def draw_launches(
     is_start: bool = False,
     times: Callable[[], float] | None = None,
 ) -> tuple[Spec, ...]:
-    """Return the schedules of a night: most at midnight, the others within the minute.
+    """Return the schedules of an incident: most at midnight, the others within the minute.
 
     None of their tasks was placed: there is no room anywhere when they fail.
     """

@@ -9,8 +9,8 @@ from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.simulate import charts, report, sheet
 from retry_run_task.simulate.charts import percent
 from retry_run_task.simulate.competitors import CONCURRENCY
+from retry_run_task.simulate.incident import ZoneSearch
 from retry_run_task.simulate.launches import LATENESS
-from retry_run_task.simulate.night import ZoneSearch
 from retry_run_task.simulate.past_scenario import PAST
 from retry_run_task.text import counted
 
@@ -53,8 +53,8 @@ def render(result: ContestResult, notes: Sequence[str] = ()) -> str:
         "retry-run-task: simulated outages",
         "<h1>Simulated outages: who gets the tasks started, and how soon</h1>"
         f'<p class="q">{_launches(result):,} failed launches in each scenario, in '
-        f"{counted(contest.nights, 'night')} and {counted(settings.zones, 'zone')}; every policy meets the same "
-        f"nights. Seed {settings.seed}. Times count from the moment at which capacity came back: the first at which "
+        f"{counted(contest.incidents, 'incident')} and {counted(settings.zones, 'zone')}; every policy meets the same "
+        f"incidents. Seed {settings.seed}. Times count from the moment at which capacity came back: the first at which "
         "a slot existed that the launch could have used, whoever got it.</p>"
         f"{said}<nav>{jumps}</nav>{sections}{_policies(contest.competitors)}{_assumptions(settings.placement)}",
     )
@@ -65,26 +65,26 @@ def _launches(result: ContestResult) -> int:
 
 
 def _section(scenario: Scenario, result: ContestResult) -> str:
-    night = scenario.night(result.contest.settings, 0)
+    incident = scenario.incident(result.contest.settings, 0)
     curves = report.curves(scenario, result)
-    panels = report.panels(scenario, result, night)
-    start, end = report.span(night, panels)
+    panels = report.panels(scenario, result, incident)
+    start, end = report.span(incident, panels)
     nothing = [curve.name for curve in curves if not curve.share]
     none = f'<p class="q">Recovered nothing:</p>{sheet.names(nothing)}' if nothing else ""
     drawn = ""
     if len(nothing) < len(curves):
         drawn = sheet.figure(lambda width: charts.curves(curves, width=width), width=760)
-    strips, zero = report.strips(night), "first failure" if scenario.name == PAST else "midnight"
+    strips, zero = report.strips(incident), "first failure" if scenario.name == PAST else "midnight"
     return (
         f'<section id="{escape(scenario.name)}"><h2>{escape(scenario.title)}</h2>'
         f'<p class="lead">{escape(report.verdict(scenario, result))}.</p>'
         f'<p class="q">{escape(scenario.model)}</p>'
         f"<h3>Launches recovered, over time</h3>{drawn}{none}"
-        "<h3>One night, call by call</h3>"
+        "<h3>One incident, call by call</h3>"
         f'<p class="q keys">{_key()}</p>'
         '<p class="q">A row for each of at most twelve launches. What comes after the right edge is not drawn.</p>'
         + sheet.figure(
-            lambda width: charts.night(strips, panels, start=start, end=end, width=width, zero=zero),
+            lambda width: charts.incident(strips, panels, start=start, end=end, width=width, zero=zero),
             width=900,
         )
         + f"{_table(scenario, result)}</section>"
@@ -177,7 +177,7 @@ def _assumptions(placement: ZoneSearch) -> str:
         "<section id='assumptions'><h2>What is assumed</h2><ul>"
         f"{late}"
         "<li>How long outages last, how capacity comes back and what other customers take is not published; it is "
-        "drawn anew for each night, as written above.</li>"
+        "drawn anew for each incident, as written above.</li>"
         f"<li>One call looks for room in {_LOOKS[placement]} of its subnets; AWS does not say.</li>"
         "<li>Other tools that make the call themselves react at once; ours waits until it is told.</li>"
         "<li>Our calls come at the end of a Lambda invocation, of which so many run at a time as are reserved; each "

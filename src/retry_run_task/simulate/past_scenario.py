@@ -16,8 +16,8 @@ from retry_run_task.launch.request import asked, cluster_name
 from retry_run_task.launch.values import Category, FailedLaunch, Ignored, IncompleteRequest, Origin, Unparsed
 from retry_run_task.policy.scope import NEVER
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
+from retry_run_task.simulate.incident import Incident, Spec
 from retry_run_task.simulate.launches import LATENESS
-from retry_run_task.simulate.night import Night, Spec
 from retry_run_task.simulate.scenarios import Scenario
 from retry_run_task.sources.files import LooseFailures
 from retry_run_task.text import counted
@@ -36,10 +36,10 @@ PAST = "past"
 # Categories that can pass without help; the return of others cannot be simulated.
 _PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
 
-# Failures of a place that are further apart are two outages; of all places: two nights.
-_APART_S, _NIGHTS_APART_S = 30 * 60.0, 2 * 3600.0
-# A night is simulated for twelve hours; two of them are left for what follows the last failure.
-_LONGEST_NIGHT_S = 10 * 3600.0
+# Failures of a place that are further apart are two outages; of all places: two incidents.
+_APART_S, _INCIDENTS_APART_S = 30 * 60.0, 2 * 3600.0
+# An incident is simulated for twelve hours; two of them are left for what follows the last failure.
+_LONGEST_INCIDENT_S = 10 * 3600.0
 # A single failure has no duration.
 _SHORTEST_S = 60.0
 
@@ -55,15 +55,15 @@ class PastScenario:
     """The scenario made of records.
 
     Attributes:
-        scenario: The outages, a night for each.
-        nights: Number of nights.
-        launches: Number of launches in all nights.
+        scenario: The outages, an incident for each.
+        incidents: Number of incidents.
+        launches: Number of launches in all incidents.
         zones: Number of places.
         notes: What was found and what was assumed, in sentences.
     """
 
     scenario: Scenario
-    nights: int
+    incidents: int
     launches: int
     zones: int
     notes: tuple[str, ...]
@@ -104,7 +104,9 @@ def from_items(items: Iterable[Item]) -> PastScenario:
         launch.call_id: launch for launch in reversed(found.evidence) if launch.caller.kind not in NEVER
     }
     asked_for = {id(launch) for launch in first_of.values()}
-    groups = [group for group in _nights(found.evidence) if any(id(launch) in asked_for for launch in group)]
+    groups = [
+        group for group in _incidents(found.evidence) if any(id(launch) in asked_for for launch in group)
+    ]
     if not groups:
         raise NothingFailedError(
             "holds no failed launch that capacity would have helped; expected CloudTrail records of RunTask calls "
@@ -117,22 +119,22 @@ def from_items(items: Iterable[Item]) -> PastScenario:
         name=PAST,
         title="Your own past",
         model=f"{held}, from the records.",
-        make=lambda random, settings, number: _night(groups[number], asked_for, random, settings, number),
+        make=lambda random, settings, number: _incident(groups[number], asked_for, random, settings, number),
     )
     return PastScenario(
         scenario=scenario,
-        nights=len(groups),
+        incidents=len(groups),
         launches=launches,
         zones=len(places),
         notes=_notes(found, launches, len(places), len(groups)),
     )
 
 
-def _notes(found: _Found, launches: int, places: int, nights: int) -> tuple[str, ...]:
+def _notes(found: _Found, launches: int, places: int, incidents: int) -> tuple[str, ...]:
     notes = [
         (
             f"From the records: {counted(launches, 'failed launch', 'failed launches')} in "
-            f"{counted(places, 'place')} and {counted(nights, 'night')}. "
+            f"{counted(places, 'place')} and {counted(incidents, 'incident')}. "
             "A place is a request's cluster, subnets and provider."
         ),
         (
@@ -168,26 +170,26 @@ def _provider(launch: FailedLaunch) -> str:
     return str(parameters.get("launchType") or "FARGATE")
 
 
-def _nights(evidence: Sequence[FailedLaunch]) -> list[list[FailedLaunch]]:
+def _incidents(evidence: Sequence[FailedLaunch]) -> list[list[FailedLaunch]]:
     groups: list[list[FailedLaunch]] = []
     for launch in evidence:
         if groups:
             since_last = (launch.event_time - groups[-1][-1].event_time).total_seconds()
             since_first = (launch.event_time - groups[-1][0].event_time).total_seconds()
-            if since_last <= _NIGHTS_APART_S and since_first <= _LONGEST_NIGHT_S:
+            if since_last <= _INCIDENTS_APART_S and since_first <= _LONGEST_INCIDENT_S:
                 groups[-1].append(launch)
                 continue
         groups.append([launch])
     return groups
 
 
-def _night(
+def _incident(
     group: Sequence[FailedLaunch],
     asked_for: set[int],
     random: Random,
     settings: ScenarioSettings,
     number: int,
-) -> Night:
+) -> Incident:
     first = group[0].event_time
     times: dict[str, list[float]] = {}
     providers: dict[str, str] = {}
@@ -200,7 +202,7 @@ def _night(
         _spec(launch, index, random, settings, place=names[_place(launch)], first=first.timestamp())
         for index, launch in enumerate(launch for launch in group if id(launch) in asked_for)
     )
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         launches=specs,

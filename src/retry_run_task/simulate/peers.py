@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from retry_run_task.simulate.night import FailureKind
+from retry_run_task.simulate.incident import FailureKind
 
 _GITHUB = "https://github.com"
 

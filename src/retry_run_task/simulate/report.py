@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from retry_run_task.policy.durations import spoken
 from retry_run_task.simulate.charts import Curve, Lanes, Strip, percent
 from retry_run_task.simulate.competitors import Oracle, Ours
-from retry_run_task.simulate.night import HORIZON_S
+from retry_run_task.simulate.incident import HORIZON_S
 from retry_run_task.simulate.tally import TENTHS
 
 if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.simulate.capacity_timeline import CapacityTimeline
-    from retry_run_task.simulate.competitors import Competitor, NightResult
+    from retry_run_task.simulate.competitors import Competitor, IncidentResult
     from retry_run_task.simulate.contest import ContestResult
-    from retry_run_task.simulate.night import Night
+    from retry_run_task.simulate.incident import Incident
     from retry_run_task.simulate.scenarios import Scenario
     from retry_run_task.simulate.tally import Tally
 
@@ -46,7 +46,7 @@ def as_json(result: ContestResult) -> JsonObject:
         "placement": result.contest.settings.placement.value,
         "region": result.contest.settings.limits.region,
         "others": result.contest.settings.limits.others,
-        "nights": result.contest.nights,
+        "incidents": result.contest.incidents,
         "scenarios": [
             {
                 "name": scenario.name,
@@ -217,20 +217,20 @@ def curves(scenario: Scenario, result: ContestResult) -> list[Curve]:
     return found
 
 
-def strips(night: Night) -> list[Strip]:
-    """Return when there was room in a night, by zone, and its faults."""
-    provider = night.launches[0].provider
+def strips(incident: Incident) -> list[Strip]:
+    """Return when there was room in an incident, by zone, and its faults."""
+    provider = incident.launches[0].provider
     found = [
-        _strip(zone, night.capacities[zone, provider])
-        for zone in list(dict.fromkeys(night.zones.values()))[:_LANES]
-        if (zone, provider) in night.capacities
+        _strip(zone, incident.capacities[zone, provider])
+        for zone in list(dict.fromkeys(incident.zones.values()))[:_LANES]
+        if (zone, provider) in incident.capacities
     ]
-    if night.starts.gaps:
-        found.append(_strip("starts", night.starts))
-    if night.busy:
-        edges = [-HORIZON_S, *(edge for gap in night.busy for edge in gap), HORIZON_S]
+    if incident.starts.gaps:
+        found.append(_strip("starts", incident.starts))
+    if incident.busy:
+        edges = [-HORIZON_S, *(edge for gap in incident.busy for edge in gap), HORIZON_S]
         spans = [
-            (since, until, 1.0 if n % 2 == 0 else 1 - night.busy_share)
+            (since, until, 1.0 if n % 2 == 0 else 1 - incident.busy_share)
             for n, (since, until) in enumerate(itertools.pairwise(edges))
         ]
         found.append(Strip(name="rate limit", spans=spans))
@@ -246,8 +246,8 @@ def _strip(name: str, capacity: CapacityTimeline) -> Strip:
     return Strip(name=name, spans=spans, marks=[offer.appears for offer in capacity.offers])
 
 
-def panels(scenario: Scenario, result: ContestResult, night: Night) -> list[Lanes]:
-    """Return the calls of the best policies in a night: ours first, the others by rank."""
+def panels(scenario: Scenario, result: ContestResult, incident: Incident) -> list[Lanes]:
+    """Return the calls of the best policies in an incident: ours first, the others by rank."""
     tallies = result.tallies[scenario.name]
     drawn = kinds(list(result.contest.competitors))
     order = sorted(
@@ -257,17 +257,17 @@ def panels(scenario: Scenario, result: ContestResult, night: Night) -> list[Lane
     busy = [c for c in order if tallies[c.name].calls]
     found = []
     for each in [c for c in busy if drawn[c.name] != "bound"][:_PANELS]:
-        met = each.meet(night, keeps_log=True)
-        found.append(_lanes(each.name, met, night, drawn[each.name]))
+        met = each.meet(incident, keeps_log=True)
+        found.append(_lanes(each.name, met, incident, drawn[each.name]))
     return found
 
 
-def _lanes(name: str, met: NightResult, night: Night, drawn: str) -> Lanes:
+def _lanes(name: str, met: IncidentResult, incident: Incident, drawn: str) -> Lanes:
     step = max(1, len(met.tracks) // _LANES)
     shown = met.tracks[::step][:_LANES]
     recovered = sum(track.recovered_at is not None for track in met.tracks)
     duplicates = sum(track.duplicates for track in met.tracks)
-    verdict = f"{recovered} of {len(night.launches)} recovered, {sum(t.calls for t in met.tracks)} calls"
+    verdict = f"{recovered} of {len(incident.launches)} recovered, {sum(t.calls for t in met.tracks)} calls"
     verdict += f", {duplicates} tasks too many" if duplicates else ""
     return Lanes(name=name, verdict=verdict, lanes=[_thinned(track.log or []) for track in shown], kind=drawn)
 
@@ -279,11 +279,11 @@ def _thinned(log: list[tuple[float, str]]) -> list[tuple[float, str]]:
     return [call for call in log if call[1] != "full" or call in kept]
 
 
-def span(night: Night, lanes: list[Lanes]) -> tuple[float, float]:
-    """Return the interesting time range of a night."""
-    start = min(spec.time for spec in night.launches) - 90
-    returned = max(night.returned_at(spec) for spec in night.launches)
-    ends = [gap.end for capacity in (*night.capacities.values(), night.starts) for gap in capacity.gaps]
+def span(incident: Incident, lanes: list[Lanes]) -> tuple[float, float]:
+    """Return the interesting time range of an incident."""
+    start = min(spec.time for spec in incident.launches) - 90
+    returned = max(incident.returned_at(spec) for spec in incident.launches)
+    ends = [gap.end for capacity in (*incident.capacities.values(), incident.starts) for gap in capacity.gaps]
     ends = [end for end in ends if end < HORIZON_S]
     last_call = max((at for panel in lanes for lane in panel.lanes for at, _ in lane), default=returned)
     longest = _LONGEST * max([returned if returned < HORIZON_S else 0.0, *ends, start + 600])

@@ -1,7 +1,7 @@
-"""The outages: each is a recipe that makes a night from its number and a seed.
+"""The outages: each is a recipe that makes an incident from its number and a seed.
 
 Documented facts have their URL. How long outages last and how capacity returns is not published; those are assumptions,
-drawn for each night, and docs/simulator.md lists them.
+drawn for each incident, and docs/simulator.md lists them.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap, Offer
+from retry_run_task.simulate.incident import AGENT, ENI_TIMEOUT, PERMANENT, Incident
 from retry_run_task.simulate.launches import MINUTE, ON_DEMAND, draw_launches
-from retry_run_task.simulate.night import AGENT, ENI_TIMEOUT, PERMANENT, Night
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,19 +37,19 @@ class Scenario:
         name: On the command line.
         title: In one line.
         model: How it is modelled, in one or two sentences.
-        make: Makes a night from its random source, the settings and its number.
+        make: Makes an incident from its random source, the settings and its number.
     """
 
     name: str
     title: str
     model: str
-    make: Callable[[Random, ScenarioSettings, int], Night]
+    make: Callable[[Random, ScenarioSettings, int], Incident]
 
-    def night(self, settings: ScenarioSettings, number: int) -> Night:
-        """Return a night: the same for the same settings and number, in any process."""
+    def incident(self, settings: ScenarioSettings, number: int) -> Incident:
+        """Return an incident: the same for the same settings and number, in any process."""
         # A string, because a tuple's hash differs between processes.
-        night = self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
-        return replace(night, placement=settings.placement, limits=settings.limits)
+        incident = self.make(Random(f"{settings.seed}/{self.name}/{number}"), settings, number)  # noqa: S311 - no secret
+        return replace(incident, placement=settings.placement, limits=settings.limits)
 
 
 def _zones(settings: ScenarioSettings) -> dict[str, str]:
@@ -68,10 +68,10 @@ def _alike(
     *,
     provider: str = ON_DEMAND,
     reason: str = NO_CAPACITY,
-) -> Night:
-    """Return a night in which all zones have the same capacity."""
+) -> Incident:
+    """Return an incident in which all zones have the same capacity."""
     zones = _zones(settings)
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
@@ -83,8 +83,8 @@ def _alike(
 
 def _single_slots(
     random: Random, settings: ScenarioSettings, number: int, end: float, draw: Callable[[], float]
-) -> Night:
-    """Return a night of single slots: in all zones together half as many again as there are schedules."""
+) -> Incident:
+    """Return an incident of single slots: in all zones together half as many again as there are schedules."""
     zones = _zones(settings)
     slots = round(1.5 * settings.schedules / settings.zones)
     capacities = {}
@@ -94,7 +94,7 @@ def _single_slots(
             gaps=(Gap(-MINUTE, end),),
             offers=tuple(Offer(at, at + random.expovariate(1 / 20)) for at in appear),
         )
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
@@ -103,9 +103,9 @@ def _single_slots(
     )
 
 
-def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     zones = _zones(settings)
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
@@ -117,7 +117,7 @@ def _zone_outage(random: Random, settings: ScenarioSettings, number: int) -> Nig
     )
 
 
-def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _rush(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     first, end = random.uniform(2 * MINUTE, 6 * MINUTE), random.uniform(35 * MINUTE, 50 * MINUTE)
 
     def draw() -> float:
@@ -127,29 +127,29 @@ def _rush(random: Random, settings: ScenarioSettings, number: int) -> Night:
     return _single_slots(random, settings, number, end, draw)
 
 
-def _brownout(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _brownout(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     capacity = replace(_none_until(random.uniform(45 * MINUTE, 90 * MINUTE)), flicker=0.1)
     return _alike(random, settings, number, replace(capacity, seed=random.getrandbits(64)))
 
 
-def _spot_drought(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _spot_drought(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     # On-demand capacity is always available.
     capacity = _none_until(random.uniform(2 * _HOUR, 5 * _HOUR))
     return _alike(random, settings, number, capacity, provider=_SPOT)
 
 
-def _throttling(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _throttling(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     end = random.uniform(5 * MINUTE, 10 * MINUTE)
     busy, start = [], end - random.uniform(0, 2 * MINUTE)
     while start < end + 20 * MINUTE:
         stop = start + random.uniform(MINUTE, 4 * MINUTE)
         busy.append(Gap(start, stop))
         start = stop + random.uniform(20, 60)
-    night = _alike(random, settings, number, _none_until(end))
-    return replace(night, busy=tuple(busy), busy_share=0.8)
+    incident = _alike(random, settings, number, _none_until(end))
+    return replace(incident, busy=tuple(busy), busy_share=0.8)
 
 
-def _agent(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _agent(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     gaps, start = [], -MINUTE
     while start < 30 * MINUTE:
         stop = max(start + random.uniform(MINUTE, 5 * MINUTE), 2 * MINUTE)
@@ -159,10 +159,10 @@ def _agent(random: Random, settings: ScenarioSettings, number: int) -> Night:
     return _alike(random, settings, number, capacity, provider=_INSTANCES, reason=AGENT)
 
 
-def _eni(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _eni(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     end = random.uniform(10 * MINUTE, 30 * MINUTE)
     starts = CapacityTimeline(gaps=(Gap(-10 * MINUTE, end),), flicker=0.4, seed=random.getrandbits(64))
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         zones=_zones(settings),
@@ -180,17 +180,17 @@ def _eni(random: Random, settings: ScenarioSettings, number: int) -> Night:
     )
 
 
-def _lost_answers(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _lost_answers(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     capacity = _none_until(random.uniform(2 * MINUTE, 12 * MINUTE))
     return replace(_alike(random, settings, number, capacity), lost_share=0.1)
 
 
-def _misconfigured(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _misconfigured(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     capacity = _none_until(10 * _DAY)
     return _alike(random, settings, number, capacity, provider=_INSTANCES, reason=PERMANENT)
 
 
-def _short(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _short(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     # Every launch is alone: in a zone of its own, at a time of its own.
     gap_of: dict[str, Gap] = {}
     specs = []
@@ -198,7 +198,7 @@ def _short(random: Random, settings: ScenarioSettings, number: int) -> Night:
         time = spec.index * _APART_S
         gap_of[f"alone-{spec.index}"] = Gap(time - 1, time + random.uniform(15, 5 * MINUTE))
         specs.append(replace(spec, time=time, place=f"alone-{spec.index}"))
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         launches=tuple(specs),
@@ -207,16 +207,16 @@ def _short(random: Random, settings: ScenarioSettings, number: int) -> Night:
     )
 
 
-# Far enough apart that no two of a hundred launches wait at the same time, and all within the night.
+# Far enough apart that no two of a hundred launches wait at the same time, and all within the incident.
 _APART_S = 300.0
 
 
-def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     zones = _zones(replace(settings, zones=max(3, settings.zones)))
     first = random.uniform(20 * MINUTE, 60 * MINUTE)
     ends = [first, *(first + random.uniform(_HOUR, 2 * _HOUR) for _ in range(len(zones) - 1))]
     random.shuffle(ends)
-    return Night(
+    return Incident(
         number=number,
         seed=random.getrandbits(64),
         zones=zones,
@@ -227,7 +227,7 @@ def _one_zone(random: Random, settings: ScenarioSettings, number: int) -> Night:
     )
 
 
-def _windows(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _windows(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     gaps, start = [], -MINUTE
     while start < 3 * _HOUR:
         stop = start + random.uniform(9 * MINUTE, 11 * MINUTE)
@@ -236,27 +236,27 @@ def _windows(random: Random, settings: ScenarioSettings, number: int) -> Night:
     return _alike(random, settings, number, CapacityTimeline(gaps=tuple(gaps)))
 
 
-def _ramp(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _ramp(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     capacity = replace(_none_until(random.uniform(2 * _HOUR, 6 * _HOUR)), flicker=1.0, grows=True)
     return _alike(random, settings, number, replace(capacity, seed=random.getrandbits(64)))
 
 
-def _slots(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _slots(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     end = 8 * _HOUR
     return _single_slots(random, settings, number, end, lambda: random.uniform(2 * MINUTE, end))
 
 
-def _several(random: Random, settings: ScenarioSettings, number: int) -> Night:
-    night = _rush(random, settings, number)
-    specs = tuple(replace(spec, count=_SEVERAL, missing=_SEVERAL) for spec in night.launches)
-    return replace(night, launches=specs)
+def _several(random: Random, settings: ScenarioSettings, number: int) -> Incident:
+    incident = _rush(random, settings, number)
+    specs = tuple(replace(spec, count=_SEVERAL, missing=_SEVERAL) for spec in incident.launches)
+    return replace(incident, launches=specs)
 
 
-def _long(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _long(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     return _alike(random, settings, number, _none_until(random.uniform(4 * _HOUR, 10 * _HOUR)))
 
 
-def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> Night:
+def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> Incident:
     end = 45 * MINUTE
     # Each schedule fails as often as it runs in the outage.
     runs = round(end / _EVERY_S)
@@ -264,8 +264,8 @@ def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> Ni
         replace(spec, time=spec.time + spec.index % runs * _EVERY_S)
         for spec in draw_launches(random, settings, number, times=lambda: random.uniform(0, 30))
     )
-    night = _alike(random, settings, number, _none_until(end))
-    return replace(night, launches=specs, next_due_s=_EVERY_S)
+    incident = _alike(random, settings, number, _none_until(end))
+    return replace(incident, launches=specs, next_due_s=_EVERY_S)
 
 
 _EVERY_S = 5 * MINUTE

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retry_run_task.simulate.competitors import NightResult
-    from retry_run_task.simulate.night import Night
+    from retry_run_task.simulate.competitors import IncidentResult
+    from retry_run_task.simulate.incident import Incident
 
 # Times are kept in tenths of a second.
 TENTHS = 10
@@ -55,8 +55,8 @@ class Tally:
     throttled_invocations: int = 0
     tenths: Counter[int] = field(default_factory=Counter)
 
-    def add(self, night: Night, met: NightResult) -> None:
-        """Count one night."""
+    def add(self, incident: Incident, met: IncidentResult) -> None:
+        """Count one incident."""
         for track in met.tracks:
             self.launches += 1
             self.calls += track.calls
@@ -64,8 +64,8 @@ class Tally:
             self.duplicates += track.duplicates
             if track.recovered_at is not None:
                 self.recovered += 1
-                self.stale += track.recovered_at > track.spec.time + night.next_due_s
-                self.tenths[round((track.recovered_at - night.returned_at(track.spec)) * TENTHS)] += 1
+                self.stale += track.recovered_at > track.spec.time + incident.next_due_s
+                self.tenths[round((track.recovered_at - incident.returned_at(track.spec)) * TENTHS)] += 1
             elif track.is_taken_up:
                 self.expired += 1
             else:

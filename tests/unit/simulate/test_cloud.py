@@ -1,4 +1,4 @@
-"""The local ECS does what a night says: its capacity, its faults, its limits, and what a recovery sees of that."""
+"""The local ECS does what an incident says: its capacity, its faults, its limits, and what a recovery sees of that."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from retry_run_task.launch.values import Answer, Lost, Phase, Placed, Refused
 from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.cloud import SDK_TRIES, Cloud, CloudWorld
-from retry_run_task.simulate.night import (
+from retry_run_task.simulate.incident import (
     AGENT,
     START,
     AccountLimits,
-    Night,
+    Incident,
     Spec,
     Track,
     failed_launch,
@@ -36,21 +36,21 @@ SPEC = Spec(
     run_s=600.0,
     late_s={},
 )
-NIGHT = Night(
+INCIDENT = Incident(
     number=0, seed=5, launches=(SPEC,), zones={"subnet-a": "zone-a", "subnet-c": "zone-c"}, capacities={}
 )
 OUTAGE = CapacityTimeline(gaps=(Gap(-1, 100),))
 
 
 class Scene:
-    def __init__(self, night: Night = NIGHT, **limits: Any) -> None:
-        night = replace(night, limits=AccountLimits(**limits))
+    def __init__(self, incident: Incident = INCIDENT, **limits: Any) -> None:
+        incident = replace(incident, limits=AccountLimits(**limits))
         self.timeline = Timeline(START)
-        self.cloud = Cloud(night, self.timeline)
-        self.track = Track(night.launches[0], log=[])
+        self.cloud = Cloud(incident, self.timeline)
+        self.track = Track(incident.launches[0], log=[])
         self.paused: list[float] = []
         self.world = CloudWorld(self.cloud, self.track, self.pause)
-        self.launch = failed_launch(night, night.launches[0])
+        self.launch = failed_launch(incident, incident.launches[0])
 
     def pause(self, seconds: float) -> None:
         self.paused.append(seconds)
@@ -61,7 +61,7 @@ class Scene:
         return self
 
     def call(self, **changes: Any) -> Answer:
-        body = {**request(self.cloud.night, self.track.spec), **changes}
+        body = {**request(self.cloud.incident, self.track.spec), **changes}
         return self.cloud.run_task(
             {name: value for name, value in body.items() if value is not None}, self.track
         )
@@ -76,7 +76,7 @@ def placed(answer: Answer) -> int:
 
 
 def test_there_is_room_when_the_night_says_so_in_the_zones_of_the_request() -> None:
-    scene = Scene(replace(NIGHT, capacities={("zone-a", "FARGATE"): OUTAGE}))
+    scene = Scene(replace(INCIDENT, capacities={("zone-a", "FARGATE"): OUTAGE}))
     only_a = {"awsvpcConfiguration": {"subnets": ["subnet-a"]}}
     assert [placed(scene.call()) for _ in range(3)] == [1, 1, 1]
     none = scene.call(networkConfiguration=only_a)
@@ -93,17 +93,20 @@ def test_in_a_subnet_that_the_night_does_not_know_there_is_no_room() -> None:
 
 def test_ecs_says_the_night_s_reason() -> None:
     spec = replace(SPEC, provider="EC2", reason=AGENT)
-    night = replace(
-        NIGHT, launches=(spec,), reason=AGENT, capacities={(z, "EC2"): OUTAGE for z in ("zone-a", "zone-c")}
+    incident = replace(
+        INCIDENT,
+        launches=(spec,),
+        reason=AGENT,
+        capacities={(z, "EC2"): OUTAGE for z in ("zone-a", "zone-c")},
     )
-    answer = Scene(night).call()
+    answer = Scene(incident).call()
     assert isinstance(answer, Placed)
     assert [failure.reason for failure in answer.failures] == [AGENT]
 
 
 def test_a_lost_answer_has_a_task_and_an_sdk_finds_it_with_its_token() -> None:
-    scene = Scene(replace(NIGHT, lost_share=1.0))
-    answer = scene.world.run_task(scene.launch, {**request(NIGHT, SPEC), "clientToken": "one"})
+    scene = Scene(replace(INCIDENT, lost_share=1.0))
+    answer = scene.world.run_task(scene.launch, {**request(INCIDENT, SPEC), "clientToken": "one"})
     assert isinstance(answer, Lost)
     assert (scene.track.calls, scene.track.repeats, scene.track.good) == (SDK_TRIES, SDK_TRIES - 1, 1)
     assert len(scene.paused) == SDK_TRIES - 1
@@ -146,10 +149,10 @@ def test_reads_have_a_limit_of_their_own_and_who_meets_it_is_blind() -> None:
 
 
 def test_a_look_finds_the_task_of_its_own_launch_and_of_no_other() -> None:
-    night = replace(NIGHT, launches=(SPEC, replace(SPEC, index=1, call_id="f" * 32)))
-    scene = Scene(night)
-    other = request(night, night.launches[1])
-    scene.cloud.run_task(other, Track(night.launches[1]))
+    incident = replace(INCIDENT, launches=(SPEC, replace(SPEC, index=1, call_id="f" * 32)))
+    scene = Scene(incident)
+    other = request(incident, incident.launches[1])
+    scene.cloud.run_task(other, Track(incident.launches[1]))
     assert scene.world.look(scene.launch, original=True) == ()
     scene.call()
     look = scene.world.look(scene.launch, original=True)
@@ -157,7 +160,7 @@ def test_a_look_finds_the_task_of_its_own_launch_and_of_no_other() -> None:
 
 
 def test_a_task_that_does_not_start_is_torn_down_before_it_has_failed() -> None:
-    scene = Scene(replace(NIGHT, starts=CapacityTimeline(gaps=(Gap(-1, 10),))))
+    scene = Scene(replace(INCIDENT, starts=CapacityTimeline(gaps=(Gap(-1, 10),))))
     answer = scene.call()
     assert isinstance(answer, Placed)
     assert scene.how() == ["lost"]

@@ -11,10 +11,10 @@ import pytest
 from retry_run_task.launch.values import Placed
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.cloud import Cloud
-from retry_run_task.simulate.competitors import Competitor, NightResult, Oracle, Ours, Theirs
+from retry_run_task.simulate.competitors import Competitor, IncidentResult, Oracle, Ours, Theirs
 from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.incident import HORIZON_S, START, Incident, Track, ZoneSearch, request
 from retry_run_task.simulate.launches import LATENESS, ScenarioSettings
-from retry_run_task.simulate.night import HORIZON_S, START, Night, Track, ZoneSearch, request
 from retry_run_task.simulate.peers import ORIGINAL, PEERS, Way
 from retry_run_task.simulate.scenarios import SCENARIOS, Scenario
 from retry_run_task.simulate.tally import Tally
@@ -34,13 +34,13 @@ EACH = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scena
 @functools.cache
 def result() -> ContestResult:
     """Everybody in every scenario, once for all tests."""
-    return run(Contest(scenarios=SCENARIOS, competitors=EVERYBODY, settings=SETTINGS, nights=1))
+    return run(Contest(scenarios=SCENARIOS, competitors=EVERYBODY, settings=SETTINGS, incidents=1))
 
 
 @functools.cache
-def met(scenario: Scenario, competitor: Competitor) -> tuple[Night, NightResult]:
-    night = scenario.night(SETTINGS, 0)
-    return night, competitor.meet(night, keeps_log=True)
+def met(scenario: Scenario, competitor: Competitor) -> tuple[Incident, IncidentResult]:
+    incident = scenario.incident(SETTINGS, 0)
+    return incident, competitor.meet(incident, keeps_log=True)
 
 
 def tallies(scenario: Scenario) -> dict[str, Tally]:
@@ -98,10 +98,10 @@ def test_a_policy_with_a_limit_makes_no_more_calls(scenario: Scenario, peer: obj
 
 
 def test_the_original_way_calls_for_ever_about_every_five_minutes() -> None:
-    night, done = met(BY_NAME["misconfigured"], Theirs(ORIGINAL))
+    incident, done = met(BY_NAME["misconfigured"], Theirs(ORIGINAL))
     calls = [track.calls for track in done.tracks if track.calls]
     laps = HORIZON_S / LATENESS[Way.LOGS].mean_s
-    assert len(calls) == len(night.launches)
+    assert len(calls) == len(incident.launches)
     assert all(0.5 * laps < n < 2 * laps for n in calls)
     last = max(track.log[-1][0] for track in done.tracks if track.log)
     assert last > 0.95 * HORIZON_S
@@ -152,11 +152,11 @@ def test_a_run_that_is_overtaken_is_dropped_by_ours_and_started_late_by_the_othe
 
 
 def test_a_launch_alone_meets_a_shortage_of_its_own() -> None:
-    night = BY_NAME["short"].night(ScenarioSettings(schedules=100, seed=11), 0)
-    assert len({spec.place for spec in night.launches}) == 100
-    for spec in night.launches:
-        assert night.places(spec) == [spec.place]
-        assert 14.9 <= night.returned_at(spec) - spec.time <= 300.1
+    incident = BY_NAME["short"].incident(ScenarioSettings(schedules=100, seed=11), 0)
+    assert len({spec.place for spec in incident.launches}) == 100
+    for spec in incident.launches:
+        assert incident.places(spec) == [spec.place]
+        assert 14.9 <= incident.returned_at(spec) - spec.time <= 300.1
     found = tallies(BY_NAME["short"])
     # What the log group tells comes when everything is over.
     assert found["ours"].quantile(0.5) < found["ours, Logs"].quantile(0.5)
@@ -169,7 +169,7 @@ def test_a_policy_with_less_patience_gives_up_and_that_is_counted_as_expired() -
             scenarios=(BY_NAME["zone-outage"],),
             competitors=(hasty,),
             settings=ScenarioSettings(schedules=10),
-            nights=1,
+            incidents=1,
         )
     )
     tally = done.tallies["zone-outage"]["hasty"]
@@ -180,10 +180,10 @@ def test_a_policy_with_less_patience_gives_up_and_that_is_counted_as_expired() -
 
 def test_ours_stays_within_the_reserved_concurrency() -> None:
     slow = Ours(name="slow", policy=DEFAULT, concurrency=1, invocation_s=2.0)
-    night = BY_NAME["rush"].night(ScenarioSettings(schedules=30), 0)
+    incident = BY_NAME["rush"].incident(ScenarioSettings(schedules=30), 0)
     # As it was asked, and one subnet at once.
-    assert max(slow.meet(night).calls_in.values()) == 2
-    assert max(Ours(name="free", policy=DEFAULT, concurrency=None).meet(night).calls_in.values()) > 2
+    assert max(slow.meet(incident).calls_in.values()) == 2
+    assert max(Ours(name="free", policy=DEFAULT, concurrency=None).meet(incident).calls_in.values()) > 2
 
 
 def test_where_a_call_looks_is_an_option_of_the_night() -> None:
@@ -191,20 +191,20 @@ def test_where_a_call_looks_is_an_option_of_the_night() -> None:
     outage = BY_NAME["zone-outage"]
     found = {}
     for placement in ZoneSearch:
-        night = outage.night(ScenarioSettings(schedules=400, placement=placement), 0)
-        assert night.placement is placement
+        incident = outage.incident(ScenarioSettings(schedules=400, placement=placement), 0)
+        assert incident.placement is placement
         short = {("zone-1", "FARGATE"): CapacityTimeline(gaps=(Gap(-60, 7200),))}
-        cloud = Cloud(replace(night, capacities=short), Timeline(START))
+        cloud = Cloud(replace(incident, capacities=short), Timeline(START))
         answers = []
-        for spec in night.launches:
+        for spec in incident.launches:
             cloud._timeline.now += 1
-            answers.append(cloud.run_task(request(night, spec) | {"count": 1}, Track(spec)))
+            answers.append(cloud.run_task(request(incident, spec) | {"count": 1}, Track(spec)))
         found[placement] = sum(isinstance(a, Placed) and bool(a.task_arns) for a in answers)
     assert found[ZoneSearch.ANY] == 400
     assert 160 < found[ZoneSearch.ONE] < 240
     # The launches, their times and the outage are the same.
     one, any_ = (
-        outage.night(ScenarioSettings(placement=placement), 3)
+        outage.incident(ScenarioSettings(placement=placement), 3)
         for placement in (ZoneSearch.ONE, ZoneSearch.ANY)
     )
     assert replace(one, placement=ZoneSearch.ANY) == any_
@@ -214,7 +214,7 @@ def test_with_one_zone_a_call_everything_is_recovered_and_the_oracle_is_not_beat
     settings = ScenarioSettings(schedules=15, seed=11, placement=ZoneSearch.ONE)
     done = run(
         Contest(
-            scenarios=(BY_NAME["zone-outage"],), competitors=(OURS, Oracle()), settings=settings, nights=2
+            scenarios=(BY_NAME["zone-outage"],), competitors=(OURS, Oracle()), settings=settings, incidents=2
         )
     )
     tally = done.tallies["zone-outage"]
@@ -235,17 +235,20 @@ def test_blocks_of_nights_add_up_and_are_told_one_by_one() -> None:
         scenarios=(BY_NAME["agent"], BY_NAME["eni"]),
         competitors=(OURS, Theirs(ORIGINAL), Oracle()),
         settings=ScenarioSettings(schedules=100),
-        nights=5,
+        incidents=5,
     )
     told: list[int] = []
     done = run(contest, progress=told.append)
     assert (sum(told), len(told)) == (contest.launches, 6)
     for tallies_ in done.tallies.values():
         assert {tally.launches for tally in tallies_.values()} == {500}
-        # Nights differ from each other, and none is counted twice.
+        # Incidents differ from each other, and none is counted twice.
     one = run(
         Contest(
-            scenarios=contest.scenarios, competitors=contest.competitors, settings=contest.settings, nights=1
+            scenarios=contest.scenarios,
+            competitors=contest.competitors,
+            settings=contest.settings,
+            incidents=1,
         )
     )
     assert done.tallies["agent"]["ours"].calls != 5 * one.tallies["agent"]["ours"].calls
@@ -253,13 +256,13 @@ def test_blocks_of_nights_add_up_and_are_told_one_by_one() -> None:
 
 def test_another_seed_is_another_night() -> None:
     scenario = BY_NAME["rush"]
-    assert scenario.night(SETTINGS, 0) == scenario.night(SETTINGS, 0)
-    assert scenario.night(SETTINGS, 0) != scenario.night(SETTINGS, 1)
-    assert scenario.night(SETTINGS, 0) != scenario.night(ScenarioSettings(schedules=15, seed=12), 0)
+    assert scenario.incident(SETTINGS, 0) == scenario.incident(SETTINGS, 0)
+    assert scenario.incident(SETTINGS, 0) != scenario.incident(SETTINGS, 1)
+    assert scenario.incident(SETTINGS, 0) != scenario.incident(ScenarioSettings(schedules=15, seed=12), 0)
 
 
 def test_launches_of_a_night_have_call_ids_of_their_own() -> None:
-    ids = [spec.call_id for n in range(3) for spec in BY_NAME["rush"].night(SETTINGS, n).launches]
+    ids = [spec.call_id for n in range(3) for spec in BY_NAME["rush"].incident(SETTINGS, n).launches]
     assert len(set(ids)) == 3 * LAUNCHES
     assert all(len(each) == 32 for each in ids)
 
@@ -289,12 +292,14 @@ def test_tallies_add_up_in_any_order() -> None:
 
 
 def test_the_most_within_ten_seconds_is_counted_over_any_ten_that_follow_each_other() -> None:
-    night = BY_NAME["misconfigured"].night(SETTINGS, 0)
+    incident = BY_NAME["misconfigured"].incident(SETTINGS, 0)
     done = replace(
-        OURS.meet(night), calls_in=Counter({-3: 1, 0: 5, 9: 7, 10: 4, 19: 2}), reads_in=Counter({5: 2, 15: 3})
+        OURS.meet(incident),
+        calls_in=Counter({-3: 1, 0: 5, 9: 7, 10: 4, 19: 2}),
+        reads_in=Counter({5: 2, 15: 3}),
     )
     tally = Tally()
-    tally.add(night, done)
+    tally.add(incident, done)
     assert (tally.peak_calls_per_s, tally.peak_calls_in_10_s) == (7, 12)
     assert (tally.reads, tally.peak_reads_in_10_s) == (5, 3)
     more = Tally(peak_calls_in_10_s=13, throttled_invocations=2)

@@ -15,8 +15,8 @@ from retry_run_task.simulate import charts, report
 from retry_run_task.simulate.charts import Curve
 from retry_run_task.simulate.competitors import Oracle, Ours, Theirs
 from retry_run_task.simulate.contest import Contest, ContestResult, run
+from retry_run_task.simulate.incident import ZoneSearch
 from retry_run_task.simulate.launches import ScenarioSettings
-from retry_run_task.simulate.night import ZoneSearch
 from retry_run_task.simulate.page import HEADINGS, render
 from retry_run_task.simulate.peers import PEERS, Way
 from retry_run_task.simulate.scenarios import SCENARIOS
@@ -30,7 +30,7 @@ SETTINGS = ScenarioSettings(schedules=5, seed=2)
 
 @functools.cache
 def result() -> ContestResult:
-    return run(Contest(scenarios=SCENARIOS, competitors=EVERYBODY, settings=SETTINGS, nights=1))
+    return run(Contest(scenarios=SCENARIOS, competitors=EVERYBODY, settings=SETTINGS, incidents=1))
 
 
 @functools.cache
@@ -62,7 +62,7 @@ def test_nothing_is_fetched_and_nothing_runs() -> None:
 )
 def test_it_says_where_a_call_was_taken_to_look(placement: ZoneSearch, said: str) -> None:
     settings = replace(SETTINGS, schedules=1, placement=placement)
-    contest = Contest(scenarios=SCENARIOS[:1], competitors=EVERYBODY[:1], settings=settings, nights=1)
+    contest = Contest(scenarios=SCENARIOS[:1], competitors=EVERYBODY[:1], settings=settings, incidents=1)
     assert f"One call looks for room in {said}" in render(run(contest))
 
 
@@ -87,7 +87,8 @@ def test_names_are_escaped_wherever_they_stand() -> None:
     policies = (Ours(name=name, policy=DEFAULT),)
     scenario = replace(SCENARIOS[5], title=name, model=name)
     shown = render(
-        run(Contest(scenarios=(scenario,), competitors=policies, settings=SETTINGS, nights=1)), notes=(name,)
+        run(Contest(scenarios=(scenario,), competitors=policies, settings=SETTINGS, incidents=1)),
+        notes=(name,),
     )
     assert "<script" not in shown
     assert "".join(read(shown).text).count(name) > 5

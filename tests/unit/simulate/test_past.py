@@ -11,8 +11,8 @@ import pytest
 from retry_run_task.simulate.capacity_timeline import Gap
 from retry_run_task.simulate.competitors import Oracle, Ours
 from retry_run_task.simulate.contest import Contest, run
+from retry_run_task.simulate.incident import Incident
 from retry_run_task.simulate.launches import ScenarioSettings
-from retry_run_task.simulate.night import Night
 from retry_run_task.simulate.past_scenario import NothingFailedError, PastScenario, from_items
 from retry_run_task.sources.files import items
 from support.policies import DEFAULT
@@ -39,25 +39,25 @@ def past(*records: Any) -> PastScenario:
     return from_items(items([json.dumps({"Records": records}).encode()]))
 
 
-def nights(found: PastScenario) -> list[Night]:
+def incidents(found: PastScenario) -> list[Incident]:
     settings = ScenarioSettings(schedules=found.launches, zones=found.zones)
-    return [found.scenario.night(settings, number) for number in range(found.nights)]
+    return [found.scenario.incident(settings, number) for number in range(found.incidents)]
 
 
 def test_the_outage_of_a_place_lasts_from_its_first_failure_to_its_last() -> None:
-    (night,) = nights(past(failed(0), failed(60, **OURS), failed(900, **OURS)))
-    (capacity,) = night.capacities.values()
+    (incident,) = incidents(past(failed(0), failed(60, **OURS), failed(900, **OURS)))
+    (capacity,) = incident.capacities.values()
     assert capacity.gaps == (Gap(-1, 901),)
     # The attempts of recoveries show how long it was; they are not launches.
-    assert [spec.time for spec in night.launches] == [0]
-    assert night.returned_at(night.launches[0]) == 901
+    assert [spec.time for spec in incident.launches] == [0]
+    assert incident.returned_at(incident.launches[0]) == 901
 
 
 def test_failures_that_are_far_apart_are_two_outages_and_of_different_nights_two_nights() -> None:
-    (night,) = nights(past(failed(0), failed(3600)))
-    (capacity,) = night.capacities.values()
+    (incident,) = incidents(past(failed(0), failed(3600)))
+    (capacity,) = incident.capacities.values()
     assert capacity.gaps == (Gap(-1, 60), Gap(3599, 3660))
-    assert len(nights(past(failed(0), failed(3600), failed(86_400)))) == 2
+    assert len(incidents(past(failed(0), failed(3600), failed(86_400)))) == 2
 
 
 def test_each_place_has_an_outage_of_its_own() -> None:
@@ -70,23 +70,23 @@ def test_each_place_has_an_outage_of_its_own() -> None:
         failed(500, networkConfiguration=network),
         failed(600, cluster="other"),
     )
-    assert (found.launches, found.zones, found.nights) == (5, 4, 1)
-    (night,) = nights(found)
-    assert sorted(night.returned_at(spec) for spec in night.launches) == [60, 80, 501, 501, 660]
-    assert {provider for _, provider in night.capacities} == {"FARGATE", "FARGATE_SPOT"}
+    assert (found.launches, found.zones, found.incidents) == (5, 4, 1)
+    (incident,) = incidents(found)
+    assert sorted(incident.returned_at(spec) for spec in incident.launches) == [60, 80, 501, 501, 660]
+    assert {provider for _, provider in incident.capacities} == {"FARGATE", "FARGATE_SPOT"}
 
 
 def test_the_tries_of_one_call_are_one_launch_and_its_first_is_when_it_failed() -> None:
     token = "0b0e7a1c-1d2e-4f3a-8b4c-5d6e7f8a9b0c"
     found = past(failed(5, clientToken=token), failed(0, clientToken=token))
     assert found.launches == 1
-    (night,) = nights(found)
-    assert [spec.time for spec in night.launches] == [0]
+    (incident,) = incidents(found)
+    assert [spec.time for spec in incident.launches] == [0]
 
 
 def test_a_partial_answer_asks_for_the_rest() -> None:
-    (night,) = nights(past(failed(0, tasks=2, count=5)))
-    assert (night.launches[0].count, night.launches[0].missing) == (5, 3)
+    (incident,) = incidents(past(failed(0, tasks=2, count=5)))
+    assert (incident.launches[0].count, incident.launches[0].missing) == (5, 3)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_what_waiting_does_not_help_is_left_out_and_counted(left_out: Any, why: 
 def test_it_says_what_was_assumed() -> None:
     hidden = {"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}
     notes = " ".join(past(failed(0, overrides=hidden), failed(3)).notes)
-    assert "2 failed launches in 1 place and 1 night" in notes
+    assert "2 failed launches in 1 place and 1 incident" in notes
     assert "from the first to the last failure" in notes
     assert "CloudTrail hid a part of 1 request" in notes
 
@@ -126,7 +126,7 @@ def test_the_same_policies_meet_it() -> None:
             scenarios=(found.scenario,),
             competitors=(Ours(name="ours", policy=DEFAULT), Oracle()),
             settings=ScenarioSettings(schedules=found.launches),
-            nights=found.nights,
+            incidents=found.incidents,
         )
     )
     ours, oracle = result.tallies["past"]["ours"], result.tallies["past"]["the oracle"]

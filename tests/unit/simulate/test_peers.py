@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retry_run_task.simulate.night import FailureKind
+from retry_run_task.simulate.incident import FailureKind
 from retry_run_task.simulate.peers import ORIGINAL, PEERS, Peer, RetryScope, Waits, Way
 
 BY_NAME = {peer.name: peer for peer in PEERS}

@@ -12,8 +12,8 @@ from retry_run_task.recovery.loop import recover as recover_launch
 from retry_run_task.recovery.ports import Tools
 from retry_run_task.simulate.cloud import Cloud, CloudWorld
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
+from retry_run_task.simulate.incident import START, Incident, Track, failed_launch
 from retry_run_task.simulate.launches import ScenarioSettings
-from retry_run_task.simulate.night import START, Night, Track, failed_launch
 from retry_run_task.simulate.scenarios import SCENARIOS
 from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
 from support.policies import DEFAULT
@@ -24,8 +24,8 @@ SHORT = [s for s in SCENARIOS if s.name not in ("spot-drought", "zone-outage", "
 class Noted(Cloud):
     """Notes every call: when, for which launch, with which token, and what was answered."""
 
-    def __init__(self, night: Night, timeline: Timeline) -> None:
-        super().__init__(night, timeline)
+    def __init__(self, incident: Incident, timeline: Timeline) -> None:
+        super().__init__(incident, timeline)
         self.calls: list[tuple[float, int, str, int | None, Answer]] = []
 
     def run_task(self, body: Any, track: Track, *, is_repeat: bool = False) -> Answer:
@@ -38,25 +38,25 @@ def recover(cloud: Cloud, track: Track, step: Any, wait: Any, _: Any) -> Any:
     tools = Tools(
         policy=DEFAULT, world=CloudWorld(cloud, track), step=step, wait=wait, tell=lambda *_a, **_f: None
     )
-    return recover_launch(failed_launch(cloud.night, track.spec), tools)
+    return recover_launch(failed_launch(cloud.incident, track.spec), tools)
 
 
 @pytest.mark.parametrize("scenario", SHORT, ids=lambda s: s.name)
 def test_the_same_night_with_replay_and_without_has_the_same_calls_tokens_answers_and_waits(
     scenario: Any,
 ) -> None:
-    night = scenario.night(ScenarioSettings(schedules=12, seed=3), 0)
+    incident = scenario.incident(ScenarioSettings(schedules=12, seed=3), 0)
 
     replayed_on = Timeline(START)
-    replayed = Noted(night, replayed_on)
+    replayed = Noted(incident, replayed_on)
     executions = VirtualExecutions(replayed_on)
-    for spec in night.launches:
+    for spec in incident.launches:
         start = partial(executions.start, str(spec.index), "", partial(recover, replayed, Track(spec)))
         replayed_on.at(START + spec.time, lambda start=start: (start(), None)[1])
     replayed_on.run()
 
     stood_on = Timeline(START)
-    stood = Noted(night, stood_on)
+    stood = Noted(incident, stood_on)
     runs = Runs(stood_on)
     operations: dict[str, list[tuple[str, Any]]] = {}
     endings: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def test_the_same_night_with_replay_and_without_has_the_same_calls_tokens_answer
 
         return recover(stood, Track(spec_), noted_step, noted_wait, is_replaying)
 
-    for spec in night.launches:
+    for spec in incident.launches:
 
         def begin(spec: Any = spec) -> None:
             name = str(spec.index)

@@ -250,7 +250,7 @@ def _in_space(case: _Case, outages: Outages, calls: Sequence[RunTaskCall]) -> Ad
             best = subnet, len(seen), after
     if best is None:
         return None
-    subnet, nights, after = best
+    subnet, incidents, after = best
     zone = outages.zones.get(subnet, "")
     job = case.job
     return Advice(
@@ -259,8 +259,8 @@ def _in_space(case: _Case, outages: Outages, calls: Sequence[RunTaskCall]) -> Ad
         title=f"Give {job.name} the subnet {subnet}" + (f" in {zone}" if zone else ""),
         why=(
             (
-                f"In {counted(nights, 'outage')} of its {counted(len(case.subnets), 'subnet')} another job's task was "
-                f"placed there. With it, {_failed_of(after)} runs would have found no room instead of "
+                f"In {counted(incidents, 'outage')} of its {counted(len(case.subnets), 'subnet')} another job's task "
+                f"was placed there. With it, {_failed_of(after)} runs would have found no room instead of "
                 f"{_failed_of(case.before)}."
             ),
             (

@@ -15,8 +15,8 @@ from retry_run_task.config import POLICY, policy_of, read_policy
 from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
 from retry_run_task.simulate.competitors import Ours
+from retry_run_task.simulate.incident import CLUSTER, HORIZON_S, Incident, Spec
 from retry_run_task.simulate.launches import LATENESS
-from retry_run_task.simulate.night import CLUSTER, HORIZON_S, Night, Spec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,7 +144,7 @@ class Rehearsal:
         return self._known[key]
 
 
-def _night(gaps: _Gaps, provider: str) -> Night:
+def _night(gaps: _Gaps, provider: str) -> Incident:
     spec = Spec(
         index=0,
         time=0.0,
@@ -158,7 +158,7 @@ def _night(gaps: _Gaps, provider: str) -> Night:
         run_s=_RUN_S,
         late_s=_LATE_S,
     )
-    return Night(
+    return Incident(
         number=0,
         seed=1,
         launches=(spec,),

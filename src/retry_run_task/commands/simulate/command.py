@@ -84,7 +84,7 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     default=100,
     show_default=True,
     metavar="N",
-    help="How many of them fail in one night.",
+    help="How many of them fail in one incident.",
 )
 @click.option(
     "--zones",
@@ -217,8 +217,8 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task simulate --records past.json
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.simulate.contest import Contest, run  # noqa: PLC0415 - the other commands start without it
+    from retry_run_task.simulate.incident import AccountLimits, ZoneSearch  # noqa: PLC0415
     from retry_run_task.simulate.launches import ScenarioSettings  # noqa: PLC0415
-    from retry_run_task.simulate.night import AccountLimits, ZoneSearch  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
     from retry_run_task.simulate.scenarios import SCENARIOS  # noqa: PLC0415
 
@@ -244,13 +244,13 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
             scenarios=(past.scenario,),
             competitors=_contestants(policies, path, acting, compare=compare),
             settings=ScenarioSettings(
-                schedules=-(-past.launches // past.nights),
+                schedules=-(-past.launches // past.incidents),
                 zones=past.zones,
                 seed=seed,
                 placement=ZoneSearch(placement),
                 limits=limits,
             ),
-            nights=past.nights,
+            incidents=past.incidents,
         )
     else:
         known = {scenario.name: scenario for scenario in SCENARIOS}
@@ -265,7 +265,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
             settings=ScenarioSettings(
                 schedules=schedules, zones=zones, seed=seed, placement=ZoneSearch(placement), limits=limits
             ),
-            nights=-(-launches // schedules),
+            incidents=-(-launches // schedules),
         )
     with _progress(contest) as progress:
         result = run(contest, processes=processes, progress=progress)

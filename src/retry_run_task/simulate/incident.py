@@ -1,4 +1,4 @@
-"""A night: one simulated outage, with the launches that fail in it and ECS's capacity; the same for every policy."""
+"""An incident: one simulated outage, the launches that fail in it and ECS's capacity; the same for every policy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap, cha
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Midnight of the simulated night. Times of a night are seconds from here, and may be negative.
+# Midnight of the simulated incident. Times of an incident are seconds from here, and may be negative.
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 START = MIDNIGHT.timestamp()
 
@@ -77,7 +77,7 @@ class AccountLimits:
 
     @property
     def ours(self) -> float:
-        """The share that is left for the calls of a night."""
+        """The share that is left for the calls of an incident."""
         return 1 - self.others
 
 
@@ -100,8 +100,8 @@ class Spec:
     """A launch that has failed.
 
     Attributes:
-        index: Its number within the night.
-        time: When it failed, in seconds of the night.
+        index: Its number within the incident.
+        time: When it failed, in seconds of the incident.
         count: How many tasks it asked for.
         missing: How many of them are missing.
         provider: ``FARGATE``, ``FARGATE_SPOT`` or ``EC2``.
@@ -136,11 +136,11 @@ class Spec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Night:
+class Incident:
     """One outage and the launches that fail in it.
 
     Attributes:
-        number: Of the night.
+        number: Of the incident.
         seed: Source of everything random in it.
         launches: What fails.
         zones: Names of the zones, by subnet.
@@ -224,7 +224,7 @@ class SimulatedTask:
     """A task that ECS has accepted.
 
     Attributes:
-        created_at: In seconds of the night.
+        created_at: In seconds of the incident.
         fails: Whether it fails to start.
     """
 
@@ -279,26 +279,26 @@ class Track:
         return max(0, self.good - self.spec.missing)
 
 
-def failed_launch(night: Night, spec: Spec) -> FailedLaunch:
+def failed_launch(incident: Incident, spec: Spec) -> FailedLaunch:
     """Return what intake would make of a launch's record, or of its task's event."""
     if spec.is_start:
         failure = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=spec.reason)
     else:
         failure = Failure(origin=Origin.ANSWER, reason=spec.reason)
     return FailedLaunch(
-        event_id=f"night-{night.number}-{spec.index}",
+        event_id=f"night-{incident.number}-{spec.index}",
         call_id=spec.call_id,
         event_time=MIDNIGHT + timedelta(seconds=spec.time),
         account=ACCOUNT,
         region=REGION,
         caller=Caller(kind=CallerKind.RULE, role_arn=None),
-        request=Request(parameters=request(night, spec)),
+        request=Request(parameters=request(incident, spec)),
         failures=(failure,) * spec.missing,
         placed=tuple(f"task/there-{n}" for n in range(spec.count - spec.missing)),
     )
 
 
-def request(night: Night, spec: Spec) -> dict[str, object]:
+def request(incident: Incident, spec: Spec) -> dict[str, object]:
     """Return the parameters of a launch's RunTask call."""
     body: dict[str, object] = {
         "cluster": CLUSTER,
@@ -312,5 +312,5 @@ def request(night: Night, spec: Spec) -> dict[str, object]:
         body["capacityProviderStrategy"] = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
     else:
         body["launchType"] = spec.provider
-    body["networkConfiguration"] = {"awsvpcConfiguration": {"subnets": night.places(spec)}}
+    body["networkConfiguration"] = {"awsvpcConfiguration": {"subnets": incident.places(spec)}}
     return body
