@@ -1,35 +1,21 @@
-"""The policy file, ``policy.toml``: text to a policy, or to every problem in it.
-
-``tomllib`` reports no lines, so they are searched in the text: the nth ``[[rules]]`` is the nth rule, and a key is
-where its name first stands before ``=`` in the rule. A key that is not found so is reported with its rule's line.
-"""
+"""The policy file, ``policy.toml``: text to a policy, or to every problem in it."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.launch.values import CallerKind, Category
-from retry_run_task.policy import attempt_times
+from retry_run_task.policy import checks
+from retry_run_task.policy.checks import ReadRule
 from retry_run_task.policy.durations import spoken
-from retry_run_task.policy.keys import CALLERS, LISTS, MATCH, SETTINGS, TOP, BadValueError, near
-from retry_run_task.policy.rules import (
-    AFTER_THE_LAST_ATTEMPT_S,
-    ATTEMPTS_MAX,
-    EXECUTION_S,
-    Match,
-    Policy,
-    Rule,
-    combined,
-    is_whole,
-)
+from retry_run_task.policy.key_lines import KeyLines
+from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError, near
+from retry_run_task.policy.rules import AFTER_THE_LAST_ATTEMPT_S, Match, Policy, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +38,6 @@ class Problem:
 
 _DEFAULTS: Mapping[str, int] = {"spread_s": 0, "watch_s": 3600}
 
-_DEADLINE_MAX_S = EXECUTION_S - AFTER_THE_LAST_ATTEMPT_S
-
 # A longer spread is a mistake: it delays every first attempt.
 _SPREAD_MAX_S = 300
 
@@ -71,41 +55,19 @@ def parse(text: str) -> Policy | tuple[Problem, ...]:
         line = int(found[1]) if found else max(1, text.count("\n"))
         what = str(error).partition(" (at ")[0]
         return (Problem(line=line, what=f"this is not TOML: {what}", hint="See https://toml.io."),)
-    reading = _Reading(document=document, lines=_Lines(text))
+    reading = _Reading(document=document, lines=KeyLines(text))
     reading.read()
     if reading.problems:
         return tuple(sorted(reading.problems, key=lambda problem: (problem.line, problem.what)))
     return Policy(rules=tuple(one.rule for one in reading.rules), **{**_DEFAULTS, **reading.top})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Read:
-    """A rule that was read, without its invalid parts.
-
-    Attributes:
-        nth: Its index in the file, from 0.
-        keys: The keys that it sets.
-        is_sound: Whether it has no problems. If not, checks across rules skip it, so as not to report consequences.
-        has_sound_match: Whether its match has no problems. If not, the match in the file is for fewer launches.
-    """
-
-    nth: int
-    rule: Rule
-    keys: tuple[str, ...]
-    is_sound: bool = True
-    has_sound_match: bool = True
-
-    def may_treat(self, match: Match, category: Category) -> bool:
-        """Tell whether an invalid part may have been a setting for all that a match fits."""
-        return not self.is_sound and (not self.has_sound_match or _covers(self.rule.match, match, category))
-
-
 @dataclass(slots=True, kw_only=True)
 class _Reading:
     document: dict[str, Any]
-    lines: _Lines
+    lines: KeyLines
     problems: list[Problem] = field(default_factory=list)
-    rules: list[_Read] = field(default_factory=list)
+    rules: list[ReadRule] = field(default_factory=list)
     top: dict[str, int] = field(default_factory=dict)
 
     def read(self) -> None:
@@ -118,12 +80,8 @@ class _Reading:
             return
         for nth, raw in enumerate(rules):
             self._read_rule(nth, raw)
-        # The checks across rules report nothing that depends on an invalid part.
-        self._check_names()
-        self._check_reach()
-        self._check_categories()
-        for one in self.rules:
-            self._check_sense(one)
+        for found in checks.check(self.rules):
+            self._problem(found.nth, found.key, found.what, found.hint)
 
     def _problem(self, nth: int | None, key: str, what: str, hint: str) -> None:
         problem = Problem(line=self.lines.of(nth, key), what=what, hint=hint)
@@ -181,7 +139,7 @@ class _Reading:
         if not sets and len(self.problems) == before:
             self._problem(nth, "name", f"rule {name!r} sets nothing", "Give it a setting, or take it out.")
         self.rules.append(
-            _Read(
+            ReadRule(
                 nth=nth,
                 rule=Rule(name=name, match=match, sets=sets),
                 keys=tuple(keys),
@@ -210,192 +168,6 @@ class _Reading:
                 self._problem(nth, key, f"{key} of rule {name!r} is {_shown(value)}", f"{_capital(error)}.")
         return Match(**values)
 
-    # Rules together.
-
-    def _check_names(self) -> None:
-        for name, times in Counter(one.rule.name for one in self.rules).items():
-            if times > 1:
-                last = max(one.nth for one in self.rules if one.rule.name == name)
-                self._problem(last, "name", f"{times} rules have the name {name!r}", "Give each its own.")
-
-    def _check_reach(self) -> None:
-        """Report rules, and settings of rules, that never take effect because rules above cover them."""
-        for place, one in enumerate(self.rules):
-            if not one.is_sound:
-                continue
-            above = [rule for rule in self.rules[:place] if rule.has_sound_match]
-            hidden = {key: by for key in one.keys if (by := _hidden_by(above, one, SETTINGS[key].attribute))}
-            names = _quoted(by for key in hidden for by in hidden[key])
-            if hidden and len(hidden) == len(one.keys):
-                what = f"rule {one.rule.name!r} cannot be reached: {names} above it set{_s(hidden)} all that it sets"
-                self._problem(one.nth, "name", what, "Move it up, or narrow what stands above it.")
-                continue
-            for key, by in hidden.items():
-                what = f"{key} of rule {one.rule.name!r} has no effect: {_quoted(by)} above it set{_s({key: by})} it"
-                self._problem(one.nth, key, what, "Take it out, or move the rule up.")
-
-    def _check_categories(self) -> None:
-        for category in Category:
-            if any(one.may_treat(Match(), category) for one in self.rules):
-                continue
-            for caller in (CallerKind(name) for name in CALLERS):
-                general = (
-                    one.rule
-                    for one in self.rules
-                    if _is_general(one.rule.match) and _includes(one.rule.match, category, caller)
-                )
-                if not is_whole(combined(general, category)):
-                    self._problem(
-                        None,
-                        "rules",
-                        f"category {category} has no treatment: nothing says how long to wait after it",
-                        "Add a rule that matches it with wait, or with retry = false; the default policy has one.",
-                    )
-                    break
-
-    def _check_sense(self, one: _Read) -> None:
-        """Check that a rule's effective settings, with those of the rules it combines with, make sense."""
-        if (
-            one.rule.sets.get("retry")
-            and one.has_sound_match
-            and Category.PERMISSION in one.rule.match.category
-        ):
-            hint = "Take it out: what was denied is never sent again."
-            self._problem(
-                one.nth, "retry", f"rule {one.rule.name!r} retries failures of kind permission", hint
-            )
-        self._check_length(one)
-        for category in one.rule.match.category or frozenset(Category):
-            if any(other.may_treat(one.rule.match, category) for other in self.rules):
-                continue
-            whole = combined(
-                (r.rule for r in self.rules if _covers(r.rule.match, one.rule.match, category)), category
-            )
-            if not is_whole(whole):
-                self._problem(
-                    one.nth,
-                    "name",
-                    f"rule {one.rule.name!r} retries failures of kind {category}, and nothing says how long to wait",
-                    "Add wait to it, or retry = false, or a category to its match.",
-                )
-            elif not whole.ignore and whole.retry:
-                self._check_attempts(one, whole, category)
-            if category is Category.CAPACITY:
-                self._check_rungs(one, whole)
-
-    def _check_attempts(self, one: _Read, whole: Any, category: Category) -> None:
-        if whole.deadline_s > _DEADLINE_MAX_S:
-            return
-        most = attempt_times.most_attempts(whole)
-        if most > ATTEMPTS_MAX:
-            self._problem(
-                one.nth,
-                next((key for key in ("deadline", "wait") if key in one.keys), "name"),
-                f"rule {one.rule.name!r} makes up to {most} attempts at failures of kind {category}, and Lambda lets "
-                f"an execution make about {ATTEMPTS_MAX}",
-                "Give a longer longest wait, an earlier deadline, or a number of attempts.",
-            )
-
-    def _check_length(self, one: _Read) -> None:
-        """Check that an execution can live as long as a rule's own deadline."""
-        deadline_s = one.rule.sets.get("deadline_s", 0)
-        if deadline_s > _DEADLINE_MAX_S:
-            self._problem(
-                one.nth,
-                "deadline",
-                f"rule {one.rule.name!r} has a deadline of {spoken(deadline_s)}, and an execution may live "
-                f"{spoken(EXECUTION_S)}",
-                f"Give at most {spoken(_DEADLINE_MAX_S)}: after the last attempt there is still a task to watch.",
-            )
-
-    def _check_rungs(self, one: _Read, whole: Any) -> None:
-        is_all_understood = all(rule.is_sound for rule in self.rules)
-        for kind in LISTS:
-            attribute = SETTINGS[kind.value].attribute
-            # Reported once, for the rule that has the rung or the list.
-            if kind in one.rule.sets.get("rungs", ()) and not getattr(whole, attribute):
-                self._problem(
-                    one.nth,
-                    "rungs",
-                    f"rung {kind} of rule {one.rule.name!r} needs a list, and no rule sets {kind}",
-                    f"Add {kind} = [...] to the rule.",
-                )
-            is_named = any(kind in rule.rule.sets.get("rungs", ()) for rule in self.rules)
-            if kind.value in one.keys and is_all_understood and not is_named:
-                self._problem(
-                    one.nth,
-                    kind.value,
-                    f"{kind} of rule {one.rule.name!r} is not used, since no rule's rungs name it",
-                    f"Add '{kind}' to the rule's rungs, or take the list out.",
-                )
-
-
-def _hidden_by(above: list[_Read], one: _Read, attribute: str) -> set[str]:
-    """Return the rules that set something before a rule does, if together they do so for all that it matches."""
-    by: set[str] = set()
-    # Only a shortage of capacity uses the ladder, so that is where its settings count.
-    on_ladder = attribute == "rungs" or attribute in {SETTINGS[kind.value].attribute for kind in LISTS}
-    categories = one.rule.match.category or frozenset(Category)
-    for category in categories & {Category.CAPACITY} if on_ladder else categories:
-        for caller in one.rule.match.caller or frozenset(CallerKind(name) for name in CALLERS):
-            first = next(
-                (
-                    r.rule
-                    for r in above
-                    if (attribute in r.rule.sets or r.rule.sets.get("ignore"))
-                    and _includes(r.rule.match, category, caller)
-                    and _covers(r.rule.match, one.rule.match, category, but_caller=True)
-                ),
-                None,
-            )
-            if first is None:
-                return set()
-            by.add(first.name)
-    return by
-
-
-def _is_general(match: Match) -> bool:
-    return not (match.schedule or match.cluster or match.task_definition or match.policy)
-
-
-def _includes(match: Match, category: Category, caller: CallerKind) -> bool:
-    return (not match.category or category in match.category) and (not match.caller or caller in match.caller)
-
-
-def _covers(wide: Match, narrow: Match, category: Category, *, but_caller: bool = False) -> bool:
-    """Tell whether one match certainly fits every launch that another fits, for failures of a category."""
-    return (
-        (not wide.category or category in wide.category)
-        and (but_caller or not wide.caller or (bool(narrow.caller) and narrow.caller <= wide.caller))
-        and _globs_cover(wide.schedule, narrow.schedule)
-        and _globs_cover(wide.cluster, narrow.cluster)
-        and _globs_cover(wide.task_definition, narrow.task_definition)
-        and _globs_cover(wide.policy, narrow.policy)
-    )
-
-
-def _globs_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
-    if not wide:
-        return True
-    return bool(narrow) and all(any(_glob_covers(w, n) for w in wide) for n in narrow)
-
-
-def _glob_covers(wide: str, narrow: str) -> bool:
-    """Tell whether a glob certainly matches all that another matches.
-
-    >>> _glob_covers("a*", "ab*"), _glob_covers("ab*", "a*"), _glob_covers("a?", "a*"), _glob_covers("a?", "ab")
-    (True, False, False, True)
-    """
-    if wide == narrow:
-        return True
-    if not any(sign in narrow for sign in "*?["):
-        return fnmatchcase(narrow, wide)
-    # Only stars can match the other glob's wildcards, if this one has no others, and the other has no [...].
-    return not any(sign in wide for sign in "?[") and "[" not in narrow and fnmatchcase(narrow, wide)
-
-
-# Words.
-
 
 def _capital(error: Exception) -> str:
     text = str(error)
@@ -405,59 +177,3 @@ def _capital(error: Exception) -> str:
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004 - enough to find it again
-
-
-def _quoted(names: Any) -> str:
-    ordered = sorted(set(names))
-    return f"rule{'s' if len(ordered) > 1 else ''} {', '.join(repr(name) for name in ordered)}"
-
-
-def _s(hidden: Mapping[str, set[str]]) -> str:
-    return "" if len({by for names in hidden.values() for by in names}) > 1 else "s"
-
-
-class _Lines:
-    """Finds the lines of keys in a valid TOML text."""
-
-    def __init__(self, text: str) -> None:
-        self._lines = _without_texts(text).splitlines()
-        self._starts = [n for n, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*rules\s*\]\]", line)]
-
-    def of(self, nth: int | None, key: str) -> int:
-        """Return the line of a key of the nth rule, or of the top level for None; the first is 1."""
-        first, last = self._range(nth)
-        if key == "rules" and self._starts:
-            return self._starts[0] + 1
-        pattern = re.compile(rf"(?:^|[\s{{,.\[])['\"]?{re.escape(key)}['\"]?\s*(?:[=.]|\]+\s*$)")
-        for number in range(first, last):
-            if pattern.search(self._lines[number]):
-                return number + 1
-        return first + 1
-
-    def _range(self, nth: int | None) -> tuple[int, int]:
-        starts = [*self._starts, len(self._lines)]
-        if nth is None:
-            return 0, starts[0] if self._starts else len(self._lines)
-        if nth >= len(self._starts):
-            # Written as rules = [{...}, ...].
-            return next(_places(self._lines, r"^\s*rules\s*="), 0), len(self._lines)
-        return starts[nth], starts[nth + 1]
-
-
-def _places(lines: list[str], pattern: str) -> Iterator[int]:
-    return (number for number, line in enumerate(lines) if re.search(pattern, line))
-
-
-# Comments and quoted text are blanked, so that no name is found in them; line breaks stay.
-_TEXTS = re.compile(
-    r'"""(?:\\.|[^\\])*?"""'
-    r"|'''.*?'''"
-    r'|"(?:\\.|[^"\\\n])*"(?!\s*[=.])'
-    r"|'[^'\n]*'(?!\s*[=.])"
-    r"|#[^\n]*",
-    re.DOTALL,
-)
-
-
-def _without_texts(text: str) -> str:
-    return _TEXTS.sub(lambda found: "\n" * found[0].count("\n"), text)

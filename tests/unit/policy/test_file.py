@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from retry_run_task.launch.values import CallerKind, Category
 from retry_run_task.policy.backoff import Backoff
-from retry_run_task.policy.file import Problem, _glob_covers, parse
+from retry_run_task.policy.checks import _glob_covers
+from retry_run_task.policy.file import Problem, parse
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import Facts, Notify, Policy
