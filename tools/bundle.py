@@ -66,6 +66,7 @@ OWN = (
     "handlers",
     "intake.py",
     "config.py",
+    "documentation.py",
     "errors.py",
     "text.py",
     "aws",

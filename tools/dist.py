@@ -1,11 +1,12 @@
 """Builds what a release consists of, once, or looks whether it is whole: `make dist`, `make distcheck`.
 
-    python tools/dist.py build --sbom-with .venv-audit/bin/cyclonedx-py
+    REPOSITORY_URL=https://github.com/owner/name python tools/dist.py build --sbom-with .venv-audit/bin/cyclonedx-py
     python tools/dist.py check
 
-dist/ then holds the wheel, the sdist, the zip that runs in Lambda, the template that deploys this very zip, an SBOM of
-the zip, and the SHA-256 of each. The same commit gives the same bytes: what has a time in it has a fixed one, or that
-of SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/).
+dist/ then holds the wheel, the sdist, the zip that runs in Lambda, the template that deploys this very zip, the
+Terraform module with the zip, an SBOM of the zip, and the SHA-256 of each. All link to the documentation of their
+version in that repository. The same commit gives the same bytes: what has a time in it has a fixed one, or that of
+SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/).
 """
 
 from __future__ import annotations
@@ -23,11 +24,17 @@ import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tools"))
+
+import address  # noqa: E402
+from bundle import zipped  # noqa: E402
+
 DIST = ROOT / "dist"
-ZIP, TEMPLATE = ROOT / "build" / "lambda.zip", ROOT / "infra" / "template.yaml"
-SUMS, SBOM = "SHA256SUMS", "sbom.cdx.json"
+ZIP, TEMPLATE = "build/lambda.zip", "infra/template.yaml"
+SUMS, SBOM, TERRAFORM = "SHA256SUMS", "sbom.cdx.json", "terraform.zip"
 # Where the template says that the code is: in a checkout, and beside the released template.
 CODE_HERE, CODE_THERE = "../build/lambda.zip", "lambda.zip"
 DATA = "retry_run_task/commands/deploy/data"
@@ -49,9 +56,9 @@ def main() -> None:
         if given.what == "build":
             if given.sbom_with is None:
                 parser.error("build needs --sbom-with")
-            build(given.sbom_with.absolute())
+            build(given.sbom_with.absolute(), address.given(os.environ))
         problems = check(DIST)
-    except DistError as error:
+    except (DistError, address.AddressError) as error:
         sys.exit(f"Error: {error}")
     if problems:
         sys.exit("\n".join(["dist/ is not whole:", *problems]))
@@ -60,39 +67,56 @@ def main() -> None:
 
 def version() -> str:
     """Return the version of the sources."""
-    text = (ROOT / "src" / "retry_run_task" / "__init__.py").read_text(encoding="utf-8")
-    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
-    if found is None:
-        raise DistError("src/retry_run_task/__init__.py has no __version__")
-    return found[1]
+    return address.version(ROOT)
 
 
 def names() -> tuple[str, ...]:
     """Return the names of the files of a release, but for the list of their digests."""
     stem = f"retry_run_task-{version()}"
-    return (f"{stem}-py3-none-any.whl", f"{stem}.tar.gz", ZIP.name, TEMPLATE.name, SBOM)
+    return (f"{stem}-py3-none-any.whl", f"{stem}.tar.gz", "lambda.zip", "template.yaml", TERRAFORM, SBOM)
 
 
 # Building.
 
 
-def build(cyclonedx: Path) -> None:
+def build(cyclonedx: Path, repository: str) -> None:
     """Build everything into dist/, which holds nothing else afterwards.
 
     Raises:
         DistError: A tool failed.
+        AddressError: The repository's address cannot be written into the sources.
     """
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
-    # The zip is built first, since the wheel carries it.
-    _run(sys.executable, "tools/bundle.py", "build/lambda.zip")
-    # `hatchling build` builds with what is installed here, which is pinned; it fetches nothing.
-    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", "dist")
-    shutil.copyfile(ZIP, DIST / ZIP.name)
-    template = TEMPLATE.read_text(encoding="utf-8").replace(CODE_HERE, CODE_THERE)
-    (DIST / TEMPLATE.name).write_text(template, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        tree = Path(name, "tree")
+        address.copy(ROOT, tree)
+        address.write(tree, repository)
+        assemble(tree, DIST)
     (DIST / SBOM).write_text(sbom(cyclonedx), encoding="utf-8")
     (DIST / SUMS).write_text(sums(DIST), encoding="utf-8")
+
+
+def assemble(tree: Path, out: Path) -> None:
+    """Build what users install, from sources that have the repository's address.
+
+    Raises:
+        DistError: A tool failed.
+    """
+    # The zip is built first, since the wheel carries it.
+    _run(sys.executable, "tools/bundle.py", ZIP, cwd=tree)
+    # `hatchling build` builds with what is installed here, which is pinned; it fetches nothing.
+    _run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-t", "sdist", "-d", out, cwd=tree)
+    shutil.copyfile(tree / ZIP, out / "lambda.zip")
+    template = (tree / TEMPLATE).read_text(encoding="utf-8").replace(CODE_HERE, CODE_THERE)
+    (out / "template.yaml").write_text(template, encoding="utf-8")
+    # Laid out as the repository, so that the module finds the zip.
+    module = [path for path in (tree / "infra" / "terraform").rglob("*") if path.is_file()]
+    files = {
+        path.relative_to(tree).as_posix(): path.read_bytes()
+        for path in (*module, tree / ZIP, tree / "LICENSE")
+    }
+    (out / TERRAFORM).write_bytes(zipped(files))
 
 
 def sbom(cyclonedx: Path) -> str:
@@ -103,7 +127,7 @@ def sbom(cyclonedx: Path) -> str:
     """
     with tempfile.TemporaryDirectory() as name:
         code, about = Path(name, "code"), Path(name, "pyproject.toml")
-        with zipfile.ZipFile(ZIP) as archive:
+        with zipfile.ZipFile(DIST / "lambda.zip") as archive:
             archive.extractall(code)  # noqa: S202 - we have just built it
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         # The version is read from the source by the build; cyclonedx-py knows only what is written.
@@ -120,7 +144,7 @@ def sbom(cyclonedx: Path) -> str:
             about,
             sys.executable,
         ]
-        made = _run(*command, PYTHONPATH=str(code))
+        made = _run(*command, cwd=ROOT, PYTHONPATH=str(code))
     return made.rstrip() + "\n"
 
 
@@ -133,10 +157,10 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _run(*command: object, **environment: str) -> str:
+def _run(*command: object, cwd: Path, **environment: str) -> str:
     words = [str(word) for word in command]
     done = subprocess.run(
-        words, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        words, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise DistError(
@@ -161,18 +185,19 @@ def check(folder: Path) -> list[str]:
     problems = []
     if (folder / SUMS).read_text(encoding="utf-8") != sums(folder):
         problems.append(f"{SUMS} does not have the digests of the files")
-    wheel, sdist, code, template, bom = (folder / name for name in names())
+    wheel, sdist, code, template, terraform, bom = (folder / name for name in names())
     with zipfile.ZipFile(wheel) as archive:
-        carried = {name: archive.read(f"{DATA}/{name}") for name in (ZIP.name, TEMPLATE.name)}
-    if carried[ZIP.name] != code.read_bytes():
-        problems.append(f"the wheel carries another {ZIP.name}")
+        carried = {name: archive.read(f"{DATA}/{name}") for name in (code.name, template.name)}
+    if carried[code.name] != code.read_bytes():
+        problems.append(f"the wheel carries another {code.name}")
     text = template.read_text(encoding="utf-8")
-    if carried[TEMPLATE.name].decode().replace(CODE_HERE, CODE_THERE) != text:
-        problems.append(f"the wheel carries another {TEMPLATE.name}")
+    if carried[template.name].decode().replace(CODE_HERE, CODE_THERE) != text:
+        problems.append(f"the wheel carries another {template.name}")
     if CODE_HERE in text or text.count(f" {CODE_THERE}\n") < 1:
-        problems.append(f"{TEMPLATE.name} does not name the {ZIP.name} beside it")
+        problems.append(f"{template.name} does not name the {code.name} beside it")
     if f"retry-run-task {version()}: " not in text:
-        problems.append(f"{TEMPLATE.name} is of another version than {version()}")
+        problems.append(f"{template.name} is of another version than {version()}")
+    problems += _link_problems(wheel, code, text, terraform)
     with tarfile.open(sdist) as tar:
         inside = tar.getnames()
     problems += [
@@ -181,6 +206,28 @@ def check(folder: Path) -> list[str]:
         if f"retry_run_task-{version()}/{name}" not in inside
     ]
     return problems + _bom_problems(json.loads(bom.read_text(encoding="utf-8")), code)
+
+
+def _link_problems(wheel: Path, code: Path, template: str, terraform: Path) -> list[str]:
+    """Return which of them do not link to this version's documentation, or to another repository's."""
+    module = "retry_run_task/documentation.py"
+    found = re.search(r'^REPOSITORY = "(https://.+)"$', _member(code, module), re.MULTILINE)
+    if found is None:
+        return [f"{code.name} does not know where its documentation is on the web"]
+    link = address.runbook(found[1], version())
+    texts = {"template.yaml": template, TERRAFORM: _member(terraform, "infra/terraform/variables.tf")}
+    problems = [f"{name} does not link to {link}" for name, text in texts.items() if link not in text]
+    if found[0] not in _member(wheel, module):
+        problems.append(f"the wheel does not link to {found[1]}")
+    if _member(terraform, ZIP, is_text=False) != code.read_bytes():
+        problems.append(f"{TERRAFORM} has another {code.name}")
+    return problems
+
+
+def _member(path: Path, name: str, *, is_text: bool = True) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read(name)
+    return content.decode() if is_text else content
 
 
 def _bom_problems(bom: dict[str, object], code: Path) -> list[str]:

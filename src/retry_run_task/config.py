@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from retry_run_task.documentation import RUNBOOK
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.names import member_role
 from retry_run_task.launch.values import CallerKind
@@ -169,7 +170,9 @@ class Settings:
         "Time zone of messages, beside UTC: a name such as `Asia/Tokyo`. If empty, English messages use UTC alone and "
         "Japanese ones the time of Japan.",
     )
-    runbook_url: str = _setting("", _text, "URL of the runbook, for messages. If empty, they have none.")
+    runbook_url: str = _setting(
+        RUNBOOK, _text, "Address of the runbook, for messages. If empty, they have none."
+    )
     callers: frozenset[CallerKind] = _setting(
         DEFAULT_CALLERS,
         _callers,

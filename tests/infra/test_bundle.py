@@ -19,6 +19,7 @@ import pytest
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.install import install, install_audit
 from support.records import HAND_MADE
+from support.release import built_from
 from support.site import REGION, Site
 
 ROOT = Path(__file__).parents[2]
@@ -45,9 +46,9 @@ NOT_FOR_INTAKE = (
 RUNTIMES_OWN = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six.py", "urllib3")
 
 
-def build(out: Path, **options: Any) -> Path:
+def build(out: Path, sources: Path = ROOT, **options: Any) -> Path:
     """Build the zip as ``make bundle`` does, in a process of its own."""
-    command = [sys.executable, ROOT / "tools" / "bundle.py", out]
+    command = [sys.executable, sources / "tools" / "bundle.py", out]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **options)
     return out
 
@@ -108,6 +109,7 @@ def own_modules(folder: Path) -> set[str]:
             "policy.toml",
             "intake.py",
             "config.py",
+            "documentation.py",
             "errors.py",
             "text.py",
         )
@@ -173,7 +175,10 @@ def test_building_again_gives_the_same_bytes(bundle: Path, tmp_path: Path) -> No
     """Also in another place, with another umask, another hash seed, and a home that writes bytecode."""
     environment = {**os.environ, "PYTHONHASHSEED": "1", "TMPDIR": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    again = build(tmp_path / "elsewhere" / "again.zip", env=environment, umask=0o077)
+    with zipfile.ZipFile(bundle) as archive:
+        module = archive.read(f"{OWN}/documentation.py").decode()
+    sources = built_from(module.split('\nREPOSITORY = "')[1].split('"')[0], tmp_path / "tree")
+    again = build(tmp_path / "elsewhere" / "again.zip", sources, env=environment, umask=0o077)
     assert again.read_bytes() == bundle.read_bytes(), "it differs from this build/lambda.zip: run make bundle"
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["again.zip"]
 

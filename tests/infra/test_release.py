@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import io
 import json
 import re
 import shutil
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -17,22 +15,15 @@ from typing import Any
 import pytest
 
 from retry_run_task import __version__
+from support.release import tool
 
 ROOT = Path(__file__).parents[2]
 REQUIREMENTS = sorted((ROOT / "requirements").glob("*.txt"))
 
 
-def tool(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-VERSION, DIST, AUDIT = tool("version"), tool("dist"), tool("audit")
+VERSION, DIST, AUDIT, ADDRESS = tool("version"), tool("dist"), tool("audit"), tool("address")
+REPOSITORY = "https://github.com/example/retry-run-task"
+MODULE = "retry_run_task/documentation.py"
 
 
 # One version.
@@ -214,9 +205,22 @@ def zipped(**files: bytes) -> bytes:
 @pytest.fixture
 def dist(tmp_path: Path) -> Path:
     """A release in small: the right names, and what has to agree."""
-    code = zipped(**{"six-1.17.0.dist-info/METADATA": b""})
-    template = (ROOT / "infra" / "template.yaml").read_bytes()
-    wheel = zipped(**{f"{DIST.DATA}/lambda.zip": code, f"{DIST.DATA}/template.yaml": template})
+    ADDRESS.copy(ROOT, tmp_path / "tree")
+    ADDRESS.write(tmp_path / "tree", REPOSITORY)
+    module, variables, template = (
+        (tmp_path / "tree" / name).read_bytes()
+        for name in (
+            "src/retry_run_task/documentation.py",
+            "infra/terraform/variables.tf",
+            "infra/template.yaml",
+        )
+    )
+    shutil.rmtree(tmp_path / "tree")
+    code = zipped(**{"six-1.17.0.dist-info/METADATA": b"", MODULE: module})
+    wheel = zipped(
+        **{f"{DIST.DATA}/lambda.zip": code, f"{DIST.DATA}/template.yaml": template, MODULE: module}
+    )
+    terraform = zipped(**{"infra/terraform/variables.tf": variables, "build/lambda.zip": code})
     sdist = io.BytesIO()
     with tarfile.open(fileobj=sdist, mode="w:gz") as tar:
         for name in (
@@ -229,7 +233,9 @@ def dist(tmp_path: Path) -> Path:
             tar.addfile(tarfile.TarInfo(f"retry_run_task-{__version__}/{name}"))
     bom = json.dumps({"components": [{"name": "six", "version": "1.17.0"}]}).encode()
     there = template.decode().replace(DIST.CODE_HERE, DIST.CODE_THERE).encode()
-    for name, content in zip(DIST.names(), (wheel, sdist.getvalue(), code, there, bom), strict=True):
+    for name, content in zip(
+        DIST.names(), (wheel, sdist.getvalue(), code, there, terraform, bom), strict=True
+    ):
         (tmp_path / name).write_bytes(content)
     (tmp_path / DIST.SUMS).write_text(DIST.sums(tmp_path), encoding="utf-8")
     return tmp_path
@@ -249,17 +255,48 @@ def test_the_released_template_names_the_zip_beside_it_wherever_the_checkouts_do
     assert "../build" not in there
 
 
-WHEEL, SDIST, ZIP, TEMPLATE, SBOM = DIST.names()
+WHEEL, SDIST, ZIP, TEMPLATE, TERRAFORM, SBOM = DIST.names()
+LINKED = f"{REPOSITORY}/blob/v{__version__}/docs/runbook.md"
+OTHER = 'REPOSITORY = "https://github.com/example/other"\n'
 
 
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        (ZIP, zipped(**{"six-1.18.0.dist-info/METADATA": b""}), "the wheel carries another lambda.zip"),
-        (ZIP, zipped(**{"six-1.18.0.dist-info/METADATA": b""}), "the SBOM and the zip differ in six-1.17.0"),
+        (
+            ZIP,
+            zipped(**{"six-1.18.0.dist-info/METADATA": b"", MODULE: b""}),
+            "the wheel carries another lambda.zip",
+        ),
+        (
+            ZIP,
+            zipped(**{"six-1.18.0.dist-info/METADATA": b"", MODULE: b""}),
+            "the SBOM and the zip differ in six-1.17.0",
+        ),
         (TEMPLATE, b"retry-run-task 0.0.1: \n", "the wheel carries another template.yaml"),
         (TEMPLATE, b"retry-run-task 0.0.1: \n", "template.yaml does not name the lambda.zip beside it"),
         (TEMPLATE, b"retry-run-task 0.0.1: \n", f"template.yaml is of another version than {__version__}"),
+        (TEMPLATE, b"retry-run-task 0.0.1: \n", f"template.yaml does not link to {LINKED}"),
+        (
+            TERRAFORM,
+            zipped(**{"infra/terraform/variables.tf": b"", "build/lambda.zip": b""}),
+            f"terraform.zip does not link to {LINKED}",
+        ),
+        (
+            TERRAFORM,
+            zipped(**{"infra/terraform/variables.tf": b"", "build/lambda.zip": b""}),
+            "terraform.zip has another lambda.zip",
+        ),
+        (
+            ZIP,
+            zipped(**{MODULE: b'REPOSITORY = ""\n'}),
+            "lambda.zip does not know where its documentation is on the web",
+        ),
+        (
+            ZIP,
+            zipped(**{MODULE: OTHER.encode()}),
+            "the wheel does not link to https://github.com/example/other",
+        ),
         (SBOM, b'{"components": []}', "the SBOM and the zip differ in six-1.17.0"),
         ("more.txt", b"", "more.txt does not belong there"),
         (SBOM, None, f"{SBOM} is missing"),

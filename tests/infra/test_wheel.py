@@ -8,10 +8,13 @@ import tomllib
 from importlib import metadata, resources
 from pathlib import Path
 
+import pytest
+
 import retry_run_task
+from retry_run_task.documentation import REPOSITORY
+from support.release import built_from
 
 ROOT = Path(__file__).parents[2]
-SOURCE = ROOT / "src" / "retry_run_task"
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -30,14 +33,21 @@ def test_the_package_under_test_is_the_installed_wheel() -> None:
     assert not here.is_relative_to(ROOT / "src")
 
 
-def test_it_is_all_of_the_source_tree_and_as_it_is_now() -> None:
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the wheel was built from: this repository, or what a release's build makes of it."""
+    return built_from(REPOSITORY, tmp_path_factory.mktemp("sources") / "tree")
+
+
+def test_it_is_all_of_the_source_tree_and_as_it_is_now(sources: Path) -> None:
+    package = sources / "src" / "retry_run_task"
     expected = {
-        f"retry_run_task/{path.relative_to(SOURCE).as_posix()}": path
-        for path in SOURCE.rglob("*")
+        f"retry_run_task/{path.relative_to(package).as_posix()}": path
+        for path in package.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     } | {
         # What `deploy` deploys is made elsewhere, and carried.
-        "retry_run_task/commands/deploy/data/template.yaml": ROOT / "infra" / "template.yaml",
+        "retry_run_task/commands/deploy/data/template.yaml": sources / "infra" / "template.yaml",
         "retry_run_task/commands/deploy/data/lambda.zip": ROOT / "build" / "lambda.zip",
     }
     installed = {name: path for name, path in installed_files().items() if name.startswith("retry_run_task/")}
@@ -52,7 +62,7 @@ def test_it_carries_what_is_not_python() -> None:
     assert package.joinpath("local", "logs", "filter_pattern.lark").read_text(encoding="utf-8")
 
 
-def test_its_metadata() -> None:
+def test_its_metadata(sources: Path) -> None:
     about = metadata.metadata("retry-run-task")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert about["Version"] == retry_run_task.__version__ == metadata.version("retry-run-task")
@@ -60,7 +70,7 @@ def test_its_metadata() -> None:
     assert about["Requires-Python"] == project["requires-python"] == ">=3.11"
     assert about["Summary"] == project["description"]
     assert about["Description-Content-Type"] == "text/markdown"
-    assert about.get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
+    assert about.get_payload() == (sources / "README.md").read_text(encoding="utf-8")
     license_text = next(
         path for name, path in installed_files().items() if name.endswith("/licenses/LICENSE")
     )

@@ -96,6 +96,18 @@ def test_a_release_is_built_in_one_job_and_the_others_take_what_it_built() -> No
     assert "pypi" in jobs["github"]["needs"]
 
 
+def test_whatever_builds_a_release_is_told_where_the_repository_is() -> None:
+    """So alarms, messages and PyPI's page link to the released version without anybody's remembering."""
+    found = [
+        (path.name, step.get("env", {}).get("REPOSITORY_URL"))
+        for path in WORKFLOWS
+        for _, step in steps(path)
+        if re.search(r"make (dist|reproducible)\b", step.get("run", ""))
+    ]
+    ours = "${{ github.server_url }}/${{ github.repository }}"
+    assert found == [("ci.yml", ours), ("release.yml", ours)]
+
+
 def test_a_job_that_proves_who_it_is_runs_nothing_of_the_repository() -> None:
     """So a dependency of the build cannot sign or publish anything."""
     jobs = read(FOLDER / "release.yml")["jobs"]

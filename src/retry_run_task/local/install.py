@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from retry_run_task.documentation import RUNBOOK
 from retry_run_task.local.lambda_.functions import DurableConfig
 from retry_run_task.sources import eventbridge, task_state_change
 from retry_run_task.sources.cloudtrail import FILTER_NAME, FILTER_PATTERN
@@ -33,11 +34,11 @@ _INTAKE = {
     "RECOVER_ERRORS": "false",
     "SPOT_INTERRUPTIONS": "false",
 }
-_AUDIT = {"MESSAGES": "text,en", "TIME_ZONE": "", "RUNBOOK_URL": "docs/runbook.md", "REGIONS": ""}
+_AUDIT = {"MESSAGES": "text,en", "TIME_ZONE": "", "RUNBOOK_URL": RUNBOOK, "REGIONS": ""}
 _RECOVER = {
     "MESSAGES": "text,en",
     "TIME_ZONE": "",
-    "RUNBOOK_URL": "docs/runbook.md",
+    "RUNBOOK_URL": RUNBOOK,
     "EXTERNAL_ID": "",
     "RECOVER_ERRORS": "false",
     "ROLE_PATH": "/",

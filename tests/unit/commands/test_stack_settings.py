@@ -23,6 +23,7 @@ from retry_run_task.commands.shared.inventory import (
     Trail,
     Unknown,
 )
+from retry_run_task.documentation import RUNBOOK
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import CallerKind
 
@@ -211,6 +212,12 @@ def test_flag_file_installed_found_default() -> None:
     assert found["LogRetentionDays"] == ("14", "file")
     assert (found["Messages"], found["Clusters"]) == (("text,ja", "installed"), ("c", "installed"))
     assert found["TaskDefinitions"][1] == "found"
+
+
+def test_an_update_links_to_the_runbook_of_its_own_version_unless_another_was_chosen() -> None:
+    assert sources(chosen(installed={"RunbookUrl": "docs/runbook.md"}))["RunbookUrl"] == (RUNBOOK, "default")
+    wiki = "https://wiki.example.com/runbook"
+    assert sources(chosen(installed={"RunbookUrl": wiki}))["RunbookUrl"] == (wiki, "installed")
 
 
 def test_an_empty_flag_is_a_value() -> None:

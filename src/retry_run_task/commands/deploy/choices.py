@@ -16,6 +16,7 @@ from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
 from retry_run_task.commands.shared.launchers import read_task_definitions
 from retry_run_task.commands.shared.trails import read_log_groups
+from retry_run_task.documentation import is_own_runbook
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import CallerKind
 
@@ -86,6 +87,8 @@ def choose(
     Raises:
         ConfigError: Some values are invalid; names every problem.
     """
+    # Otherwise messages and alarms would link to the runbook of the version that was installed first.
+    installed = {n: v for n, v in installed.items() if n != "RunbookUrl" or not is_own_runbook(v)}
     if adds_found:
         installed = _with_found(installed, inventory)
     given = _sourced(((FLAG, flags), (FILE, file), (INSTALLED, installed)))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retry_run_task.config import is_time_zone
+from retry_run_task.documentation import RUNBOOK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +192,7 @@ PARAMETERS = (
     ),
     Parameter(
         name="RunbookUrl",
-        default="docs/runbook.md",
+        default=RUNBOOK,
         pattern="^[^ #]{1,100}$",
         expected="an address or a path, without the part after #",
         help="Address of the runbook in messages and alarms.",

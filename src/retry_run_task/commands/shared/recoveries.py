@@ -11,6 +11,7 @@ from retry_run_task.commands.shared.screen import hanging
 from retry_run_task.commands.shared.selection import identity_in
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.commands.shared.view import ViewState, shortened
+from retry_run_task.documentation import RUNBOOK
 from retry_run_task.launch.values import Outcome
 from retry_run_task.messages.steps import can_replay
 from retry_run_task.text import iso
@@ -193,7 +194,7 @@ def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
         yield "to end it", f'retry-run-task stop {name} --reason "..."'
 
 
-_BY_HAND = "by hand: docs/runbook.md#start-a-run-by-hand"
+_BY_HAND = f"by hand: {RUNBOOK}#start-a-run-by-hand"
 
 
 def _can_replay(view: RecoveryView) -> bool:

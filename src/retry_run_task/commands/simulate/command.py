@@ -12,6 +12,7 @@ import click
 
 from retry_run_task.commands.shared import options
 from retry_run_task.config import CALLS_PER_SECOND
+from retry_run_task.documentation import page
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -394,4 +395,4 @@ def _print(result: ContestResult, notes: tuple[str, ...]) -> None:
             "throttled: calls beyond that rate. expired: taken up, and given up without the tasks. "
             "unseen: never taken up. "
         )
-    console.print(Text(f"{legend}What is modelled and assumed: docs/simulator.md", style="dim"))
+    console.print(Text(f"{legend}What is modelled and assumed: {page('docs/simulator.md')}", style="dim"))
