@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from retry_run_task.commands.explain.command import explain_launch
+from retry_run_task.commands.explain.explaining import explain_launch
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.config import policy_of
 from retry_run_task.errors import ConfigError
