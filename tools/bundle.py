@@ -85,6 +85,7 @@ OWN = (
     *(f"commands/shared/{name}.py" for name in SHARED),
     "commands/status/__init__.py",
     "commands/status/history.py",
+    "commands/status/payloads.py",
 )
 
 # Powertools' web framework, with Swagger UI's JavaScript for a browser, would add 565 KB. It is never imported,

@@ -17,9 +17,10 @@ from retry_run_task.commands.shared.view import (
     RecoveryView,
     TimelineLine,
     ViewState,
+    known_schedule,
     shortened,
 )
-from retry_run_task.commands.status.history import known_schedule, read
+from retry_run_task.commands.status.history import read
 from retry_run_task.launch import wire
 from retry_run_task.launch.values import Caller, CallerKind
 from support.records import CAPACITY, launch, parameters

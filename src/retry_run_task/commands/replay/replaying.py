@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.timetable import as_schedule
-from retry_run_task.commands.status.history import known_schedule
+from retry_run_task.commands.shared.view import known_schedule
 from retry_run_task.config import read_policy
 from retry_run_task.launch import names as identity
 from retry_run_task.launch import wire

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.auditing import names_to_read
 from retry_run_task.commands.audit.timetable import as_schedule
-from retry_run_task.commands.shared.view import BY_HAND, ViewState
-from retry_run_task.commands.status.history import known_schedule
+from retry_run_task.commands.shared.view import BY_HAND, ViewState, known_schedule
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names
 from retry_run_task.launch.request import asked

@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from retry_run_task.launch.request import family
+from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
+from retry_run_task.launch.values import CallerKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -15,6 +19,16 @@ if TYPE_CHECKING:
 
 CUT, BY_HAND = "…", " (by hand)"
 """The suffix of a schedule's name that EventBridge truncated, and of one from a hand-made record."""
+
+
+def known_schedule(launch: FailedLaunch) -> str:
+    """Return what a launch itself tells of its schedule's name, or its family; EventBridge cuts long names."""
+    started_by = str(launch.request.parameters.get("startedBy") or "")
+    name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
+    if len(started_by) >= STAMP_MAX and name:
+        name += CUT
+    name = name or family(launch.request.parameters) or "?"
+    return f"{name}{BY_HAND}" if launch.caller.kind is CallerKind.HAND_MADE else name
 
 
 class ViewState(StrEnum):

@@ -17,21 +17,25 @@ is shown by its name.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.shared.view import BY_HAND, CUT, RecoveryView, TimelineLine, ViewState
-from retry_run_task.errors import OvertakenError, PayloadError
+from retry_run_task.commands.shared.view import RecoveryView, TimelineLine, ViewState, known_schedule
+from retry_run_task.commands.status.payloads import (
+    error_of,
+    json_of,
+    payload_of,
+    read_payload,
+    time_of,
+)
+from retry_run_task.errors import OvertakenError
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.request import cluster_name, family
-from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, NoMatch
+from retry_run_task.launch.schedule import NoMatch
 from retry_run_task.launch.values import (
-    CallerKind,
-    FailedLaunch,
     Failure,
     Lost,
     Outcome,
@@ -74,27 +78,6 @@ def read(execution: Execution, history: Iterable[Mapping[str, Any]]) -> Recovery
     for event in history:
         reader.take(event)
     return reader.view()
-
-
-def read_payload(payload: str | None) -> FailedLaunch | None:
-    """Return the failed launch that a recovery was started with; None if the input is none."""
-    body = _json(payload)
-    if body is None:
-        return None
-    try:
-        return wire.launch_from_json(body)
-    except PayloadError:
-        return None
-
-
-def known_schedule(launch: FailedLaunch) -> str:
-    """Return what a launch itself tells of its schedule's name, or its family; EventBridge cuts long names."""
-    started_by = str(launch.request.parameters.get("startedBy") or "")
-    name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
-    if len(started_by) >= STAMP_MAX and name:
-        name += CUT
-    name = name or family(launch.request.parameters) or "?"
-    return f"{name}{BY_HAND}" if launch.caller.kind is CallerKind.HAND_MADE else name
 
 
 class _HistoryReader:
@@ -164,12 +147,12 @@ class _HistoryReader:
         return ViewState.WAITING, until
 
     def _say(self, event: Mapping[str, Any], text: str, same: str = "") -> None:
-        self._lines.append(TimelineLine(time=_time(event.get("EventTimestamp")), text=text, same=same))
+        self._lines.append(TimelineLine(time=time_of(event.get("EventTimestamp")), text=text, same=same))
 
     # What happens to the execution.
 
     def _began(self, event: Mapping[str, Any]) -> None:
-        launch = read_payload(_payload(event, "ExecutionStartedDetails", "Input"))
+        launch = read_payload(payload_of(event, "ExecutionStartedDetails", "Input"))
         if launch is None:
             self._say(event, "began with an input that cannot be read")
             return
@@ -189,25 +172,25 @@ class _HistoryReader:
 
     def _paused(self, event: Mapping[str, Any]) -> None:
         self._is_held = True
-        reason = _payload(event, "ExecutionPausedDetails", "Reason") or ""
+        reason = payload_of(event, "ExecutionPausedDetails", "Reason") or ""
         self._view = replace(self._view, hold_reason=reason)
         self._say(event, f"paused: {reason}" if reason else "paused")
 
     def _resumed(self, event: Mapping[str, Any]) -> None:
         self._is_held = False
         self._view = replace(self._view, hold_reason="")
-        reason = _payload(event, "ExecutionResumedDetails", "Reason") or ""
+        reason = payload_of(event, "ExecutionResumedDetails", "Reason") or ""
         self._say(event, f"resumed: {reason}" if reason else "resumed")
 
     def _succeeded(self, event: Mapping[str, Any]) -> None:
-        result = _json(_payload(event, "ExecutionSucceededDetails", "Result")) or {}
+        result = json_of(payload_of(event, "ExecutionSucceededDetails", "Result")) or {}
         outcome = str(result.get("outcome") or Outcome.RECOVERED.value)
         tasks = tuple(str(arn) for arn in result.get("task_arns") or ()) or self._view.task_arns
         self._end(ViewState.RECOVERED, outcome, "", task_arns=tasks, is_unsure=False)
         self._say(event, outcome.upper())
 
     def _failed(self, event: Mapping[str, Any]) -> None:
-        kind, said = _error(event, "ExecutionFailedDetails")
+        kind, said = error_of(event, "ExecutionFailedDetails")
         word, _, why = said.partition(": ")
         if word in _OUTCOMES and word not in _WELL:
             self._end(
@@ -223,7 +206,7 @@ class _HistoryReader:
         self._say(event, f"FAILED: {self._view.why}")
 
     def _stopped(self, event: Mapping[str, Any]) -> None:
-        _, said = _error(event, "ExecutionStoppedDetails")
+        _, said = error_of(event, "ExecutionStoppedDetails")
         self._end(ViewState.STOPPED, "stopped", said)
         self._say(event, f"STOPPED: {said}" if said else "STOPPED")
 
@@ -232,7 +215,7 @@ class _HistoryReader:
         self._say(event, "TIMED OUT")
 
     def _invoked(self, event: Mapping[str, Any]) -> None:
-        kind, said = _error(event, "InvocationCompletedDetails")
+        kind, said = error_of(event, "InvocationCompletedDetails")
         if kind or said:
             self._say(event, f"the function ended with an error: {': '.join(p for p in (kind, said) if p)}")
 
@@ -245,14 +228,14 @@ class _HistoryReader:
         self._open_steps[str(event.get("Id"))] = str(event.get("Name") or "")
 
     def _step_failed(self, event: Mapping[str, Any]) -> None:
-        kind, said = _error(event, "StepFailedDetails")
+        kind, said = error_of(event, "StepFailedDetails")
         # It stays open: what it did before it failed is not known.
         self._say(event, f"step {event.get('Name')} failed: {': '.join(p for p in (kind, said) if p)}")
 
     def _step_ended(self, event: Mapping[str, Any]) -> None:
         self._open_steps.pop(str(event.get("Id")), None)
         name = str(event.get("Name") or "")
-        result = _json(_payload(event, "StepSucceededDetails", "Result"))
+        result = json_of(payload_of(event, "StepSucceededDetails", "Result"))
         if result is None:
             self._say(event, f"step {name} ended")
             return
@@ -367,7 +350,7 @@ class _HistoryReader:
     def _wait_began(self, event: Mapping[str, Any]) -> None:
         details = event.get("WaitStartedDetails") or {}
         name = str(event.get("Name") or "")
-        self._waits[str(event.get("Id"))] = (name, _time(details.get("ScheduledEndTimestamp")))
+        self._waits[str(event.get("Id"))] = (name, time_of(details.get("ScheduledEndTimestamp")))
         duration = spoken(float(details.get("Duration") or 0))
         if name.startswith("hold"):
             self._say(event, f"waits {duration}: EventBridge may still make the call again itself")
@@ -381,31 +364,6 @@ class _HistoryReader:
 
 def _said(failures: tuple[Failure, ...]) -> str:
     return "; ".join(map(words_of, failures))
-
-
-def _payload(event: Mapping[str, Any], details: str, member: str) -> str | None:
-    inner = (event.get(details) or {}).get(member) or {}
-    payload = inner.get("Payload")
-    return payload if isinstance(payload, str) else None
-
-
-def _error(event: Mapping[str, Any], details: str) -> tuple[str, str]:
-    """Return the kind and the words of an error; empty if there is none."""
-    error = (event.get(details) or {}).get("Error") or {}
-    payload = error.get("Payload") or {}
-    return str(payload.get("ErrorType") or ""), " ".join(str(payload.get("ErrorMessage") or "").split())
-
-
-def _json(text: str | None) -> JsonObject | None:
-    try:
-        value = json.loads(text or "")
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _time(value: Any) -> datetime:
-    return value.astimezone(UTC) if isinstance(value, datetime) else datetime.fromtimestamp(0, UTC)
 
 
 def _clock(seconds: float) -> str:
