@@ -74,7 +74,7 @@ DEPLOYER = {
         ("lambda:ListDurableExecutionsByFunction", "lambda:StopDurableExecution"),
         [f"arn:*:lambda:*:*:function:{STACK}-recover", f"arn:*:lambda:*:*:function:{STACK}-recover:*"],
     ),
-    "PolicyThatIsInstalled": (("lambda:GetFunction",), [f"arn:*:lambda:*:*:function:{STACK}-recover"]),
+    "PolicyThatIsInstalled": (("lambda:GetFunction",), [f"arn:*:lambda:*:*:function:{STACK}-recover:live"]),
     "RecordsOfVerifications": (
         ("logs:DeleteLogStream", "logs:DescribeLogStreams"),
         ["arn:*:logs:*:*:log-group:*"],

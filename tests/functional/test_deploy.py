@@ -376,11 +376,25 @@ def test_a_policy_that_came_by_other_means_stays(aws: MiniStack, tmp_path: Path)
     assert 'deadline = "1 h"' in deployed_policy(aws, after)
 
 
+def test_the_policy_that_recoveries_follow_stays_and_not_that_of_latest(
+    aws: MiniStack, tmp_path: Path
+) -> None:
+    """Somebody uploads code and publishes no version of it: no recovery runs it."""
+    deployed(aws)
+    other = with_policy(template.carried("lambda.zip"), Path(own(tmp_path)).read_bytes())
+    aws.client("lambda").update_function_code(FunctionName=f"{STACK}-recover", ZipFile=other)
+    kept = deployed(aws, "--log-retention-days", "7")
+    assert kept["policy"] == {"name": "built in", "source": "installed"}
+
+
 def test_a_policy_that_cannot_be_read_has_to_be_given_again(
     aws: MiniStack, proxy: Proxy, tmp_path: Path
 ) -> None:
     deployed(aws, "--policy", own(tmp_path))
-    proxy.refuse[f"GET {STACK}-recover"] = ("AccessDeniedException", "not authorized: lambda:GetFunction")
+    proxy.refuse[f"GET {STACK}-recover:live"] = (
+        "AccessDeniedException",
+        "not authorized: lambda:GetFunction",
+    )
     refused(deploy(aws, through=proxy), 2, "lambda:GetFunction", "--policy FILE", "--policy default")
     assert deployed(aws, "--policy", own(tmp_path), through=proxy)["status"] == "no-change"
 

@@ -109,6 +109,26 @@ def test_it_is_neither_replaced_nor_taken_apart(place: Place, command: tuple[str
     assert not [one for one in place.aws.calls if one.startswith("s3:")]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("doctor",),
+        ("replay", "--yes"),
+        ("verify", "--task-definition", "nightly", "--cluster", "batch", "--yes"),
+    ],
+)
+def test_of_recover_what_is_live_is_read(place: Place, command: tuple[str, ...]) -> None:
+    """Without the alias, Lambda tells of $LATEST, which no recovery runs."""
+    CliRunner().invoke(retry_run_task, command, env=place.aws.environment(), standalone_mode=False)
+    read = [
+        path.removesuffix("/configuration").partition("/functions/")[2]
+        for action, path in zip(place.aws.calls, place.aws.paths, strict=True)
+        if action.startswith("lambda:GetFunction")
+    ]
+    of_recover = {one.rpartition("function:")[2] for one in read if "-recover" in one}
+    assert of_recover == {"retry-run-task-recover:live"}
+
+
 @pytest.mark.parametrize("variables", [{}, {"RETRY_RUN_TASK_STACK": "other"}])
 def test_a_function_of_somebody_else_is_no_installation(bare: Place, variables: dict[str, str]) -> None:
     bare.aws.local.functions.create("retry-run-task-intake", "plain.echo", environment=variables)

@@ -47,12 +47,14 @@ class Canned:
         answers: What to answer, by IAM action; a function gets the parameters of the call. A ``HttpResponse`` is sent
             unchanged, so that an answer may also be none.
         calls: The IAM actions of the calls that came, in order.
+        paths: Their paths.
     """
 
     def __init__(self, local: LocalAws | None = None) -> None:
         self.local = local or LocalAws()
         self.answers: dict[str, Answer] = {}
         self.calls: list[str] = []
+        self.paths: list[str] = []
         self._stack = ExitStack()
         self._server = Server(self._serve)
 
@@ -77,6 +79,7 @@ class Canned:
         operation = _operation(request, model)
         action = f"{service}:{operation.name}"
         self.calls.append(action)
+        self.paths.append(unquote(request.path))
         answer = self.answers.get(action)
         if answer is None:
             return self.local._serve(request)

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html
@@ -137,7 +137,7 @@ def _operation(method: str, path: str, headers: Any, body: bytes) -> str:
         return parse_qs(body.decode())["Action"][0]
     where = urlsplit(path)
     if where.path.startswith("/20"):
-        return f"{method} {where.path.rpartition('/')[2]}"
+        return f"{method} {unquote(where.path.rpartition('/')[2])}"
     return f"{method} {where.path}" + (f"?{where.query}" if where.query else "")
 
 

@@ -12,6 +12,7 @@ from retry_run_task.commands.deploy.template import parse
 from retry_run_task.commands.shared import talk
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.hints import command_line
+from retry_run_task.commands.shared.installation import live
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.ownership import CHANGE_SET_PREFIX
 from retry_run_task.commands.shared.reader import Reader
@@ -164,7 +165,7 @@ class Deployment:
         Raises:
             DeployError: A function has other code, or AWS did not answer.
         """
-        for name in (f"{self.plan.stack}-intake", f"{self.plan.stack}-recover"):
+        for name in (f"{self.plan.stack}-intake", live(f"{self.plan.stack}-recover")):
             answer = self._reader.read("lambda:GetFunctionConfiguration", FunctionName=name)
             if isinstance(answer, Unknown):
                 raise DeployError(

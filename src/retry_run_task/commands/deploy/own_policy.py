@@ -106,7 +106,7 @@ def installed(reader: Reader, function: str, text: str) -> OwnPolicy:
 
     Args:
         reader: Reads the account.
-        function: The name of recover.
+        function: The name of recover, with its alias.
         text: The stack's template.
 
     Raises:

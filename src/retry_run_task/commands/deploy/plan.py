@@ -20,6 +20,7 @@ from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.statements import Statement, statements
 from retry_run_task.commands.deploy.taken import check_names
 from retry_run_task.commands.shared import stack_states
+from retry_run_task.commands.shared.installation import live
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -211,7 +212,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     before = stack.template() if is_update else ""
     if policy is None:
         recover = (state.outputs if state else {}).get("RecoverFunction") or f"{stack.name}-recover"
-        policy = own_policy.installed(reader, recover, before) if is_update else OwnPolicy()
+        policy = own_policy.installed(reader, live(recover), before) if is_update else OwnPolicy()
     text = template.carried("template.yaml").decode()
     code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
     code_version = artifact.find(s3, bucket, code) if is_there else None

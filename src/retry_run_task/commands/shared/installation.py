@@ -43,6 +43,15 @@ class Installation:
     recover_errors: bool
 
 
+def live(recover: str) -> str:
+    """Return the name of recover as new recoveries are started: with its alias.
+
+    Without one, Lambda reads and describes ``$LATEST``, which may be other code and settings.
+    https://docs.aws.amazon.com/lambda/latest/api/API_GetFunction.html
+    """
+    return f"{recover}:live"
+
+
 def variables_of(answer: JsonObject) -> dict[str, str]:
     """Return the environment of a function, from ``GetFunctionConfiguration``."""
     return (answer.get("Environment") or {}).get("Variables") or {}

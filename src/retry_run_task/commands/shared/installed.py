@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared import chunks, ownership
-from retry_run_task.commands.shared.installation import is_intake_of, variables_of
+from retry_run_task.commands.shared.installation import is_intake_of, live, variables_of
 from retry_run_task.commands.shared.inventory import Alarm, Concurrency, InstalledStack, Topic, Unknown
 from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
@@ -81,7 +81,7 @@ def read_elsewhere(reader: Reader, name: str) -> InstalledStack | Unknown | None
     if not is_intake_of(intake, name):
         return None
     variables = variables_of(intake)
-    recover = reader.read(_CONFIGURATION, FunctionName=f"{name}-recover")
+    recover = reader.read(_CONFIGURATION, FunctionName=live(f"{name}-recover"))
     topic = "" if isinstance(recover, Unknown) else variables_of(recover).get(f"{PREFIX}TOPIC_ARN", "")
     parameters = {
         parameter: variables.get(f"{PREFIX}{variable}", "") for parameter, variable in _PARAMETERS.items()
@@ -128,7 +128,7 @@ def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown
 def _read_is_durable(reader: Reader, function: str) -> bool | Unknown | None:
     if not function:
         return None
-    return _is_durable(reader.read(_CONFIGURATION, FunctionName=function))
+    return _is_durable(reader.read(_CONFIGURATION, FunctionName=live(function)))
 
 
 def _is_durable(answer: JsonObject | Unknown) -> bool | Unknown:

@@ -35,7 +35,7 @@ def read_policy_of(reader: Reader, function: str) -> bytes | Unknown:
 
     Args:
         reader: Reads the account.
-        function: The function's name.
+        function: The function's name, with the alias of what runs.
     """
     answer = reader.read(_ACTION, FunctionName=function)
     if isinstance(answer, Unknown):
