@@ -75,6 +75,8 @@ DEPLOYER = {
         [f"arn:*:lambda:*:*:function:{STACK}-recover", f"arn:*:lambda:*:*:function:{STACK}-recover:*"],
     ),
     "PolicyThatIsInstalled": (("lambda:GetFunction",), [f"arn:*:lambda:*:*:function:{STACK}-recover:live"]),
+    # With --look-with.
+    "LookIntoMemberAccounts": (("sts:AssumeRole",), [f"arn:*:iam::*:role/{STACK}-look"]),
     "RecordsOfVerifications": (
         ("logs:DeleteLogStream", "logs:DescribeLogStreams"),
         ["arn:*:logs:*:*:log-group:*"],

@@ -116,6 +116,12 @@ def run(command: str, *arguments: str) -> Result:
     )
 
 
+def context_of(command: str) -> click.Context:
+    # With the parent's settings, since click remembers the help option that a command was first made with.
+    parent = click.Context(retry_run_task, **retry_run_task.context_settings)
+    return retry_run_task.commands[command].make_context(command, [*COMMANDS[command]], parent)
+
+
 FILE = 'stack = "of-file"\nregion = "eu-west-1"\nprofile = "of-file"\n'
 TYPED = ("--region", "us-east-2", "--profile", "typed")
 
@@ -162,8 +168,43 @@ def test_every_command_looks_where_the_same_order_says(
 
 def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "retry-run-task.toml").write_text(FILE)
-    context = retry_run_task.commands["deploy"].make_context("deploy", ["--yes"])
+    context = context_of("deploy")
     assert (context.params["region"], context.params["regions"]) == ("eu-west-1", None)
+
+
+LOOKING = ("deploy", "doctor", "verify")
+
+
+@pytest.mark.parametrize("command", [one for one in EVERY_COMMAND if one.values[0] in LOOKING])
+@pytest.mark.parametrize(
+    ("typed", "file", "found"),
+    [("typed", "of-file", "typed"), ("", "of-file", "of-file"), ("typed", "", "typed"), ("", "", "")],
+)
+def test_a_role_to_look_with_may_stand_in_the_file(
+    guard: Guard, tmp_path: Path, command: str, typed: str, file: str, found: str
+) -> None:
+    (tmp_path / "retry-run-task.toml").write_text(f'look_with = "{file}"\n' if file else "")
+    guard.has_anything = command != "deploy"
+    account = "210987654321"
+    more = {
+        "verify": ("--in-account", account, "--log-group", "x"),
+        "deploy": ("--member-accounts", account),
+    }
+    result = run(command, *more.get(command, ()), *(("--look-with", typed) if typed else ()))
+    context = context_of(command)
+    assert context.params["look_with"] == file, result.output
+    asked = [text for text in guard.texts if "AssumeRole" in text]
+    if command != "doctor":  # which accounts are members it would learn from the stack
+        assert [f"role%2F{found}&" in text for text in asked] == ([True] if found else [])
+
+
+def test_every_command_that_looks_into_member_accounts_is_in_the_table() -> None:
+    having = {
+        name
+        for name, one in retry_run_task.commands.items()
+        if any("--look-with" in option.opts for option in one.params)
+    }
+    assert having == set(LOOKING)
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
@@ -180,6 +221,7 @@ def test_another_settings_file_can_be_named(guard: Guard, tmp_path: Path, comman
     [
         (("--settings", "/nix.toml"), "", "There is no file '/nix.toml'"),
         ((), "region = 5\nstack = ''", "stack is ''; expected a text; region is 5; expected a text"),
+        ((), "look_with = ['x']", "look_with is ['x']; expected a text"),
         ((), "region =", "is not TOML"),
     ],
 )

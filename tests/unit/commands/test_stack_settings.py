@@ -76,7 +76,7 @@ def test_the_usual_file_need_not_be_there(tmp_path: Path) -> None:
         ("stack = ", "is not TOML"),
         (
             "stak = 'x'",
-            "stak is not a setting; expected one of stack, region, profile, bucket, policy, ",
+            "stak is not a setting; expected one of stack, region, profile, look_with, bucket, policy, ",
         ),
         ("stack = 7", "stack is 7; expected a text"),
         ("stack = ''", "stack is ''; expected a text"),

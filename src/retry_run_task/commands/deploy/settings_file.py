@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.deploy.parameters import PARAMETERS, Parameter
-from retry_run_task.commands.shared.settings import PLACE, load
+from retry_run_task.commands.shared.settings import LOOK_WITH, PLACE, load
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TABLES = ("tags", "parameters")
-_OPTIONS = (*PLACE, "bucket", "policy", "cloudformation_role")
+_OPTIONS = (*PLACE, LOOK_WITH, "bucket", "policy", "cloudformation_role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class SettingsFile:
     """The content of a settings file; empty where it says nothing.
 
     Attributes:
-        options: ``stack``, ``region``, ``profile``, ``bucket``, ``policy`` and ``cloudformation_role``, those that it
-            has. A policy is a path relative to the settings file.
+        options: ``stack``, ``region``, ``profile``, ``look_with``, ``bucket``, ``policy`` and ``cloudformation_role``,
+            those that it has. A policy is a path relative to the settings file.
         tags: For everything that is created.
         parameters: Parameters of the template, by their names there, as text.
     """

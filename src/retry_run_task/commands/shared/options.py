@@ -76,7 +76,7 @@ def _stack(command: _Command) -> _Command:
 
 def _settings(
     command: _Command,
-    text: str = "Where stack, Region and profile may stand instead.",
+    text: str = "Where stack, Region, profile and look_with may stand instead.",
     *,
     expose_value: bool = False,
 ) -> _Command:

@@ -1,4 +1,4 @@
-"""``retry-run-task.toml``, as far as every command reads it: which stack, which Region, whose credentials.
+"""``retry-run-task.toml``, as far as every command reads it: which stack, which Region, whose credentials and role.
 
 What is typed counts before the file, the file before AWS_REGION, and that before the profile's Region.
 """
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 FILE = "retry-run-task.toml"
 PLACE = ("stack", "region", "profile")
 """Keys that say where a command looks."""
+LOOK_WITH = "look_with"
+"""The key for the role in the member accounts."""
 
 
 def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def take(context: click.Context, _option: click.Parameter, path: Path | None) ->
     """
     file = path or Path(FILE)
     content = load(file, must_exist=path is not None)
-    said = {key: content[key] for key in PLACE if key in content}
+    said = {key: content[key] for key in (*PLACE, LOOK_WITH) if key in content}
     wrong = [f"{key} is {value!r}; expected a text" for key, value in said.items() if not _is_text(value)]
     if wrong:
         raise ConfigError(f"{file}: {'; '.join(wrong)}.", hint="Correct the file.")
