@@ -1,12 +1,16 @@
 """The types of members of ECS's requests, as far as the service framework checks them before ECS does.
 
-Other members are ignored, as JSON 1.1 services do:
-https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+They are those of AWS's own model of the API, which comes with botocore. Other members are ignored, as JSON 1.1 services
+do: https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
 """
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from retry_run_task.local.ecs.validation import EcsError
 
@@ -15,71 +19,30 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-# A dict is a structure, a list holds the type of its elements.
-_KEY_VALUE = [{"name": str, "value": str}]
-_RUN_TASK: Json = {
-    "capacityProviderStrategy": [{"capacityProvider": str, "weight": int, "base": int}],
-    "clientToken": str,
-    "cluster": str,
-    "count": int,
-    "enableECSManagedTags": bool,
-    "enableExecuteCommand": bool,
-    "group": str,
-    "launchType": str,
-    "networkConfiguration": {
-        "awsvpcConfiguration": {"subnets": [str], "securityGroups": [str], "assignPublicIp": str}
-    },
-    "overrides": {
-        "containerOverrides": [
-            {
-                "name": str,
-                "command": [str],
-                "environment": _KEY_VALUE,
-                "environmentFiles": [{"value": str, "type": str}],
-                "cpu": int,
-                "memory": int,
-                "memoryReservation": int,
-                "resourceRequirements": [{"value": str, "type": str}],
-            }
-        ],
-        "cpu": str,
-        "memory": str,
-        "taskRoleArn": str,
-        "executionRoleArn": str,
-        "ephemeralStorage": {"sizeInGiB": int},
-        "inferenceAcceleratorOverrides": [{"deviceName": str, "deviceType": str}],
-    },
-    "placementConstraints": [{"type": str, "expression": str}],
-    "placementStrategy": [{"type": str, "field": str}],
-    "platformVersion": str,
-    "propagateTags": str,
-    "referenceId": str,
-    "startedBy": str,
-    "tags": [{"key": str, "value": str}],
-    "taskDefinition": str,
-    "volumeConfigurations": [{"name": str, "managedEBSVolume": {}}],
-}
-_SHAPES: dict[str, Json] = {
-    "RunTask": _RUN_TASK,
-    "DescribeTasks": {"cluster": str, "tasks": [str], "include": [str]},
-    "ListTasks": {
-        "cluster": str,
-        "containerInstance": str,
-        "daemonName": str,
-        "desiredStatus": str,
-        "family": str,
-        "launchType": str,
-        "maxResults": int,
-        "nextToken": str,
-        "serviceName": str,
-        "startedBy": str,
-    },
-    "StopTask": {"cluster": str, "task": str, "reason": str},
-    "DescribeClusters": {"clusters": [str], "include": [str]},
-    "DescribeTaskDefinition": {"taskDefinition": str, "include": [str]},
-    "ListTagsForResource": {"resourceArn": str},
-}
+_SCALARS: dict[str, type] = {"string": str, "integer": int, "boolean": bool}
 _TYPE_NAMES = {str: "a String", int: "an Integer", bool: "a Boolean"}
+
+
+@cache
+def _model() -> ServiceModel:
+    return ServiceModel(Loader().load_service_model("ecs", "service-2"))
+
+
+@cache
+def _shape(operation: str) -> Json:
+    """Return an operation's input: a dict is a structure, a list holds the type of its elements."""
+    members: Json = _kind(_model().operation_model(operation).input_shape)
+    return members
+
+
+def _kind(shape: Any) -> Any:
+    match shape.type_name:
+        case "structure":
+            return {name: _kind(member) for name, member in shape.members.items()}
+        case "list":
+            return [_kind(shape.member)]
+        case scalar:
+            return _SCALARS[scalar]
 
 
 def check_types(operation: str, body: Mapping[str, Any]) -> None:
@@ -88,7 +51,7 @@ def check_types(operation: str, body: Mapping[str, Any]) -> None:
     The texts were measured on another AWS service of the same framework:
     https://github.com/floci-io/floci/pull/2686
     """
-    _check_members(body, _SHAPES[operation])
+    _check_members(body, _shape(operation))
 
 
 def _check_members(value: Mapping[str, Any], expected: Json) -> None:
