@@ -218,11 +218,11 @@ def test_an_account_that_does_not_let_recover_in_is_reported_and_nothing_is_trie
         site.aws.roles.create(AssumableRole(arn=MEMBER_ROLE, **trust))
     hub(site, **settings)
     member.fail()
-    site.wait_for(lambda: site.aws.published and site.outcomes())
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
     assert site.outcomes() == ["permanent"]
     (gave_up,) = site.events("recovery.gave_up")
     assert gave_up["rule"] == "member-role"
-    (message,) = site.aws.published
+    (message,) = site.aws.topics.published
     for part in (MEMBER, MEMBER_ROLE, "infra/member.yaml"):
         assert part in message.message
     assert member.recoveries() == []

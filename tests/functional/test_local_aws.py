@@ -109,11 +109,16 @@ def test_a_run_task_that_succeeds_is_in_the_log_group_and_reaches_nobody():
         assert [record["requestParameters"]["startedBy"] for record in in_group] == ["fine", "failed"]
 
 
+def put_rule(aws, name, pattern):
+    aws.schedules.put_rule(name, pattern=pattern)
+    aws.schedules.put_targets(name, [{"Id": "1", "Arn": aws.functions.get("intake")[0].arn}])
+
+
 def test_the_same_record_reaches_a_rule_of_the_event_bus():
     with running(ways_in=("logs", "eventbridge"), trail_delay=(0, 0), event_delay=(75, 15)) as aws:
         sent = catch(aws)
         aws.functions.create("intake", "plain.show")
-        aws.events.put_rule("failed-calls", EVENT_PATTERN, "intake")
+        put_rule(aws, "failed-calls", EVENT_PATTERN)
         aws.ecs.capacity.set("ap-northeast-1a", "FARGATE", None)
         aws.ecs.run_task({**REQUEST, "startedBy": "fine"})
         aws.ecs.capacity.set("ap-northeast-1a", "FARGATE", 0)
@@ -146,7 +151,7 @@ def test_a_task_that_changes_its_state_reaches_a_rule_by_itself():
             "detail-type": ["ECS Task State Change"],
             "detail": {"lastStatus": ["STOPPED"]},
         }
-        aws.events.put_rule("stopped", pattern, "intake")
+        put_rule(aws, "stopped", pattern)
         aws.ecs.capacity.set("ap-northeast-1a", "FARGATE", None)
         (task,) = aws.ecs.run_task(REQUEST)["tasks"]
         _, event = sent.next()
@@ -229,32 +234,32 @@ def test_who_called_is_in_the_record_and_known_to_sts(function, issuer, arn):
 def test_sns_keeps_what_is_published(aws):
     sns = client(aws, "sns")
     topic = sns.create_topic(Name="people")["TopicArn"]
-    assert topic == aws.create_topic("people") == "arn:aws:sns:ap-northeast-1:123456789012:people"
+    assert topic == aws.topics.create("people") == "arn:aws:sns:ap-northeast-1:123456789012:people"
     told = Seen()
-    aws.on_publish.append(told)
+    aws.topics.on_publish.append(told)
     before = aws.clock.now()
     answer = sns.publish(TopicArn=topic, Subject="It's & <over>", Message="a\nb ü")
     message = told.next()
     assert (message.topic, message.subject, message.message) == (topic, "It's & <over>", "a\nb ü")
     assert message.message_id == answer["MessageId"]
     assert before <= message.time <= aws.clock.now()
-    assert aws.published[-1] is message
+    assert aws.topics.published[-1] is message
     sns.publish(TopicArn=topic, Message="x" * 262_144)
-    assert aws.published[-1].subject is None
-    assert aws.published[-1].attributes == {}
+    assert aws.topics.published[-1].subject is None
+    assert aws.topics.published[-1].attributes == {}
 
 
 def test_sns_keeps_a_form_for_each_protocol_and_the_attributes(aws):
     """As told in https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
     attributes = {"severity": {"DataType": "String", "StringValue": "error"}}
     client(aws, "sns").publish(
-        TopicArn=aws.create_topic("people"),
+        TopicArn=aws.topics.create("people"),
         Subject="未実行",
         Message=json.dumps({"default": "for all", "https": '{"for": "chat"}', "sms": 7}),
         MessageStructure="json",
         MessageAttributes=attributes,
     )
-    message = aws.published[-1]
+    message = aws.topics.published[-1]
     assert (message.subject, message.message) == ("未実行", "for all")
     assert message.by_protocol == {"default": "for all", "https": '{"for": "chat"}'}
     assert message.attributes == {"severity": "error"}
@@ -276,12 +281,12 @@ def test_sns_keeps_a_form_for_each_protocol_and_the_attributes(aws):
     ],
 )
 def test_sns_refuses_what_sns_refuses(aws, changed, code, text):
-    request = {"TopicArn": aws.create_topic("people"), "Subject": "a" * 100, "Message": "x", **changed}
-    before = len(aws.published)
+    request = {"TopicArn": aws.topics.create("people"), "Subject": "a" * 100, "Message": "x", **changed}
+    before = len(aws.topics.published)
     with pytest.raises(ClientError, match=text) as error:
         client(aws, "sns").publish(**request)
     assert error.value.response["Error"]["Code"] == code
-    assert len(aws.published) == before
+    assert len(aws.topics.published) == before
 
 
 @pytest.mark.parametrize(

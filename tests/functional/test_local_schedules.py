@@ -165,8 +165,7 @@ def test_rules_are_described_as_they_were_put(aws, events):
 def test_rules_are_listed_by_prefix_target_and_page(aws, events):
     for number in range(5):
         put(events, f"night-{number}", Arn=CLUSTER if number % 2 else OTHER)
-    # One that a scenario made for its own function is a rule like any other.
-    aws.events.put_rule("intake", {"source": ["aws.ecs"]}, "intake")
+    events.put_rule(Name="intake", EventPattern='{"source": ["aws.ecs"]}')
     assert [rule["Name"] for rule in events.list_rules()["Rules"]] == [
         "intake", *(f"night-{number}" for number in range(5)),
     ]  # fmt: skip
@@ -175,8 +174,8 @@ def test_rules_are_listed_by_prefix_target_and_page(aws, events):
     assert events.list_rule_names_by_target(TargetArn=CLUSTER)["RuleNames"] == ["night-1", "night-3"]
     assert events.list_rule_names_by_target(TargetArn="arn:aws:ecs:none")["RuleNames"] == []
     assert events.describe_rule(Name="intake")["EventPattern"] == '{"source": ["aws.ecs"]}'
-    (target,) = events.list_targets_by_rule(Rule="intake")["Targets"]
-    assert target["Arn"] == "arn:aws:lambda:ap-northeast-1:123456789012:function:intake"
+    (target,) = events.list_targets_by_rule(Rule="night-0")["Targets"]
+    assert target["Arn"] == OTHER
 
 
 def page_by(client, operation, size, **filters):

@@ -419,7 +419,9 @@ def test_one_recovery_is_started_again_by_its_id_as_its_message_says(account: Pl
     for execution in account.local.durable.executions():
         account.local.durable.wait(execution.durable_execution_arn, 20)
     account.local.ecs.faults.clear()
-    message = next(one for one in account.local.published if (one.subject or "").startswith("DID NOT RUN"))
+    message = next(
+        one for one in account.local.topics.published if (one.subject or "").startswith("DID NOT RUN")
+    )
     (line,) = re.findall(r"retry-run-task (replay .*)", message.message)
     done = account.json(*line.split(), "--yes")
     (one,) = done["failures"]

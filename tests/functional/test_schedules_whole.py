@@ -69,7 +69,7 @@ def secret_of(call: Any) -> str:
 def assert_canary_is_nowhere(site: Site) -> None:
     """Look through everything that was written: logs, messages, payloads, checkpoints, history."""
     assert not [line for line in site.lines if CANARY in line]
-    assert not [m for m in site.aws.published if CANARY in m.message + str(m.subject)]
+    assert not [m for m in site.aws.topics.published if CANARY in m.message + str(m.subject)]
     assert not [letter for letter in site.aws.functions.dead_letters if CANARY in str(letter)]
     lambda_ = site.client("lambda")
     for execution in site.aws.durable.executions():
@@ -114,7 +114,7 @@ def test_hidden_values_come_back_and_are_seen_by_nobody_but_ecs(site: Site, kind
     assert site.outcomes() == ["recovered"]
     assert {secret_of(call) for call in site.recoveries()} == {CANARY}
     assert len(site.tasks()) == 1
-    site.wait_for(lambda: site.aws.published and site.outcomes())
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
     assert_canary_is_nowhere(site)
 
 
@@ -148,10 +148,10 @@ def test_values_that_are_gone_are_refused_with_the_reason(site: Site) -> None:
     site.capacity(0)
     site.aws.schedules.put_rule("nightly", expression=soon(site))
     site.aws.schedules.put_targets("nightly", [{"Id": "1", **transformed(x="$.id")}])
-    site.wait_for(lambda: site.aws.published and site.outcomes())
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
     assert site.outcomes() == ["refused"]
-    assert "$.id of the event that triggered it" in site.aws.published[0].message
-    assert "aws events list-rules" in site.aws.published[0].message
+    assert "$.id of the event that triggered it" in site.aws.topics.published[0].message
+    assert "aws events list-rules" in site.aws.topics.published[0].message
     assert site.recoveries() == []
 
 
@@ -162,9 +162,9 @@ def test_a_schedule_that_was_changed_since_is_not_trusted(site: Site) -> None:
     site.aws.schedules.create_schedule("nightly", expression=soon(site), target=target())
     site.wait_for(lambda: site.calls)
     site.aws.schedules.update_schedule("nightly", expression=soon(site), target=target())
-    site.wait_for(lambda: site.aws.published and site.outcomes())
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
     assert site.outcomes() == ["refused"]
-    assert "was changed" in site.aws.published[0].message
+    assert "was changed" in site.aws.topics.published[0].message
 
 
 @pytest.mark.usefixtures("installed")
@@ -221,7 +221,9 @@ def test_a_run_that_its_successor_overtakes_is_dropped_and_says_so(site: Site) -
     site.capacity(0)
     site.aws.schedules.put_rule("nightly", expression="cron(0/5 * * * ? *)")
     site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
-    first = site.wait_for(lambda: next((m for m in site.aws.published if "superseded" in m.message), None))
+    first = site.wait_for(
+        lambda: next((m for m in site.aws.topics.published if "superseded" in m.message), None)
+    )
     assert first.subject is not None
     assert first.subject.startswith("SKIPPED: nightly")
 
@@ -320,7 +322,7 @@ def test_a_tag_leaves_a_schedule_alone(site: Site, on: str) -> None:
     (ignored,) = site.wait_for(lambda: site.events("recovery.ignored"))
     assert (ignored["outcome"], ignored["rule"]) == ("ignored", "tag")
     assert site.recoveries() == []
-    assert site.aws.published == []
+    assert site.aws.topics.published == []
 
 
 @pytest.mark.usefixtures("installed")

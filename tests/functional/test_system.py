@@ -163,8 +163,8 @@ def test_hidden_values_are_refused_with_a_message_that_names_them(site: Site) ->
         "containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": canary}]}]
     }
     site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
-    site.wait_for(lambda: site.aws.published and site.outcomes())
-    (message,) = site.aws.published
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
+    (message,) = site.aws.topics.published
     assert "overrides.containerOverrides[app].environment" in message.message
     assert "nightly" in (message.subject or "")
     assert site.outcomes() == ["refused"]
@@ -185,7 +185,7 @@ def test_a_clear_override_reaches_run_task_and_nothing_that_is_written(site: Sit
     site.wait_for(site.outcomes)
     assert site.recoveries()[-1].body["overrides"] == overrides
     assert not [line for line in site.lines if canary in line]
-    assert not [m for m in site.aws.published if canary in m.message]
+    assert not [m for m in site.aws.topics.published if canary in m.message]
     lambda_ = site.client("lambda")
     (execution,) = site.aws.durable.executions("retry-run-task-recover")
     history = lambda_.get_durable_execution_history(
@@ -202,8 +202,8 @@ def test_a_message_for_chat_in_japanese_leads_to_the_recovery_that_wrote_it(site
     site.capacity(0)
     overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": "x"}]}]}
     site.aws.ecs.run_task(request(overrides=overrides), rule_caller(ROLE))
-    site.wait_for(lambda: site.aws.published and site.outcomes())
-    (message,) = site.aws.published
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
+    (message,) = site.aws.topics.published
     assert message.subject == "【未実行】nightly (ap-northeast-1)"
     assert message.attributes == {"severity": "error", "outcome": "refused"}
     assert message.by_protocol.keys() == {"default", "https"}
@@ -229,9 +229,9 @@ def test_a_denied_call_is_reported_once_a_day_and_never_made_again(site: Site) -
         with pytest.raises(EcsError):
             site.aws.ecs.run_task(request(), rule_caller(ROLE))
     site.wait_for(lambda: len(site.events("intake.started") + site.events("intake.already_started")) >= 6)
-    site.wait_for(lambda: site.aws.published and site.outcomes())
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
     assert site.outcomes() == ["permanent"]
-    assert len(site.aws.published) == 1
+    assert len(site.aws.topics.published) == 1
     assert site.recoveries() == []
 
 
@@ -290,7 +290,7 @@ def test_a_policy_that_fails_to_load_fails_loudly_and_loses_nothing(site: Site, 
     assert found["Status"] == "FAILED"
     assert re.search(r"policy.toml:\d+: spred is not a key", found["Error"]["ErrorMessage"])
     assert site.recoveries() == []
-    (message,) = site.aws.published
+    (message,) = site.aws.topics.published
     assert re.search(r"policy.toml:\d+: spred is not a key", message.message)
 
 
@@ -346,12 +346,12 @@ notify = "always"
     spot = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
     asked = {k: v for k, v in HAND_MADE["requestParameters"].items() if k != "launchType"} | spot
     site.put(HAND_MADE | {"requestParameters": asked})
-    site.wait_for(lambda: site.aws.published and site.outcomes())
+    site.wait_for(lambda: site.aws.topics.published and site.outcomes())
     first, second = site.recoveries()
     assert "launchType" not in first.body
     assert second.body["launchType"] == "FARGATE"
     assert "capacityProviderStrategy" not in second.body
-    (message,) = site.aws.published
+    (message,) = site.aws.topics.published
     assert f"started on-demand in {REGION}c instead of Spot" in message.message
     assert "costs more" in message.message
     (recovered,) = site.events("recovery.recovered")
@@ -370,4 +370,4 @@ def test_what_the_policy_ignores_is_left_alone_and_succeeds(site: Site, tmp_path
     assert execution.result is not None
     assert '"outcome": "ignored"' in str(execution.result.result)
     assert site.recoveries() == []
-    assert site.aws.published == []
+    assert site.aws.topics.published == []

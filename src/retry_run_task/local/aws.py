@@ -10,13 +10,12 @@ There is one account and Region, `home`, and as many others as are asked for (`a
 trail records; their ECS is reached with credentials of a role there (`roles`) or signed for the Region.
 
 ECS is the model (`ecs`); every RunTask becomes a CloudTrail record (`cloudtrail`), which after a
-delay (`trail`) is in a log group (`logs`) and on the event bus (`events`), and so gets to functions
+delay (`trail`) is in a log group (`logs`) and on the event bus (`schedules`), and so gets to functions
 (`functions`, `durable`). Clients reach all of it over HTTP on loopback (`server`).
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from contextlib import ExitStack
@@ -30,10 +29,9 @@ from retry_run_task.local.cloudtrail.delivery import Delay, TrailDelivery, messa
 from retry_run_task.local.cloudtrail.lookup_api import LookupApi
 from retry_run_task.local.cloudtrail.records import lambda_caller, sdk_caller
 from retry_run_task.local.described import Described
-from retry_run_task.local.ecs.service import EcsError
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.eventbridge.api import PATHS as SCHEDULER_PATHS
 from retry_run_task.local.eventbridge.api import EventsApi
-from retry_run_task.local.eventbridge.events import Events
 from retry_run_task.local.lambda_.api import LambdaApi
 from retry_run_task.local.lambda_.durable import DurableExecutions
 from retry_run_task.local.lambda_.functions import Functions, client_environment
@@ -41,7 +39,6 @@ from retry_run_task.local.logs.api import LogsApi
 from retry_run_task.local.logs.service import Logs
 from retry_run_task.local.roles import Roles
 from retry_run_task.local.server import (
-    AwsError,
     HttpRequest,
     HttpResponse,
     Server,
@@ -49,7 +46,7 @@ from retry_run_task.local.server import (
     query_operation,
     rest_error,
 )
-from retry_run_task.local.topics import Published, Topics
+from retry_run_task.local.topics import Topics
 from retry_run_task.text import iso
 
 if TYPE_CHECKING:
@@ -60,8 +57,6 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python_testing.execution import Execution
 
     from retry_run_task.local.cloudtrail.records import ApiCaller
-
-__all__ = ["LocalAws", "Published"]
 
 Json = dict[str, Any]
 
@@ -75,11 +70,10 @@ class LocalAws:
 
     Attributes:
         ecs: The model of ECS; create clusters, take capacity away, call it as a rule or schedule would.
-        events: The rules on the default event bus.
         durable: The functions' durable executions.
         trail: CloudTrail's deliveries.
         lookup: CloudTrail's event history.
-        schedules: EventBridge's rules with other targets, and EventBridge Scheduler's schedules.
+        schedules: The rules on the default event bus, and EventBridge Scheduler's schedules.
         roles: Roles in other accounts that may be assumed.
         described: Everything else that clients can read.
     """
@@ -123,7 +117,6 @@ class LocalAws:
         self.functions = Functions(self.clock, account, region)
         self.durable = DurableExecutions(self.clock, account, region, self.functions.invoke)
         self.logs = Logs(self.clock, account, region, self.functions.deliver)
-        self.events = Events(lambda target, event: self.functions.deliver(target, json.dumps(event).encode()))
         self.topics = Topics(self.clock, account, region)
         self.roles = Roles()
         self._seed = seed
@@ -137,7 +130,6 @@ class LocalAws:
             seed=seed,
         )
         self.ecs, self.schedules = self._home.ecs, self._home.schedules
-        self.events.on_event.append(self.schedules.take_event)
         ways = {"logs": self._record_to_logs, "eventbridge": self._record_to_events}
         self.trail = TrailDelivery(
             self.clock,
@@ -189,16 +181,6 @@ class LocalAws:
         """The endpoint URL for clients."""
         return f"http://{self._running.address}"
 
-    @property
-    def published(self) -> list[Published]:
-        """The messages that SNS accepted, oldest first."""
-        return self.topics.published
-
-    @property
-    def on_publish(self) -> list[Callable[[Published], object]]:
-        """Called with each message that SNS accepts."""
-        return self.topics.on_publish
-
     def account_region(self, *, account: str | None = None, region: str | None = None) -> AccountRegion:
         """Return another account or Region, which is empty when it is first used.
 
@@ -219,10 +201,6 @@ class LocalAws:
 
     def _record(self, place: AccountRegion) -> None:
         place.ecs.on_call.append(self.trail.take)
-
-    def create_topic(self, name: str) -> str:
-        """Create an SNS topic, unless it is there, and return its ARN."""
-        return self.topics.create(name)
 
     def environment(self, function: str | None = None) -> dict[str, str]:
         """Return the environment variables that connect an AWS client to this.
@@ -245,7 +223,7 @@ class LocalAws:
 
         https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
         """
-        self.events.publish(
+        self.schedules.take_event(
             {
                 "version": "0",
                 "id": str(uuid.uuid4()),
@@ -290,10 +268,7 @@ class LocalAws:
 
     def _json_operations(self, request: HttpRequest, target: str) -> dict[str, Callable[[Json], Any]]:
         if target.startswith("AWSEvents"):
-            place = self._account_region_of(request)
-            # The event bus that leads to our functions is at home.
-            bus = self.events if place is self._home else Events(lambda *_: None)
-            return EventsApi(place.schedules, bus).operations()
+            return EventsApi(self._account_region_of(request).schedules).operations()
         if "CloudTrail_20131101" in target:
             return self.lookup.operations() | self.described.trail_operations()
         return self._logs_operations if target.startswith("Logs_20140328") else {}
@@ -322,12 +297,7 @@ class LocalAws:
             "DescribeTaskDefinition": ecs.describe_task_definition,
             "ListTagsForResource": ecs.list_tags_for_resource,
         }
-        try:
-            answer = json_operation(request, operations)
-        except EcsError as error:
-            body = {"__type": error.code, "message": error.message, **error.extra}
-            headers = {"Content-Type": "application/x-amz-json-1.1"}
-            answer = HttpResponse(status=error.status, body=json.dumps(body).encode(), headers=headers)
+        answer = json_operation(request, operations)
         place.follow()
         return replace(answer, headers={**answer.headers, "x-amzn-RequestId": request_id})
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.server import (
-    AwsError,
     HttpRequest,
     HttpResponse,
     json_operation,

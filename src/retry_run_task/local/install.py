@@ -136,14 +136,16 @@ def connect(aws: LocalAws, made: LocalInstallation) -> None:
     """Connect the log group and the event bus to intake."""
     intake, _ = aws.functions.get(made.intake)
     aws.logs.put_subscription_filter(aws.trail.log_group, FILTER_NAME, FILTER_PATTERN, intake.arn)
-    aws.events.put_rule(f"{made.stack}-failed-calls", eventbridge.EVENT_PATTERN, made.intake)
-    aws.events.put_rule(
-        f"{made.stack}-failed-starts",
-        task_state_change.EVENT_PATTERN,
-        made.intake,
-        paths=task_state_change.INPUT_PATHS,
-        template=task_state_change.INPUT_TEMPLATE,
-    )
+    transformer = {
+        "InputPathsMap": task_state_change.INPUT_PATHS,
+        "InputTemplate": task_state_change.INPUT_TEMPLATE,
+    }
+    for name, pattern, changed in (
+        ("failed-calls", eventbridge.EVENT_PATTERN, {}),
+        ("failed-starts", task_state_change.EVENT_PATTERN, {"InputTransformer": transformer}),
+    ):
+        aws.schedules.put_rule(f"{made.stack}-{name}", pattern=pattern)
+        aws.schedules.put_targets(f"{made.stack}-{name}", [{"Id": "intake", "Arn": intake.arn, **changed}])
 
 
 def _environment(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.server import AwsError
+from retry_run_task.local.errors import AwsError
 from retry_run_task.text import iso
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
 
+from retry_run_task.local.errors import AwsError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -80,30 +82,6 @@ class HttpResponse:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class AwsError(Exception):
-    """An AWS error.
-
-    Attributes:
-        code: The name of the exception shape.
-        status: The HTTP status.
-        members: Further members of the exception shape, and headers for those that travel as headers.
-    """
-
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        status: int = 400,
-        members: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.status = status
-        self.members = dict(members or {})
-        self.headers = dict(headers or {})
-
-
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """Answer with JSON, as the rest-json protocol does."""
     return HttpResponse(
@@ -119,8 +97,8 @@ def rest_error(error: AwsError) -> HttpResponse:
     https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization
     """
     # Lambda's shapes disagree on the spelling of "message"; with both, every client finds its own.
-    body = {"Type": "User", "Message": str(error), "message": str(error), **error.members}
-    return json_response(body, error.status, {"x-amzn-ErrorType": error.code, **error.headers})
+    body = {"Type": "User", "Message": error.message, "message": error.message, **error.extra}
+    return json_response(body, error.status, {"x-amzn-ErrorType": error.code})
 
 
 def json_operation(
@@ -139,7 +117,7 @@ def json_operation(
         answer = operation(_object(request.body)) or {}
         return HttpResponse(body=json.dumps(answer).encode(), headers=headers)
     except AwsError as error:
-        answer = {"__type": error.code, "message": str(error), **error.members}
+        answer = {"__type": error.code, "message": error.message, **error.extra}
         return HttpResponse(status=error.status, body=json.dumps(answer).encode(), headers=headers)
 
 
@@ -178,7 +156,7 @@ def query_operation(
         fault = "Receiver" if error.status >= SERVER_ERROR else "Sender"
         body = (
             f'<ErrorResponse xmlns="{namespace}"><Error><Type>{fault}</Type><Code>{error.code}</Code>'
-            f"<Message>{escape(str(error))}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+            f"<Message>{escape(error.message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
         )
         status = error.status
     return HttpResponse(status=status, body=body.encode(), headers={"Content-Type": "text/xml"})

@@ -7,8 +7,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.observers import tell
-from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

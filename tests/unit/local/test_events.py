@@ -2,7 +2,7 @@
 
 import pytest
 
-from retry_run_task.local.eventbridge.events import Events, is_match
+from retry_run_task.local.eventbridge.event_pattern import check_pattern, is_match
 
 FAILED = {"responseElements": {"failures": [{"reason": "none left"}], "tasks": []}, "errorCode": None}
 
@@ -63,15 +63,4 @@ def test_a_pattern_matches_as_eventbridge_says(pattern, event, expected):
 )
 def test_what_cannot_be_evaluated_is_refused_when_the_rule_is_made(pattern):
     with pytest.raises(ValueError, match=r"event pattern|does not know"):
-        Events(print).put_rule("rule", pattern, "function")
-
-
-def test_an_event_goes_to_every_rule_that_matches_and_a_rule_is_replaced_by_its_name():
-    sent = []
-    events = Events(lambda target, event: sent.append((target, event["a"])))
-    events.put_rule("one", {"a": ["x"]}, "first")
-    events.put_rule("two", {"a": [{"exists": True}]}, "second")
-    events.publish({"a": "x"})
-    events.put_rule("one", {"a": ["y"]}, "third")
-    events.publish({"a": "x"})
-    assert sent == [("first", "x"), ("second", "x"), ("second", "x")]
+        check_pattern(pattern)

@@ -22,7 +22,7 @@ from retry_run_task.launch.values import (
     Unparsed,
 )
 from retry_run_task.launch.wire import canonical, launch_to_json
-from retry_run_task.local.eventbridge.events import transformed
+from retry_run_task.local.eventbridge.targets import rule_input
 from retry_run_task.sources import task_state_change, tasks
 from retry_run_task.sources.tasks import is_of, state, time_of
 from support.records import ACCOUNT, CLUSTER, REGION, TASK_DEFINITION, launch, parameters
@@ -247,7 +247,11 @@ def test_an_event_is_json_all_the_way() -> None:
 
 
 def handed_on(detail: dict[str, Any]) -> dict[str, Any]:
-    return transformed(changed(detail), task_state_change.INPUT_PATHS, task_state_change.INPUT_TEMPLATE)
+    transformer = {
+        "InputPathsMap": task_state_change.INPUT_PATHS,
+        "InputTemplate": task_state_change.INPUT_TEMPLATE,
+    }
+    return json.loads(rule_input({"InputTransformer": transformer}, changed(detail), "failed-starts", "arn"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.cloudtrail.delivery import message
-from retry_run_task.local.server import AwsError
+from retry_run_task.local.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -19,9 +19,7 @@ server may call it from many threads. Observers are called without it, in the th
 
 from __future__ import annotations
 
-import base64
 import itertools
-import re
 from collections import deque
 from datetime import timedelta
 from functools import partial
@@ -37,6 +35,7 @@ from retry_run_task.local.ecs.registry import Cluster, Registry
 from retry_run_task.local.ecs.shapes import check_types
 from retry_run_task.local.ecs.tasks import Lifecycle, copy_json, new_uuid
 from retry_run_task.local.ecs.validation import EcsError, check_client_token, invalid, throttled
+from retry_run_task.local.pages import position_of, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,7 +51,6 @@ Json = dict[str, Any]
 MOST_DESCRIBED = 100
 MOST_LISTED = 100
 OTHER_FILTERS = frozenset({"family", "launchType", "serviceName", "containerInstance", "daemonName"})
-PAGE = re.compile(r"after:(\d+)")
 
 
 class Ecs(Registry):
@@ -199,7 +197,7 @@ class Ecs(Registry):
             limit = MOST_LISTED
         if not 1 <= limit <= MOST_LISTED:
             raise invalid("maxResults must be between 1 and 100.")
-        after = _number_in(body.get("nextToken"))
+        after = position_of(body.get("nextToken"), invalid("Invalid token."))
         desired_status = body.get("desiredStatus") or "RUNNING"
         with self._lock:
             now = self._advanced()
@@ -226,7 +224,7 @@ class Ecs(Registry):
         self._deliver()
         answer: Json = {"taskArns": [task.arn for task in page[:limit]]}
         if len(page) > limit:
-            answer["nextToken"] = _token_of(page[limit - 1].number)
+            answer["nextToken"] = token_of(page[limit - 1].number)
         return answer
 
     def stop_task(self, body: Mapping[str, Any]) -> Json:
@@ -363,19 +361,3 @@ class Ecs(Registry):
             except IndexError:
                 return
             tell()
-
-
-def _token_of(number: int) -> str:
-    return base64.urlsafe_b64encode(f"after:{number}".encode()).decode()
-
-
-def _number_in(token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        found = PAGE.fullmatch(base64.urlsafe_b64decode(token).decode())
-    except ValueError:
-        found = None
-    if found is None:
-        raise invalid("Invalid token.")
-    return int(found.group(1))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.ecs.capacity import FARGATE, Share
 from retry_run_task.local.ecs.fargate_sizes import is_fargate_size
+from retry_run_task.local.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,26 +49,8 @@ LAUNCH_TYPES = frozenset({"EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"})
 PLATFORM_VERSIONS = frozenset({"LATEST", "1.0.0", "1.3.0", "1.4.0"})
 
 
-class EcsError(Exception):
-    """An exception as ECS answers it.
-
-    Attributes:
-        code: Name of the exception.
-        status: HTTP status: 400, or 500 if the call may have had an effect.
-        extra: Further members of the answer, such as ``resourceIds``.
-    """
-
-    def __init__(
-        self, code: str, message: str, status: int = 400, extra: Mapping[str, Any] | None = None
-    ) -> None:
-        super().__init__(code, message, status, extra)
-        self.code = code
-        self.message = message
-        self.status = status
-        self.extra: Mapping[str, Any] = dict(extra or {})
-
-    def __str__(self) -> str:
-        return f"{self.code}: {self.message}"
+class EcsError(AwsError):
+    """An exception of ECS. With status 500 the call may have had an effect."""
 
 
 def invalid(message: str) -> EcsError:

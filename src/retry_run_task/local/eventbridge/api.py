@@ -6,22 +6,22 @@ Scheduler REST with JSON (https://docs.aws.amazon.com/scheduler/latest/APIRefere
 
 from __future__ import annotations
 
-import base64
 import json
-import re
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.eventbridge.rules import EventBridgeRule, check_bus
 from retry_run_task.local.eventbridge.targets import invalid
-from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, json_response, unknown_operation
+from retry_run_task.local.pages import position_of, token_of
+from retry_run_task.local.server import HttpRequest, HttpResponse, json_response, unknown_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from retry_run_task.local.eventbridge.events import Events
+    from retry_run_task.local.eventbridge.rules import Rules
     from retry_run_task.local.eventbridge.schedules import EventBridgeSchedule, Schedules
 
 Json = dict[str, Any]
@@ -29,22 +29,20 @@ T = TypeVar("T")
 
 # The largest MaxResults and Limit of every listing here, and the default size of a page.
 PAGE = 100
-TOKEN = re.compile(r"after:(\d+)")
 PATHS = ("/schedules", "/schedule-groups", "/tags/arn")
 
 
 class EventsApi:
     """EventBridge's operations on the rules of one account and Region."""
 
-    def __init__(self, schedules: Schedules, events: Events) -> None:
-        """Take the rules created over the API, and those that a scenario created for its own functions."""
-        self._rules, self._events = schedules, events
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
 
     def operations(self) -> dict[str, Callable[[Json], Any]]:
         """Return the implemented operations, by name; all are on the default event bus."""
         operations: dict[str, Callable[[Json], Any]] = {
             "DeleteRule": lambda body: self._rules.delete_rule(body["Name"]),
-            "DescribeRule": lambda body: _describe_rule(self._rule(body["Name"])),
+            "DescribeRule": lambda body: _describe_rule(self._rules.rule(body["Name"])),
             "DisableRule": lambda body: self._rules.set_rule_state(body["Name"], "DISABLED"),
             "EnableRule": lambda body: self._rules.set_rule_state(body["Name"], "ENABLED"),
             "ListEventBuses": self._list_event_buses,
@@ -95,7 +93,9 @@ class EventsApi:
         return _page("RuleNames", found, body.get("Limit"), body.get("NextToken"))
 
     def _list_targets_by_rule(self, body: Json) -> Json:
-        return _page("Targets", self._rule(body["Rule"]).targets, body.get("Limit"), body.get("NextToken"))
+        return _page(
+            "Targets", self._rules.rule(body["Rule"]).targets, body.get("Limit"), body.get("NextToken")
+        )
 
     def _list_event_buses(self, body: Json) -> Json:
         arn = f"arn:aws:events:{self._rules.region}:{self._rules.account}:event-bus/default"
@@ -104,28 +104,10 @@ class EventsApi:
 
     def _list_tags(self, body: Json) -> Json:
         name = body["ResourceARN"].rpartition("/")[2]
-        return {"Tags": [{"Key": key, "Value": value} for key, value in self._rule(name).tags.items()]}
+        return {"Tags": [{"Key": key, "Value": value} for key, value in self._rules.rule(name).tags.items()]}
 
     def _all(self) -> list[EventBridgeRule]:
-        own = dict(self._rules.rules)
-        for rule in list(self._events.rules.values()):
-            if rule.name not in own:
-                own[rule.name] = EventBridgeRule(
-                    name=rule.name,
-                    arn=f"arn:aws:events:{self._rules.region}:{self._rules.account}:rule/{rule.name}",
-                    pattern=rule.pattern,
-                    targets=({"Id": "1", "Arn": self._function_arn(rule.target)},),
-                    since=datetime.min.replace(tzinfo=UTC),
-                )
-        return [own[name] for name in sorted(own)]
-
-    def _rule(self, name: str) -> EventBridgeRule:
-        return next((rule for rule in self._all() if rule.name == name), None) or self._rules.rule(name)
-
-    def _function_arn(self, function: str) -> str:
-        if function.startswith("arn:"):
-            return function
-        return f"arn:aws:lambda:{self._rules.region}:{self._rules.account}:function:{function}"
+        return [rule for _, rule in sorted(self._rules.rules.items())]
 
 
 class SchedulerApi:
@@ -267,18 +249,6 @@ def _page(name: str, found: Sequence[T], limit: int | str | None, token: str | N
     size = int(limit) if limit is not None else PAGE
     if not 1 <= size <= PAGE:
         raise invalid(f"1 validation error detected: the page size must be from 1 to {PAGE}")
-    first = _first(token)
-    more = {"NextToken": base64.urlsafe_b64encode(f"after:{first + size}".encode()).decode()}
-    return {name: list(found[first : first + size]), **(more if first + size < len(found) else {})}
-
-
-def _first(token: str | None) -> int:
-    if token is None:
-        return 0
-    try:
-        found = TOKEN.fullmatch(base64.urlsafe_b64decode(token).decode())
-    except ValueError:
-        found = None
-    if found is None:
-        raise invalid("Invalid NextToken.")
-    return int(found.group(1))
+    first = position_of(token, invalid("Invalid NextToken."))
+    more = {"NextToken": token_of(first + size)} if first + size < len(found) else {}
+    return {name: list(found[first : first + size]), **more}

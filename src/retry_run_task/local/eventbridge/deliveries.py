@@ -12,9 +12,9 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.ecs.validation import EcsError
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.observers import tell
-from retry_run_task.local.server import SERVER_ERROR, AwsError
+from retry_run_task.local.server import SERVER_ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,7 +71,7 @@ class Delivery:
     due: datetime
     attempt: int
     body: Any
-    error: EcsError | AwsError | None
+    error: AwsError | None
     retry_at: datetime | None
 
 
@@ -122,7 +122,7 @@ class Deliveries:
     def send(self, call: PendingDelivery, attempt: int = 1) -> None:
         """Make an attempt, and schedule the next one if it fails with a transient error."""
         body: Any = None
-        error: EcsError | AwsError | None = None
+        error: AwsError | None = None
         try:
             body = call.body(attempt)
             if (role := call.target.get("RoleArn")) in self.barred_roles:
@@ -132,7 +132,7 @@ class Deliveries:
                 self._invoke(call.target["Arn"], body)
             else:
                 self._run_task(body, call.caller)
-        except (EcsError, AwsError) as raised:
+        except AwsError as raised:
             error = raised
         retry_at = self._next_attempt(call, attempt, error) if error is not None else None
         delivery = Delivery(
@@ -150,9 +150,7 @@ class Deliveries:
             self.dead_letters.append(UndeliveredCall(queue=queue, last=delivery))
         tell(self.on_delivery, delivery)
 
-    def _next_attempt(
-        self, call: PendingDelivery, attempt: int, error: EcsError | AwsError
-    ) -> datetime | None:
+    def _next_attempt(self, call: PendingDelivery, attempt: int, error: AwsError) -> datetime | None:
         """Return when to try again; None if the error is permanent, or the policy is used up."""
         if error.status < SERVER_ERROR and error.code not in THROTTLES:
             return None

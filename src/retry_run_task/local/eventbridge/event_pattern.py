@@ -1,4 +1,4 @@
-"""EventBridge: rules on the default bus, with the part of its pattern language that rules on ECS use.
+"""Event patterns: the part of EventBridge's language that rules on ECS use.
 
 A pattern is https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-event-patterns.html; the implemented operators
 are exact values, `prefix`, `suffix`, `anything-but`, `exists` and `$or`. Any other operator is an error when the rule
@@ -7,107 +7,12 @@ is created, not a rule that never matches.
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-Json = dict[str, Any]
+    from collections.abc import Mapping
 
 OPERATORS = frozenset({"prefix", "suffix", "anything-but", "exists"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionRule:
-    """A rule: a pattern and its target."""
-
-    name: str
-    pattern: Mapping[str, Any]
-    target: str
-    paths: Mapping[str, str] | None = None
-    template: str = ""
-
-
-class Events:
-    """The rules of one account and Region; each delivers by invoking a function asynchronously.
-
-    Attributes:
-        rules: By name.
-        on_event: Called with each event on the bus, for rules created over the API.
-    """
-
-    def __init__(self, deliver: Callable[[str, Json], object]) -> None:
-        """Begin without rules.
-
-        Args:
-            deliver: Takes a function's name or ARN and an event.
-        """
-        self.rules: dict[str, FunctionRule] = {}
-        self.on_event: list[Callable[[Json], object]] = []
-        self._deliver = deliver
-
-    def put_rule(
-        self,
-        name: str,
-        pattern: Mapping[str, Any],
-        target: str,
-        *,
-        paths: Mapping[str, str] | None = None,
-        template: str = "",
-    ) -> None:
-        """Send what matches the pattern to a function; replaces the rule of that name.
-
-        Args:
-            name: Of the rule.
-            pattern: What it matches.
-            target: The function.
-            paths: Of an input transformer, by variable, such as ``$.detail.taskArn``; None to send events whole.
-            template: Of the input transformer.
-        """
-        check_pattern(pattern)
-        self.rules[name] = FunctionRule(
-            name=name, pattern=pattern, target=target, paths=paths, template=template
-        )
-
-    def publish(self, event: Json) -> None:
-        """Put an event on the bus."""
-        for rule in list(self.rules.values()):
-            if is_match(rule.pattern, event):
-                self._deliver(
-                    rule.target, transformed(event, rule.paths, rule.template) if rule.paths else event
-                )
-        for observe in tuple(self.on_event):
-            observe(event)
-
-
-def transformed(event: Json, paths: Mapping[str, str], template: str) -> Json:
-    """Return the result of an input transformer.
-
-    Inside quotation marks a variable is its text, and empty if the event lacks it; elsewhere it is JSON.
-    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
-
-    Raises:
-        ValueError: The result is no JSON, and AWS would deliver nothing.
-    """
-    values = {name: _at(event, path) for name, path in paths.items()}
-
-    def quoted(found: re.Match[str]) -> str:
-        value = values[found[1]]
-        return f'"{value if value is not None else ""}"'
-
-    text = re.sub(r'"<([\w-]+)>"', quoted, template)
-    text = re.sub(r"<([\w-]+)>", lambda found: "" if (v := values[found[1]]) is None else json.dumps(v), text)
-    made: Json = json.loads(text)
-    return made
-
-
-def _at(event: Any, path: str) -> Any:
-    for name in path.removeprefix("$.").split("."):
-        event = event.get(name) if isinstance(event, dict) else None
-    return event
 
 
 def is_match(pattern: Mapping[str, Any], event: Any) -> bool:

@@ -18,8 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.cloudtrail.records import rule_caller
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.eventbridge.deliveries import PendingDelivery
-from retry_run_task.local.eventbridge.events import check_pattern, is_match
+from retry_run_task.local.eventbridge.event_pattern import check_pattern, is_match
 from retry_run_task.local.eventbridge.targets import (
     invalid,
     is_cluster,
@@ -27,7 +28,6 @@ from retry_run_task.local.eventbridge.targets import (
     rule_input,
     rule_request,
 )
-from retry_run_task.local.server import AwsError
 from retry_run_task.sources.expressions import check_expression, next_due
 from retry_run_task.text import iso
 

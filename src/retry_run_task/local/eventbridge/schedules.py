@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.local.cloudtrail.records import scheduler_caller
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.eventbridge.deliveries import RETRY_POLICY, Deliveries, PendingDelivery
 from retry_run_task.local.eventbridge.rules import Rules
 from retry_run_task.local.eventbridge.targets import (
@@ -28,7 +29,6 @@ from retry_run_task.local.eventbridge.targets import (
     is_universal,
     schedule_request,
 )
-from retry_run_task.local.server import AwsError
 from retry_run_task.sources.expressions import check_expression, next_due
 from retry_run_task.text import iso
 

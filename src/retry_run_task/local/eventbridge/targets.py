@@ -10,7 +10,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.local.server import AwsError
+from retry_run_task.local.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,9 +7,10 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.lambda_ import code
 from retry_run_task.local.lambda_.worker import RUNTIME_API
-from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, json_response, unknown_operation
+from retry_run_task.local.server import HttpRequest, HttpResponse, json_response, unknown_operation
 
 if TYPE_CHECKING:
     from retry_run_task.local.lambda_.durable import DurableExecutions

@@ -22,11 +22,12 @@ from aws_durable_execution_sdk_python_testing.model import StartDurableExecution
 from aws_durable_execution_sdk_python_testing.web import handlers, routes
 from aws_durable_execution_sdk_python_testing.web.models import HTTPRequest
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.lambda_.durable_api import OperatorsApi
 from retry_run_task.local.lambda_.runner import Runner
 from retry_run_task.local.lambda_.sandbox import InvocationResult
 from retry_run_task.local.observers import tell
-from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, unknown_operation
+from retry_run_task.local.server import HttpRequest, HttpResponse, unknown_operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -13,8 +13,9 @@ from urllib.parse import unquote
 from aws_durable_execution_sdk_python.lambda_service import ErrorObject
 from aws_durable_execution_sdk_python_testing.exceptions import AwsApiException
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.lambda_.pauses import Pauses
-from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, json_response
+from retry_run_task.local.server import HttpRequest, HttpResponse, json_response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

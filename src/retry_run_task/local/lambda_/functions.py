@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import retry_run_task
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.lambda_.sandbox import Invocation, InvocationResult, Sandbox
 from retry_run_task.local.observers import tell
-from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

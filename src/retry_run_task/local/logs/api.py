@@ -9,8 +9,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.logs.service import compiled, not_found
-from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

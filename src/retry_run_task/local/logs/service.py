@@ -26,8 +26,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from retry_run_task.local.errors import AwsError
 from retry_run_task.local.logs.filter_pattern import compile_pattern
-from retry_run_task.local.server import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
