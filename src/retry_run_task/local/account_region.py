@@ -19,9 +19,7 @@ class AccountRegion:
     """ECS, rules and schedules of one account in one Region.
 
     Attributes:
-        account: 12 digits.
         schedules: Its rules with other targets than our functions, and its schedules.
-        scheduler: EventBridge Scheduler's operations on them.
     """
 
     def __init__(
@@ -29,12 +27,8 @@ class AccountRegion:
     ) -> None:
         """Create it, empty.
 
-        Args:
-            clock: The virtual clock.
-            account: 12 digits.
-            region: The Region.
-            invoke: Sends an event to a function, by name, for rules and schedules that have one as a target.
-            seed: Of ids and delays.
+        ``invoke(function, event)`` sends a JSON text to a function, for rules and schedules that have one as a target.
+        The seed is of ids and delays.
         """
         self.account, self.region = account, region
         self.ecs = Ecs(account=account, region=region, now=clock.now, seed=seed)

@@ -70,11 +70,7 @@ class LocalAws:
 
     Attributes:
         ecs: The model of ECS; create clusters, take capacity away, call it as a rule or schedule would.
-        durable: The functions' durable executions.
-        trail: CloudTrail's deliveries.
-        lookup: CloudTrail's event history.
         schedules: The rules on the default event bus, and EventBridge Scheduler's schedules.
-        roles: Roles in other accounts that may be assumed.
         described: Everything else that clients can read.
     """
 

@@ -50,10 +50,8 @@ class Clock:
     ) -> None:
         """Start the clock.
 
-        Args:
-            speed: Virtual seconds per real second.
-            start: Virtual time now; None for the real time.
-            until_present: Whether it continues at real speed once it has caught up with the real time.
+        ``speed`` is in virtual seconds per real second, and starts at ``start`` (None for the real time). With
+        ``until_present`` the clock continues at real speed once it has caught up with the real time.
         """
         if not speed > 0:
             raise ValueError(f"speed is {speed!r}; expected a number above 0")

@@ -35,13 +35,7 @@ _BUCKET_POLICY = b'{"Version": "2012-10-17", "Statement": []}'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedResource:
-    """One resource of a stack.
-
-    Attributes:
-        name: Its logical id.
-        type: CloudFormation's resource type.
-        physical_id: Its physical id.
-    """
+    """One resource of a stack."""
 
     name: str
     type: str
@@ -50,11 +44,7 @@ class DescribedResource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DescribedStack:
-    """A stack as CloudFormation describes it.
-
-    Attributes:
-        template: Its text.
-    """
+    """A stack as CloudFormation describes it."""
 
     name: str
     template: str
@@ -68,9 +58,7 @@ class Described:
     """The rest of an account; empty until it is set.
 
     Attributes:
-        stacks: By name.
         alarms: An alarm's topics, by its name.
-        buckets: Names.
         subscriptions: A topic's endpoints, by its ARN.
         reserved: How many of the concurrent executions are reserved by functions.
         has_trail: Whether a trail writes to the log group, as CloudTrail describes it.

@@ -48,14 +48,7 @@ _RECOVER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalInstallation:
-    """The created resources.
-
-    Attributes:
-        stack: Name of the installation; part of every other name.
-        intake: Name of the intake function.
-        recover: Name of the recover function.
-        topic_arn: Of the topic for messages.
-    """
+    """The created resources."""
 
     stack: str
     intake: str
@@ -73,13 +66,10 @@ def install(
 ) -> LocalInstallation:
     """Create the two functions, the topic, the subscription filter and the rule.
 
-    Args:
-        aws: The local AWS.
-        stack: Name of the installation; two with different names may coexist.
-        settings: Settings by their environment names. Each function gets those that the template gives it; one that the
-            template gives neither goes to both.
-        subscribe: Whether to connect the log group and the event bus to intake.
-        python_path: Where the functions' modules are, such as the unpacked zip; None for this package's path.
+    Two installations with different ``stack`` names may coexist. ``settings`` go by their environment names: each
+    function gets those that the template gives it, and one that the template gives neither goes to both. ``subscribe``
+    connects the log group and the event bus to intake. ``python_path`` is where the functions' modules are, such as the
+    unpacked zip (None for this package's path).
     """
     made = LocalInstallation(
         stack=stack,

@@ -32,7 +32,6 @@ class AssumableRole:
 
     Attributes:
         trusts: ARN of the one role that may assume it.
-        external_id: The external id that the caller must send.
     """
 
     arn: str
@@ -42,13 +41,7 @@ class AssumableRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A session of an assumed role.
-
-    Attributes:
-        role_arn: The role.
-        name: The session's name.
-        access_key: The key that its calls are signed with.
-    """
+    """A session of an assumed role."""
 
     role_arn: str
     name: str
@@ -64,7 +57,6 @@ class Roles:
     """The roles of other accounts, and their sessions.
 
     Attributes:
-        sessions: All sessions, in order.
         lifetime_s: How long the credentials are valid, in real seconds: clients use their own clock.
     """
 
@@ -89,9 +81,7 @@ class Roles:
     def assume(self, form: Mapping[str, str], identity: Mapping[str, Any]) -> dict[str, Any]:
         """AssumeRole.
 
-        Args:
-            form: The call.
-            identity: The caller, as CloudTrail's ``userIdentity``.
+        ``identity`` is the caller as CloudTrail's ``userIdentity``.
 
         Raises:
             AwsError: An error that AWS's SDK would raise.

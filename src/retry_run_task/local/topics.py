@@ -31,12 +31,9 @@ class Published:
     """A message that SNS accepted.
 
     Attributes:
-        topic: The topic's ARN.
         subject: None if it was sent without.
         message: The default form.
         by_protocol: All forms: ``default``, and protocols such as ``https``.
-        attributes: Text by name.
-        time: The virtual time.
     """
 
     topic: str
@@ -49,12 +46,7 @@ class Published:
 
 
 class Topics:
-    """The topics of one account and Region.
-
-    Attributes:
-        published: Accepted messages, oldest first.
-        on_publish: Called with each message that is accepted.
-    """
+    """The topics of one account and Region."""
 
     def __init__(self, clock: Clock, account: str, region: str) -> None:
         self.published: list[Published] = []

@@ -25,10 +25,8 @@ class TrailDelivery:
     """Delivers records of calls after a delay.
 
     Attributes:
-        log_group: Name of the log group that its records are written to.
         delays: By destination (`logs`, `eventbridge`), mean and spread of the delay in virtual seconds.
         out_of_order: Whether a record may overtake an earlier one.
-        duplicates: Number of extra deliveries of each record.
         history: The records that can be looked up by now, in order of arrival; each once.
     """
 
@@ -41,11 +39,7 @@ class TrailDelivery:
     ) -> None:
         """Create the trail.
 
-        Args:
-            clock: The virtual clock.
-            ways: By destination, what delivers a record there.
-            delays: See the attribute.
-            seed: Of the delays.
+        ``ways`` has, by destination, what delivers a record there.
         """
         self.log_group = "cloudtrail"
         self.delays = dict(delays)

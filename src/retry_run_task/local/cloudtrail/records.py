@@ -69,11 +69,8 @@ class ApiCall:
     """One call to the API and its result.
 
     Attributes:
-        operation: Name of the operation: ``RunTask``.
         body: The request as it was sent.
         response: The answer with HTTP 200; None if it was an error.
-        error: None if there was none.
-        time: In UTC.
         request_id: The ``x-amzn-RequestId`` of the answer.
     """
 
@@ -175,9 +172,7 @@ def _digest(text: str) -> str:
 def record(call: ApiCall, *, event_id: str | None = None) -> Json:
     """Write the record of a call.
 
-    Args:
-        call: The call.
-        event_id: ``eventID``; None to derive it from the request id, so that a call has one record.
+    Without an ``event_id`` it is derived from the request id, so that a call has one record.
     """
     written: Json = {
         "eventVersion": "1.11",

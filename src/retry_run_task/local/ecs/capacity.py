@@ -27,7 +27,6 @@ class Pool:
 
     Attributes:
         size: How many tasks fit; None for no limit.
-        used: How many are in it.
     """
 
     size: int | None = None

@@ -34,10 +34,8 @@ class Lifetimes:
     ) -> None:
         """Begin without tasks.
 
-        Args:
-            on_change: Called after each change of a status, with its time.
-            on_stop: Called when a task has become STOPPED: its slot is free.
-            on_forget: Called an hour later.
+        Observers of each change of a status with its time, of each task that has become STOPPED (its slot is free), and
+        of the end of the hour in which ECS still knows it.
         """
         self._on_change = on_change
         self._on_stop = on_stop

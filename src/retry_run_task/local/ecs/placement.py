@@ -74,12 +74,8 @@ def accept(
 ) -> Launch:
     """Read a request, or refuse it as ECS would.
 
-    Args:
-        body: The request; its types are already checked.
-        cluster: The cluster that it names.
-        find_definition: Finds the task definition that it names.
-        zones: Zone of each subnet that exists.
-        zone_without_subnets: The zone of instances if there are no subnets.
+    ``zones`` has the zone of each subnet that exists; ``zone_without_subnets`` is the zone of instances if there are
+    none. The types in the body are already checked.
     """
     count = check_request(body)
     definition = find_definition(body.get("taskDefinition"))

@@ -109,11 +109,9 @@ class Registry:
     ) -> str:
         """Create a cluster and return its ARN; one that exists is left unchanged.
 
-        Args:
-            name: Its name.
-            capacity_providers: What a strategy may name.
-            default_strategy: Items of (provider, base, weight) for requests without one; none for EC2.
-            has_instances: Whether container instances are registered, for the launch type EC2.
+        ``capacity_providers`` are those that a strategy may name; ``default_strategy`` has (provider, base, weight) for
+        requests without one, and is empty for EC2. ``has_instances`` tells whether container instances are registered,
+        for the launch type EC2.
         """
         with self._lock:
             if name not in self._clusters:
@@ -140,15 +138,8 @@ class Registry:
     ) -> str:
         """Create a revision and return its ARN.
 
-        Args:
-            family: Its family.
-            revision: Its number; None for the next one.
-            network_mode: ``awsvpc``, ``bridge``, ``host`` or ``none``.
-            requires: Launch types.
-            containers: Names.
-            cpu: CPU units; 1024 are one vCPU.
-            memory: MiB.
-            run_for: How long its tasks run; None for ``Ecs.lifecycle``.
+        ``requires`` has launch types, ``containers`` names; 1024 CPU units are one vCPU, and memory is in MiB. Without
+        a ``revision`` it is the next number; ``run_for`` is how long its tasks run (None for ``Ecs.lifecycle``).
         """
         with self._lock:
             revisions = self._definitions.setdefault(family, {})

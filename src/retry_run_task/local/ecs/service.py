@@ -57,8 +57,6 @@ class Ecs(Registry):
     """ECS in one account and Region.
 
     Attributes:
-        capacity: Slots and quotas.
-        faults: Faults of the next calls.
         lifecycle: How long tasks created from now on stay in each state.
         run_task_rate: Rate limit of RunTask; Fargate's documented one unless replaced. ``TokenBucket(None)`` for none.
             https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
@@ -70,7 +68,6 @@ class Ecs(Registry):
         zones_tried: In how many zones of the request's subnets a task is tried, in turn; None for all of them. AWS
             recommends several subnets "because Amazon ECS manages capacity by Availability Zone" and does not say
             whether one call tries them all.
-        on_call: Called with every RunTask, also a refused one.
         on_task_state_change: Called with the ``detail`` of each *ECS Task State Change* event.
     """
 
@@ -120,10 +117,8 @@ class Ecs(Registry):
     ) -> Json:
         """RunTask: place tasks, or report why not in ``failures``.
 
-        Args:
-            body: The request.
-            caller: None for a user of the account with the AWS CLI.
-            request_id: The ``x-amzn-RequestId`` of the answer; None to make one.
+        Without a ``caller`` it is a user of the account with the AWS CLI; ``request_id`` is the answer's
+        ``x-amzn-RequestId``, made up if None.
 
         Raises:
             EcsError: An error that AWS's SDK would raise.

@@ -64,9 +64,6 @@ class EcsTaskDefinition:
     """One revision.
 
     Attributes:
-        requires: ``requiresCompatibilities``.
-        containers: Names of its containers.
-        compatibilities: Launch types it can run on.
         cpu: CPU units, a string as in ECS.
         memory: MiB, likewise.
         run_for: How long its tasks run; None for ``Lifecycle``.

@@ -127,10 +127,7 @@ def compute_of(
 ) -> tuple[str | None, tuple[Share, ...]]:
     """Return the launch type, or the capacity provider strategy that replaces it.
 
-    Args:
-        body: The request.
-        associated: Capacity providers of the cluster.
-        default: Default strategy of the cluster, for a request without one.
+    ``associated`` are the cluster's capacity providers, ``default`` is its strategy for a request without one.
     """
     launch_type: str | None = body.get("launchType")
     items: list[Json] | None = body.get("capacityProviderStrategy")
@@ -224,13 +221,7 @@ def _check_fargate(body: Mapping[str, Any], definition: EcsTaskDefinition) -> No
 
 
 def subnets_of(body: Mapping[str, Any], definition: EcsTaskDefinition, known: Mapping[str, str]) -> list[str]:
-    """Return the subnets to place tasks in; empty for a network mode that has none of its own.
-
-    Args:
-        body: The request.
-        definition: The task definition.
-        known: Subnets that exist.
-    """
+    """Return the subnets to place tasks in; empty for a network mode that has none of its own."""
     network: Json = (body.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
     if definition.network_mode != "awsvpc":
         if network:

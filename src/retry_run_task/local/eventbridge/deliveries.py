@@ -40,8 +40,6 @@ class PendingDelivery:
     """A delivery that a rule or schedule has to make.
 
     Attributes:
-        source_arn: Of the rule or schedule.
-        target: In the API's own JSON.
         due: When it was due; its age counts from here.
         body: Makes the request, or the event of a function, for an attempt; the first is 1.
         caller: Who calls ECS; None if the target is a function.
@@ -59,8 +57,6 @@ class Delivery:
     """One attempt and its result.
 
     Attributes:
-        source_arn: Of the rule or schedule.
-        due: When the call was due.
         attempt: The first is 1.
         body: The request, or the event of a function; None if none could be made.
         error: None if it was answered with HTTP 200.
@@ -81,7 +77,6 @@ class UndeliveredCall:
 
     Attributes:
         queue: ARN of the target's dead-letter queue; None if it has none, and the call is dropped.
-        last: The last attempt.
     """
 
     queue: str | None
@@ -93,7 +88,6 @@ class Deliveries:
 
     Attributes:
         dead_letters: What was given up, oldest first.
-        on_delivery: Called with each ``Delivery``.
         barred_roles: ARNs of roles that EventBridge may not assume; a call with one is not made, so nothing records it.
     """
 
@@ -107,11 +101,8 @@ class Deliveries:
     ) -> None:
         """Begin with no delivery in progress.
 
-        Args:
-            clock: The virtual clock.
-            run_task: Calls ECS, and raises ECS's errors.
-            invoke: Sends an event to a function, by its ARN.
-            seed: Of the backoff.
+        ``run_task`` raises ECS's errors; ``invoke`` sends an event to a function, by its ARN. The seed is of the
+        backoff.
         """
         self.dead_letters: list[UndeliveredCall] = []
         self.on_delivery: list[Callable[[Delivery], object]] = []

@@ -76,23 +76,13 @@ class Rules:
     """The rules of one account and Region.
 
     Attributes:
-        rules: By name.
         delay: How long after its due time a target is called.
-        deliveries: Makes the calls.
     """
 
     def __init__(
         self, clock: Clock, account: str, region: str, deliveries: Deliveries, seed: int = 0
     ) -> None:
-        """Begin without rules.
-
-        Args:
-            clock: The virtual clock.
-            account: 12 digits.
-            region: The Region.
-            deliveries: Makes the calls.
-            seed: Of ids.
-        """
+        """Begin without rules."""
         self.rules: dict[str, EventBridgeRule] = {}
         self.delay = timedelta(0)
         self.deliveries = deliveries

@@ -54,7 +54,6 @@ class EventBridgeSchedule:
 
     Attributes:
         target: In the API's own JSON, with the default retry policy.
-        flexible_time_window: In the API's own JSON.
         start: Nothing is due before it; a rate counts from it, else from ``last_modification``.
         end: Nothing is due after it.
         action_after_completion: What happens to the schedule after its last call: ``NONE`` or ``DELETE``.
@@ -108,13 +107,8 @@ class Schedules(Rules):
     ) -> None:
         """Begin with the default group, empty.
 
-        Args:
-            clock: The virtual clock.
-            account: 12 digits.
-            region: The Region.
-            run_task: Calls ECS, and raises ECS's errors.
-            invoke: Sends an event, a JSON text, to a function by its ARN.
-            seed: Of ids, windows and backoff.
+        ``run_task`` raises ECS's errors; ``invoke`` sends an event, a JSON text, to a function by its ARN. The seed is
+        of ids, windows and backoff.
         """
         deliveries = Deliveries(clock, run_task=run_task, invoke=invoke, seed=seed)
         super().__init__(clock, account, region, deliveries, seed)

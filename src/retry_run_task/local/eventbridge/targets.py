@@ -109,11 +109,8 @@ def schedule_request(
 ) -> Json:
     """Return the RunTask request of a schedule's target.
 
-    Args:
-        target: A cluster or the universal target.
-        keywords: Values of Scheduler's context attributes.
-        schedule: Its name.
-        client_token: The token that an AWS SDK adds if its caller gives none; Scheduler calls with the one for Java.
+    ``keywords`` are the values of Scheduler's context attributes. ``client_token`` is the one that an AWS SDK adds if
+    its caller gives none; Scheduler calls with the SDK for Java.
     """
     text = fill(target.get("Input") or "", keywords)
     if is_universal(target):

@@ -65,11 +65,7 @@ class DurableExecutions:
     ) -> None:
         """Begin without any execution.
 
-        Args:
-            clock: The virtual clock.
-            account: 12 digits.
-            region: The Region.
-            invoke: Runs a function's handler once: name, payload, qualifier.
+        ``invoke(name, payload, qualifier)`` runs a function's handler once.
         """
         self.on_change: list[Callable[[Execution], object]] = []
         self._clock, self._account = clock, account

@@ -91,8 +91,6 @@ class Functions:
     """The functions of one account and Region. Each has one version, 1, and one alias, `live`.
 
     Attributes:
-        dead_letters: Events that were given up, oldest first.
-        on_dead_letter: Called with each of them.
         on_log: Called with the function's name and each line it writes.
     """
 
@@ -122,15 +120,9 @@ class Functions:
     ) -> Function:
         """Create a function.
 
-        Args:
-            name: Its name.
-            handler: `module.attribute`.
-            environment: Its own settings.
-            timeout_s: Real seconds that one invocation may take.
-            durable: Makes it a durable function.
-            concurrency: How many invocations run at a time; more wait.
-            role_arn: Its execution role; None for one named after it.
-            python_path: Where its modules are, such as a built zip; None for where this package is.
+        ``handler`` is ``module.attribute``; ``timeout_s`` are the real seconds that one invocation may take,
+        ``concurrency`` is how many run at a time (more wait). Without a ``role_arn`` it is named after the function;
+        ``python_path`` is where its modules are, such as a built zip (None for where this package is).
         """
         path = python_path or [Path(retry_run_task.__file__).parents[1]]
         with self._lock:

@@ -20,14 +20,11 @@ class ExecutionPause:
     """One pause.
 
     Attributes:
-        asked: When it was asked for.
         reason: Why; None if nobody said.
         is_timeout_paused: Whether the execution's time-out does not count meanwhile. The local runner's always does.
-        token: Of the request, which may be repeated.
         paused: When no handler ran any more; None while one runs.
         resumed: When it ended; None while it lasts.
         resume_reason: Why it ended.
-        resume_token: Of the request that ended it.
     """
 
     asked: datetime

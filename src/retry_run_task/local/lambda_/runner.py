@@ -45,12 +45,7 @@ INVOCATIONS_AT_A_TIME = 256
 
 
 class Runner:
-    """AWS's runner, composed as its `WebRunner` composes it, without the web.
-
-    Attributes:
-        executor: Starts, stops and checkpoints executions.
-        store: Holds them.
-    """
+    """AWS's runner, composed as its `WebRunner` composes it, without the web."""
 
     def __init__(
         self,
@@ -62,12 +57,8 @@ class Runner:
     ) -> None:
         """Compose it.
 
-        Args:
-            clock: The virtual clock.
-            account: 12 digits.
-            region: The Region.
-            invoke: Runs a function's handler once: name, payload, qualifier.
-            on_change: Called with an execution that has started or ended.
+        ``invoke(name, payload, qualifier)`` runs a function's handler once; ``on_change`` is called with an execution
+        that has started or ended.
         """
         self.store = _Store(account, region, on_change)
         self._scheduler = _Scheduler(clock)

@@ -81,12 +81,8 @@ class Sandbox:
     ) -> None:
         """Begin without a process.
 
-        Args:
-            name: Of the function.
-            timeout_s: Real seconds that one invocation may take.
-            clock: Runs the time-outs.
-            environment: Returns a process's environment, from its generation.
-            on_line: Gets each line of output.
+        ``timeout_s`` are the real seconds that one invocation may take; ``environment`` makes a process's environment
+        from its generation.
         """
         self._name, self._timeout_s, self._clock = name, timeout_s, clock
         self._environment, self._on_line = environment, on_line

@@ -50,11 +50,8 @@ class Process:
     ) -> None:
         """Start a worker.
 
-        Args:
-            name: Names the thread that watches it.
-            environment: The whole environment.
-            on_line: Gets each line that the process writes.
-            on_exit: Gets the exit status, negative for a signal, once all output is read.
+        ``environment`` is the whole one. ``on_exit`` gets the exit status, negative for a signal, once all output is
+        read.
         """
         self._environment = {**environment, "LOCAL_AWS_PARENT": str(os.getpid())}
         self._on_line, self._on_exit = on_line, on_exit

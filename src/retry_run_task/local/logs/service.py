@@ -90,11 +90,7 @@ class Logs:
     ) -> None:
         """Begin without any group.
 
-        Args:
-            clock: The virtual clock.
-            account: 12 digits.
-            region: The Region.
-            deliver: Takes a function's ARN and a payload; raises `AwsError` for a function that does not exist.
+        ``deliver`` takes a function's ARN and a payload, and raises ``AwsError`` for a function that does not exist.
         """
         self.delivery_window_s = 1.0
         self.duplicate_deliveries = 0
@@ -130,10 +126,7 @@ class Logs:
     def put(self, group: str, stream: str, events: Iterable[tuple[int | None, str]]) -> None:
         """Write events into a stream, creating it if needed, and deliver them to subscriptions.
 
-        Args:
-            group: Name of an existing group.
-            stream: Name of the stream.
-            events: Timestamp in ms since 1970 (None for now) and message.
+        Each event is a timestamp in ms since 1970 (None for now) and a message.
         """
         with self._changed:
             into, now_ms = self.group(group), self.now_ms()
