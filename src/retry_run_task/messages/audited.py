@@ -38,7 +38,6 @@ class Absent:
     Attributes:
         name: Of its rule or schedule.
         kind: Which of the two that is.
-        due: In UTC.
         why: One clause.
         was_called: Whether a failed call for it is recorded, so that ``replay`` can start it.
     """
@@ -56,8 +55,6 @@ class Overtaken:
     """Runs of one schedule that were given up one after the other, each because the next one was due.
 
     Attributes:
-        name: Of the rule or schedule.
-        count: How many.
         first: When the first of them failed, in UTC.
         last: When the last of them was given up, in UTC.
     """
@@ -76,11 +73,9 @@ class Findings:
     Attributes:
         since: Runs that were to be accounted for after this time were looked at, in UTC.
         until: The latest such time, in UTC.
-        regions: Where.
         missing: Runs that did not happen and that no message reported.
         unsure: Runs that may have happened.
         overtaken: Runs that no message has told of, since their schedules' next runs came soon.
-        unseen: What could not be read, a sentence each.
     """
 
     since: datetime

@@ -27,10 +27,7 @@ class Place:
     """Where a recovery runs.
 
     Attributes:
-        partition: ``aws``, ``aws-cn`` ...
-        region: The function's Region.
         log_group: The log group of the function; empty if not known.
-        execution_arn: The durable execution's ARN.
     """
 
     partition: str
@@ -43,10 +40,7 @@ class Place:
 def place(function_arn: str, *, log_group: str, execution_arn: str) -> Place | None:
     """Return where a function runs; None if the text is not a function's ARN.
 
-    Args:
-        function_arn: ``arn:<partition>:lambda:<region>:<account>:function:<name>``, with an alias or without.
-        log_group: The log group of the function.
-        execution_arn: The durable execution's ARN.
+    It has the form ``arn:<partition>:lambda:<region>:<account>:function:<name>``, with an alias or without.
     """
     parts = function_arn.split(":")
     if len(parts) < _FUNCTION_ARN_PARTS or parts[2] != "lambda":
@@ -69,11 +63,7 @@ def execution_url(at: Place) -> str | None:
 def log_url(at: Place, text: str, *, start_ms: int | None = None, end_ms: int | None = None) -> str | None:
     """Return the link to the log lines with a text; None if the partition's console is not known.
 
-    Args:
-        at: Where the function runs.
-        text: What the lines contain.
-        start_ms: Earliest time in milliseconds since 1970; None for the last week before the link is opened.
-        end_ms: Latest time, if ``start_ms`` is given.
+    Times are in milliseconds since 1970; without ``start_ms`` it is the last week before the link is opened.
     """
     root = _root(at.partition, at.region)
     if root is None:

@@ -72,7 +72,6 @@ class Style:
         recovery: The recovery's name; its messages are one thread in a chat. Empty if it has none.
         stack: Name of the installation, for the commands.
         zone: Time zone beside UTC; None for the language's default.
-        runbook: URL of the runbook; empty for no link.
     """
 
     language: Language = Language.ENGLISH
@@ -109,14 +108,11 @@ class Ending:
     """How a recovery ended.
 
     Attributes:
-        why: One sentence.
         rule: Name of the policy's rule that ended it.
-        calls: Number of RunTask calls.
         wanted: Tasks that were missing when the recovery began.
         task_arns: Tasks that it placed.
         elapsed_s: Seconds from the failed call to the end.
         last: The failure that decided last; None if there was none.
-        hint: What to do.
         is_unsure: Whether a call may have started tasks that were not seen: its answer was lost, or the process that
             made it may have died before the answer was recorded.
         rungs: Names of the rungs that placed the tasks, except the original request.
@@ -154,11 +150,9 @@ class Progress:
     """The progress of a recovery that has not ended.
 
     Attributes:
-        calls: Number of RunTask calls.
         wanted: Tasks that were missing when the recovery began.
         task_arns: Tasks that it has placed.
         elapsed_s: Seconds from the failed call to now.
-        last: The failure that decided last.
         until: When it gives up, in UTC.
         is_next_run_due: Whether that is when the schedule's next run is due; else it is the policy's limit.
     """

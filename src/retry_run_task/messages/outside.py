@@ -77,10 +77,8 @@ def is_word(text: str) -> bool:
 def command(program: str, *words: str, **options: str) -> str:
     """Return a command line to paste; empty if a word has any other form than an AWS name.
 
-    Args:
-        program: Our own words.
-        words: From a record, or from the settings.
-        options: The same, by the option's name; one without a value is left out.
+    The program is our own words; words and options (by name, left out without a value) come from a record or from the
+    settings.
     """
     given = {option: value for option, value in options.items() if value}
     if not all(map(is_word, (*words, *given.values()))):

@@ -206,11 +206,7 @@ def can_replay(launch: FailedLaunch, outcome: str, *, calls: int, may_be_there: 
 
     It starts nothing that would end at once, and nothing whose tasks may exist.
 
-    Args:
-        launch: What failed.
-        outcome: How its recovery ended.
-        calls: RunTask calls that it made.
-        may_be_there: Whether it placed tasks, or a call may have placed some.
+    ``may_be_there`` tells whether the recovery placed tasks, or a call may have placed some.
     """
     is_admitted = outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED) or calls > 0
     is_whole = isinstance(launch.request, Request)

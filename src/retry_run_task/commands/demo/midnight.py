@@ -79,10 +79,8 @@ class StoryLine:
     """One line of the story.
 
     Attributes:
-        at: Virtual time.
         who: ``AWS``, ``EventBridge``, ``ECS``, ``intake``, ``recover`` or ``message``.
         job: The job that it is about; empty if none.
-        text: What happened.
         tone: ``good``, ``bad``, ``wait`` or empty.
         is_detail: Whether it is one of many similar lines.
     """
@@ -113,8 +111,6 @@ class DemoNight:
         speed: Virtual seconds per real second.
         show: Called with each line, in order of time, by the thread that calls ``run``.
         fates: What became of each failed launch, by job.
-        messages: The messages sent.
-        recovery_calls: RunTask calls of recoveries.
     """
 
     speed: float

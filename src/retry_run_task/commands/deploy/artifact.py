@@ -48,8 +48,6 @@ class Bucket:
     Attributes:
         account: The required owner. A bucket's name is predictable, and whoever took it first could put other code
             there; so every call names the owner, and S3 refuses any other.
-        partition: ``aws`` and so on.
-        is_ours: Whether this system creates and removes it.
     """
 
     name: str
@@ -61,11 +59,7 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A file to upload.
-
-    Attributes:
-        key: Its name in the bucket.
-    """
+    """A file to upload."""
 
     key: str
     content: bytes
@@ -135,10 +129,7 @@ def exists(s3: S3Client, bucket: Bucket) -> bool:
 def create(s3: S3Client, bucket: Bucket, tags: Mapping[str, str]) -> None:
     """Create the bucket: private, encrypted, with versions, and TLS only. A partly created one is completed.
 
-    Args:
-        s3: A client for the bucket's Region.
-        bucket: The bucket.
-        tags: Set by the call itself, because an organization may refuse a bucket that is created without them.
+    The tags are set by the call itself, because an organization may refuse a bucket that is created without them.
 
     Raises:
         DeployError: AWS did not create it.

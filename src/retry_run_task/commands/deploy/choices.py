@@ -38,8 +38,6 @@ class Chosen:
     """The value of one parameter.
 
     Attributes:
-        name: The parameter, as the template calls it.
-        value: As text.
         source: ``flag``, ``file``, ``installed``, ``found`` in the account, or ``default``.
     """
 
@@ -50,12 +48,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """All values.
-
-    Attributes:
-        parameters: One for each parameter, in the template's order.
-        notes: What to know about them, one sentence each.
-    """
+    """All values."""
 
     parameters: tuple[Chosen, ...]
     notes: tuple[str, ...]
@@ -76,13 +69,8 @@ def choose(
 ) -> Choice:
     """Return the value of every parameter.
 
-    Args:
-        inventory: What exists in the account.
-        reader: Reads the account for what was named by hand.
-        flags: Parameters from the command line.
-        file: Parameters from the settings file.
-        installed: Parameters of the installed stack.
-        adds_found: Whether to add what schedules need now to the installed lists.
+    ``file`` are the parameters in the settings file, ``installed`` those of the installed stack; ``adds_found`` adds
+    what schedules need now to the installed lists.
 
     Raises:
         ConfigError: Some values are invalid; names every problem.

@@ -26,8 +26,6 @@ class ClusterJobs:
 
     Attributes:
         name: Of the cluster; empty if an event says it.
-        rules: How many rules.
-        schedules: How many schedules.
         task_definitions: The families that they start.
     """
 
@@ -40,9 +38,7 @@ class ClusterJobs:
 def by_cluster(inventory: Inventory, values: Mapping[str, str]) -> tuple[ClusterJobs, ...]:
     """Return what of an account's rules and schedules is in scope.
 
-    Args:
-        inventory: What there is.
-        values: The parameters, every list whole.
+    ``values`` are the parameters, every list whole.
     """
     globs = {name: values[name].split(",") for name in ("TaskDefinitions", "Clusters")}
 

@@ -38,12 +38,8 @@ _OPTIONS = {one.name: one.option for one in PARAMETERS}
 def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, may_widen: bool) -> Choice:
     """Return the choice in a form that can be deployed, with notes on what its patterns match.
 
-    Args:
-        choice: What was given, or found.
-        sizer: Measures the template.
-        reader: Reads the account for what exists beside what was found.
-        inventory: What starts tasks.
-        may_widen: Whether patterns made here may match more than what was found.
+    ``inventory`` is what starts tasks, ``reader`` reads what exists beside it. ``may_widen`` tells whether patterns
+    made here may match more than what was found.
 
     Raises:
         ConfigError: It does not fit, or only with patterns that match too much.

@@ -40,7 +40,6 @@ class OwnPolicy:
     Attributes:
         content: The file's; None for the built-in policy.
         source: ``flag``, ``file``, ``installed`` or ``default``.
-        name: The file's name, or a description.
     """
 
     content: bytes | None = None
@@ -104,10 +103,7 @@ def content_of(reader: Reader, function: str) -> bytes:
 def installed(reader: Reader, function: str, text: str) -> OwnPolicy:
     """Return the policy of the installed recover function, by whatever means it was set.
 
-    Args:
-        reader: Reads the account.
-        function: The name of recover, with its alias.
-        text: The stack's template.
+    ``text`` is the stack's template.
 
     Raises:
         ConfigError: It cannot be read.

@@ -17,10 +17,7 @@ class PackageError(RetryRunTaskError):
 def with_policy(content: bytes, policy: bytes, *, name: str = POLICY) -> bytes:
     """Return the zip with another policy: deterministic, with only that file changed.
 
-    Args:
-        content: The zip.
-        policy: The policy file.
-        name: The file's name, for errors.
+    ``name`` is the policy file's, for errors.
 
     Raises:
         ConfigError: The policy is invalid, so it must not be deployed. Names every problem.

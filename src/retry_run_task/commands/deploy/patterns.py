@@ -18,10 +18,7 @@ def condense(
 
     The part before the last slash of a name is never cut, and a part of the name itself always stays.
 
-    Args:
-        names: What has to be matched.
-        fits: Tells whether a list is short enough.
-        others: Names that must not be matched.
+    ``fits`` tells whether a list is short enough; ``others`` are names that must not be matched.
     """
     listed, avoided = sorted(set(names)), sorted(set(others))
     if fits(listed):

@@ -54,11 +54,6 @@ class Plan:
     Attributes:
         identity: The account, and who deploys.
         removes_first: The state of a stack that can only be deleted, and is deleted first; empty if none.
-        is_update: Whether the stack exists.
-        bucket: For the code.
-        makes_bucket: Whether the bucket is created.
-        policy: The recovery policy in the code.
-        code: The zip.
         code_version: The version of the zip in the bucket; empty if the bucket keeps none; None if it is not uploaded
             yet.
         text: Of the template, without the location of the code.
@@ -66,11 +61,8 @@ class Plan:
         values: The same as the template takes it: long lists are spread over several parameters.
         tags: Of the stack and of everything in it that takes tags; empty to keep the existing ones.
         cloudformation_role: The role that CloudFormation acts with; empty for its last one.
-        statements: What the roles may do afterwards.
         changes: By resource, as far as known beforehand.
-        clusters: What would be recovered, by cluster.
         idle_usd: Cost a month while nothing fails, at most.
-        notes: What to know, one sentence each.
     """
 
     stack: str
@@ -177,20 +169,11 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
 ) -> Plan:
     """Plan a deployment.
 
-    Args:
-        session: Whose credentials to use.
-        inventory: What exists in the account.
-        reader: Reads the account for what was named by hand.
-        stack: The stack to create or update.
-        state: Of the stack.
-        bucket_name: A bucket to use; empty for our own.
-        policy: The policy to deploy; None for the installed one, or the built-in one.
-        flags: Parameters from the command line, by their names in the template.
-        file: Parameters from the settings file.
-        tags: To add to those of the stack.
-        cloudformation_role: For CloudFormation to act with; empty for its last one, or the caller's.
-        may_widen: Whether patterns that replace too long lists may match more than what was found.
-        adds_found: Whether to add what schedules need now to the installed lists.
+    Without a ``bucket_name`` it is our own bucket; without a ``policy``, the installed one, or the built-in one;
+    without a ``cloudformation_role``, the one of the last deployment, or the caller's. ``flags`` and ``file`` are
+    parameters by their names in the template, and ``tags`` are added to those of the stack. ``may_widen`` lets patterns
+    that replace too long lists match more than what was found; ``adds_found`` adds what schedules need now to the
+    installed lists.
 
     Raises:
         ConfigError: It cannot be deployed like this; names every problem.

@@ -24,10 +24,7 @@ _NEVER_CHANGED = frozenset({"AWS::Lambda::LayerVersion", "AWS::Lambda::Version"}
 def changes(old: Filled | None, new: Filled, template: JsonObject) -> tuple[ResourceChange, ...]:
     """Return what would change.
 
-    Args:
-        old: What is installed; None if nothing is.
-        new: What would be.
-        template: The new template, before it was filled in.
+    Without ``old`` nothing is installed. ``template`` is the new one, before it was filled in.
     """
     before = old.resources if old else {}
     found = {

@@ -33,12 +33,9 @@ class Proposal:
 
     Attributes:
         task_definitions: Families that recover may run.
-        clusters: Names of the clusters that it may run them on.
         pass_role_arns: Roles that it has to pass to their tasks.
         log_group: Name of the trail's log group for the filter; empty if there is none to use.
-        ways_in: The sources to use: ``logs``, ``eventbridge``.
         reserved: Concurrency to reserve for recover; None if nothing can be reserved.
-        left_out: What could not be proposed, one sentence each.
     """
 
     task_definitions: tuple[str, ...]

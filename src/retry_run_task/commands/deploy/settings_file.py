@@ -39,7 +39,6 @@ class SettingsFile:
     Attributes:
         options: ``stack``, ``region``, ``profile``, ``look_with``, ``bucket``, ``policy`` and ``cloudformation_role``,
             those that it has. A policy is a path relative to the settings file.
-        tags: For everything that is created.
         parameters: Parameters of the template, by their names there, as text.
     """
 
@@ -51,9 +50,7 @@ class SettingsFile:
 def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     """Read a settings file.
 
-    Args:
-        path: Of the file.
-        must_exist: Whether it was named explicitly; the default one need not exist.
+    ``must_exist`` is for a file that was named explicitly.
 
     Raises:
         ConfigError: It cannot be read, or something in it is invalid; names every problem.

@@ -25,10 +25,7 @@ _MOST, _MOST_CLUSTERS, _MOST_OF_A_NOTE = 3, 10, 400
 def show(plan: Plan, *, is_whole: bool, with_changes: bool) -> None:
     """Print a plan.
 
-    Args:
-        plan: What would be done.
-        is_whole: Whether long lists are shown whole.
-        with_changes: Whether the resources are shown, too, one by one.
+    With ``is_whole`` long lists are shown whole, with ``with_changes`` the resources, too, one by one.
     """
     click.echo(place(plan.stack, plan.region, plan.identity))
     click.echo(f"{counts(plan.changes)}; about ${plan.idle_usd:.2f} a month while nothing fails")

@@ -51,9 +51,6 @@ class Size:
 
     Attributes:
         what: Such as ``the policy RecoverRunPolicy``.
-        has: Its size.
-        unit: Of the size.
-        most: The limit.
         because: The parameters that it grows with.
     """
 
@@ -89,14 +86,7 @@ _BECAUSE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizer:
-    """Measures a template with parameters.
-
-    Attributes:
-        text: Of the template.
-        stack: Name of the stack.
-        identity: The account.
-        region: Of the stack.
-    """
+    """Measures a template with parameters."""
 
     text: str
     stack: str
@@ -108,10 +98,8 @@ class Sizer:
 
         An excess stays in the last one, for `sizes` to report.
 
-        Args:
-            values: Every list whole.
-            before: The installed values. Their items come first, so that few policies change: during an update a policy
-                may lose an item before another one has it.
+        Items of ``before``, the installed values, come first, so that few policies change: during an update a policy
+        may lose an item before another one has it.
         """
         spread = dict(values)
         for name in CHUNKS:

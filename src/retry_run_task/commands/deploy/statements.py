@@ -67,9 +67,7 @@ class Statement:
     """One permission of a role.
 
     Attributes:
-        role: The role's name.
         may: In plain words; begins with "not" if it is denied.
-        actions: IAM actions.
         on: ARNs, patterns and names.
         only: The condition in plain words; empty if there is none.
     """

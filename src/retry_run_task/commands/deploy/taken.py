@@ -29,11 +29,7 @@ def check_names(
 ) -> tuple[str, ...]:
     """Refuse to create what exists; return notes on what could not be checked.
 
-    Args:
-        filled: The template as it would be deployed.
-        changes: Of its resources.
-        stack: Its name.
-        reader: Reads the account.
+    ``filled`` is the template as it would be deployed.
 
     Raises:
         ConfigError: Names every conflict, and its owner if known.

@@ -149,14 +149,8 @@ class Filled:
     ) -> None:
         """Fill it in with parameters as text, as in CloudFormation; absent ones have their defaults.
 
-        Args:
-            template: As it is parsed.
-            stack: Name of the stack.
-            identity: The account.
-            region: Of the stack.
-            given: The parameters.
-            only: Types of the resources to fill in, for speed; empty for all.
-            has_arns: Whether a reference to a resource is its ARN, if it has one, as in the account.
+        ``only`` names the types of the resources to fill in, for speed (empty for all); with ``has_arns`` a reference
+        to a resource is its ARN, if it has one, as in the account.
         """
         domain = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
         self._template = template

@@ -65,9 +65,6 @@ class Advice:
     """One change and its effect.
 
     Attributes:
-        jobs: Names of the rules and schedules that it is for.
-        title: What to do, in a few words.
-        why: Sentences with the numbers.
         before: The past runs, simulated without it; None if there is nothing to simulate.
         after: The same runs with it.
         change: How it is made; None if the records do not show how.
@@ -90,10 +87,7 @@ class Advice:
 def advise(jobs: Sequence[Job], outages: Outages, calls: Sequence[RunTaskCall]) -> tuple[Advice, ...]:
     """Return what would have helped, the most effective first.
 
-    Args:
-        jobs: Whose runs are simulated.
-        outages: When there was no capacity.
-        calls: All calls; they show subnets that the job itself does not use.
+    All ``calls`` are given, because they show subnets that the job itself does not use.
     """
     found = [one for job in jobs for one in _for(job, outages, calls)]
     found.sort(key=lambda one: -one.saved)

@@ -43,9 +43,6 @@ class Gathered:
         source: A Region, or files, in a few words.
         since: Calls count from here.
         calls: All RunTask calls, those of recoveries as well.
-        launchers: Rules and schedules; empty if they were not read.
-        views: Recoveries by name.
-        stack: Name of the installation.
         notes: What could not be read, and other caveats; sentences.
     """
 
@@ -61,12 +58,7 @@ class Gathered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """An hour of a weekday.
-
-    Attributes:
-        failed: First calls that failed.
-        calls: First calls.
-    """
+    """An hour of a weekday."""
 
     failed: int = 0
     calls: int = 0
@@ -81,9 +73,6 @@ class CapacityPool:
         zone: Its Availability Zone; empty if no placed task showed it.
         provider: Launch type or capacity providers.
         failed: First calls that asked for it and failed.
-        outages: Number of times without capacity.
-        short_s: Their total duration.
-        longest_s: The longest.
     """
 
     subnet: str
@@ -100,13 +89,10 @@ class Report:
     """The report.
 
     Attributes:
-        zone: The time zone of the heat map.
         jobs: The callers, those with most failed calls first.
         heat: By weekday, Monday first, and hour.
-        places: Those that were short of capacity, the worst first.
         recovery_calls: RunTask calls of recoveries.
         usd: Their Lambda cost, at list prices.
-        advice: What would have helped.
     """
 
     gathered: Gathered

@@ -46,11 +46,8 @@ class Failed:
     """A call that did not place all its tasks, and what became of it.
 
     Attributes:
-        call: The call; of several records of it the first.
         verdict: The classification of the worst of its failures.
-        missing: How many tasks it did not place.
         started: When the last of them was placed; None if it was not, or that is not known.
-        recovery_calls: RunTask calls of its recovery.
     """
 
     call: RunTaskCall
@@ -77,10 +74,7 @@ class Job:
 
     Attributes:
         name: Of the rule or schedule, as far as known; else the task's family.
-        kind: The kind of caller.
         launcher: The rule or schedule; None if it was not found, or not looked for.
-        placed: Its calls that placed every task.
-        failed: Its other calls.
     """
 
     name: str
@@ -113,11 +107,7 @@ def jobs_of(
 ) -> tuple[Job, ...]:
     """Return the jobs, those with most failed calls first; not those of recoveries, Batch and Step Functions.
 
-    Args:
-        calls: All known calls.
-        launchers: The rules and schedules of the account, if they were read.
-        views: Its recoveries, by name.
-        stack: Name of the installation that these are of.
+    ``views`` are the recoveries of the installation ``stack``, by name.
     """
     sorted_calls = sorted(calls, key=lambda call: (call.time, call.event_id))
     own: dict[str, list[RunTaskCall]] = defaultdict(list)

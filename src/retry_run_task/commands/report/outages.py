@@ -30,7 +30,6 @@ class Outage(NamedTuple):
     """A time without capacity, in seconds since 1970.
 
     Attributes:
-        start: Its first failed call.
         end: The first call that placed a task again; without one, half an hour after the last that failed.
         is_over: Whether such a call was seen.
     """
@@ -45,9 +44,7 @@ class Seen:
     """What one call shows about capacity.
 
     Attributes:
-        time: Seconds since 1970.
         subnets: The requested subnets; for a placed task its own subnet, if recorded.
-        has_room: Whether it found room.
     """
 
     time: float

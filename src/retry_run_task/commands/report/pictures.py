@@ -22,9 +22,7 @@ _TOP, _LEFT, _GAP = 22.0, 40.0, 2.0
 def heat(cells: Sequence[Sequence[Cell]], *, width: float) -> str:
     """Draw failed calls by weekday and hour.
 
-    Args:
-        cells: By weekday, Monday first, and hour.
-        width: Of the picture.
+    Cells are by weekday, Monday first, and hour.
     """
     is_tall = width <= PHONE
     days, hours = range(len(cells)), range(len(cells[0]))

@@ -32,12 +32,7 @@ _BOOT_S, _RUN_S = 30.0, 15 * 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownOutages:
-    """The outages by provider, as one job sees them.
-
-    Attributes:
-        provider: The provider that the job asks for.
-        outages: By provider.
-    """
+    """The outages by provider, as one job sees them."""
 
     provider: str
     outages: Mapping[str, tuple[Outage, ...]] = field(default_factory=dict)
@@ -66,8 +61,6 @@ class Figures:
     """The results of a job's past runs.
 
     Attributes:
-        runs: Number of runs.
-        failed: Number of first calls that found no room.
         lost: Number of runs that never started.
         waits: Seconds from due to started, of each run that failed in the past.
     """
@@ -95,7 +88,6 @@ class PastRun:
     Attributes:
         time: When it was called, in seconds since 1970.
         until: When the job's next run was called; infinity if not known.
-        failed: Whether it found no room.
     """
 
     time: float
@@ -117,10 +109,7 @@ class Rehearsal:
     def of(self, runs: Sequence[PastRun], room: KnownOutages, *, moved_s: float = 0.0) -> Figures:
         """Simulate past runs of one job.
 
-        Args:
-            runs: The runs.
-            room: When there was no capacity.
-            moved_s: How much later each run is called.
+        ``moved_s`` is how much later each run is called.
         """
         failed, lost, waits = 0, 0, []
         for run in runs:
