@@ -276,8 +276,7 @@ class Settings:
     def scope(self, function_arn: str) -> Scope:
         """Return the scope of an intake with these settings.
 
-        Args:
-            function_arn: Of intake itself: ``arn:<partition>:lambda:<region>:<account>:function:<name>``.
+        ``function_arn`` is that of intake itself: ``arn:<partition>:lambda:<region>:<account>:function:<name>``.
         """
         _, _, _, region, account, *_ = function_arn.split(":")
         return Scope(
@@ -312,9 +311,7 @@ def read_policy() -> Policy:
 def policy_of(content: bytes, name: str) -> Policy:
     """Read a policy file.
 
-    Args:
-        content: The file's bytes.
-        name: The file's name, for errors.
+    ``name`` is the file's, for errors.
 
     Raises:
         ConfigError: It is invalid. Names every problem, with its line.

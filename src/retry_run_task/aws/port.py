@@ -38,8 +38,6 @@ class LiveAwsPort:
 
     Args:
         topic_arn: Of the topic for messages; empty for none.
-        clock: Returns the time as seconds since 1970.
-        limiter: Limits the rate of RunTask calls.
         role: The role to act with in the launch's account; None for the function's own.
     """
 

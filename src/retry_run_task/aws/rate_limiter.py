@@ -22,12 +22,8 @@ class RateLimiter:
     ) -> None:
         """Allow ``per_s`` calls a second.
 
-        Args:
-            per_s: Calls a second.
-            ahead: Calls beyond the rate that an idle limiter allows at once (the burst).
-            is_rested: Whether the limiter begins idle, with the whole burst available.
-            now: The time in seconds.
-            sleep: Sleeps for a number of seconds.
+        ``ahead`` calls beyond the rate are allowed at once (the burst) by an idle limiter; ``is_rested`` tells whether
+        it begins idle, with the whole burst available. ``now`` and ``sleep`` are in seconds.
         """
         self._apart_s, self._ahead_s = 1 / per_s, ahead / per_s
         self._now, self._sleep = now, sleep

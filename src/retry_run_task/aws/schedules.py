@@ -36,11 +36,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard"
 
 
 class TooManyError(Exception):
-    """Too many schedules could have made the call. The message says how many.
-
-    Attributes:
-        schedules: Those that were read.
-    """
+    """Too many schedules could have made the call. The message says how many."""
 
     def __init__(self, schedules: Sequence[Schedule]) -> None:
         super().__init__(f"more than {_SCHEDULES_MAX} schedules could have made this call")
@@ -74,7 +70,6 @@ class Candidates:
     """The rules' targets or schedules that may have made a call.
 
     Attributes:
-        schedules: Those that match by name and cluster.
         unread: What may not be read and could hold another candidate; one sentence each.
     """
 
@@ -85,9 +80,7 @@ class Candidates:
 def candidates(launch: FailedLaunch, role: members.Role | None = None) -> Candidates:
     """Return the rules' targets or schedules that may have made a call.
 
-    Args:
-        launch: The call.
-        role: The role to read with in the launch's account; None for the function's own.
+    Without a ``role`` to read with in the launch's account it is the function's own.
 
     Raises:
         TooManyError: There are too many to read.
@@ -186,10 +179,7 @@ def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> t
 def pages(client: Any, method: str, **call: Any) -> Iterator[JsonObject]:
     """Yield every page of a listing, also of one for which botocore has no paginator, such as the event buses'.
 
-    Args:
-        client: Of botocore.
-        method: Its method, such as ``list_event_buses``.
-        call: The parameters, as AWS spells them.
+    ``method`` is botocore's, such as ``list_event_buses``; ``call`` has the parameters, as AWS spells them.
     """
     if client.can_paginate(method):
         yield from client.get_paginator(method).paginate(**call)

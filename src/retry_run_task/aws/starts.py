@@ -29,7 +29,6 @@ class StartLimits:
     """How many starts run at once, how fast and for how long. The default: one by one, one try each.
 
     Attributes:
-        workers: How many run at the same time.
         wait: Returns when the next start is allowed. Never called by two threads at once.
         left_s: Returns the seconds until the invocation is ended.
         passes: Whether a start that raised this may succeed if it is tried again soon.
@@ -55,11 +54,8 @@ def start_all(
 
     A start that fails with a transient error is tried again, after the others, while there is time.
 
-    Args:
-        jobs: What to start.
-        start: Starts one, in any thread. What it raises is reported.
-        tell: Never called by two threads at once. What it raises ends the run; not all is reported then.
-        limits: How fast, and for how long.
+    ``start`` is called in any thread; what it raises is reported. ``tell`` is never called by two threads at once; what
+    it raises ends the run, and not all is reported then.
     """
     reserve_s = min(_RESERVE_S, limits.left_s() / 2)
     first = int(limits.turn * len(jobs))

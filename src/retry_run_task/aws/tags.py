@@ -32,10 +32,8 @@ _DEFINITE = frozenset({Category.PERMISSION, Category.CONFIGURATION})
 def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags | Failure:
     """Return the tags for a launch, or why they cannot be read now. A lack of permission is noted in the tags.
 
-    Args:
-        launch: What failed.
-        schedule: What made the call; None if that is not certain.
-        role: The role to read with in the launch's account; None for the function's own.
+    Without a ``schedule`` it is not certain what made the call; without a ``role`` to read with in the launch's account
+    it is the function's own.
     """
     found: list[dict[str, str]] = []
     unread: list[str] = []

@@ -34,12 +34,8 @@ def already_there(
     They have this launch's own mark, the mark of a recovery of another task that failed to start, or, if requested, the
     ``startedBy`` of the original caller. Failed tasks are among them, ours as well.
 
-    Args:
-        ecs: A client for the launch's Region.
-        launch: What failed.
-        original: Whether to look for tasks with the ``startedBy`` of the original caller.
-        ghosts: Call ids of the recoveries of other failed tasks, existing or possible.
-        whole: Whether to list stopped tasks, too.
+    With ``original``, tasks with the ``startedBy`` of the original caller are looked for; ``ghosts`` are call ids of
+    the recoveries of other failed tasks, existing or possible; with ``whole``, stopped tasks are listed too.
 
     Raises:
         Exception: Any error of ECS, the network or a malformed answer; ``faults.attempt`` makes a failure of it.

@@ -117,10 +117,7 @@ _MEMBER = re.compile(
 def read_text(text: str, *, code: str | None = None, stopped: bool = False) -> Pasted:
     """Determine what a text is: an entry of ``failures[]``, an error, or the reason of a task that did not start.
 
-    Args:
-        text: As it was pasted.
-        code: The exception's or the stop code, if known; a stop code makes it a task's reason.
-        stopped: Whether it is certainly a task's reason.
+    ``code`` is the exception's or the stop code, if known; a stop code, or ``stopped``, makes it a task's reason.
     """
     words = _peel(text[:_LONGEST])
     if code is not None or stopped:

@@ -53,9 +53,8 @@ def event_identity(event_id: str | None, fallback: str) -> str:
     kind of launch.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 
-    Args:
-        event_id: ``eventID`` of the record; None if it was made by hand.
-        fallback: Id of the log event, or of the EventBridge event, that delivered the record.
+    The ``event_id`` of a record that was made by hand is None; the fallback is the id of the log event, or of the
+    EventBridge event, that delivered it.
     """
     if event_id is not None and _UUID.fullmatch(event_id):
         return event_id
@@ -98,9 +97,7 @@ def marks(launch: FailedLaunch) -> list[str]:
 def run_identity(schedule_arn: str, due: float) -> str:
     """Return ``call_identity`` of one run of a schedule: the same for all calls that EventBridge made for it.
 
-    Args:
-        schedule_arn: Of the rule or schedule.
-        due: When the run was due, in seconds since 1970.
+    ``due`` is in seconds since 1970.
     """
     return _digest("run", schedule_arn, f"{due:.0f}", size=32)
 
@@ -121,9 +118,7 @@ def recovery_name(stack: str, event_id: str) -> str:
 def member_role(stack: str, path: str = "/") -> str:
     """Return path and name of the role that recoveries assume in other accounts; infra/member.yaml creates it.
 
-    Args:
-        stack: Name of the installation.
-        path: IAM path of its roles; begins and ends with a slash.
+    ``path`` is the IAM path of the installation's roles; it begins and ends with a slash.
     """
     return f"{path.lstrip('/')}{stack}-member"
 
@@ -187,11 +182,8 @@ def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
 def recovery_name_of(stack: str, launch: FailedLaunch, *, is_reported: bool | None = None) -> str:
     """Return the name of a failed launch's recovery.
 
-    Args:
-        stack: Name of the installation.
-        launch: What failed.
-        is_reported: Whether the error is only reported, once a day (UTC) per cause: the name is then made of the cause
-            and the day. None treats every error so.
+    With ``is_reported`` the error is only reported, once a day (UTC) per cause: the name is then made of the cause and
+    the day. None treats every error so.
     """
     is_error = any(f.origin is Origin.ERROR for f in launch.failures)
     if not (is_error if is_reported is None else is_reported):

@@ -62,9 +62,8 @@ POLICY_TAG, IGNORE_TAG = "retry-run-task:policy", "retry-run-task:ignore"
 def read_tags(*sources: Mapping[str, str], unread: Sequence[str] = ()) -> Tags:
     """Return the recovery settings in tags; if sources differ, the first that has a tag counts.
 
-    Args:
-        sources: Tags by key: first of the rule or group, then of the task definition.
-        unread: What could not be read, one sentence each.
+    Sources are in order: the tags of the rule or group, then of the task definition. ``unread`` says what could not be
+    read, one sentence each.
     """
     policy = next((tags[POLICY_TAG] for tags in sources if tags.get(POLICY_TAG)), "")
     ignore = next((tags[IGNORE_TAG] for tags in sources if IGNORE_TAG in tags), "false").strip().lower()
@@ -79,7 +78,6 @@ class Schedule:
     """A rule's target or a schedule that starts an ECS task.
 
     Attributes:
-        kind: ``RULE`` or ``SCHEDULER``.
         name: Its full name.
         role_arn: The role that it calls RunTask with.
         request: Its RunTask parameters, with keywords not yet replaced; may hold secrets.
@@ -138,10 +136,7 @@ def match(
 
     Its role, cluster and task definition must match, and its name must begin with the name in the task's ``startedBy``.
 
-    Args:
-        launch: The call.
-        schedules: All that could be read.
-        unread: What may not be read and could hold another candidate; one sentence each.
+    ``unread`` says what may not be read and could hold another candidate; one sentence each.
     """
     found = [one for one in schedules if could_make(one, launch.caller, launch.request.parameters)]
     if len(found) == 1:

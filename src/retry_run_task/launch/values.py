@@ -35,7 +35,6 @@ class Failure:
         code: The exception's code (``ThrottlingException``) or the task's stop code; None for ``failures[]``.
         reason: The text, exactly as AWS wrote it; empty if AWS gave none.
         detail: ``failures[].detail``; None if absent.
-        arn: What the failure is about, such as a container instance; None for Fargate capacity.
         container: Name of the container that the reason is of; None if it is the task's own, or no task's.
         ran: Evidence that something in the task ran, such as ``exit code 1``; None if there is none.
         times: How often it was reported; the ARN is that of the first.
@@ -159,7 +158,6 @@ class FailedLaunch:
         call_id: The same for every record of one logical call, including an SDK's retries. Client tokens are derived
             from it, so that two recoveries of one call share their tasks.
         event_time: When the call was made, in UTC.
-        account: 12 digits; empty if a hand-made record has none.
         region: Of the call; empty if a hand-made record has none.
         failures: Everything that AWS reported, never empty.
         placed: ARNs of the tasks that the failed call did place.
@@ -189,7 +187,6 @@ class Ignored:
 
     Attributes:
         why: One sentence for the log.
-        event_id: Of the record; None if not known.
     """
 
     why: str
@@ -249,33 +246,21 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
-    """No usable answer: HTTP 5xx, a time-out, a broken connection. The task may exist.
-
-    Attributes:
-        failure: What was received instead of an answer.
-    """
+    """No usable answer: HTTP 5xx, a time-out, a broken connection. The task may exist."""
 
     failure: Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unbuildable:
-    """The request could not be completed, so RunTask was not called.
-
-    Attributes:
-        why: One sentence, without values.
-    """
+    """The request could not be completed, so RunTask was not called."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unread:
-    """The schedule that holds the redacted values could not be read just now, so RunTask was not called.
-
-    Attributes:
-        failure: The error of the call that reads it.
-    """
+    """The schedule that holds the redacted values could not be read just now, so RunTask was not called."""
 
     failure: Failure
 

@@ -86,7 +86,6 @@ class Envelope:
         id: The log event's or EventBridge event's id; empty if the record came alone.
         time: When it was delivered; None if unknown.
         account: 12 digits; empty if unknown.
-        region: Empty if unknown.
     """
 
     id: str = ""

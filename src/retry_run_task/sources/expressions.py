@@ -33,11 +33,8 @@ MINUTE = timedelta(minutes=1)
 def check_expression(expression: str, timezone: str = "UTC", *, is_rules: bool = False) -> None:
     """Raise if AWS would refuse an expression or a time zone.
 
-    Args:
-        expression: As for ``next_due``.
-        timezone: As for ``next_due``.
-        is_rules: Whether it is a rule's: a rule's rate has the unit in the singular after 1 and else in the plural.
-            https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html
+    A rule's rate (``is_rules``) has the unit in the singular after 1 and else in the plural:
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rate-expressions.html
 
     Raises:
         ValueError: AWS would refuse it; the message says why.
@@ -99,12 +96,8 @@ def previous_due(
 ) -> datetime | None:
     """Return the last due time that is not after ``until``, or None if there is none.
 
-    Args:
-        expression: As for ``next_due``.
-        until: An aware datetime; a due time equal to it counts.
-        timezone: As for ``next_due``.
-        start: As for ``next_due``. None: a rate counts from ``until``, which is then its due time.
-        end: As for ``next_due``.
+    As ``next_due``, but a due time equal to ``until`` counts. Without a ``start`` a rate counts from ``until``, which
+    is then its due time.
 
     Raises:
         ValueError: The expression or the time zone is one that AWS would refuse.

@@ -39,7 +39,6 @@ class LooseFailures:
 
     Attributes:
         about: What they are about; empty if not known.
-        where: Their position in the file.
     """
 
     failures: tuple[Failure, ...]
@@ -53,7 +52,6 @@ class Record:
 
     Attributes:
         envelope: What its delivery says about it.
-        where: Its position in the file.
     """
 
     body: dict[str, Any]

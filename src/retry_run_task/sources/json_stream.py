@@ -61,8 +61,7 @@ def lists_in(body: dict[str, Any]) -> list[str]:
 def values(chunks: Iterable[bytes]) -> Iterator[Found | Unparsed]:
     """Yield every value in a file, and what cannot be read. Never raises for its content.
 
-    Args:
-        chunks: The file's bytes in order, in pieces of any size.
+    The file's bytes come in order, in pieces of any size.
     """
     return _Reader(_Window(text_of(chunks))).read()
 
@@ -71,8 +70,6 @@ class _BadError(Exception):
     """The text at the position cannot be read; the message says why.
 
     Attributes:
-        length: How far it could be read, in characters.
-        is_long: Whether it is longer than allowed.
         is_cut_off: Whether the file ends in it.
         is_passed: Whether the position is already after it.
     """

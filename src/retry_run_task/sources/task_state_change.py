@@ -95,12 +95,8 @@ def launch_of(
 ) -> FailedLaunch | Ignored:
     """Return the failed launch of a task, or why it is none.
 
-    Args:
-        detail: The task.
-        account: Its account.
-        region: Its Region.
-        told: Time of ECS's event, for a task without a stop time.
-        is_anyones: Whether to include a task that neither a rule nor a schedule started.
+    ``told`` is the time of ECS's event, for a task without a stop time. ``is_anyones`` includes a task that neither a
+    rule nor a schedule started.
 
     Raises:
         ReadError: It lacks a member that a launch needs.

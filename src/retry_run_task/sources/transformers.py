@@ -35,10 +35,7 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 def filled(transformer: Mapping[str, Any], *, arn: str, is_timed: bool) -> str:
     """Return the text that a rule hands to its target, with keywords for what only the run itself tells.
 
-    Args:
-        transformer: The target's ``InputTransformer``.
-        arn: The rule's.
-        is_timed: Whether the rule runs by the clock.
+    ``is_timed`` tells whether the rule runs by the clock.
 
     Raises:
         ReadError: The template puts an object into a string, or is none.

@@ -38,12 +38,7 @@ _GONE = frozenset({"ResourceNotFoundException"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovery:
-    """A recovery in progress.
-
-    Attributes:
-        name: Of the durable execution.
-        arn: Of the durable execution.
-    """
+    """A recovery in progress."""
 
     name: str
     arn: str
@@ -54,8 +49,6 @@ class Leftovers:
     """What an installation has beside the stack.
 
     Attributes:
-        bucket: For its code.
-        has_bucket: Whether the bucket exists.
         files: Number of versions of this stack's files in it.
         log_group: The trail's log group; empty if none is known.
         has_stream: Whether it has the records of ``verify``.
@@ -164,10 +157,8 @@ class Removal:
     def leftovers(self, state: StackState | None, bucket_name: str, log_group: str) -> Leftovers:
         """Find what is beside the stack.
 
-        Args:
-            state: Of the stack, if it exists; its template names the bucket, its outputs the log group.
-            bucket_name: A bucket that was named by hand; empty for the known one.
-            log_group: A log group that was named by hand; empty for the known one.
+        The template of ``state`` names the bucket, its outputs the log group, unless ``bucket_name`` or ``log_group``
+        was given.
 
         Raises:
             DeployError: AWS did not answer.

@@ -26,7 +26,6 @@ class Check:
 
     Attributes:
         name: In a word or two; the same in every run.
-        why: What was found, one sentence.
         next: What to do, one sentence; empty if nothing.
     """
 

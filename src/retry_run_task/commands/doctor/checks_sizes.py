@@ -24,10 +24,7 @@ SIZES = "sizes"
 def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Check:
     """Return whether it fits.
 
-    Args:
-        inventory: What exists.
-        reader: Reads the account for what patterns would match.
-        template: The template's text; empty for the package's.
+    ``reader`` reads the account for what patterns would match; without a ``template`` it is the package's.
     """
     stack = inventory.stack
     if isinstance(stack, InstalledStack) and stack.is_elsewhere:

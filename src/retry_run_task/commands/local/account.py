@@ -64,11 +64,7 @@ JOBS = (TOO_EARLY, MISSED, *BATCH, SWEEP)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
-    """Something that happened there.
-
-    Attributes:
-        who: ``AWS``, ``EventBridge``, ``recover`` or ``message``.
-    """
+    """Something that happened there."""
 
     at: datetime
     who: str
@@ -82,7 +78,6 @@ class Account:
     Attributes:
         speed: Virtual seconds per real second, until it has caught up.
         port: Of the server; 0 for a free port.
-        lines: What happens, in order of time.
     """
 
     speed: float

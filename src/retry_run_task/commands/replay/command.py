@@ -38,9 +38,6 @@ class _Wish:
     Attributes:
         limit: Most recoveries to start.
         rate: How many a second.
-        is_dry: Whether nothing is started.
-        is_sure: Whether not to ask.
-        as_json: Whether to print JSON.
     """
 
     limit: int

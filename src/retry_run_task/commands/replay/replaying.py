@@ -61,9 +61,7 @@ class ReplayInput:
         views: What those that gave up had done, by name.
         calls: Recorded RunTask calls of all callers.
         launchers: Rules and schedules; what could not be read of them is a gap.
-        is_late_wanted: Whether to start runs that are too late by the policy.
         again: Number of the further try of recoveries that gave up; 0 for none.
-        policy: The installation's, as far as known.
     """
 
     installation: Installation
@@ -84,7 +82,6 @@ class ReplayStep:
     Attributes:
         launch: What failed, as its recovery would get it. Its request may hold secrets.
         schedule: Whose run it was, as far as known.
-        name: Of the recovery that is started, or would be.
         why_not: Why none is started; empty if one is.
         note: What else to know; empty if nothing.
     """

@@ -41,10 +41,7 @@ class Search:
         file: Of the records; None for CloudTrail's event history.
         recovery: Id, or the beginning of one, of the only recovery to replay; empty for all.
         is_of_given_up: Whether to take the failures of recoveries that gave up.
-        since: Of the oldest failure that counts.
-        until: Of the latest.
         again: Number of the further try of recoveries that gave up; 0 for none.
-        is_late_wanted: Whether to start runs that are too late by the policy.
         lookups_per_s: Rate of CloudTrail look-ups.
     """
 
@@ -60,13 +57,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastFailures:
-    """What was found.
-
-    Attributes:
-        launches: The failures.
-        facts: What is known about them.
-        unread: What could not be read.
-    """
+    """What was found."""
 
     launches: tuple[FailedLaunch, ...]
     facts: ReplayInput

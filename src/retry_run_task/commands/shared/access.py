@@ -116,10 +116,7 @@ def identify(session: boto3.Session, region: str) -> Identity:
 def take_role(session: boto3.Session, region: str, arn: str) -> boto3.Session | str:
     """Return a session with a role's credentials, or why it cannot be assumed.
 
-    Args:
-        session: Whose credentials to assume it with.
-        region: Where STS is asked.
-        arn: Of the role.
+    ``region`` is where STS is asked.
     """
     try:
         sts: STSClient = session.client("sts", region_name=region, config=_CONFIG)

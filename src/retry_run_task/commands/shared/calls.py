@@ -27,12 +27,8 @@ class RunTaskCall:
 
     Attributes:
         event_id: CloudTrail's ``eventID``; empty if a hand-made record has none.
-        time: When it was made.
         parameters: The members that identify the job: cluster, task definition, ``startedBy``. Nothing else.
-        placed: ARNs of the tasks that it placed.
         provider: Launch type or capacity providers that it asked for; empty for the cluster's default.
-        subnets: Requested ids.
-        security_groups: Requested ids.
         placed_in: Subnet and Availability Zone of each task that it placed, as far as recorded.
         failed: What failed, if it did not place every task; its request may hold secrets.
     """

@@ -53,11 +53,9 @@ def meant(
 ) -> list[RecoveryView]:
     """Return the recoveries that a user means; none if nothing has that name.
 
-    Args:
-        of: Where to look.
-        typed: An id, its beginning, a schedule, a task definition's family, or a task's ARN or id.
-        among: Lists the recoveries to read, which takes time, to learn their schedule or task.
-        tell: Called with what is being read.
+    ``typed`` is an id, its beginning, a schedule, a task definition's family, or a task's ARN or id. ``among`` lists
+    the recoveries to read, which takes time, to learn their schedule or task; ``tell`` is called with what is being
+    read.
 
     Raises:
         ConfigError: Several ids begin so, or nothing is installed.

@@ -47,14 +47,9 @@ def discover(
 ) -> Inventory:
     """Read an account and Region.
 
-    Args:
-        session: Whose credentials to use.
-        region: Where to look.
-        stack: Name of the installation to look for.
-        regions: Where rules and schedules are read, too; None for the Regions of that installation.
-        accounts: Other accounts whose rules and schedules are read; None for the member accounts of that installation.
-        look_with: Name, with its path, of a role in each of them that the caller may assume; empty to read none.
-        tell: Called with what is being read, in a few words.
+    Rules and schedules are read in other ``regions`` too (None for those of the installation ``stack``) and in other
+    ``accounts`` (None for its member accounts). ``look_with`` is the name, with its path, of a role in each of them
+    that the caller may assume; empty to read none. ``tell`` is called with what is being read, in a few words.
 
     Raises:
         AccessError: Nothing can be read: no credentials, or no answer.

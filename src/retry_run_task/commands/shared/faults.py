@@ -25,8 +25,7 @@ class DeployError(RetryRunTaskError):
 def calling(doing: str) -> Iterator[None]:
     """Turn an error of AWS or of the connection into one sentence.
 
-    Args:
-        doing: The request, such as ``create the bucket``.
+    ``doing`` is the request, such as ``create the bucket``.
 
     Raises:
         DeployError: It was not done.

@@ -23,9 +23,8 @@ def tell_by(typed: Callable[[], Mapping[str, str]]) -> None:
 def command_line(command: str, **where: str) -> str:
     """Return another command of this package with the options that led this one to where it looks.
 
-    Args:
-        command: Such as ``deploy``, and its arguments if it is given some.
-        where: ``region`` or ``stack`` that are to be named whether they were typed or not.
+    ``command`` is such as ``deploy``, with arguments if it is given some; ``where`` is a ``region`` or ``stack`` that
+    is to be named whether it was typed or not.
     """
     given = [f"--{name} {shlex.quote(value)}" for name, value in {**_typed(), **where}.items()]
     return " ".join(("retry-run-task", command, *given))

@@ -31,12 +31,7 @@ _TIMEOUT_S = 30
 
 
 def read_policy_of(reader: Reader, function: str) -> bytes | Unknown:
-    """Return the policy file in a function's code.
-
-    Args:
-        reader: Reads the account.
-        function: The function's name, with the alias of what runs.
-    """
+    """Return the policy file in a function's code."""
     answer = reader.read(_ACTION, FunctionName=function)
     if isinstance(answer, Unknown):
         return answer

@@ -40,8 +40,6 @@ class Identity:
     """The caller's identity.
 
     Attributes:
-        account: 12 digits.
-        arn: Of the user or the assumed role.
         partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
     """
 
@@ -56,10 +54,7 @@ class Trail:
 
     Attributes:
         home_region: Where it was created, and where its log group is.
-        is_multi_region: Whether it records every Region's calls.
-        is_organization: Whether it records every account of the organisation.
         log_group_arn: Without the ``:*`` at its end; None if it writes to S3 only.
-        is_logging: Whether it is switched on.
         records_run_task: Whether its selectors include ``RunTask``.
         delivery_error: CloudTrail's last error for the log group; empty if there is none.
     """
@@ -94,7 +89,6 @@ class LogGroup:
     Attributes:
         log_class: ``STANDARD``, ``INFREQUENT_ACCESS`` or ``DELIVERY``; Unknown if it could not be read.
         exists: Whether it exists; a trail may name one that was deleted.
-        filters: The subscription filters on it.
     """
 
     name: str
@@ -108,13 +102,10 @@ class Launcher:
     """A rule's target or a schedule that starts an ECS task: its request, without values that may be secret.
 
     Attributes:
-        kind: ``RULE`` or ``SCHEDULER``.
         holder: The event bus or the schedule group that it is in.
-        is_enabled: Whether it is switched on.
         expression: ``cron(...)``, ``rate(...)`` or ``at(...)``; None for a rule on events.
         cluster: Name or ARN; a rule may have a JSON path here, such as ``$.detail.cluster``.
         task_definition: A family, ``family:revision``, an ARN or a JSON path; empty if not known.
-        role_arn: The role that it calls RunTask with.
         pass_role_arns: Roles that its request names for the task, which must be passed.
         volume_role_arns: Roles that its request names for EBS volumes.
         placement: Where its tasks run, in RunTask's spelling: ``networkConfiguration``, ``launchType``,
@@ -161,7 +152,6 @@ class Launchers:
     """The rules and schedules that start ECS tasks.
 
     Attributes:
-        found: Those that could be read, rules first.
         gaps: What could not be read, each once; empty if ``found`` is complete.
     """
 
@@ -205,10 +195,7 @@ class InstalledStack:
     Attributes:
         status: CloudFormation's word, such as ``CREATE_COMPLETE``.
         reason: CloudFormation's reason for the status; empty if none.
-        outputs: By name.
-        parameters: By name, as text.
         is_durable: Whether its recover function exists and is durable; None if the stack names no function.
-        resources: Including deleted ones.
         is_ours: Whether it is an installation of this system.
         is_elsewhere: Whether it is no stack of CloudFormation, as an installation by Terraform is none. What is known
             is what its functions tell.
@@ -232,12 +219,7 @@ class InstalledStack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """A topic of alarms or recoveries.
-
-    Attributes:
-        confirmed: Number of subscriptions that get messages.
-        pending: Number of subscriptions that are not confirmed yet.
-    """
+    """A topic of alarms or recoveries."""
 
     arn: str
     confirmed: int = 0
@@ -250,8 +232,6 @@ class Alarm:
 
     Attributes:
         topic_arns: The topics that it notifies; empty if none.
-        has_actions: Whether its actions are switched on.
-        exists: Whether it exists; it may have been deleted.
     """
 
     name: str
@@ -265,7 +245,6 @@ class Concurrency:
     """How many Lambda invocations may run at the same time.
 
     Attributes:
-        limit: In the account and Region.
         unreserved: The part that no function has reserved.
     """
 
@@ -278,20 +257,15 @@ class Inventory:
     """What exists in one account and Region.
 
     Attributes:
-        identity: The caller.
-        trails: Those that record this Region.
         log_groups: Those of these trails that are in this account and Region, by ARN.
         elsewhere: Other Regions of the account whose rules and schedules were read, too.
-        launchers: Rules and schedules that start ECS tasks.
         task_definitions: By the name that the rules and schedules use; those of other Regions by their ARN.
         members: The rules, schedules and task definitions of other accounts, as far as they were looked at.
         default_providers: Capacity providers of the default strategy of each cluster that a launcher names beside the
             launch type EC2; Fargate's are left out.
         stack: The installation; None if there is none.
         stack_name: The name that was looked for.
-        alarms: Those of the installation.
         topics: Those of the alarms and of the installation, by ARN.
-        concurrency: Of Lambda.
     """
 
     region: str

@@ -20,8 +20,6 @@ class LocalJob:
 
     Attributes:
         name: Of the rule or schedule and of the task definition's family.
-        subnets: Where it may run.
-        count: Tasks per run.
         by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
         environment: Override values, which CloudTrail redacts.
         from_event: Whether its overrides contain the id of its event, which cannot be recovered afterwards.

@@ -56,10 +56,8 @@ def is_installation(
 ) -> bool:
     """Tell whether a stack is an installation of this system.
 
-    Args:
-        resources: Of the stack, including deleted ones.
-        description: Of the stack.
-        known: Types of the resources that an installation may have, by name; None to accept any.
+    ``known`` has the types of the resources that an installation may have, by name; None to accept any. The resources
+    include deleted ones.
     """
     there = {one.name: one.type for one in resources}
     if there.items() >= _MARKS.items():
@@ -76,12 +74,9 @@ def check(
 ) -> None:
     """Refuse a stack that is not ours, or not ours alone.
 
-    Args:
-        where: The stack, in words: ``shop in eu-west-1``.
-        resources: Of the stack, including deleted ones.
-        description: Of the stack.
-        change_sets: Names of its pending change sets; read only if it is empty.
-        known: Types of the resources that an installation may have, by name.
+    ``where`` is the stack in words, such as ``shop in eu-west-1``; its resources include deleted ones, and
+    ``change_sets`` (names of pending ones) is read only if it is empty. ``known`` has the types of the resources that
+    an installation may have, by name.
 
     Raises:
         ForeignError: Names what is in it.

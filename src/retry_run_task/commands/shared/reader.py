@@ -58,10 +58,7 @@ class Reader:
     def read(self, action: str, /, *, in_region: str = "", **call: Any) -> JsonObject | Unknown:
         """Make one call and return its answer.
 
-        Args:
-            action: Such as ``sns:ListSubscriptionsByTopic``.
-            in_region: Another Region than the reader's.
-            call: The parameters, in AWS's spelling.
+        ``action`` is such as ``sns:ListSubscriptionsByTopic``; ``call`` has the parameters, in AWS's spelling.
         """
         try:
             answer: JsonObject = self._method(action, in_region)(**call)

@@ -34,9 +34,8 @@ def read(
 ) -> Iterator[T | Unparsed]:
     """Yield a parser's results for each file; unreadable parts are named with their file.
 
-    Args:
-        paths: Files, folders with all that is in them, and ``-``.
-        parse: Parses a file's bytes. It gets them in pieces, so that no file has to fit into memory.
+    Paths are files, folders with all that is in them, and ``-``. ``parse`` gets a file in pieces, so that none has to
+    fit into memory.
     """
     files = [file for path in paths for file in _files(path)]
     with _bar(files) as advance:
@@ -46,11 +45,7 @@ def read(
 
 
 class UnreadParts:
-    """What could not be read: how much, and the first parts by name.
-
-    Attributes:
-        count: Number of parts.
-    """
+    """What could not be read: how much, and the first parts by name."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -132,12 +132,7 @@ def _first_words(why: str) -> str:
 def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str) -> Iterator[Text]:
     """Yield one recovery in full: what it is about, what to do, and what happened when.
 
-    Args:
-        view: The recovery.
-        now: The time.
-        width: Of the screen.
-        stack: Name of the installation.
-        again: Options that lead a command to the same place: stack, Region, profile.
+    ``width`` is the screen's; ``again`` has the options that lead a command to the same place: stack, Region, profile.
     """
     from rich.text import Text  # noqa: PLC0415
 

@@ -24,9 +24,7 @@ LOOK_WITH = "look_with"
 def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
     """Return what a settings file says; nothing if there is none.
 
-    Args:
-        path: Where it is.
-        must_exist: Whether it was asked for by name; the usual one need not be there.
+    ``must_exist`` is for a file that was named explicitly.
 
     Raises:
         ConfigError: It cannot be read, or is not TOML.

@@ -40,11 +40,7 @@ class CloudFormationStack:
     def __init__(self, session: boto3.Session, region: str, name: str, *, pause: Callable[[], None]) -> None:
         """Nothing is read yet.
 
-        Args:
-            session: Whose credentials to use.
-            region: Of the stack.
-            name: Of the stack.
-            pause: Waits before AWS is asked again.
+        ``pause`` waits before AWS is asked again.
         """
         self.name, self.region = name, region
         self._pause = pause
@@ -81,9 +77,7 @@ class CloudFormationStack:
     def check_ours(self, state: StackState, known: Mapping[str, str]) -> tuple[Resource, ...]:
         """Return its present resources, if all of them are ours.
 
-        Args:
-            state: Of the stack.
-            known: Types of the resources that an installation may have, by name.
+        ``known`` has the types of the resources that an installation may have, by name.
 
         Raises:
             ForeignError: It is foreign, in whole or in part.
@@ -124,13 +118,8 @@ class CloudFormationStack:
     ) -> ChangeSet | None:
         """Create a change set; return None if nothing would change.
 
-        Args:
-            name: Of the change set.
-            kind: Whether the stack exists.
-            template_url: Where CloudFormation finds the template.
-            parameters: All of them.
-            tags: All tags of the stack, and of everything in it that takes tags; none to keep those it has.
-            role_arn: The role that CloudFormation acts with; empty for its last one, or the caller's.
+        All parameters are given. The tags are those of the stack, and of everything in it that takes tags (none to keep
+        those it has); an empty ``role_arn`` keeps the role that CloudFormation acted with last, or the caller's.
 
         Raises:
             DeployError: CloudFormation cannot create it.
@@ -214,10 +203,6 @@ class CloudFormationStack:
 
     def discard(self, change_set: str, *, is_new: bool) -> None:
         """Delete a change set, if it was created, and with it the empty stack that it may have created.
-
-        Args:
-            change_set: Its name.
-            is_new: Whether it was to create the stack.
 
         Raises:
             DeployError: AWS did not do it.

@@ -24,8 +24,6 @@ class StackState:
         stack_id: Its ARN, which identifies it also after it was deleted.
         status: CloudFormation's word.
         reason: CloudFormation's reason; empty if none.
-        outputs: By name.
-        tags: By key.
         description: Of the template that it was last created from.
     """
 
@@ -49,7 +47,6 @@ class ResourceChange:
     Attributes:
         action: ``add``, ``change`` or ``remove``.
         resource: Its name in the template.
-        type: CloudFormation's resource type.
         replaces: Whether it is replaced; None if that shows only during the execution.
     """
 
@@ -61,13 +58,7 @@ class ResourceChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeSet:
-    """What CloudFormation would do.
-
-    Attributes:
-        arn: Of the change set.
-        stack_id: Of the stack that it is for.
-        changes: By resource.
-    """
+    """What CloudFormation would do."""
 
     arn: str
     stack_id: str
@@ -80,8 +71,6 @@ class Happening:
 
     Attributes:
         resource: Its name in the template; the stack's own name for the stack.
-        type: CloudFormation's resource type.
-        status: Such as ``CREATE_COMPLETE``.
         reason: Why; empty if none.
     """
 

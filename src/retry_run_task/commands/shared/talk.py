@@ -73,8 +73,7 @@ def looking(where: str) -> Iterator[Callable[[str], None]]:
 def following(total: int | None) -> Iterator[Callable[[Happening], None]]:
     """Show the events of a stack: a bar for each resource on a terminal, lines elsewhere.
 
-    Args:
-        total: Number of resources to handle; None if not known.
+    ``total`` is the number of resources to handle; None if not known.
     """
     if not sys.stderr.isatty():
         yield _line

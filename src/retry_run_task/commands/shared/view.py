@@ -58,9 +58,7 @@ class Execution:
     """A durable execution, as it is listed.
 
     Attributes:
-        name: Its name, which is the recovery's.
         status: Lambda's word, such as ``RUNNING``.
-        ended: None if it has not ended.
     """
 
     arn: str
@@ -83,7 +81,6 @@ class TimelineLine:
     """One event of the timeline.
 
     Attributes:
-        text: What happened, for display.
         same: Key that similar lines share, so that many of them can be summed up; empty if none.
     """
 
@@ -103,8 +100,6 @@ class RecoveryView:
         event_time: When the call failed; None if the input cannot be read.
         reason: ECS's last answer.
         category: Of that answer; empty if there is none.
-        hint: What to do about it; empty if nothing.
-        calls: Number of RunTask calls.
         next_time: When the next attempt, or the next look, is due; None if none is.
         outcome: How it ended; empty if it has not.
         why: One sentence about that; empty if none.
@@ -113,7 +108,6 @@ class RecoveryView:
         is_left_to_audit: Whether it sent no message, because the daily audit tells of its end.
         hold_reason: Why it is paused; empty if it is not, or if no reason was given.
         launch: What failed; None if the input cannot be read. Its request may hold secrets.
-        lines: The timeline, oldest first.
     """
 
     execution: Execution
@@ -150,9 +144,7 @@ class RecoveryView:
 def shortened(lines: Iterable[TimelineLine], *, alike: int = 4) -> tuple[TimelineLine, ...]:
     """Return the timeline with long runs of similar lines summed up, so that a day of attempts fits a screen.
 
-    Args:
-        lines: The timeline.
-        alike: Runs up to this length are kept.
+    Runs of up to ``alike`` lines are kept.
     """
     kept: list[TimelineLine] = []
     row: list[TimelineLine] = []

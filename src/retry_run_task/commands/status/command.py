@@ -30,7 +30,6 @@ class _RegionView:
     """The recoveries of one Region.
 
     Attributes:
-        of: Where they were read.
         left_out: How many more there are that were not read.
         error: Why nothing could be read; None if it could.
     """
@@ -142,12 +141,10 @@ class _Query:
     """The command's options.
 
     Attributes:
-        places: Where to look.
         name: The recovery's name as typed; None for all.
         back: How long ago a finished recovery may have begun.
         schedules: Globs on the schedule's name or the task's family.
         limit: Most finished recoveries that are read.
-        profile: Whose credentials, if given.
         default_region: The Region of a command without ``--region``.
     """
 

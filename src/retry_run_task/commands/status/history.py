@@ -70,9 +70,7 @@ _WELL = frozenset({Outcome.RECOVERED.value, Outcome.ALREADY_RUNNING.value})
 def read(execution: Execution, history: Iterable[Mapping[str, Any]]) -> RecoveryView:
     """Return what a history tells of a recovery. Whatever the history holds, this does not raise.
 
-    Args:
-        execution: Whose it is.
-        history: All events, oldest first.
+    All events are given, oldest first.
     """
     reader = _HistoryReader(execution)
     for event in history:

@@ -39,10 +39,7 @@ class Wish:
         statuses: Lambda's statuses that allow the action.
         names: Of recoveries, beginnings of their ids, schedules, families or tasks.
         schedules: Globs on the schedule's name or the task's family.
-        is_all: Whether all are chosen.
         reason: Kept in the execution's history.
-        is_sure: Whether not to ask.
-        as_json: Whether to print JSON.
     """
 
     action: str

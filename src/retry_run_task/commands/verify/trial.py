@@ -31,13 +31,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """A synthetic failed call.
-
-    Attributes:
-        record: As CloudTrail would write it.
-        launch: What intake makes of it.
-        recovery: The name that its recovery will have.
-    """
+    """A synthetic failed call."""
 
     record: JsonObject
     launch: FailedLaunch

@@ -36,14 +36,7 @@ _GONE = frozenset({"ResourceNotFoundException"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
-    """The installation to try.
-
-    Attributes:
-        stack: Name of the installation.
-        log_group: The trail's log group.
-        intake: Name of the intake function.
-        recover: Name of the recover function.
-    """
+    """The installation to try."""
 
     stack: str
     log_group: str
@@ -57,7 +50,6 @@ class Reached:
 
     Attributes:
         stage: One of ``STAGES``.
-        what: What was seen, for display.
     """
 
     stage: str
@@ -66,12 +58,7 @@ class Reached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stuck:
-    """The end of a trial that goes no further.
-
-    Attributes:
-        stage: The stage that will not be reached.
-        why: What was seen, for display.
-    """
+    """The end of a trial that goes no further."""
 
     stage: str
     why: str
@@ -100,12 +87,7 @@ class Verification:
     ) -> None:
         """Prepare it; nothing is written yet.
 
-        Args:
-            session: Whose credentials to use.
-            region: Where the installation is.
-            installed: What to try.
-            trial: The failed call.
-            there: Credentials of the account that the task starts in, if that is another one.
+        ``there`` has credentials of the account that the task starts in, if that is another one.
         """
         self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
         self._functions: LambdaClient = session.client("lambda", region_name=region, config=_CONFIG)
