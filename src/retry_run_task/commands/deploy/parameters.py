@@ -6,7 +6,7 @@ They are repeated here so that the help can be printed without reading the templ
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from retry_run_task.config import is_time_zone
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of the template.
 
@@ -31,8 +31,9 @@ class Parameter:
 
     name: str
     default: str | None
-    expected: str
+    _: KW_ONLY
     help: str
+    expected: str = ""
     pattern: str = ""
     is_list: bool = False
     is_special: bool = False
@@ -66,213 +67,113 @@ _RETENTION_DAYS = (
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 
+# Laid out by hand, as a table: the formatter would give each value a line of its own.
+# fmt: off
 PARAMETERS = (
-    Parameter(
-        name="TaskDefinitions",
-        default=None,
+    Parameter("TaskDefinitions", None, is_list=True,
         pattern="^[a-zA-Z0-9_*?-]{1,255}$",
         expected="families of task definitions (no revision, no ARN), with commas between them",
-        help="Families to recover; * and ? are allowed.",
-        is_list=True,
-    ),
-    Parameter(
-        name="Clusters",
-        default="default",
+        help="Families to recover; * and ? are allowed."),
+    Parameter("Clusters", "default", is_list=True,
         pattern="^[a-zA-Z0-9_*?-]{1,255}$",
         expected="names of clusters (no ARN), with commas between them",
-        help="Clusters that they may be started on; * and ? are allowed.",
-        is_list=True,
-    ),
-    Parameter(
-        name="PassRoleArns",
-        default="",
+        help="Clusters that they may be started on; * and ? are allowed."),
+    Parameter("PassRoleArns", "", is_list=True,
         pattern="^(arn:[a-z-]+:iam::[0-9]{12}:role/([a-zA-Z0-9+=.@_-]+/)*[a-zA-Z0-9+=.@_-][a-zA-Z0-9+=.@_*?-]{0,63})?$",
         expected="ARNs of roles, with commas between them; a name may not begin with * or ?",
-        help="Task roles and execution roles of those task definitions; * and ? are allowed, but not first.",
-        is_list=True,
-    ),
-    Parameter(
-        name="Callers",
-        default="rule,scheduler,hand-made",
+        help="Task roles and execution roles of those task definitions; * and ? are allowed, but not first."),
+    Parameter("Callers", "rule,scheduler,hand-made", is_list=True,
         pattern="^(rule|scheduler|hand-made|other)$",
         expected="some of rule, scheduler, hand-made and other, with commas between them",
-        help="Callers whose failed calls are recovered.",
-        is_list=True,
-    ),
-    Parameter(
-        name="AlsoRecover",
-        default="nothing",
+        help="Callers whose failed calls are recovered."),
+    Parameter("AlsoRecover", "nothing",
         choices=("nothing", "errors", "spot-interruptions", "errors-and-spot-interruptions"),
-        expected="",
-        help="What else is recovered.",
-    ),
-    Parameter(
-        name="StopHangingTasks",
-        default="false",
+        help="What else is recovered."),
+    Parameter("StopHangingTasks", "false",
         choices=("true", "false"),
-        expected="",
-        help="Whether tasks that a recovery placed and that do not start may be stopped.",
-    ),
-    Parameter(
-        name="ReadRules",
-        default="*",
+        help="Whether tasks that a recovery placed and that do not start may be stopped."),
+    Parameter("ReadRules", "*", is_list=True,
         pattern="^([a-zA-Z0-9._*?-]{1,256}(/[a-zA-Z0-9._*?-]{1,256}){0,4})?$",
         expected="names of rules, or bus/name, with commas between them",
-        help="Rules that recover may read, with their inputs; * and ? are allowed.",
-        is_list=True,
-    ),
-    Parameter(
-        name="ReadSchedules",
-        default="*",
+        help="Rules that recover may read, with their inputs; * and ? are allowed."),
+    Parameter("ReadSchedules", "*", is_list=True,
         pattern="^([*]|[a-zA-Z0-9._*?-]{1,64}/[a-zA-Z0-9._*?-]{1,64})?$",
         expected="schedules, each as group/name, or *, with commas between them",
-        help="Schedules that recover may read, each as group/name.",
-        is_list=True,
-    ),
-    Parameter(
-        name="TrailLogGroupName",
-        default="",
+        help="Schedules that recover may read, each as group/name."),
+    Parameter("TrailLogGroupName", "",
         pattern="^[a-zA-Z0-9_/.#-]{0,512}$",
         expected="the name of a log group (no ARN), or nothing",
-        help="Log group that the trail writes to; empty for EventBridge alone.",
-    ),
-    Parameter(
-        name="TrailSilentHours",
-        default="",
+        help="Log group that the trail writes to; empty for EventBridge alone."),
+    Parameter("TrailSilentHours", "",
         pattern="^([1-9]|[1-9][0-9]|1[0-5][0-9]|16[0-8])?$",
         expected="a number from 1 to 168, or nothing",
-        help="Hours without a scheduled RunTask in it until an alarm; empty for none.",
-    ),
-    Parameter(
-        name="Regions",
-        default="",
+        help="Hours without a scheduled RunTask in it until an alarm; empty for none."),
+    Parameter("Regions", "", is_list=True,
         pattern="^([a-z]{2,}(-[a-z]+)+-[0-9]{1,2})?$",
         expected="names of Regions, such as ap-northeast-1, with commas between them",
-        help="Regions whose failed calls are recovered; empty for the stack's alone.",
-        is_list=True,
-    ),
-    Parameter(
-        name="MemberAccounts",
-        default="",
+        help="Regions whose failed calls are recovered; empty for the stack's alone."),
+    Parameter("MemberAccounts", "", is_list=True,
         pattern="^([0-9]{12})?$",
         expected="ids of accounts, 12 digits each, with commas between them",
-        help="Other accounts whose failed calls are recovered.",
-        is_list=True,
-    ),
-    Parameter(
-        name="MemberExternalId",
-        default="",
+        help="Other accounts whose failed calls are recovered."),
+    Parameter("MemberExternalId", "",
         pattern="^([a-zA-Z0-9+=,.@:/_-]{2,64})?$",
         expected="2 to 64 letters, digits and +=,.@:/_-, or nothing",
-        help="External id for the role in those accounts.",
-    ),
-    Parameter(
-        name="NotificationEmail",
-        default="",
+        help="External id for the role in those accounts."),
+    Parameter("NotificationEmail", "",
         pattern="^([^@ ,]+@[^@ ,]+)?$",
         expected="one e-mail address, or nothing",
-        help="E-mail address for messages and alarms.",
-    ),
-    Parameter(
-        name="Messages",
-        default="text,en",
+        help="E-mail address for messages and alarms."),
+    Parameter("Messages", "text,en",
         pattern="^(text|chat),(en|ja)(,recovered)?$",
         expected="text or chat, then en or ja, then recovered or nothing, such as chat,ja,recovered",
-        help="Form and language of messages, such as chat,ja,recovered.",
-    ),
-    Parameter(
-        name="TimeZone",
-        default="",
+        help="Form and language of messages, such as chat,ja,recovered."),
+    Parameter("TimeZone", "",
         pattern="^([A-Za-z0-9_+/-]{1,32})?$",
         expected="the name of a time zone such as Asia/Tokyo, or nothing",
         help="Time zone of messages, beside UTC, such as Asia/Tokyo.",
-        is_known=lambda name: not name or is_time_zone(name),
-    ),
-    Parameter(
-        name="RunbookUrl",
-        default=RUNBOOK,
+        is_known=lambda name: not name or is_time_zone(name)),
+    Parameter("RunbookUrl", RUNBOOK,
         pattern="^[^ #]{1,100}$",
         expected="an address or a path, without the part after #",
-        help="Address of the runbook in messages and alarms.",
-    ),
-    Parameter(
-        name="AuditSchedule",
-        default="",
+        help="Address of the runbook in messages and alarms."),
+    Parameter("AuditSchedule", "",
         pattern="^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$",
         expected="such as cron(0 22 * * ? *), or nothing",
-        help="When to check, every day in UTC, for runs that did not happen; empty for never.",
-    ),
-    Parameter(
-        name="RecoverConcurrency",
-        default="5",
+        help="When to check, every day in UTC, for runs that did not happen; empty for never."),
+    Parameter("RecoverConcurrency", "5",
         pattern="^([1-9][0-9]{0,3})?$",
         expected="a number from 1 to 9999, or nothing",
-        help="Recoveries at the same time; empty to reserve none.",
-    ),
-    Parameter(
-        name="LogRetentionDays",
-        default="30",
+        help="Recoveries at the same time; empty to reserve none."),
+    Parameter("LogRetentionDays", "30",
         choices=tuple(str(days) for days in _RETENTION_DAYS),
-        expected="",
-        help="Days that the functions' logs are kept.",
-    ),
-    Parameter(
-        name="PermissionsBoundaryArn",
-        default="",
+        help="Days that the functions' logs are kept."),
+    Parameter("PermissionsBoundaryArn", "", is_special=True,
         pattern="^(arn:[a-z-]+:iam::([0-9]{12}|aws):policy/[a-zA-Z0-9+=,.@_/-]{1,640})?$",
         expected="the ARN of a managed policy, or nothing",
-        help="Managed policy that bounds what the roles may do.",
-        is_special=True,
-    ),
-    Parameter(
-        name="RolePath",
-        default="/",
+        help="Managed policy that bounds what the roles may do."),
+    Parameter("RolePath", "/", is_special=True,
         pattern="^/([a-zA-Z0-9+=.@_-]{1,64}/){0,7}$",
         expected="a path that begins and ends with a slash, such as /batch/",
-        help="Path of the roles; for good.",
-        is_special=True,
-    ),
-    Parameter(
-        name="SubnetIds",
-        default="",
+        help="Path of the roles; for good."),
+    Parameter("SubnetIds", "", is_list=True, is_special=True,
         pattern="^(subnet-[0-9a-f]{8,17})?$",
         expected="ids of subnets, with commas between them",
-        help="Subnets that the functions run in.",
-        is_list=True,
-        is_special=True,
-    ),
-    Parameter(
-        name="SecurityGroupIds",
-        default="",
+        help="Subnets that the functions run in."),
+    Parameter("SecurityGroupIds", "", is_list=True, is_special=True,
         pattern="^(sg-[0-9a-f]{8,17})?$",
         expected="ids of security groups, with commas between them",
-        help="Security groups of the functions there.",
-        is_list=True,
-        is_special=True,
-    ),
-    Parameter(
-        name="DataKeyArn",
-        default="",
+        help="Security groups of the functions there."),
+    Parameter("DataKeyArn", "", is_special=True,
         pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]{1,40})?$",
         expected="the ARN of a key (no alias), or nothing",
-        help="A KMS key of your own for logs, queues, environment and durable executions.",
-        is_special=True,
-    ),
-    Parameter(
-        name="TopicKeyArn",
-        default="",
+        help="A KMS key of your own for logs, queues, environment and durable executions."),
+    Parameter("TopicKeyArn", "", is_special=True,
         pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$",
         expected="the ARN of a key (no alias), or nothing",
-        help="A KMS key of your own for the topic.",
-        is_special=True,
-    ),
-    Parameter(
-        name="ScheduleKeyArns",
-        default="",
+        help="A KMS key of your own for the topic."),
+    Parameter("ScheduleKeyArns", "", is_list=True, is_special=True,
         pattern="^(arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-zA-Z0-9-]+)?$",
         expected="ARNs of keys (no aliases), with commas between them",
-        help="KMS keys that your schedules and event buses are encrypted with.",
-        is_list=True,
-        is_special=True,
-    ),
+        help="KMS keys that your schedules and event buses are encrypted with."),
 )
