@@ -656,7 +656,12 @@ def test_an_empty_stack_that_an_interrupted_run_left_is_used(aws: MiniStack, pro
 def test_an_update_that_could_not_be_taken_back_is_for_a_person(aws: MiniStack, proxy: Proxy) -> None:
     deployed(aws)
     proxy.rewrite["DescribeStacks"] = lambda body: body.replace(b"CREATE_COMPLETE", b"UPDATE_ROLLBACK_FAILED")
-    refused(deploy(aws, through=proxy), 2, "continue-update-rollback --stack-name retry-run-task", "again")
+    refused(
+        deploy(aws, through=proxy),
+        2,
+        "continue-update-rollback --stack-name retry-run-task --region",
+        "again",
+    )
 
 
 def test_a_half_deleted_stack_is_deleted_and_made_again(aws: MiniStack, proxy: Proxy) -> None:

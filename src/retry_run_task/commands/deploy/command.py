@@ -284,7 +284,7 @@ class _Run:
                     state = self.stack.follow(follow)
             except KeyboardInterrupt:
                 raise SystemExit(self._interrupted()) from None
-        plan.check_state(state, self.name)
+        plan.check_state(state, self.name, self.region)
         return state
 
     def _plan(self, state: StackState | None) -> Plan:
@@ -293,7 +293,7 @@ class _Run:
         from retry_run_task.commands.shared.installed import check_not_elsewhere  # noqa: PLC0415
         from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
-        plan.check_state(state, self.name)
+        plan.check_state(state, self.name, self.region)
         with talk.looking(f"Looking at {self.region}") as tell:
             # What the stack has counts only where nothing else is said.
             said = {**self._file, **self._flags}

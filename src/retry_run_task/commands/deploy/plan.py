@@ -20,6 +20,7 @@ from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.statements import Statement, statements
 from retry_run_task.commands.deploy.taken import check_names
 from retry_run_task.commands.shared import stack_states
+from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.commands.shared.installation import live
 from retry_run_task.errors import ConfigError
 
@@ -131,7 +132,7 @@ def check_name(name: str) -> None:
         )
 
 
-def check_state(state: StackState | None, name: str) -> None:
+def check_state(state: StackState | None, name: str, region: str) -> None:
     """Refuse a stack that must be repaired first.
 
     Raises:
@@ -141,8 +142,9 @@ def check_state(state: StackState | None, name: str) -> None:
         raise ConfigError(
             f"The stack {name} is {state.status}: an update failed, and so did taking it back"
             f"{f' ({state.reason})' if state.reason else ''}.",
-            hint="Remove the reason, finish with: aws cloudformation continue-update-rollback "
-            f"--stack-name {name}, and run the same command again.",
+            hint="Remove the reason, finish with: "
+            f"{aws_line(f'cloudformation continue-update-rollback --stack-name {name}', region)}, and run the same "
+            "command again.",
         )
 
 

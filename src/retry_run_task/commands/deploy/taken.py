@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.reader import error_code
 from retry_run_task.config import PREFIX
@@ -74,7 +75,8 @@ def _look(kind: str, properties: dict[str, str], stack: str, reader: Reader) -> 
             if isinstance(groups, Unknown):
                 yield groups
             elif any(one.get("logGroupName") == name for one in groups):
-                yield f"the log group {name} (aws logs delete-log-group --log-group-name {name})"
+                remove = aws_line(f"logs delete-log-group --log-group-name {name}", reader.region)
+                yield f"the log group {name} ({remove})"
             return
         case _:
             return

@@ -16,7 +16,7 @@ from retry_run_task.commands.deploy.proposal import (
     roles_of,
 )
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
-from retry_run_task.commands.shared.hints import command_line
+from retry_run_task.commands.shared.hints import aws_line, command_line
 from retry_run_task.commands.shared.inventory import InstalledStack, Topic, Unknown
 from retry_run_task.launch.names import member_role
 
@@ -85,10 +85,10 @@ def _stack(inventory: Inventory) -> Check:
         return unread(STACK, stack.is_ours)
     if not stack.is_ours:
         return fail(STACK, f"There is a stack {name}, and it is not ours.", "Name another one with --stack.")
-    return _unfinished(stack) or _version(stack)
+    return _unfinished(stack, inventory.region) or _version(stack)
 
 
-def _unfinished(stack: InstalledStack) -> Check | None:
+def _unfinished(stack: InstalledStack, region: str) -> Check | None:
     name = stack.name
     said = f": {stack.reason.rstrip('.')}" if stack.reason else ""
     if stack.status.endswith("_IN_PROGRESS"):
@@ -99,7 +99,7 @@ def _unfinished(stack: InstalledStack) -> Check | None:
         return fail(
             STACK,
             f"{name} is stuck in a change ({stack.status}){said}.",
-            f"Go back first: aws cloudformation continue-update-rollback --stack-name {name}",
+            f"Go back first: {aws_line(f'cloudformation continue-update-rollback --stack-name {name}', region)}",
         )
     return None
 
@@ -190,7 +190,7 @@ def _member(account: str, member: Inventory, stack: InstalledStack) -> Iterator[
         yield skip(
             MEMBERS,
             f"The stack leaves {listed(outside)} of {account} alone, by its TaskDefinitions and Clusters.",
-            "If it should look after them, run: retry-run-task deploy --look-with ROLE",
+            f"If it should look after them, run: {command_line('deploy --look-with ROLE')}",
         )
     elif switched_on and not member.launchers.gaps:
         yield ok(MEMBERS, f"The stack looks after every rule and schedule of {account} that is switched on.")
@@ -210,7 +210,7 @@ def _alarms(inventory: Inventory) -> Iterator[Check]:
     if isinstance(inventory.alarms, Unknown):
         yield unread(ALARMS, inventory.alarms)
     elif inventory.alarms:
-        yield from _silent(inventory.alarms)
+        yield from _silent(inventory.alarms, inventory.region)
     unknown = [topic for topic in inventory.topics.values() if isinstance(topic, Unknown)]
     for gap in unknown[:1]:
         yield unread(ALARMS, gap)
@@ -223,7 +223,7 @@ def _alarms(inventory: Inventory) -> Iterator[Check]:
         )
 
 
-def _silent(alarms: tuple[Alarm, ...]) -> Iterator[Check]:
+def _silent(alarms: tuple[Alarm, ...], region: str) -> Iterator[Check]:
     gone = [alarm.name for alarm in alarms if not alarm.exists]
     mute = [a.name for a in alarms if a.exists and not (a.topic_arns and a.has_actions)]
     if gone:
@@ -236,7 +236,7 @@ def _silent(alarms: tuple[Alarm, ...]) -> Iterator[Check]:
         yield fail(
             ALARMS,
             f"{listed(mute)} notifies nobody: it has no topic, or its actions are switched off.",
-            f"Switch them on: aws cloudwatch enable-alarm-actions --alarm-names {mute[0]}",
+            f"Switch them on: {aws_line(f'cloudwatch enable-alarm-actions --alarm-names {mute[0]}', region)}",
         )
 
 
@@ -251,7 +251,10 @@ def _nobody_hears(topic: Topic) -> Check:
     return fail(
         ALARMS,
         f"{name} has no confirmed subscription, so its messages reach nobody.",
-        f"aws sns subscribe --topic-arn {topic.arn} --protocol email --notification-endpoint YOU",
+        aws_line(
+            f"sns subscribe --topic-arn {topic.arn} --protocol email --notification-endpoint YOU",
+            topic.arn.split(":")[3],
+        ),
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy.proposal import MOST_FILTERS, free_slots, may_record, our_filter
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
+from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
@@ -59,14 +61,15 @@ def _trail(trails: tuple[Trail, ...], region: str) -> Check:
         for part in (trail.is_logging, trail.records_run_task):
             if isinstance(part, Unknown) and may_record(trail):
                 return unread(TRAIL, part)
-    off = [t.name for t in trails if t.is_logging is False]
+    stopped = [t for t in trails if t.is_logging is False]
+    off = [t.name for t in stopped]
     deaf = [t.name for t in trails if t.is_logging is not False]
     if off:
         return fail(
             TRAIL,
             f"The trail {listed(off)} is switched off"
             + (f", and {listed(deaf)} leaves out management events that write." if deaf else "."),
-            f"Switch it on: aws cloudtrail start-logging --name {off[0]}",
+            f"Switch it on: {_about(stopped[0], 'start-logging')}",
         )
     return fail(
         TRAIL,
@@ -74,6 +77,10 @@ def _trail(trails: tuple[Trail, ...], region: str) -> Check:
         "Have it record them: "
         "https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-management-events-with-cloudtrail.html",
     )
+
+
+def _about(trail: Trail, operation: str) -> str:
+    return aws_line(f"cloudtrail {operation} --name {shlex.quote(trail.name)}", trail.home_region)
 
 
 def _described(trail: Trail) -> str:
@@ -130,8 +137,7 @@ def _log_group(trail: Trail, group: LogGroup) -> Check:
         return fail(
             LOG_GROUP,
             f"CloudTrail could not write to {group.name} the last time it tried: {trail.delivery_error}.",
-            f"Mend the trail's role for CloudWatch Logs, then look again: aws cloudtrail get-trail-status "
-            f"--name {trail.name}",
+            f"Mend the trail's role for CloudWatch Logs, then look again: {_about(trail, 'get-trail-status')}",
         )
     return ok(LOG_GROUP, f"{trail.name} writes to {group.name}.")
 

@@ -14,6 +14,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.shared.hints import aws_line, command_line
 from retry_run_task.launch.values import CallerKind
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def rule(name: str, jobs: Sequence[str], lines: Sequence[str], *, category: str 
     kind = f', category = "{category}"' if category else ""
     code = "\n".join(["[[rules]]", f'name = "{name}"', f"match = {{ schedule = {schedules}{kind} }}", *lines])
     return Instructions(
-        commands="retry-run-task policy check policy.toml && retry-run-task deploy --policy policy.toml",
+        commands=f"retry-run-task policy check policy.toml && {command_line('deploy --policy policy.toml')}",
         code=code,
         language="policy.toml",
     )
@@ -127,16 +128,16 @@ def _put(launcher: Launcher, change: str) -> str:
     name, holder = shlex.quote(launcher.name), shlex.quote(launcher.holder)
     if launcher.kind is CallerKind.SCHEDULER:
         program = shlex.quote(f"del(.Arn, .CreationDate, .LastModificationDate) | {change}")
-        return (
-            f"aws scheduler get-schedule --name {name} --group-name {holder} --output json \\\n"
-            f"  | jq {program} > schedule.json\n"
-            "aws scheduler update-schedule --cli-input-json file://schedule.json"
+        return _piped(
+            f"scheduler get-schedule --name {name} --group-name {holder} --output json",
+            f"{program} > schedule.json",
+            "scheduler update-schedule --cli-input-json file://schedule.json",
         )
     program = shlex.quote(f"del(.Arn, .CreatedBy, .ManagedBy) | {change}")
-    return (
-        f"aws events describe-rule --name {name} --event-bus-name {holder} --output json \\\n"
-        f"  | jq {program} > rule.json\n"
-        "aws events put-rule --cli-input-json file://rule.json"
+    return _piped(
+        f"events describe-rule --name {name} --event-bus-name {holder} --output json",
+        f"{program} > rule.json",
+        "events put-rule --cli-input-json file://rule.json",
     )
 
 
@@ -146,11 +147,15 @@ def _put_targets(launcher: Launcher, change: str) -> str:
     name, holder = shlex.quote(launcher.name), shlex.quote(launcher.holder)
     whole = f"{{Rule: {json.dumps(launcher.name)}, EventBusName: {json.dumps(launcher.holder)}, "
     whole += f"Targets: (.Targets | map(if .EcsParameters then {change} else . end))}}"
-    return (
-        f"aws events list-targets-by-rule --rule {name} --event-bus-name {holder} --output json \\\n"
-        f"  | jq {shlex.quote(whole)} > targets.json\n"
-        "aws events put-targets --cli-input-json file://targets.json"
+    return _piped(
+        f"events list-targets-by-rule --rule {name} --event-bus-name {holder} --output json",
+        f"{shlex.quote(whole)} > targets.json",
+        "events put-targets --cli-input-json file://targets.json",
     )
+
+
+def _piped(read: str, program: str, write: str) -> str:
+    return f"{aws_line(read)} \\\n  | jq {program}\n{aws_line(write)}"
 
 
 def _hcl(text: str) -> str:

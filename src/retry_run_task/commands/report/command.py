@@ -127,6 +127,7 @@ def _gather(
     session = access.open_session(profile)
     where = region or access.region_of(session)
     access.identify(session, where)
+    options.look_at(where)
     since = since or TimeParam().convert("90d", None, None)
     with talk.looking(f"Looking at {where}") as tell:
         return gathering.from_account(

@@ -27,6 +27,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
 from retry_run_task.commands.shared.faults import code_of, message_of
+from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.commands.shared.inventory import Identity
 from retry_run_task.errors import RetryRunTaskError
 
@@ -146,7 +147,7 @@ def _refused(error: ClientError, session: boto3.Session, region: str) -> AccessE
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
         return AccessError(
             f"AWS does not know your credentials in {region} ({code}).",
-            hint="Check them with: aws sts get-caller-identity; "
+            hint=f"Check them with: {aws_line('sts get-caller-identity', region)}; "
             "a Region that is not enabled in your account answers like this, too.",
         )
     if code in _BAD_SIGNATURE:
@@ -164,8 +165,8 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
                 "There are no AWS credentials."
                 if isinstance(error, NoCredentialsError)
                 else f"Your AWS credentials are not whole: {_line(error)}.",
-                hint="Log in, for example with aws sso login, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
-                "--profile.",
+                hint=f"Log in, for example with {aws_line('sso login')}, set AWS_ACCESS_KEY_ID and "
+                "AWS_SECRET_ACCESS_KEY, or give --profile.",
             )
         case SSOTokenLoadError() | UnauthorizedSSOTokenError() | TokenRetrievalError():
             return AccessError(

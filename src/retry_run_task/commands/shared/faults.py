@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def refused(error: ClientError, doing: str) -> DeployError:
     if code in _EXPIRED:
         return DeployError(
             f"Your AWS credentials expired before AWS could {doing}.",
-            hint="Get new ones, for example with: aws sso login; then run the same command again.",
+            hint=f"Get new ones, for example with: {aws_line('sso login')}; then run the same command again.",
         )
     if code in _DENIED or "is not authorized to perform" in message:
         return DeployError(

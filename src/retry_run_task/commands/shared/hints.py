@@ -12,12 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _typed: Callable[[], Mapping[str, str]] = dict
+_used: Callable[[], Mapping[str, str]] = dict
 
 
-def tell_by(typed: Callable[[], Mapping[str, str]]) -> None:
-    """Set what returns the options that were typed to say where to look, by name."""
-    global _typed  # noqa: PLW0603 - one command line for a process
-    _typed = typed
+def tell_by(typed: Callable[[], Mapping[str, str]], used: Callable[[], Mapping[str, str]]) -> None:
+    """Set what returns, by name, the options that were typed to say where to look, and where this command looks.
+
+    Args:
+        typed: As typed: ``region``, ``profile``, ``stack``, ``settings``.
+        used: ``region`` and ``profile``, also from the settings file.
+    """
+    global _typed, _used  # one command line for a process
+    _typed, _used = typed, used
 
 
 def command_line(command: str, **where: str) -> str:
@@ -28,3 +34,16 @@ def command_line(command: str, **where: str) -> str:
     """
     given = [f"--{name} {shlex.quote(value)}" for name, value in {**_typed(), **where}.items()]
     return " ".join(("retry-run-task", command, *given))
+
+
+def aws_line(command: str, region: str = "") -> str:
+    """Return a command of the AWS CLI with the Region and the profile of this command.
+
+    They are named wherever they come from, since the AWS CLI does not read ``retry-run-task.toml``.
+
+    Args:
+        command: Such as ``sns list-topics``, quoted for a shell.
+        region: If it is another one than this command's, or this command's is not known.
+    """
+    where = {**_used(), **({"region": region} if region else {})}
+    return " ".join(("aws", command, *(f"--{name} {shlex.quote(value)}" for name, value in where.items())))

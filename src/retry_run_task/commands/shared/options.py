@@ -103,7 +103,7 @@ def place(stack: str, region: str, identity: Identity) -> str:
 
 
 def look_at(region: str) -> None:
-    """Let the commands in hints lead to this one of several Regions from here on."""
+    """Let the commands in hints lead to this Region from here on."""
     context = click.get_current_context(silent=True)
     if context is not None:
         context.meta[_LOOKED_AT] = region
@@ -134,7 +134,20 @@ def _typed_in(context: click.Context) -> Iterator[tuple[str, str]]:
         yield option, str(value)
 
 
-hints.tell_by(_typed)
+def _used() -> dict[str, str]:
+    context = click.get_current_context(silent=True)
+    return {} if context is None else dict(_used_in(context))
+
+
+def _used_in(context: click.Context) -> Iterator[tuple[str, str]]:
+    region = context.meta.get(_LOOKED_AT) or context.params.get("region")
+    if region:
+        yield "region", str(region)
+    if context.params.get("profile"):
+        yield "profile", str(context.params["profile"])
+
+
+hints.tell_by(_typed, _used)
 
 
 def again(*, region: str, profile: str | None, stack: str, default_region: str | None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 from retry_run_task.text import one_line
 
@@ -122,6 +123,6 @@ def _line(one: Happening) -> None:
 def follow_stack(stack: str, region: str) -> str:
     """Return what to do about a stack that CloudFormation is still changing."""
     return (
-        f"Follow it with: aws cloudformation describe-stack-events --stack-name {stack} --region {region}; "
+        f"Follow it with: {aws_line(f'cloudformation describe-stack-events --stack-name {stack}', region)}; "
         "or run the same command again, which continues."
     )
