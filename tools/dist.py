@@ -30,7 +30,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
 import address  # noqa: E402
-from bundle import zipped  # noqa: E402
 
 DIST = ROOT / "dist"
 ZIP, TEMPLATE = "build/lambda.zip", "infra/template.yaml"
@@ -103,6 +102,8 @@ def assemble(tree: Path, out: Path) -> None:
     Raises:
         DistError: A tool failed.
     """
+    from bundle import zipped  # noqa: PLC0415 - checking needs no packages, as building does
+
     # The zip is built first, since the wheel carries it.
     _run(sys.executable, "tools/bundle.py", ZIP, cwd=tree)
     # `hatchling build` builds with what is installed here, which is pinned; it fetches nothing.
