@@ -72,82 +72,82 @@ def _durable() -> Callable[[Any, Any], Any]:
 
 
 def _recover(event: Any, context: DurableContext) -> JsonObject:
-    from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics  # noqa: PLC0415
-    from aws_durable_execution_sdk_python.exceptions import (  # noqa: PLC0415
-        StepInterruptedError,
-        UnrecoverableError,
-    )
-    from aws_durable_execution_sdk_python.retries import RetryDecision  # noqa: PLC0415
-    from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
+    launch = wire.launch_from_json(event)
+    ending = recover_launch(launch, _tools(_settings(), launch, context))
+    if not ending.succeeded:
+        kind = OvertakenError if ending.is_left_to_audit else GaveUpError
+        raise kind(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
+    return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
+
+
+def _tools(settings: Settings, launch: FailedLaunch, context: DurableContext) -> ports.Tools:
+    from aws_durable_execution_sdk_python.exceptions import UnrecoverableError  # noqa: PLC0415
 
     from retry_run_task.aws.port import LiveAwsPort  # noqa: PLC0415
     from retry_run_task.aws.rate_limiter import RateLimiter  # noqa: PLC0415
 
-    settings = _settings()
     # This invocation's rate limiter, made before the look so that the look's time counts. With a burst of one call
     # ahead, five invocations never make more than ten calls at once and ten a second, half of ECS's limit on Fargate.
     # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
     limiter = RateLimiter(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
-    launch = wire.launch_from_json(event)
+    invocation = context.lambda_context
+    telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
+    # The name that intake gave it: .../durable-execution/<name>/<id>
+    name = context.execution_context.durable_execution_arn.split("/")[-2]
+    role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
+    policy, refusal = _policy_or_refusal()
+    step, wait = _durable_operations(context)
+
+    def tell(happened: LogEvent, /, **fields: Any) -> None:
+        _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
+
+    return ports.Tools(
+        policy=policy,
+        refusal=refusal,
+        world=LiveAwsPort(settings.topic_arn, time.time, limiter, role),
+        step=step,
+        wait=wait,
+        tell=tell,
+        is_replaying=context.is_replaying,
+        fatal=(UnrecoverableError,),
+        notify_recovered=settings.notify_recovered,
+        quiet_s=settings.quiet_s,
+        recover_errors=settings.recover_errors,
+        entrance=ports.Entrance(role_arn=role.arn, enter=lambda: members.enter(role)) if role else None,
+        style=_style(settings, context, name),
+    )
+
+
+def _durable_operations(context: DurableContext) -> tuple[ports.Step, ports.Wait]:
+    """Return how a recovery runs a step and waits in a durable execution."""
+    from aws_durable_execution_sdk_python.config import Duration, StepConfig, StepSemantics  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.exceptions import StepInterruptedError  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.retries import RetryDecision  # noqa: PLC0415
+    from aws_durable_execution_sdk_python.serdes import JsonSerDes  # noqa: PLC0415
 
     # A step whose process died is run again and knows it: its start is recorded before its action. No action raises.
     def retry(error: Exception, _attempts: int) -> RetryDecision:
         is_cut_off = isinstance(error, StepInterruptedError)
         return RetryDecision.retry(Duration.from_seconds(1)) if is_cut_off else RetryDecision.no_retry()
 
-    cached = StepConfig(
+    config = StepConfig(
         retry_strategy=retry, step_semantics=StepSemantics.AT_MOST_ONCE_PER_RETRY, serdes=JsonSerDes()
     )
-    invocation = context.lambda_context
-    telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
-    # The name that intake gave it: .../durable-execution/<name>/<id>
-    name = context.execution_context.durable_execution_arn.split("/")[-2]
-    role = _role_elsewhere(settings, launch, invocation.invoked_function_arn if invocation else None)
 
     def step(label: str, action: ports.Action) -> JsonObject:
-        return context.step(lambda inside: action(inside.attempt > 1), name=label, config=cached)
+        return context.step(lambda inside: action(inside.attempt > 1), name=label, config=config)
 
     def wait(label: str, seconds: int) -> None:
         context.wait(Duration.from_seconds(seconds), name=label)
 
+    return step, wait
+
+
+def _policy_or_refusal() -> tuple[Policy, GiveUp | None]:
     try:
-        policy, refusal = _policy(), None
+        return _policy(), None
     except ConfigError as error:
-        policy, refusal = _NO_POLICY, _unreadable(error)
-
-    def tell(happened: LogEvent, /, **fields: Any) -> None:
-        _tell(telemetry, happened, recovery=name, **wire.about(launch), **fields)
-
-    ending = recover_launch(
-        launch,
-        ports.Tools(
-            policy=policy,
-            refusal=refusal,
-            world=LiveAwsPort(settings.topic_arn, time.time, limiter, role),
-            step=step,
-            wait=wait,
-            tell=tell,
-            is_replaying=context.is_replaying,
-            fatal=(UnrecoverableError,),
-            notify_recovered=settings.notify_recovered,
-            quiet_s=settings.quiet_s,
-            recover_errors=settings.recover_errors,
-            entrance=ports.Entrance(role_arn=role.arn, enter=lambda: members.enter(role)) if role else None,
-            style=Style(
-                language=settings.language,
-                for_chat=settings.for_chat,
-                place=_place(context),
-                recovery=name,
-                stack=settings.stack,
-                zone=settings.zone,
-                runbook=settings.runbook_url,
-            ),
-        ),
-    )
-    if not ending.succeeded:
-        kind = OvertakenError if ending.is_left_to_audit else GaveUpError
-        raise kind(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
-    return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
+        return _NO_POLICY, _unreadable(error)
 
 
 # Replaces a policy that cannot be read: it retries nothing, and every recovery sends a message.
@@ -160,6 +160,18 @@ def _unreadable(error: ConfigError) -> GiveUp:
         rule="policy",
         why=f"the policy that recover was deployed with cannot be read: {error}",
         hint="Correct the policy, deploy it, and start the run with retry-run-task replay.",
+    )
+
+
+def _style(settings: Settings, context: DurableContext, recovery: str) -> Style:
+    return Style(
+        language=settings.language,
+        for_chat=settings.for_chat,
+        place=_place(context),
+        recovery=recovery,
+        stack=settings.stack,
+        zone=settings.zone,
+        runbook=settings.runbook_url,
     )
 
 

@@ -280,17 +280,7 @@ def incident(
     parts, top = [], 8.0
     for strip in strips:
         parts.append(text(left - 8, top + 13, strip.name, css="q", anchor="end"))
-        for since, until, room in strip.spans:
-            if until <= start or since >= end:
-                continue
-            parts.append(rect(x(since), top, x(until) - x(since), 18, "none" if room < 1 else "free"))
-            if 0 < room < 1:
-                # The height is proportional to the room.
-                high = max(4.0, 18 * room)
-                parts.append(rect(x(since), top + 18 - high, x(until) - x(since), high, "free"))
-        ticks = "".join(f"M{x(at):.1f} {top + 3:.1f}v12" for at in strip.marks if start <= at <= end)
-        if ticks:
-            parts.append(f'<path d="{ticks}" stroke="var(--good)" stroke-width="0.9"/>')
+        parts += _strip(strip, x, top, start, end)
         top += 22
     grid_top = top
     top += 6
@@ -318,6 +308,21 @@ def incident(
     )
     body = f'<path d="{grid}" stroke="var(--line)"/>' + "".join(parts) + labels
     return svg(width, top + 22, body, "When there was room in one incident, and when each policy called")
+
+
+def _strip(strip: Strip, x: Callable[[float], float], top: float, start: float, end: float) -> Iterator[str]:
+    """Draw the room of one strip between two times."""
+    for since, until, room in strip.spans:
+        if until <= start or since >= end:
+            continue
+        yield rect(x(since), top, x(until) - x(since), 18, "none" if room < 1 else "free")
+        if 0 < room < 1:
+            # The height is proportional to the room.
+            high = max(4.0, 18 * room)
+            yield rect(x(since), top + 18 - high, x(until) - x(since), high, "free")
+    ticks = "".join(f"M{x(at):.1f} {top + 3:.1f}v12" for at in strip.marks if start <= at <= end)
+    if ticks:
+        yield f'<path d="{ticks}" stroke="var(--good)" stroke-width="0.9"/>'
 
 
 def _anchor(x: float, width: float) -> str:

@@ -81,24 +81,7 @@ def from_items(items: Iterable[Item]) -> PastScenario:
     Raises:
         NothingFailedError: No record is of a failed launch that waiting could help.
     """
-    found = _Found()
-    for item in items:
-        match item:
-            case FailedLaunch():
-                category = worst([classify(f) for f in item.failures]).category
-                if any(f.origin is Origin.ERROR for f in item.failures):
-                    found.left_out["that raised an error"] += 1
-                elif category not in _PASSES:
-                    found.left_out[f"of the category {category}"] += 1
-                else:
-                    found.evidence.append(item)
-            case LooseFailures():
-                found.left_out["of which the call is not known"] += 1
-            case Ignored():
-                found.left_out["that are no failed launch"] += 1
-            case Unparsed():
-                found.left_out["that cannot be read"] += 1
-    found.evidence.sort(key=lambda launch: launch.event_time)
+    found = _find(items)
     # Each try of an SDK's call is recorded, and all of them are one launch.
     first_of = {
         launch.call_id: launch for launch in reversed(found.evidence) if launch.caller.kind not in NEVER
@@ -128,6 +111,29 @@ def from_items(items: Iterable[Item]) -> PastScenario:
         zones=len(places),
         notes=_notes(found, launches, len(places), len(groups)),
     )
+
+
+def _find(items: Iterable[Item]) -> _Found:
+    """Return the launches that capacity would have helped, oldest first, and the number of all others by kind."""
+    found = _Found()
+    for item in items:
+        match item:
+            case FailedLaunch():
+                category = worst([classify(f) for f in item.failures]).category
+                if any(f.origin is Origin.ERROR for f in item.failures):
+                    found.left_out["that raised an error"] += 1
+                elif category not in _PASSES:
+                    found.left_out[f"of the category {category}"] += 1
+                else:
+                    found.evidence.append(item)
+            case LooseFailures():
+                found.left_out["of which the call is not known"] += 1
+            case Ignored():
+                found.left_out["that are no failed launch"] += 1
+            case Unparsed():
+                found.left_out["that cannot be read"] += 1
+    found.evidence.sort(key=lambda launch: launch.event_time)
+    return found
 
 
 def _notes(found: _Found, launches: int, places: int, incidents: int) -> tuple[str, ...]:

@@ -185,39 +185,22 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     is_update = bool(status) and status not in stack_states.NEW | stack_states.BROKEN
     installed = _installed(inventory) if is_update else {}
     choice = choose(inventory, reader, flags=flags, file=file, installed=installed, adds_found=adds_found)
-    bucket = artifact.bucket_for(inventory.identity, inventory.region, bucket_name)
     s3 = s3_client(session, inventory.region)
-    is_there = artifact.exists(s3, bucket)
-    if not is_there and not bucket.is_ours:
-        raise ConfigError(
-            f"There is no bucket {bucket.name!r}.", hint="Make it, or leave --bucket out to have one made."
-        )
-    if is_there and bucket.is_ours and not artifact.is_protected(s3, bucket):
-        artifact.check_ours(s3, bucket)
+    bucket, is_there = _bucket(s3, inventory, bucket_name)
     before = stack.template() if is_update else ""
     if policy is None:
-        recover = (state.outputs if state else {}).get("RecoverFunction") or f"{stack.name}-recover"
-        policy = own_policy.installed(reader, live(recover), before) if is_update else OwnPolicy()
+        policy = own_policy.installed(reader, _recover_of(stack, state), before) if is_update else OwnPolicy()
     text = template.carried("template.yaml").decode()
     code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
     code_version = artifact.find(s3, bucket, code) if is_there else None
     with_code = template.with_code(text, bucket.name, code.key, code_version or "")
     parsed = template.parse(with_code)
+    whose = (stack.name, inventory.identity, inventory.region)
     sizer = Sizer(text=with_code, stack=stack.name, identity=inventory.identity, region=inventory.region)
     choice = fit(choice, sizer, reader, inventory, may_widen=may_widen)
     values = sizer.spread(choice.values(), installed)
-    new = template.Filled(parsed, stack.name, inventory.identity, inventory.region, values)
-    if broken := new.broken_rules():
-        raise ConfigError(" ".join(broken))
-    old = None
-    if is_update:
-        old = template.Filled(
-            template.parse(before),
-            stack.name,
-            inventory.identity,
-            inventory.region,
-            sizer.spread(installed),
-        )
+    new = _checked(template.Filled(parsed, *whose, values))
+    old = template.Filled(template.parse(before), *whose, sizer.spread(installed)) if is_update else None
     changes = preview.changes(old, new, parsed)
     removes_first = status if status in stack_states.BROKEN else ""
     # The remains of a broken stack have its names, and are deleted with it.
@@ -244,6 +227,29 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         idle_usd=idle_usd(new.resources),
         notes=(*_notes(choice, status), *unseen),
     )
+
+
+def _bucket(s3: S3Client, inventory: Inventory, name: str) -> tuple[Bucket, bool]:
+    """Return the bucket for the code, and whether it exists; refuse a missing one, and one that only has our name."""
+    bucket = artifact.bucket_for(inventory.identity, inventory.region, name)
+    is_there = artifact.exists(s3, bucket)
+    if not is_there and not bucket.is_ours:
+        raise ConfigError(
+            f"There is no bucket {bucket.name!r}.", hint="Make it, or leave --bucket out to have one made."
+        )
+    if is_there and bucket.is_ours and not artifact.is_protected(s3, bucket):
+        artifact.check_ours(s3, bucket)
+    return bucket, is_there
+
+
+def _checked(filled: template.Filled) -> template.Filled:
+    if broken := filled.broken_rules():
+        raise ConfigError(" ".join(broken))
+    return filled
+
+
+def _recover_of(stack: CloudFormationStack, state: StackState | None) -> str:
+    return live((state.outputs if state else {}).get("RecoverFunction") or f"{stack.name}-recover")
 
 
 def _installed(inventory: Inventory) -> dict[str, str]:

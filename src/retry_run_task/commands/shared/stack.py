@@ -139,20 +139,11 @@ class CloudFormationStack:
                 Capabilities=["CAPABILITY_NAMED_IAM"],
                 **more,
             )
-            arn, stack_id = made["Id"], made["StackId"]
-            describe = self._client.get_paginator("describe_change_set")
-            while True:
-                pages = [*describe.paginate(ChangeSetName=arn)]
-                described = pages[0]
-                if described["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
-                    break
-                self._pause()
-            reason = described.get("StatusReason", "")
-            changes = [change for page in pages for change in page.get("Changes", ())]
-        if described["Status"] == "FAILED":
+            status, reason, changes = self._created(made["Id"])
+        if status == "FAILED":
             has_changes = not any(words in reason for words in _WHAT_DID_NOT_CHANGE)
             # Before the change set is removed, and the reasons with it.
-            reasons = self._reasons(arn, reason) if has_changes else ()
+            reasons = self._reasons(made["Id"], reason) if has_changes else ()
             self.discard(name, is_new=kind == "CREATE")
             if not has_changes:
                 return None
@@ -160,19 +151,28 @@ class CloudFormationStack:
                 f"CloudFormation cannot make a change set: {'; '.join(reasons) or one_line(reason)}.",
                 hint="Correct that and run the same command again." if reasons else "",
             )
-        return ChangeSet(
-            arn=arn,
-            stack_id=stack_id,
-            changes=tuple(
-                ResourceChange(
-                    action=_ACTIONS.get(one.get("Action", ""), "change"),
-                    resource=one.get("LogicalResourceId", ""),
-                    type=one.get("ResourceType", ""),
-                    replaces=_REPLACES.get(one["Replacement"]) if "Replacement" in one else False,
-                )
-                for one in (change.get("ResourceChange", {}) for change in changes)
-            ),
+        return ChangeSet(arn=made["Id"], stack_id=made["StackId"], changes=changes)
+
+    def _created(self, arn: str) -> tuple[str, str, tuple[ResourceChange, ...]]:
+        """Wait until a change set is created or refused; return its status, the reason, and what it changes."""
+        describe = self._client.get_paginator("describe_change_set")
+        while True:
+            pages = [*describe.paginate(ChangeSetName=arn)]
+            if pages[0]["Status"] not in ("CREATE_PENDING", "CREATE_IN_PROGRESS"):
+                break
+            self._pause()
+        changes = tuple(
+            ResourceChange(
+                action=_ACTIONS.get(one.get("Action", ""), "change"),
+                resource=one.get("LogicalResourceId", ""),
+                type=one.get("ResourceType", ""),
+                replaces=_REPLACES.get(one["Replacement"]) if "Replacement" in one else False,
+            )
+            for one in (
+                change.get("ResourceChange", {}) for page in pages for change in page.get("Changes", ())
+            )
         )
+        return pages[0]["Status"], pages[0].get("StatusReason", ""), changes
 
     def _reasons(self, change_set_arn: str, status_reason: str) -> tuple[str, ...]:
         """Return why CloudFormation refuses a change set, by resource; none if it does not say.

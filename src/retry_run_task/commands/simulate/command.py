@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.competitors import Competitor
     from retry_run_task.simulate.contest import Contest, ContestResult
     from retry_run_task.simulate.past_scenario import PastScenario
+    from retry_run_task.simulate.scenarios import Scenario
 
 
 # With fewer launches times policies a bar would disappear before it is seen.
@@ -221,15 +223,16 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.simulate.incident import AccountLimits, ZoneSearch  # noqa: PLC0415
     from retry_run_task.simulate.launches import ScenarioSettings  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
-    from retry_run_task.simulate.scenarios import SCENARIOS  # noqa: PLC0415
 
-    acting: dict[str, Any] = {
-        "concurrency": concurrency,
-        "invocation_s": invocation_s,
-        "calls_per_second": calls_per_second,
-        "backoff": backoff,
-    }
-    limits = AccountLimits(region=region, others=others)
+    acting = {"concurrency": concurrency, "invocation_s": invocation_s, "calls_per_second": calls_per_second}
+    settings = ScenarioSettings(
+        schedules=schedules,
+        zones=zones,
+        seed=seed,
+        placement=ZoneSearch(placement),
+        limits=AccountLimits(region=region, others=others),
+    )
+    scenarios: tuple[Scenario, ...]
     notes: tuple[str, ...] = ()
     is_all = True
     if html is not None and not html.parent.is_dir():
@@ -240,34 +243,17 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
             raise click.UsageError("Give either --records or --scenario, not both.")
         past, is_all = _past(records)
         notes = past.notes
+        scenarios, incidents = (past.scenario,), past.incidents
         # The past itself is not random; only the delay until a recovery begins is.
-        contest = Contest(
-            scenarios=(past.scenario,),
-            competitors=_contestants(policies, path, acting, compare=compare),
-            settings=ScenarioSettings(
-                schedules=-(-past.launches // past.incidents),
-                zones=past.zones,
-                seed=seed,
-                placement=ZoneSearch(placement),
-                limits=limits,
-            ),
-            incidents=past.incidents,
-        )
+        settings = replace(settings, schedules=-(-past.launches // past.incidents), zones=past.zones)
     else:
-        known = {scenario.name: scenario for scenario in SCENARIOS}
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise click.UsageError(
-                f"There is no scenario {', '.join(map(repr, unknown))}; there are {', '.join(known)}."
-            )
-        contest = Contest(
-            scenarios=tuple(known[name] for name in dict.fromkeys(names)) or SCENARIOS,
-            competitors=_contestants(policies, path, acting, compare=compare),
-            settings=ScenarioSettings(
-                schedules=schedules, zones=zones, seed=seed, placement=ZoneSearch(placement), limits=limits
-            ),
-            incidents=-(-launches // schedules),
-        )
+        scenarios, incidents = _scenarios(names), -(-launches // schedules)
+    contest = Contest(
+        scenarios=scenarios,
+        competitors=_contestants(policies, path, backoff, acting, compare=compare),
+        settings=settings,
+        incidents=incidents,
+    )
     with _progress(contest) as progress:
         result = run(contest, processes=processes, progress=progress)
     if html is not None:
@@ -279,16 +265,30 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     return 0 if is_all else 1
 
 
+def _scenarios(names: Sequence[str]) -> tuple[Scenario, ...]:
+    from retry_run_task.simulate.scenarios import SCENARIOS  # noqa: PLC0415
+
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise click.UsageError(
+            f"There is no scenario {', '.join(map(repr, unknown))}; there are {', '.join(known)}."
+        )
+    return tuple(known[name] for name in dict.fromkeys(names)) or SCENARIOS
+
+
 def _contestants(
-    files: Sequence[IO[bytes]], path: str, acting: dict[str, Any], *, compare: bool
+    files: Sequence[IO[bytes]],
+    path: str,
+    backoff: tuple[float, float],
+    acting: dict[str, Any],
+    *,
+    compare: bool,
 ) -> list[Competitor]:
     from retry_run_task.config import policy_of, read_policy  # noqa: PLC0415
     from retry_run_task.simulate.competitors import Oracle, Ours, Theirs  # noqa: PLC0415
     from retry_run_task.simulate.fast_executions import LambdaBackoff  # noqa: PLC0415
     from retry_run_task.simulate.peers import PEERS, Way  # noqa: PLC0415
-
-    first_s, cap_s = acting.pop("backoff")
-    acting["backoff"] = LambdaBackoff(first_s=first_s, cap_s=cap_s)
 
     policies = {"retry-run-task": read_policy()}
     policies |= {Path(file.name).name: policy_of(file.read(), file.name) for file in files}
@@ -298,6 +298,7 @@ def _contestants(
             name=f"{name}, {way}",
             policy=policy,
             way=Way(way),
+            backoff=LambdaBackoff(first_s=backoff[0], cap_s=backoff[1]),
             **acting,
         )
         for name, policy in policies.items()
