@@ -124,7 +124,7 @@ def test_your_own_past(tmp_path: Path) -> None:
     path = tmp_path / "past.json"
     path.write_text(json.dumps({"Records": [record()]}), encoding="utf-8")
     printed = " ".join(simulate("--records", str(path)).split())
-    assert "From the records: 1 failed launch in 1 place and 1 night." in printed
+    assert "From the records: 1 failed launch in 1 place and 1 incident." in printed
     assert "Assumed: in each place capacity was away" in printed
     found = json.loads(simulate("--records", str(path), "--json"))
     assert [scenario["name"] for scenario in found["scenarios"]] == ["past"]
