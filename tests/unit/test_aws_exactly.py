@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import ClientError, PaginationError
 
 from retry_run_task.aws import ecs, members, port, schedules, tags, tasks
 from retry_run_task.aws.faults import CannotAssumeError
@@ -185,21 +189,40 @@ def test_a_cluster_has_the_arn_of_its_partition_and_a_launch_without_has_the_def
     assert schedules.cluster_arn(launch(region=region, request=request)) == arn
 
 
-def test_a_listing_without_a_paginator_is_followed_to_its_end_with_all_that_was_asked() -> None:
-    asked = []
+@pytest.mark.parametrize(
+    ("tokens", "is_refused"),
+    [
+        ([None], False),
+        ([""], False),
+        (["1", "2", None], False),
+        (["1", "2", ""], False),
+        (["1", "1"], True),
+    ],
+    ids=str,
+)
+def test_a_listing_without_a_paginator_of_botocore_s_is_followed_to_its_end(
+    tokens: list[str | None], is_refused: bool
+) -> None:
+    client: Any = boto3.client("events", region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
+    asked: list[dict[str, Any]] = []
 
-    class Events:
-        def can_paginate(self, method: str) -> bool:
-            return False
+    def answer(params: dict[str, Any], **_: Any) -> tuple[AWSResponse, dict[str, Any]]:
+        asked.append(json.loads(params["body"]))
+        token = tokens[len(asked) - 1]
+        more = {} if token is None else {"NextToken": token}
+        return AWSResponse("", 200, {}, None), {"EventBuses": [{"Name": str(len(asked))}], **more}
 
-        def list_event_buses(self, **call: Any) -> dict[str, Any]:
-            asked.append(call)
-            following = {"1": "2", None: "1"}.get(call.get("NextToken"))
-            return {"EventBuses": [len(asked)]} | ({"NextToken": following} if following else {})
-
-    found = [*schedules.pages(Events(), "list_event_buses", Limit=7)]
-    assert [page["EventBuses"] for page in found] == [[1], [2], [3]]
-    assert asked == [{"Limit": 7}, {"Limit": 7, "NextToken": "1"}, {"Limit": 7, "NextToken": "2"}]
+    client.meta.events.register("before-call.events.ListEventBuses", answer)
+    found = schedules.pages(client, "list_event_buses", Limit=7)
+    names = [page["EventBuses"][0]["Name"] for page in itertools.islice(found, len(tokens))]
+    assert names == [str(nth) for nth, _ in enumerate(tokens, 1)]
+    assert asked == [{"Limit": 7} | ({"NextToken": token} if token else {}) for token in (None, *tokens[:-1])]
+    if is_refused:
+        # Never again and again: that no bus is left has not been seen.
+        with pytest.raises(PaginationError, match="same next token"):
+            next(found)
+    else:
+        assert next(found, None) is None
 
 
 # Tags and tasks.

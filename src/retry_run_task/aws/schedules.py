@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import botocore.session
 from botocore.config import Config
+from botocore.paginate import Paginator
 
 from retry_run_task.aws import members
 from retry_run_task.aws.cached import cached
@@ -176,21 +177,31 @@ def _schedules(launch: FailedLaunch, scheduler: EventBridgeSchedulerClient) -> t
     return tuple(schedules)
 
 
+# For what botocore has no paginator. https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_ListEventBuses.html
+_PAGINATORS = {
+    "list_event_buses": {
+        "input_token": "NextToken",
+        "output_token": "NextToken",
+        "limit_key": "Limit",
+        "result_key": "EventBuses",
+    }
+}
+
+
 def pages(client: Any, method: str, **call: Any) -> Iterator[JsonObject]:
-    """Yield every page of a listing, also of one for which botocore has no paginator, such as the event buses'.
+    """Yield every page of a listing, also of the event buses', for which botocore has no paginator.
 
     ``method`` is botocore's, such as ``list_event_buses``; ``call`` has the parameters, as AWS spells them.
+
+    Raises:
+        PaginationError: An answer has the token that was sent.
     """
     if client.can_paginate(method):
-        yield from client.get_paginator(method).paginate(**call)
-        return
-    token: dict[str, str] = {}
-    while True:
-        page = getattr(client, method)(**call, **token)
-        yield page
-        if not page.get("NextToken"):
-            return
-        token = {"NextToken": page["NextToken"]}
+        paginator = client.get_paginator(method)
+    else:
+        model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])
+        paginator = Paginator(getattr(client, method), _PAGINATORS[method], model)
+    yield from paginator.paginate(**call)
 
 
 def _items(events: EventBridgeClient, operation: str, member: str, **call: str) -> Iterator[Any]:
