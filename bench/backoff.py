@@ -223,7 +223,7 @@ class Shape:
         return Jittered(base_s=self.base_s, cap_s=self.cap_s, jitter=self.jitter)
 
     def policy(self, zones: int) -> Policy:
-        """Return the default policy with this row's treatment of missing capacity."""
+        """Return the default policy with this row's handling of missing capacity."""
         return treating(Category.CAPACITY, wait=self.wait(zones), rungs=self.order.kinds)
 
     def meet(self, incident: Incident) -> IncidentResult:
@@ -585,7 +585,7 @@ def _search(found: Json) -> Iterator[str]:
         "| --- | --- | --- | ---: | ---: | ---: | ---: |",
     )
     for row in found["others"]:
-        wait = FIRST_HOURS.treatment(Facts(), Category(row["category"])).wait
+        wait = FIRST_HOURS.handling(Facts(), Category(row["category"])).wait
         mark = " **(shipped)**" if wait == Backoff(base_s=row["base_s"], cap_s=row["cap_s"]) else ""
         yield (
             f"| {row['category']} | {row['scenario']} | {row['base_s']} s, {row['cap_s']} s{mark} | "

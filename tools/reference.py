@@ -82,10 +82,10 @@ from retry_run_task.messages.message import (
     early_message,
 )
 from retry_run_task.policy import attempt_times
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, Key
 from retry_run_task.policy.ladder import COSTS, FREE, RungKind
-from retry_run_task.policy.rules import DEADLINE_S, Facts, Policy, Rule, Treatment
+from retry_run_task.policy.rules import DEADLINE_S, Facts, Handling, Policy, Rule
 from retry_run_task.policy.schema import schema
 from retry_run_task.policy.scope import Scope
 from retry_run_task.recovery import loop, watching
@@ -103,7 +103,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DEFAULT = read_policy()
 DOCUMENTED = ROOT / "tools" / "documented.toml"
 SOURCE = "../../src/retry_run_task"
-BEGIN, END = "<!-- treatments: written by `make docs` -->", "<!-- end of treatments -->"
+BEGIN, END = "<!-- handlings: written by `make docs` -->", "<!-- end of handlings -->"
 
 # The order in which a reader wants them: what is waited out first.
 CATEGORIES = (
@@ -124,7 +124,7 @@ MEANINGS = {
     Category.PERMISSION: "Somebody is not allowed to do this.",
 }
 
-# Rows whose texts stand for their category in the table of treatments.
+# Rows whose texts stand for their category in the table of handlings.
 EXAMPLES = {
     Category.CAPACITY: ("fargate-capacity", "instance-resources", "fargate-quota"),
     Category.THROTTLE: ("throttled",),
@@ -155,7 +155,7 @@ def pages(root: Path) -> dict[Path, str]:
     notifications = root / "docs/notifications.md"
     result[notifications] = with_samples(notifications.read_text(encoding="utf-8"), samples())
     of_policies = root / "docs/policy.md"
-    result[of_policies] = with_treatments(of_policies.read_text(encoding="utf-8"), treatments())
+    result[of_policies] = with_handlings(of_policies.read_text(encoding="utf-8"), handlings())
     return result
 
 
@@ -279,7 +279,7 @@ def _verdicts(documented: Mapping[str, Any]) -> Iterator[tuple[str, Verdict]]:
 
 def _category(category: Category) -> str:
     rows = [(place, row) for place, row in enumerate(TABLE, 1) if row.category is category]
-    head = f"## {category.value}\n\n{MEANINGS[category]}\nTreatment: {treatment(category)}."
+    head = f"## {category.value}\n\n{MEANINGS[category]}\nHandling: {handling(category)}."
     if not rows:
         return f"{head}\nAn unknown text is counted in the metric `{Metric.UNKNOWN_REASONS}`."
     return f"{head}\n\n" + table(
@@ -298,7 +298,7 @@ def _category(category: Category) -> str:
     )
 
 
-def treatment(category: Category) -> str:
+def handling(category: Category) -> str:
     """Say what the default policy does about a category."""
     whole = default(category)
     if not whole.retry:
@@ -312,14 +312,14 @@ def treatment(category: Category) -> str:
         else ""
     )
     return (
-        f"again within {spoken(DEFAULT.spread_s)}, then with waits from {first} up to {last}{places}, until the next "
-        f"run is due, or {spoken(whole.deadline_s)} after the failed call"
+        f"again within {duration_text(DEFAULT.spread_s)}, then with waits from {first} up to {last}{places}, until the "
+        f"next run is due, or {duration_text(whole.deadline_s)} after the failed call"
     )
 
 
-def default(category: Category) -> Treatment:
+def default(category: Category) -> Handling:
     """Return what the default policy does about a category."""
-    return DEFAULT.treatment(Facts(), category)
+    return DEFAULT.handling(Facts(), category)
 
 
 def span(bounds: tuple[int, int]) -> str:
@@ -338,7 +338,7 @@ def request_members() -> str:
         "launch/request.py",
         "Every member of RunTask's request that this version knows:",
         table(
-            ("member", "treatment", "why"),
+            ("member", "in the new call", "why"),
             ((code(name), how.value, why) for name, (how, why) in sorted(request.MEMBERS.items())),
         ),
         "A member that is not in this table came with a newer caller.\nIt is kept as it was recorded.",
@@ -544,7 +544,7 @@ class _World:
         _launch: FailedLaunch,
         *,
         original: bool,  # noqa: ARG002
-        ghosts: tuple[str, ...] = (),  # noqa: ARG002
+        failed_others: tuple[str, ...] = (),  # noqa: ARG002
         whole: bool = True,  # noqa: ARG002
     ) -> tuple[TaskState, ...] | Failure:
         return self.there
@@ -634,7 +634,10 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     _recover(_launch(asked=on_fargate), strange, telemetry, policy=climbing)
     _recover(_launch(asked=on_fargate), _World(answers=iter((short, there))), telemetry, policy=climbing)
     hanging = TaskState(
-        arn=STARTED[0], phase=Phase.STARTING, is_ours=True, mark=_launch().call_id[: identity.MARK_DIGITS]
+        arn=STARTED[0],
+        phase=Phase.STARTING,
+        is_ours=True,
+        starter=_launch().call_id[: identity.STARTER_DIGITS],
     )
     stopping = replace(DEFAULT, rules=(Rule(name="hangs", sets={"stop_hanging": True}), *DEFAULT.rules))
     hangs = _World(answers=iter((there,)), watched=itertools.repeat((hanging,)))
@@ -689,12 +692,12 @@ EVENTS = {
     LogEvent.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
     "be read; `WARNING` if there is a `why`.",
     LogEvent.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
-    LogEvent.BLIND: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
+    LogEvent.READ_FAILED: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
     LogEvent.CALLED: "RunTask was called, and this is what ECS answered.",
     LogEvent.WAITING: "Another attempt follows after a wait.",
     LogEvent.STOPPED: "Tasks that did not start were stopped; `failures` if StopTask failed.",
     LogEvent.STILL_TRYING: "A message said that the run is late and still being retried; `error` if not.",
-    LogEvent.STRUCK: "ECS does not take what a rung changes; this recovery does not try it again.",
+    LogEvent.RUNG_DROPPED: "ECS does not take what a rung changes; this recovery does not try it again.",
     LogEvent.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
     LogEvent.RECOVERED: "Every task that was asked for is there.",
     LogEvent.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
@@ -1093,16 +1096,16 @@ def policy() -> str:
         "This is what the default policy says, and every key that a policy may have.\n"
         "[How to write one](../policy.md) is another page.\n"
         "Editors find the keys in [policy.schema.json](policy.schema.json).",
-        f"The first attempt is made within {spoken(DEFAULT.spread_s)}: each launch waits for its own part of "
+        f"The first attempt is made within {duration_text(DEFAULT.spread_s)}: each launch waits for its own part of "
         "that time.\n"
         "Each failed attempt is followed by the wait that its category has, as long as the deadline allows.\n"
         "The count of waits is kept for each category alone.\n"
         "Half of each wait is fixed and half is derived from the launch's identity, so that jobs which failed "
         "together do not come back together.",
-        f"The deadline is {spoken(whole.deadline_s)} after the failed call; for a record made by hand, after the "
-        "recovery's first look; for a task that did not start, after it stopped.\n"
+        f"The deadline is {duration_text(whole.deadline_s)} after the failed call; for a record made by hand, after "
+        "the recovery's first look; for a task that did not start, after it stopped.\n"
         f"{_share(whole)}\n"
-        f"A placed task is watched for {spoken(DEFAULT.watch_s)} at most.",
+        f"A placed task is watched for {duration_text(DEFAULT.watch_s)} at most.",
         table(
             ("category", "first wait", "longest wait", "attempts", "in words"),
             (
@@ -1159,16 +1162,16 @@ def _default(key: Key) -> str:
     """Return what a key is if no rule sets it."""
     if key in MATCH.values():
         return "anything"
-    given = {f.name: f.default for f in (*fields(Treatment), *fields(DEFAULT))}[key.attribute]
+    given = {f.name: f.default for f in (*fields(Handling), *fields(DEFAULT))}[key.attribute]
     texts = {"attempts": "any", "interval_share": str(given), "rungs": f'["{RungKind.AS_ASKED}"]'}
     if key.attribute in texts:
         return code(texts[key.attribute])
     if isinstance(given, bool):
         return code(str(given).lower())
-    return code(spoken(given)) if isinstance(given, int | float) else "none"
+    return code(duration_text(given)) if isinstance(given, int | float) else "none"
 
 
-def _share(whole: Treatment) -> str:
+def _share(whole: Handling) -> str:
     if whole.interval_share == 1:
         return "If the schedule's next run is due earlier, that is the deadline."
     share = f"{whole.interval_share:.0%}"
@@ -1177,12 +1180,12 @@ def _share(whole: Treatment) -> str:
 
 def _waits(category: Category) -> str:
     whole = default(category)
-    spread = spoken(DEFAULT.spread_s)
+    spread = duration_text(DEFAULT.spread_s)
     rows = [
         (
             str(one.nth),
             f"{attempt_times.bounds(whole, one.nth - 1)[0]}-{one.longest_s} s",
-            f"{spoken(one.earliest_s)} to {spoken(one.latest_s)}",
+            f"{duration_text(one.earliest_s)} to {duration_text(one.latest_s)}",
         )
         if one.nth > 1
         else ("1", f"0-{spread}", "at once")
@@ -1193,7 +1196,7 @@ def _waits(category: Category) -> str:
             (
                 "and so on",
                 span(attempt_times.longest_bounds(whole)),
-                f"no later than {spoken(whole.deadline_s)}",
+                f"no later than {duration_text(whole.deadline_s)}",
             )
         )
     return f"## {category.value}\n\n{MEANINGS[category]}\n\n" + table(
@@ -1244,7 +1247,11 @@ def limits() -> str:
         ("a record, at most", _mib(reading.MESSAGE_MAX), "sources/reading.py"),
         ("levels of a request, at most", str(request.DEPTH_MAX), "launch/request.py"),
         ("tasks of one call, at most", str(request.COUNT_MAX), "launch/request.py"),
-        ("no attempt is made later than", f"{spoken(DEADLINE_S)} after the failed call", "policy/rules.py"),
+        (
+            "no attempt is made later than",
+            f"{duration_text(DEADLINE_S)} after the failed call",
+            "policy/rules.py",
+        ),
         (
             "attempts after an unknown failure",
             str(default(Category.UNKNOWN).attempts),
@@ -1255,7 +1262,7 @@ def limits() -> str:
             f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",
             "recovery/loop.py",
         ),
-        ("and is watched for, at most", spoken(DEFAULT.watch_s), "policy.toml"),
+        ("and is watched for, at most", duration_text(DEFAULT.watch_s), "policy.toml"),
         (
             "clocks may differ, when a task counts as made after the call, by",
             f"{differ_s:.0f} s",
@@ -1263,7 +1270,7 @@ def limits() -> str:
         ),
         ("`ListTasks` calls before the first attempt", str(_reads(failed)), "aws/tasks.py"),
         ("the same, if the launch is a thrown error", str(_reads(thrown)), "aws/tasks.py"),
-        ("a message is tried", f"{tries} times within {spoken(sum(waits_s))}", "recovery/loop.py"),
+        ("a message is tried", f"{tries} times within {duration_text(sum(waits_s))}", "recovery/loop.py"),
     )
     return page(
         "Limits and times",
@@ -1318,11 +1325,11 @@ def helps() -> Iterator[tuple[str, str]]:
                 )
 
 
-# The table of treatments.
+# The table of handlings.
 
 
-def with_treatments(page: str, text: str) -> str:
-    """Return a page with a table of treatments between its marks."""
+def with_handlings(page: str, text: str) -> str:
+    """Return a page with a table of handlings between its marks."""
     if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise ValueError(f"the page on policies needs {BEGIN!r} and {END!r}, each once")
     return re.sub(
@@ -1330,13 +1337,13 @@ def with_treatments(page: str, text: str) -> str:
     )
 
 
-def treatments() -> str:
+def handlings() -> str:
     """Return the table of categories, what ECS says for example, and what is done."""
     rows = {row.name: row for row in TABLE}
     return table(
         ("category", "ECS says, for example", "what is done"),
         (
-            (f"**{category.value}**", _examples(rows, category) or "anything else", treatment(category))
+            (f"**{category.value}**", _examples(rows, category) or "anything else", handling(category))
             for category in CATEGORIES
         ),
     )

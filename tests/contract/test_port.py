@@ -492,7 +492,7 @@ def tasks_of(aws: Canned, *tasks: dict[str, Any]) -> None:
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_task_that_is_listed_and_not_described_is_not_absent(aws: Canned, whole: bool) -> None:
     """ECS's reads are eventually consistent; the job may be running."""
-    mark = names.mark_started_by("events-rule/nightly", launch().call_id)
+    mark = names.started_by_of("events-rule/nightly", launch().call_id)
     tasks_of(aws, *(described(started_by=mark, number=n) for n in range(2)))
     answer = aws.answers["ecs:DescribeTasks"]
 
@@ -511,7 +511,7 @@ def test_a_task_that_is_listed_and_not_described_is_not_absent(aws: Canned, whol
 
 
 def test_every_task_is_described_however_many_there_are(aws: Canned) -> None:
-    mark = names.mark_started_by("events-rule/nightly", launch().call_id)
+    mark = names.started_by_of("events-rule/nightly", launch().call_id)
     tasks_of(aws, *(described(started_by=mark, number=n) for n in range(250)))
     seen = world().look(hidden(), original=False)
     assert isinstance(seen, tuple)
@@ -522,7 +522,7 @@ def test_every_task_is_described_however_many_there_are(aws: Canned) -> None:
 
 def test_our_own_failed_tasks_are_seen(aws: Canned) -> None:
     """They are the recovery's that started them: nobody else is told of them."""
-    mark = names.mark_started_by("events-rule/nightly", launch().call_id)
+    mark = names.started_by_of("events-rule/nightly", launch().call_id)
     gone = {
         "lastStatus": "STOPPED",
         "desiredStatus": "STOPPED",
@@ -536,13 +536,15 @@ def test_our_own_failed_tasks_are_seen(aws: Canned) -> None:
 
 
 @pytest.mark.parametrize("started_by", ["events-rule/nightly", None])
-def test_whoever_replaced_a_ghost_is_seen_by_its_mark(aws: Canned, started_by: str | None) -> None:
-    ghosts = ("a" * 32, "b" * 32)
-    marks = [names.mark_started_by(started_by, ghost) for ghost in ghosts]
+def test_whoever_replaced_another_s_failed_task_is_seen_by_its_started_by(
+    aws: Canned, started_by: str | None
+) -> None:
+    failed_others = ("a" * 32, "b" * 32)
+    marks = [names.started_by_of(started_by, failed_other) for failed_other in failed_others]
     tasks_of(aws, *(described(started_by=mark, number=n) for n, mark in enumerate(marks)))
     asked = replace(hidden(), request=Request(parameters=parameters(startedBy=started_by)))
     assert world().look(asked, original=True) == ()
-    seen = world().look(asked, original=True, ghosts=ghosts)
+    seen = world().look(asked, original=True, failed_others=failed_others)
     assert isinstance(seen, tuple)
     assert len(seen) == 2
     assert all(task.is_ours for task in seen)
@@ -751,7 +753,7 @@ def test_a_request_that_cannot_be_made_whole_names_the_schedule(aws: Canned) -> 
 
 # The same, for a person who asks.
 
-MARK = names.mark_started_by("events-rule/nightly", launch().call_id)
+STARTED_BY = names.started_by_of("events-rule/nightly", launch().call_id)
 HOW = "its role, cluster, task definition and the beginning of its name are the call's, and no other's are"
 FOUND = Background(
     name="nightly",
@@ -766,12 +768,12 @@ GONE = "no rule or schedule has this role, cluster, task definition and name any
 def test_everything_that_a_survey_finds(aws: Canned) -> None:
     stopped = {"lastStatus": "STOPPED", "desiredStatus": "STOPPED", "stopCode": "TaskFailedToStart"}
     there = described(started_by="events-rule/nightly", number=1)
-    tasks_of(aws, there, described(started_by=MARK, number=2, **stopped))
+    tasks_of(aws, there, described(started_by=STARTED_BY, number=2, **stopped))
     assert survey(hidden()) == Survey(
         found=FOUND,
         why=HOW,
         variables=("app.PASSWORD",),
-        looked_for=("events-rule/nightly", MARK),
+        looked_for=("events-rule/nightly", STARTED_BY),
         there=(there["taskArn"],),
     )
 
@@ -785,10 +787,10 @@ def test_a_survey_of_a_whole_request_reads_no_values(aws: Canned) -> None:
 def test_a_survey_says_what_is_not_there(aws: Canned) -> None:
     aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": []}
     found = survey(hidden())
-    assert found == Survey(found=NoMatch(why=GONE), why=GONE, refused=GONE, looked_for=(MARK,))
+    assert found == Survey(found=NoMatch(why=GONE), why=GONE, refused=GONE, looked_for=(STARTED_BY,))
     assert found.schedule is None
     whole = replace(hidden(), request=Request(parameters=parameters()))
-    assert survey(whole) == Survey(found=NoMatch(why=GONE), why=GONE, looked_for=(MARK,))
+    assert survey(whole) == Survey(found=NoMatch(why=GONE), why=GONE, looked_for=(STARTED_BY,))
 
 
 def test_a_survey_of_nobodys_schedule_looks_for_none(aws: Canned) -> None:
@@ -799,7 +801,7 @@ def test_a_survey_of_nobodys_schedule_looks_for_none(aws: Canned) -> None:
         request=Request(parameters=parameters()),
     )
     why = "no rule or schedule made this call"
-    assert survey(somebodys) == Survey(found=NoMatch(why=why), why=why, looked_for=(MARK,))
+    assert survey(somebodys) == Survey(found=NoMatch(why=why), why=why, looked_for=(STARTED_BY,))
     assert not [call for call in aws.calls if call.startswith(("events:", "scheduler:"))]
 
 
@@ -810,7 +812,7 @@ def test_a_survey_says_what_cannot_be_read(aws: Canned) -> None:
     assert isinstance(found.found, NoMatch)
     assert found.why == found.refused == found.found.why
     assert found.why.startswith("the rules and schedules cannot be read: ")
-    assert found.blind == (
+    assert found.read_failure == (
         "ListTasks failed: AccessDeniedException: User: arn:aws:iam::123456789012:user/operator is not "
         "authorized to perform: ecs:ListTasks"
     )
@@ -828,7 +830,7 @@ def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Can
     on_events = rule() | {"EventPattern": "{}"}
     del on_events["ScheduleExpression"]
     aws.answers["events:DescribeRule"] = on_events
-    assert survey(hidden()).looked_for == (MARK,)
+    assert survey(hidden()).looked_for == (STARTED_BY,)
 
 
 # StopTask.

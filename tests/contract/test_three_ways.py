@@ -276,7 +276,7 @@ class VirtualWorld:
         self.next_due = next_due
         self.conditions, self.ecs, self.timeline = Conditions(), ecs, timeline
         self.network: list[str] = []
-        self.blind_looks, self.calling = 0, ""
+        self.failing_looks, self.calling = 0, ""
         self.all_tasks: dict[str, Any] = {}
         client: Any = Client(self, lambda_caller("arn:aws:iam::123456789012:role/recover"))  # type: ignore[arg-type]
         self.client = client
@@ -294,10 +294,12 @@ class VirtualWorld:
         return Background(name="rule", arn="arn", next_due=due, event_age_s=86_400)
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
     ) -> Any:
         return tuple(
-            aws_tasks.already_there(self.client, launch, original=original, ghosts=ghosts, whole=whole)
+            aws_tasks.already_there(
+                self.client, launch, original=original, failed_others=failed_others, whole=whole
+            )
         )
 
     def run_task(self, _launch: FailedLaunch, body: Any) -> Any:

@@ -55,8 +55,8 @@ def test_the_shipped_default_is_the_row_that_the_rule_chooses_and_it_is_on_the_f
     assert bench.shipped().name == result["chosen"], (
         "ship the chosen row, or search again with: make evidence"
     )
-    treatment = DEFAULT.treatment(Facts(), Category.CAPACITY)
-    assert treatment.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
+    handling = DEFAULT.handling(Facts(), Category.CAPACITY)
+    assert handling.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
 
 
 def test_the_rule_refuses_what_is_too_slow_too_loud_or_loses_a_launch(bench: ModuleType, result: Any) -> None:

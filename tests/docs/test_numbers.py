@@ -27,7 +27,7 @@ CLAIMS = [
     ("docs/concepts.md", "later than a day after the failed call"),
     (
         "docs/concepts.md",
-        f"{WORDS[DEFAULT.treatment(Facts(), Category.UNKNOWN).attempts or 0]} careful attempts",
+        f"{WORDS[DEFAULT.handling(Facts(), Category.UNKNOWN).attempts or 0]} careful attempts",
     ),
     ("docs/concepts.md", "no later than a day after the failed call"),
     ("docs/concepts.md", f"{WORDS[int(tasks._CLOCKS_DIFFER.total_seconds())]} seconds are allowed"),

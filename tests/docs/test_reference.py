@@ -72,4 +72,4 @@ def test_an_unknown_argument_is_refused(reference: ModuleType) -> None:
 
 def test_a_page_without_its_marks_is_refused(reference: ModuleType) -> None:
     with pytest.raises(ValueError, match="each once"):
-        reference.with_treatments("# A page that lost its table", "| table |")
+        reference.with_handlings("# A page that lost its table", "| table |")

@@ -247,8 +247,8 @@ def test_invocations_run_side_by_side_and_their_lines_stay_whole(aws):
     for _ in range(number):
         aws.logs.wait_for("/aws/lambda/talk", "REPORT")
     lines = [event.message for event in aws.logs.events("/aws/lambda/talk")]
-    spoken = [line.split() for line in lines if line.startswith("line")]
-    assert all(len(words) == 4 and words[3] == "end" for words in spoken)
+    duration_text = [line.split() for line in lines if line.startswith("line")]
+    assert all(len(words) == 4 and words[3] == "end" for words in duration_text)
     assert {line.split()[0] for line in lines} == {"START", "line", "END", "REPORT"}
 
 

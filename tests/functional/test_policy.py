@@ -114,7 +114,7 @@ def test_show_is_for_the_launches_that_are_asked_for(mine: str) -> None:
     done = json.loads(
         run("show", mine, "--schedule", "month-report", "--tag", "may-cost-more", "--json").stdout
     )
-    capacity = done["treatments"][0]
+    capacity = done["handlings"][0]
     assert capacity["rules"] == ["month-end", "may cost more", "capacity", "everything"]
     assert capacity["rungs"] == ["as-asked", "each-subnet", "on-demand"]
     assert capacity["deadline_s"] == 86_400

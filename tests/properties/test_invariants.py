@@ -30,9 +30,9 @@ from support.stories import (
     Capacity,
     FailedPlacements,
     FailedStarts,
-    Ghost,
     HungStarts,
     LostAnswers,
+    PlacedAfterAll,
     Refusals,
     StoppedByHand,
     Story,
@@ -180,13 +180,13 @@ BREAKS = {
     "everything is in scope": Break(
         invariant=Invariant.OUR_OWN_CALLS,
         where=(Scope, "judge"),
-        by=lambda _there: lambda *_: Judgement(treatment=ScopeDecision.RECOVER, why=""),
+        by=lambda _there: lambda *_: Judgement(handling=ScopeDecision.RECOVER, why=""),
         play=Story().play,
     ),
     "nothing is in scope": Break(
         invariant=Invariant.EVERY_LAUNCH_ONCE,
         where=(Scope, "judge"),
-        by=lambda _there: lambda *_: Judgement(treatment=ScopeDecision.IGNORE, why=""),
+        by=lambda _there: lambda *_: Judgement(handling=ScopeDecision.IGNORE, why=""),
         play=Story().play,
     ),
     "a recovery has a new name each time": Break(
@@ -274,14 +274,14 @@ CLOSED = {
         restart_s=45.0,
         unseen_for_s=60,
     ),
-    "a ghost that was found did not start, and had a recovery of its own": Story(
-        changes=(FailedStarts(at_s=1), Ghost(at_s=1), ROOM),
+    "a task of another that was found did not start, and had a recovery of its own": Story(
+        changes=(FailedStarts(at_s=1), PlacedAfterAll(at_s=1), ROOM),
         deliveries=((Delivery(after_s=0),),),
         tells_of_tasks=True,
     ),
-    "two ghosts that did not start, each with a recovery of its own": Story(
+    "two tasks of others that did not start, each with a recovery of its own": Story(
         calls=(Call(changes={"count": 2}),),
-        changes=(FailedStarts(at_s=1, tasks=2), Ghost(at_s=1), Ghost(at_s=1), ROOM),
+        changes=(FailedStarts(at_s=1, tasks=2), PlacedAfterAll(at_s=1), PlacedAfterAll(at_s=1), ROOM),
         deliveries=((Delivery(after_s=0),),),
         tells_of_tasks=True,
     ),
@@ -296,8 +296,8 @@ CLOSED = {
         sdk_tries=1,
         knows_its_role=False,
     ),
-    "a ghost that did not start was there before the recovery": Story(
-        changes=(FailedStarts(at_s=1), Ghost(at_s=1), ROOM),
+    "a task of another that did not start was there before the recovery": Story(
+        changes=(FailedStarts(at_s=1), PlacedAfterAll(at_s=1), ROOM),
         deliveries=((Delivery(after_s=90),),),
         tells_of_tasks=True,
     ),

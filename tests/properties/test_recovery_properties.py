@@ -178,7 +178,7 @@ def test_tasks_that_our_token_started_with_another_request_are_ours() -> None:
     assert isinstance(launch, FailedLaunch)
     token = names.client_token(launch.call_id, 1)
     system.own(launch, "job-0")
-    mark = names.mark_started_by("events-rule/job-0", launch.call_id)
+    mark = names.started_by_of("events-rule/job-0", launch.call_id)
     before = request("before", clientToken=token, startedBy=mark)
     system.ask("recovery", before, sdk_caller(RULE_ROLE))
     system.run()
@@ -246,7 +246,7 @@ ours = st.one_of(
         started_by,
     ),
     st.builds(
-        lambda original, digits: {"startedBy": names.mark_started_by(original, f"{digits:032x}")},
+        lambda original, digits: {"startedBy": names.started_by_of(original, f"{digits:032x}")},
         started_by,
         st.integers(0, 2**128 - 1),
     ),

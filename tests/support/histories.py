@@ -104,7 +104,7 @@ class Task:
     """A task: how it is, who started it, whether ECS lists it by now, and whether it was told to stop."""
 
     phase: Phase
-    mark: str
+    starter: str
     is_listed: bool = True
     is_told_to_stop: bool = False
 
@@ -150,42 +150,44 @@ class Scope:
     Attributes:
         wanted: Tasks that the call asked for.
         recoveries: Of the one call: two stacks, or two records of it.
-        ghosts: Tasks of the failed call that are there after all.
+        failed_others: Tasks of the failed call that are there after all.
         is_noisy: Whether answers are lost, refused, and processes die.
-        is_blind: Whether a look may fail, or not list a new task.
-        tells_of_tasks: Whether a ghost that failed to start has a recovery of its own.
+        is_unreadable: Whether a look may fail, or not list a new task.
+        tells_of_tasks: Whether a task of another that failed to start has a recovery of its own.
         is_hanging: Whether the policy has tasks stopped that do not start.
         depth: How many moves.
     """
 
     wanted: int = 1
     recoveries: int = 1
-    ghosts: int = 0
+    failed_others: int = 0
     is_noisy: bool = True
-    is_blind: bool = True
+    is_unreadable: bool = True
     tells_of_tasks: bool = False
     is_hanging: bool = False
     depth: int = 6
 
 
-# Where answers are lost and a ghost has a recovery of its own at the same time, two tasks can come of it;
+# Where answers are lost and another's failed task has a recovery of its own at the same time, two tasks can come of it;
 # docs/concepts.md says how likely that is. So these are searched one without the other.
 SCOPES = {
     "one task": Scope(depth=7),
     "two tasks": Scope(wanted=2, depth=5),
     "one task, two recoveries": Scope(recoveries=2, depth=5),
-    "a ghost with a recovery of its own": Scope(ghosts=1, is_noisy=False, tells_of_tasks=True, depth=9),
-    "two tasks, a ghost with a recovery of its own": Scope(
-        wanted=2, ghosts=1, is_noisy=False, tells_of_tasks=True, depth=8
+    "a task of another with a recovery of its own": Scope(
+        failed_others=1, is_noisy=False, tells_of_tasks=True, depth=9
     ),
-    "two ghosts, each with a recovery of its own": Scope(
-        wanted=2, ghosts=2, is_noisy=False, tells_of_tasks=True, depth=8
+    "two tasks, one of another with a recovery of its own": Scope(
+        wanted=2, failed_others=1, is_noisy=False, tells_of_tasks=True, depth=8
     ),
-    "a ghost": Scope(ghosts=1, depth=8),
-    "one task that hangs": Scope(is_hanging=True, is_blind=False, depth=10),
-    "two tasks that hang": Scope(is_hanging=True, is_blind=False, wanted=2, depth=7),
-    "one task that hangs, two recoveries": Scope(is_hanging=True, is_blind=False, recoveries=2, depth=5),
-    "a ghost that hangs": Scope(is_hanging=True, ghosts=1, depth=9),
+    "two tasks of others, each with a recovery of its own": Scope(
+        wanted=2, failed_others=2, is_noisy=False, tells_of_tasks=True, depth=8
+    ),
+    "a task of another": Scope(failed_others=1, depth=8),
+    "one task that hangs": Scope(is_hanging=True, is_unreadable=False, depth=10),
+    "two tasks that hang": Scope(is_hanging=True, is_unreadable=False, wanted=2, depth=7),
+    "one task that hangs, two recoveries": Scope(is_hanging=True, is_unreadable=False, recoveries=2, depth=5),
+    "a task of another that hangs": Scope(is_hanging=True, failed_others=1, depth=9),
 }
 
 
@@ -229,8 +231,8 @@ def _first(scope: Scope) -> World:
         launch(request=parameters(count=scope.wanted)), STOPPING if scope.is_hanging else POLICY, _FOUND
     )
     recoveries = tuple(Recovery(name=f"r{n}", case=case, state=begin(case)) for n in range(scope.recoveries))
-    ghosts = tuple(Task(Phase.STARTING, "") for _ in range(scope.ghosts))
-    return World(Ecs(tasks=ghosts), recoveries, scope.tells_of_tasks)
+    failed_others = tuple(Task(Phase.STARTING, "") for _ in range(scope.failed_others))
+    return World(Ecs(tasks=failed_others), recoveries, scope.tells_of_tasks)
 
 
 _FOUND = Background(name="nightly", arn="arn:x", next_due=None, event_age_s=0)
@@ -258,9 +260,9 @@ def _shape(state: State) -> Any:
         state.place,
         tuple(sorted(rung.name for rung in state.tried)),
         tuple(sorted(rung.name for rung in state.excluded)),
-        tuple(sorted((arn, task.mark, task.runs) for arn, task in state.tasks.items())),
+        tuple(sorted((arn, task.starter, task.runs) for arn, task in state.tasks.items())),
         state.failed,
-        state.ghosts,
+        state.failed_others,
         state.last.category,
         min(state.whole_looks, WHOLE_LOOKS),
         state.is_narrow,
@@ -298,19 +300,19 @@ def _tasks_move(world: World, scope: Scope) -> Iterator[tuple[str, World]]:
         for phase in _NEXT.get(task.phase, ()):
             tasks = _with(world.ecs.tasks, number, replace(task, phase=phase))
             following = replace(world, ecs=replace(world.ecs, tasks=tasks))
-            if phase is Phase.FAILED and not task.mark and scope.tells_of_tasks:
-                following = replace(following, recoveries=(*world.recoveries, _of_ghost(number)))
+            if phase is Phase.FAILED and not task.starter and scope.tells_of_tasks:
+                following = replace(following, recoveries=(*world.recoveries, _of_failed_other(number)))
             yield f"task {number} {phase}", following
         if not task.is_listed:
             tasks = _with(world.ecs.tasks, number, replace(task, is_listed=True))
             yield f"task {number} is listed", replace(world, ecs=replace(world.ecs, tasks=tasks))
 
 
-def _of_ghost(number: int) -> Recovery:
+def _of_failed_other(number: int) -> Recovery:
     of = launch(failures=(NETWORK,))
     call_id = names.task_identity(_arn(number), account=of.account, region=of.region)
     case = case_of(replace(of, call_id=call_id), POLICY, replace(_FOUND, is_scheduled=False))
-    return Recovery(name=f"ghost {number}", case=case, state=begin(case))
+    return Recovery(name=f"another's failed task {number}", case=case, state=begin(case))
 
 
 def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Recovery]]:
@@ -320,7 +322,7 @@ def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Re
         case Watch(delay_s=delay_s):
             waited = after(one.case, one.state, Waited(delay_s))
             for view, tasks in _views(ecs, one, scope, watched=waited.starting):
-                event = Watched(tasks) if tasks is not None else Watched(blind=THROTTLED)
+                event = Watched(tasks) if tasks is not None else Watched(read_failure=THROTTLED)
                 yield f"watches ({view})", ecs, replace(one, state=after(one.case, waited, event))
         case Stop(arns=arns):
             for view, tasks in _views(ecs, one, scope, watched=arns):
@@ -367,7 +369,7 @@ def _stops(
     """Yield what can come of a step that stops what it sees starting; a task may begin to run meanwhile."""
     hanging = [_number(task.arn) for task in seen or () if task.phase is Phase.STARTING]
     for number in hanging:
-        if ecs.tasks[number].mark != one.case.call_id[: names.MARK_DIGITS]:
+        if ecs.tasks[number].starter != one.case.call_id[: names.STARTER_DIGITS]:
             raise BrokenError(f"{one.name} stops a task that it did not start")
     for ways in itertools.product(_WAYS if scope.is_noisy else _WAYS[:2], repeat=len(hanging)):
         tasks = ecs.tasks
@@ -384,7 +386,7 @@ def _stops(
             tasks=seen or (),
             stopped=tuple(_arn(n) for n, way in zip(hanging, ways, strict=True) if way[2] is not THROTTLED),
             failures=tuple(failure for _, _, failure in ways if failure is not None),
-            blind=THROTTLED if seen is None else None,
+            read_failure=THROTTLED if seen is None else None,
             again=one.again,
         )
         yield said, then, replace(after_it, state=after(one.case, one.state, event), again=False)
@@ -416,9 +418,9 @@ def _answers(ecs: Ecs, one: Recovery, state: State, scope: Scope) -> Iterator[tu
         same = Placed(task_arns=arns, failures=missing)
         yield "is answered again", ecs, same if asked == count else Placed(task_arns=arns, is_conflict=True)
     else:
-        mark = names.mark_of(sent["startedBy"])
+        starter = names.starter_of(sent["startedBy"])
         for placed in dict.fromkeys((count, 0, count - 1) if count > 1 else (1, 0)):
-            following, arns = _place(ecs, token, count, placed, mark, scope)
+            following, arns = _place(ecs, token, count, placed, starter, scope)
             yield f"{placed} placed", following, Placed(task_arns=arns, failures=(SHORT,) * (count - placed))
             if scope.is_noisy and placed:
                 yield f"{placed} placed, answer lost", following, Lost(failure=UNHEARD)
@@ -430,10 +432,10 @@ def _answers(ecs: Ecs, one: Recovery, state: State, scope: Scope) -> Iterator[tu
 
 
 def _place(
-    ecs: Ecs, token: str, count: int, placed: int, mark: str, scope: Scope
+    ecs: Ecs, token: str, count: int, placed: int, starter: str, scope: Scope
 ) -> tuple[Ecs, tuple[str, ...]]:
     numbers = tuple(range(len(ecs.tasks), len(ecs.tasks) + placed))
-    new = (Task(Phase.STARTING, mark, is_listed=not scope.is_blind),) * placed
+    new = (Task(Phase.STARTING, starter, is_listed=not scope.is_unreadable),) * placed
     following = Ecs((*ecs.tasks, *new), (*ecs.answers, (token, count, numbers)))
     return following, tuple(map(_arn, numbers))
 
@@ -445,10 +447,10 @@ def _views(
     ecs: Ecs, one: Recovery, scope: Scope, *, watched: tuple[str, ...] | None = None
 ) -> Iterator[tuple[str, tuple[TaskState, ...] | None]]:
     is_whole = one.again or is_look_whole(one.state)
-    marks = {one.case.call_id[: names.MARK_DIGITS]}
-    marks |= {ghost[: names.MARK_DIGITS] for ghost in one.state.ghosts}
+    starters = {one.case.call_id[: names.STARTER_DIGITS]}
+    starters |= {failed_other[: names.STARTER_DIGITS] for failed_other in one.state.failed_others}
     if one.case.has_one_run:
-        marks.add("")
+        starters.add("")
     seen = tuple(
         TaskState(
             arn=_arn(number),
@@ -458,19 +460,19 @@ def _views(
             else BY_A_USER
             if task.is_told_to_stop
             else NETWORK,
-            is_ours=bool(task.mark),
-            mark=task.mark,
+            is_ours=bool(task.starter),
+            starter=task.starter,
         )
         for number, task in enumerate(ecs.tasks)
         if (
             _arn(number) in watched
             if watched is not None
-            else task.is_listed and task.mark in marks and (is_whole or task.phase in _DESIRED_RUNNING)
+            else task.is_listed and task.starter in starters and (is_whole or task.phase in _DESIRED_RUNNING)
         )
     )
     yield "sees", seen
-    if scope.is_blind:
-        yield "blind", None
+    if scope.is_unreadable:
+        yield "read_failure", None
 
 
 def _with(tasks: tuple[Task, ...], number: int, task: Task) -> tuple[Task, ...]:
@@ -514,7 +516,7 @@ def _check_end(world: World, one: Recovery, path: tuple[str, ...], found: Found)
             )
         if len(named) < one.case.wanted:
             raise _broken(f"{one.name} ends {ending.outcome} with {sorted(named)}", path)
-        is_mine = any(tasks[number].mark for number in named)
+        is_mine = any(tasks[number].starter for number in named)
         if is_mine is not (ending.outcome is Outcome.RECOVERED):
             raise _broken(f"{one.name} ends {ending.outcome}", path)
         return

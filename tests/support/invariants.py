@@ -34,7 +34,7 @@ from retry_run_task.local.cloudtrail import records
 from retry_run_task.messages.message import STILL_TRYING
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.recovery.lines import LogEvent
-from support.policies import treatment
+from support.policies import handling
 from support.records import ACCOUNT, REGION
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class Checks:
         """Look at a StopTask call before it is made."""
         self.in_step(world, "StopTask")
         task = self._system.all_tasks[arn]
-        is_allowed = treatment(world.policy, Category.TRANSIENT).stop_hanging
+        is_allowed = handling(world.policy, Category.TRANSIENT).stop_hanging
         if not names.is_ours(task.started_by) or task.has_run or not is_allowed:
             self.broken(Invariant.ONLY_OUR_OWN, f"{world.name} stops {arn}, which is {task.status}")
 
@@ -224,7 +224,7 @@ class Checks:
         sent = {k: v for k, v in body.items() if k not in OURS}
         if sent not in allowed_bodies(kept, world.policy):
             self.broken(Invariant.THE_SAME_REQUEST, f"{kept} was asked for, and {sent} was to be sent")
-        mark = names.mark_started_by(asked_for.get("startedBy"), launch.call_id)
+        mark = names.started_by_of(asked_for.get("startedBy"), launch.call_id)
         if body["startedBy"] != mark or not names.is_our_token(body["clientToken"]):
             self.broken(Invariant.THE_SAME_REQUEST, f"startedBy or clientToken is not ours: {body}")
         self._check_nothing_permanent(world, sent, kept)
@@ -328,7 +328,7 @@ class Checks:
         times = [result["now"] for _, result in operations if isinstance(result, dict) and "now" in result]
         first = times[0] if times else world.clock
         since = first if launch.event_id in self._system.by_hand else launch.event_time.timestamp()
-        deadline_s = treatment(world.policy, Category.CAPACITY).deadline_s
+        deadline_s = handling(world.policy, Category.CAPACITY).deadline_s
         if world.clock - since > deadline_s:
             self.broken(Invariant.NOT_TOO_LATE, f"{world.clock - since} s after the failed call")
         due = dict(operations).get("find-schedule-1", {}).get("next_due")
@@ -343,14 +343,14 @@ class Checks:
 
         A step that was cut off is made again at once, and one step may hold two calls.
         """
-        struck = [event for event, _ in world.told].count(LogEvent.STRUCK)
+        struck = [event for event, _ in world.told].count(LogEvent.RUNG_DROPPED)
         was_struck, world.struck = struck > world.struck, struck
         sent = [one for one in self._system.sent if one.name == world.name]
         if not sent or world.crashed or was_struck:
             return
         if sent[-1].operation == world.operation and body != sent[-1].body:
             return  # one subnet is asked in the same step where there was no room
-        waits = [treatment(world.policy, category).wait for category in Category]
+        waits = [handling(world.policy, category).wait for category in Category]
         shortest = max(1, round(min(wait.longest(1) for wait in waits if wait is not None) / 2))
         gap = self._system.timeline.now - sent[-1].time
         if gap < shortest:
@@ -430,7 +430,7 @@ class Checks:
     def _check_ignored(self, world: World) -> None:
         """What the policy leaves alone has a line in the log, and calls nothing."""
         told = [event for event, _ in world.told]
-        is_wanted = all(treatment(world.policy, category).ignore for category in Category)
+        is_wanted = all(handling(world.policy, category).ignore for category in Category)
         if LogEvent.IGNORED not in told or not is_wanted or self.answers(world):
             self.broken(Invariant.EVERY_END_IS_TOLD, f"{world.name} was ignored: {told}")
 
@@ -450,8 +450,8 @@ class Checks:
         failed = [
             names.task_identity(arn, account=ACCOUNT, region=REGION) for arn in self._system.failed_to_start
         ]
-        shared = [names.mark_started_by(original, call_id) for call_id in failed]
-        marks = {original, *names.marks(launch), *shared}
+        shared = [names.started_by_of(original, call_id) for call_id in failed]
+        marks = {original, names.own_started_by(launch), *shared}
         for arn in arns:
             task = self._system.all_tasks.get(arn)
             if task is not None and not task.has_run:
@@ -469,7 +469,7 @@ class Checks:
                 continue
             seen[fields["category"]] += 1
             nth = seen[fields["category"]]
-            rule = treatment(world.policy, Category(fields["category"]))
+            rule = handling(world.policy, Category(fields["category"]))
             if rule.wait is None or (rule.attempts is not None and nth >= rule.attempts):
                 self.broken(Invariant.WITHIN_THE_POLICY, f"attempt {nth} after {fields['category']}")
             longest = rule.wait.longest(nth)
@@ -478,7 +478,7 @@ class Checks:
                     Invariant.WITHIN_THE_POLICY,
                     f"wait {nth} after {fields['category']}: {fields['delay_s']} s",
                 )
-        struck = [event for event, _ in world.told].count(LogEvent.STRUCK)
+        struck = [event for event, _ in world.told].count(LogEvent.RUNG_DROPPED)
         operations = self._system.executions.by_name[world.name].operations
         at_once = sum(
             isinstance(result, dict) and len(result.get("calls", ())) > 1 for _, result in operations
@@ -507,7 +507,7 @@ def _called(result: JsonObject) -> list[Answer]:
 
 def allowed_bodies(asked: JsonObject, policy: Policy) -> list[JsonObject]:
     """Return the bodies that a policy allows for a request: written down here once more, and not asked of the code."""
-    whole = treatment(policy, Category.CAPACITY)
+    whole = handling(policy, Category.CAPACITY)
     network = asked.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     spot = any(i["capacityProvider"] == "FARGATE_SPOT" for i in asked.get("capacityProviderStrategy", ()))
     plain = {k: v for k, v in asked.items() if k not in ("launchType", "capacityProviderStrategy")}

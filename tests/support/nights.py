@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from retry_run_task.launch.names import call_identity, client_token, mark_started_by
+from retry_run_task.launch.names import call_identity, client_token, started_by_of
 from support.records import ACCOUNT, CAPACITY, CLUSTER, REGION, record
 
 START = datetime(2026, 11, 9, tzinfo=UTC)
@@ -52,7 +52,7 @@ class Nights:
         call_id = call_identity(
             first["eventID"], account=ACCOUNT, region=REGION, parameters=first["requestParameters"]
         )
-        mark = mark_started_by(request["startedBy"], call_id)
+        mark = started_by_of(request["startedBy"], call_id)
         now, attempt = time + timedelta(seconds=_KNOWN_AFTER_S + self.random.randrange(10)), 1
         while True:
             again = request | {"startedBy": mark, "clientToken": client_token(call_id, attempt)}

@@ -1,4 +1,4 @@
-"""Policies for tests: a treatment for each category, and nothing of the shipped file."""
+"""Policies for tests: a handling for each category, and nothing of the shipped file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from retry_run_task.config import read_policy
 from retry_run_task.launch.values import Category
-from retry_run_task.policy.rules import Facts, Match, Policy, Rule, Treatment
+from retry_run_task.policy.rules import Facts, Handling, Match, Policy, Rule
 
 
 def _plain(rule: Rule) -> Rule:
@@ -47,6 +47,6 @@ def by_category(rules: Mapping[Category, Mapping[str, Any]], *, watch_s: float =
     )
 
 
-def treatment(policy: Policy, category: Category) -> Treatment:
+def handling(policy: Policy, category: Category) -> Handling:
     """Return what nobody in particular gets."""
-    return policy.treatment(Facts(), category)
+    return policy.handling(Facts(), category)

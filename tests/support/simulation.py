@@ -195,7 +195,7 @@ class Task:
     """A task as the events of ECS tell of it.
 
     Attributes:
-        who: ``rule``, ``person``, ``ghost`` or ``recovery``: who made the call that started it.
+        who: ``rule``, ``person``, ``other`` or ``recovery``: who made the call that started it.
         by: Name of the recovery that made it; empty if none did.
         group: The launch that it was started for. A task that a person started with a rule's mark and that did
             not start is recovered with the rule's request, and so with the rule's group, but it is the person's.
@@ -312,9 +312,9 @@ class Client:
 
     def list_tasks(self, **call: Any) -> JsonObject:
         system = self._system
-        if system.blind_looks > 0:
-            system.blind_looks -= 1
-            system.happened(Fault.BLIND)
+        if system.failing_looks > 0:
+            system.failing_looks -= 1
+            system.happened(Fault.READ_FAILED)
             raise ReadTimeoutError(endpoint_url="https://ecs")
         answer = system.ecs.list_tasks(call)
         if any(
@@ -421,12 +421,12 @@ class World:
         )
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         self.system.checks.in_step(self, "it looks at tasks")
         seen = attempt(
             lambda: aws_tasks.already_there(
-                self.stack.client, launch, original=original, ghosts=ghosts, whole=whole
+                self.stack.client, launch, original=original, failed_others=failed_others, whole=whole
             )
         )
         self.looks[self.operation] = seen
@@ -564,7 +564,7 @@ class System:
         by_hand: Event ids of records that a person wrote.
         sent: RunTask calls of recoveries, in order.
         network: What becomes of the next calls of recoveries on the wire; None for nothing.
-        blind_looks: How many of the next looks at tasks fail.
+        failing_looks: How many of the next looks at tasks fail.
         notify_errors: How many of the next messages the topic does not take.
         calling: Name of the recovery that calls RunTask.
         crashed: How often a process died.
@@ -605,7 +605,7 @@ class System:
         self.worlds: dict[str, World] = {}
         self.schedules: list[Schedule] = []
         self.network: deque[str | None] = deque()
-        self.blind_looks = 0
+        self.failing_looks = 0
         self.notify_errors = given.notify_errors
         self.calling = ""
         self.crashed = 0
@@ -676,7 +676,7 @@ class System:
         self.note("person", f"stops {arn[-6:]}")
         self.ecs.stop_task({"cluster": "batch", "task": arn})
 
-    def ghost(self, group: str) -> None:
+    def place_after_all(self, group: str) -> None:
         """Let one task of a launch's failed call be there after all. No call is made, so no record tells of it."""
         asked = self.asked_for.get(group)
         if asked is None or len(self.tasks.get(group, ())) >= self.asked[group]:
@@ -684,8 +684,8 @@ class System:
         body = {**asked, "count": 1, "networkConfiguration": ELSEWHERE}
         body.pop("clientToken", None)
         with contextlib.suppress(EcsError):
-            if self.ask("ghost", body, cloudtrail.rule_caller(RULE_ROLE))["tasks"]:
-                self.happened(Fault.GHOST)
+            if self.ask("other", body, cloudtrail.rule_caller(RULE_ROLE))["tasks"]:
+                self.happened(Fault.PLACED_AFTER_ALL)
 
     def redeploy(self, policy: str) -> None:
         """Install the next version: whatever is started from now on has it, whatever runs stays as it is."""
@@ -755,7 +755,7 @@ class System:
     @property
     def has_been_calm(self) -> bool:
         """Whether every call of a recovery has been answered, and every look has seen."""
-        unrest = (Fault.BLIND, Fault.ANSWERED_5XX, Fault.ANSWER_LOST, Fault.CALL_LOST, Fault.CALL_LATE)
+        unrest = (Fault.READ_FAILED, Fault.ANSWERED_5XX, Fault.ANSWER_LOST, Fault.CALL_LOST, Fault.CALL_LATE)
         return not any(self.chronicle.faults[fault] for fault in unrest)
 
     def note(self, who: str, what: str) -> None:
@@ -813,7 +813,7 @@ class System:
         return body
 
     def _called(self, call: cloudtrail.ApiCall) -> None:
-        if self._acting == "ghost":
+        if self._acting == "other":
             return
         record = cloudtrail.record(call)
         ahead_s = self.conditions.record_clocks[len(self._records) % len(self.conditions.record_clocks)]

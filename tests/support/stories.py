@@ -103,14 +103,14 @@ class BrokenConnection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ghost:
+class PlacedAfterAll:
     """A task of a rule's failed call is there after all."""
 
     at_s: int
     launch: int = 0
 
     def begin(self, system: System) -> None:
-        system.after(self.at_s, lambda: system.ghost(f"job-{self.launch}"))
+        system.after(self.at_s, lambda: system.place_after_all(f"job-{self.launch}"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,14 +180,14 @@ class HungStarts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlindLooks:
+class FailingLooks:
     """The next looks at the tasks that are there fail."""
 
     at_s: int
     looks: int = 1
 
     def begin(self, system: System) -> None:
-        system.after(self.at_s, lambda: setattr(system, "blind_looks", self.looks))
+        system.after(self.at_s, lambda: setattr(system, "failing_looks", self.looks))
 
 
 Change = (
@@ -198,8 +198,8 @@ Change = (
     | BrokenConnection
     | FailedStarts
     | HungStarts
-    | BlindLooks
-    | Ghost
+    | FailingLooks
+    | PlacedAfterAll
     | StartedByHand
     | StoppedByHand
     | Redeployment
@@ -304,9 +304,9 @@ failed_starts = [
 hung_starts = st.builds(
     HungStarts, at_s=st.sampled_from([0, 1, 40, 90]), tasks=few, for_s=st.sampled_from([60, 75, 76, 90, 3600])
 )
-blind_looks = st.builds(BlindLooks, at_s=moments, looks=few)
+failing_looks = st.builds(FailingLooks, at_s=moments, looks=few)
 launches = st.integers(0, 1)
-ghosts = st.builds(Ghost, at_s=moments, launch=launches)
+placed_after_all = st.builds(PlacedAfterAll, at_s=moments, launch=launches)
 started_by_hand = [
     st.builds(
         StartedByHand, at_s=moments, launch=launches, is_alike=st.just(is_alike), count=st.integers(1, 2)
@@ -321,12 +321,12 @@ redeployments = st.builds(
 )
 changes = st.one_of(
     capacities,
-    blind_looks,
+    failing_looks,
     refusals,
     denials,
     lost_answers,
     failed_placements,
-    ghosts,
+    placed_after_all,
     *started_by_hand,
     redeployments,
     *lost_on_the_way,
@@ -437,7 +437,7 @@ disturbances = st.one_of(
         at_s=st.integers(1, BACK_S),
         where=st.sampled_from(["on the way there", "on the way back"]),
     ),
-    st.builds(BlindLooks, at_s=st.integers(1, BACK_S), looks=few),
+    st.builds(FailingLooks, at_s=st.integers(1, BACK_S), looks=few),
 )
 soon = st.builds(
     Delivery,

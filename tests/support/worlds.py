@@ -98,7 +98,7 @@ class ScriptedWorld:
         return _next(self.background)
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         self.asked_for.append(launch)
         self.looks += 1
@@ -196,7 +196,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     (execution,) = executions.by_name.values()
     if execution.error:
         raise execution.error
-    # Whatever it reads and does is this launch's; the call identity alone may be a ghost's or a run's.
+    # Whatever it reads and does is this launch's; the call identity alone may be another's failed task's or a run's.
     assert all(replace(asked, call_id=launch.call_id) == launch for asked in world.asked_for)
     return Run(execution.result, told, execution, world)
 

@@ -69,7 +69,7 @@ def test_a_policy_that_cannot_be_read_ends_every_recovery_with_the_reason() -> N
         why="the policy that recover was deployed with cannot be read: line 3 is odd.",
         hint="Correct the policy, deploy it, and start the run with retry-run-task replay.",
     )
-    assert not any(handlers._NO_POLICY.treatment(Facts(), category).retry for category in Category)
+    assert not any(handlers._NO_POLICY.handling(Facts(), category).retry for category in Category)
 
 
 def written(
@@ -108,11 +108,11 @@ def written(
         (LogEvent.TAGGED, {"tag": "slow", "why": None}, "INFO", {}),
         (LogEvent.TAGGED, {"tag": "slow", "why": "denied"}, "WARNING", {}),
         (LogEvent.HELD, {"why": "w"}, "INFO", {}),
-        (LogEvent.BLIND, {"why": "w"}, "WARNING", {}),
+        (LogEvent.READ_FAILED, {"why": "w"}, "WARNING", {}),
         (LogEvent.CALLED, {"call": 1, "category": "x"}, "INFO", {("Calls",): 1}),
         (LogEvent.WAITING, {"why": "w", "category": "unknown"}, "INFO", {}),
         (LogEvent.STILL_TRYING, {"elapsed_s": 1800}, "INFO", {}),
-        (LogEvent.STRUCK, {"why": "w"}, "WARNING", {}),
+        (LogEvent.RUNG_DROPPED, {"why": "w"}, "WARNING", {}),
         (LogEvent.START_FAILED, {"task_arns": ["t"]}, "INFO", {("StartFailed",): 1}),
         (
             LogEvent.RECOVERED,

@@ -82,12 +82,16 @@ class LiveAwsPort:
         )
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         """Return tasks that do the launch's work, or failed to start for it; or why they cannot be seen."""
         return attempt(
             lambda: tasks.already_there(
-                ecs.client(launch.region, self._role), launch, original=original, ghosts=ghosts, whole=whole
+                ecs.client(launch.region, self._role),
+                launch,
+                original=original,
+                failed_others=failed_others,
+                whole=whole,
             )
         )
 
@@ -142,7 +146,7 @@ class Survey:
         refused: Why the request cannot be completed; empty if it can, or is complete.
         looked_for: The ``startedBy`` of tasks that would already do the work.
         there: ARNs of such tasks.
-        blind: Why they cannot be seen; empty if they can.
+        read_failure: Why they cannot be seen; empty if they can.
     """
 
     found: Background | NoMatch
@@ -151,7 +155,7 @@ class Survey:
     refused: str = ""
     looked_for: tuple[str, ...] = ()
     there: tuple[str, ...] = ()
-    blind: str = ""
+    read_failure: str = ""
 
     @property
     def schedule(self) -> Background | None:
@@ -173,11 +177,11 @@ def survey(launch: FailedLaunch) -> Survey:
     seen = world.look(launch, original=has_one_run)
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
-        "looked_for": (*([original] if original else []), *names.marks(launch)),
+        "looked_for": (*([original] if original else []), names.own_started_by(launch)),
         "there": ()
         if isinstance(seen, Failure)
         else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
-        "blind": sentence(seen) if isinstance(seen, Failure) else "",
+        "read_failure": sentence(seen) if isinstance(seen, Failure) else "",
     }
     if isinstance(found, NoMatch):
         refused = found.why if isinstance(launch.request, IncompleteRequest) else ""

@@ -27,33 +27,38 @@ _DESCRIBED_AT_ONCE = 100
 
 
 def already_there(
-    ecs: ECSClient, launch: FailedLaunch, *, original: bool, ghosts: Sequence[str] = (), whole: bool = True
+    ecs: ECSClient,
+    launch: FailedLaunch,
+    *,
+    original: bool,
+    failed_others: Sequence[str] = (),
+    whole: bool = True,
 ) -> tuple[TaskState, ...]:
     """Return the tasks that do, or were to do, the launch's work and that its record does not list.
 
-    They have this launch's own mark, the mark of a recovery of another task that failed to start, or, if requested, the
-    ``startedBy`` of the original caller. Failed tasks are among them, ours as well.
+    Their ``startedBy`` is that of this launch's recovery, of the recovery of another task that failed to start, or, if
+    requested, of the original caller. Failed tasks are among them, ours as well.
 
-    With ``original``, tasks with the ``startedBy`` of the original caller are looked for; ``ghosts`` are call ids of
-    the recoveries of other failed tasks, existing or possible; with ``whole``, stopped tasks are listed too.
+    With ``original``, tasks with the ``startedBy`` of the original caller are looked for; ``failed_others`` are call
+    ids of the recoveries of other failed tasks, existing or possible; with ``whole``, stopped tasks are listed too.
 
     Raises:
         Exception: Any error of ECS, the network or a malformed answer; ``faults.attempt`` makes a failure of it.
     """
-    mark = launch.request.parameters.get("startedBy")
-    marks = {
-        **({mark: None} if original and mark else {}),
-        **dict.fromkeys(names.marks(launch)),
-        **dict.fromkeys(names.mark_started_by(mark, ghost) for ghost in ghosts),
+    callers = launch.request.parameters.get("startedBy")
+    looked_for = {
+        **({callers: None} if original and callers else {}),
+        names.own_started_by(launch): None,
+        **dict.fromkeys(names.started_by_of(callers, call_id) for call_id in failed_others),
     }
     # A task that stops in between is in both lists.
     arns = dict.fromkeys(
-        arn for status in _STATUSES[: 1 + whole] for arn in _listed(ecs, launch, list(marks), status)
+        arn for status in _STATUSES[: 1 + whole] for arn in _listed(ecs, launch, list(looked_for), status)
     )
     return tuple(
         wire.state(task)
         for task in _described(ecs, launch, list(arns))
-        if task.get("startedBy") in marks and wire.is_of(launch, task)
+        if task.get("startedBy") in looked_for and wire.is_of(launch, task)
     )
 
 
@@ -69,7 +74,7 @@ def states(ecs: ECSClient, launch: FailedLaunch, arns: Sequence[str]) -> tuple[T
 def earlier(ecs: ECSClient, launch: FailedLaunch) -> tuple[str, ...]:
     """Return the ARNs of tasks of the same caller's earlier runs that should still run.
 
-    They are found by their family, since the ``startedBy`` of a recovery's task has a mark of its own.
+    They are found by their family, since the ``startedBy`` of a recovery's task has its own suffix.
 
     Raises:
         Exception: As ``already_there``.
@@ -89,17 +94,20 @@ _Status = Literal["RUNNING", "STOPPED"]
 _STATUSES: tuple[_Status, ...] = ("RUNNING", "STOPPED")
 
 
-def _listed(ecs: ECSClient, launch: FailedLaunch, marks: Sequence[str], status: _Status) -> list[str]:
-    """Return the ARNs of at least the tasks with these marks: in one read if there is one page of the family's."""
+def _listed(ecs: ECSClient, launch: FailedLaunch, started_by: Sequence[str], status: _Status) -> list[str]:
+    """Return the ARNs of at least the tasks with these ``startedBy``: in one read if the family has one page."""
     about: Any = {"desiredStatus": status, **_cluster(launch)}
     name = requests.family(launch.request.parameters)
-    if name and len(marks) > 1:
+    if name and len(started_by) > 1:
         page = ecs.list_tasks(family=name, **about)
         if not page.get("nextToken"):
             return page["taskArns"]
     pages = ecs.get_paginator("list_tasks")
     return [
-        arn for mark in marks for page in pages.paginate(startedBy=mark, **about) for arn in page["taskArns"]
+        arn
+        for one in started_by
+        for page in pages.paginate(startedBy=one, **about)
+        for arn in page["taskArns"]
     ]
 
 

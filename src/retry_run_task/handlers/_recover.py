@@ -198,7 +198,7 @@ _COUNTED = {
     LogEvent.NOT_NOTIFIED: (Metric.NOT_NOTIFIED, False),
 }
 _ERRORS = frozenset({LogEvent.GAVE_UP, LogEvent.NOT_NOTIFIED})
-_WARNINGS = frozenset({LogEvent.BLIND, LogEvent.STRUCK})
+_WARNINGS = frozenset({LogEvent.READ_FAILED, LogEvent.RUNG_DROPPED})
 
 
 def _tell(telemetry: Telemetry, happened: LogEvent, **fields: Any) -> None:

@@ -1,4 +1,4 @@
-"""Names and identities: of recoveries, of client tokens, and the mark on the tasks that recoveries start.
+"""Names and identities: of recoveries, of client tokens, and ``startedBy`` of the tasks that recoveries start.
 
 All are derived and none is random: the same failure gets the same names wherever and however often it is seen. That is
 what makes a duplicate delivery harmless.
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from retry_run_task.launch.values import FailedLaunch
 
-TOKEN_PREFIX = "rrt-"  # noqa: S105 - not a secret: the public mark of our client tokens
-MARK = "retry-run-task"
+TOKEN_PREFIX = "rrt-"  # noqa: S105 - not a secret: the public beginning of our client tokens
+STARTED_BY = "retry-run-task"
 
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TASK_ID = re.compile(r"[0-9A-Za-z-]{8,34}")
 _UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.IGNORECASE)
 _OUR_TOKEN = re.compile(r"rrt-[0-9a-f]{32}-\d{1,5}")
-_OUR_MARK = re.compile(rf"(?:.*/)?{MARK}/[0-9a-f]{{12}}", re.DOTALL)
-_AT_THE_END = re.compile(rf"(?:^|/){MARK}/[0-9a-f]{{12}}\Z")
+_OUR_STARTED_BY = re.compile(rf"(?:.*/)?{STARTED_BY}/[0-9a-f]{{12}}", re.DOTALL)
+_AT_THE_END = re.compile(rf"(?:^|/){STARTED_BY}/[0-9a-f]{{12}}\Z")
 _NOT_IN_A_NAME = re.compile(r"[^0-9A-Za-z-_]")
 
 # Lambda: 1 to 64 of [a-zA-Z0-9-_].
@@ -89,9 +89,9 @@ def task_identity(task_arn: str, *, account: str, region: str) -> str:
     return call_identity(task_event_id(task_arn), account=account, region=region, parameters={})
 
 
-def marks(launch: FailedLaunch) -> list[str]:
-    """Return the ``startedBy`` values of tasks that recoveries started for a launch."""
-    return [mark_started_by(launch.request.parameters.get("startedBy"), launch.call_id)]
+def own_started_by(launch: FailedLaunch) -> str:
+    """Return ``startedBy`` of the tasks that recoveries start for a launch."""
+    return started_by_of(launch.request.parameters.get("startedBy"), launch.call_id)
 
 
 def run_identity(schedule_arn: str, due: float) -> str:
@@ -136,40 +136,42 @@ def is_our_token(token: object) -> bool:
     return isinstance(token, str) and _OUR_TOKEN.fullmatch(token) is not None
 
 
-def mark_started_by(original: str | None, call_id: str) -> str:
-    """Return ``startedBy`` for our tasks: the original, then our mark with digits of the call identity.
+def started_by_of(original: str | None, call_id: str) -> str:
+    """Return ``startedBy`` for our tasks: the original, then our suffix with digits of the call identity.
 
     ECS allows 128 characters; a longer original is cut.
     """
-    mark = f"{MARK}/{call_id[:MARK_DIGITS]}"
+    suffix = f"{STARTED_BY}/{call_id[:STARTER_DIGITS]}"
     if not original:
-        return mark
-    return f"{original[: STARTED_BY_MAX - len(mark) - 1]}/{mark}"
+        return suffix
+    return f"{original[: STARTED_BY_MAX - len(suffix) - 1]}/{suffix}"
 
 
 def is_ours(started_by: object) -> bool:
     """Tell whether a task was started by a recovery, from its ``startedBy`` alone."""
-    return bool(mark_of(started_by))
+    return bool(starter_of(started_by))
 
 
-MARK_DIGITS = 12
+STARTER_DIGITS = 12
 
 
-def mark_of(started_by: object) -> str:
+def starter_of(started_by: object) -> str:
     """Return the 12 digits of the call identity that a recovery's task was started for; empty for other tasks.
 
-    >>> mark_of("events-rule/nightly/retry-run-task/0123456789ab"), mark_of("events-rule/nightly")
+    >>> starter_of("events-rule/nightly/retry-run-task/0123456789ab"), starter_of("events-rule/nightly")
     ('0123456789ab', '')
     """
-    is_marked = isinstance(started_by, str) and _OUR_MARK.fullmatch(started_by)
-    return str(started_by)[-MARK_DIGITS:] if is_marked else ""
+    is_suffixed = isinstance(started_by, str) and _OUR_STARTED_BY.fullmatch(started_by)
+    return str(started_by)[-STARTER_DIGITS:] if is_suffixed else ""
 
 
-def without_mark(started_by: str) -> str:
-    """Return the ``startedBy`` of one of our tasks before we marked it; empty if it was not set.
+def original_started_by(started_by: str) -> str:
+    """Return ``startedBy`` of one of our tasks without our suffix; empty if the original had none.
 
-    >>> without_mark("events-rule/nightly/retry-run-task/0123456789ab"), without_mark("events-rule/nightly")
-    ('events-rule/nightly', 'events-rule/nightly')
+    >>> original_started_by("events-rule/nightly/retry-run-task/0123456789ab")
+    'events-rule/nightly'
+    >>> original_started_by("events-rule/nightly")
+    'events-rule/nightly'
     """
     return _AT_THE_END.sub("", started_by)
 

@@ -61,7 +61,7 @@ MEMBERS: Mapping[str, tuple[MemberUse, str]] = MappingProxyType(
         "platformVersion": (MemberUse.KEPT, "as asked"),
         "propagateTags": (MemberUse.KEPT, "as asked"),
         "referenceId": (MemberUse.DROPPED, "a reference that AWS services use among themselves"),
-        "startedBy": (MemberUse.REWRITTEN, "the original, with a suffix that marks the task as a recovery's"),
+        "startedBy": (MemberUse.REWRITTEN, "the original, with a suffix that names the recovery"),
         "tags": (MemberUse.REWRITTEN, "less those that begin with aws:, which only AWS may set"),
         "taskDefinition": (MemberUse.KEPT, "as asked; without a revision ECS takes the latest active one"),
         "volumeConfigurations": (MemberUse.KEPT, "as asked"),
@@ -70,7 +70,7 @@ MEMBERS: Mapping[str, tuple[MemberUse, str]] = MappingProxyType(
     }
 )
 
-DROPPED = frozenset(name for name, (treatment, _) in MEMBERS.items() if treatment is MemberUse.DROPPED)
+DROPPED = frozenset(name for name, (handling, _) in MEMBERS.items() if handling is MemberUse.DROPPED)
 
 
 class RequestError(ValueError):
@@ -189,7 +189,7 @@ def asked(request: Request | IncompleteRequest) -> int:
 def for_attempt(
     request: Request | IncompleteRequest, *, missing: int, token: str, started_by: str
 ) -> dict[str, Any]:
-    """Return the body of one attempt: the request for the missing tasks only, with our token and mark."""
+    """Return the body of one attempt: the request for the missing tasks only, with our token and ``startedBy``."""
     body = dict(request.parameters)
     if missing != asked(request):
         body["count"] = missing

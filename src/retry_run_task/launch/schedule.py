@@ -219,7 +219,7 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
         name: _filled(recorded.get(name), value, known, name) for name, value in schedule.request.items()
     }
     if left := list(hidden_paths(whole)):
-        raise CannotFillError(f"the schedule itself has CloudTrail's mark in {left[0]}")
+        raise CannotFillError(f"the schedule itself has CloudTrail's placeholder in {left[0]}")
     return Request(parameters=whole | own)
 
 

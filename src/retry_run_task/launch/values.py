@@ -290,7 +290,7 @@ class TaskState:
         is_ours: Whether a recovery started it.
         zone: Its Availability Zone; empty while not known.
         created: Seconds since 1970; None if ECS did not say.
-        mark: The digits of the recovery that started it (``names.mark_of``); empty if none did, or if not known.
+        starter: The digits of the recovery that started it (``names.starter_of``); empty if none did, or if not known.
     """
 
     arn: str
@@ -299,7 +299,7 @@ class TaskState:
     is_ours: bool = False
     zone: str = ""
     created: float | None = None
-    mark: str = ""
+    starter: str = ""
 
     @property
     def has_run(self) -> bool:

@@ -166,7 +166,7 @@ def states_to_json(states: Iterable[TaskState]) -> list[JsonObject]:
             "ours": s.is_ours,
             **({"zone": s.zone} if s.zone else {}),
             **({"created": s.created} if s.created is not None else {}),
-            **({"mark": s.mark} if s.mark else {}),
+            **({"starter": s.starter} if s.starter else {}),
         }
         for s in states
     ]
@@ -182,7 +182,7 @@ def states_from_json(items: Iterable[Mapping[str, Any]]) -> tuple[TaskState, ...
             is_ours=item["ours"],
             zone=item.get("zone", ""),
             created=item.get("created"),
-            mark=item.get("mark", ""),
+            starter=item.get("starter", ""),
         )
         for item in items
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from retry_run_task.launch.values import CallerKind, Category, Outcome
 from retry_run_task.messages.sentences import Sentences
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.text import counted
 
 _NOUNS = {"task": "task", "call": "RunTask call", "failure": "failure", "run": "run"}
@@ -143,8 +143,8 @@ ENGLISH = Sentences(
         "stop": "To stop retrying",
         "wait": "Nothing has to be done now. To start the run yourself, stop the retries first.",
         "unsure": "A call may have started tasks that were not seen. Look for them before you start the run",
-        "unsure_mark": "A call may have started tasks that were not seen. Before you start the run, look in its "
-        "cluster for tasks whose startedBy (--started-by) ends in {mark}.",
+        "unsure_tasks": "A call may have started tasks that were not seen. Before you start the run, look in its "
+        "cluster for tasks whose startedBy (--started-by) ends in {started_by}.",
         "caller_retries": "EventBridge repeats a call that raised an error for up to a day. See whether the task "
         "is there before you start it",
         "runbook": "Runbook",
@@ -159,7 +159,7 @@ ENGLISH = Sentences(
     time="{local} {zone} ({utc} UTC)",
     home=None,
     counted=lambda number, noun: counted(number, _NOUNS[noun]),
-    span=spoken,
+    span=duration_text,
     hint=lambda _, text: text,
     translated=lambda clause: clause,
 )

@@ -71,7 +71,7 @@ _REASONS = (
     (r"its input is not a JSON object", "スケジュールの入力が JSON オブジェクトではありません"),
     (r"(\S+) was changed after the call failed", "{0} は呼び出しの失敗後に変更されています"),
     (
-        r"the schedule itself has CloudTrail's mark in (.+)",
+        r"the schedule itself has CloudTrail's placeholder in (.+)",
         "スケジュールの {0} 自体がマスクされた値になっています",
     ),
     (

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.launch.names import MARK, mark_started_by
+from retry_run_task.launch.names import STARTED_BY, started_by_of
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import SCHEDULED, CallerKind, Origin, Outcome, Request
 from retry_run_task.messages import outside
@@ -168,11 +168,15 @@ def _unsure(launch: FailedLaunch, where: _Where, words: Sentences) -> Step:
         "aws ecs list-tasks",
         region=where.region,
         cluster=cluster_name(parameters),
-        started_by=mark_started_by(parameters.get("startedBy"), launch.call_id),
+        started_by=started_by_of(parameters.get("startedBy"), launch.call_id),
     )
     if command:
         return Step(text=words.steps["unsure"], command=command)
-    return Step(text=words.steps["unsure_mark"].format(mark=f"{MARK}/{outside.name(launch.call_id[:12])}"))
+    return Step(
+        text=words.steps["unsure_tasks"].format(
+            started_by=f"{STARTED_BY}/{outside.name(launch.call_id[:12])}"
+        )
+    )
 
 
 def _caller_retries(launch: FailedLaunch, where: _Where, words: Sentences) -> Iterator[Step]:

@@ -1,4 +1,4 @@
-"""When the attempts of a treatment happen, as numbers and as one sentence."""
+"""When the attempts of a handling happen, as numbers and as one sentence."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retry_run_task.launch.values import Origin
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.ladder import RungKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from retry_run_task.launch.values import Failure
-    from retry_run_task.policy.rules import Treatment
+    from retry_run_task.policy.rules import Handling
 
 # The thousandth wait is as long as waits become.
 _LAST = 1000
 
-# No treatment that passes validation comes near it.
+# No handling that passes validation comes near it.
 _COUNTED_TO = 100_000
 
 
@@ -40,30 +40,30 @@ class Attempt:
     latest_s: int = 0
 
 
-def bounds(treatment: Treatment, nth: int, elapsed_s: float = 0.0) -> tuple[int, int]:
-    """Return the bounds of the nth wait, in seconds; the treatment must have waits."""
-    if treatment.wait is None:
-        raise ValueError("this treatment does not wait")
-    most = treatment.wait.longest(nth, elapsed_s)
+def bounds(handling: Handling, nth: int, elapsed_s: float = 0.0) -> tuple[int, int]:
+    """Return the bounds of the nth wait, in seconds; the handling must have waits."""
+    if handling.wait is None:
+        raise ValueError("this handling does not wait")
+    most = handling.wait.longest(nth, elapsed_s)
     return max(1, round(most / 2)), max(1, round(most))
 
 
-def longest_bounds(treatment: Treatment) -> tuple[int, int]:
+def longest_bounds(handling: Handling) -> tuple[int, int]:
     """Return the bounds of the longest wait, in seconds."""
-    return bounds(treatment, _LAST if treatment.attempts is None else max(1, treatment.attempts - 1))
+    return bounds(handling, _LAST if handling.attempts is None else max(1, handling.attempts - 1))
 
 
-def attempts(treatment: Treatment) -> Iterator[Attempt]:
+def attempts(handling: Handling) -> Iterator[Attempt]:
     """Yield the attempts until waits stop growing: all later waits have the last one's length."""
     one = Attempt(nth=1)
     yield one
-    if not treatment.retry or treatment.wait is None:
+    if not handling.retry or handling.wait is None:
         return
     for nth in itertools.count(1):
-        if treatment.attempts is not None and nth >= treatment.attempts:
+        if handling.attempts is not None and nth >= handling.attempts:
             return
-        least, most = bounds(treatment, nth)
-        if treatment.attempts is None and nth > 1 and bounds(treatment, nth - 1) == (least, most):
+        least, most = bounds(handling, nth)
+        if handling.attempts is None and nth > 1 and bounds(handling, nth - 1) == (least, most):
             return
         one = Attempt(
             nth=nth + 1,
@@ -71,52 +71,55 @@ def attempts(treatment: Treatment) -> Iterator[Attempt]:
             earliest_s=one.earliest_s + least,
             latest_s=one.latest_s + most,
         )
-        if one.earliest_s > treatment.deadline_s:
+        if one.earliest_s > handling.deadline_s:
             return
         yield one
 
 
-def most_attempts(treatment: Treatment) -> int:
+def most_attempts(handling: Handling) -> int:
     """Return the greatest possible number of attempts, if every wait is the shortest."""
-    return _count(treatment, min)
+    return _count(handling, min)
 
 
-def in_words(treatment: Treatment, failure: Failure | None = None) -> str:
-    """Return a treatment in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``.
+def in_words(handling: Handling, failure: Failure | None = None) -> str:
+    """Return a handling in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``.
 
     Args:
-        treatment: What the policy says.
+        handling: What the policy says.
         failure: What is retried. A task that did not start takes time to fail again, which no one knows beforehand, so
             only the highest number is certain.
     """
-    if treatment.ignore:
+    if handling.ignore:
         return "is left alone"
-    if not treatment.retry or treatment.wait is None:
+    if not handling.retry or handling.wait is None:
         return "gives up at once"
-    fewest, mean, most = (_count(treatment, how) for how in (max, lambda pair: sum(pair) / 2, min))
-    if treatment.attempts is not None and treatment.attempts <= fewest:
-        waits = [bounds(treatment, nth)[1] for nth in range(1, treatment.attempts)]
+    fewest, mean, most = (_count(handling, how) for how in (max, lambda pair: sum(pair) / 2, min))
+    if handling.attempts is not None and handling.attempts <= fewest:
+        waits = [bounds(handling, nth)[1] for nth in range(1, handling.attempts)]
         if not waits:
             return "tries once"
-        return f"tries {treatment.attempts} times within {spoken(sum(waits))}, at most {spoken(max(waits))} apart"
-    apart = longest_bounds(treatment)[1]
-    calls = ", each time up to two calls" if RungKind.EACH_SUBNET in treatment.rungs else ""
+        whole, apart = duration_text(sum(waits)), duration_text(max(waits))
+        return f"tries {handling.attempts} times within {whole}, at most {apart} apart"
+    apart = duration_text(longest_bounds(handling)[1])
+    calls = ", each time up to two calls" if RungKind.EACH_SUBNET in handling.rungs else ""
     slow = ""
-    if treatment.wait.slow_after_s is not None and treatment.wait.slow_after_s < treatment.deadline_s:
-        slow = f", and {spoken(treatment.wait.slow_s)} after {spoken(treatment.wait.slow_after_s)}"
+    if handling.wait.slow_after_s is not None and handling.wait.slow_after_s < handling.deadline_s:
+        slow = (
+            f", and {duration_text(handling.wait.slow_s)} after {duration_text(handling.wait.slow_after_s)}"
+        )
     number = f"about {mean} times ({fewest} to {most})"
     if failure is not None and failure.origin is Origin.STOPPED:
         number = f"at most {most} times, fewer by the time that each start takes"
-    return f"tries for {spoken(treatment.deadline_s)}, {number}{calls}, at most {spoken(apart)} apart{slow}"
+    return f"tries for {duration_text(handling.deadline_s)}, {number}{calls}, at most {apart} apart{slow}"
 
 
-def _count(treatment: Treatment, choose: Callable[[tuple[int, int]], float]) -> int:
+def _count(handling: Handling, choose: Callable[[tuple[int, int]], float]) -> int:
     """Return the number of attempts before the deadline, for a choice within each wait's bounds."""
     elapsed, made = 0.0, 1
-    most = _COUNTED_TO if treatment.attempts is None else treatment.attempts
+    most = _COUNTED_TO if handling.attempts is None else handling.attempts
     while made < most:
-        elapsed += choose(bounds(treatment, made, elapsed))
-        if elapsed > treatment.deadline_s:
+        elapsed += choose(bounds(handling, made, elapsed))
+        if elapsed > handling.deadline_s:
             break
         made += 1
     return made

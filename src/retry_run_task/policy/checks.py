@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retry_run_task.launch.values import CallerKind, Category
 from retry_run_task.policy import attempt_times
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.keys import CALLERS, LISTS, SETTINGS
 from retry_run_task.policy.rules import (
     AFTER_THE_LAST_ATTEMPT_S,
@@ -116,7 +116,7 @@ def _check_categories(rules: Sequence[ReadRule]) -> Iterator[Finding]:
                 yield Finding(
                     None,
                     "rules",
-                    f"category {category} has no treatment: nothing says how long to wait after it",
+                    f"category {category} has no handling: nothing says how long to wait after it",
                     "Add a rule that matches it with wait, or with retry = false; the default policy has one.",
                 )
                 break
@@ -166,9 +166,9 @@ def _check_length(one: ReadRule) -> Iterator[Finding]:
         yield Finding(
             one.nth,
             "deadline",
-            f"rule {one.rule.name!r} has a deadline of {spoken(deadline_s)}, and an execution may live "
-            f"{spoken(EXECUTION_S)}",
-            f"Give at most {spoken(_DEADLINE_MAX_S)}: after the last attempt there is still a task to watch.",
+            f"rule {one.rule.name!r} has a deadline of {duration_text(deadline_s)}, and an execution may live "
+            f"{duration_text(EXECUTION_S)}",
+            f"Give at most {duration_text(_DEADLINE_MAX_S)}: after the last attempt there is still a task to watch.",
         )
 
 

@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retry_run_task.launch.values import Category, Outcome
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retry_run_task.launch.values import Verdict
-    from retry_run_task.policy.rules import Treatment
+    from retry_run_task.policy.rules import Handling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class GiveUp:
 
 
 def decide(
-    treatment: Treatment,
+    handling: Handling,
     verdict: Verdict,
     *,
     nth: int,
@@ -63,7 +63,7 @@ def decide(
     """Decide what follows an answer that did not place every task.
 
     Args:
-        treatment: The policy for this category and launch.
+        handling: The policy for this category and launch.
         verdict: The failure that decides, of all in the answer.
         nth: Number of answers of this category in the recovery, this one included.
         elapsed_s: Seconds since the failed call.
@@ -71,65 +71,65 @@ def decide(
         next_due_s: Seconds from the failed call until the schedule's next run; None if there is none, or not known.
     """
     name = verdict.category.value
-    if treatment.ignore:
-        return ignored(treatment)
-    if not treatment.retry or treatment.wait is None:
-        return _permanent(treatment, verdict)
-    if treatment.attempts is not None and nth >= treatment.attempts:
+    if handling.ignore:
+        return ignored(handling)
+    if not handling.retry or handling.wait is None:
+        return _permanent(handling, verdict)
+    if handling.attempts is not None and nth >= handling.attempts:
         return GiveUp(
             outcome=Outcome.EXPIRED,
-            rule=treatment.rule,
+            rule=handling.rule,
             why=f"{_counted(nth)} ended in a failure of category {name}, and the policy allows no more",
             hint=verdict.hint,
             numbers={"nth": nth},
         )
-    delay = treatment.wait.delay(nth, seed, elapsed_s)
-    late = past_deadline(treatment, elapsed_s + delay, next_due_s)
+    delay = handling.wait.delay(nth, seed, elapsed_s)
+    late = past_deadline(handling, elapsed_s + delay, next_due_s)
     if late is not None:
         return late
-    return Retry(delay_s=delay, rule=treatment.rule, why=f"{name}: {_REASONS[verdict.category]}")
+    return Retry(delay_s=delay, rule=handling.rule, why=f"{name}: {_REASONS[verdict.category]}")
 
 
-def open_with(treatment: Treatment, verdict: Verdict) -> GiveUp | None:
+def open_with(handling: Handling, verdict: Verdict) -> GiveUp | None:
     """Return the end of the recovery if the failed call's own failure already decides it; None to go on."""
-    if treatment.retry and treatment.wait is not None:
+    if handling.retry and handling.wait is not None:
         return None
-    return _permanent(treatment, verdict)
+    return _permanent(handling, verdict)
 
 
-def ignored(treatment: Treatment) -> GiveUp:
+def ignored(handling: Handling) -> GiveUp:
     """Return the end of a recovery that the policy ignores."""
-    return GiveUp(outcome=Outcome.IGNORED, rule=treatment.rule, why="the policy ignores such launches")
+    return GiveUp(outcome=Outcome.IGNORED, rule=handling.rule, why="the policy ignores such launches")
 
 
-def past_deadline(treatment: Treatment, elapsed_s: float, next_due_s: float | None = None) -> GiveUp | None:
+def past_deadline(handling: Handling, elapsed_s: float, next_due_s: float | None = None) -> GiveUp | None:
     """Return the end of the recovery if an attempt at this time would be too late, else None."""
-    if next_due_s is not None and elapsed_s >= next_due_s * treatment.interval_share:
-        share = "" if treatment.interval_share == 1 else f"{treatment.interval_share:.0%} of the way to "
+    if next_due_s is not None and elapsed_s >= next_due_s * handling.interval_share:
+        share = "" if handling.interval_share == 1 else f"{handling.interval_share:.0%} of the way to "
         return GiveUp(
             outcome=Outcome.SUPERSEDED,
             rule="next-run",
-            why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
-            f"and {share}the schedule's next run is {spoken(next_due_s)} after it",
+            why=f"the next attempt would come {duration_text(elapsed_s)} after the failed call, "
+            f"and {share}the schedule's next run is {duration_text(next_due_s)} after it",
             hint="If this run is wanted beside the next one, start it by hand.",
-            numbers={"after_s": elapsed_s, "limit_s": next_due_s, "share": treatment.interval_share},
+            numbers={"after_s": elapsed_s, "limit_s": next_due_s, "share": handling.interval_share},
         )
-    if elapsed_s <= treatment.deadline_s:
+    if elapsed_s <= handling.deadline_s:
         return None
     return GiveUp(
         outcome=Outcome.EXPIRED,
         rule="deadline",
-        why=f"the next attempt would come {spoken(elapsed_s)} after the failed call, "
-        f"and the policy wants no run later than {spoken(treatment.deadline_s)} after it",
+        why=f"the next attempt would come {duration_text(elapsed_s)} after the failed call, "
+        f"and the policy wants no run later than {duration_text(handling.deadline_s)} after it",
         hint="If the run is still wanted, start it by hand.",
-        numbers={"after_s": elapsed_s, "limit_s": treatment.deadline_s},
+        numbers={"after_s": elapsed_s, "limit_s": handling.deadline_s},
     )
 
 
-def _permanent(treatment: Treatment, verdict: Verdict) -> GiveUp:
+def _permanent(handling: Handling, verdict: Verdict) -> GiveUp:
     return GiveUp(
         outcome=Outcome.PERMANENT,
-        rule=treatment.rule or verdict.category.value,
+        rule=handling.rule or verdict.category.value,
         why=f"retrying does not help with a failure of category {verdict.category}",
         hint=verdict.hint,
     )

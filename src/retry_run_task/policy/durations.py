@@ -14,11 +14,11 @@ _WHOLE = re.compile(PATTERN)
 _PART = re.compile(r"(\d+) ?(d|h|min|s)")
 
 
-def spoken(seconds: float) -> str:
+def duration_text(seconds: float) -> str:
     """Return the two largest units, such as ``6 h 5 min``.
 
-    >>> spoken(0), spoken(59.6), spoken(61), spoken(21900), spoken(86400)
-    ('0 s', '1 min', '1 min 1 s', '6 h 5 min', '1 d')
+    >>> [duration_text(s) for s in (0, 59.6, 61, 21900, 86400)]
+    ['0 s', '1 min', '1 min 1 s', '6 h 5 min', '1 d']
     """
     rest = round(seconds)
     parts = []

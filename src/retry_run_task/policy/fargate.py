@@ -62,10 +62,10 @@ def read_size(text: str) -> tuple[int, int]:
     return cpu, memory
 
 
-def spoken_size(cpu: int, memory: int) -> str:
+def size_text(cpu: int, memory: int) -> str:
     """Return a size as ``read_size`` reads it.
 
-    >>> spoken_size(256, 512)
+    >>> size_text(256, 512)
     '0.25 vCPU, 0.5 GB'
     """
     return f"{_vcpus(cpu)} vCPU, {_gigabytes(memory)} GB"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.policy import checks
 from retry_run_task.policy.checks import ReadRule
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.key_lines import KeyLines
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError, near
 from retry_run_task.policy.rules import AFTER_THE_LAST_ATTEMPT_S, Match, Policy, Rule
@@ -100,11 +100,11 @@ class _Reading:
             except BadValueError as error:
                 self._problem(None, name, f"{name} is {value!r}", f"{_capital(error)}.")
         if self.top.get("spread_s", 0) > _SPREAD_MAX_S:
-            hint = f"It delays every first attempt; give at most {spoken(_SPREAD_MAX_S)}."
-            self._problem(None, "spread", f"spread is {spoken(self.top['spread_s'])}", hint)
+            hint = f"It delays every first attempt; give at most {duration_text(_SPREAD_MAX_S)}."
+            self._problem(None, "spread", f"spread is {duration_text(self.top['spread_s'])}", hint)
         if self.top.get("watch_s", 0) > AFTER_THE_LAST_ATTEMPT_S:
-            hint = f"Give at most {spoken(AFTER_THE_LAST_ATTEMPT_S)}."
-            self._problem(None, "watch", f"watch is {spoken(self.top['watch_s'])}", hint)
+            hint = f"Give at most {duration_text(AFTER_THE_LAST_ATTEMPT_S)}."
+            self._problem(None, "watch", f"watch is {duration_text(self.top['watch_s'])}", hint)
 
     def _unknown(self, nth: int | None, name: str, known: tuple[str, ...], where: str) -> None:
         close = near(name, known)

@@ -39,7 +39,7 @@ class Key:
         read: Converts its value; raises ``BadValueError``.
         meaning: One or two sentences for the reference and for editors.
         schema: JSON Schema of its value.
-        attribute: Of ``Treatment`` or ``Match``; empty if it belongs to neither.
+        attribute: Of ``Handling`` or ``Match``; empty if it belongs to neither.
     """
 
     read: Callable[[Any], Any]

@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.policy.fargate import spoken_size
+from retry_run_task.policy.fargate import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +76,7 @@ class Rung:
     def name(self) -> str:
         """Return its name in logs, such as ``each-subnet subnet-a``."""
         if self.kind is RungKind.SIZES:
-            return f"{self.kind} {spoken_size(int(self.value[0]), int(self.value[1]))}"
+            return f"{self.kind} {size_text(int(self.value[0]), int(self.value[1]))}"
         return " ".join((self.kind.value, *self.value))
 
 
@@ -298,7 +298,7 @@ _WORDS: Mapping[RungKind, Callable[[tuple[str, ...], Mapping[str, Any]], tuple[s
             _compute(p),
         ),
         RungKind.SIZES: lambda value, p: (
-            f"with {spoken_size(int(value[0]), int(value[1]))}",
+            f"with {size_text(int(value[0]), int(value[1]))}",
             _size(p),
         ),
         RungKind.PLATFORM_VERSIONS: lambda value, p: (
@@ -322,7 +322,7 @@ def _size(parameters: Mapping[str, Any]) -> str:
     overrides = _object(parameters.get("overrides"))
     cpu, memory = str(overrides.get("cpu")), str(overrides.get("memory"))
     if cpu.isdecimal() and memory.isdecimal():
-        return spoken_size(int(cpu), int(memory))
+        return size_text(int(cpu), int(memory))
     return "the size of its task definition"
 
 

@@ -1,4 +1,4 @@
-"""The policy: ordered, named rules that map a launch and a category to a treatment. Data: nothing here acts.
+"""The policy: ordered, named rules that map a launch and a category to a handling. Data: nothing here acts.
 
 Rules are read from top to bottom, and all that match a launch and a category count: each setting has the value of the
 first matching rule that sets it. So a rule for one schedule contains only its differences.
@@ -127,7 +127,7 @@ class Rule:
 
     Attributes:
         name: Printed by logs and ``explain``.
-        sets: Its settings, by the names of the attributes of ``Treatment``.
+        sets: Its settings, by the names of the attributes of ``Handling``.
     """
 
     name: str
@@ -139,7 +139,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Treatment:
+class Handling:
     """What is done about one category of failures of one launch.
 
     Attributes:
@@ -209,12 +209,12 @@ class Policy:
     watch_s: float = 1800
 
     def __post_init__(self) -> None:
-        absent = [c.value for c in Category if not is_whole(self.treatment(Facts(), c))]
+        absent = [c.value for c in Category if not is_whole(self.handling(Facts(), c))]
         if absent:
             raise ValueError(f"the policy has no rule for {', '.join(absent)}; every category needs one")
 
-    def treatment(self, facts: Facts, category: Category) -> Treatment:
-        """Return the treatment of a failure of a category, for a launch."""
+    def handling(self, facts: Facts, category: Category) -> Handling:
+        """Return the handling of a failure of a category, for a launch."""
         return combined(self.matching(facts, category), category)
 
     def matching(self, facts: Facts, category: Category) -> Iterator[Rule]:
@@ -226,7 +226,7 @@ class Policy:
         return any(fnmatchcase(value, glob) for rule in self.rules for glob in rule.match.policy)
 
 
-def combined(rules: Iterator[Rule], category: Category) -> Treatment:
+def combined(rules: Iterator[Rule], category: Category) -> Handling:
     """Return the combined settings of some rules: the first rule that sets a value wins."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
@@ -239,9 +239,9 @@ def combined(rules: Iterator[Rule], category: Category) -> Treatment:
     if category is Category.PERMISSION:
         # A denied call is never sent again, whatever a policy says.
         values["retry"] = False
-    return Treatment(rule=first, origins=MappingProxyType(origins), **values)
+    return Handling(rule=first, origins=MappingProxyType(origins), **values)
 
 
-def is_whole(treatment: Treatment) -> bool:
-    """Tell whether a treatment is complete: it ignores, gives up, or waits."""
-    return treatment.ignore or not treatment.retry or treatment.wait is not None
+def is_whole(handling: Handling) -> bool:
+    """Tell whether a handling is complete: it ignores, gives up, or waits."""
+    return handling.ignore or not handling.retry or handling.wait is not None

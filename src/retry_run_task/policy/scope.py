@@ -50,11 +50,11 @@ class Judgement:
     """Whether a launch is this stack's to recover, and why.
 
     Attributes:
-        treatment: What to do with it.
+        handling: What to do with it.
         why: One sentence.
     """
 
-    treatment: ScopeDecision
+    handling: ScopeDecision
     why: str
 
 
@@ -90,11 +90,11 @@ class Scope:
         """Decide what to do with a failed launch."""
         why_not = self._why_not(launch)
         if why_not:
-            return Judgement(treatment=ScopeDecision.IGNORE, why=why_not)
+            return Judgement(handling=ScopeDecision.IGNORE, why=why_not)
         if any(f.origin is Origin.ERROR for f in launch.failures):
             return self._judge_error(launch)
         return Judgement(
-            treatment=ScopeDecision.RECOVER, why=f"{_CALLER_WORDS[launch.caller.kind]} asked for this task"
+            handling=ScopeDecision.RECOVER, why=f"{_CALLER_WORDS[launch.caller.kind]} asked for this task"
         )
 
     def _why_not(self, launch: FailedLaunch) -> str | None:
@@ -150,23 +150,23 @@ class Scope:
         category = verdict.category
         if category in _REPORTED:
             return Judgement(
-                treatment=ScopeDecision.REPORT,
+                handling=ScopeDecision.REPORT,
                 why=f"RunTask raised an error ({category}) that no retry can fix; it is reported",
             )
         if self.recover_errors and not isinstance(launch.request, IncompleteRequest):
             return Judgement(
-                treatment=ScopeDecision.RECOVER,
+                handling=ScopeDecision.RECOVER,
                 why=f"RunTask raised an error ({category}), and errors are to be recovered",
             )
         if verdict.row not in REPEATED and launch.caller.kind is not CallerKind.OTHER:
             # An HTTP 400, which EventBridge is not documented to retry: there may be no other notice.
             return Judgement(
-                treatment=ScopeDecision.REPORT,
+                handling=ScopeDecision.REPORT,
                 why=f"RunTask raised an error ({category}) that EventBridge is not certain to retry; it is reported",
             )
         caller = _CALLER_WORDS[launch.caller.kind]
         return Judgement(
-            treatment=ScopeDecision.IGNORE,
+            handling=ScopeDecision.IGNORE,
             why=f"RunTask raised an error ({category}) that {caller} saw and retries itself",
         )
 

@@ -151,7 +151,7 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     if event.again:
         state = _doubt(state, is_unsure=True)
     state = _timed(case, state, event.now)
-    if (is_whole or event.again) and event.blind is None:
+    if (is_whole or event.again) and event.read_failure is None:
         state = state._replace(whole_looks=state.whole_looks + 1, whole_s=state.elapsed_s)
     state, failures = _seen(case, state, event.tasks)
     if missing(case, state) <= 0:
@@ -164,13 +164,13 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     end = late(case, state) or (overlapping(event.earlier) if skips and event.earlier else None)
     if end is not None:
         return _end(state, end)
-    unseen = event.earlier_blind if skips else None
-    if unseen is None and event.blind is not None and case.has_one_run:
+    unseen = event.earlier_read_failure if skips else None
+    if unseen is None and event.read_failure is not None and case.has_one_run:
         # Another caller may have started the run. Our own tasks need no look: ECS knows their client tokens.
-        unseen = event.blind if classify(event.blind).category in PASSING else None
+        unseen = event.read_failure if classify(event.read_failure).category in PASSING else None
     if unseen is not None:
         return _decided(case, state, [unseen])
-    # A ghost was seen, or its replacement, which changes the call id: the next step calls with the new one.
+    # A failed task of another caller was seen, or its replacement: the next step calls with the new call id.
     return state._replace(move=Call()) if identity(case, state) == state.call_id else _turn(state)
 
 
@@ -193,7 +193,7 @@ _Failures = list[tuple[Failure, "Rung | None"]]
 def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _Failures]:
     """Add the tasks that do the job, remove those that failed to start, and return why the counted ones failed."""
     launch = case.launch
-    tasks, failed, ghosts = dict(state.tasks), set(state.failed), list(state.ghosts)
+    tasks, failed, failed_others = dict(state.tasks), set(state.failed), list(state.failed_others)
     failures: _Failures = []
     for task in seen:
         if task.arn in failed or task.arn in launch.placed or _is_of_the_next_run(case, task):
@@ -205,11 +205,13 @@ def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _
             if known is not None or task.is_ours:
                 placed_on = known.rung if known else None
                 failures.append((why_failed(state, task), placed_on))
-            if not task.is_ours and not (known and known.mark):
-                ghosts.append(names.task_identity(task.arn, account=launch.account, region=launch.region))
+            if not task.is_ours and not (known and known.starter):
+                failed_others.append(
+                    names.task_identity(task.arn, account=launch.account, region=launch.region)
+                )
         else:
             tasks[task.arn] = _updated(case, state, known, task)
-    return state._replace(tasks=tasks, failed=frozenset(failed), ghosts=tuple(ghosts)), failures
+    return state._replace(tasks=tasks, failed=frozenset(failed), failed_others=tuple(failed_others)), failures
 
 
 def _is_of_the_next_run(case: Case, task: TaskState) -> bool:
@@ -226,8 +228,8 @@ def _updated(case: Case, state: State, known: Task | None, task: TaskState) -> T
     if known is None:
         # The answer that named this task was lost: its rung is known if only one was tried.
         alone = next(iter(state.tried)) if task.is_ours and len(state.tried) == 1 else None
-        own = case.call_id[: names.MARK_DIGITS] if task.is_ours else ""
-        known = Task(mark=task.mark or own, rung=alone)
+        own = case.call_id[: names.STARTER_DIGITS] if task.is_ours else ""
+        known = Task(starter=task.starter or own, rung=alone)
     return known._replace(runs=known.runs or task.has_run, zone=task.zone or known.zone)
 
 
@@ -269,11 +271,11 @@ def _placed(case: Case, state: State, answer: Placed) -> State:
     """
     # After a conflict the rung that placed the tasks is unknown: ECS may have kept another recovery's body.
     placed_on = None if answer.is_conflict else rung(case, state)
-    mark = state.call_id[: names.MARK_DIGITS]
+    starter = state.call_id[: names.STARTER_DIGITS]
     tasks = dict(state.tasks)
     for arn in answer.task_arns:
         if arn not in state.failed:
-            known = tasks.get(arn, Task(mark=mark))
+            known = tasks.get(arn, Task(starter=starter))
             tasks[arn] = known._replace(rung=known.rung or placed_on)
     return state._replace(
         tasks=tasks,
@@ -348,7 +350,7 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
     nth = state.seen.get(verdict.category, 0) + 1
     state = state._replace(last=verdict, seen={**state.seen, verdict.category: nth})
     decision = decide(
-        case.treatments[verdict.category],
+        case.handlings[verdict.category],
         verdict,
         nth=nth,
         elapsed_s=state.elapsed_s,
@@ -367,8 +369,8 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
 
 def _is_to_be_told(case: Case, state: State) -> bool:
     """Tell whether the early message is due."""
-    treatment = case.treatments[state.last.category]
-    if state.is_told or treatment.early_s is None or treatment.notify is Notify.NEVER:
+    handling = case.handlings[state.last.category]
+    if state.is_told or handling.early_s is None or handling.notify is Notify.NEVER:
         return False
     half = (case.next_due_s or math.inf) / 2
-    return state.elapsed_s >= min(treatment.early_s, half)
+    return state.elapsed_s >= min(handling.early_s, half)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.launch.values import FailedLaunch, Verdict
     from retry_run_task.policy.ladder import Rung
-    from retry_run_task.policy.rules import Facts, Policy, Treatment
+    from retry_run_task.policy.rules import Facts, Handling, Policy
     from retry_run_task.recovery.ports import Background
 
 
@@ -34,15 +34,15 @@ class Case:
     """What a recovery knows; it never changes.
 
     Attributes:
-        treatments: What the policy says for each category, for this launch.
+        handlings: What the policy says for each category, for this launch.
         shown: The known part of the request, for the ladder.
         rungs: A round of the ladder; the original request comes before each of its subnets.
         first: The failure of the original call that decides what follows.
         wanted: Tasks that were missing when it began.
-        call_id: What client tokens and marks are derived from.
+        call_id: What client tokens and ``startedBy`` are derived from.
         next_due: When the schedule's next run is due, in seconds since 1970; None if not known.
-        has_one_run: Whether tasks with the caller's mark are certain to do this launch's work: one schedule, found
-            for certain, that runs by the clock.
+        has_one_run: Whether tasks with the caller's ``startedBy`` are certain to do this launch's work: it has one
+            schedule, found for certain, that runs by the clock.
         hold_s: How long EventBridge itself may still retry the call, in whole seconds.
         spread_s: The launch's own share of the policy's spread, in whole seconds.
         operations: Durable operations used before the first look.
@@ -53,7 +53,7 @@ class Case:
     policy: Policy
     found: Background | NoMatch
     facts: Facts
-    treatments: Mapping[Category, Treatment]
+    handlings: Mapping[Category, Handling]
     shown: Mapping[str, Any]
     rungs: tuple[Rung, ...]
     first: Verdict
@@ -69,7 +69,7 @@ class Case:
     @property
     def skips_overlap(self) -> bool:
         """Whether nothing is started while an earlier run of the schedule is still going."""
-        return self.treatments[self.first.category].overlap is Overlap.SKIP
+        return self.handlings[self.first.category].overlap is Overlap.SKIP
 
     @property
     def next_due_s(self) -> float | None:
@@ -98,7 +98,7 @@ def case_of(
     """
     schedule = None if isinstance(found, NoMatch) else found
     facts = facts_of(launch, schedule=schedule.name if schedule else "", policy=found.tags.policy)
-    treatments = {category: policy.treatment(facts, category) for category in Category}
+    handlings = {category: policy.handling(facts, category) for category in Category}
     first = worst([classify(failure) for failure in launch.failures])
     shown = _shown(launch, found)
     case = Case(
@@ -106,9 +106,9 @@ def case_of(
         policy=policy,
         found=found,
         facts=facts,
-        treatments=treatments,
+        handlings=handlings,
         shown=shown,
-        rungs=ladder.round_of(ladder.rungs_for(treatments[Category.CAPACITY].allowed, shown)),
+        rungs=ladder.round_of(ladder.rungs_for(handlings[Category.CAPACITY].allowed, shown)),
         first=first,
         wanted=requests.asked(launch.request) - len(launch.placed),
         call_id=_call_id(launch, schedule, first),
@@ -154,15 +154,15 @@ _IGNORED_BY_TAG = GiveUp(
 
 def _refusal(case: Case, *, recover_errors: bool) -> GiveUp | None:
     """Say why RunTask must not be called at all; None if it may be."""
-    treatment = case.treatments[case.first.category]
-    if treatment.ignore:
-        return ignored(treatment)
+    handling = case.handlings[case.first.category]
+    if handling.ignore:
+        return ignored(handling)
     if case.found.tags.ignore:
         return _IGNORED_BY_TAG
     # A task that Spot interrupted has usually run, so the table rightly does not call it a failed launch. Intake
     # accepts one only if the stack is configured to.
     is_spot = case.first.failure.code == SPOT_INTERRUPTION
-    permanent = None if is_spot else open_with(treatment, case.first)
+    permanent = None if is_spot else open_with(handling, case.first)
     thrown = _thrown(case, recover_errors=recover_errors)
     return permanent or thrown or _unproven(case) or _not_whole(case) or _too_long(case)
 
@@ -221,4 +221,4 @@ def _too_long(case: Case) -> GiveUp | None:
     """Return the end if EventBridge keeps retrying the call for longer than the run is wanted."""
     if case.first.failure.origin is not Origin.ERROR or isinstance(case.found, NoMatch):
         return None
-    return past_deadline(case.treatments[case.first.category], case.found.event_age_s, case.next_due_s)
+    return past_deadline(case.handlings[case.first.category], case.found.event_age_s, case.next_due_s)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch, Verdict
     from retry_run_task.policy.decision import GiveUp
     from retry_run_task.policy.ladder import Rung
-    from retry_run_task.policy.rules import Treatment
+    from retry_run_task.policy.rules import Handling
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.state import State
 
@@ -72,8 +72,8 @@ def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_u
 
 def progress_of(case: Case, state: State) -> Progress:
     """Return the progress of a recovery that has not ended."""
-    treatment = case.treatments[state.last.category]
-    limit_s, share = treatment.deadline_s, treatment.interval_share
+    handling = case.handlings[state.last.category]
+    limit_s, share = handling.deadline_s, handling.interval_share
     is_next_run_due = case.next_due_s is not None and case.next_due_s * share < limit_s
     if case.next_due_s is not None and is_next_run_due:
         limit_s = case.next_due_s * share
@@ -91,14 +91,14 @@ def progress_of(case: Case, state: State) -> Progress:
     )
 
 
-def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool, was_told: bool = False) -> bool:
+def is_told(ending: Ending, handling: Handling, *, notify_recovered: bool, was_told: bool = False) -> bool:
     """Tell whether an end sends a message. A success does, too, if an early message was sent before it."""
     succeeded = ending.succeeded
     if ending.outcome is Outcome.IGNORED:
         return False
     if was_told:
         return True
-    match treatment.notify:
+    match handling.notify:
         case Notify.ALWAYS:
             return True
         case Notify.NEVER:
@@ -109,20 +109,20 @@ def is_told(ending: Ending, treatment: Treatment, *, notify_recovered: bool, was
             return notify_recovered or not succeeded
 
 
-def is_left_to_audit(ending: Ending, treatment: Treatment, *, quiet_s: float) -> bool:
+def is_left_to_audit(ending: Ending, handling: Handling, *, quiet_s: float) -> bool:
     """Tell whether an end that would send a message is left to the daily audit, which tells of many together.
 
     That of a run whose schedule's next run came soon, and of which nothing is left for a person to find out.
 
     Args:
         ending: How it ended.
-        treatment: What the policy says of it; an explicit wish for a message counts.
+        handling: What the policy says of it; an explicit wish for a message counts.
         quiet_s: How soon, in seconds from the failed call; 0 if there is no audit.
     """
     next_due_s = ending.numbers.get("limit_s")
     return (
         ending.outcome is Outcome.SUPERSEDED
-        and treatment.notify is None
+        and handling.notify is None
         and not (ending.task_arns or ending.is_unsure)
         and next_due_s is not None
         and next_due_s <= quiet_s
@@ -146,7 +146,7 @@ def _gave_up(case: Case, state: State, end: GiveUp) -> Ending:
 
 
 def _succeeded(case: Case, state: State) -> Ending:
-    is_adopted = not any(task.mark for task in state.tasks.values())
+    is_adopted = not any(task.starter for task in state.tasks.values())
     placed_on = (task.rung for task in state.tasks.values())
     rungs = tuple(dict.fromkeys(rung for rung in placed_on if rung is not None and rung != AS_ASKED))
     changed = tuple(_clauses(case, state))

@@ -8,7 +8,7 @@ of it is read, so both get the same events. A step that looked and called::
 
 A step that watched has ``tasks`` alone, one that stopped tasks ``stopped`` as well, and one that sent an early message
 ``told``. If tasks could not be seen,
-``blind`` says why and replaces ``tasks``.
+``read_failure`` says why and replaces ``tasks``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Looked:
     Attributes:
         now: The time, in seconds since 1970.
         tasks: The tasks; empty if they could not be seen.
-        blind: Why they could not be seen; None if they could.
+        read_failure: Why they could not be seen; None if they could.
         again: Whether the step was cut off before, so that RunTask may have been called already.
         earlier: ARNs of tasks of the schedule's earlier runs that are still going, if they were looked for.
         earlier_blind: Why those could not be seen; None if they could, or were not looked for.
@@ -40,10 +40,10 @@ class Looked:
 
     now: float
     tasks: tuple[TaskState, ...] = ()
-    blind: Failure | None = None
+    read_failure: Failure | None = None
     again: bool = False
     earlier: tuple[str, ...] = ()
-    earlier_blind: Failure | None = None
+    earlier_read_failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The states of the placed tasks; ``blind`` says why they could not be seen."""
+    """The states of the placed tasks; ``read_failure`` says why they could not be seen."""
 
     tasks: tuple[TaskState, ...] = ()
-    blind: Failure | None = None
+    read_failure: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +83,14 @@ class Stopped:
         tasks: Their states, just before.
         stopped: ARNs of those that were stopped, or may have been: the answer was lost.
         failures: Why others were not.
-        blind: Why they could not be seen, so that none was stopped; None if they could.
+        read_failure: Why they could not be seen, so that none was stopped; None if they could.
         again: Whether the step was cut off before, so that any of them may have been stopped.
     """
 
     tasks: tuple[TaskState, ...] = ()
     stopped: tuple[str, ...] = ()
     failures: tuple[Failure, ...] = ()
-    blind: Failure | None = None
+    read_failure: Failure | None = None
     again: bool = False
 
 
@@ -100,14 +100,14 @@ Event = Looked | Answered | Watched | Waited | Told | Stopped
 def seen_to_json(seen: tuple[TaskState, ...] | Failure) -> JsonObject:
     """Return the checkpoint form of what a look saw, or of why it saw nothing."""
     if isinstance(seen, Failure):
-        return {"blind": wire.failures_to_json([seen])}
+        return {"read_failure": wire.failures_to_json([seen])}
     return {"tasks": wire.states_to_json(seen)}
 
 
 def earlier_to_json(earlier: tuple[str, ...] | Failure) -> JsonObject:
     """Return the checkpoint form of which earlier runs are still going, or of why that was not seen."""
     if isinstance(earlier, Failure):
-        return {"earlier_blind": wire.failures_to_json([earlier])}
+        return {"earlier_read_failure": wire.failures_to_json([earlier])}
     return {"earlier": list(earlier)}
 
 
@@ -116,23 +116,29 @@ def from_result(result: Mapping[str, Any]) -> list[Event]:
     if "told" in result:
         return [Told(error=result["told"] or "")]
     tasks = wire.states_from_json(result.get("tasks", ()))
-    blind = next(iter(wire.failures_from_json(result.get("blind", ()))), None)
+    read_failure = next(iter(wire.failures_from_json(result.get("read_failure", ()))), None)
     if "stopped" in result:
         failures = wire.failures_from_json(result.get("failures", ()))
         again = result.get("again", False)
         return [
             Stopped(
-                tasks=tasks, stopped=tuple(result["stopped"]), failures=failures, blind=blind, again=again
+                tasks=tasks,
+                stopped=tuple(result["stopped"]),
+                failures=failures,
+                read_failure=read_failure,
+                again=again,
             )
         ]
     if "now" not in result:
-        return [Watched(tasks=tasks, blind=blind)]
+        return [Watched(tasks=tasks, read_failure=read_failure)]
     looked = Looked(
         now=result["now"],
         tasks=tasks,
-        blind=blind,
+        read_failure=read_failure,
         again=result.get("again", False),
         earlier=tuple(result.get("earlier", ())),
-        earlier_blind=next(iter(wire.failures_from_json(result.get("earlier_blind", ()))), None),
+        earlier_read_failure=next(
+            iter(wire.failures_from_json(result.get("earlier_read_failure", ()))), None
+        ),
     )
     return [looked, *(Answered(wire.answer_from_json(answer)) for answer in result.get("calls", ()))]

@@ -49,15 +49,15 @@ def forecast(case: Case, now: float, tasks: tuple[TaskState, ...] = ()) -> Forec
         state = after(case, state, Waited(state.move.delay_s))
     if not isinstance(state.move, End):
         state = after(case, state, Looked(now, tasks))
-    treatment = case.treatments[state.last.category]
+    handling = case.handlings[state.last.category]
     match state.move:
         case End(gave_up=gave_up) if gave_up is not None:
             decision = "ignore" if gave_up.outcome is Outcome.IGNORED else "give-up"
             return Forecast(decision=decision, rule=gave_up.rule, why=gave_up.why, gave_up=gave_up)
         case Call():
             request = body(case, state, case.launch.request)
-            why = f"RunTask, soon; it {attempt_times.in_words(treatment, state.last.failure)}"
-            return Forecast(decision="retry", rule=treatment.rule, why=why, request=request)
+            why = f"RunTask, soon; it {attempt_times.in_words(handling, state.last.failure)}"
+            return Forecast(decision="retry", rule=handling.rule, why=why, request=request)
         case _:
             return Forecast(
                 decision="nothing", rule="looked", why=f"it is there already: {', '.join(state.tasks)}"

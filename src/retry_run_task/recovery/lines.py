@@ -32,11 +32,11 @@ class LogEvent(StrEnum):
     MATCHED = "recovery.matched"
     TAGGED = "recovery.tagged"
     HELD = "recovery.held"
-    BLIND = "recovery.blind"
+    READ_FAILED = "recovery.read_failed"
     CALLED = "recovery.called"
     WAITING = "recovery.waiting"
     STILL_TRYING = "recovery.still_trying"
-    STRUCK = "recovery.struck"
+    RUNG_DROPPED = "recovery.rung_dropped"
     START_FAILED = "recovery.start_failed"
     STOPPED = "recovery.stopped"
     RECOVERED = "recovery.recovered"
@@ -105,13 +105,13 @@ def of_hold(case: Case) -> Line:
 
 def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line]:
     """Yield the lines of a transition."""
-    if isinstance(event, Looked | Watched | Stopped) and event.blind:
-        yield LogEvent.BLIND, {"why": words_of(event.blind)}
-    if isinstance(event, Looked) and event.earlier_blind:
-        yield LogEvent.BLIND, {"why": words_of(event.earlier_blind)}
+    if isinstance(event, Looked | Watched | Stopped) and event.read_failure:
+        yield LogEvent.READ_FAILED, {"why": words_of(event.read_failure)}
+    if isinstance(event, Looked) and event.earlier_read_failure:
+        yield LogEvent.READ_FAILED, {"why": words_of(event.earlier_read_failure)}
     if isinstance(event, Answered) and not isinstance(event.answer, Unbuildable | Unread):
         yield _called(case, before, event.answer)
-    if isinstance(event, Stopped) and not event.blind:
+    if isinstance(event, Stopped) and not event.read_failure:
         failures = wire.failures_to_json(event.failures)
         yield LogEvent.STOPPED, {"task_arns": sorted(then.stopped - before.stopped), "failures": failures}
     if isinstance(event, Looked | Watched | Stopped) and (gone := then.failed - before.failed):
@@ -149,7 +149,7 @@ def _called(case: Case, before: State, answer: Answer) -> Line:
 
 
 def _excluded(name: str, verdict: Verdict) -> Line:
-    return LogEvent.STRUCK, {
+    return LogEvent.RUNG_DROPPED, {
         "rung": name,
         "category": verdict.category.value,
         "reason": verdict.failure.reason,

@@ -52,7 +52,7 @@ from retry_run_task.recovery.watching import HUNG
 if TYPE_CHECKING:
     from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Verdict
     from retry_run_task.messages.message import Ending, Message
-    from retry_run_task.policy.rules import Treatment
+    from retry_run_task.policy.rules import Handling
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.events import Event
     from retry_run_task.recovery.lines import Line
@@ -77,9 +77,9 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
     """
     first = worst([classify(failure) for failure in launch.failures])
     _tell(tools, lines.of_beginning(first))
-    treatment, was_told = tools.policy.treatment(facts_of(launch), first.category), False
+    handling, was_told = tools.policy.handling(facts_of(launch), first.category), False
     try:
-        launch, ending, treatment, was_told = _run(launch, first, treatment, tools)
+        launch, ending, handling, was_told = _run(launch, first, handling, tools)
     except tools.fatal:
         raise
     except Exception as error:  # noqa: BLE001 - any fault ends the recovery with a message
@@ -87,20 +87,20 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         wanted = requests.asked(launch.request) - len(launch.placed)
         ending = broken(launch, wanted, first, name, is_unsure=True)
     _tell(tools, lines.of_ending(ending))
-    if is_told(ending, treatment, notify_recovered=tools.notify_recovered, was_told=was_told):
-        if not was_told and is_left_to_audit(ending, treatment, quiet_s=tools.quiet_s):
+    if is_told(ending, handling, notify_recovered=tools.notify_recovered, was_told=was_told):
+        if not was_told and is_left_to_audit(ending, handling, quiet_s=tools.quiet_s):
             return replace(ending, is_left_to_audit=True)
         _notify(message(launch, ending, tools.style), tools)
     return ending
 
 
 def _run(
-    launch: FailedLaunch, first: Verdict, treatment: Treatment, tools: Tools
-) -> tuple[FailedLaunch, Ending, Treatment, bool]:
+    launch: FailedLaunch, first: Verdict, handling: Handling, tools: Tools
+) -> tuple[FailedLaunch, Ending, Handling, bool]:
     case = tools.refusal or open_case(launch, tools)
     if isinstance(case, GiveUp):
         wanted = requests.asked(launch.request) - len(launch.placed)
-        return launch, before_it_began(wanted, first, case), treatment, False
+        return launch, before_it_began(wanted, first, case), handling, False
     state = begin(case)
     while not isinstance(state.move, End):
         for event in _perform(case, state, tools):
@@ -111,7 +111,7 @@ def _run(
             state = then
     ending = ending_of(case, state, state.move.gave_up)
     launch = replace(launch, call_id=state.call_id)
-    return launch, ending, case.treatments[state.last.category], state.is_told
+    return launch, ending, case.handlings[state.last.category], state.is_told
 
 
 def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
@@ -177,7 +177,9 @@ def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> Js
     """
     launch = replace(case.launch, call_id=case.call_id)
     is_whole = again or is_look_whole(state)
-    seen = tools.world.look(launch, original=case.has_one_run, ghosts=state.ghosts, whole=is_whole)
+    seen = tools.world.look(
+        launch, original=case.has_one_run, failed_others=state.failed_others, whole=is_whole
+    )
     result: JsonObject = {
         "now": tools.world.now(),
         **seen_to_json(seen),

@@ -100,7 +100,7 @@ def _until_answered(
         The last answer, and the number of durable operations used.
     """
     first = worst([classify(failure) for failure in launch.failures])
-    treatment = tools.policy.treatment(facts_of(launch), first.category)
+    handling = tools.policy.handling(facts_of(launch), first.category)
     by_hand = launch.caller.kind is CallerKind.HAND_MADE
     began: float | None = None
     nth = 1
@@ -111,7 +111,7 @@ def _until_answered(
         if failure is None or not is_passing(failure):
             return answer, 2 * nth - 1
         tried_s = answer["now"] - began
-        if tried_s > _TRIED_FOR_S or past_deadline(treatment, tried_s) is not None:
+        if tried_s > _TRIED_FOR_S or past_deadline(handling, tried_s) is not None:
             return answer, 2 * nth - 1
         delay_s = min(FIRST_WAIT_S * 2 ** (nth - 1), LONGEST_WAIT_S)
         if not tools.is_replaying():

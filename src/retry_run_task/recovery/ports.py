@@ -81,14 +81,15 @@ class AwsPort(Protocol):
         ...
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks started for a launch, including those that failed to start; or why none can be seen.
 
         Args:
-            launch: What failed. Tasks with its own mark are always looked for.
-            original: Whether to look for tasks with the mark of the original caller.
-            ghosts: Call identities of other tasks that failed to start, whose recoveries' tasks are looked for.
+            launch: What failed. Tasks with its recovery's ``startedBy`` are always looked for.
+            original: Whether to look for tasks with ``startedBy`` of the original caller.
+            failed_others: Call identities of other callers' tasks that failed to start; their recoveries' tasks are
+                looked for.
             whole: Whether to look for stopped tasks, too.
         """
         ...

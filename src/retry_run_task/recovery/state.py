@@ -103,13 +103,13 @@ class Task(NamedTuple):
     """A task that does this launch's work.
 
     Attributes:
-        mark: Digits of the recovery that started it; empty if no recovery did.
+        starter: Digits of the recovery that started it; empty if no recovery did.
         runs: Whether it was seen running, or seen stopped after it ran.
         rung: The rung that placed it; None if that is not known.
         zone: Its Availability Zone; empty while not known.
     """
 
-    mark: str
+    starter: str
     runs: bool = False
     rung: Rung | None = None
     zone: str = ""
@@ -129,8 +129,8 @@ class State(NamedTuple):
 
     Attributes:
         turn: Number of the look; it numbers the steps.
-        call_id: The source of the current attempt's token and mark: the launch's own identity, or that of a ghost.
-            A ghost is a task that no recovery started and that failed to start.
+        call_id: The source of the current attempt's token and ``startedBy``: the launch's own identity, or one of
+            ``failed_others``.
         attempt: Number of the current attempt; the first is 1.
         repeat: How often the current attempt was made without an answer that ends it.
         answered: How many attempts ECS has answered, by call identity; the next uses the next client token.
@@ -141,7 +141,7 @@ class State(NamedTuple):
         excluded: Rungs that are not tried again, each with the reason.
         tasks: Tasks that do the job, by ARN.
         failed: ARNs of the tasks that failed to start.
-        ghosts: Call identities of the ghosts.
+        failed_others: Call identities of tasks that no recovery started and that failed to start.
         stopped: ARNs of the tasks that this recovery may have stopped, because they hung.
         stop_tries: How often in a row it could stop none.
         whole_looks: How many looks have listed stopped tasks, too.
@@ -172,7 +172,7 @@ class State(NamedTuple):
     excluded: Mapping[Rung, Verdict] = MappingProxyType({})
     tasks: Mapping[str, Task] = MappingProxyType({})
     failed: frozenset[str] = frozenset()
-    ghosts: tuple[str, ...] = ()
+    failed_others: tuple[str, ...] = ()
     stopped: frozenset[str] = frozenset()
     stop_tries: int = 0
     whole_looks: int = 0
@@ -205,7 +205,7 @@ def is_look_whole(state: State) -> bool:
     The account has few reads. A recovery whose calls were all answered, and that knows of no task, needs only the
     running ones: what stopped before was listed by an earlier look.
     """
-    is_clear = not (state.is_unsure or state.is_shared or state.tasks or state.ghosts or state.stopped)
+    is_clear = not (state.is_unsure or state.is_shared or state.tasks or state.failed_others or state.stopped)
     is_last = state.gives_up is not None
     is_recent = state.whole_looks >= WHOLE_LOOKS and state.elapsed_s - state.whole_s < WHOLE_AGAIN_S
     return is_last or not (is_clear and is_recent)
@@ -238,16 +238,20 @@ def is_followed_at_once(case: Case, state: State) -> bool:
 
 
 def identity(case: Case, state: State) -> str:
-    """Return what the next attempt's token and mark are derived from.
+    """Return what the next attempt's token and ``startedBy`` are derived from.
 
-    A ghost may have its own recovery, started by ECS's event, and it is unknown which of the two acts first. This
-    recovery uses the token and the mark of that one, so ECS treats both calls as one. An attempt that may have
-    started tasks keeps its own.
+    Another caller's task that failed to start may have its own recovery, started by ECS's event, and it is unknown
+    which of the two acts first. This recovery uses the token and ``startedBy`` of that one, so ECS treats both calls as
+    one. An attempt that may have started tasks keeps its own.
     """
     if state.repeat or state.is_unsure:
         return state.call_id
-    replaced = {task.mark for task in state.tasks.values() if task.mark}
-    pending = (ghost for ghost in state.ghosts if ghost[: names.MARK_DIGITS] not in replaced)
+    replaced = {task.starter for task in state.tasks.values() if task.starter}
+    pending = (
+        failed_other
+        for failed_other in state.failed_others
+        if failed_other[: names.STARTER_DIGITS] not in replaced
+    )
     return next(pending, case.call_id)
 
 
@@ -261,14 +265,14 @@ def body(case: Case, state: State, request: Request | IncompleteRequest) -> Json
         request,
         missing=missing(case, state) if is_own else 1,
         token=names.client_token(state.call_id, state.answered.get(state.call_id, 0) + 1),
-        started_by=names.mark_started_by(request.parameters.get("startedBy"), state.call_id),
+        started_by=names.started_by_of(request.parameters.get("startedBy"), state.call_id),
     )
     return ladder.apply(rung(case, state), asked)
 
 
 def late(case: Case, state: State) -> GiveUp | None:
     """Return the end of the recovery if it is too late for another call."""
-    past = past_deadline(case.treatments[state.last.category], state.elapsed_s, case.next_due_s)
+    past = past_deadline(case.handlings[state.last.category], state.elapsed_s, case.next_due_s)
     return past or _forgotten(state)
 
 

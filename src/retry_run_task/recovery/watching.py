@@ -15,7 +15,7 @@ from retry_run_task.failures.classify import classify
 from retry_run_task.launch import names
 from retry_run_task.launch.values import Failure, Origin, Outcome
 from retry_run_task.policy.decision import GiveUp, Retry, decide
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.recovery.answers import NO_ANSWER, PASSING
 from retry_run_task.recovery.state import End, State, Stop, Watch
 
@@ -75,11 +75,11 @@ def go_on(case: Case, state: State, move: Watch) -> State:
 def _may_be_stopped(case: Case, state: State) -> tuple[str, ...]:
     """Return the tasks that this recovery placed and that hang, if the policy would have them started anew."""
     verdict = classify(HUNG)
-    treatment = case.treatments[verdict.category]
-    if not treatment.stop_hanging:
+    handling = case.handlings[verdict.category]
+    if not handling.stop_hanging:
         return ()
     follows = decide(
-        treatment,
+        handling,
         verdict,
         nth=state.seen.get(verdict.category, 0) + 1,
         elapsed_s=state.elapsed_s,
@@ -88,8 +88,10 @@ def _may_be_stopped(case: Case, state: State) -> tuple[str, ...]:
     )
     if not isinstance(follows, Retry):
         return ()
-    own = case.call_id[: names.MARK_DIGITS]
-    return tuple(arn for arn in state.starting if state.tasks[arn].mark == own and arn not in state.stopped)
+    own = case.call_id[: names.STARTER_DIGITS]
+    return tuple(
+        arn for arn in state.starting if state.tasks[arn].starter == own and arn not in state.stopped
+    )
 
 
 def asked_to_stop(state: State, event: Stopped) -> State:
@@ -137,11 +139,12 @@ def _ran(state: State) -> GiveUp | None:
 def _unconfirmed(state: State, watched_s: int, refusal: Failure | None = None) -> GiveUp:
     number = len(state.starting)
     which = "one task was" if number == 1 else f"{number} tasks were"
-    why = f"{which} placed and not seen running within {spoken(watched_s)}"
+    why = f"{which} placed and not seen running within {duration_text(watched_s)}"
     if refusal is not None:
         why += f", and StopTask was refused ({refusal.code or refusal.reason})"
     elif any(arn in state.stopped for arn in state.starting):
-        why = f"{which} placed and did not start, was told to stop, and has not stopped within {spoken(watched_s)}"
+        passed = duration_text(watched_s)
+        why = f"{which} placed and did not start, was told to stop, and has not stopped within {passed}"
     return GiveUp(
         outcome=Outcome.UNCONFIRMED,
         rule="watch",

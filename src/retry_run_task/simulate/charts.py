@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -126,7 +126,7 @@ def curves(
     ]
     parts += [
         f'<path d="M{x(tick):.1f} {bottom}v4" stroke="var(--quiet)"/>'
-        + text(x(tick), bottom + 17, spoken(tick), css="q", anchor=_anchor(x(tick), width))
+        + text(x(tick), bottom + 17, duration_text(tick), css="q", anchor=_anchor(x(tick), width))
         for tick in (ticks if not is_narrow else _sparse(ticks))
     ]
     axis = f"time since {zero}, logarithmic beyond 10 s"
@@ -303,7 +303,7 @@ def incident(
     times = _round_times(start, end, 4 if is_narrow else 9)
     grid = "".join(f"M{x(at):.1f} {grid_top:.1f}V{top:.1f}" for at in times)
     labels = "".join(
-        text(x(at), top + 14, zero if at == 0 else spoken(at), css="q", anchor=_anchor(x(at), width))
+        text(x(at), top + 14, zero if at == 0 else duration_text(at), css="q", anchor=_anchor(x(at), width))
         for at in times
     )
     body = f'<path d="{grid}" stroke="var(--line)"/>' + "".join(parts) + labels

@@ -267,12 +267,14 @@ class CloudWorld:
         )
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, ghosts: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
     ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks of this launch, with recover's own code."""
         client: Any = self
         try:
-            return aws_tasks.already_there(client, launch, original=original, ghosts=ghosts, whole=whole)
+            return aws_tasks.already_there(
+                client, launch, original=original, failed_others=failed_others, whole=whole
+            )
         except EcsError as error:
             return _raised(error)
 

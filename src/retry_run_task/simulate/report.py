@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.simulate.charts import Curve, Lanes, Strip, percent
 from retry_run_task.simulate.competitors import Oracle, Ours
 from retry_run_task.simulate.incident import HORIZON_S
@@ -103,7 +103,7 @@ def time(seconds: float | None) -> str:
     """Return a time for a table; a dash if that many launches were never recovered."""
     if seconds is None:
         return "never"
-    return spoken(seconds) if seconds >= 0 else f"{spoken(-seconds)} before"
+    return duration_text(seconds) if seconds >= 0 else f"{duration_text(-seconds)} before"
 
 
 def brief(seconds: float | None) -> str:

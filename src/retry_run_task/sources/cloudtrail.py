@@ -74,7 +74,7 @@ _LEFT_OUT_BY_AGENT = {
     "batch.amazonaws.com": CallerKind.BATCH,
     "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
 }
-_STEP_FUNCTIONS_MARK = "AWS Step Functions"
+_STEP_FUNCTIONS_STARTED_BY = "AWS Step Functions"
 _SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
 
 
@@ -213,7 +213,7 @@ def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
 
 def _left_out(agent: str, started_by: str) -> CallerKind | None:
     """Return which service that retries its own calls made this call, by the call's own claim."""
-    if started_by.startswith(_STEP_FUNCTIONS_MARK):
+    if started_by.startswith(_STEP_FUNCTIONS_STARTED_BY):
         return CallerKind.STEP_FUNCTIONS
     return _LEFT_OUT_BY_AGENT.get(agent)
 

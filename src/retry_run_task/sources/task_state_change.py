@@ -109,7 +109,7 @@ def launch_of(
         # A recovery is over once its task runs, so what Spot takes after that is a new failure.
         if detail.get("stopCode") != SPOT_INTERRUPTION or not text_at(detail, "startedAt"):
             return Ignored(why="a recovery started this task and is watching it")
-        started_by = names.without_mark(started_by)
+        started_by = names.original_started_by(started_by)
     kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
     if kind is None and is_anyones:
         kind = CallerKind.OTHER

@@ -23,7 +23,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.loose import objects_in, text_in
-from retry_run_task.launch.names import is_ours, mark_of, mark_started_by
+from retry_run_task.launch.names import is_ours, started_by_of, starter_of
 from retry_run_task.launch.request import HIDDEN, family
 from retry_run_task.launch.values import Category, Failure, Origin, Phase, TaskState
 
@@ -76,7 +76,7 @@ def state(task: Mapping[str, Any]) -> TaskState:
         is_ours=is_ours(task.get("startedBy")),
         zone=str(task.get("availabilityZone") or ""),
         created=created.timestamp() if created else None,
-        mark=mark_of(task.get("startedBy")),
+        starter=starter_of(task.get("startedBy")),
     )
 
 
@@ -178,17 +178,17 @@ def is_of(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
 def is_of_an_earlier_run(launch: FailedLaunch, task: Mapping[str, Any]) -> bool:
     """Tell whether a task is one of an earlier run of what a failed launch asked for, and has not stopped.
 
-    It has the same family, command and ``startedBy``, but for a recovery's mark. A creation time that cannot be read
+    It has the same family, command and ``startedBy``, but for a recovery's suffix. A creation time that cannot be read
     counts as earlier: the launch's own tasks were created after its call.
     """
     original, started_by = launch.request.parameters.get("startedBy"), task.get("startedBy")
-    mark = mark_of(started_by)
+    starter = starter_of(started_by)
     created = time_of(task.get("createdAt"))
     return (
         task.get("lastStatus") != "STOPPED"
         and task.get("taskArn") not in launch.placed
         and (created is None or created < launch.event_time - _CLOCKS_DIFFER)
-        and (started_by or None) == (mark_started_by(original, mark) if mark else original or None)
+        and (started_by or None) == (started_by_of(original, starter) if starter else original or None)
         and family({"taskDefinition": task.get("taskDefinitionArn")}) == family(launch.request.parameters)
         and _has_overrides_of(launch, task)
     )

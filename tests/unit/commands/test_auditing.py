@@ -132,7 +132,7 @@ def view(state: ViewState, name: str = NAME, **changes: Any) -> dict[str, Recove
         ((failed(at(3)),), {"views": view(ViewState.RECOVERED, name=f"{NAME}-again-1")}, "recovered", ""),
         ((failed(at(3)),), {}, "lost", f"{CAPACITY}; no recovery was started"),
         ((failed(at(3)),), {"installation": None}, "lost", "nothing is installed"),
-        ((failed(at(3)),), {"blind": "AccessDenied"}, "unknown", "recoveries are not known: AccessDenied"),
+        ((failed(at(3)),), {"unread": "AccessDenied"}, "unknown", "recoveries are not known: AccessDenied"),
         ((failed(at(3), region="eu-west-1"),), {}, "lost", "it happened in eu-west-1"),
         ((failed(at(3)), call(at(3, 2))), {}, "ran", ""),
         ((failed(at(3)),), {"now": at(3, 10)}, "unknown", "may not have begun yet"),
@@ -164,7 +164,7 @@ def test_a_thrown_error_is_eventbridges_to_repeat_for_as_long_as_it_does() -> No
 
 
 def test_a_recovery_that_lambda_has_forgotten_is_seen_by_its_call() -> None:
-    mark = identity.mark_started_by("events-rule/nightly", launch().call_id)
+    mark = identity.started_by_of("events-rule/nightly", launch().call_id)
     own = call(at(3, 30), caller=Caller(kind=CallerKind.OWN), parameters={"startedBy": mark})
     one = failed(at(3), request=parameters(clientToken=None, dryrun=None))
     (run,) = audited(one, own).runs

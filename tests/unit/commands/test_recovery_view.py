@@ -204,7 +204,7 @@ def looked(*calls: dict[str, Any], **more: Any) -> dict[str, Any]:
         (looked(PLACED), 1, ("arn:task/1",), "1 task started"),
         (looked({"answer": "unbuildable", "why": "it was changed", "failures": []}), 0, (), "it was changed"),
         (
-            looked(blind=[{"origin": "error", "code": "Denied"}]),
+            looked(read_failure=[{"origin": "error", "code": "Denied"}]),
             0,
             (),
             "could not look at the tasks: Denied",

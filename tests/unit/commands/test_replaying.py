@@ -180,7 +180,7 @@ def test_what_is_not_started_has_a_reason(one: FailedLaunch, facts: dict[str, An
 
 
 def test_a_task_that_a_recovery_started_is_seen_by_its_mark() -> None:
-    mark = identity.mark_started_by(parameters()["startedBy"], launch().call_id)
+    mark = identity.started_by_of(parameters()["startedBy"], launch().call_id)
     own = call(caller=Caller(kind=CallerKind.OWN), parameters={"startedBy": mark})
     assert "a recovery has started its task" in planned(calls=(own,)).why_not
     assert planned(calls=(replace(own, placed=()),)).why_not == ""

@@ -67,7 +67,7 @@ UNEXPLAINED = {"unknown", *(row.name for row in TABLE if row.category is Categor
 def test_what_only_looks_like_a_known_failure_stays_unknown(
     origin: Origin, code: str | None, text: str
 ) -> None:
-    """Unknown has its own treatment and alarm; a wrong guess has neither."""
+    """Unknown has its own handling and alarm; a wrong guess has neither."""
     verdict = classify(failure(origin, code, text))
     assert verdict.category is Category.UNKNOWN
     assert verdict.row in UNEXPLAINED

@@ -404,7 +404,7 @@ def asks(**changes: Any) -> dict[str, Any]:
         (
             hides(),
             schedule(request=asks() | {"group": f"x{HIDDEN}"}),
-            "the schedule itself has CloudTrail's mark in group",
+            "the schedule itself has CloudTrail's placeholder in group",
         ),
         (
             {"taskDefinition": "nightly"},

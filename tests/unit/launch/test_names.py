@@ -56,7 +56,7 @@ def test_anything_else_is_named_by_a_digest(event_id: str | None) -> None:
 
 @given(original=st.from_regex(r"\A[a-zA-Z0-9-/_]{0,36}\Z"), call_id=st.from_regex(r"\A[0-9a-f]{32}\Z"))
 def test_what_a_task_was_called_before_our_mark_is_known_again(original: str, call_id: str) -> None:
-    assert identity.without_mark(identity.mark_started_by(original, call_id)) == original
+    assert identity.original_started_by(identity.started_by_of(original, call_id)) == original
 
 
 @given(stack=st.text(min_size=1), event_id=st.from_regex(r"\A[0-9A-Za-z-]{8,36}\Z"))
@@ -154,13 +154,13 @@ def test_nobody_elses_token_is_taken_for_ours(token: object) -> None:
     ],
 )
 def test_our_tasks_carry_the_original_mark_and_ours(original: str | None, marked: str) -> None:
-    assert identity.mark_started_by(original, "0123456789abcdef" * 2) == marked
+    assert identity.started_by_of(original, "0123456789abcdef" * 2) == marked
     assert identity.is_ours(marked)
 
 
 @given(original=st.from_regex(r"\A[a-zA-Z0-9-/_]{0,128}\Z"), call_id=st.from_regex(r"\A[0-9a-f]{32}\Z"))
 def test_every_mark_fits_and_is_recognised(original: str, call_id: str) -> None:
-    marked = identity.mark_started_by(original, call_id)
+    marked = identity.started_by_of(original, call_id)
     assert ECS_STARTED_BY.fullmatch(marked)
     assert identity.is_ours(marked)
 
@@ -258,10 +258,10 @@ def called(**parameters: object) -> str:
         (lambda: identity.member_role("s", "/a/b/"), "a/b/s-member"),
         (lambda: identity.client_token("0" * 32, 7), f"rrt-{'0' * 32}-7"),
         (
-            lambda: identity.mark_started_by("x" * 128, "0123456789abcdef"),
+            lambda: identity.started_by_of("x" * 128, "0123456789abcdef"),
             f"{'x' * 100}/retry-run-task/0123456789ab",
         ),
-        (lambda: ",".join(identity.marks(launch())), "events-rule/nightly/retry-run-task/0123456789ab"),
+        (lambda: identity.own_started_by(launch()), "events-rule/nightly/retry-run-task/0123456789ab"),
     ],
 )
 def test_a_later_version_gives_the_same_names(derive: Callable[[], str], expected: str) -> None:
@@ -295,5 +295,5 @@ def test_a_cause_of_another_job_is_reported_on_its_own(member: str) -> None:
     ],
 )
 def test_whose_a_task_is_and_what_it_was_called_before(started_by: str, digits: str, before: str) -> None:
-    assert identity.mark_of(started_by) == digits
-    assert identity.without_mark(started_by) == before
+    assert identity.starter_of(started_by) == digits
+    assert identity.original_started_by(started_by) == before

@@ -184,7 +184,7 @@ def test_each_member_of_an_answer(answer: Answer, written: dict[str, Any]) -> No
                 is_ours=True,
                 zone="z",
                 created=0.0,
-                mark="0123456789ab",
+                starter="0123456789ab",
             ),
             {
                 "arn": "a",
@@ -193,7 +193,7 @@ def test_each_member_of_an_answer(answer: Answer, written: dict[str, Any]) -> No
                 "ours": True,
                 "zone": "z",
                 "created": 0.0,
-                "mark": "0123456789ab",
+                "starter": "0123456789ab",
             },
         ),
     ],

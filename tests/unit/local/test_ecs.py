@@ -1082,13 +1082,13 @@ def test_a_scenario_throttles_calls_and_periods(world: World) -> None:
 def test_a_lost_answer_leaves_a_task_behind(world: World) -> None:
     """The text is ECS's: https://github.com/whilenull/7777-support/issues/35."""
     world.ecs.faults.lose_answers(1)
-    error = raised(world, request(startedBy="ghost"))
+    error = raised(world, request(startedBy="before"))
     assert (error.code, error.message, error.status) == (
         "ServerException",
         "Service Unavailable. Please try again later.",
         500,
     )
-    assert len(world.ecs.list_tasks({"cluster": "batch", "startedBy": "ghost"})["taskArns"]) == 1
+    assert len(world.ecs.list_tasks({"cluster": "batch", "startedBy": "before"})["taskArns"]) == 1
     assert len(world.run()["tasks"]) == 1
 
 
@@ -1669,7 +1669,9 @@ class Lives(RuleBasedStateMachine):
         assert raised(self.world, body).status == 500
         started = len(self.seen) - before
         answer = self.world.ecs.run_task(body)
-        assert len(answer["tasks"]) == started == len(self.seen) - before, "the ghost is found, not doubled"
+        assert len(answer["tasks"]) == started == len(self.seen) - before, (
+            "a task that is there is found, not doubled"
+        )
         assert self.calls == calls + 2
 
     @invariant()

@@ -25,7 +25,7 @@ from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadl
 from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
 from retry_run_task.recovery import case, opening, state, watching
 from retry_run_task.sources import schedules, transformers
-from support.policies import DEFAULT, changed, treatment
+from support.policies import DEFAULT, changed, handling
 from support.records import CAPACITY, launch
 from support.worlds import Run, run
 
@@ -243,7 +243,7 @@ def test_why_a_schedule_does_not_tell_what_is_missing_is_told_in_japanese(why: s
 
 def give_ups() -> dict[str, tuple[GiveUp | None, Verdict]]:
     """Every decision of the policy that ends a recovery."""
-    usual = treatment(DEFAULT, Category.CAPACITY)
+    usual = handling(DEFAULT, Category.CAPACITY)
     late = replace(usual, interval_share=0.5)
     found: dict[str, tuple[GiveUp | None, Verdict]] = {
         "deadline": (past_deadline(usual, 86_500), verdict(Category.CAPACITY)),
@@ -252,11 +252,11 @@ def give_ups() -> dict[str, tuple[GiveUp | None, Verdict]]:
     }
     for category in (Category.CONFIGURATION, Category.PERMISSION):
         found[category.value] = (
-            open_with(treatment(DEFAULT, category), verdict(category)),
+            open_with(handling(DEFAULT, category), verdict(category)),
             verdict(category),
         )
     unknown = verdict(Category.UNKNOWN)
-    used_up = decide(treatment(DEFAULT, Category.UNKNOWN), unknown, nth=3, elapsed_s=60, seed="s")
+    used_up = decide(handling(DEFAULT, Category.UNKNOWN), unknown, nth=3, elapsed_s=60, seed="s")
     assert isinstance(used_up, GiveUp)
     found["attempts"] = (used_up, unknown)
     return found

@@ -10,9 +10,9 @@ import pytest
 from retry_run_task.launch.values import Category, Failure, Origin, Outcome, Verdict
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.decision import GiveUp, Retry, decide, open_with, past_deadline
-from retry_run_task.policy.durations import spoken
-from retry_run_task.policy.rules import Policy, Treatment
-from support.policies import DEFAULT, PLAIN, changed, treatment
+from retry_run_task.policy.durations import duration_text
+from retry_run_task.policy.rules import Handling, Policy
+from support.policies import DEFAULT, PLAIN, changed, handling
 
 RETRIED = (Category.CAPACITY, Category.THROTTLE, Category.TRANSIENT, Category.UNKNOWN)
 ENDED = (Category.CONFIGURATION, Category.PERMISSION)
@@ -30,19 +30,19 @@ def test_every_category_is_in_one_of_the_two_lists() -> None:
 
 @pytest.mark.parametrize("category", RETRIED)
 def test_what_waiting_can_help_is_retried(category: Category) -> None:
-    decision = decide(treatment(PLAIN, category), verdict(category), nth=1, elapsed_s=0, seed="s")
+    decision = decide(handling(PLAIN, category), verdict(category), nth=1, elapsed_s=0, seed="s")
     assert isinstance(decision, Retry)
     assert decision.rule == category
     assert decision.delay_s >= 1
     assert decision.why
-    assert open_with(treatment(PLAIN, category), verdict(category)) is None
+    assert open_with(handling(PLAIN, category), verdict(category)) is None
 
 
 @pytest.mark.parametrize("category", ENDED)
 def test_what_waiting_cannot_help_is_reported_at_once(category: Category) -> None:
-    expected = decide(treatment(PLAIN, category), verdict(category), nth=1, elapsed_s=0, seed="s")
+    expected = decide(handling(PLAIN, category), verdict(category), nth=1, elapsed_s=0, seed="s")
     assert isinstance(expected, GiveUp)
-    assert expected == open_with(treatment(PLAIN, category), verdict(category))
+    assert expected == open_with(handling(PLAIN, category), verdict(category))
     assert (expected.outcome, expected.rule, expected.hint) == (Outcome.PERMANENT, category, "do it")
 
 
@@ -50,14 +50,14 @@ def test_what_waiting_cannot_help_is_reported_at_once(category: Category) -> Non
 def test_a_bounded_number_of_attempts_is_just_that(nth: int, kind: type) -> None:
     """The third answer of an unknown kind is the last."""
     decision = decide(
-        treatment(PLAIN, Category.UNKNOWN), verdict(Category.UNKNOWN), nth=nth, elapsed_s=0, seed="s"
+        handling(PLAIN, Category.UNKNOWN), verdict(Category.UNKNOWN), nth=nth, elapsed_s=0, seed="s"
     )
     assert isinstance(decision, kind)
 
 
 def test_an_attempt_that_would_come_after_the_deadline_is_not_waited_for() -> None:
     policy = changed(category=Category.CAPACITY, wait=Backoff(base_s=10, cap_s=10), deadline_s=100)
-    patient = treatment(policy, Category.CAPACITY)
+    patient = handling(policy, Category.CAPACITY)
     on_time = decide(patient, verdict(Category.CAPACITY), nth=1, elapsed_s=90, seed="s")
     assert isinstance(on_time, Retry)
     late = decide(patient, verdict(Category.CAPACITY), nth=1, elapsed_s=100 - on_time.delay_s + 0.5, seed="s")
@@ -75,11 +75,11 @@ def test_a_policy_without_a_rule_for_a_category_is_refused() -> None:
 
 # --- What is said ---
 
-PATIENT = Treatment(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=7200)
+PATIENT = Handling(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=7200)
 
 
 @pytest.mark.parametrize(
-    ("treatment_", "nth", "elapsed_s", "next_due_s", "expected"),
+    ("handling_", "nth", "elapsed_s", "next_due_s", "expected"),
     [
         (
             replace(PATIENT, ignore=True),
@@ -159,10 +159,10 @@ PATIENT = Treatment(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=7
     ],
 )
 def test_an_end_has_its_rule_its_numbers_and_its_words(
-    treatment_: Treatment, nth: int, elapsed_s: float, next_due_s: float | None, expected: GiveUp
+    handling_: Handling, nth: int, elapsed_s: float, next_due_s: float | None, expected: GiveUp
 ) -> None:
     given_up = decide(
-        treatment_,
+        handling_,
         verdict(Category.UNKNOWN),
         nth=nth,
         elapsed_s=elapsed_s,
@@ -171,9 +171,9 @@ def test_an_end_has_its_rule_its_numbers_and_its_words(
     )
     assert isinstance(given_up, GiveUp)
     if "after_s" in expected.numbers:
-        assert treatment_.wait is not None
-        after_s = elapsed_s + treatment_.wait.delay(nth, "s", elapsed_s)
-        why = expected.why.format(after=spoken(after_s))
+        assert handling_.wait is not None
+        after_s = elapsed_s + handling_.wait.delay(nth, "s", elapsed_s)
+        why = expected.why.format(after=duration_text(after_s))
         expected = replace(expected, why=why, numbers={**expected.numbers, "after_s": after_s})
     assert given_up == expected
 

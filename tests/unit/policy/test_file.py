@@ -69,8 +69,8 @@ def test_the_examples_in_the_shipped_file_are_right_too() -> None:
     )
     found = policy(uncommented)
     assert [rule.name for rule in found.rules][:3] == ["month-end", "development", "may cost more"]
-    assert found.treatment(Facts(cluster=("dev-7",)), Category.PERMISSION).ignore
-    assert not found.treatment(Facts(cluster=("prod",)), Category.CAPACITY).ignore
+    assert found.handling(Facts(cluster=("dev-7",)), Category.PERMISSION).ignore
+    assert not found.handling(Facts(cluster=("prod",)), Category.CAPACITY).ignore
 
 
 def test_every_key_is_read() -> None:
@@ -210,7 +210,7 @@ match = { schedule = "x" }
         (
             BASE.replace('"transient", ', ""),
             3,
-            "category transient has no treatment",
+            "category transient has no handling",
             "retry = false",
         ),
         (
@@ -218,7 +218,7 @@ match = { schedule = "x" }
                 'match = { category = "capacity" }', 'match = { category = "capacity", caller = "rule" }'
             ),
             3,
-            "category capacity has no treatment",
+            "category capacity has no handling",
             "retry = false",
         ),
         (
@@ -427,7 +427,7 @@ def test_no_text_is_an_error_of_ours(text: str) -> None:
         assert all(1 <= problem.line <= max(1, text.count("\n") + 1) for problem in found)
     else:
         for category in Category:
-            assert found.treatment(Facts(), category)
+            assert found.handling(Facts(), category)
 
 
 VALUES: Any = st.recursive(

@@ -369,7 +369,7 @@ def test_the_sizes_are_those_of_the_local_aws() -> None:
 @given(cpu=st.sampled_from(sorted(fargate.SIZES)), data=st.data())
 def test_a_size_that_is_spoken_is_read_again(cpu: int, data: st.DataObject) -> None:
     memory = data.draw(st.sampled_from(fargate.SIZES[cpu]))
-    assert fargate.read_size(fargate.spoken_size(cpu, memory)) == (cpu, memory)
+    assert fargate.read_size(fargate.size_text(cpu, memory)) == (cpu, memory)
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,16 @@ from retry_run_task.policy.ladder import Allowed, RungKind
 from retry_run_task.policy.rules import (
     EXECUTION_S,
     Facts,
+    Handling,
     Match,
     Policy,
     Rule,
-    Treatment,
     combined,
     facts_of,
     is_whole,
 )
 from support.infra import ROOT
-from support.policies import DEFAULT, treatment
+from support.policies import DEFAULT, handling
 from support.records import CLUSTER, TASK_DEFINITION, launch, parameters
 
 FACTS = facts_of(launch(), schedule="nightly-report", policy="patient")
@@ -40,7 +40,7 @@ def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> 
     policy = first(
         Rule(name="month-end", match=Match(schedule=("nightly-*",)), sets={"deadline_s": 7200, "attempts": 9})
     )
-    changed = policy.treatment(FACTS, Category.CAPACITY)
+    changed = policy.handling(FACTS, Category.CAPACITY)
     assert (changed.rule, changed.deadline_s, changed.attempts) == ("month-end", 7200, 9)
     assert changed.wait == Backoff(base_s=15, cap_s=50, slow_after_s=7200, slow_s=300)
     assert changed.rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
@@ -53,9 +53,9 @@ def test_a_rule_changes_what_it_sets_and_leaves_the_rest_to_those_below_it() -> 
         "early_s": "everything",
     }
     # Also what gives up goes on to do so.
-    assert not policy.treatment(FACTS, Category.CONFIGURATION).retry
+    assert not policy.handling(FACTS, Category.CONFIGURATION).retry
     other = replace(FACTS, schedule="hourly")
-    assert policy.treatment(other, Category.CAPACITY) == DEFAULT.treatment(other, Category.CAPACITY)
+    assert policy.handling(other, Category.CAPACITY) == DEFAULT.handling(other, Category.CAPACITY)
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_what_is_not_known_of_a_launch_matches_no_glob(glob: str) -> None:
 
 def test_no_policy_sends_again_what_was_denied() -> None:
     policy = first(Rule(name="bold", sets={"retry": True, "wait": Backoff(base_s=1, cap_s=1)}))
-    assert policy.treatment(FACTS, Category.CONFIGURATION).retry
-    assert not policy.treatment(FACTS, Category.PERMISSION).retry
+    assert policy.handling(FACTS, Category.CONFIGURATION).retry
+    assert not policy.handling(FACTS, Category.PERMISSION).retry
 
 
 def test_an_execution_lives_as_long_as_the_template_says() -> None:
@@ -112,9 +112,9 @@ def test_an_execution_lives_as_long_as_the_template_says() -> None:
 
 
 def test_by_default_nothing_costs_more_and_the_environment_of_a_task_stays_what_it_is() -> None:
-    assert treatment(DEFAULT, Category.CAPACITY).rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
+    assert handling(DEFAULT, Category.CAPACITY).rungs == (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
     for category in set(Category) - {Category.CAPACITY}:
-        assert treatment(DEFAULT, category).rungs == (RungKind.AS_ASKED,)
+        assert handling(DEFAULT, category).rungs == (RungKind.AS_ASKED,)
 
 
 # The first attempt.
@@ -166,13 +166,13 @@ SLOW = ", and 5 min after 2 h"
 )
 def test_a_treatment_in_words(sets: dict[str, Any], words: str) -> None:
     policy = first(Rule(name="first", sets=sets)) if sets else DEFAULT
-    assert attempt_times.in_words(policy.treatment(FACTS, Category.CAPACITY)) == words
+    assert attempt_times.in_words(policy.handling(FACTS, Category.CAPACITY)) == words
 
 
 @pytest.mark.parametrize("origin", list(Origin))
 def test_a_number_of_starts_that_take_time_is_announced_as_the_highest(origin: Origin) -> None:
     words = attempt_times.in_words(
-        DEFAULT.treatment(FACTS, Category.TRANSIENT), Failure(origin=origin, reason="r")
+        DEFAULT.handling(FACTS, Category.TRANSIENT), Failure(origin=origin, reason="r")
     )
     highest = (
         "tries for 1 d, at most 770 times, fewer by the time that each start takes, at most 1 min apart"
@@ -192,7 +192,7 @@ def test_the_attempts_of_a_treatment_are_in_time_and_no_more_than_counted(
     wait: Backoff, deadline_s: int, attempts: int | None
 ) -> None:
     sets = {"wait": wait, "deadline_s": deadline_s, "attempts": attempts}
-    whole = first(Rule(name="first", sets=sets)).treatment(FACTS, Category.CAPACITY)
+    whole = first(Rule(name="first", sets=sets)).handling(FACTS, Category.CAPACITY)
     listed = list(attempt_times.attempts(whole))
     assert [one.nth for one in listed] == list(range(1, len(listed) + 1))
     assert all(one.earliest_s <= deadline_s for one in listed)
@@ -233,7 +233,7 @@ def test_a_tag_is_known_if_a_rule_is_for_it(value: str, known: bool) -> None:
 
 
 def test_a_treatment_says_which_rungs_it_allows_with_their_lists() -> None:
-    treated = Treatment(
+    treated = Handling(
         rungs=(RungKind.AS_ASKED, RungKind.SIZES),
         extra_subnets=("subnet-d",),
         capacity_providers=("spare",),
@@ -258,11 +258,11 @@ def test_a_denied_call_has_no_retry_whatever_a_rule_sets(sets: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("treated", "whole"),
     [
-        (Treatment(), False),
-        (Treatment(ignore=True), True),
-        (Treatment(retry=False), True),
-        (Treatment(wait=Backoff(base_s=1, cap_s=1)), True),
+        (Handling(), False),
+        (Handling(ignore=True), True),
+        (Handling(retry=False), True),
+        (Handling(wait=Backoff(base_s=1, cap_s=1)), True),
     ],
 )
-def test_a_treatment_is_whole_if_it_says_what_to_do(treated: Treatment, whole: bool) -> None:
+def test_a_treatment_is_whole_if_it_says_what_to_do(treated: Handling, whole: bool) -> None:
     assert is_whole(treated) is whole

@@ -51,7 +51,7 @@ from support.records import CAPACITY, launch, parameters
 from support.worlds import Run, ScriptedWorld, run
 
 AT = launch().event_time.timestamp()
-CALL, MARK = launch().call_id, "0123456789ab"
+CALL, STARTED_BY = launch().call_id, "0123456789ab"
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
 CANNOT_LIST = Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no", detail="ListTasks")
 THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
@@ -72,7 +72,7 @@ def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
     done = run(launch(), SHORT, Placed(task_arns=("t1",)), there={2: CANNOT_LIST}, background=NIGHTLY)
     request = {
         **parameters(dryrun=None),
-        "startedBy": f"events-rule/nightly/retry-run-task/{MARK}",
+        "startedBy": f"events-rule/nightly/retry-run-task/{STARTED_BY}",
     }
     attempted = {
         "call": 1,
@@ -98,7 +98,7 @@ def test_the_lines_of_a_recovery_that_needs_two_attempts() -> None:
                 "next_rung": "as-asked",
             },
         ),
-        ("recovery.blind", {"why": "ListTasks: AccessDeniedException: no"}),
+        ("recovery.read_failed", {"why": "ListTasks: AccessDeniedException: no"}),
         (
             "recovery.called",
             attempted
@@ -171,9 +171,9 @@ def test_the_line_of_a_launch_that_is_held_back() -> None:
 def test_the_line_of_a_change_that_is_not_tried_again() -> None:
     denied = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no"))
     done = run(launch(), SHORT, denied, Placed(task_arns=("t1",)), policy=LADDER)
-    assert told(done, "struck") == [
+    assert told(done, "rung_dropped") == [
         (
-            "recovery.struck",
+            "recovery.rung_dropped",
             {
                 "rung": "each-subnet subnet-a",
                 "category": "permission",
@@ -296,17 +296,17 @@ def test_what_each_step_remembers() -> None:
             "run-task-1",
             {"now": AT + 300, "tasks": [], "calls": [call, call | {"rung": "each-subnet subnet-a"}]},
         ),
-        ("run-task-2", {"now": AT + 308, "blind": [slow]}),
+        ("run-task-2", {"now": AT + 308, "read_failure": [slow]}),
         (
             "run-task-3",
             {
                 "now": AT + 308 + wait(done, "wait-2"),
-                "blind": [denied],
+                "read_failure": [denied],
                 "calls": [call | {"failures": [], "task_arns": ["t1"]}],
             },
         ),
         ("watch-3-1", {"tasks": [task | {"phase": "starting"}]}),
-        ("watch-3-2", {"blind": [slow]}),
+        ("watch-3-2", {"read_failure": [slow]}),
         ("watch-3-3", {"tasks": [task | {"phase": "runs"}]}),
         ("notify-1", {"error": None}),
     ]
@@ -478,7 +478,7 @@ def test_a_launch_that_would_be_made_again() -> None:
         rule="capacity",
         why="RunTask, soon; it tries for 6 h, about 578 times (434 to 866), at most 50 s apart",
         request=parameters(dryrun=None)
-        | {"clientToken": f"rrt-{CALL}-1", "startedBy": f"events-rule/nightly/retry-run-task/{MARK}"},
+        | {"clientToken": f"rrt-{CALL}-1", "startedBy": f"events-rule/nightly/retry-run-task/{STARTED_BY}"},
     )
 
 

@@ -25,18 +25,18 @@ from support.records import launch, parameters
 from support.worlds import Run, run
 
 FAILED = launch()
-MARK = FAILED.call_id[: names.MARK_DIGITS]
+STARTED_BY = FAILED.call_id[: names.STARTER_DIGITS]
 LEAVE = changed(PLAIN, stop_hanging=True)
 FIRST, SECOND = Placed(task_arns=("t1",)), Placed(task_arns=("t2",))
-HANGS = (TaskState(arn="t1", phase=Phase.STARTING, is_ours=True, mark=MARK),)
-ENDS = (TaskState(arn="t1", phase=Phase.STOPPING, is_ours=True, mark=MARK),)
+HANGS = (TaskState(arn="t1", phase=Phase.STARTING, is_ours=True, starter=STARTED_BY),)
+ENDS = (TaskState(arn="t1", phase=Phase.STOPPING, is_ours=True, starter=STARTED_BY),)
 BY_A_USER = Failure(origin=Origin.STOPPED, code="UserInitiated", reason=HUNG.reason)
-STOPPED = (TaskState(arn="t1", phase=Phase.FAILED, failure=BY_A_USER, is_ours=True, mark=MARK),)
-RAN = (TaskState(arn="t1", phase=Phase.RAN, is_ours=True, mark=MARK),)
-RUNS = (TaskState(arn="t1", phase=Phase.RUNS, is_ours=True, mark=MARK),)
-BLIND = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+STOPPED = (TaskState(arn="t1", phase=Phase.FAILED, failure=BY_A_USER, is_ours=True, starter=STARTED_BY),)
+RAN = (TaskState(arn="t1", phase=Phase.RAN, is_ours=True, starter=STARTED_BY),)
+RUNS = (TaskState(arn="t1", phase=Phase.RUNS, is_ours=True, starter=STARTED_BY),)
+READ_FAILED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
 DENIED = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="not authorized"))
-THROTTLED = Refused(failure=BLIND)
+THROTTLED = Refused(failure=READ_FAILED)
 UNHEARD = Lost(failure=Failure(origin=Origin.ERROR, code="ReadTimeoutError", reason="Read timeout"))
 
 # The looks of an hour: 15 s, 30 s, 60 s each up to ten minutes, then every five.
@@ -115,9 +115,9 @@ def test_a_step_that_was_cut_off_may_have_stopped_it() -> None:
 
 
 def test_what_cannot_be_seen_is_not_stopped_but_looked_at_again() -> None:
-    done = hangs(BLIND, HANGS, HANGS, ENDS, STOPPED)
+    done = hangs(READ_FAILED, HANGS, HANGS, ENDS, STOPPED)
     assert (whys(done), done.ending.outcome) == (["t1"], Outcome.RECOVERED)
-    forever = hangs(*([BLIND] * 50))
+    forever = hangs(*([READ_FAILED] * 50))
     assert (forever.ending.outcome, forever.world.stops) == (Outcome.UNCONFIRMED, [])
     stops = [name for name, _ in forever.execution.operations if name.startswith("stop-")]
     assert len(stops) == STOP_TRIES
@@ -153,9 +153,9 @@ def test_nothing_is_stopped_if_no_other_launch_would_follow(policy: Any) -> None
     assert (done.ending.outcome, done.world.stops) == (Outcome.UNCONFIRMED, [])
 
 
-@pytest.mark.parametrize("mark", ["", "fedcba987654"])
-def test_only_a_task_of_this_recovery_is_stopped(mark: str) -> None:
-    theirs = TaskState(arn="t9", phase=Phase.STARTING, is_ours=bool(mark), mark=mark)
+@pytest.mark.parametrize("starter", ["", "fedcba987654"])
+def test_only_a_task_of_this_recovery_is_stopped(starter: str) -> None:
+    theirs = TaskState(arn="t9", phase=Phase.STARTING, is_ours=bool(starter), starter=starter)
     states = dict.fromkeys(range(1, 200), (theirs,))
     done = run(FAILED, policy=LEAVE, there={1: (theirs,)}, states=states)
     assert (done.ending.outcome, done.world.stops, done.world.bodies) == (Outcome.UNCONFIRMED, [], [])
@@ -164,7 +164,7 @@ def test_only_a_task_of_this_recovery_is_stopped(mark: str) -> None:
 def test_what_a_person_stopped_is_not_started_again() -> None:
     """Before this recovery would have."""
     by_hand = Failure(origin=Origin.STOPPED, code="UserInitiated", reason="Task stopped by user")
-    stopped = (TaskState(arn="t1", phase=Phase.FAILED, failure=by_hand, is_ours=True, mark=MARK),)
+    stopped = (TaskState(arn="t1", phase=Phase.FAILED, failure=by_hand, is_ours=True, starter=STARTED_BY),)
     done = run(FAILED, FIRST, SECOND, policy=LEAVE, states={1: stopped})
     assert (done.ending.outcome, len(done.world.bodies)) == (Outcome.PERMANENT, 1)
 
@@ -172,7 +172,7 @@ def test_what_a_person_stopped_is_not_started_again() -> None:
 def test_a_replacement_has_its_own_time_to_start_beside_a_task_that_does_not_stop() -> None:
     """An instance whose agent is disconnected reports nothing; the other task is watched as long as any."""
     two = launch(request=parameters(count=2, clientToken=None, dryrun=None))
-    mark = two.call_id[: names.MARK_DIGITS]
+    mark = two.call_id[: names.STARTER_DIGITS]
     by_us = Failure(origin=Origin.STOPPED, code="UserInitiated", reason=HUNG.reason)
 
     def seen(**phases: Phase) -> tuple[TaskState, ...]:
@@ -181,7 +181,7 @@ def test_a_replacement_has_its_own_time_to_start_beside_a_task_that_does_not_sto
                 arn=arn,
                 phase=phase,
                 is_ours=True,
-                mark=mark,
+                starter=mark,
                 failure=by_us if phase is Phase.FAILED else None,
             )
             for arn, phase in phases.items()

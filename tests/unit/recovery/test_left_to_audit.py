@@ -34,7 +34,7 @@ def test_only_runs_that_were_overtaken_soon_and_leave_nothing_to_look_at(
     values: dict[str, Any] = {"outcome": Outcome.SUPERSEDED, "why": "w", "rule": "next-run", "calls": 1}
     values |= {"wanted": 1, "task_arns": (), "elapsed_s": 1.0, "last": None, "numbers": {"limit_s": 300.0}}
     ending = Ending(**(values | changes))
-    plain = DEFAULT.treatment(Facts(), Category.CAPACITY)
+    plain = DEFAULT.handling(Facts(), Category.CAPACITY)
     assert is_left_to_audit(ending, plain, quiet_s=3600) is is_left
     # Without an audit nobody else would tell; and what the policy asks for counts.
     assert not is_left_to_audit(ending, plain, quiet_s=0)

@@ -29,8 +29,8 @@ def test_only_a_recovery_that_nothing_is_unclear_to_leaves_stopped_tasks_out() -
         {"elapsed_s": float(WHOLE_AGAIN_S)},
         {"unsure_since_s": 0.0},
         {"is_shared": True},
-        {"tasks": {"t1": Task(mark="")}},
-        {"ghosts": ("g" * 32,)},
+        {"tasks": {"t1": Task(starter="")}},
+        {"failed_others": ("g" * 32,)},
         {"stopped": frozenset({"t1"})},
         {"gives_up": GiveUp(outcome=Outcome.EXPIRED, rule="deadline", why="late")},
     )
@@ -89,5 +89,5 @@ def test_who_gives_up_after_a_whole_look_calls_no_more() -> None:
     assert done.world.wholes == [True, True, False, True]
     assert done.ending.outcome is Outcome.PERMANENT
     assert len(done.world.bodies) == 3
-    blind = run(launch(), SHORT, SHORT, DENIED, there={4: THROTTLED}, background=NIGHTLY)
-    assert (blind.ending.outcome, len(blind.world.wholes)) == (Outcome.PERMANENT, 4)
+    read_failure = run(launch(), SHORT, SHORT, DENIED, there={4: THROTTLED}, background=NIGHTLY)
+    assert (read_failure.ending.outcome, len(read_failure.world.wholes)) == (Outcome.PERMANENT, 4)

@@ -49,7 +49,7 @@ def test_what_cannot_be_seen_is_not_taken_for_none() -> None:
     assert (done.ending.outcome, done.world.bodies) == (Outcome.SUPERSEDED, [])
     later = run(launch(), ROOM, policy=SKIP, going={1: THROTTLED})
     assert (later.ending.outcome, later.world.earlier_looks) == (Outcome.RECOVERED, 2)
-    assert "recovery.blind" in [event for event, _ in later.told]
+    assert "recovery.read_failed" in [event for event, _ in later.told]
 
 
 def test_who_may_never_look_starts_nothing() -> None:
@@ -79,8 +79,8 @@ EARLIER = {
         ({"lastStatus": "PROVISIONING"}, True),
         ({"createdAt": None}, True),
         # A recovery started it.
-        ({"startedBy": names.mark_started_by("events-rule/nightly", "f" * 32)}, True),
-        ({"startedBy": names.mark_started_by("events-rule/weekly", "f" * 32)}, False),
+        ({"startedBy": names.started_by_of("events-rule/nightly", "f" * 32)}, True),
+        ({"startedBy": names.started_by_of("events-rule/weekly", "f" * 32)}, False),
         ({"startedBy": "events-rule/weekly"}, False),
         ({"startedBy": None}, False),
         ({"lastStatus": "STOPPED"}, False),
@@ -95,5 +95,5 @@ def test_which_task_is_of_an_earlier_run(changes: dict[str, Any], expected: bool
 def test_a_caller_without_a_mark_has_runs_without_one() -> None:
     plain = launch(request=parameters(startedBy=None))
     assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": None})
-    assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": names.mark_started_by(None, "f" * 32)})
+    assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": names.started_by_of(None, "f" * 32)})
     assert not is_of_an_earlier_run(plain, EARLIER)

@@ -21,7 +21,7 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.policy.backoff import Backoff
 from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
-from support.policies import PLAIN, changed, treatment
+from support.policies import PLAIN, changed, handling
 from support.records import CAPACITY, launch, parameters
 from support.worlds import run
 
@@ -66,7 +66,7 @@ def test_the_same_request_is_sent_with_our_token_and_mark() -> None:
 def test_every_attempt_has_a_token_of_its_own_and_waits_grow() -> None:
     done = run(launch(), SHORT, SHORT, SHORT, placed("t1"))
     assert done.tokens == tokens(1, 2, 3, 4)
-    shape = treatment(PLAIN, Category.CAPACITY).wait
+    shape = handling(PLAIN, Category.CAPACITY).wait
     assert shape is not None
     assert done.waits == [shape.delay(n, f"{CALL}/capacity") for n in (1, 2, 3)]
 
@@ -175,7 +175,7 @@ def test_what_must_not_be_run_is_never_sent_and_a_person_is_told(
 
 def test_an_unknown_reason_has_a_few_careful_attempts() -> None:
     done = run(launch(), STRANGE)
-    assert len(done.world.bodies) == treatment(PLAIN, Category.UNKNOWN).attempts == 3
+    assert len(done.world.bodies) == handling(PLAIN, Category.UNKNOWN).attempts == 3
     assert done.ending.outcome is Outcome.EXPIRED
     assert "The moon" in done.world.messages[0].text
 
@@ -252,7 +252,7 @@ def test_a_lost_last_answer_is_said_with_the_command_that_shows_what_became_of_i
     policy = changed(category=Category.TRANSIENT, wait=Backoff(base_s=1, cap_s=1), attempts=2)
     done = run(launch(), LOST, policy=policy)
     assert done.tokens == tokens(1, 1)
-    mark = identity.mark_started_by("events-rule/nightly", CALL)
+    mark = identity.started_by_of("events-rule/nightly", CALL)
     assert f"--started-by {mark}" in done.world.messages[0].text
 
 

@@ -86,10 +86,10 @@ def test_a_task_of_ours_that_an_answer_with_failures_has_started_all_the_same_is
 
 
 def test_a_task_that_is_there_ends_it_before_anything_is_launched() -> None:
-    """A ghost of the failed call, a person's re-run, the next run: whichever it is, the job is being done."""
-    done = run(launch(), there={1: runs("ghost")})
+    """Of the failed call itself, a person or the next run: whichever it is, the job is being done."""
+    done = run(launch(), there={1: runs("other")})
     assert done.ending.outcome is Outcome.ALREADY_RUNNING
-    assert done.ending.task_arns == ("ghost",)
+    assert done.ending.task_arns == ("other",)
     assert done.world.bodies == []
     assert done.world.messages == []
 
@@ -100,19 +100,24 @@ def test_a_task_that_appears_while_waiting_ends_it_too() -> None:
     assert len(done.world.bodies) == 2
 
 
-def test_a_ghost_that_does_not_come_to_run_is_replaced() -> None:
-    done = run(launch(), placed("t1"), there={1: starting("ghost")}, states={1: (failed("ghost", NETWORK),)})
+def test_another_s_task_that_does_not_come_to_run_is_replaced() -> None:
+    done = run(
+        launch(),
+        placed("t1"),
+        there={1: starting("other")},
+        states={1: (failed("other", NETWORK),)},
+    )
     assert done.ending.outcome is Outcome.RECOVERED
     assert done.ending.task_arns == ("t1",)
 
 
-GHOST = "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/0f9c"
+FAILED_OTHER = "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/0f9c"
 
 
 def shared_with_its_own_recovery() -> tuple[str, str]:
-    """Return token and mark as intake derives them from ECS's event of the ghost."""
+    """Return token and mark as intake derives them from ECS's event of another's failed task."""
     detail = {
-        "taskArn": GHOST,
+        "taskArn": FAILED_OTHER,
         "taskDefinitionArn": "arn:aws:ecs:ap-northeast-1:123456789012:task-definition/nightly:7",
         "startedBy": "events-rule/nightly",
         "lastStatus": "STOPPED",
@@ -123,25 +128,29 @@ def shared_with_its_own_recovery() -> tuple[str, str]:
     of = {"account": launch().account, "region": launch().region}
     (found,) = task_state_change.parse({"id": "x", "detail": detail, **of})
     assert isinstance(found, FailedLaunch)
-    mark = identity.mark_started_by("events-rule/nightly", found.call_id)
+    mark = identity.started_by_of("events-rule/nightly", found.call_id)
     return identity.client_token(found.call_id, 1), mark
 
 
 def own(attempt: int) -> tuple[str, str]:
     call_id = launch().call_id
-    return identity.client_token(call_id, attempt), identity.mark_started_by("events-rule/nightly", call_id)
+    return identity.client_token(call_id, attempt), identity.started_by_of("events-rule/nightly", call_id)
 
 
 def calls(done: Run) -> list[tuple[str, str]]:
     return [(body["clientToken"], body["startedBy"]) for body in done.world.bodies]
 
 
-def test_what_stands_in_for_a_ghost_is_started_as_the_ghost_s_own_recovery_starts_it() -> None:
+def test_what_replaces_another_s_failed_task_is_started_as_its_own_recovery_starts_it() -> None:
     """So that ECS makes one call of both, whichever comes first, and whether there is another at all."""
     watched = run(
-        launch(), SHORT, placed("t1"), there={2: starting(GHOST)}, states={1: (failed(GHOST, NETWORK),)}
+        launch(),
+        SHORT,
+        placed("t1"),
+        there={2: starting(FAILED_OTHER)},
+        states={1: (failed(FAILED_OTHER, NETWORK),)},
     )
-    before = run(launch(), placed("t1"), there={1: (failed(GHOST, NETWORK),)})
+    before = run(launch(), placed("t1"), there={1: (failed(FAILED_OTHER, NETWORK),)})
     assert calls(watched) == [own(1), shared_with_its_own_recovery()]
     assert calls(before) == [shared_with_its_own_recovery()]
     assert watched.ending.outcome is before.ending.outcome is Outcome.RECOVERED
@@ -149,7 +158,7 @@ def test_what_stands_in_for_a_ghost_is_started_as_the_ghost_s_own_recovery_start
 
 def test_a_message_after_that_names_the_mark_that_the_tasks_would_have() -> None:
     policy = changed(category=Category.TRANSIENT, attempts=2)
-    done = run(launch(), LOST, there={1: (failed(GHOST, NETWORK),)}, policy=policy)
+    done = run(launch(), LOST, there={1: (failed(FAILED_OTHER, NETWORK),)}, policy=policy)
     assert calls(done) == [shared_with_its_own_recovery()] * 2
     assert f"--started-by {shared_with_its_own_recovery()[1]}" in done.world.messages[0].text
 
@@ -158,9 +167,9 @@ def test_a_message_after_that_names_the_mark_that_the_tasks_would_have() -> None
     ("asked_for", "script", "there"),
     [
         # The own token may have started something.
-        (1, (LOST, placed("t1")), {2: (failed(GHOST, NETWORK),)}),
+        (1, (LOST, placed("t1")), {2: (failed(FAILED_OTHER, NETWORK),)}),
         # A task of ours is nobody else's.
-        (1, (placed("t1"),), {1: (replace(failed(GHOST, NETWORK), is_ours=True),)}),
+        (1, (placed("t1"),), {1: (replace(failed(FAILED_OTHER, NETWORK), is_ours=True),)}),
     ],
 )
 def test_the_launch_s_own_token_is_kept_where_it_must_be(
@@ -171,32 +180,36 @@ def test_the_launch_s_own_token_is_kept_where_it_must_be(
     assert done.ending.outcome is Outcome.RECOVERED
 
 
-def test_of_several_that_are_missing_one_is_the_ghost_s_and_the_others_are_the_launch_s_own() -> None:
-    """One call of count 1 under the ghost's token, and one for the rest under the launch's own."""
+def test_of_several_that_are_missing_one_replaces_another_s_failed_task_and_the_others_are_the_launch_s_own() -> (
+    None
+):
+    """One call of count 1 under its token, and one for the rest under the launch's own."""
     script = (placed("g1"), placed("t1", "t2"))
-    done = run(launch(request=parameters(count=3)), *script, there={1: (failed(GHOST, NETWORK),)})
+    done = run(launch(request=parameters(count=3)), *script, there={1: (failed(FAILED_OTHER, NETWORK),)})
     assert calls(done) == [shared_with_its_own_recovery(), own(1)]
     assert [body["count"] for body in done.world.bodies] == [1, 2]
     assert done.ending.outcome is Outcome.RECOVERED
     assert done.ending.task_arns == ("g1", "t1", "t2")
 
 
-def test_a_task_that_a_ghost_s_own_recovery_has_started_leaves_nothing_to_start_for_the_ghost() -> None:
-    ghost = shared_with_its_own_recovery()[1][-12:]
-    theirs = TaskState(arn="g1", phase=Phase.RUNS, is_ours=True, mark=ghost)
+def test_a_task_that_the_recovery_of_another_s_failed_task_has_started_leaves_nothing_to_start_for_it() -> (
+    None
+):
+    failed_other = shared_with_its_own_recovery()[1][-12:]
+    theirs = TaskState(arn="g1", phase=Phase.RUNS, is_ours=True, starter=failed_other)
     two = launch(request=parameters(count=2))
-    done = run(two, placed("t1"), there={1: (failed(GHOST, NETWORK),), 2: (theirs,)})
+    done = run(two, placed("t1"), there={1: (failed(FAILED_OTHER, NETWORK),), 2: (theirs,)})
     assert calls(done) == [own(1)]
     assert [body["count"] for body in done.world.bodies] == [1]
     assert done.ending.task_arns == ("g1", "t1")
 
 
 def test_a_step_that_was_cut_off_calls_for_whom_it_may_have_called_before() -> None:
-    """A ghost that it sees only now does not change for whom it asks: the call before may have placed a task."""
+    """A failed task that it sees only now does not change for whom it asks: the call before may have placed one."""
     done = run(
         launch(),
         placed("t1"),
-        there={2: (failed(GHOST, NETWORK),)},
+        there={2: (failed(FAILED_OTHER, NETWORK),)},
         cut_off=dies_at("run-task-1", CutPoint.AFTER),
     )
     assert calls(done) == [own(1)] * 2
@@ -229,15 +242,15 @@ def test_a_task_of_ours_whose_answer_was_lost_is_our_success() -> None:
     assert len(done.world.bodies) == 1
 
 
-def test_half_a_ghost_leaves_the_other_half_to_be_placed() -> None:
-    done = run(launch(request=parameters(count=3)), placed("t1", "t2"), there={1: runs("ghost")})
+def test_half_of_another_s_tasks_leaves_the_other_half_to_be_placed() -> None:
+    done = run(launch(request=parameters(count=3)), placed("t1", "t2"), there={1: runs("other")})
     assert [body["count"] for body in done.world.bodies] == [2]
     assert done.ending.outcome is Outcome.RECOVERED
-    assert set(done.ending.task_arns) == {"ghost", "t1", "t2"}
+    assert set(done.ending.task_arns) == {"other", "t1", "t2"}
 
 
 def test_a_task_that_was_counted_is_not_counted_again_when_it_is_seen() -> None:
-    """After a lost answer the recovery looks for its own tasks too, and finds the one it knows beside the ghost."""
+    """After a lost answer the recovery looks for its own tasks too, and finds the one it knows beside another's."""
     ours = tuple(TaskState(arn=name, phase=Phase.RUNS, is_ours=True) for name in ("t1", "t2"))
     script = (Placed(task_arns=("t1",), failures=SHORT.failures), LOST, placed("t3"))
     done = run(launch(request=parameters(count=3)), *script, there={3: ours}, background=due_in(86_400))
@@ -266,7 +279,7 @@ def test_not_being_allowed_to_look_is_told_and_keeps_nothing_from_being_recovere
     done = run(launch(), placed("t1"), there={1: NOT_ALLOWED}, background=due_in(86_400))
     assert done.ending.outcome is Outcome.RECOVERED
     assert len(done.waits) == 0
-    assert [fields["why"] for event, fields in done.told if event == "recovery.blind"] == [
+    assert [fields["why"] for event, fields in done.told if event == "recovery.read_failed"] == [
         "AccessDeniedException: not authorized"
     ]
 
@@ -337,7 +350,7 @@ def stopping(name: str) -> tuple[TaskState, ...]:
 
 
 @pytest.mark.parametrize(
-    "seen", [starting("t1"), stopping("t1"), (), UNREAD], ids=["starts", "stops", "unknown", "blind"]
+    "seen", [starting("t1"), stopping("t1"), (), UNREAD], ids=["starts", "stops", "unknown", "read_failure"]
 )
 def test_a_task_that_is_not_seen_running_within_an_hour_is_no_success(seen: Any) -> None:
     done = run(launch(), placed("t1"), states=dict.fromkeys(range(1, 1000), seen))
@@ -363,8 +376,8 @@ def test_not_being_able_to_watch_for_a_while_is_told_and_changes_nothing() -> No
     done = run(launch(), placed("t1"), states={1: UNREAD})
     assert done.ending.outcome is Outcome.RECOVERED
     assert len(done.world.bodies) == 1
-    blind = [fields["why"] for event, fields in done.told if event == "recovery.blind"]
-    assert blind == ["ThrottlingException: Rate exceeded"]
+    read_failure = [fields["why"] for event, fields in done.told if event == "recovery.read_failed"]
+    assert read_failure == ["ThrottlingException: Rate exceeded"]
 
 
 # --- Is it still wanted? ---
@@ -426,7 +439,7 @@ def test_who_comes_back_too_late_may_have_called_and_says_so(
     )
     assert done.ending.outcome in (Outcome.SUPERSEDED, Outcome.EXPIRED)
     assert done.ending.is_unsure
-    mark = identity.mark_started_by("events-rule/nightly", launch().call_id)
+    mark = identity.started_by_of("events-rule/nightly", launch().call_id)
     assert f"--started-by {mark}" in done.world.messages[0].text
 
 

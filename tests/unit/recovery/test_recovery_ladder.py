@@ -83,7 +83,7 @@ def rungs(done: Run) -> list[str]:
 
 
 def struck(done: Run) -> list[str]:
-    return [fields["rung"] for event, fields in done.told if event == "recovery.struck"]
+    return [fields["rung"] for event, fields in done.told if event == "recovery.rung_dropped"]
 
 
 def attempts(done: Run) -> list[int]:
@@ -149,7 +149,7 @@ def test_a_rung_that_is_struck_off_is_tried_no_more_and_the_next_one_follows_at_
     assert rungs(done).count(SUBNET_A) == 1
     assert struck(done) == [SUBNET_A]
     assert done.world.times[1] == done.world.times[2]
-    (told,) = (fields for event, fields in done.told if event == "recovery.struck")
+    (told,) = (fields for event, fields in done.told if event == "recovery.rung_dropped")
     assert (told["category"], told["reason"]) == ("permission", "not authorized")
     # As asked and a subnet; as asked and the other subnet; on-demand; as asked; and as asked, which places it.
     assert rungs(done)[2:] == [ASKED, SUBNET_C, ON_DEMAND, ASKED, ASKED, SUBNET_C]

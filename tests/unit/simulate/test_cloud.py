@@ -139,7 +139,7 @@ def test_a_region_launches_so_many_tasks(region: str, at_once: int, a_second: in
     assert placed(scene.at(1.0).call(count=10)) == min(10, a_second)
 
 
-def test_reads_have_a_limit_of_their_own_and_who_meets_it_is_blind() -> None:
+def test_reads_have_a_limit_of_their_own_and_fail_beyond_it() -> None:
     scene = Scene(others=0.99)
     looks = [scene.world.look(scene.launch, original=True) for _ in range(60)]
     assert looks[0] == ()

@@ -66,7 +66,7 @@ TASK = {
     "stoppedAt": "2026-11-24T00:03:00.000Z",
     "availabilityZone": "ap-northeast-1a",
 }
-MARK = "retry-run-task/0123456789ab"
+STARTED_BY = "retry-run-task/0123456789ab"
 
 
 def changed(detail: Any, **changes: Any) -> dict[str, Any]:
@@ -179,12 +179,12 @@ CUT_OFF = base64.b64encode(base64.b64decode(awslogs(record())["awslogs"]["data"]
             Unparsed(why="it does not say when the task stopped", where="EventBridge event 3317b2af"),
         ),
         (
-            changed(TASK | {"startedBy": f"events-rule/nightly/{MARK}"}),
+            changed(TASK | {"startedBy": f"events-rule/nightly/{STARTED_BY}"}),
             Ignored(why="a recovery started this task and is watching it"),
         ),
         *(
             (
-                changed(TASK | {"startedBy": f"events-rule/nightly/{MARK}"} | more),
+                changed(TASK | {"startedBy": f"events-rule/nightly/{STARTED_BY}"} | more),
                 Ignored(why="a recovery started this task and is watching it"),
             )
             for more in (
@@ -523,7 +523,7 @@ TAKEN = Failure(
         ({"stoppedAt": None}, launch_of_task(event_time=datetime(2026, 11, 24, 0, 3, 1, tzinfo=UTC))),
         (SPOT | {"startedAt": "2026-11-24T00:01:00Z"}, launch_of_task(failures=(TAKEN,))),
         (
-            SPOT | {"startedAt": "2026-11-24T00:01:00Z", "startedBy": f"events-rule/nightly/{MARK}"},
+            SPOT | {"startedAt": "2026-11-24T00:01:00Z", "startedBy": f"events-rule/nightly/{STARTED_BY}"},
             launch_of_task(failures=(TAKEN,)),
         ),
         (SPOT, launch_of_task(failures=(replace(TAKEN, ran=None),))),
@@ -562,11 +562,11 @@ def test_a_task_of_nobodys_schedule_is_one_only_if_that_is_asked_for() -> None:
             {
                 "lastStatus": "PENDING",
                 "desiredStatus": "RUNNING",
-                "startedBy": f"x/{MARK}",
+                "startedBy": f"x/{STARTED_BY}",
                 "createdAt": None,
                 "availabilityZone": None,
             },
-            TaskState(arn=ARN, phase=Phase.STARTING, is_ours=True, mark="0123456789ab"),
+            TaskState(arn=ARN, phase=Phase.STARTING, is_ours=True, starter="0123456789ab"),
         ),
     ],
 )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retry_run_task import sources
-from retry_run_task.launch.names import mark_started_by
+from retry_run_task.launch.names import started_by_of
 from retry_run_task.launch.schedule import EVERYTHING_ELSE
 from retry_run_task.launch.values import (
     CallerKind,
@@ -86,7 +86,7 @@ def test_how_far_a_task_has_come(changes: dict[str, Any], phase: Phase) -> None:
 
 
 def test_a_recoverys_task_is_told_apart() -> None:
-    assert state(task(startedBy=mark_started_by("events-rule/nightly", "0" * 32))).is_ours
+    assert state(task(startedBy=started_by_of("events-rule/nightly", "0" * 32))).is_ours
     assert not state(task()).is_ours
 
 
@@ -206,7 +206,7 @@ def test_environment_values_are_dropped_at_the_door() -> None:
     ("detail", "why"),
     [
         (
-            event_task(startedBy=mark_started_by("events-rule/nightly", "0" * 32)),
+            event_task(startedBy=started_by_of("events-rule/nightly", "0" * 32)),
             "a recovery started this task",
         ),
         (event_task(startedBy="me"), "neither an EventBridge rule nor a schedule"),

@@ -22,7 +22,7 @@ from retry_run_task.launch import names
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, could_make
 from retry_run_task.launch.values import Origin
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.scope import ScopeDecision
 from retry_run_task.text import counted
 
@@ -51,13 +51,13 @@ _REMEMBERED = timedelta(days=30)
 def key_of(launcher: Launcher) -> Key:
     """Return the key that this rule's or schedule's calls share."""
     schedule = as_schedule(launcher)
-    mark = launcher.started_by or f"{STAMPS[launcher.kind]}{launcher.name}"[:STAMP_MAX]
+    started_by = launcher.started_by or f"{STAMPS[launcher.kind]}{launcher.name}"[:STAMP_MAX]
     return (
         launcher.kind.value,
         launcher.role_arn or "",
         cluster_name(schedule.request),
         family(schedule.request),
-        mark,
+        started_by,
     )
 
 
@@ -216,7 +216,7 @@ class _Judge:
         if placed is not None:
             late = placed.time - due
             is_late = late > self.window.tolerance + timedelta(minutes=launcher.window_min)
-            why = f"{spoken(late.total_seconds())} late" if is_late else ""
+            why = f"{duration_text(late.total_seconds())} late" if is_late else ""
             return self._placed(ScheduledRun(due=due, result=RunResult.RAN, why=why, time=placed.time))
         failed = [call for call in calls if call.failed is not None]
         if failed:
@@ -259,8 +259,8 @@ class _Judge:
             for name in _names(launch, installation.stack):
                 if (view := self.evidence.views.get(name)) is not None:
                     return replace(run, result=_result(view), why=_ending(view), recovery=name)
-        own = set(names.marks(launch))
-        made = next((c for c in self.evidence.calls if c.is_ours and c.placed and c.started_by in own), None)
+        own = names.own_started_by(launch)
+        made = next((c for c in self.evidence.calls if c.is_ours and c.placed and c.started_by == own), None)
         if made is not None:
             return replace(run, result=RunResult.RECOVERED, time=made.time)
         result, why = self._unrecovered(launcher, call, launch)
@@ -276,11 +276,11 @@ class _Judge:
         if is_error and self.evidence.now < repeats_until:
             until = f"{repeats_until:%Y-%m-%d %H:%M} UTC"
             found = RunResult.IN_PROGRESS, f"EventBridge itself repeats the call until {until} at most"
-        elif self.evidence.blind:
-            found = RunResult.UNKNOWN, f"recoveries are not known: {self.evidence.blind}"
+        elif self.evidence.unread:
+            found = RunResult.UNKNOWN, f"recoveries are not known: {self.evidence.unread}"
         elif installation is None:
             found = RunResult.LOST, "nothing is installed that recovers it"
-        elif (judgement := installation.scope.judge(launch)).treatment is not ScopeDecision.RECOVER:
+        elif (judgement := installation.scope.judge(launch)).handling is not ScopeDecision.RECOVER:
             found = RunResult.LOST, judgement.why
         elif age < _RECORDED_AFTER:
             found = RunResult.UNKNOWN, "its recovery may not have begun yet"

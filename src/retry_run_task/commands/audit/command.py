@@ -117,7 +117,7 @@ def _as_json(one: Inspection) -> JsonObject:
         "region": one.region,
         "since": iso(one.window.since),
         "until": iso(one.window.until),
-        "not_read": list(one.blind),
+        "not_read": list(one.unread),
         "counts": {result.value: number for result, number in _counts(one.found).items()},
         "schedules": [
             {
@@ -180,7 +180,7 @@ def _print(one: Inspection) -> None:
     ]
     if left_out:
         out.print(Text(f"Left out: {'; '.join(left_out)}.", style="dim"))
-    for note in one.blind:
+    for note in one.unread:
         for line in hanging(
             Text(), Text(f"Not everything could be read: {talk.shown(note)}", style=WAIT), out.width
         ):

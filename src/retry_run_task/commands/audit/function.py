@@ -181,7 +181,7 @@ def look(
             unseen.append(f"{region}: {error}")
             continue
         since = min(since, window.since)
-        unseen += [f"{region}: {why}" for why in seen.blind]
+        unseen += [f"{region}: {why}" for why in seen.unread]
         for audited in seen.found:
             for run in due_to_be_told(audited, window, end):
                 (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, region))

@@ -45,14 +45,14 @@ class Inspection:
         window: Which runs were audited.
         launchers: All rules and schedules, and what could not be read of them.
         found: The results.
-        blind: What else could not be read, each a sentence.
+        unread: What else could not be read, each a sentence.
     """
 
     region: str
     window: Window
     launchers: Launchers
     found: tuple[Audited, ...]
-    blind: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,23 +99,23 @@ def inspect(
     reader = Reader(where.session, where.region)
     launchers = launchers or read_launchers(reader, tell)
     found, unread = _calls(where, window, recorded, tell, lookups_per_s)
-    installation, views, blind = _recoveries(where, window, found, tell)
+    installation, views, why_unread = _recoveries(where, window, found, tell)
     evidence = Evidence(
-        calls=found, views=views, blind=blind, installation=installation, now=datetime.now(UTC)
+        calls=found, views=views, unread=why_unread, installation=installation, now=datetime.now(UTC)
     )
     first = audit(launchers.found, window, evidence)
     tasks, unseen = _tasks(reader, first, tell)
     notes = [*(f"{gap.why} ({gap.action})" for gap in launchers.gaps), *unseen]
     if unread:
         notes.append(f"{unread} records could not be read")
-    if blind:
-        notes.append(blind)
+    if why_unread:
+        notes.append(why_unread)
     return Inspection(
         region=where.region,
         window=window,
         launchers=launchers,
         found=audit(launchers.found, window, replace(evidence, tasks=tasks)) if tasks else first,
-        blind=tuple(notes),
+        unread=tuple(notes),
     )
 
 
@@ -195,12 +195,12 @@ def _tasks(
     return tasks, list(unseen.values())
 
 
-def _tasks_of(reader: Reader, launcher: Launcher, mark: str) -> tuple[SeenTask, ...] | Unknown:
+def _tasks_of(reader: Reader, launcher: Launcher, started_by: str) -> tuple[SeenTask, ...] | Unknown:
     cluster = cluster_name({"cluster": launcher.cluster})
     arns: list[Any] = []
     for status in ("RUNNING", "STOPPED"):
         listed = reader.read_all(
-            "ecs:ListTasks", "taskArns", cluster=cluster, startedBy=mark, desiredStatus=status
+            "ecs:ListTasks", "taskArns", cluster=cluster, startedBy=started_by, desiredStatus=status
         )
         if isinstance(listed, Unknown):
             # A deleted cluster has no tasks, which is what an audit is to find.

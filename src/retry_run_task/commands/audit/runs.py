@@ -108,14 +108,14 @@ class Evidence:
     Attributes:
         calls: RunTask calls of all callers, since shortly before the window.
         views: Recoveries, by name: those of the failed calls, and those of tasks that did not start.
-        blind: Why recoveries are not known; empty if they are.
+        unread: Why recoveries are not known; empty if they are.
         installation: None if nothing is installed.
         tasks: Those that ECS still knows, where they were read.
     """
 
     calls: Sequence[RunTaskCall]
     views: Mapping[str, RecoveryView] = field(default_factory=dict)
-    blind: str = ""
+    unread: str = ""
     installation: Installation | None = None
     tasks: Mapping[Key, tuple[SeenTask, ...]] = field(default_factory=dict)
     now: datetime

@@ -94,7 +94,7 @@ def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
-    from retry_run_task.policy.durations import spoken  # noqa: PLC0415
+    from retry_run_task.policy.durations import duration_text  # noqa: PLC0415
 
     _print_table(out, result)
     for message in night.messages[:1]:
@@ -108,7 +108,7 @@ def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
         f"{result['gave_up']} given up with a message.\n"
         f"{result['run_task_calls']} RunTask calls by recoveries, {result['tasks_running']} of "
         f"{result['tasks_asked_for']} tasks running, duplicates {result['duplicates']}. "
-        f"({spoken(result['virtual_seconds'])} in {result['seconds']} s)\n"
+        f"({duration_text(result['virtual_seconds'])} in {result['seconds']} s)\n"
         f"{result['tasks_asked_for']} tasks is what the jobs asked for, those given up included; "
         f"a duplicate is a task more than its job asked for."
     )
@@ -122,7 +122,7 @@ def _print_table(out: Screen, result: JsonObject) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     from retry_run_task.commands.shared.colours import BAD, GOOD  # noqa: PLC0415
-    from retry_run_task.policy.durations import spoken  # noqa: PLC0415
+    from retry_run_task.policy.durations import duration_text  # noqa: PLC0415
 
     table = Table(box=box.SIMPLE_HEAD if out.is_terminal else box.ASCII2)
     for column in ("failed launch", "outcome", "calls", "after midnight"):
@@ -130,7 +130,7 @@ def _print_table(out: Screen, result: JsonObject) -> None:
     for fate in result["outcomes"]:
         style = GOOD if fate["outcome"] in ("recovered", "already running") else BAD
         table.add_row(
-            fate["job"], f"[{style}]{fate['outcome']}[/]", str(fate["calls"]), spoken(fate["seconds"])
+            fate["job"], f"[{style}]{fate['outcome']}[/]", str(fate["calls"]), duration_text(fate["seconds"])
         )
     out.print()
     out.print(table)

@@ -20,7 +20,7 @@ from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.install import LocalInstallation, install
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -317,7 +317,7 @@ class DemoNight:
                 self._say(
                     "recover",
                     job,
-                    f"next attempt in {spoken(record['delay_s'])} ({record['why']})",
+                    f"next attempt in {duration_text(record['delay_s'])} ({record['why']})",
                     "wait",
                     is_known,
                 )

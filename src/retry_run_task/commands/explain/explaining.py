@@ -61,9 +61,9 @@ def explain_launch(
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
-    survey = look(launch) if look is not None and judgement.treatment is ScopeDecision.RECOVER else None
+    survey = look(launch) if look is not None and judgement.handling is ScopeDecision.RECOVER else None
     case = case_of(launch, policy, _found(survey))
-    treatment = case.treatments[verdict.category]
+    handling = case.handlings[verdict.category]
     foreseen = _foreseen(case, judgement, survey)
     decision = foreseen.decision
     return {
@@ -74,7 +74,7 @@ def explain_launch(
         "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
         "asked": request.asked(launch.request),
         "placed": len(launch.placed),
-        "in_scope": judgement.treatment is not ScopeDecision.IGNORE,
+        "in_scope": judgement.handling is not ScopeDecision.IGNORE,
         "why": judgement.why,
         "category": verdict.category.value,
         "rule": foreseen.rule,
@@ -85,10 +85,10 @@ def explain_launch(
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
         "recovery": names.recovery_name_of(
-            "retry-run-task", launch, is_reported=judgement.treatment is ScopeDecision.REPORT
+            "retry-run-task", launch, is_reported=judgement.handling is ScopeDecision.REPORT
         ),
         "missing": list(getattr(launch.request, "missing", ())),
-        "schedule": _schedule(launch, survey, treatment) if survey else None,
+        "schedule": _schedule(launch, survey, handling) if survey else None,
         "there": _there(survey) if survey else None,
         "request": request.masked(foreseen.request) if foreseen.request is not None else None,
     }
@@ -109,7 +109,7 @@ def _is_too_late(case: Case, now: float) -> bool:
 def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Forecast:
     """Return what would be decided as soon as the call had failed, and what follows."""
     launch = case.launch
-    if judgement.treatment is ScopeDecision.IGNORE:
+    if judgement.handling is ScopeDecision.IGNORE:
         return Forecast(decision="ignore", rule="scope", why="nothing")
     is_unread = (
         isinstance(launch.request, IncompleteRequest) and survey is None and launch.caller.kind in SCHEDULED
@@ -132,13 +132,13 @@ def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Foreca
     return replace(foreseen, decision=decision, why=f"{follows[foreseen.decision]}{foreseen.why}")
 
 
-def _schedule(launch: FailedLaunch, survey: Survey, treatment: policies.Treatment) -> JsonObject:
+def _schedule(launch: FailedLaunch, survey: Survey, handling: policies.Handling) -> JsonObject:
     """Return which schedule was matched and how, what is read from it, and until when the run is wanted."""
     if survey.schedule is None:
         return {"name": None, "why": survey.why}
-    due, deadline_s = survey.schedule.next_due, treatment.deadline_s
+    due, deadline_s = survey.schedule.next_due, handling.deadline_s
     if due is not None:
-        until_due_s = (due - launch.event_time.timestamp()) * treatment.interval_share
+        until_due_s = (due - launch.event_time.timestamp()) * handling.interval_share
         deadline_s = min(deadline_s, until_due_s)
     return {
         "name": survey.schedule.name,
@@ -153,7 +153,11 @@ def _schedule(launch: FailedLaunch, survey: Survey, treatment: policies.Treatmen
 
 
 def _there(survey: Survey) -> JsonObject:
-    return {"looked_for": list(survey.looked_for), "found": list(survey.there), "blind": survey.blind or None}
+    return {
+        "looked_for": list(survey.looked_for),
+        "found": list(survey.there),
+        "read_failure": survey.read_failure or None,
+    }
 
 
 def explain_text(reason: str, code: str | None, policy: Policy, *, stopped: bool) -> JsonObject:
@@ -164,20 +168,20 @@ def explain_text(reason: str, code: str | None, policy: Policy, *, stopped: bool
 
 def explain_verdict(verdict: Verdict, policy: Policy) -> JsonObject:
     """Return the category of a failure, and what the policy does after its first occurrence."""
-    treatment = policy.treatment(Facts(), verdict.category)
-    decision = decide(treatment, verdict, nth=0, elapsed_s=0, seed="explain")
+    handling = policy.handling(Facts(), verdict.category)
+    decision = decide(handling, verdict, nth=0, elapsed_s=0, seed="explain")
     words: tuple[str, str]
     match decision:
         case Retry():
-            words = "retry", f"RunTask, soon; it {attempt_times.in_words(treatment, verdict.failure)}"
+            words = "retry", f"RunTask, soon; it {attempt_times.in_words(handling, verdict.failure)}"
         case GiveUp(outcome=Outcome.IGNORED):
             words = "ignore", "nothing: the policy ignores such launches"
         case GiveUp(why=why):
             words = "give-up", f"a message is sent: {why}"
-    kinds = [kind.value for kind in treatment.rungs] if verdict.category is Category.CAPACITY else []
+    kinds = [kind.value for kind in handling.rungs] if verdict.category is Category.CAPACITY else []
     return {
         **_verdict(verdict),
-        "rule": treatment.rule,
+        "rule": handling.rule,
         "decision": words[0],
         "next": words[1],
         "rungs": kinds if words[0] == "retry" else [],

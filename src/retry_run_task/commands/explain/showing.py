@@ -141,7 +141,7 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
     schedule, there = launch["schedule"], launch["there"]
     if schedule is None or there is None:
         return []
-    found = there["blind"] or ", ".join(there["found"]) or "no such task"
+    found = there["read_failure"] or ", ".join(there["found"]) or "no such task"
     rows = [("looked for", f"{' or '.join(there['looked_for'])}: {found}")]
     if schedule["name"] is None:
         return [("schedule", f"none: {schedule['why']}"), *rows]

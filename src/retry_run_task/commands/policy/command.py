@@ -14,7 +14,7 @@ from retry_run_task.config import POLICY, policy_of
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import CallerKind, Category
 from retry_run_task.policy import attempt_times, ladder
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.file import parse
 from retry_run_task.policy.keys import CALLERS, CATEGORIES, MATCH, SETTINGS
 from retry_run_task.policy.ladder import COSTS, FREE
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Inventory, Launcher
     from retry_run_task.launch.schedule import Tags
     from retry_run_task.launch.values import JsonObject
-    from retry_run_task.policy.rules import Match, Policy, Rule, Treatment
+    from retry_run_task.policy.rules import Handling, Match, Policy, Rule
 
 # What is waited out first: the order in which a reader wants them.
 _ORDER = (
@@ -161,7 +161,7 @@ def show(
         "spread_s": found.spread_s,
         "watch_s": found.watch_s,
         "rules": [_rule(rule) for rule in found.rules],
-        "treatments": [_treatment(found, facts, one) for one in categories],
+        "handlings": [_handling(found, facts, one) for one in categories],
     }
     if as_json:
         click.echo(json.dumps(result, indent=2))
@@ -194,34 +194,34 @@ def _matches(match: Match) -> dict[str, list[str]]:
 def _value(value: Any) -> Any:
     """Return a setting's value as the file has it, or close to it."""
     if hasattr(value, "base_s"):
-        return {"first": spoken(value.base_s), "longest": spoken(value.cap_s)}
+        return {"first": duration_text(value.base_s), "longest": duration_text(value.cap_s)}
     if isinstance(value, tuple):
         return [str(item) if isinstance(item, str) else list(item) for item in value]
     return value
 
 
-def _treatment(found: Policy, facts: Facts, category: Category) -> JsonObject:
-    treatment = found.treatment(facts, category)
-    is_retried = treatment.retry and not treatment.ignore
+def _handling(found: Policy, facts: Facts, category: Category) -> JsonObject:
+    handling = found.handling(facts, category)
+    is_retried = handling.retry and not handling.ignore
     return {
         "category": category.value,
         "rules": list(dict.fromkeys(rule.name for rule in found.matching(facts, category))),
-        "in_words": attempt_times.in_words(treatment),
-        "deadline_s": treatment.deadline_s,
-        "interval_share": treatment.interval_share,
-        "notify": treatment.notify,
-        "rungs": [kind.value for kind in treatment.rungs] if category is Category.CAPACITY else [],
-        "goes_on": is_retried and treatment.attempts is None,
-        "calls": list(_calls(treatment, found.spread_s, category)) if is_retried else [],
+        "in_words": attempt_times.in_words(handling),
+        "deadline_s": handling.deadline_s,
+        "interval_share": handling.interval_share,
+        "notify": handling.notify,
+        "rungs": [kind.value for kind in handling.rungs] if category is Category.CAPACITY else [],
+        "goes_on": is_retried and handling.attempts is None,
+        "calls": list(_calls(handling, found.spread_s, category)) if is_retried else [],
     }
 
 
-def _calls(treatment: Treatment, spread_s: float, category: Category) -> Iterator[JsonObject]:
+def _calls(handling: Handling, spread_s: float, category: Category) -> Iterator[JsonObject]:
     rungs: tuple[ladder.Rung, ...] = (ladder.AS_ASKED,)
     if category is Category.CAPACITY:
-        rungs = ladder.round_of(ladder.rungs_for(treatment.allowed, _EXAMPLE))
-    known = list(attempt_times.attempts(treatment))
-    goes_on = treatment.attempts is None
+        rungs = ladder.round_of(ladder.rungs_for(handling.allowed, _EXAMPLE))
+    known = list(attempt_times.attempts(handling))
+    goes_on = handling.attempts is None
     total_s, waits, nth = spread_s, 0, 0
     while nth < _ROWS_MAX:
         rung, before = rungs[nth % len(rungs)], rungs[(nth - 1) % len(rungs)]
@@ -232,7 +232,7 @@ def _calls(treatment: Treatment, spread_s: float, category: Category) -> Iterato
                 return
         wait_s = spread_s if nth == 0 else 0 if is_at_once else known[min(waits, len(known) - 1)].longest_s
         total_s += wait_s if nth > 0 else 0
-        if total_s > treatment.deadline_s:
+        if total_s > handling.deadline_s:
             return
         nth += 1
         yield {"call": nth, "wait_s": wait_s, "total_s": total_s, "rung": rung.name}
@@ -247,7 +247,7 @@ def _print_policy(result: JsonObject) -> None:
         for rule in result["rules"]
     ]
     _print_table(console, ("rule", "is for", "sets"), rules)
-    for one in result["treatments"]:
+    for one in result["handlings"]:
         console.print()
         console.print(talk.shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
         told = [f"rules {', '.join(one['rules'])}"]
@@ -255,24 +255,28 @@ def _print_policy(result: JsonObject) -> None:
             told.append(f"until {_until(one)}")
         console.print(talk.shown("; ".join(told)), markup=False)
         if one["calls"]:
-            rows = [(str(a["call"]), _before(a), spoken(a["total_s"]), a["rung"]) for a in one["calls"]]
+            rows = [
+                (str(a["call"]), _before(a), duration_text(a["total_s"]), a["rung"]) for a in one["calls"]
+            ]
             if one["goes_on"]:
-                rows.append(("and so on", f"up to {spoken(max(a['wait_s'] for a in one['calls']))}", "", ""))
+                rows.append(
+                    ("and so on", f"up to {duration_text(max(a['wait_s'] for a in one['calls']))}", "", "")
+                )
             _print_table(console, ("call", "wait before it", "by then", "rung"), rows)
-    if any(len(one["rungs"]) > 1 for one in result["treatments"]):
+    if any(len(one["rungs"]) > 1 for one in result["handlings"]):
         console.print()
         console.print("Rungs are shown for a request on Fargate Spot with two subnets.")
 
 
 def _before(call: JsonObject) -> str:
     is_at_once = call["call"] > 1 and not call["wait_s"]
-    return "at once" if is_at_once else f"up to {spoken(call['wait_s'])}"
+    return "at once" if is_at_once else f"up to {duration_text(call['wait_s'])}"
 
 
 def _until(one: JsonObject) -> str:
     share = one["interval_share"]
     due = "the next run is due" if share == 1 else f"{share:.0%} of the time until the next run have passed"
-    return f"{due}, or {spoken(one['deadline_s'])} after the failed call"
+    return f"{due}, or {duration_text(one['deadline_s'])} after the failed call"
 
 
 def _pairs(values: JsonObject) -> str:
@@ -288,7 +292,7 @@ def _said(value: Any) -> str:
         case dict():
             return f"{value['first']} to {value['longest']}"
         case int() if value >= 60:  # noqa: PLR2004 - a deadline: lengths of time are the only large numbers
-            return spoken(value)
+            return duration_text(value)
         case None:
             return "any"
         case _:
@@ -349,8 +353,8 @@ def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> Json
         caller=one.kind,
         policy=said.policy,
     )
-    treatment = found.treatment(facts, Category.CAPACITY)
-    is_ignored = treatment.ignore or said.ignore
+    handling = found.handling(facts, Category.CAPACITY)
+    is_ignored = handling.ignore or said.ignore
     notes = [*said.unread]
     if said.policy and not found.knows_tag(said.policy):
         notes.append(f"no rule is for the tag {said.policy!r}")
@@ -359,10 +363,10 @@ def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> Json
         "kind": one.kind.value,
         "in": one.holder,
         "rules": ["tag"]
-        if said.ignore and not treatment.ignore
+        if said.ignore and not handling.ignore
         else [rule.name for rule in found.matching(facts, Category.CAPACITY)],
-        "in_words": "is left alone" if is_ignored else attempt_times.in_words(treatment),
-        "rungs": [] if is_ignored else [kind.value for kind in treatment.rungs],
+        "in_words": "is left alone" if is_ignored else attempt_times.in_words(handling),
+        "rungs": [] if is_ignored else [kind.value for kind in handling.rungs],
         "tag": said.policy or None,
         "ignored": is_ignored,
         "notes": notes,

@@ -107,7 +107,7 @@ def next_again(stack: str, launch: FailedLaunch, there: Container[str]) -> int:
 
 
 def again_call(launch: FailedLaunch, number: int) -> FailedLaunch:
-    """Return a launch with client tokens and a mark of its own."""
+    """Return a launch with client tokens and a ``startedBy`` of its own."""
     digest = hashlib.sha256(f"again\0{launch.call_id}\0{number}".encode()).hexdigest()
     return replace(launch, call_id=digest[:32])
 
@@ -163,7 +163,7 @@ def _skip(launch: FailedLaunch, facts: ReplayInput, why_not: str) -> ReplayStep:
 
 def _out_of_scope(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) -> str:
     judgement = facts.installation.scope.judge(launch)
-    return "" if judgement.treatment is ScopeDecision.RECOVER else judgement.why
+    return "" if judgement.handling is ScopeDecision.RECOVER else judgement.why
 
 
 def _first_name(launch: FailedLaunch, facts: ReplayInput) -> str:
@@ -249,11 +249,11 @@ def _background(launch: FailedLaunch, maker: Schedule) -> Background:
 
 def _done_already(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> str:
     """Return which later call or task did the launch's work; empty if none was recorded."""
-    marks = set(identity.marks(launch))
+    own = identity.own_started_by(launch)
     for call in facts.calls:
         if not call.placed or call.time < launch.event_time:
             continue
-        if call.is_ours and call.started_by in marks:
+        if call.is_ours and call.started_by == own:
             return f"a recovery has started its task at {call.time:%Y-%m-%d %H:%M:%S} UTC"
         is_same = (
             call.failed is None

@@ -20,7 +20,7 @@ from retry_run_task.commands.report.rehearsal import (
     with_setting,
 )
 from retry_run_task.launch.values import SCHEDULED, CallerKind, Category
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.rules import DEADLINE_S
 from retry_run_task.text import counted
 
@@ -306,8 +306,8 @@ def _on_demand(case: _Case, outages: Outages) -> Advice | None:
         why=(
             (
                 f"In {counted(len(seen), 'Spot outage')} another job's task was placed on demand in its subnets. With "
-                f"the rung, the runs that failed would have started after {spoken(faster)} instead of {spoken(before)} "
-                "(median)."
+                f"the rung, the runs that failed would have started after {duration_text(faster)} instead of "
+                f"{duration_text(before)} (median)."
             ),
             "On-demand capacity costs more than Spot; it is used only while Spot is short.",
         ),
@@ -335,27 +335,28 @@ def _deadlines(jobs: Sequence[Job], outages: Outages) -> Iterator[Advice]:
 def _deadline(deadline: float, jobs: Sequence[Job], outages: Outages) -> Advice:
     names = tuple(sorted(job.name for job in jobs))
     waits = [wait for job in jobs for one in job.short if (wait := one.waited_s) is not None]
-    line = f'deadline = "{spoken(deadline)}"'
+    line = f'deadline = "{duration_text(deadline)}"'
     changed = with_setting(line)
     cases = [_Case.of(job, outages) for job in jobs]
     after = summed([changed.of(case.runs, case.room(case.outages)) for case in cases])
     return Advice(
         kind=Kind.DEADLINE,
         jobs=names,
-        title=f"Give up after {spoken(deadline)}: {counted(len(names), 'schedule')} never needed longer",
+        title=f"Give up after {duration_text(deadline)}: {counted(len(names), 'schedule')} never needed longer",
         why=(
             (
-                f"The {counted(len(waits), 'run')} that recoveries started had started after {spoken(max(waits))} at "
-                f"the latest; by default a recovery gives up after {spoken(DEADLINE_S)}."
+                f"The {counted(len(waits), 'run')} that recoveries started had started after "
+                f"{duration_text(max(waits))} at the latest; by default a recovery gives up after "
+                f"{duration_text(DEADLINE_S)}."
             ),
             (
-                f"With {spoken(deadline)}, {counted(after.lost, 'run')} would have been lost, and whoever is on call "
-                f"learns {spoken(DEADLINE_S - deadline)} earlier that a run will not start."
+                f"With {duration_text(deadline)}, {counted(after.lost, 'run')} would have been lost, and whoever is on "
+                f"call learns {duration_text(DEADLINE_S - deadline)} earlier that a run will not start."
             ),
         ),
         before=summed([case.before for case in cases]),
         after=after,
-        change=changes.rule(f"within {spoken(deadline)}", names, (line,)),
+        change=changes.rule(f"within {duration_text(deadline)}", names, (line,)),
     )
 
 

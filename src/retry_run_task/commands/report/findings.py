@@ -164,14 +164,13 @@ def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
 def _within(gathered: Gathered) -> Iterator[RunTaskCall]:
     """Yield the calls that count: those in the time range, and later calls of their recoveries."""
     calls = [call for call in gathered.calls if call.time >= gathered.since]
-    marks = {
-        mark
+    ours = {
+        names.own_started_by(call.failed)
         for call in calls
         if call.failed is not None and not call.is_ours and call.time <= gathered.until
-        for mark in names.marks(call.failed)
     }
     yield from (
-        call for call in calls if call.time <= gathered.until or (call.is_ours and call.started_by in marks)
+        call for call in calls if call.time <= gathered.until or (call.is_ours and call.started_by in ours)
     )
 
 

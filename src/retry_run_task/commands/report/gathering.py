@@ -73,7 +73,7 @@ def from_account(
         )
         notes = _unreadable(unread.count)
     launchers, gaps = _launchers(session, region, tell)
-    views, blind = _views(session, region, stack, since, found, tell)
+    views, unseen = _views(session, region, stack, since, found, tell)
     # A task that did not start has no CloudTrail record; its recovery shows it.
     known = {call.event_id for call in found}
     more = [
@@ -89,7 +89,7 @@ def from_account(
         launchers=launchers,
         views=views,
         stack=stack,
-        notes=(*notes, *gaps, *blind),
+        notes=(*notes, *gaps, *unseen),
     )
 
 

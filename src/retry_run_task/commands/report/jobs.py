@@ -157,23 +157,26 @@ class _Group:
 
 def _key(call: RunTaskCall) -> tuple[str, ...]:
     # Another caller's own startedBy may be new with every call; EventBridge's is the schedule's name.
-    mark = call.started_by if call.caller.kind in STAMPS else ""
-    return (call.caller.kind, call.caller.role_arn or "", call.cluster, call.family, mark)
+    started_by = call.started_by if call.caller.kind in STAMPS else ""
+    return (call.caller.kind, call.caller.role_arn or "", call.cluster, call.family, started_by)
 
 
 def _name(call: RunTaskCall) -> str:
     if call.failed is not None:
         return known_schedule(call.failed)
-    mark = call.started_by
     stamp = STAMPS.get(call.caller.kind, "")
-    name = mark.removeprefix(stamp) if stamp and mark.startswith(stamp) else call.family or "?"
+    name = (
+        call.started_by.removeprefix(stamp)
+        if stamp and call.started_by.startswith(stamp)
+        else call.family or "?"
+    )
     return f"{name}{BY_HAND}" if call.caller.kind is CallerKind.HAND_MADE else name
 
 
 def _failed(
     call: RunTaskCall, launch: FailedLaunch, own: Mapping[str, list[RunTaskCall]], view: RecoveryView | None
 ) -> Failed:
-    made = [one for mark in names.marks(launch) for one in own.get(mark, ()) if one.time >= call.time]
+    made = [one for one in own.get(names.own_started_by(launch), ()) if one.time >= call.time]
     missing = max(1, asked(launch.request) - len(launch.placed))
     started, placed = None, 0
     for one in made:

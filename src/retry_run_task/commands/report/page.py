@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.commands.report import summary
 from retry_run_task.commands.report.jobs import CallEnding
 from retry_run_task.commands.report.pictures import heat
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.simulate import charts, sheet
 from retry_run_task.simulate.charts import Curve
 from retry_run_task.text import counted, one_line
@@ -66,9 +66,9 @@ def _facts(report: Report) -> str:
     facts = [
         (f"{len(report.failed):,}", f"of {counted(report.runs, 'call')} failed"),
         (f"{report.endings.get(CallEnding.STARTED, 0):,}", "of those runs were started by recoveries"),
-        (spoken(median(waits)) if waits else "-", "until a run started (median)"),
-        (spoken(waits[-1]) if waits else "-", "until the latest started"),
-        (spoken(median(later)) if later else "-", "until the next run, without recoveries (median)"),
+        (duration_text(median(waits)) if waits else "-", "until a run started (median)"),
+        (duration_text(waits[-1]) if waits else "-", "until the latest started"),
+        (duration_text(median(later)) if later else "-", "until the next run, without recoveries (median)"),
         (cost, f"for {counted(report.recovery_calls, 'RunTask call')} of recoveries"),
     ]
     items = "".join(f"<li><strong>{value}</strong>{words}</li>" for value, words in facts)
@@ -164,8 +164,8 @@ def _where(report: Report) -> str:
             one.provider,
             str(one.failed),
             str(one.outages),
-            spoken(one.short_s),
-            spoken(one.longest_s),
+            duration_text(one.short_s),
+            duration_text(one.longest_s),
         )
         for one in report.places
     ]
@@ -211,8 +211,8 @@ def _row(job: Job) -> tuple[str, ...]:
         str(job.runs),
         str(len(job.failed)),
         str(sum(one.ending is CallEnding.STARTED for one in job.failed)),
-        spoken(median(waits)) if waits else "-",
-        spoken(max(waits)) if waits else "-",
+        duration_text(median(waits)) if waits else "-",
+        duration_text(max(waits)) if waits else "-",
     )
 
 

@@ -177,7 +177,7 @@ def with_setting(line: str) -> Rehearsal:
     from importlib.resources import files  # noqa: PLC0415
 
     text = files("retry_run_task").joinpath(POLICY).read_text(encoding="utf-8")
-    head, mark, rules = text.partition("\n[[rules]]")
+    head, header, rules = text.partition("\n[[rules]]")
     match = f'{{ cluster = "{CLUSTER}", category = "capacity" }}'
     rule = f'[[rules]]\nname = "tried"\nmatch = {match}\n{line}'
-    return Rehearsal(policy_of(f"{head}\n{rule}\n{mark}{rules}".encode(), POLICY))
+    return Rehearsal(policy_of(f"{head}\n{rule}\n{header}{rules}".encode(), POLICY))

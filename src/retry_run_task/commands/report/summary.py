@@ -12,7 +12,7 @@ from retry_run_task.commands.report.advice import Kind
 from retry_run_task.commands.report.jobs import CallEnding
 from retry_run_task.commands.shared.screen import hanging, screen
 from retry_run_task.commands.shared.talk import shown
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def sentences(report: Report) -> Iterator[str]:
     words = ", ".join(f"{number} {ending}" for ending, number in report.endings.items())
     yield f"What became of them: {words}."
     if waits := report.waits:
-        yield f"Runs started {spoken(median(waits))} after the failed call (median), {spoken(waits[-1])} at the latest."
+        usual, longest = duration_text(median(waits)), duration_text(waits[-1])
+        yield f"Runs started {usual} after the failed call (median), {longest} at the latest."
     cost = "less than 1 cent" if report.usd < 0.01 else f"${report.usd:.2f}"  # noqa: PLR2004
     yield f"Recoveries made {counted(report.recovery_calls, 'RunTask call')}, for {cost} of Lambda at list prices."
     if report.missed_without:
@@ -79,7 +80,7 @@ def without(report: Report) -> str:
     runs = counted(report.missed_without, "run")
     later = report.waits_without
     wait = (
-        f" Their schedules next started by themselves {spoken(median(later))} later (median)."
+        f" Their schedules next started by themselves {duration_text(median(later))} later (median)."
         if later
         else ""
     )
@@ -118,8 +119,8 @@ def _schedules(out: Console, report: Report) -> None:
             str(job.runs),
             Text(str(len(job.failed)), style="red"),
             str(started),
-            spoken(median(waits)) if waits else "-",
-            spoken(max(waits)) if waits else "-",
+            duration_text(median(waits)) if waits else "-",
+            duration_text(max(waits)) if waits else "-",
         )
     out.print(table)
     if len(jobs) > _MOST:
@@ -172,4 +173,4 @@ def effect_rows(before: Figures, after: Figures) -> Iterator[tuple[str, str, str
 def _start(seconds: float | None) -> str:
     if seconds is None:
         return "never"
-    return f"+{spoken(seconds)}" if seconds >= 1 else "on time"
+    return f"+{duration_text(seconds)}" if seconds >= 1 else "on time"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 CHANGE_SET_PREFIX = "retry-run-task-"
 
-_MARKS = MappingProxyType(
+_ALWAYS_THERE = MappingProxyType(
     {
         "Intake": "AWS::Lambda::Function",
         "Recover": "AWS::Lambda::Function",
@@ -60,7 +60,7 @@ def is_installation(
     include deleted ones.
     """
     there = {one.name: one.type for one in resources}
-    if there.items() >= _MARKS.items():
+    if there.items() >= _ALWAYS_THERE.items():
         return True
     return bool(_DESCRIPTION.match(description)) and (known is None or there.items() <= known.items())
 

@@ -44,7 +44,7 @@ from retry_run_task.launch.values import (
     Unbuildable,
     Unread,
 )
-from retry_run_task.policy.durations import spoken
+from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Watched
 from retry_run_task.recovery.history import UNREADABLE, StateReplay
@@ -297,8 +297,10 @@ class _HistoryReader:
     def _saw(
         self, event: Mapping[str, Any], seen: Looked | Watched | Stopped, before: State, then: State
     ) -> None:
-        if seen.blind:
-            self._say(event, f"could not look at the tasks: {words_of(seen.blind)}", same="blind")
+        if seen.read_failure:
+            self._say(
+                event, f"could not look at the tasks: {words_of(seen.read_failure)}", same="read_failure"
+            )
         gone = then.failed - before.failed
         new = [arn for arn in then.tasks if arn not in before.tasks]
         running = [arn for arn, task in then.tasks.items() if task.runs]
@@ -349,7 +351,7 @@ class _HistoryReader:
         details = event.get("WaitStartedDetails") or {}
         name = str(event.get("Name") or "")
         self._waits[str(event.get("Id"))] = (name, time_of(details.get("ScheduledEndTimestamp")))
-        duration = spoken(float(details.get("Duration") or 0))
+        duration = duration_text(float(details.get("Duration") or 0))
         if name.startswith("hold"):
             self._say(event, f"waits {duration}: EventBridge may still make the call again itself")
         elif not name.startswith(("watch", "notify")) and self._lines:
