@@ -22,7 +22,7 @@ from retry_run_task.commands.doctor.check import Check, Status
 from retry_run_task.commands.doctor.checks import examine
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.commands.shared.discovery import discover
-from retry_run_task.local.server import AwsError
+from retry_run_task.local.errors import AwsError
 from support.canned import Canned, denied
 from support.commands import Ended, run_here
 

@@ -22,7 +22,8 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from retry_run_task.local.aws import LocalAws
-from retry_run_task.local.server import AwsError, HttpRequest, HttpResponse, Server, json_response, rest_error
+from retry_run_task.local.errors import AwsError
+from retry_run_task.local.server import HttpRequest, HttpResponse, Server, json_response, rest_error
 
 Json = dict[str, Any]
 Answer = Mapping[str, Any] | AwsError | HttpResponse | Callable[[Json], Any]
@@ -131,12 +132,12 @@ def _refuse(error: AwsError, model: ServiceModel) -> HttpResponse:
     if model.resolved_protocol == "query":
         body = (
             f"<ErrorResponse><Error><Type>Sender</Type><Code>{error.code}</Code>"
-            f"<Message>{escape(str(error))}</Message></Error></ErrorResponse>"
+            f"<Message>{escape(error.message)}</Message></Error></ErrorResponse>"
         )
         return HttpResponse(status=error.status, body=body.encode(), headers={"Content-Type": "text/xml"})
     if model.resolved_protocol == "rest-json":
         return rest_error(error)
-    return json_response({"__type": error.code, "message": str(error)}, error.status)
+    return json_response({"__type": error.code, "message": error.message}, error.status)
 
 
 def _check(value: Any, shape: Shape, path: str) -> None:
