@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -17,6 +18,7 @@ from click.testing import CliRunner, Result
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import ConfigError
 from retry_run_task.local.server import HttpRequest, HttpResponse, Server
+from support.records import REGION, record
 
 ASK_NOBODY = ("--all", "--reason", "x", "--yes")
 READING = {
@@ -173,6 +175,7 @@ def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guar
 
 
 LOOKING = ("deploy", "doctor", "verify")
+BY_RECORDS = ("explain",)
 
 
 @pytest.mark.parametrize("command", [one for one in EVERY_COMMAND if one.values[0] in LOOKING])
@@ -204,7 +207,7 @@ def test_every_command_that_looks_into_member_accounts_is_in_the_table() -> None
         for name, one in retry_run_task.commands.items()
         if any("--look-with" in option.opts for option in one.params)
     }
-    assert having == set(LOOKING)
+    assert having == {*LOOKING, *BY_RECORDS}
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
@@ -258,7 +261,28 @@ def test_every_command_that_asks_aws_is_in_the_table() -> None:
             elif any("--profile" in option.opts for option in one.params):
                 yield f"{above}{name}"
 
-    assert set(having(retry_run_task)) == set(COMMANDS)
+    # The records say where explain looks.
+    assert set(having(retry_run_task)) == {*COMMANDS, *BY_RECORDS}
+
+
+@pytest.mark.parametrize(
+    ("typed", "file", "found"),
+    [
+        (("--profile", "typed"), FILE, [("eu-west-1", "typed"), (REGION, "typed")]),
+        ((), FILE, [("eu-west-1", "of-file"), (REGION, "of-file")]),
+        ((), "", [("us-west-1", "of-env"), (REGION, "of-env")]),
+    ],
+)
+def test_explain_asks_with_the_same_credentials_where_the_record_says(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...], file: str, found: list[Any]
+) -> None:
+    """Only who is asking is read in the installation's Region, and recover's settings are for another account."""
+    Path("retry-run-task.toml").write_text(file)
+    Path("record.json").write_text(json.dumps(record()))
+    monkeypatch.setenv("AWS_REGION", "us-west-1")
+    arguments = ["explain", "record.json", "--aws", *typed]
+    assert CliRunner().invoke(retry_run_task, arguments, standalone_mode=False).return_value == 0
+    assert guard.asked == set(found)
 
 
 HERE = "--region us-east-2 --profile typed --stack typed"

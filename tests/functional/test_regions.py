@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -18,9 +20,11 @@ from retry_run_task.commands.main import retry_run_task
 from retry_run_task.commands.shared.discovery import discover
 from retry_run_task.commands.shared.inventory import InstalledStack, Missing, TaskDefinition
 from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.local.cloudtrail.records import rule_caller
+from retry_run_task.local.install import install
 from retry_run_task.local.roles import AssumableRole
 from support.canned import Canned, denied
-from support.records import HAND_MADE
+from support.records import parameters, record
 from support.site import REGION
 
 FAR = "eu-west-1"
@@ -210,16 +214,161 @@ def test_doctor_says_whether_the_stack_looks_after_another_accounts_schedules(
     assert [(one.status.value, said in one.why) for one in checks] == [(status, True)]
 
 
-def test_explain_takes_nothing_of_this_account_for_what_another_one_has(aws: Canned) -> None:
-    """A rule of the same name here is not the one that made a call there."""
+# explain --aws.
+
+
+def explained(*arguments: str, records: list[Any]) -> tuple[list[dict[str, Any]], str]:
     told = CliRunner().invoke(
         retry_run_task,
-        ["explain", "-", "--aws", "--json"],
-        input=json.dumps({**HAND_MADE, "recipientAccountId": MEMBER}) + json.dumps(HAND_MADE),
+        ["explain", "-", "--aws", "--json", *arguments],
+        input=json.dumps(records),
         standalone_mode=False,
     )
-    assert told.exception is None
-    theirs, ours = json.loads(told.stdout)["launches"]
-    assert (theirs["account"], theirs["schedule"], theirs["there"]) == (MEMBER, None, None)
-    assert ours["there"] is not None
-    assert f"Account {MEMBER} is not looked at, since your credentials are of 123456789012" in told.stderr
+    assert told.exception is None, told.output
+    return json.loads(told.stdout)["launches"], told.stderr
+
+
+def called(account: str, region: str, *, cluster: str, name: str) -> dict[str, Any]:
+    """Return the record of a rule's call that failed, with a part that CloudTrail hides."""
+    asked = parameters(
+        cluster=f"arn:aws:ecs:{region}:{account}:cluster/{cluster}",
+        taskDefinition=f"arn:aws:ecs:{region}:{account}:task-definition/{name}:1",
+        startedBy=f"events-rule/{name}",
+        networkConfiguration=None,
+        overrides={"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]},
+    )
+    role = f"arn:aws:iam::{account}:role/events"
+    return record(
+        request=asked, awsRegion=region, recipientAccountId=account, userIdentity=rule_caller(role).identity
+    )
+
+
+@pytest.fixture(params=[REGION, FAR])
+def billing(request: pytest.FixtureRequest, member: Canned) -> tuple[Any, dict[str, Any]]:
+    """A member's rule, its family with a tag and a task that does its work, in a Region; and its failed call."""
+    region = request.param
+    place = member.local.account_region(account=MEMBER, region=region)
+    if region != REGION:
+        place.ecs.create_cluster("theirs")
+        place.ecs.register_task_definition("billing", revision=1)
+        place.schedules.put_rule("billing", expression="cron(0 0 * * ? *)")
+    definition = f"arn:aws:ecs:{region}:{MEMBER}:task-definition/billing"
+    overrides = {
+        "containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": CANARY}]}]
+    }
+    target = {
+        "Id": "1",
+        "Arn": f"arn:aws:ecs:{region}:{MEMBER}:cluster/theirs",
+        "RoleArn": f"arn:aws:iam::{MEMBER}:role/events",
+        "Input": json.dumps(overrides),
+        "EcsParameters": {"TaskDefinitionArn": definition, "LaunchType": "FARGATE"},
+    }
+    place.schedules.put_targets("billing", [target])
+    return place, called(MEMBER, region, cluster="theirs", name="billing")
+
+
+def check_billing(found: dict[str, Any], region: str) -> None:
+    assert (found["account"], found["region"], found["not_read"]) == (MEMBER, region, None)
+    assert found["schedule"]["name"] == "billing"
+    assert found["schedule"]["arn"] == f"arn:aws:events:{region}:{MEMBER}:rule/billing"
+    assert found["schedule"]["values_read"] == ["app.PASSWORD"]
+    assert found["schedule"]["next_due"] is not None
+    assert found["there"]["read_failure"] is None
+    assert found["decision"] == "retry", found["next"]
+    assert CANARY not in json.dumps(found)
+
+
+CANARY = "canary-5e5d"
+MASKED = {"containerOverrides": [{"name": "app", "environment": [{"name": "PASSWORD", "value": "***"}]}]}
+
+
+def test_explain_looks_into_the_account_of_the_record(member: Canned, billing: Any) -> None:
+    place, theirs = billing
+    (found,), said = explained("--look-with", LOOK, records=[theirs])
+    check_billing(found, place.region)
+    assert said == ""
+    assert [one.role_arn for one in member.local.roles.sessions] == [f"arn:aws:iam::{MEMBER}:role/{LOOK}"]
+
+
+def test_tags_and_tasks_of_that_account_count(member: Canned, billing: Any) -> None:
+    place, theirs = billing
+    definition = f"arn:aws:ecs:{place.region}:{MEMBER}:task-definition/billing:1"
+    member.answers["ecs:ListTagsForResource"] = lambda call: {
+        "tags": [{"key": "retry-run-task:ignore", "value": "true"}]
+        if call["resourceArn"] == definition
+        else []
+    }
+    (found,), _ = explained("--look-with", LOOK, records=[theirs])
+    assert (found["decision"], found["rule"]) == ("ignore", "tag")
+    (mark,) = found["there"]["looked_for"][1:]
+    place.ecs.add_subnet("subnet-x", f"{place.region}a")
+    network = {"awsvpcConfiguration": {"subnets": ["subnet-x"]}}
+    asked = {
+        "cluster": "theirs",
+        "taskDefinition": "billing",
+        "networkConfiguration": network,
+        "startedBy": mark,
+    }
+    placed = place.ecs.run_task(asked, rule_caller(f"arn:aws:iam::{MEMBER}:role/events"))
+    (found,), _ = explained("--look-with", LOOK, records=[theirs])
+    assert found["there"]["found"] == [one["taskArn"] for one in placed["tasks"]]
+    # Also where no schedule made the call for certain: recover reads the family's tags then, too.
+    place.schedules.remove_targets("billing", ["1"])
+    (found,), _ = explained("--look-with", LOOK, records=[{**theirs, "requestParameters": parameters(
+        cluster=theirs["requestParameters"]["cluster"], taskDefinition=definition
+    )}])  # fmt: skip
+    assert (found["schedule"]["name"], found["decision"]) == (None, "ignore")
+
+
+def test_explain_comes_in_as_recover_does_where_that_is_allowed(member: Canned, billing: Any) -> None:
+    place, theirs = billing
+    install(member.local, settings={"RETRY_RUN_TASK_ACCOUNTS": MEMBER, "RETRY_RUN_TASK_EXTERNAL_ID": "ab"})
+    person = boto3.Session().client("sts", region_name=REGION).get_caller_identity()["Arn"]
+    role = f"arn:aws:iam::{MEMBER}:role/retry-run-task-member"
+    member.local.roles.create(AssumableRole(arn=role, trusts=person, external_id="ab"))
+    (found,), said = explained(records=[theirs])
+    check_billing(found, place.region)
+    assert said == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            (),
+            "since the settings of recover cannot be read (lambda:GetFunctionConfiguration): ResourceNotFound",
+        ),
+        (
+            ("--look-with", "nobody"),
+            f"since arn:aws:iam::{MEMBER}:role/nobody cannot be assumed (AccessDenied: ",
+        ),
+    ],
+)
+def test_explain_says_why_it_does_not_look_into_an_account_and_explains_the_rest(
+    member: Canned, arguments: tuple[str, ...], said: str
+) -> None:
+    """A rule of the same name here is not the one that made a call there."""
+    theirs = called(MEMBER, REGION, cluster=f"batch-{REGION}", name="nightly")
+    again = {**theirs, "eventID": str(uuid.uuid4())}
+    ours = called("123456789012", REGION, cluster=f"batch-{REGION}", name="nightly")
+    found, told = explained(*arguments, records=[theirs, again, ours])
+    assert [one["there"] is None for one in found if one["account"] == MEMBER] == [True] * len(found[:-1])
+    assert told.count(f"Account {MEMBER} is not looked at, {said}") == 1
+    assert told.rstrip().endswith("Name a role there that you may assume, with --look-with.")
+    assert found[0]["not_read"] == told.strip()
+    assert "It could not be looked for now" in found[0]["next"]
+    assert (found[-1]["schedule"]["name"], found[-1]["not_read"]) == ("nightly", None)
+
+
+def test_explain_reads_its_place_from_the_settings_file(
+    member: Canned, billing: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, theirs = billing
+    monkeypatch.chdir(tmp_path)
+    settings = f'look_with = "{LOOK}"\nregion = "eu-north-1"\nstack = "other"\n'
+    Path("retry-run-task.toml").write_text(settings)
+    (found,), _ = explained(records=[theirs])
+    check_billing(found, place.region)
+    assert found["recovery"].startswith("other-")
+    # The file's Region says where the installation is, not which records are in scope.
+    assert found["in_scope"] is True

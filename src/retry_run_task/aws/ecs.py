@@ -34,7 +34,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"
 
 
 @cached
-def client(region: str, role: members.Role | None = None) -> ECSClient:
+def client(region: str, role: members.Actor | None = None) -> ECSClient:
     """Return an ECS client for a Region that sends the body given under ``rawBody``.
 
     Raises:

@@ -44,13 +44,18 @@ class Role:
     session: str
 
 
-def client(service: str, region: str, role: Role | None, config: Config) -> Any:
-    """Return a client for a Region that acts with a role; None for the function's own.
+Actor = Role | boto3.Session
+"""Who acts: a role that recover assumes, or a session that a command has."""
+
+
+def client(service: str, region: str, role: Actor | None, config: Config) -> Any:
+    """Return a client for a Region that acts with a role or a session; None for the function's own.
 
     Raises:
         CannotAssumeError: The role cannot be assumed.
     """
-    make: Any = boto3.client if role is None else _session(role).client
+    session = _session(role) if isinstance(role, Role) else role
+    make: Any = boto3.client if session is None else session.client
     return make(service, region_name=region or None, config=config)
 
 

@@ -14,6 +14,7 @@ from retry_run_task.launch.schedule import (
     STAMPS,
     CannotFillError,
     NoMatch,
+    Tags,
     complete,
     is_role_used,
     match,
@@ -46,7 +47,7 @@ class LiveAwsPort:
         topic_arn: str,
         clock: Callable[[], float],
         limiter: RateLimiter,
-        role: members.Role | None = None,
+        role: members.Actor | None = None,
     ) -> None:
         self._topic_arn = topic_arn
         self._clock = clock
@@ -163,11 +164,16 @@ class Survey:
         return self.found if isinstance(self.found, Background) else None
 
 
-def survey(launch: FailedLaunch) -> Survey:
-    """Read everything that a recovery would read, and change nothing."""
-    world = LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None))
+def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
+    """Read everything that a recovery would read, and change nothing.
+
+    Args:
+        launch: What failed.
+        role: The role or session to read with in the launch's account; None for the caller's own.
+    """
+    world = LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None), role)
     found = (
-        attempt(lambda: _match(launch, None))
+        attempt(lambda: _match(launch, role))
         if launch.caller.kind in STAMPS
         else NoMatch(why="no rule or schedule made this call")
     )
@@ -185,7 +191,10 @@ def survey(launch: FailedLaunch) -> Survey:
     }
     if isinstance(found, NoMatch):
         refused = found.why if isinstance(launch.request, IncompleteRequest) else ""
-        return Survey(found=found, why=found.why, refused=refused, **looked)
+        told = tags.of(launch, None, role)
+        if isinstance(told, Failure):
+            told = Tags(unread=(sentence(told),))
+        return Survey(found=replace(found, tags=told), why=found.why, refused=refused, **looked)
     background = world.find_schedule(launch)
     whole = world.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
     return Survey(
@@ -203,7 +212,7 @@ def _why_not(whole: Request | NoMatch | Failure | None) -> str:
     return whole.why if isinstance(whole, NoMatch) else ""
 
 
-def _match(launch: FailedLaunch, role: members.Role | None) -> Schedule | NoMatch:
+def _match(launch: FailedLaunch, role: members.Actor | None) -> Schedule | NoMatch:
     """Return what made a call. Raises whatever reading the rules or schedules raises."""
     try:
         found = schedules.candidates(launch, role)

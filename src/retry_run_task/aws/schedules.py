@@ -45,7 +45,7 @@ class TooManyError(Exception):
 
 
 @cached
-def events_client(region: str, role: members.Role | None = None) -> EventBridgeClient:
+def events_client(region: str, role: members.Actor | None = None) -> EventBridgeClient:
     """Return an EventBridge client for a Region.
 
     Raises:
@@ -56,7 +56,7 @@ def events_client(region: str, role: members.Role | None = None) -> EventBridgeC
 
 
 @cached
-def scheduler_client(region: str, role: members.Role | None = None) -> EventBridgeSchedulerClient:
+def scheduler_client(region: str, role: members.Actor | None = None) -> EventBridgeSchedulerClient:
     """Return an EventBridge Scheduler client for a Region.
 
     Raises:
@@ -78,7 +78,7 @@ class Candidates:
     unread: tuple[str, ...] = ()
 
 
-def candidates(launch: FailedLaunch, role: members.Role | None = None) -> Candidates:
+def candidates(launch: FailedLaunch, role: members.Actor | None = None) -> Candidates:
     """Return the rules' targets or schedules that may have made a call.
 
     Without a ``role`` to read with in the launch's account it is the function's own.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _DEFINITE = frozenset({Category.PERMISSION, Category.CONFIGURATION})
 
 
-def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None = None) -> Tags | Failure:
+def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Actor | None = None) -> Tags | Failure:
     """Return the tags for a launch, or why they cannot be read now. A lack of permission is noted in the tags.
 
     Without a ``schedule`` it is not certain what made the call; without a ``role`` to read with in the launch's account
@@ -49,7 +49,7 @@ def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Role | Non
 
 
 def _sources(
-    launch: FailedLaunch, schedule: Schedule | None, role: members.Role | None
+    launch: FailedLaunch, schedule: Schedule | None, role: members.Actor | None
 ) -> Iterator[tuple[str, Callable[[], dict[str, str]]]]:
     region = launch.region
     if schedule is not None and schedule.kind is CallerKind.RULE:

@@ -10,13 +10,12 @@ import click
 
 from retry_run_task.commands.explain.explaining import Look, explain_launch, explain_text, explain_verdict
 from retry_run_task.commands.explain.showing import print_result, print_text
-from retry_run_task.commands.shared import options, record_files, talk
+from retry_run_task.commands.shared import options, record_files
 from retry_run_task.config import read_policy
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.values import (
     CallerKind,
-    FailedLaunch,
     Ignored,
 )
 from retry_run_task.policy.scope import DEFAULT_CALLERS, NEVER, Scope
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from retry_run_task.aws.port import Survey
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.policy.rules import Policy
 
@@ -54,14 +52,19 @@ if TYPE_CHECKING:
 )
 @click.option("--account", default="", metavar="ID", help="Only records of this account are in scope.")
 @click.option(
-    "--region", "regions", multiple=True, metavar="REGION", help="Only records of this Region are in scope."
+    "--region",
+    "only_regions",
+    multiple=True,
+    metavar="REGION",
+    help="Only records of this Region are in scope.",
 )
 @click.option(
     "--aws",
     "use_aws",
     is_flag=True,
-    help="Look in the account for the schedule and for tasks that are there already. Reads only.",
+    help="Look in each launch's account and Region for the schedule and for tasks that are there already. Reads only.",
 )
+@options.looks_elsewhere
 @click.option(
     "--policy",
     "policy_file",
@@ -79,8 +82,11 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
     clusters: tuple[str, ...],
     task_definitions: tuple[str, ...],
     account: str,
-    regions: tuple[str, ...],
+    only_regions: tuple[str, ...],
     use_aws: bool,
+    profile: str | None,
+    stack: str,
+    look_with: str,
     policy_file: str | None,
     as_json: bool,
 ) -> int:
@@ -111,9 +117,10 @@ def explain(  # noqa: PLR0913, PLR0917 - one parameter an option
         clusters=clusters or ("*",),
         task_definitions=task_definitions or ("*",),
         account=account,
-        regions=regions,
+        regions=only_regions,
     )
-    result = _explain_files(files, scope, policy, _survey() if use_aws else None)
+    look = _looking(profile, stack, look_with) if use_aws else None
+    result = _explain_files(files, scope, policy, look, stack)
     _print(result, print_result, as_json=as_json)
     return 1 if result["unparsed"] else 0
 
@@ -125,29 +132,11 @@ def _print(result: JsonObject, as_text: Callable[[JsonObject], None], *, as_json
         as_text(result)
 
 
-def _survey() -> Look:
+def _looking(profile: str | None, stack: str, look_with: str) -> Look:
     # The offline explanation starts without an SDK.
-    from retry_run_task.aws.port import survey  # noqa: PLC0415
-    from retry_run_task.commands.shared import access  # noqa: PLC0415
+    from retry_run_task.commands.explain.looking import Looking  # noqa: PLC0415
 
-    own: list[str] = []
-    told: set[str] = set()
-
-    def look(launch: FailedLaunch) -> Survey | None:
-        if not own:
-            session = access.open_session(None)
-            own.append(access.identify(session, launch.region or access.region_of(session)).account)
-        if launch.account in ("", *own):
-            return survey(launch)
-        # What this account has is not what recover would find there.
-        if launch.account not in told:
-            told.add(launch.account)
-            talk.say(
-                f"Account {launch.account} is not looked at, since your credentials are of {own[0]}; use its own."
-            )
-        return None
-
-    return look
+    return Looking(profile, options.home_region(), stack, look_with)
 
 
 def _read_policy(name: str) -> Policy:
@@ -156,14 +145,16 @@ def _read_policy(name: str) -> Policy:
     return read_file(name)
 
 
-def _explain_files(paths: tuple[Path, ...], scope: Scope, policy: Policy, look: Look | None) -> JsonObject:
+def _explain_files(
+    paths: tuple[Path, ...], scope: Scope, policy: Policy, look: Look | None, stack: str
+) -> JsonObject:
     from retry_run_task.commands.explain.groups import group  # noqa: PLC0415 - not needed for --reason
     from retry_run_task.sources.files import LooseFailures, items  # noqa: PLC0415
 
     read = group(record_files.read(paths, items))
     return {
         "launches": [
-            explain_launch(one.latest, scope, look, policy=policy, now=time.time())
+            explain_launch(one.latest, scope, look, policy=policy, now=time.time(), stack=stack)
             | {name: wire.about(one.latest)[name] for name in ("cluster", "task_definition", "started_by")}
             | {"count": len(one.times), "times": one.times}
             for one in read.launches.values()

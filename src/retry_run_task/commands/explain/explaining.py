@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.ports import Background
 
-Look = Callable[[FailedLaunch], "Survey | None"]
-"""Returns what a recovery would find; None if it cannot be looked for from here."""
+Look = Callable[[FailedLaunch], "Survey | str"]
+"""Returns what a recovery would find, or one sentence that says why it cannot be looked for from here."""
 
 
 def explain_launch(
@@ -48,6 +48,7 @@ def explain_launch(
     *,
     policy: Policy,
     now: float | None = None,
+    stack: str = "retry-run-task",
 ) -> JsonObject:
     """Return everything that would be decided about a failed launch, with environment values masked.
 
@@ -57,14 +58,16 @@ def explain_launch(
         look: Finds out what a recovery would find in the account; None to look at nothing.
         policy: The rules. Without a look, those for a schedule or a tag match nothing.
         now: The time, in seconds since 1970; None does not ask whether it is too late by now.
+        stack: Name of the installation, which the recovery's name begins with.
     """
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
-    survey = look(launch) if look is not None and judgement.handling is ScopeDecision.RECOVER else None
+    seen = look(launch) if look is not None and judgement.handling is ScopeDecision.RECOVER else None
+    survey, not_read = (None, seen) if isinstance(seen, str) else (seen, "")
     case = case_of(launch, policy, _found(survey))
     handling = case.handlings[verdict.category]
-    foreseen = _foreseen(case, judgement, survey)
+    foreseen = _foreseen(case, judgement, survey, not_read)
     decision = foreseen.decision
     return {
         "event_id": launch.event_id,
@@ -85,11 +88,12 @@ def explain_launch(
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
         "recovery": names.recovery_name_of(
-            "retry-run-task", launch, is_reported=judgement.handling is ScopeDecision.REPORT
+            stack, launch, is_reported=judgement.handling is ScopeDecision.REPORT
         ),
         "missing": list(getattr(launch.request, "missing", ())),
         "schedule": _schedule(launch, survey, handling) if survey else None,
         "there": _there(survey) if survey else None,
+        "not_read": not_read or None,
         "request": request.masked(foreseen.request) if foreseen.request is not None else None,
     }
 
@@ -106,7 +110,7 @@ def _is_too_late(case: Case, now: float) -> bool:
     return gave_up is not None and gave_up.outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED)
 
 
-def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Forecast:
+def _foreseen(case: Case, judgement: Judgement, survey: Survey | None, not_read: str) -> Forecast:
     """Return what would be decided as soon as the call had failed, and what follows."""
     launch = case.launch
     if judgement.handling is ScopeDecision.IGNORE:
@@ -118,7 +122,8 @@ def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Foreca
         missing = ", ".join(getattr(launch.request, "missing", ()))
         why = (
             "recover looks for the rule or schedule that made the call; unless that is found for certain and tells "
-            f"what is missing ({missing}), a message is sent. --aws looks for it now"
+            f"what is missing ({missing}), a message is sent. "
+            + ("It could not be looked for now" if not_read else "--aws looks for it now")
         )
         return Forecast(decision="give-up", rule="whole-requests-only", why=why)
     if survey is not None and survey.refused and case.refusal is None:
@@ -134,8 +139,9 @@ def _foreseen(case: Case, judgement: Judgement, survey: Survey | None) -> Foreca
 
 def _schedule(launch: FailedLaunch, survey: Survey, handling: policies.Handling) -> JsonObject:
     """Return which schedule was matched and how, what is read from it, and until when the run is wanted."""
+    tags = {"tag": survey.found.tags.policy or None, "tags_unread": list(survey.found.tags.unread)}
     if survey.schedule is None:
-        return {"name": None, "why": survey.why}
+        return {"name": None, "why": survey.why, **tags}
     due, deadline_s = survey.schedule.next_due, handling.deadline_s
     if due is not None:
         until_due_s = (due - launch.event_time.timestamp()) * handling.interval_share
@@ -147,8 +153,7 @@ def _schedule(launch: FailedLaunch, survey: Survey, handling: policies.Handling)
         "values_read": list(survey.variables) if isinstance(launch.request, IncompleteRequest) else [],
         "next_due": iso(datetime.fromtimestamp(due, UTC)) if due is not None else None,
         "deadline": iso(launch.event_time + timedelta(seconds=deadline_s)),
-        "tag": survey.schedule.tags.policy or None,
-        "tags_unread": list(survey.schedule.tags.unread),
+        **tags,
     }
 
 

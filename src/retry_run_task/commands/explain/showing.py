@@ -140,9 +140,10 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
     """Return what was found in the account, if it was looked at."""
     schedule, there = launch["schedule"], launch["there"]
     if schedule is None or there is None:
-        return []
+        return [("account", launch["not_read"] or "")]
     found = there["read_failure"] or ", ".join(there["found"]) or "no such task"
     rows = [("looked for", f"{' or '.join(there['looked_for'])}: {found}")]
+    rows = [("tag", schedule["tag"] or ""), *(("no tags", why) for why in schedule["tags_unread"]), *rows]
     if schedule["name"] is None:
         return [("schedule", f"none: {schedule['why']}"), *rows]
     due = schedule["next_due"] or "not known"
@@ -151,8 +152,6 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
         ("schedule", f"{schedule['name']}: {schedule['why']}"),
         ("reads", f"{values} from its input" if values else ""),
         ("next due", f"{due}; wanted until {schedule['deadline']}"),
-        ("tag", schedule["tag"] or ""),
-        *(("no tags", why) for why in schedule["tags_unread"]),
         *rows,
     ]
 

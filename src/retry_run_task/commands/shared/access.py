@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -78,12 +78,17 @@ def region_of(session: boto3.Session) -> str:
     Raises:
         AccessError: Neither names one.
     """
-    # boto3 itself does not read AWS_REGION, as every other SDK does.
-    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
-    region = os.environ.get("AWS_REGION") or session.region_name
+    region = default_region(session)
     if not region:
         raise AccessError("No Region is set.", hint="Give --region, or set AWS_REGION.")
-    return str(region)
+    return region
+
+
+def default_region(session: boto3.Session) -> str:
+    """Return the same Region; empty if neither names one."""
+    # boto3 itself does not read AWS_REGION, as every other SDK does.
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html
+    return os.environ.get("AWS_REGION") or str(session.region_name or "")
 
 
 def identify(session: boto3.Session, region: str) -> Identity:
@@ -114,14 +119,15 @@ def identify(session: boto3.Session, region: str) -> Identity:
         ) from None
 
 
-def take_role(session: boto3.Session, region: str, arn: str) -> boto3.Session | str:
+def take_role(session: boto3.Session, region: str, arn: str, external_id: str = "") -> boto3.Session | str:
     """Return a session with a role's credentials, or why it cannot be assumed.
 
-    ``region`` is where STS is asked.
+    ``region`` is where STS is asked; ``external_id`` is what the trust policy asks for, empty if nothing.
     """
+    more: Any = {"ExternalId": external_id} if external_id else {}
     try:
         sts: STSClient = session.client("sts", region_name=region, config=_CONFIG)
-        given = sts.assume_role(RoleArn=arn, RoleSessionName="retry-run-task")["Credentials"]
+        given = sts.assume_role(RoleArn=arn, RoleSessionName="retry-run-task", **more)["Credentials"]
     except ClientError as error:
         return f"{code_of(error)}: {message_of(error).strip().rstrip('.')}"
     except (BotoCoreError, ResponseParserError, ValueError) as error:

@@ -57,6 +57,18 @@ def one_region_and_settings(command: _Command) -> _Command:
     return _one_region(_settings(command, "Where all of this may stand instead.", expose_value=True))
 
 
+def looks_elsewhere(command: _Command) -> _Command:
+    """Add options for credentials and an installation to a command whose records say which Region is meant."""
+    return look_with(_profile(_stack(_settings(command))))
+
+
+def home_region() -> str | None:
+    """Return the settings file's Region, for a command without an option for it."""
+    context = click.get_current_context(silent=True)
+    found = None if context is None else context.lookup_default("region")
+    return None if found is None else str(found)
+
+
 def _one_region(command: _Command) -> _Command:
     region = click.option("--region", metavar="REGION", help=f"Where.  {_REGION}")
     return region(_profile(_stack(command)))
