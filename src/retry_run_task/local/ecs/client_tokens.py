@@ -7,7 +7,6 @@ lives for the lower of 24 hours and the life of its tasks plus an hour.
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,20 +26,18 @@ LIFE_AFTER_STOP = timedelta(hours=1)
 FAILURE_DETAIL_FOR = timedelta(hours=1)
 # The token itself, and the cluster, which is the scope and may be given as name or ARN.
 NOT_PARAMETERS = frozenset({"clientToken", "cluster"})
-_SORTED = json.JSONEncoder(sort_keys=True)
 
 
-def parameters_of(body: Mapping[str, Any]) -> str:
-    """Return the text that is equal for two equal requests."""
-    rest = {name: value for name, value in body.items() if name not in NOT_PARAMETERS and value is not None}
-    return _SORTED.encode(rest)
+def parameters_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that are equal for two equal requests."""
+    return {name: value for name, value in body.items() if name not in NOT_PARAMETERS and value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """A request that ECS has carried out, and its result."""
 
-    parameters: str
+    parameters: Mapping[str, Any]
     tasks: tuple[EcsTask, ...]
     failures: tuple[dict[str, Any], ...]
     time: datetime
@@ -85,7 +82,9 @@ class ClientTokens:
         self._known: dict[tuple[str, str], Remembered] = {}
         self._by_age: deque[tuple[tuple[str, str], Remembered]] = deque()
 
-    def replay(self, cluster: str, token: str, parameters: str, now: datetime) -> dict[str, Any] | None:
+    def replay(
+        self, cluster: str, token: str, parameters: Mapping[str, Any], now: datetime
+    ) -> dict[str, Any] | None:
         """Return the recorded result of a token; None if the token is free.
 
         Raises:
