@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retry_run_task.launch.values import Answer, Category, Failure, Verdict
-    from retry_run_task.messages.message import Ending
+    from retry_run_task.messages.message import Ending, Message
     from retry_run_task.policy.rules import Policy
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.events import Event
@@ -155,6 +155,11 @@ def _excluded(name: str, verdict: Verdict) -> Line:
         "reason": verdict.failure.reason,
         "why": "this change of the request is not tried again by this recovery",
     }
+
+
+def of_unsent(note: Message, *, tries: int, error: str) -> Line:
+    """Return the line about a message that the topic did not take."""
+    return LogEvent.NOT_NOTIFIED, {"tries": tries, "error": error, "subject": note.subject}
 
 
 def of_ending(ending: Ending) -> Line:

@@ -55,9 +55,11 @@ if TYPE_CHECKING:
     from retry_run_task.policy.rules import Handling
     from retry_run_task.recovery.case import Case
     from retry_run_task.recovery.events import Event
-    from retry_run_task.recovery.lines import Line
     from retry_run_task.recovery.ports import Tools
     from retry_run_task.recovery.state import State
+
+_Transitions = list[tuple["Event", "State"]]
+"""Events, each with the state that follows."""
 
 # A message that could not be sent is sent again: 1, 2, 4, ... minutes apart, about an hour in all.
 NOTIFY_TRIES = 7
@@ -76,7 +78,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         program is also an end without the tasks: only exceptions of the durable engine are raised.
     """
     first = worst([classify(failure) for failure in launch.failures])
-    _tell(tools, lines.of_beginning(first))
+    tools.log([lines.of_beginning(first)])
     handling, was_told = tools.policy.handling(facts_of(launch), first.category), False
     try:
         launch, ending, handling, was_told = _run(launch, first, handling, tools)
@@ -86,7 +88,7 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
         name = str(error) if isinstance(error, FaultError) else type(error).__name__
         wanted = requests.asked(launch.request) - len(launch.placed)
         ending = broken(launch, wanted, first, name, is_unsure=True)
-    _tell(tools, lines.of_ending(ending))
+    tools.log([lines.of_ending(ending)])
     if is_told(ending, handling, notify_recovered=tools.notify_recovered, was_told=was_told):
         if not was_told and is_left_to_audit(ending, handling, quiet_s=tools.quiet_s):
             return replace(ending, is_left_to_audit=True)
@@ -103,45 +105,55 @@ def _run(
         return launch, before_it_began(wanted, first, case), handling, False
     state = begin(case)
     while not isinstance(state.move, End):
-        for event in _perform(case, state, tools):
-            then = after(case, state, event)
-            if not tools.is_replaying():
-                for line in lines.lines(case, state, event, then):
-                    _tell(tools, line)
+        for event, then in _perform(case, state, tools):
+            tools.log(lines.lines(case, state, event, then))
             state = then
     ending = ending_of(case, state, state.move.gave_up)
     launch = replace(launch, call_id=state.call_id)
     return launch, ending, case.handlings[state.last.category], state.is_told
 
 
-def _perform(case: Case, state: State, tools: Tools) -> list[Event]:
+def _perform(case: Case, state: State, tools: Tools) -> _Transitions:
     """Carry out the move of a state: one step, one wait, or a wait and a step. The only place with side effects."""
+    done: _Transitions = []
     match state.move:
         case Wait(name=name, delay_s=delay_s):
             if name == HOLD:
-                _tell(tools, lines.of_hold(case))
+                tools.log([lines.of_hold(case)])
             tools.wait(name, min(delay_s, LONGEST_WAIT_S))
-            return [Waited(delay_s)]
+            return _follow(case, state, [Waited(delay_s)])
         case SendEarlyMessage():
             try:
                 told = step(tools, f"tell-{state.turn}", lambda _: {"told": _send_early(case, state, tools)})
             except FaultError as fault:
                 # The message is a courtesy: the run is still being retried.
                 told = {"told": str(fault)}
-            return from_result(told)
+            return _follow(case, state, from_result(told))
         case Watch(nth=nth, delay_s=delay_s):
             tools.wait(f"watch-wait-{state.turn}-{nth}", delay_s)
             watch = f"watch-{state.turn}-{nth}"
             seen = step(tools, watch, lambda _: seen_to_json(tools.world.watch(case.launch, state.starting)))
-            return [Waited(delay_s), *from_result(seen)]
+            return _follow(case, state, [Waited(delay_s), *from_result(seen)])
         case Stop(nth=nth, arns=arns):
             name = f"stop-{state.turn}-{nth}"
-            return from_result(step(tools, name, lambda again: _stop(case, arns, tools, again=again)))
+            stopped = step(tools, name, lambda again: _stop(case, arns, tools, again=again))
+            return _follow(case, state, from_result(stopped))
         case _:
             result = step(
-                tools, f"run-task-{state.turn}", lambda again: _look_and_call(case, state, tools, again=again)
+                tools,
+                f"run-task-{state.turn}",
+                lambda again: _look_and_call(case, state, tools, done, again=again),
             )
-            return from_result(result)
+            # On replay the step has a result and did nothing.
+            return done or _follow(case, state, from_result(result))
+
+
+def _follow(case: Case, state: State, events: list[Event]) -> _Transitions:
+    transitions: _Transitions = []
+    for event in events:
+        state = after(case, state, event)
+        transitions.append((event, state))
+    return transitions
 
 
 def _stop(case: Case, arns: tuple[str, ...], tools: Tools, *, again: bool) -> JsonObject:
@@ -169,12 +181,13 @@ def _send_early(case: Case, state: State, tools: Tools) -> str | None:
     return tools.world.notify(early_message(launch, progress_of(case, state), tools.style))
 
 
-def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> JsonObject:
+def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *, again: bool) -> JsonObject:
     """Look, and call RunTask as long as the engine says so: once, or twice if a subnet is tried at once.
 
     All of it is one durable step, because each operation costs. The bodies may hold secrets; only what was seen and
-    answered leaves the step.
+    answered leaves the step. ``done`` becomes the events, as a replay reads them from the result, and their states.
     """
+    done.clear()
     launch = replace(case.launch, call_id=case.call_id)
     is_whole = again or is_look_whole(state)
     seen = tools.world.look(
@@ -186,12 +199,12 @@ def _look_and_call(case: Case, state: State, tools: Tools, *, again: bool) -> Js
         **(earlier_to_json(tools.world.earlier(launch)) if case.skips_overlap else {}),
         **({"again": True} if again else {}),
     }
-    state = after(case, state, from_result(result)[0])
+    done += _follow(case, state, from_result(result))
     calls: list[JsonObject] = []
-    while isinstance(state.move, Call):
-        answer = _call(case, state, launch, tools)
-        calls.append({**wire.answer_to_json(answer), "rung": rung(case, state).name})
-        state = after(case, state, Answered(answer))
+    while isinstance((state := done[-1][1]).move, Call):
+        answer = wire.answer_to_json(_call(case, state, launch, tools))
+        calls.append({**answer, "rung": rung(case, state).name})
+        done += _follow(case, state, [Answered(wire.answer_from_json(answer))])
     return {**result, **({"calls": calls} if calls else {})}
 
 
@@ -215,12 +228,6 @@ def _notify(note: Message, tools: Tools) -> None:
             error = str(fault)
         if error is None:
             return
-        _tell(tools, (lines.LogEvent.NOT_NOTIFIED, {"tries": nth, "error": error, "subject": note.subject}))
+        tools.log([lines.of_unsent(note, tries=nth, error=error)])
         if nth < NOTIFY_TRIES:
             tools.wait(f"notify-wait-{nth}", NOTIFY_FIRST_WAIT_S * 2 ** (nth - 1))
-
-
-def _tell(tools: Tools, line: Line) -> None:
-    if not tools.is_replaying():
-        event, fields = line
-        tools.tell(event, **fields)

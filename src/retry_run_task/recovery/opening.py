@@ -63,9 +63,7 @@ def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
     if isinstance(searched, GiveUp):
         return searched
     found, now, finding = searched
-    if not tools.is_replaying():
-        for event, fields in of_schedule(found, tools.policy):
-            tools.tell(event, **fields)
+    tools.log(of_schedule(found, tools.policy))
     return case_of(
         launch,
         tools.policy,
@@ -114,11 +112,9 @@ def _until_answered(
         if tried_s > _TRIED_FOR_S or past_deadline(handling, tried_s) is not None:
             return answer, 2 * nth - 1
         delay_s = min(FIRST_WAIT_S * 2 ** (nth - 1), LONGEST_WAIT_S)
-        if not tools.is_replaying():
-            why = f"{what} yet: {words_of(failure)}"
-            category = classify(failure).category
-            event, fields = of_pause(delay_s=delay_s, rule=rule, category=category, why=why)
-            tools.tell(event, **fields)
+        why = f"{what} yet: {words_of(failure)}"
+        category = classify(failure).category
+        tools.log([of_pause(delay_s=delay_s, rule=rule, category=category, why=why)])
         tools.wait(f"{name}-wait-{nth}", delay_s)
         nth += 1
 

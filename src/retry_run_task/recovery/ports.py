@@ -10,7 +10,7 @@ from retry_run_task.launch.schedule import NO_TAGS, Tags
 from retry_run_task.messages.message import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from retry_run_task.launch.schedule import NoMatch
     from retry_run_task.launch.values import (
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retry_run_task.messages.message import Message
     from retry_run_task.policy.decision import GiveUp
     from retry_run_task.policy.rules import Policy
-    from retry_run_task.recovery.lines import LogEvent
+    from retry_run_task.recovery.lines import Line, LogEvent
 
 Action = Callable[[bool], "JsonObject"]
 """What a step does; the argument is whether a process that died may have done it already. Returns JSON."""
@@ -141,6 +141,7 @@ class Tools:
     """Everything a recovery needs from outside.
 
     Attributes:
+        tell: Writes the log; None for no log.
         is_replaying: Whether the last operation is a replay of an earlier invocation; then nothing is logged.
         notify_recovered: Whether a success also sends a message.
         quiet_s: How soon a run has to be overtaken for its message to be left to the daily audit, in seconds.
@@ -154,7 +155,7 @@ class Tools:
     world: AwsPort
     step: Step
     wait: Wait
-    tell: Tell
+    tell: Tell | None = None
     is_replaying: Callable[[], bool] = _never
     notify_recovered: bool = False
     quiet_s: float = 0.0
@@ -163,3 +164,9 @@ class Tools:
     style: Style = Style()  # noqa: RUF009 - frozen
     fatal: tuple[type[Exception], ...] = ()
     refusal: GiveUp | None = None
+
+    def log(self, lines: Iterable[Line]) -> None:
+        """Write lines to the log, unless this is a replay. Lines that are not written are not made, if made lazily."""
+        if self.tell is not None and not self.is_replaying():
+            for event, fields in lines:
+                self.tell(event, **fields)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.launch.values import Answer, Lost, Placed, Refused
@@ -39,7 +39,6 @@ from retry_run_task.simulate.virtual import Timeline
 if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending
     from retry_run_task.policy.rules import Policy
-    from retry_run_task.recovery.lines import LogEvent
     from retry_run_task.simulate.virtual import IsReplaying
 
 # The template's reserved concurrency, and the duration of an invocation that looks and calls RunTask, with imports.
@@ -163,13 +162,8 @@ class Ours:
                 world=CloudWorld(cloud, track, pause),
                 step=step,
                 wait=wait,
-                tell=_say_nothing,
             ),
         )
-
-
-def _say_nothing(_event: LogEvent, /, **_fields: Any) -> None:
-    pass
 
 
 @dataclass(frozen=True, slots=True)

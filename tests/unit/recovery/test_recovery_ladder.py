@@ -120,6 +120,15 @@ def test_the_next_rung_is_chosen_from_what_ecs_said(script: Sequence[Answer], ex
     assert done.ending.outcome is Outcome.RECOVERED
 
 
+@pytest.mark.parametrize(("repeats", "expected"), [(100, [2, 1, 2]), (120, [2, 2, 1])])
+def test_a_step_decides_on_what_its_checkpoint_keeps_of_an_answer(repeats: int, expected: list[int]) -> None:
+    """A replay has only the first 1 KB of a text, so the step may not call on the strength of the rest."""
+    answer = Placed(failures=(said("the moon " * repeats + CAPACITY),))
+    done = climbed(answer, SHORT, placed("t1"))
+    networks = [body["networkConfiguration"]["awsvpcConfiguration"] for body in done.world.bodies]
+    assert [len(network["subnets"]) for network in networks] == expected
+
+
 @pytest.mark.parametrize(
     ("script", "expected"),
     [
