@@ -15,7 +15,7 @@ from retry_run_task.commands.shared.installation import NotInstalledError, read_
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.rate_limits import rate_limited
-from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.commands.shared.reader import Reader, not_whole
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import Unparsed
@@ -214,6 +214,8 @@ def _tasks_of(reader: Reader, launcher: Launcher, started_by: str) -> tuple[Seen
         described = reader.read("ecs:DescribeTasks", cluster=cluster, tasks=part)
         if isinstance(described, Unknown):
             return described
+        if "tasks" not in described:
+            return not_whole("ecs:DescribeTasks")
         found += [
             _seen(task, created) for task in described["tasks"] if (created := time_of(task.get("createdAt")))
         ]

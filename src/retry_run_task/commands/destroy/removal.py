@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from retry_run_task.commands.deploy import artifact, template
 from retry_run_task.commands.deploy.plan import s3_client
-from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.commands.shared.faults import calling, code_of, listed, refused
 from retry_run_task.commands.shared.view import OPEN
 from retry_run_task.errors import RetryRunTaskError
 
@@ -98,7 +98,7 @@ class Removal:
                 return [
                     Recovery(name=one["DurableExecutionName"], arn=one["DurableExecutionArn"])
                     for page in pages
-                    for one in page.get("DurableExecutions", ())
+                    for one in listed(page, "DurableExecutions")
                 ]
             except ClientError as error:
                 if code_of(error) in _GONE:

@@ -12,7 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retry_run_task.commands.shared import hints
-from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.commands.shared.faults import calling, code_of, listed, refused
 from retry_run_task.commands.shared.rate_limits import limit_rate, rate_limited
 from retry_run_task.commands.shared.view import OPEN, Execution
 from retry_run_task.commands.status import history
@@ -92,7 +92,7 @@ class Executions:
         )
         with calling(doing):
             try:
-                return [_execution(one) for page in pages for one in page.get("DurableExecutions", ())]
+                return [_execution(one) for page in pages for one in listed(page, "DurableExecutions")]
             except ClientError as error:
                 if code_of(error) in _GONE:
                     raise ConfigError(
@@ -119,7 +119,7 @@ class Executions:
         )
         with calling(doing):
             try:
-                events = [event for page in pages for event in page["Events"]]
+                events = [event for page in pages for event in listed(page, "Events")]
             except ClientError as error:
                 if code_of(error) in _GONE:
                     return None

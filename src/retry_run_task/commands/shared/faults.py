@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -12,7 +12,7 @@ from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.errors import RetryRunTaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
@@ -39,6 +39,18 @@ def calling(doing: str) -> Iterator[None]:
         raise DeployError(
             f"AWS does not answer to: {doing} ({one_line(str(error))}).", hint="Run the same command again."
         ) from None
+
+
+def listed(page: Mapping[str, Any], member: str) -> Sequence[Any]:
+    """Return the list of an answer that names it also if it is empty. Call it inside ``calling``.
+
+    Raises:
+        ResponseParserError: The list is missing, so what there is has not been seen.
+    """
+    if member not in page:
+        raise ResponseParserError(f"the answer has no {member}")
+    found: Sequence[Any] = page[member]
+    return found
 
 
 def refused(error: ClientError, doing: str) -> DeployError:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from retry_run_task.commands.shared.faults import calling
+from retry_run_task.commands.shared.faults import calling, listed
 from retry_run_task.commands.shared.rate_limits import limit_rate, rate_limited
 
 if TYPE_CHECKING:
@@ -52,8 +52,9 @@ def run_task_records(
     seen = 0
     with calling(f"look up calls in CloudTrail in {region}"):
         for page in pages:
-            for event in page["Events"]:
+            events = listed(page, "Events")
+            for event in events:
                 seen += 1
                 yield event.get("CloudTrailEvent") or ""
-            last = page["Events"][-1].get("EventTime") if page["Events"] else None
+            last = events[-1].get("EventTime") if events else None
             tell(f"calls in CloudTrail: {seen}" + (f", back to {last:%Y-%m-%d %H:%M}" if last else ""))

@@ -36,7 +36,7 @@ _DENIED = frozenset({"AuthorizationError", "AuthorizationErrorException", "Unaut
 
 # These name the list in every whole answer, also an empty one; without it nothing is known. Other services may leave an
 # empty list out.
-_ALWAYS_A_LIST = ("ecs:", "events:", "scheduler:")
+_ALWAYS_A_LIST = ("ecs:", "events:", "logs:", "scheduler:")
 
 
 class Reader:
@@ -73,7 +73,7 @@ class Reader:
         except _FAULTS as error:
             return unknown(action, error)
         if action.startswith(_ALWAYS_A_LIST) and any(member not in page for page in whole):
-            return Unknown(action=action, why="the answer is not whole")
+            return not_whole(action)
         return [item for page in whole for item in page.get(member) or ()]
 
     def _pages(self, action: str, call: JsonObject) -> Iterator[JsonObject]:
@@ -94,6 +94,11 @@ class Reader:
 def _names(action: str) -> tuple[str, str]:
     service, _, operation = action.partition(":")
     return service, xform_name(operation)
+
+
+def not_whole(action: str) -> Unknown:
+    """Return the value for an answer without what every whole one has."""
+    return Unknown(action=action, why="the answer is not whole")
 
 
 def unknown(action: str, error: Exception) -> Unknown:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.commands.shared.access import identify
 from retry_run_task.commands.shared.inventory import Inventory, TaskDefinition, Unknown
 from retry_run_task.commands.shared.launchers import read_launchers, read_task_definitions
-from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.commands.shared.reader import Reader, not_whole
 from retry_run_task.launch.schedule import Tags, read_tags
 from retry_run_task.launch.values import CallerKind
 
@@ -91,13 +91,14 @@ class _TagReader:
         """Return the tags of a resource by their keys."""
         if arn not in self._answers:
             answer = self._reader.read(action, **{parameter: arn})
+            # ECS writes these in lower case, the other services with a capital.
             if isinstance(answer, Unknown):
                 self._answers[arn] = answer
+            elif "Tags" not in answer and "tags" not in answer:
+                self._answers[arn] = not_whole(action)
             else:
-                # ECS writes these in lower case, the other services with a capital.
-                tags = answer.get("Tags") or answer.get("tags") or ()
                 self._answers[arn] = {
                     tag.get("Key") or tag.get("key"): tag.get("Value") or tag.get("value") or ""
-                    for tag in tags
+                    for tag in answer.get("Tags") or answer.get("tags") or ()
                 }
         return self._answers[arn]

@@ -9,12 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.shared.inventory import Filter, LogGroup, Trail, Unknown
+from retry_run_task.commands.shared.reader import Reader, not_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from retry_run_task.commands.shared.inventory import Identity
-    from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
 
 # The call that has to be recorded, in the terms of event selectors.
@@ -39,7 +39,9 @@ def read_trails(reader: Reader) -> tuple[Trail, ...] | Unknown:
     answer = reader.read("cloudtrail:DescribeTrails", includeShadowTrails=True)
     if isinstance(answer, Unknown):
         return answer
-    return tuple(_read_trail(reader, described) for described in answer.get("trailList") or ())
+    if "trailList" not in answer:
+        return not_whole("cloudtrail:DescribeTrails")
+    return tuple(_read_trail(reader, described) for described in answer["trailList"])
 
 
 def _read_trail(reader: Reader, described: JsonObject) -> Trail:

@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from retry_run_task.commands.destroy.removal import STREAM
-from retry_run_task.commands.shared.faults import calling, code_of, refused
+from retry_run_task.commands.shared.faults import calling, code_of, listed, refused
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -213,9 +213,10 @@ class Verification:
         doing = "look for the recovery"
         with calling(doing):
             try:
-                found = self._functions.list_durable_executions_by_function(
+                answer = self._functions.list_durable_executions_by_function(
                     FunctionName=self._installed.recover, DurableExecutionName=self._trial.recovery
-                ).get("DurableExecutions", [])
+                )
+                found = listed(answer, "DurableExecutions")
             except ClientError as error:
                 if code_of(error) in _GONE:
                     yield Stuck(stage="recovery", why=f"there is no function {self._installed.recover}")
@@ -277,7 +278,7 @@ class Verification:
                     startTime=self._since_ms,
                     filterPattern=f'"{about}"',
                 )
-                messages = [event.get("message", "") for page in pages for event in page["events"]]
+                messages = [event.get("message", "") for page in pages for event in listed(page, "events")]
             except ClientError as error:
                 # Without a log group in the stack, a function creates its own with its first line.
                 if code_of(error) in _GONE:
