@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -218,3 +218,80 @@ def test_what_is_left_to_the_audit_is_told_even_if_nothing_else_can_be_seen(
     found = look(settings, boto3.Session(), home=REGION, end=end)
     assert found.overtaken == ()
     assert any(why.startswith("runs that were overtaken: ") for why in found.unseen)
+
+
+# Where there is more than Lambda's fifteen minutes can read.
+
+
+def clock(*left_s: float) -> Callable[[], float]:
+    """Return what tells the seconds that are left, one after the other; the last one stays."""
+    values = list(left_s)
+    return lambda: values.pop(0) if len(values) > 1 else values[0]
+
+
+def test_recoveries_that_there_was_no_time_for_are_told_and_those_that_were_read_as_well(
+    storm: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in storm.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    storm.site.capacity(0)
+    storm.rule("sweep", "cron(0/5 * * * ? *)")
+    storm.site.wait_for(lambda: len(storm.site.events("recovery.gave_up")) >= 2)
+    storm.local.schedules.rules.pop("sweep")
+    storm.ended()
+    number = len(storm.site.outcomes())
+    settings = Settings(regions=(REGION,), topic_arn=storm.made.topic_arn)
+    end = storm.local.clock.now() + timedelta(minutes=15)
+
+    # Half of ten seconds is for them: the first is read, and then that half is over.
+    found = look(settings, boto3.Session(), home=REGION, end=end, left_s=clock(10, 9, 5, 0))
+    assert [group.count for group in found.overtaken] == [1]
+    assert (
+        f"runs that were overtaken: there was no time to read {number - 1} of {number} recoveries"
+        in found.unseen
+    )
+    assert (
+        f"{REGION}: there was no time to read the calls in CloudTrail, so no run was looked at"
+        in found.unseen
+    )
+    assert not found.missing
+
+    found = look(settings, boto3.Session(), home=REGION, end=end)
+    assert [group.count for group in found.overtaken] == [number]
+    assert found.unseen == ()
+
+
+def test_calls_that_there_was_no_time_for_hide_no_run_and_invent_none(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CloudTrail gives the newest calls first, 50 a page; what is due since the last of them is known."""
+    for name, value in account.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    # It ran, and so did a rate, whose interval is longer than what is read.
+    account.called(account.due)
+    account.rule("slow", "rate(1 day)")
+    account.called(account.due, name="slow")
+    # One call in each of the 60 minutes of a later hour, in which something was due and not called.
+    account.rule("missed", f"cron(45 {(account.due + timedelta(hours=1)).hour} * * ? *)")
+    (record,) = [one for one in account.local.trail.history if "events-rule/slow" in json.dumps(one)]
+    for minute in range(60):
+        other = json.loads(json.dumps(record).replace("events-rule/slow", "events-rule/other"))
+        other["eventTime"] = f"{account.due + timedelta(minutes=60 + minute):%Y-%m-%dT%H:%M:%SZ}"
+        account.local.trail.history.append(other)
+    settings = Settings(regions=(REGION,), topic_arn=account.made.topic_arn)
+
+    found = look(settings, boto3.Session(), home=REGION, end=account.end, left_s=clock(10, 10, 10, 0))
+    assert [one.name for one in found.missing] == ["missed"]
+    assert found.unsure == ()
+    since = account.due + timedelta(minutes=60 + 10)
+    back = f"there was time to read the calls in CloudTrail back to {since:%Y-%m-%d %H:%M} UTC only"
+    tasks = "there was no time to look for the tasks of 1 rule or schedule"
+    assert found.unseen == (
+        f"{REGION}: {back}, so runs that were due before were not looked at",
+        f"{REGION}: {tasks}",
+    )
+    assert found.since < since
+
+    found = look(settings, boto3.Session(), home=REGION, end=account.end)
+    assert [one.name for one in found.missing] == ["missed"]
+    assert (found.unsure, found.unseen) == ((), ())

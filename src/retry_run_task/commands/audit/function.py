@@ -15,7 +15,7 @@ import boto3
 
 from retry_run_task.aws import topic
 from retry_run_task.aws.telemetry import Telemetry
-from retry_run_task.commands.audit.inspection import Where, inspect
+from retry_run_task.commands.audit.inspection import Where, inspect, not_read
 from retry_run_task.commands.audit.runs import RunResult, ScheduledRun, Window
 from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
 from retry_run_task.commands.shared import lookup
@@ -44,6 +44,8 @@ _SETTLED = timedelta(hours=2)
 _LISTED = timedelta(minutes=10)
 # A recovery may have been paused before it ended; the template's ExecutionTimeout is a week.
 _LONGEST = timedelta(days=8)
+# For the log, the message and a call that is waited for.
+_TO_TELL_S = 120.0
 # A gap is seen between two calls; the first of them may be this long ago. Rates are rarely longer than a day.
 _LONGEST_RATE = timedelta(days=7)
 
@@ -81,7 +83,7 @@ def audit(event: Any, context: Any) -> JsonObject:
     telemetry = Telemetry(stack=settings.stack, request_id=context.aws_request_id)
     home = context.invoked_function_arn.split(":")[3]
     end = _time(event)
-    found = look(settings, boto3.Session(), home=home, end=end)
+    found = look(settings, boto3.Session(), home=home, end=end, left_s=_time_to_look(context))
     log(found, telemetry)
     delivery = f"{end.isoformat()} {settings.topic_arn}"
     if not found.succeeded and settings.topic_arn and delivery not in _TOLD:
@@ -144,6 +146,18 @@ def _time(event: Any) -> datetime:
         return datetime.now(UTC)
 
 
+def _time_to_look(context: Any) -> Callable[[], float]:
+    """Return what tells how many seconds are left for looking, so that what was seen is told before Lambda ends it."""
+    kept_s = min(_TO_TELL_S, context.get_remaining_time_in_millis() / 4000)
+    return lambda: context.get_remaining_time_in_millis() / 1000 - kept_s
+
+
+def _share(left_s: Callable[[], float], parts: int) -> Callable[[], bool]:
+    """Return what tells whether one of so many equal parts of the time that is left is over."""
+    kept_s = left_s() * (1 - 1 / parts)
+    return lambda: left_s() <= kept_s
+
+
 def look(
     settings: Settings,
     session: boto3.Session,
@@ -151,8 +165,11 @@ def look(
     home: str,
     end: datetime,
     lookups_per_s: float = lookup.CALLS_PER_S,
+    left_s: Callable[[], float] = lambda: 1.0,
 ) -> Findings:
     """Return the missing runs among those that had to be accounted for by a time, and not a day before.
+
+    Overtaken runs and each Region get an equal part of the time; what there was no time for is among the unseen.
 
     Args:
         settings: The stack, and its Regions.
@@ -160,13 +177,15 @@ def look(
         home: The stack's own Region.
         end: The time, in UTC.
         lookups_per_s: Rate of CloudTrail look-ups.
+        left_s: Tells how many seconds are left.
     """
     regions, since = settings.regions or (home,), end
     missing: list[Absent] = []
     unsure: list[Absent] = []
     executions = Executions(session, home, settings.stack)
-    overtaken, unseen = _overtaken(executions, end)
-    for region in regions:
+    overtaken, unseen = _overtaken(executions, end, _share(left_s, 1 + len(regions)))
+    for number, region in enumerate(regions):
+        is_over = _share(left_s, len(regions) - number)
         try:
             launchers = read_launchers(Reader(session, region), _silent)
             window = Window(since=end - EVERY - reach(launchers.found), until=end)
@@ -176,6 +195,7 @@ def look(
                 tell=_silent,
                 launchers=launchers,
                 lookups_per_s=lookups_per_s,
+                is_over=is_over,
             )
         except RetryRunTaskError as error:
             unseen.append(f"{region}: {error}")
@@ -183,7 +203,7 @@ def look(
         since = min(since, window.since)
         unseen += [f"{region}: {why}" for why in seen.unread]
         for audited in seen.found:
-            for run in due_to_be_told(audited, window, end):
+            for run in due_to_be_told(audited, seen.window, end):
                 (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, region))
     return Findings(
         since=min(since, end - EVERY),
@@ -196,7 +216,9 @@ def look(
     )
 
 
-def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, ...], list[str]]:
+def _overtaken(
+    executions: Executions, end: datetime, is_over: Callable[[], bool]
+) -> tuple[tuple[Overtaken, ...], list[str]]:
     """Return the runs whose recoveries left the message to this audit, and what could not be read."""
     end -= _LISTED
     try:
@@ -205,9 +227,11 @@ def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, 
             for one in executions.begun(end - _LONGEST)
             if one.status == "FAILED" and one.ended is not None and end - EVERY < one.ended <= end
         ]
-        views = [view for view in executions.look_at_all(ended) if view.is_left_to_audit]
+        read, unread = executions.look_in_time(ended, _silent, is_over)
     except RetryRunTaskError as error:
         return (), [f"runs that were overtaken: {error}"]
+    views = [view for view in read if view.is_left_to_audit]
+    unseen = [f"runs that were overtaken: {not_read(unread, len(ended))}"] if unread else []
     groups: dict[tuple[str, ...], list[RecoveryView]] = {}
     for view in sorted(views, key=lambda view: view.since):
         launch = view.launch
@@ -222,7 +246,7 @@ def _overtaken(executions: Executions, end: datetime) -> tuple[tuple[Overtaken, 
             last=max(view.execution.ended or view.since for view in group),
         )
         for (name, _, _, _, region), group in groups.items()
-    ), []
+    ), unseen
 
 
 _UNSURE = frozenset({RunResult.UNKNOWN, RunResult.IN_PROGRESS})
@@ -261,7 +285,9 @@ def _has_stopped(audited: Audited, window: Window) -> bool:
     if not audited.is_counted or any(run.time for run in audited.runs):
         return False
     is_new = launcher.modified is not None and launcher.modified > window.since
-    return not is_new and interval_of(launcher.expression or "") <= _LONGEST_RATE
+    # There may have been no time to look back as far as one interval.
+    seen = window.until - window.since - _SETTLED - timedelta(minutes=launcher.window_min)
+    return not is_new and interval_of(launcher.expression or "") <= min(_LONGEST_RATE, seen)
 
 
 def _absent(launcher: Launcher, run: ScheduledRun, region: str) -> Absent:

@@ -20,6 +20,7 @@ from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import Unparsed
 from retry_run_task.sources.tasks import time_of
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # A recovery begins some minutes after its call, and a retried call comes later than its run was due.
 _BEFORE = timedelta(minutes=10)
+# Allowance for clocks that differ, and CloudTrail's unit of time.
+_EARLY, _SECOND = timedelta(seconds=5), timedelta(seconds=1)
 # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 _DESCRIBED_AT_ONCE = 100
 
@@ -42,7 +45,7 @@ class Inspection:
     """The audit of one Region.
 
     Attributes:
-        window: Which runs were audited.
+        window: Which runs were audited; it begins later than asked if there was no time for older calls.
         launchers: All rules and schedules, and what could not be read of them.
         found: The results.
         unread: What else could not be read, each a sentence.
@@ -82,6 +85,7 @@ def inspect(
     launchers: Launchers | None = None,
     recorded: Sequence[calls.RunTaskCall | Unparsed] | None = None,
     lookups_per_s: float = lookup.CALLS_PER_S,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Inspection:
     """Audit a Region.
 
@@ -92,20 +96,23 @@ def inspect(
         launchers: Its rules and schedules; None to read them.
         recorded: The known calls; None to read them from CloudTrail.
         lookups_per_s: Rate of CloudTrail look-ups.
+        is_over: Tells whether to stop reading; what is not read is named then.
 
     Raises:
         DeployError: CloudTrail did not answer.
     """
     reader = Reader(where.session, where.region)
     launchers = launchers or read_launchers(reader, tell)
-    found, unread = _calls(where, window, recorded, tell, lookups_per_s)
-    installation, views, why_unread = _recoveries(where, window, found, tell)
+    found, unread, since = _calls(where, window, recorded, tell, lookups_per_s, is_over)
+    late = "" if since == window.since else _too_late(since, window)
+    window = replace(window, since=since)
+    installation, views, why_unread = _recoveries(where, window, found, tell, is_over)
     evidence = Evidence(
         calls=found, views=views, unread=why_unread, installation=installation, now=datetime.now(UTC)
     )
     first = audit(launchers.found, window, evidence)
-    tasks, unseen = _tasks(reader, first, tell)
-    notes = [*(f"{gap.why} ({gap.action})" for gap in launchers.gaps), *unseen]
+    tasks, unseen = _tasks(reader, first, tell, is_over)
+    notes = [*([late] if late else []), *(f"{gap.why} ({gap.action})" for gap in launchers.gaps), *unseen]
     if unread:
         notes.append(f"{unread} records could not be read")
     if why_unread:
@@ -125,21 +132,37 @@ def _calls(
     recorded: Iterable[calls.RunTaskCall | Unparsed] | None,
     tell: Callable[[str], None],
     lookups_per_s: float,
-) -> tuple[tuple[calls.RunTaskCall, ...], int]:
-    read = recorded
-    if read is None:
+    is_over: Callable[[], bool],
+) -> tuple[tuple[calls.RunTaskCall, ...], int, datetime]:
+    """Return the calls, how many records were not understood, and since when every call of a due run is among them."""
+    read, since = list(recorded or ()), window.since
+    if recorded is None:
         texts = lookup.run_task_records(
             where.session,
             where.region,
-            since=window.since - timedelta(seconds=5),
+            since=window.since - _EARLY,
             until=datetime.now(UTC),
             tell=tell,
             limiter=rate_limited(lookups_per_s),
+            is_over=is_over,
         )
-        read = calls.read_texts(texts)
-    read = list(read)
+        try:
+            for one in calls.read_texts(texts):
+                read.append(one)  # noqa: PERF402 - what was read before the time was over counts
+        except lookup.OutOfTimeError as error:
+            # Of the last record's second, others may be on the next page.
+            since = max(since, (error.back_to + _SECOND if error.back_to else window.until) + _EARLY)
     found = tuple(one for one in read if isinstance(one, calls.RunTaskCall))
-    return found, sum(isinstance(one, Unparsed) for one in read)
+    return found, sum(isinstance(one, Unparsed) for one in read), since
+
+
+def _too_late(since: datetime, window: Window) -> str:
+    if since > window.until:
+        return "there was no time to read the calls in CloudTrail, so no run was looked at"
+    return (
+        f"there was time to read the calls in CloudTrail back to {since:%Y-%m-%d %H:%M} UTC only, so runs that were "
+        "due before were not looked at"
+    )
 
 
 def _recoveries(
@@ -147,6 +170,7 @@ def _recoveries(
     window: Window,
     found: tuple[calls.RunTaskCall, ...],
     tell: Callable[[str], None],
+    is_over: Callable[[], bool],
 ) -> tuple[Installation | None, Mapping[str, RecoveryView], str]:
     """Return the installation, its relevant recoveries, and why they are not known."""
     home = where.home or where.region
@@ -164,18 +188,24 @@ def _recoveries(
             for one in executions.begun(window.since - _BEFORE)
             if one.name in wanted or is_of_a_task(one.name, installation.stack)
         ]
-        views = {
-            view.execution.name: view
-            for view in executions.look_at_all(listed, tell)
-            if view.launch is None or view.launch.region in ("", where.region)
-        }
+        read, unread = executions.look_in_time(listed, tell, is_over)
     except (ConfigError, DeployError) as error:
         return installation, {}, str(error)
-    return installation, views, ""
+    views = {
+        view.execution.name: view
+        for view in read
+        if view.launch is None or view.launch.region in ("", where.region)
+    }
+    return installation, views, not_read(unread, len(listed)) if unread else ""
+
+
+def not_read(number: int, of: int) -> str:
+    """Return the sentence for recoveries for which there was no time."""
+    return f"there was no time to read {number:,} of {counted(of, 'recovery', 'recoveries')}"
 
 
 def _tasks(
-    reader: Reader, found: tuple[Audited, ...], tell: Callable[[str], None]
+    reader: Reader, found: tuple[Audited, ...], tell: Callable[[str], None], is_over: Callable[[], bool]
 ) -> tuple[dict[Key, tuple[SeenTask, ...]], list[str]]:
     """Return the tasks that ECS still knows, for every job with a run without a call; and what could not be read."""
     tasks: dict[Key, tuple[SeenTask, ...]] = {}
@@ -186,6 +216,10 @@ def _tasks(
         if any(run.time is None and run.result in (RunResult.MISSED, RunResult.UNKNOWN) for run in one.runs)
     }
     for number, (key, launcher) in enumerate(silent.items(), 1):
+        if is_over():
+            left = counted(len(silent) - number + 1, "rule or schedule", "rules and schedules")
+            unseen["time"] = f"there was no time to look for the tasks of {left}"
+            break
         tell(f"tasks: {number} of {len(silent)}")
         seen = _tasks_of(reader, launcher, key[-1])
         if isinstance(seen, Unknown):

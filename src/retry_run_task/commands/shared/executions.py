@@ -137,13 +137,26 @@ class Executions:
         Raises:
             DeployError: AWS did not answer.
         """
-        found = []
+        return self.look_in_time(executions, tell, lambda: False)[0]
+
+    def look_in_time(
+        self, executions: Sequence[Execution], tell: Callable[[str], None], is_over: Callable[[], bool]
+    ) -> tuple[list[RecoveryView], int]:
+        """Return the view of each until the time is over, and how many were not read.
+
+        Raises:
+            DeployError: AWS did not answer.
+        """
+        found: list[RecoveryView] = []
         for number, one in enumerate(executions, 1):
+            # One that was read before takes no time.
+            if one.arn not in self._over and is_over():
+                return found, len(executions) - number + 1
             tell(f"recoveries: {number} of {len(executions)}")
             view = self.look(one)
             if view is not None:
                 found.append(view)
-        return found
+        return found, 0
 
     def stop(self, execution: Execution, reason: str) -> str:
         """Stop a recovery for good; return the result in a word or two.

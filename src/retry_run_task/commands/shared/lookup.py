@@ -28,6 +28,19 @@ CALLS_PER_S = 2.0
 _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 10})
 
 
+class OutOfTimeError(Exception):
+    """Not every page could be read in time.
+
+    Attributes:
+        back_to: The time of the last record that was read; None if none was.
+    """
+
+    def __init__(self, back_to: datetime | None) -> None:
+        """Take how far it came."""
+        super().__init__(back_to)
+        self.back_to = back_to
+
+
 def run_task_records(
     session: boto3.Session,
     region: str,
@@ -36,12 +49,16 @@ def run_task_records(
     until: datetime,
     tell: Callable[[str], None],
     limiter: RateLimiter | None = None,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Iterator[str]:
     """Yield the records of RunTask calls, newest first, each as JSON.
 
     Raises:
         DeployError: CloudTrail did not answer.
+        OutOfTimeError: ``is_over`` said so before the last page.
     """
+    if is_over():
+        raise OutOfTimeError(None)
     client: CloudTrailClient = session.client("cloudtrail", region_name=region, config=_CONFIG)
     limit_rate(client, limiter or rate_limited(CALLS_PER_S), "LookupEvents")
     pages = client.get_paginator("lookup_events").paginate(
@@ -49,12 +66,14 @@ def run_task_records(
         StartTime=since,
         EndTime=until,
     )
-    seen = 0
+    seen, last = 0, None
     with calling(f"look up calls in CloudTrail in {region}"):
         for page in pages:
             events = listed(page, "Events")
             for event in events:
                 seen += 1
                 yield event.get("CloudTrailEvent") or ""
-            last = events[-1].get("EventTime") if events else None
+            last = events[-1].get("EventTime") if events else last
             tell(f"calls in CloudTrail: {seen}" + (f", back to {last:%Y-%m-%d %H:%M}" if last else ""))
+            if page.get("NextToken") and is_over():
+                raise OutOfTimeError(last)
