@@ -180,6 +180,10 @@ class FailedLaunch:
         """A time by which the failed run was due, and before which the next one is not due."""
         return self.created or self.event_time
 
+    def with_call_id(self, call_id: str) -> FailedLaunch:
+        """Return this launch under a call identity, which usually is its own."""
+        return self if call_id == self.call_id else replace(self, call_id=call_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:

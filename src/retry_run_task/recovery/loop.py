@@ -109,7 +109,7 @@ def _run(
             tools.log(lines.lines(case, state, event, then))
             state = then
     ending = ending_of(case, state, state.move.gave_up)
-    launch = replace(launch, call_id=state.call_id)
+    launch = launch.with_call_id(state.call_id)
     return launch, ending, case.handlings[state.last.category], state.is_told
 
 
@@ -177,7 +177,7 @@ def _stop(case: Case, arns: tuple[str, ...], tools: Tools, *, again: bool) -> Js
 
 
 def _send_early(case: Case, state: State, tools: Tools) -> str | None:
-    launch = replace(case.launch, call_id=state.call_id)
+    launch = case.launch.with_call_id(state.call_id)
     return tools.world.notify(early_message(launch, progress_of(case, state), tools.style))
 
 
@@ -188,7 +188,7 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
     answered leaves the step. ``done`` becomes the events, as a replay reads them from the result, and their states.
     """
     done.clear()
-    launch = replace(case.launch, call_id=case.call_id)
+    launch = case.launch.with_call_id(case.call_id)
     is_whole = again or is_look_whole(state)
     seen = tools.world.look(
         launch, original=case.has_one_run, failed_others=state.failed_others, whole=is_whole
@@ -213,7 +213,7 @@ def _call(case: Case, state: State, launch: FailedLaunch, tools: Tools) -> Answe
     whole = request if isinstance(request, Request) else tools.world.complete(launch)
     match whole:
         case Request():
-            return tools.world.run_task(replace(launch, call_id=state.call_id), body(case, state, whole))
+            return tools.world.run_task(launch.with_call_id(state.call_id), body(case, state, whole))
         case NoMatch(why=why):
             return Unbuildable(why=why)
         case Failure():

@@ -223,7 +223,8 @@ def rung(case: Case, state: State) -> Rung:
 
 def next_place(case: Case, state: State) -> int:
     """Return the index of the next rung that is not excluded; the first, the original request, never is."""
-    places: list[int] = [*range(state.place + 1, len(case.rungs)), *range(state.place + 1)]
+    number = len(case.rungs)
+    places = ((state.place + step) % number for step in range(1, number + 1))
     return next(place for place in places if case.rungs[place] not in state.excluded)
 
 

@@ -152,14 +152,14 @@ class Cloud:
         self.calls_in[int(now)] += 1
         self._add_subnets(body)
         self._faults.calling, self.ecs.lifecycle = track, track.lifecycle()
-        fails = sum(task.fails for task in track.tasks)
+        before = len(track.tasks)
         try:
             answer = _placed(self.ecs.run_task(body))
         except EcsError as error:
             answer = _refusal(error)
         finally:
             self._faults.calling = None
-        how = _how(answer, fails=sum(task.fails for task in track.tasks) > fails)
+        how = _how(answer, fails=any(task.fails for task in track.tasks[before:]))
         if how == "throttled":
             track.throttled += 1
         if track.log is not None:
