@@ -133,7 +133,7 @@ clean: ## remove everything that was built or installed
 	@touch $@
 
 # The package is installed as the wheel that users get, not as a link to the source tree.
-$(VENV)/.installed: $(VENV)/.locked-run build/lambda.zip infra/template.yaml tools/wheel.py pyproject.toml README.md
+$(VENV)/.installed: $(VENV)/.locked-run build/lambda.zip infra/template.yaml infra/member.yaml tools/wheel.py pyproject.toml README.md
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --no-index --force-reinstall .
 	@touch $@
 

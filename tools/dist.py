@@ -203,7 +203,7 @@ def check(folder: Path) -> list[str]:
         inside = tar.getnames()
     problems += [
         f"the sdist has no {name}"
-        for name in ("pyproject.toml", "LICENSE", "build/lambda.zip", "tools/wheel.py", "infra/template.yaml")
+        for name in ("pyproject.toml", "LICENSE", ZIP, "tools/wheel.py", TEMPLATE, "infra/member.yaml")
         if f"retry_run_task-{version()}/{name}" not in inside
     ]
     return problems + _bom_problems(json.loads(bom.read_text(encoding="utf-8")), code)

@@ -1,4 +1,4 @@
-"""Puts into the wheel what `deploy` deploys: the template, and the zip that both functions run.
+"""Puts into the wheel what `deploy` deploys: the templates, and the zip that both functions run.
 
 The zip is built before the wheel (`make bundle`), since building it needs pip and a network, which a build of the
 wheel alone should not. A wheel without it has every command; `deploy` says what is missing.
@@ -12,7 +12,7 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 DATA = "retry_run_task/commands/deploy/data"
-CARRIED = ("infra/template.yaml", "build/lambda.zip")
+CARRIED = ("infra/template.yaml", "infra/member.yaml", "build/lambda.zip")
 
 
 class CustomBuildHook(BuildHookInterface[Any]):

@@ -6,9 +6,11 @@ import itertools
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+import boto3
 import pytest
 
 from functional.test_deploy import (
@@ -26,8 +28,12 @@ from functional.test_deploy import (
     trails,
 )
 from retry_run_task.commands.deploy import template
-from retry_run_task.commands.deploy.sizes import Sizer
+from retry_run_task.commands.deploy.choices import choose
+from retry_run_task.commands.deploy.members import needs
+from retry_run_task.commands.deploy.sizes import MEMBER, Sizer
+from retry_run_task.commands.shared.discovery import discover
 from retry_run_task.commands.shared.inventory import Identity
+from retry_run_task.commands.shared.reader import Reader
 from support.ministack import ACCOUNT, MiniStack, running
 
 
@@ -66,10 +72,10 @@ def account(ministack: MiniStack, jobs: int) -> MiniStack:
     return ministack
 
 
-def policies(aws: MiniStack) -> dict[str, Any]:
-    """Return the documents of the policies that are attached to recover's role, by name."""
+def policies(aws: MiniStack, role: str = f"{STACK}-role") -> dict[str, Any]:
+    """Return the documents of the policies that are attached to a role, by default recover's, by name."""
     iam = aws.client("iam")
-    attached = iam.list_attached_role_policies(RoleName=f"{STACK}-role")["AttachedPolicies"]
+    attached = iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]
     found = {}
     for one in attached:
         version = iam.get_policy(PolicyArn=one["PolicyArn"])["Policy"]["DefaultVersionId"]
@@ -81,9 +87,13 @@ def policies(aws: MiniStack) -> dict[str, Any]:
 
 def allowed(aws: MiniStack, action: str) -> list[str]:
     """Return what recover may do an action on."""
+    return allowed_in(policies(aws), action)
+
+
+def allowed_in(documents: dict[str, Any], action: str) -> list[str]:
     return [
         resource
-        for document in policies(aws).values()
+        for document in documents.values()
         for statement in document["Statement"]
         if statement["Action"] == action
         for resource in statement["Resource"]
@@ -212,3 +222,50 @@ def test_four_hundred_jobs_are_deployed_as_patterns_that_match_nothing_else(mini
     again = run(aws, "deploy", "--yes", "--stack", "night", *FAST)
     assert f"{named(0)}x" in refused(again, 2, "also match 400 task definitions", "--allow-patterns")
     assert everything(aws) == before
+
+
+def test_sixty_jobs_of_a_member_account_fit_into_the_policies_of_its_role(
+    ministack: MiniStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Deploy says what the member's template has to be given, and that is within the limits that AWS counts."""
+    aws = account(ministack, 60)
+    for name, value in aws.environment().items():
+        monkeypatch.setenv(name, value)
+    found = discover(boto3.Session(), REGION)
+    home = replace(found, members=(replace(found, identity=replace(found.identity, account=ACCOUNT)),))
+    flags = {"MemberAccounts": "210987654321", "MemberExternalId": "ab"}
+    choice = choose(home, Reader(boto3.Session(), REGION), flags=flags, file={}, installed={})
+    (needed,) = needs(choice, home)
+    given = {**needed.parameters, "ExternalId": "ab"}
+    assert max(map(len, given.values())) <= 4096
+    text = template.carried("member.yaml").decode()
+    aws.client("cloudformation").create_stack(
+        StackName="member",
+        TemplateBody=text,
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+    )
+    made = policies(aws, f"{STACK}-member")
+    jobs = [named(number) for number in range(60)]
+    lists = [
+        [one.rpartition(":")[0] if action == "ecs:RunTask" else one for one in allowed_in(made, action)]
+        for action in ("ecs:RunTask", "iam:PassRole")
+    ]
+    assert sorted(lists[0]) == sorted(f"arn:*:ecs:*:*:task-definition/{name}" for name in jobs)
+    assert sorted(lists[1]) == sorted(
+        f"arn:*:iam::*:role/{name}-{end}" for name, end in itertools.product(jobs, ("task", "exec"))
+    )
+    assert len(made) <= 10
+    sizer = Sizer(text=text, stack="", identity=found.identity, region=REGION, layout=MEMBER)
+    computed = {one.what: one.has for one in sizer.sizes(given)}
+    names = {
+        "MemberPolicy": "policy",
+        "MemberRunPolicy": "run-policy",
+        "MemberPassPolicy": "pass-policy",
+        "MemberPassPolicy2": "pass-policy-2",
+        "MemberReadsPolicy": "reads-policy",
+    }
+    assert made.keys() == {f"{STACK}-member-{end}" for end in names.values()}
+    for resource, end in names.items():
+        measured = _length(made[f"{STACK}-member-{end}"])
+        assert computed[f"the policy {resource}"] == measured <= 6144, resource

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from retry_run_task.commands.deploy import choices
+from retry_run_task.commands.deploy.members import needs
 from retry_run_task.commands.deploy.proposal import propose, roles_of
 from retry_run_task.commands.doctor.checks import examine
 from retry_run_task.commands.main import retry_run_task
@@ -168,9 +169,14 @@ def test_what_another_account_starts_is_proposed_and_its_own_template_is_told(me
     # At home recover reads its own rules only, and passes its own roles; there its role there does.
     assert values["ReadRules"] == "nightly"
     assert MEMBER not in values["PassRoleArns"]
-    assert (
-        f"account {MEMBER} needs infra/member.yaml with TaskDefinitions=billing Clusters=theirs"
-        in chosen.notes
+    (needed,) = needs(chosen, found)
+    assert needed.said() == (
+        " ".join(
+            [
+                f"account {MEMBER} needs infra/member.yaml with TaskDefinitions=billing Clusters=theirs",
+                f"ReadRules=billing ReadSchedules= HubAccount=123456789012 Regions={REGION}",
+            ]
+        ),
     )
 
 

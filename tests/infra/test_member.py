@@ -42,13 +42,22 @@ def statements(stack: Stack, policy: str) -> dict[str, dict[str, Any]]:
     return {s["Sid"]: s for s in document["Statement"]}
 
 
+def allowed(stack: Stack) -> dict[str, dict[str, Any]]:
+    """Return the statements of all policies of the member role, where no list is in more than one of them."""
+    return {
+        sid: one
+        for policy in stack.of_type("AWS::IAM::ManagedPolicy")
+        for sid, one in statements(stack, policy).items()
+    }
+
+
 def test_recover_may_do_there_what_it_may_do_at_home_and_nothing_else() -> None:
     arns = ",".join(f"arn:aws:iam::{HOME}:role/{name}" for name in ROLES.split(","))
     made = Stack(PassRoleArns=arns, ScheduleKeyArns=KEY, **GIVEN)
     home: dict[str, Any] = {}
     for part in ("", "Run", "Pass", "Keys", "Reads"):
         home |= statements(made, f"Recover{part}Policy")
-    away = statements(member(), "MemberPolicy")
+    away = allowed(member())
     audits = {"FindWhatWasDueAndCalled", "ReadWhatWasDue"}
     assert away.keys() == NOT_OWN - audits - {"EnterOtherAccounts"}
     # Where an account is in an ARN, it is the account's own; and roles are told by name, for many accounts at once.
@@ -72,11 +81,42 @@ def test_only_the_hubs_recover_is_let_in_and_only_with_the_external_id(path: str
         "ArnEquals": {"aws:PrincipalArn": f"arn:aws:iam::{HOME}:role{hub['Path']}{hub['RoleName']}"},
     }
     assert f"{role['Path'].lstrip('/')}{role['RoleName']}" == member_role("night", path)
-    assert role["ManagedPolicyArns"] == ["<MemberPolicy>"]
+    assert role["ManagedPolicyArns"] == [
+        f"<Member{part}Policy>" for part in ("", "Run", "Pass", "Reads", "Keys")
+    ]
+
+
+LATER = {
+    "TaskDefinitions2": "b",
+    "TaskDefinitions3": "c",
+    "PassRoles2": "r2",
+    "PassRoles3": "path/r3",
+    "PassRoles4": "r4",
+}
+
+
+def test_a_list_that_goes_on_is_in_a_policy_of_its_own_that_says_the_same() -> None:
+    made = member(**LATER)
+    for kind, action, sid, start, end in (
+        ("Run", "ecs:RunTask", "MakeFailedCallsAgain", "arn:*:ecs:*:*:task-definition/", ":*"),
+        ("Pass", "iam:PassRole", "PassTheRolesOfTheTasks", "arn:*:iam::*:role/", ""),
+    ):
+        first = statements(made, f"Member{kind}Policy")[sid]
+        assert first["Action"] == action
+        later = [name for name in LATER if name.startswith("Task" if kind == "Run" else "Pass")]
+        for name in later:
+            more = statements(made, f"Member{kind}Policy{name[-1]}")
+            assert more == {sid: {**first, "Resource": [f"{start}{LATER[name]}{end}"]}}
+    (role,) = made.of_type("AWS::IAM::Role").values()
+    assert sorted(role["ManagedPolicyArns"]) == sorted(
+        f"<{name}>" for name in made.of_type("AWS::IAM::ManagedPolicy")
+    )
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    assert len(role["ManagedPolicyArns"]) <= 10
 
 
 def test_without_roles_none_can_be_passed_and_without_regions_it_is_the_stacks_own() -> None:
-    found = statements(member(PassRoles="", Regions=""), "MemberPolicy")
+    found = allowed(member(PassRoles="", Regions=""))
     assert "PassTheRolesOfTheTasks" not in found
     assert found["MakeFailedCallsAgain"]["Condition"]["StringEquals"] == {
         "aws:RequestedRegion": "ap-northeast-1"
@@ -94,8 +134,8 @@ def test_a_boundary_and_a_path_are_the_roles() -> None:
     boundary = "arn:aws:iam::210987654321:policy/boundary"
     stack = member(PermissionsBoundaryArn=boundary, RolePath="/batch/")
     (role,) = stack.of_type("AWS::IAM::Role").values()
-    (policy,) = stack.of_type("AWS::IAM::ManagedPolicy").values()
-    assert (role["PermissionsBoundary"], role["Path"], policy["Path"]) == (boundary, "/batch/", "/batch/")
+    paths = {one["Path"] for one in stack.of_type("AWS::IAM::ManagedPolicy").values()}
+    assert (role["PermissionsBoundary"], role["Path"], paths) == (boundary, "/batch/", {"/batch/"})
     (bare,) = member().of_type("AWS::IAM::Role").values()
     assert ("PermissionsBoundary" in bare, bare["Path"]) == (False, "/")
 
@@ -137,7 +177,8 @@ def _block(kind: str, of_type: str, name: str) -> dict[str, Any]:
 
 def test_the_module_takes_the_same_parameters() -> None:
     variables = {name: body for block in module(IN_TERRAFORM)["variable"] for name, body in block.items()}
-    parameters = template(MEMBER)["Parameters"]
+    # Terraform takes whole lists, and divides them itself.
+    parameters = {k: v for k, v in template(MEMBER)["Parameters"].items() if k not in LATER}
     # CloudFormation takes tags from the stack's.
     assert variables.pop("tags")["type"] == "${map(string)}"
     assert list(variables) == [re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in parameters]
@@ -150,11 +191,25 @@ def test_the_module_takes_the_same_parameters() -> None:
         assert (",".join(default) if isinstance(default, list) else default) == parameter.get("Default")
 
 
-def test_the_module_allows_the_same() -> None:
-    document = _block("data", "aws_iam_policy_document", "member")
-    blocks = [*document["statement"], *(d["statement"]["content"] for d in document["dynamic"])]
-    blocks = [s for block in blocks for s in (block if isinstance(block, list) else [block])]
-    theirs = statements(member(), "MemberPolicy")
+def _statements_of(document: dict[str, Any]) -> list[dict[str, Any]]:
+    dynamic = [d["statement"]["content"] for d in document.get("dynamic", ())]
+    blocks = [*document.get("statement", ()), *dynamic]
+    return [s for block in blocks for s in (block if isinstance(block, list) else [block])]
+
+
+PARTS = {
+    "member": "",
+    "member_run": "Run",
+    "member_pass": "Pass",
+    "member_reads": "Reads",
+    "member_keys": "Keys",
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_module_allows_the_same(name: str) -> None:
+    blocks = _statements_of(_block("data", "aws_iam_policy_document", name))
+    theirs = statements(member(), f"Member{PARTS[name]}Policy")
     assert {s["sid"]: set(s["actions"]) for s in blocks} == {
         sid: set(s["Action"] if isinstance(s["Action"], list) else [s["Action"]]) for sid, s in theirs.items()
     }
@@ -162,6 +217,17 @@ def test_the_module_allows_the_same() -> None:
         sid: {(test, key) for test, wanted in s["Condition"].items() for key in wanted}
         for sid, s in theirs.items()
     }
+    end = f"-{PARTS[name].lower()}" if PARTS[name] else ""
+    named = _block("resource", "aws_iam_policy", name)["name"]
+    assert named.partition("${count.index")[0] == f"${{var.hub_name}}-member{end}-policy"
+    attached = _block("resource", "aws_iam_role_policy_attachment", name)
+    assert (attached["role"], f"aws_iam_policy.{name}" in attached["policy_arn"]) == (
+        "${aws_iam_role.member.name}",
+        True,
+    )
+
+
+def test_the_module_lets_the_same_in() -> None:
     (trust,) = _block("data", "aws_iam_policy_document", "trust")["statement"]
     assert {(c["test"], c["variable"]) for c in trust["condition"]} == {
         ("StringEquals", "sts:ExternalId"),

@@ -48,6 +48,7 @@ def test_it_is_all_of_the_source_tree_and_as_it_is_now(sources: Path) -> None:
     } | {
         # What `deploy` deploys is made elsewhere, and carried.
         "retry_run_task/commands/deploy/data/template.yaml": sources / "infra" / "template.yaml",
+        "retry_run_task/commands/deploy/data/member.yaml": sources / "infra" / "member.yaml",
         "retry_run_task/commands/deploy/data/lambda.zip": ROOT / "build" / "lambda.zip",
     }
     installed = {name: path for name, path in installed_files().items() if name.startswith("retry_run_task/")}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +16,7 @@ import pytest
 from retry_run_task.commands.deploy import patterns, sizes
 from retry_run_task.commands.deploy.choices import Choice, choose
 from retry_run_task.commands.deploy.fitting import fit
+from retry_run_task.commands.deploy.members import MemberNeeds, needs
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.template import Filled
 from retry_run_task.commands.doctor.checks_sizes import check_sizes
@@ -21,6 +24,7 @@ from retry_run_task.commands.shared import chunks
 from retry_run_task.commands.shared.inventory import (
     Concurrency,
     Identity,
+    InstalledStack,
     Inventory,
     Launcher,
     Launchers,
@@ -233,6 +237,108 @@ def test_doctor_does_not_say_ok_where_deploy_refuses() -> None:
     assert check.status == "FAIL"
     assert check.why.startswith("deploy refuses: In TaskDefinitions, shop-")
     assert "--allow-patterns" in check.next
+
+
+# A member account's own template.
+
+MEMBER_TEXT = (Path(__file__).parents[3] / "infra" / "member.yaml").read_text(encoding="utf-8")
+HUB = {"HubAccount": "999999999999", "Regions": REGION}
+
+
+def with_member(of: Inventory, there: There) -> Inventory:
+    """Return the home of an account that was looked at, in which there is what a reader reads."""
+    roles = (
+        there.roles
+        if isinstance(there.roles, Unknown)
+        else tuple(one.partition(":role/")[2] for one in there.roles)
+    )
+    names = {"Clusters": tuple(there.clusters), "TaskDefinitions": tuple(there.families), "PassRoles": roles}
+    return replace(
+        account(1), identity=replace(IDENTITY, account="999999999999"), members=(replace(of, names=names),)
+    )
+
+
+def needed_by(home: Inventory, *, may_widen: bool = False) -> MemberNeeds:
+    reader: Any = There()
+    flags = {"MemberAccounts": IDENTITY.account, "MemberExternalId": "ab"}
+    choice = choose(home, reader, flags=flags, file={}, installed={})
+    (found,) = needs(choice, home, MEMBER_TEXT, may_widen=may_widen)
+    return found
+
+
+def member_sizes(parameters: Mapping[str, str]) -> dict[str, sizes.Size]:
+    made = Sizer(text=MEMBER_TEXT, stack="x", identity=IDENTITY, region=REGION, layout=sizes.MEMBER)
+    return {one.what: one for one in made.sizes(parameters)}
+
+
+@pytest.mark.parametrize("shares", [False, True])
+@pytest.mark.parametrize(
+    ("jobs", "is_exact"), [(1, True), (18, True), (19, True), (60, True), (120, True), (400, False)]
+)
+def test_the_jobs_of_a_member_account_fit_into_its_template(jobs: int, is_exact: bool, shares: bool) -> None:
+    of = account(jobs, shares=shares)
+    there = all_of(of)
+    families, roles = there.families, [one.partition(":role/")[2] for one in there.roles]
+    there.families = [*families, "shop", "shop-admin", "payroll"]
+    there.roles = [*there.roles, f"{ROLE}/Admin", f"{ROLE}/shop-admin", f"{ROLE}/batch/shop-daily"]
+    found = needed_by(with_member(of, there))
+    assert [one for one in member_sizes(found.parameters).values() if not one.fits] == []
+    whole = chunks.join(found.parameters)
+    for name, needed in (("TaskDefinitions", families), ("PassRoles", roles)):
+        assert covered(needed, whole[name])
+        # Names without the ARN are shorter: 401 roles fit as they are.
+        is_whole = is_exact or (shares and name == "PassRoles")
+        assert (sorted(whole[name].split(",")) == sorted(needed)) is is_whole
+    for other in ("shop", "shop-admin", "payroll", "Admin", "batch/shop-daily"):
+        assert not covered([other], whole["TaskDefinitions"])
+        assert not covered([other], whole["PassRoles"])
+    assert bool(found.notes) is not is_exact
+    assert found.parameters.items() >= HUB.items()
+    shown = " ".join(found.said())
+    assert ("do not fit into AWS's limits as they are" in shown) is not is_exact
+    # Unless one policy is enough, each list goes on in the next parameter.
+    assert ("PassRoles2" in found.parameters) is (jobs >= 60 and not (shares and jobs == 60))
+
+
+def test_a_member_template_with_too_many_names_is_measured_too_large() -> None:
+    names = ",".join(named(number) for number in range(400))
+    found = member_sizes({"TaskDefinitions": names, "PassRoles": names, "ExternalId": "ab"})
+    large = {what for what, one in found.items() if not one.fits}
+    assert large >= {"the policy MemberRunPolicy", "the policy MemberPassPolicy"}
+    assert found["the policy MemberPassPolicy"].because == ("PassRoles",)
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"families": BETWEEN}, "also match 400 task definitions that no rule or schedule here needs"),
+        ({"roles": NO}, "may match is not known (iam:ListRoles)"),
+    ],
+)
+def test_a_member_whose_patterns_match_more_is_refused_unless_that_is_allowed(
+    there: dict[str, Any], said: str
+) -> None:
+    of = account(400)
+    has = all_of(of)
+    has.families = [*has.families, *there.get("families", ())]
+    has.roles = there.get("roles", has.roles)
+    home = with_member(of, has)
+    found = needed_by(home)
+    assert found.parameters == {}
+    assert said in found.problem
+    (sentence,) = found.said()
+    assert sentence.startswith(f"what account {IDENTITY.account} has does not fit into infra/member.yaml: ")
+    assert "--allow-patterns" in sentence
+    allowed = needed_by(home, may_widen=True)
+    assert allowed.problem == ""
+    assert said in " ".join(allowed.notes)
+    reader: Any = There()
+    stack = InstalledStack(name="retry-run-task", parameters={"MemberAccounts": IDENTITY.account, **KEEP})
+    check = check_sizes(replace(home, stack=stack), reader, TEXT)
+    assert (check.status, said in check.why, "--allow-patterns" in check.next) == ("FAIL", True, True)
+
+
+KEEP = {"TaskDefinitions": "shop-*", "Clusters": "shop-*", "MemberExternalId": "ab"}
 
 
 # What a person gave is kept.

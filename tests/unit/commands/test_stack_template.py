@@ -9,9 +9,10 @@ import pytest
 
 from retry_run_task.commands.deploy import plan, preview, template
 from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.deploy.sizes import HOME
 from retry_run_task.commands.deploy.statements import statements, words_for
 from retry_run_task.commands.deploy.template import Filled
-from retry_run_task.commands.shared.chunks import CHUNKS, parts
+from retry_run_task.commands.shared.chunks import parts
 from retry_run_task.commands.shared.inventory import Identity
 from retry_run_task.commands.shared.stack_states import ResourceChange
 
@@ -26,7 +27,7 @@ def filled(stack: str = "retry-run-task", identity: Identity = IDENTITY, **given
 
 def test_the_options_are_the_parameters_of_the_template() -> None:
     """In its order, with its defaults, and refusing what it refuses."""
-    later = {part for name in CHUNKS for part in parts(name)[1:]}
+    later = {part for name in HOME.lists for part in parts(name)[1:]}
     described = {name: one for name, one in TEMPLATE["Parameters"].items() if name not in later}
     assert [one.name for one in PARAMETERS] == list(described)
     for one in PARAMETERS:

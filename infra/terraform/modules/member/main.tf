@@ -16,24 +16,6 @@ locals {
 }
 
 data "aws_iam_policy_document" "member" {
-  statement {
-    sid       = "MakeFailedCallsAgain"
-    actions   = ["ecs:RunTask"]
-    resources = [for family in var.task_definitions : "${local.ecs}:task-definition/${family}:*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = local.regions
-    }
-
-    condition {
-      test     = "ArnLike"
-      variable = "ecs:cluster"
-      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
-    }
-  }
-
   # Needed where the failed call had tags, or tags propagated; and then only while RunTask makes the task.
   # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
   statement {
@@ -51,22 +33,6 @@ data "aws_iam_policy_document" "member" {
       test     = "StringEquals"
       variable = "ecs:CreateAction"
       values   = ["RunTask"]
-    }
-  }
-
-  dynamic "statement" {
-    for_each = length(var.pass_roles) > 0 ? [1] : []
-
-    content {
-      sid       = "PassTheRolesOfTheTasks"
-      actions   = ["iam:PassRole"]
-      resources = [for role in var.pass_roles : "arn:${local.partition}:iam::${local.account}:role/${role}"]
-
-      condition {
-        test     = "StringEquals"
-        variable = "iam:PassedToService"
-        values   = ["ecs-tasks.amazonaws.com"]
-      }
     }
   }
 
@@ -136,7 +102,106 @@ data "aws_iam_policy_document" "member" {
       values   = local.regions
     }
   }
+}
 
+resource "aws_iam_policy" "member" {
+  name        = "${var.hub_name}-member-policy"
+  path        = var.role_path
+  description = "What recover of retry-run-task may do in this account."
+  policy      = data.aws_iam_policy_document.member.json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member" {
+  role       = aws_iam_role.member.name
+  policy_arn = aws_iam_policy.member.arn
+}
+
+# What grows with the jobs is in policies of its own, as at home in ../../iam.tf: as many names are in each as fit if all
+# were as long as the longest one.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+locals {
+  run_room  = 5500 - sum([for cluster in var.clusters : length(cluster) + 50]) - 20 * length(var.regions)
+  run_most  = max(1, floor(local.run_room / (max([for family in var.task_definitions : length(family)]...) + 62)))
+  pass_most = max(1, floor(5900 / (max(0, [for role in var.pass_roles : length(role)]...) + 42)))
+
+  run_lists  = chunklist(var.task_definitions, local.run_most)
+  pass_lists = chunklist(var.pass_roles, local.pass_most)
+}
+
+data "aws_iam_policy_document" "member_run" {
+  count = length(local.run_lists)
+
+  statement {
+    sid       = "MakeFailedCallsAgain"
+    actions   = ["ecs:RunTask"]
+    resources = [for family in local.run_lists[count.index] : "${local.ecs}:task-definition/${family}:*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+
+    condition {
+      test     = "ArnLike"
+      variable = "ecs:cluster"
+      values   = [for cluster in var.clusters : "${local.ecs}:cluster/${cluster}"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "member_run" {
+  count = length(local.run_lists)
+
+  name        = "${var.hub_name}-member-run-policy${count.index > 0 ? "-${count.index + 1}" : ""}"
+  path        = var.role_path
+  description = "What recover of retry-run-task may start in this account."
+  policy      = data.aws_iam_policy_document.member_run[count.index].json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member_run" {
+  count = length(local.run_lists)
+
+  role       = aws_iam_role.member.name
+  policy_arn = aws_iam_policy.member_run[count.index].arn
+}
+
+data "aws_iam_policy_document" "member_pass" {
+  count = length(local.pass_lists)
+
+  statement {
+    sid       = "PassTheRolesOfTheTasks"
+    actions   = ["iam:PassRole"]
+    resources = [for role in local.pass_lists[count.index] : "arn:${local.partition}:iam::${local.account}:role/${role}"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+}
+
+resource "aws_iam_policy" "member_pass" {
+  count = length(local.pass_lists)
+
+  name        = "${var.hub_name}-member-pass-policy${count.index > 0 ? "-${count.index + 1}" : ""}"
+  path        = var.role_path
+  description = "The roles of this account that recover of retry-run-task may give to tasks."
+  policy      = data.aws_iam_policy_document.member_pass[count.index].json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member_pass" {
+  count = length(local.pass_lists)
+
+  role       = aws_iam_role.member.name
+  policy_arn = aws_iam_policy.member_pass[count.index].arn
+}
+
+data "aws_iam_policy_document" "member_reads" {
   dynamic "statement" {
     for_each = length(var.read_rules) > 0 ? [1] : []
 
@@ -183,33 +248,55 @@ data "aws_iam_policy_document" "member" {
       values   = local.regions
     }
   }
+}
+
+resource "aws_iam_policy" "member_reads" {
+  name        = "${var.hub_name}-member-reads-policy"
+  path        = var.role_path
+  description = "What recover of retry-run-task may read of rules and schedules of this account."
+  policy      = data.aws_iam_policy_document.member_reads.json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member_reads" {
+  role       = aws_iam_role.member.name
+  policy_arn = aws_iam_policy.member_reads.arn
+}
+
+data "aws_iam_policy_document" "member_keys" {
+  count = length(var.schedule_key_arns) > 0 ? 1 : 0
 
   # GetSchedule needs it of a schedule with a key, and every action on the rules of an event bus with one.
   # https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html
   # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-encryption-event-bus-cmkey.html
-  dynamic "statement" {
-    for_each = length(var.schedule_key_arns) > 0 ? [1] : []
+  statement {
+    sid       = "ReadEncryptedSchedules"
+    actions   = ["kms:Decrypt"]
+    resources = var.schedule_key_arns
 
-    content {
-      sid       = "ReadEncryptedSchedules"
-      actions   = ["kms:Decrypt"]
-      resources = var.schedule_key_arns
-
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["events.*.${data.aws_partition.current.dns_suffix}", "scheduler.*.${data.aws_partition.current.dns_suffix}"]
-      }
+    condition {
+      test     = "StringLike"
+      variable = "kms:ViaService"
+      values   = ["events.*.${data.aws_partition.current.dns_suffix}", "scheduler.*.${data.aws_partition.current.dns_suffix}"]
     }
   }
 }
 
-resource "aws_iam_policy" "member" {
-  name        = "${var.hub_name}-member-policy"
+resource "aws_iam_policy" "member_keys" {
+  count = length(var.schedule_key_arns) > 0 ? 1 : 0
+
+  name        = "${var.hub_name}-member-keys-policy"
   path        = var.role_path
-  description = "What recover of retry-run-task may do in this account."
-  policy      = data.aws_iam_policy_document.member.json
+  description = "What recover of retry-run-task may do with keys of this account."
+  policy      = data.aws_iam_policy_document.member_keys[count.index].json
   tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member_keys" {
+  count = length(var.schedule_key_arns) > 0 ? 1 : 0
+
+  role       = aws_iam_role.member.name
+  policy_arn = aws_iam_policy.member_keys[count.index].arn
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -244,9 +331,4 @@ resource "aws_iam_role" "member" {
   assume_role_policy   = data.aws_iam_policy_document.trust.json
   permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null
   tags                 = var.tags
-}
-
-resource "aws_iam_role_policy_attachment" "member" {
-  role       = aws_iam_role.member.name
-  policy_arn = aws_iam_policy.member.arn
 }

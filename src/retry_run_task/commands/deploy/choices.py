@@ -86,7 +86,7 @@ def choose(
     whole = _found(propose(inventory), {})
     if families is not None:
         by_hand = _definitions_of(families, inventory, reader)
-        inventory = _narrowed(inventory, families)
+        inventory = narrowed(inventory, families)
     proposal = propose(inventory)
     found = _found(proposal, by_hand)
     chosen = {**_sourced(((FOUND, found),)), **given}
@@ -167,24 +167,13 @@ def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, 
 
 
 def _members(inventory: Inventory, accounts: str) -> Iterator[str]:
-    """Yield what the role in each other account has to be given, which this command does not deploy."""
+    """Yield which other accounts were not looked at; `members` computes what the others need."""
     looked_at = {one.identity.account for one in inventory.members}
     if unseen := [one for one in accounts.split(",") if one and one not in looked_at]:
         yield (
             f"the schedules of {', '.join(unseen)} were not looked at, so their task definitions and clusters have to "
             "be named by hand; --look-with names a role there that you may assume"
         )
-    for one in inventory.members:
-        needs = propose(one)
-        roles = ",".join(arn.partition(":role/")[2] for arn in needs.pass_role_arns)
-        given = {
-            "TaskDefinitions": ",".join(needs.task_definitions),
-            "Clusters": ",".join(needs.clusters),
-            "PassRoles": roles,
-        }
-        if needs.task_definitions:
-            listed = " ".join(f"{name}={value}" for name, value in given.items() if value)
-            yield f"account {one.identity.account} needs infra/member.yaml with {listed}"
 
 
 def _sourced(sources: tuple[tuple[str, Mapping[str, str]], ...]) -> dict[str, Chosen]:
@@ -203,7 +192,7 @@ def _definitions_of(families: list[str], inventory: Inventory, reader: Reader) -
     return read_task_definitions(reader, as_if, lambda _: None)
 
 
-def _narrowed(inventory: Inventory, families: list[str]) -> Inventory:
+def narrowed(inventory: Inventory, families: list[str]) -> Inventory:
     """Return an inventory without the schedules of other families."""
     kept = tuple(
         one
@@ -215,7 +204,7 @@ def _narrowed(inventory: Inventory, families: list[str]) -> Inventory:
         inventory,
         launchers=replace(inventory.launchers, found=kept),
         task_definitions={k: v for k, v in inventory.task_definitions.items() if k in wanted},
-        members=tuple(_narrowed(one, families) for one in inventory.members),
+        members=tuple(narrowed(one, families) for one in inventory.members),
     )
 
 

@@ -6,7 +6,7 @@ the account; if that is not possible, or not known, the user has to allow it. Va
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy import patterns
@@ -19,20 +19,36 @@ from retry_run_task.commands.shared.names import cluster_names, family_names, ro
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from retry_run_task.commands.deploy.choices import Choice
     from retry_run_task.commands.deploy.sizes import Size, Sizer
     from retry_run_task.commands.shared.inventory import Inventory
     from retry_run_task.commands.shared.reader import Reader
 
-# In this order, because the clusters stand beside every list of task definitions.
-_LISTS = {"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoleArns": "roles"}
-_EVERYTHING = {"Clusters": cluster_names, "TaskDefinitions": family_names, "PassRoleArns": role_arns}
 _MOST_NAMED = 10
 _MOST_IN_A_SENTENCE = 3
 _MOST_SIZES = 2
 _OPTIONS = {one.name: one.option for one in PARAMETERS}
+_EVERYTHING = {"Clusters": cluster_names, "TaskDefinitions": family_names, "PassRoleArns": role_arns}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lists:
+    """The lists of a template that may be condensed.
+
+    Attributes:
+        called: What is in each, in the order in which they are condensed: clusters stand beside every list of task
+            definitions, so they come first.
+        everything: Returns all that there is in the account for one of them.
+        needed: What rules and schedules need.
+        options: What sets each.
+    """
+
+    called: Mapping[str, str]
+    everything: Callable[[str], Sequence[str] | Unknown]
+    needed: Mapping[str, set[str]]
+    options: Mapping[str, str]
 
 
 def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, may_widen: bool) -> Choice:
@@ -44,20 +60,43 @@ def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, m
     Raises:
         ConfigError: It does not fit, or only with patterns that match too much.
     """
-    values, notes, wider, blamed = choice.values(), list(choice.notes), [], []
+    proposal = propose(inventory)
+    lists = Lists(
+        called={"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoleArns": "roles"},
+        everything=lambda name: _EVERYTHING[name](reader),
+        needed={
+            "Clusters": set(proposal.clusters),
+            "TaskDefinitions": set(proposal.task_definitions),
+            "PassRoleArns": set(proposal.pass_role_arns),
+        },
+        options=_OPTIONS,
+    )
     sources = {one.name: one.source for one in choice.parameters}
-    needed = _needed(inventory)
+    values, notes = fit_lists(lists, choice.values(), sources, sizer, may_widen=may_widen)
+    parameters = tuple(replace(one, value=values[one.name]) for one in choice.parameters)
+    return replace(choice, parameters=parameters, notes=tuple(dict.fromkeys((*choice.notes, *notes))))
+
+
+def fit_lists(
+    lists: Lists, given: Mapping[str, str], sources: Mapping[str, str], sizer: Sizer, *, may_widen: bool
+) -> tuple[dict[str, str], list[str]]:
+    """Return the parameters in a form that fits, and notes on what their patterns match.
+
+    Raises:
+        ConfigError: They do not fit, or only with patterns that match too much.
+    """
+    values, notes, wider, blamed = dict(given), list[str](), list[str](), list[str]()
     is_large = bool(sizer.too_large(values))
-    for name, called in _LISTS.items():
+    for name, called in lists.called.items():
         names = values[name].split(",") if values[name] else []
         is_found = sources[name] == FOUND
         if not (is_large and is_found) and not any(map(patterns.is_pattern, names)):
             continue
-        there = _EVERYTHING[name](reader)
-        own = set(names) if is_found else needed[name] | set(names)
+        there = lists.everything(name)
+        own = set(names) if is_found else lists.needed[name] | set(names)
         others: Collection[str] = () if isinstance(there, Unknown) else set(there) - own
         if is_large and is_found:
-            condensed = _condensed(name, names, values, sizer, others)
+            condensed = _condensed(lists, name, names, values, sizer, others)
             if condensed is None or condensed == names:
                 continue
             values[name] = ",".join(condensed)
@@ -66,35 +105,26 @@ def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, m
                 f"{'stands' if len(condensed) == 1 else 'stand'} for them"
             )
         listed = values[name].split(",")
-        notes += _beside(name, listed, there, others, most=len(others))
-        if is_large and is_found and (sentences := _beside(name, listed, there, others)):
+        notes += _beside(lists, name, listed, there, others, most=len(others))
+        if is_large and is_found and (sentences := _beside(lists, name, listed, there, others)):
             wider += sentences
             blamed.append(name)
     if large := sizer.too_large(values):
-        raise _too_large(large, values, sources)
+        raise _too_large(lists, large, values, sources)
     if wider and not may_widen:
         raise ConfigError(
             f"{_begun('; '.join(wider))}; the names themselves are too many for AWS's limits.",
-            hint=f"Allow these patterns with --allow-patterns, or name others with {_or(values, sources, blamed)}.",
+            hint="Allow these patterns with --allow-patterns, or name others with "
+            f"{_or(lists, values, sources, blamed)}.",
         )
-    parameters = tuple(replace(one, value=values[one.name]) for one in choice.parameters)
-    return replace(choice, parameters=parameters, notes=tuple(dict.fromkeys(notes)))
-
-
-def _needed(inventory: Inventory) -> dict[str, set[str]]:
-    proposal = propose(inventory)
-    return {
-        "Clusters": set(proposal.clusters),
-        "TaskDefinitions": set(proposal.task_definitions),
-        "PassRoleArns": set(proposal.pass_role_arns),
-    }
+    return values, notes
 
 
 def _condensed(
-    name: str, names: list[str], values: dict[str, str], sizer: Sizer, others: Collection[str]
+    lists: Lists, name: str, names: list[str], values: dict[str, str], sizer: Sizer, others: Collection[str]
 ) -> list[str] | None:
     """Return names or patterns that fit, if necessary patterns that match others, too; None if none fit."""
-    order = list(_LISTS)
+    order = list(lists.called)
     # What is condensed later is made as short as possible here.
     later = {other: values[other].partition(",")[0] for other in order[order.index(name) + 1 :]}
 
@@ -106,6 +136,7 @@ def _condensed(
 
 
 def _beside(
+    lists: Lists,
     name: str,
     listed: Sequence[str],
     there: Sequence[str] | Unknown,
@@ -121,28 +152,30 @@ def _beside(
         return [f"what else in {name} {_listed(globs)} may match is not known ({there.action}): {there.why}"]
     if also := patterns.matched(globs, others):
         matches = "matches" if len(globs) == 1 else "match"
-        called = _LISTS[name].removesuffix("s") if len(also) == 1 else _LISTS[name]
+        called = lists.called[name].removesuffix("s") if len(also) == 1 else lists.called[name]
         what = f"{len(also)} {called} that no rule or schedule here needs"
         return [f"in {name}, {_listed(globs)} also {matches} {what}: {_listed(also, most)}"]
     return []
 
 
-def _too_large(large: Sequence[Size], values: dict[str, str], sources: dict[str, str]) -> ConfigError:
+def _too_large(
+    lists: Lists, large: Sequence[Size], values: Mapping[str, str], sources: Mapping[str, str]
+) -> ConfigError:
     names = [one for one in to_blame(large) if values.get(one)]
     counts = " and ".join(f"{values[one].count(',') + 1} in {one}" for one in names if "," in values[one])
     return ConfigError(
         f"So many names do not fit into AWS's limits ({counts}): {'; '.join(map(str, large[:_MOST_SIZES]))}.",
         hint="Give patterns in the place of names, such as batch-*, or fewer names, with "
-        f"{_or(values, sources, names)}; or divide your jobs among stacks, with --stack and "
+        f"{_or(lists, values, sources, names)}; or divide your jobs among stacks, with --stack and "
         "--task-definitions.",
     )
 
 
-def _or(values: dict[str, str], sources: dict[str, str], names: Sequence[str]) -> str:
+def _or(lists: Lists, values: Mapping[str, str], sources: Mapping[str, str], names: Sequence[str]) -> str:
     """Return the options of lists that have more than one name, those not found automatically first."""
     long = [one for one in names if "," in values.get(one, "")] or list(names)
     long.sort(key=lambda one: sources.get(one) == FOUND)
-    return " or ".join(_OPTIONS[one] for one in long)
+    return " or ".join(lists.options[one] for one in long)
 
 
 def _listed(names: Sequence[str], most: int = _MOST_IN_A_SENTENCE) -> str:

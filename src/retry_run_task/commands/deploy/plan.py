@@ -15,6 +15,7 @@ from retry_run_task.commands.deploy import artifact, own_policy, preview, templa
 from retry_run_task.commands.deploy.choices import choose
 from retry_run_task.commands.deploy.coverage import by_cluster, idle_usd
 from retry_run_task.commands.deploy.fitting import fit
+from retry_run_task.commands.deploy.members import needs
 from retry_run_task.commands.deploy.own_policy import OwnPolicy
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.statements import Statement, statements
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.deploy.artifact import Artifact, Bucket
     from retry_run_task.commands.deploy.choices import Choice, Chosen
     from retry_run_task.commands.deploy.coverage import ClusterJobs
+    from retry_run_task.commands.deploy.members import MemberNeeds
     from retry_run_task.commands.shared.inventory import Identity, Inventory
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.shared.stack import CloudFormationStack
@@ -86,6 +88,7 @@ class Plan:
     clusters: tuple[ClusterJobs, ...]
     idle_usd: float
     notes: tuple[str, ...]
+    members: tuple[MemberNeeds, ...] = ()
 
     def template(self, code_version: str) -> Artifact:
         """Return the template with the location of a version of the code."""
@@ -111,7 +114,11 @@ class Plan:
             "changes": [asdict(one) for one in self.changes],
             "clusters": [asdict(one) for one in self.clusters],
             "idle_usd_a_month": self.idle_usd,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *(note for one in self.members for note in one.said())],
+            "members": [
+                {"account": one.account, "parameters": dict(one.parameters), "problem": one.problem or None}
+                for one in self.members
+            ],
         }
 
 
@@ -226,6 +233,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         clusters=by_cluster(inventory, choice.values()),
         idle_usd=idle_usd(new.resources),
         notes=(*_notes(choice, status), *unseen),
+        members=needs(choice, inventory, may_widen=may_widen),
     )
 
 

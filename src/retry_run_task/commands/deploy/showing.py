@@ -35,7 +35,7 @@ def show(plan: Plan, *, is_whole: bool, with_changes: bool) -> None:
     _show_statements(plan, is_whole=is_whole)
     new = ", which is made now" if plan.makes_bucket else ""
     click.echo(f"\nCode: {plan.code.key} in the bucket {plan.bucket.name}{new}")
-    for note in plan.notes:
+    for note in (*plan.notes, *(note for one in plan.members for note in one.said())):
         click.echo(f"Note: {_folded_text(talk.shown(note), is_whole=is_whole)}.")
     if with_changes:
         if plan.removes_first:

@@ -38,12 +38,6 @@ ENVIRONMENT_MAX = 4096
 
 _MEASURED = frozenset({"AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Lambda::Function"})
 
-# The policy that holds the items of a list, and the text around each item there.
-_POLICIES = {
-    "TaskDefinitions": ("RecoverRunPolicy", len('"arn:*:ecs:*:*:task-definition/:*",')),
-    "PassRoleArns": ("RecoverPassPolicy", len('"",')),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
@@ -70,18 +64,53 @@ class Size:
         return f"{self.what} would have {self.has:,} {self.unit}, and {self.most:,} are allowed"
 
 
-# What each grows with.
-_BECAUSE = {
-    "RecoverRunPolicy": ("TaskDefinitions", "Clusters", "Regions"),
-    "RecoverPassPolicy": ("PassRoleArns",),
-    "RecoverPolicy": ("Clusters", "Regions", "MemberAccounts"),
-    "RecoverReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
-    "RecoverKeysPolicy": ("ScheduleKeyArns",),
-    "AuditPolicy": ("Regions", "ScheduleKeyArns"),
-    "Audit": ("Regions",),
-    "Intake": ("TaskDefinitions", "Clusters", "Regions", "MemberAccounts"),
-    "RecoverRole": ("PassRoleArns", "TaskDefinitions"),
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Where a template's lists are.
+
+    Attributes:
+        lists: The policy that holds the items of a list, and the length of the text around each item there.
+        because: The parameters that each resource grows with.
+    """
+
+    lists: Mapping[str, tuple[str, int]]
+    because: Mapping[str, tuple[str, ...]]
+
+
+_FAMILY = len('"arn:*:ecs:*:*:task-definition/:*",')
+HOME = Layout(
+    lists={
+        "TaskDefinitions": ("RecoverRunPolicy", _FAMILY),
+        "PassRoleArns": ("RecoverPassPolicy", len('"",')),
+    },
+    because={
+        "RecoverRunPolicy": ("TaskDefinitions", "Clusters", "Regions"),
+        "RecoverPassPolicy": ("PassRoleArns",),
+        "RecoverPolicy": ("Clusters", "Regions", "MemberAccounts"),
+        "RecoverReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
+        "RecoverKeysPolicy": ("ScheduleKeyArns",),
+        "AuditPolicy": ("Regions", "ScheduleKeyArns"),
+        "Audit": ("Regions",),
+        "Intake": ("TaskDefinitions", "Clusters", "Regions", "MemberAccounts"),
+        "RecoverRole": ("PassRoleArns", "TaskDefinitions"),
+    },
+)
+"""``infra/template.yaml``"""
+MEMBER = Layout(
+    lists={
+        "TaskDefinitions": ("MemberRunPolicy", _FAMILY),
+        "PassRoles": ("MemberPassPolicy", len('"arn:*:iam::*:role/",')),
+    },
+    because={
+        "MemberPolicy": ("Clusters", "Regions"),
+        "MemberRunPolicy": ("TaskDefinitions", "Clusters", "Regions"),
+        "MemberPassPolicy": ("PassRoles",),
+        "MemberReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
+        "MemberKeysPolicy": ("ScheduleKeyArns",),
+        "MemberRole": ("PassRoles", "TaskDefinitions"),
+    },
+)
+"""``infra/member.yaml``"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +121,7 @@ class Sizer:
     stack: str
     identity: Identity
     region: str
+    layout: Layout = HOME
 
     def spread(self, values: Mapping[str, str], before: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return the template's parameters, with long lists spread over the parameters for them.
@@ -102,7 +132,7 @@ class Sizer:
         may lose an item before another one has it.
         """
         spread = dict(values)
-        for name in CHUNKS:
+        for name in self.layout.lists:
             installed = {item: place for place, item in enumerate((before or {}).get(name, "").split(","))}
             items = sorted(
                 values.get(name, "").split(","), key=lambda one: installed.get(one, len(installed))
@@ -113,7 +143,7 @@ class Sizer:
     def sizes(self, spread: Mapping[str, str]) -> tuple[Size, ...]:
         """Return the size of everything that AWS limits, with parameters from `spread`."""
         whole = Size(what="the template", has=len(self.text.encode()), unit="bytes", most=TEMPLATE_MAX)
-        return (whole, *_parameters(spread), *_resources(self._filled(spread).resources))
+        return (whole, *_parameters(spread), *self._resources(self._filled(spread).resources))
 
     def too_large(self, values: Mapping[str, str]) -> tuple[Size, ...]:
         """Return what exceeds a limit, with every list whole."""
@@ -130,11 +160,43 @@ class Sizer:
             has_arns=True,
         )
 
+    def _resources(self, resources: Mapping[str, JsonObject]) -> Iterator[Size]:
+        for name, resource in resources.items():
+            because = self.layout.because.get(name.rstrip("23456789"), ())
+            match resource["Type"]:
+                case "AWS::IAM::ManagedPolicy":
+                    yield Size(
+                        what=f"the policy {name}",
+                        has=_characters(resource),
+                        unit="characters",
+                        most=POLICY_MAX,
+                        because=because,
+                    )
+                case "AWS::IAM::Role":
+                    yield Size(
+                        what=f"the role {name}",
+                        has=len(resource["Properties"]["ManagedPolicyArns"]),
+                        unit="policies",
+                        most=ATTACHED_MAX,
+                        because=because,
+                    )
+                case "AWS::Lambda::Function":
+                    variables = resource["Properties"]["Environment"]["Variables"]
+                    yield Size(
+                        what=f"the environment of {name}",
+                        has=len(json.dumps(variables, separators=(",", ":")).encode()),
+                        unit="bytes",
+                        most=ENVIRONMENT_MAX,
+                        because=because,
+                    )
+                case _:
+                    pass
+
     def _chunks(self, name: str, items: Sequence[str], values: Mapping[str, str]) -> dict[str, str]:
-        policy, around = _POLICIES[name]
+        policy, around = self.layout.lists[name]
         names = parts(name)
-        first = {one: "" for other in CHUNKS for one in parts(other)}
-        first |= {other: values.get(other, "").partition(",")[0] for other in CHUNKS}
+        first = {one: "" for other in self.layout.lists for one in parts(other)}
+        first |= {other: values.get(other, "").partition(",")[0] for other in self.layout.lists}
         found = self._filled({**values, **first}).resources.get(policy)
         room = POLICY_MAX - (_characters(found) - len(first[name]) - around if found else 0)
         chunks: list[list[str]] = [[]]
@@ -163,39 +225,6 @@ def _parameters(spread: Mapping[str, str]) -> Iterator[Size]:
             most=PARAMETER_MAX,
             because=(base if base in CHUNKS else name,),
         )
-
-
-def _resources(resources: Mapping[str, JsonObject]) -> Iterator[Size]:
-    for name, resource in resources.items():
-        because = _BECAUSE.get(name.rstrip("23456789"), ())
-        match resource["Type"]:
-            case "AWS::IAM::ManagedPolicy":
-                yield Size(
-                    what=f"the policy {name}",
-                    has=_characters(resource),
-                    unit="characters",
-                    most=POLICY_MAX,
-                    because=because,
-                )
-            case "AWS::IAM::Role":
-                yield Size(
-                    what=f"the role {name}",
-                    has=len(resource["Properties"]["ManagedPolicyArns"]),
-                    unit="policies",
-                    most=ATTACHED_MAX,
-                    because=because,
-                )
-            case "AWS::Lambda::Function":
-                variables = resource["Properties"]["Environment"]["Variables"]
-                yield Size(
-                    what=f"the environment of {name}",
-                    has=len(json.dumps(variables, separators=(",", ":")).encode()),
-                    unit="bytes",
-                    most=ENVIRONMENT_MAX,
-                    because=because,
-                )
-            case _:
-                pass
 
 
 def _characters(policy: JsonObject) -> int:

@@ -42,7 +42,7 @@ _NAMES = ("FunctionName", "QueueName", "TopicName", "LogGroupName", "ManagedPoli
 
 
 def carried(name: str) -> bytes:
-    """Return a file of the package: ``template.yaml`` or ``lambda.zip``.
+    """Return a file of the package: ``template.yaml``, ``member.yaml`` or ``lambda.zip``.
 
     Raises:
         ConfigError: The file is missing, as in a source tree without a build.
@@ -66,7 +66,7 @@ def check_carried() -> None:
     Raises:
         ConfigError: The package does not carry it.
     """
-    for name in ("template.yaml", "lambda.zip"):
+    for name in ("template.yaml", "member.yaml", "lambda.zip"):
         carried(name)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy.choices import choose
 from retry_run_task.commands.deploy.fitting import fit
+from retry_run_task.commands.deploy.members import needs
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.template import carried
 from retry_run_task.commands.doctor.check import fail, ok, skip
@@ -36,12 +37,16 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
     except ConfigError as error:
         return skip(SIZES, f"They are not known, since deploy refuses something else first: {_said(error)}")
     sizer = Sizer(text=text, stack=inventory.stack_name, identity=inventory.identity, region=inventory.region)
-    if not sizer.too_large(choice.values()):
-        return ok(SIZES, "What deploy would install fits into AWS's limits.")
+    is_large = bool(sizer.too_large(choice.values()))
     try:
-        fitted = fit(choice, sizer, reader, inventory, may_widen=False)
+        fitted = fit(choice, sizer, reader, inventory, may_widen=False) if is_large else choice
     except ConfigError as error:
         return fail(SIZES, f"deploy refuses: {_said(error)}", error.hint)
+    for one in needs(choice, inventory):
+        if one.problem:
+            return fail(SIZES, f"Account {one.account}, for infra/member.yaml: {one.problem}", one.hint)
+    if not is_large:
+        return ok(SIZES, "What deploy would install fits into AWS's limits.")
     both = zip(fitted.parameters, choice.parameters, strict=True)
     return ok(
         SIZES,

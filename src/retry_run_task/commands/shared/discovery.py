@@ -24,6 +24,7 @@ from retry_run_task.commands.shared.launchers import (
     read_launchers,
     read_task_definitions,
 )
+from retry_run_task.commands.shared.names import cluster_names, family_names, role_arns
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.trails import read_log_groups, read_trails
 
@@ -92,6 +93,9 @@ def discover(
     )
 
 
+# With fewer jobs no list is too long for its parameters and policies.
+_MANY = 50
+
 Found = tuple[Launchers, "Mapping[str, TaskDefinition | Missing | Unknown]"]
 
 
@@ -133,13 +137,37 @@ def _member(
         gap = Unknown(action="sts:AssumeRole", why=there)
         return Inventory(region=regions[0], identity=identity, launchers=Launchers(gaps=(gap,)))
     launchers, definitions = _read(there, regions, identity, lambda what: tell(f"account {account}: {what}"))
+    names = _names(there, regions) if len(launchers.found) > _MANY else {}
     return Inventory(
         region=regions[0],
         identity=identity,
         elsewhere=regions[1:],
         launchers=launchers,
         task_definitions=definitions,
+        names=names,
     )
+
+
+def _names(session: boto3.Session, regions: tuple[str, ...]) -> Mapping[str, tuple[str, ...] | Unknown]:
+    """Return everything that a pattern for many jobs may match, by the parameter of ``infra/member.yaml``."""
+    readers = [Reader(session, region) for region in regions]
+    roles = role_arns(readers[0])
+    return {
+        "Clusters": _all_of(cluster_names(one) for one in readers),
+        "TaskDefinitions": _all_of(family_names(one) for one in readers),
+        "PassRoles": roles
+        if isinstance(roles, Unknown)
+        else tuple(arn.partition(":role/")[2] for arn in roles),
+    }
+
+
+def _all_of(answers: Iterable[tuple[str, ...] | Unknown]) -> tuple[str, ...] | Unknown:
+    found: list[str] = []
+    for answer in answers:
+        if isinstance(answer, Unknown):
+            return answer
+        found += answer
+    return tuple(dict.fromkeys(found))
 
 
 def _of_region(reader: Reader, identity: Identity, tell: Callable[[str], None]) -> Found:

@@ -261,6 +261,7 @@ class Inventory:
         elsewhere: Other Regions of the account whose rules and schedules were read, too.
         task_definitions: By the name that the rules and schedules use; those of other Regions by their ARN.
         members: The rules, schedules and task definitions of other accounts, as far as they were looked at.
+        names: All clusters, families and roles of a member account, by parameter; read only if it has many jobs.
         default_providers: Capacity providers of the default strategy of each cluster that a launcher names beside the
             launch type EC2; Fargate's are left out.
         stack: The installation; None if there is none.
@@ -278,6 +279,7 @@ class Inventory:
         default_factory=lambda: MappingProxyType({})
     )
     members: tuple[Inventory, ...] = ()
+    names: Mapping[str, tuple[str, ...] | Unknown] = field(default_factory=lambda: MappingProxyType({}))
     default_providers: Mapping[str, tuple[str, ...] | Unknown] = field(
         default_factory=lambda: MappingProxyType({})
     )
