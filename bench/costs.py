@@ -33,7 +33,7 @@ SCENARIOS = (
 )
 POLICY = "retry-run-task, EventBridge"
 
-# Every failed call of ours is a record, too; intake gets it by both ways in, and leaves it alone.
+# Every failed call of ours is a record, too; intake gets it by both event sources, and leaves it alone.
 INTAKE_RUNS_PER_CALL, INTAKE_S = 2, 0.1
 # Log lines of both functions and of Lambda itself; measured in the local AWS (test_costs.py), which has the first two.
 LOG_BYTES_PER_CALL = 3_700

@@ -104,7 +104,7 @@ def _run(world: Any, step: Any, wait: Any) -> None:
         raise TypeError(f"the payload has no failed launch: {launch}")
     tools = Tools(
         policy=_POLICY,
-        world=world,
+        aws=world,
         step=step,
         wait=wait,
         tell=lambda *_, **__: None,

@@ -177,7 +177,7 @@ def _launch(number: int) -> bytes:
 
 def measure(rounds: int, progress: Callable[[str], None]) -> Json:
     """Return medians in milliseconds, and how many times a bare script's time each takes. Kinds are interleaved."""
-    with tempfile.TemporaryDirectory() as folder, LocalAws(region=payloads.REGION, ways_in=()) as aws:
+    with tempfile.TemporaryDirectory() as folder, LocalAws(region=payloads.REGION, event_sources=()) as aws:
         places: dict[str, list[Path] | None] = {"installed": None}
         if ZIP.exists():
             with zipfile.ZipFile(ZIP) as archive:

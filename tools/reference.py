@@ -667,7 +667,7 @@ def _recover(
         launch,
         Tools(
             policy=policy,
-            world=world,
+            aws=world,
             step=lambda _, do: do(False),
             wait=lambda *_: None,
             tell=tell,
@@ -901,7 +901,7 @@ def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Messa
         launch,
         Tools(
             policy=DEFAULT,
-            world=world,
+            aws=world,
             step=lambda _, do: do(False),
             wait=world.wait,
             tell=lambda *_, **__: None,

@@ -1,4 +1,4 @@
-# The same system as ../template.yaml, resource by resource and in the same order: the ways in, intake, recover,
+# The same system as ../template.yaml, resource by resource and in the same order: the event sources, intake, recover,
 # how messages are sent, what a person looks at; audit.tf has the audit. The reasons are written there.
 
 data "aws_partition" "current" {}
@@ -93,7 +93,7 @@ locals {
   failed_starts_template = "{\"detail-type\": \"ECS Task State Change\", \"source\": \"aws.ecs\", \"id\": \"<id>\", \"account\": \"<account>\", \"time\": \"<time>\", \"region\": \"<region>\", \"detail\": {\"clusterArn\": \"<clusterArn>\", \"taskArn\": \"<taskArn>\", \"taskDefinitionArn\": \"<taskDefinitionArn>\", \"startedBy\": \"<startedBy>\", \"availabilityZone\": \"<availabilityZone>\", \"createdAt\": \"<createdAt>\", \"startedAt\": \"<startedAt>\", \"stoppedAt\": \"<stoppedAt>\", \"desiredStatus\": \"<desiredStatus>\", \"lastStatus\": \"<lastStatus>\", \"stopCode\": \"<stopCode>\", \"stoppedReason\": <stoppedReason>, \"containers\": <containers>}}"
 }
 
-# --- The ways in. All are on: the second arrival of a failure is the same recovery. ---
+# --- The event sources. All are on: the second arrival of a failure is the same recovery. ---
 
 resource "aws_cloudwatch_log_subscription_filter" "trail" {
   count = local.has_trail_log_group ? 1 : 0

@@ -265,7 +265,7 @@ def under_virtual_time(value: FailedLaunch, aws: Aws) -> Run:
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world = LiveAwsPort(TOPIC, lambda: timeline.now, no_wait())
-        tools = Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
+        tools = Tools(policy=DEFAULT, aws=world, step=step, wait=wait, tell=lambda *_, **__: None)
         return recover(value, tools)
 
     executions.start("recovery", "", run)

@@ -256,7 +256,7 @@ def under_virtual_time(name: str, scenario: Scenario) -> Seen:
 
     def run(step: Any, wait: Any, _is_replaying: Any) -> Any:
         world: Any = VirtualWorld(stage.ecs, timeline, overtaking_run(now) if scenario.is_overtaken else None)
-        tools = Tools(policy=DEFAULT, world=world, step=step, wait=wait, tell=lambda *_, **__: None)
+        tools = Tools(policy=DEFAULT, aws=world, step=step, wait=wait, tell=lambda *_, **__: None)
         return recover(launch, tools)
 
     executions.start("recovery", "", run)
@@ -335,7 +335,7 @@ def endpoint() -> Iterator[tuple[LocalAws, Stage]]:
 @pytest.fixture(scope="module")
 def installed() -> Iterator[tuple[LocalAws, Stage]]:
     """The whole, in a local AWS where a second is ten minutes."""
-    with LocalAws(region=REGION, speed=600, trail_delay=(2, 1), ways_in=("logs",)) as aws:
+    with LocalAws(region=REGION, speed=600, trail_delay=(2, 1), event_sources=("logs",)) as aws:
         install(aws)
         client(aws, "logs").create_log_stream(logGroupName=aws.trail.log_group, logStreamName="by-hand")
         yield aws, Stage(aws.ecs)

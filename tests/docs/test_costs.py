@@ -50,7 +50,7 @@ def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:
 
 def test_a_call_logs_no_more_than_is_counted(costs: ModuleType) -> None:
     both = ("logs", "eventbridge")
-    with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), ways_in=both) as aws:
+    with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), event_sources=both) as aws:
         site = Site(aws)
         install(aws)
         aws.functions.warm()

@@ -15,12 +15,12 @@ from support.site import Site
 def site() -> Iterator[Site]:
     """A local AWS where a second is ten minutes, and a trail that delivers at once, both ways."""
     with LocalAws(
-        speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), ways_in=("logs", "eventbridge")
+        speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), event_sources=("logs", "eventbridge")
     ) as aws:
         yield Site(aws)
 
 
 @pytest.fixture
 def installed(site: Site) -> LocalInstallation:
-    """The product, with both ways in."""
+    """The product, with both event sources."""
     return install(site.aws)

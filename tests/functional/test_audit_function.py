@@ -77,7 +77,7 @@ class Account:
 @pytest.fixture
 def account() -> Iterator[Account]:
     start = datetime.now(UTC) - timedelta(hours=2)
-    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), ways_in=())) as aws:
+    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), event_sources=())) as aws:
         yield Account(aws)
 
 
@@ -173,7 +173,7 @@ def test_a_topic_that_takes_nothing_is_a_failure_that_lambda_sees(account: Accou
 def storm() -> Iterator[Account]:
     """An account with an audit, where intake sees what fails."""
     start = datetime.now(UTC) - timedelta(hours=2)
-    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), ways_in=("logs",))) as aws:
+    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), event_sources=("logs",))) as aws:
         one = Account(aws, QUIET_S="3600")
         one.local.schedules.set_rule_state("nightly", "DISABLED")
         yield one

@@ -62,7 +62,7 @@ class Place:
 
 @pytest.fixture
 def bare() -> Iterator[Place]:
-    with Canned(LocalAws(speed=60, trail_delay=(2, 1), ways_in=("logs",))) as aws:
+    with Canned(LocalAws(speed=60, trail_delay=(2, 1), event_sources=("logs",))) as aws:
         yield Place(aws)
 
 

@@ -56,7 +56,7 @@ def running(**knobs):
 
 @pytest.fixture(scope="module")
 def aws():
-    with running(ways_in=()) as shared:
+    with running(event_sources=()) as shared:
         yield shared
 
 
@@ -115,7 +115,7 @@ def put_rule(aws, name, pattern):
 
 
 def test_the_same_record_reaches_a_rule_of_the_event_bus():
-    with running(ways_in=("logs", "eventbridge"), trail_delay=(0, 0), event_delay=(75, 15)) as aws:
+    with running(event_sources=("logs", "eventbridge"), trail_delay=(0, 0), event_delay=(75, 15)) as aws:
         sent = catch(aws)
         aws.functions.create("intake", "plain.show")
         put_rule(aws, "failed-calls", EVENT_PATTERN)
@@ -143,7 +143,7 @@ def test_the_same_record_reaches_a_rule_of_the_event_bus():
 
 
 def test_a_task_that_changes_its_state_reaches_a_rule_by_itself():
-    with running(ways_in=("task-state-change",)) as aws:
+    with running(event_sources=("task-state-change",)) as aws:
         sent = catch(aws)
         aws.functions.create("intake", "plain.show")
         pattern = {
@@ -179,7 +179,7 @@ def test_records_may_come_twice_and_out_of_order(out_of_order):
 
 def test_refuses_a_way_in_that_there_is_not():
     with pytest.raises(ValueError, match="carrier-pigeon"):
-        LocalAws(ways_in=("carrier-pigeon",))
+        LocalAws(event_sources=("carrier-pigeon",))
 
 
 def test_ecs_answers_boto3(aws):

@@ -26,7 +26,7 @@ REQUEST = {
 
 @pytest.fixture(scope="module")
 def aws():
-    with LocalAws(speed=SPEED, ways_in=()) as running:
+    with LocalAws(speed=SPEED, event_sources=()) as running:
         running.ecs.create_cluster("batch")
         running.ecs.lifecycle = Lifecycle(run_for=None)
         running.ecs.register_task_definition("nightly")
@@ -138,7 +138,7 @@ def test_many_callers_of_one_name_start_one_execution(start):
 
 def test_a_name_is_forgotten_when_the_retention_period_is_over():
     """A day is 0.2 s here, and the execution ends by its time-out before its handler begins."""
-    with LocalAws(speed=400_000, ways_in=()) as aws:
+    with LocalAws(speed=400_000, event_sources=()) as aws:
         config = DurableConfig(execution_timeout=timedelta(hours=1), retention_days=1)
         function = aws.functions.create("loop", "durable.loop", python_path=[HANDLERS], durable=config)
         first = aws.durable.begin(function, "old", b"{}")

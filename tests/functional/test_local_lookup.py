@@ -24,7 +24,7 @@ BY_NAME = [{"AttributeKey": "EventName", "AttributeValue": "RunTask"}]
 
 @pytest.fixture
 def aws():
-    with LocalAws(speed=1000, trail_delay=(300, 60), ways_in=()) as running:
+    with LocalAws(speed=1000, trail_delay=(300, 60), event_sources=()) as running:
         running.ecs.create_cluster("batch")
         running.ecs.register_task_definition("nightly")
         running.ecs.add_subnet("subnet-a", "ap-northeast-1a")

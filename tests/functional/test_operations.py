@@ -85,10 +85,10 @@ class Place:
         return self.json("status")["regions"][0]["recoveries"]
 
 
-def place(ways_in: tuple[str, ...], code: Path | None = None) -> Iterator[Place]:
+def place(event_sources: tuple[str, ...], code: Path | None = None) -> Iterator[Place]:
     # Behind, and fast: it may not come to overtake the clock that the commands look at.
     start = datetime.now(UTC) - timedelta(hours=2)
-    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), ways_in=ways_in)) as aws:
+    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), event_sources=event_sources)) as aws:
         one = Place(aws)
         install(one.local, python_path=[code] if code else None)
         yield one

@@ -25,9 +25,9 @@ NETWORK = "Timeout waiting for network interface provisioning to complete."
 
 @pytest.fixture
 def site() -> Any:
-    """A local AWS with all three ways in."""
+    """A local AWS with all three event sources."""
     ways = ("logs", "eventbridge", "task-state-change")
-    with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), ways_in=ways) as aws:
+    with LocalAws(speed=600, trail_delay=(2, 1), event_delay=(1, 0.5), event_sources=ways) as aws:
         yield Site(aws)
 
 

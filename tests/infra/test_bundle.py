@@ -335,7 +335,7 @@ def test_the_audit_imports_nothing_that_only_a_person_needs(unpacked: Path, runt
 
 
 def test_the_zip_audits_a_day(unpacked: Path, runtime: Path) -> None:
-    with LocalAws(trail_delay=(0, 0), ways_in=()) as aws:
+    with LocalAws(trail_delay=(0, 0), event_sources=()) as aws:
         site = Site(aws)
         aws.schedules.put_rule("silent", expression="cron(0 0 * * ? *)")
         cluster = aws.ecs.describe_clusters({"clusters": ["batch"]})["clusters"][0]["clusterArn"]

@@ -263,7 +263,7 @@ def test_new_recoveries_begin_with_the_version_behind_live() -> None:
     )
 
 
-# The ways in.
+# The event sources.
 
 
 def test_the_filter_is_the_one_that_the_code_is_written_for() -> None:

@@ -306,7 +306,7 @@ def test_the_roles_are_where_and_as_bounded_as_is_asked() -> None:
     assert {policy["path"] for policy in _of_type("aws_iam_policy")} == {"${var.role_path}"}
 
 
-def test_the_ways_in_are_those_that_the_code_is_written_for() -> None:
+def test_the_event_sources_are_those_that_the_code_is_written_for() -> None:
     assert _locals()["filter_pattern"].replace('\\"', '"') == FILTER_PATTERN
     assert f'? "{FILTER_NAME}" : "{FILTER_NAME}-${{var.name}}"' in _locals()["filter_name"]
     assert _locals()["failed_calls"] == eventbridge.EVENT_PATTERN

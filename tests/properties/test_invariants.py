@@ -114,7 +114,7 @@ def fail(*_: object) -> None:
 
 def ask_for_the_time(there: Any) -> Any:
     def open_case(launch: Any, tools: Any) -> Any:
-        tools.world.now()
+        tools.aws.now()
         return there(launch, tools)
 
     return open_case

@@ -15,7 +15,7 @@ class Fault(StrEnum):
     DELAYED = "a record came late"
     LOST_ON_ONE_WAY = "a record got lost on one of its ways"
     NEVER_CAME = "a record got lost on all of its ways"
-    BOTH_WAYS = "a record came by two ways in"
+    BOTH_WAYS = "a record came by two event sources"
     THIRD_WAY = "a task that did not start came in as an event of its own"
     BESIDE_OTHERS = "a record came in one delivery with another one"
     INTAKE_DIED = "intake died between two recoveries"

@@ -1,4 +1,4 @@
-"""The whole system in one process under virtual time: ECS, CloudTrail, the ways in, intake, recoveries, crashes.
+"""The whole system in one process under virtual time: ECS, CloudTrail, the event sources, intake, recoveries, crashes.
 
 Everything between the wire and the wire is the product's own: ``intake.take_in``, ``core.recovery.recover``,
 ``aws.ecs.run_task`` and ``aws.tasks``. What stands in is what AWS does: ECS is the local model, durable executions
@@ -982,7 +982,7 @@ class System:
         launch = wire.launch_from_json(json.loads(payload))
         tools = Tools(
             policy=world.policy,
-            world=world,
+            aws=world,
             step=step_in,
             wait=wait,
             tell=tell,

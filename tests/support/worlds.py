@@ -225,7 +225,7 @@ def start(  # noqa: PLR0913 - likewise
             launch,
             Tools(
                 policy=policy,
-                world=world,
+                aws=world,
                 step=step,
                 wait=wait,
                 tell=tell,

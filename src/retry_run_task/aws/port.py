@@ -171,7 +171,7 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
         launch: What failed.
         role: The role or session to read with in the launch's account; None for the caller's own.
     """
-    world = LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None), role)
+    port = LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None), role)
     found = (
         attempt(lambda: _match(launch, role))
         if launch.caller.kind in STAMPS
@@ -180,7 +180,7 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
     if isinstance(found, Failure):
         found = NoMatch(why=f"the rules and schedules cannot be read: {sentence(found)}")
     has_one_run = not isinstance(found, NoMatch) and found.expression is not None
-    seen = world.look(launch, original=has_one_run)
+    seen = port.look(launch, original=has_one_run)
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), names.own_started_by(launch)),
@@ -195,8 +195,8 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
         if isinstance(told, Failure):
             told = Tags(unread=(sentence(told),))
         return Survey(found=replace(found, tags=told), why=found.why, refused=refused, **looked)
-    background = world.find_schedule(launch)
-    whole = world.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
+    background = port.find_schedule(launch)
+    whole = port.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
     return Survey(
         found=background if isinstance(background, Background) else NoMatch(why="it cannot be read again"),
         why="its role, cluster, task definition and the beginning of its name are the call's, and no other's are",

@@ -27,7 +27,7 @@ class Metric(StrEnum):
     UNPARSED = "Unparsed"
     """Records and payloads that could not be read."""
     TAKEN_IN = "TakenIn"
-    """Failed launches handed to Lambda, each as often as it arrived: once for each way in that is on."""
+    """Failed launches handed to Lambda, each as often as it arrived: once for each event source that is on."""
     NOT_STARTED = "NotStarted"
     """Failed launches whose recovery could not be started; their event is delivered again."""
     LAUNCHES = "FailedLaunches"

@@ -104,7 +104,7 @@ def _tools(settings: Settings, launch: FailedLaunch, context: DurableContext) ->
     return ports.Tools(
         policy=policy,
         refusal=refusal,
-        world=LiveAwsPort(settings.topic_arn, time.time, limiter, role),
+        aws=LiveAwsPort(settings.topic_arn, time.time, limiter, role),
         step=step,
         wait=wait,
         tell=tell,

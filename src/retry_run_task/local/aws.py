@@ -83,7 +83,7 @@ class LocalAws:
         region: str = "ap-northeast-1",
         trail_delay: Delay = (300.0, 60.0),
         event_delay: Delay = (75.0, 15.0),
-        ways_in: Collection[str] = ("logs",),
+        event_sources: Collection[str] = ("logs",),
         seed: int = 0,
         until_present: bool = False,
         port: int = 0,
@@ -99,14 +99,14 @@ class LocalAws:
                 average of about 5 minutes":
                 https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html
             event_delay: The same to the event bus, for which AWS names no figure.
-            ways_in: Which sources exist: `logs`, `eventbridge` (CloudTrail's records as events) and `task-state-change`
-                (ECS's own events).
+            event_sources: The sources that exist: `logs`, `eventbridge` (CloudTrail's records as events) and
+                `task-state-change` (ECS's own events).
             seed: Of delays and ids.
             until_present: Whether the clock continues at real speed once it has caught up with the real time.
             port: Of the server; 0 for a free port.
         """
-        if unknown := set(ways_in) - WAYS_IN:
-            raise ValueError(f"ways_in has {sorted(unknown)}; expected some of {sorted(WAYS_IN)}")
+        if unknown := set(event_sources) - WAYS_IN:
+            raise ValueError(f"event_sources has {sorted(unknown)}; expected some of {sorted(WAYS_IN)}")
         self.account, self.region = account, region
         self.clock = Clock(speed, start, until_present=until_present)
         self._port = port
@@ -129,7 +129,7 @@ class LocalAws:
         ways = {"logs": self._record_to_logs, "eventbridge": self._record_to_events}
         self.trail = TrailDelivery(
             self.clock,
-            {way: send for way, send in ways.items() if way in ways_in},
+            {way: send for way, send in ways.items() if way in event_sources},
             {"logs": trail_delay, "eventbridge": event_delay},
             seed,
         )
@@ -141,7 +141,7 @@ class LocalAws:
         self._logs_operations = LogsApi(self.logs).operations()
         self._stack = ExitStack()
         self._record(self._home)
-        if "task-state-change" in ways_in:
+        if "task-state-change" in event_sources:
             self.ecs.on_task_state_change.append(self._task_changed)
         self.functions.on_log.append(self._write_log)
         self.durable.on_change.append(self._execution_changed)

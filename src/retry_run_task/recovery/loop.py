@@ -132,7 +132,7 @@ def _perform(case: Case, state: State, tools: Tools) -> _Transitions:
         case Watch(nth=nth, delay_s=delay_s):
             tools.wait(f"watch-wait-{state.turn}-{nth}", delay_s)
             watch = f"watch-{state.turn}-{nth}"
-            seen = step(tools, watch, lambda _: seen_to_json(tools.world.watch(case.launch, state.starting)))
+            seen = step(tools, watch, lambda _: seen_to_json(tools.aws.watch(case.launch, state.starting)))
             return _follow(case, state, [Waited(delay_s), *from_result(seen)])
         case Stop(nth=nth, arns=arns):
             name = f"stop-{state.turn}-{nth}"
@@ -158,12 +158,12 @@ def _follow(case: Case, state: State, events: list[Event]) -> _Transitions:
 
 def _stop(case: Case, arns: tuple[str, ...], tools: Tools, *, again: bool) -> JsonObject:
     """Stop those of the tasks that have still not started. None is stopped that cannot be seen."""
-    seen = tools.world.watch(case.launch, arns)
+    seen = tools.aws.watch(case.launch, arns)
     stopped: list[str] = []
     failures: list[Failure] = []
     for task in () if isinstance(seen, Failure) else seen:
         if task.phase is Phase.STARTING and task.arn in arns:
-            answer = tools.world.stop(case.launch, task.arn, why=HUNG.reason)
+            answer = tools.aws.stop(case.launch, task.arn, why=HUNG.reason)
             if answer is not None:
                 failures.append(answer.failure)
             if not isinstance(answer, Refused) or answer.is_unsure:
@@ -178,7 +178,7 @@ def _stop(case: Case, arns: tuple[str, ...], tools: Tools, *, again: bool) -> Js
 
 def _send_early(case: Case, state: State, tools: Tools) -> str | None:
     launch = case.launch.with_call_id(state.call_id)
-    return tools.world.notify(early_message(launch, progress_of(case, state), tools.style))
+    return tools.aws.notify(early_message(launch, progress_of(case, state), tools.style))
 
 
 def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *, again: bool) -> JsonObject:
@@ -190,13 +190,13 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
     done.clear()
     launch = case.launch.with_call_id(case.call_id)
     is_whole = again or is_look_whole(state)
-    seen = tools.world.look(
+    seen = tools.aws.look(
         launch, original=case.has_one_run, failed_others=state.failed_others, whole=is_whole
     )
     result: JsonObject = {
-        "now": tools.world.now(),
+        "now": tools.aws.now(),
         **seen_to_json(seen),
-        **(earlier_to_json(tools.world.earlier(launch)) if case.skips_overlap else {}),
+        **(earlier_to_json(tools.aws.earlier(launch)) if case.skips_overlap else {}),
         **({"again": True} if again else {}),
     }
     done += _follow(case, state, from_result(result))
@@ -210,10 +210,10 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
 
 def _call(case: Case, state: State, launch: FailedLaunch, tools: Tools) -> Answer:
     request = launch.request
-    whole = request if isinstance(request, Request) else tools.world.complete(launch)
+    whole = request if isinstance(request, Request) else tools.aws.complete(launch)
     match whole:
         case Request():
-            return tools.world.run_task(launch.with_call_id(state.call_id), body(case, state, whole))
+            return tools.aws.run_task(launch.with_call_id(state.call_id), body(case, state, whole))
         case NoMatch(why=why):
             return Unbuildable(why=why)
         case Failure():
@@ -223,7 +223,7 @@ def _call(case: Case, state: State, launch: FailedLaunch, tools: Tools) -> Answe
 def _notify(note: Message, tools: Tools) -> None:
     for nth in range(1, NOTIFY_TRIES + 1):
         try:
-            error = step(tools, f"notify-{nth}", lambda _: {"error": tools.world.notify(note)})["error"]
+            error = step(tools, f"notify-{nth}", lambda _: {"error": tools.aws.notify(note)})["error"]
         except FaultError as fault:
             error = str(fault)
         if error is None:

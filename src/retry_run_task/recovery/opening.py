@@ -103,7 +103,7 @@ def _until_answered(
     began: float | None = None
     nth = 1
     while True:
-        answer = step(tools, f"{name}-{nth}", lambda _: {"now": tools.world.now(), **ask()})
+        answer = step(tools, f"{name}-{nth}", lambda _: {"now": tools.aws.now(), **ask()})
         began = began or (answer["now"] if by_hand else launch.event_time.timestamp())
         failure = next(iter(wire.failures_from_json(answer.get("failures", ()))), None)
         if failure is None or not is_passing(failure):
@@ -139,7 +139,7 @@ def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoM
     answer, used = _until_answered(
         launch,
         tools,
-        lambda: _to_json(tools.world.find_schedule(launch)),
+        lambda: _to_json(tools.aws.find_schedule(launch)),
         name="find-schedule",
         rule="find-schedule",
         what="the rules and schedules cannot be read",

@@ -152,7 +152,7 @@ class Tools:
     """
 
     policy: Policy
-    world: AwsPort
+    aws: AwsPort
     step: Step
     wait: Wait
     tell: Tell | None = None

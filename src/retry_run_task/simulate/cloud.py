@@ -238,7 +238,7 @@ def _how(answer: Answer, *, fails: bool) -> str:
             return "lost"
 
 
-class CloudWorld:
+class CloudPort:
     """AWS for the recovery of one launch: a ``recovery.ports.AwsPort`` in which nothing is redacted.
 
     Args:
@@ -317,7 +317,7 @@ class CloudWorld:
 
     # The part of boto3's ECS client that a look needs.
 
-    def get_paginator(self, _operation: str) -> CloudWorld:
+    def get_paginator(self, _operation: str) -> CloudPort:
         """Return what lists tasks page by page."""
         return self
 

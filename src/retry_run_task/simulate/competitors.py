@@ -18,7 +18,7 @@ from retry_run_task.simulate.cloud import (
     SDK_TRIES,
     TEAR_DOWN,
     Cloud,
-    CloudWorld,
+    CloudPort,
     is_repeated,
 )
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
@@ -159,7 +159,7 @@ class Ours:
             failed_launch(cloud.incident, track.spec),
             ports.Tools(
                 policy=self.policy,
-                world=CloudWorld(cloud, track, pause),
+                aws=CloudPort(cloud, track, pause),
                 step=step,
                 wait=wait,
             ),

@@ -17,7 +17,7 @@ def test_a_whole_account_is_proposed_whole() -> None:
         clusters=("batch",),
         pass_role_arns=("role/execution", "role/task"),
         log_group="trail",
-        ways_in=frozenset({LOGS, EVENTBRIDGE}),
+        event_sources=frozenset({LOGS, EVENTBRIDGE}),
         reserved=5,
     )
 
@@ -25,7 +25,7 @@ def test_a_whole_account_is_proposed_whole() -> None:
 def test_nothing_is_proposed_for_an_empty_account() -> None:
     proposal = propose(world.EMPTY)
     assert (proposal.task_definitions, proposal.clusters, proposal.pass_role_arns) == ((), (), ())
-    assert (proposal.log_group, proposal.ways_in) == ("", frozenset())
+    assert (proposal.log_group, proposal.event_sources) == ("", frozenset())
 
 
 def test_nothing_is_proposed_twice_and_the_order_does_not_depend_on_what_was_found_first() -> None:
@@ -39,7 +39,7 @@ def test_nothing_is_proposed_twice_and_the_order_does_not_depend_on_what_was_fou
 
 
 @pytest.mark.parametrize(
-    ("inventory", "log_group", "ways_in"),
+    ("inventory", "log_group", "event_sources"),
     [
         (world.INSTALLED, "trail", {LOGS, EVENTBRIDGE}),
         (world.with_group(filters=(world.THEIRS,)), "trail", {LOGS, EVENTBRIDGE}),
@@ -56,10 +56,12 @@ def test_nothing_is_proposed_twice_and_the_order_does_not_depend_on_what_was_fou
         (replace(world.NOT_INSTALLED, trails=world.DENIED), "", {EVENTBRIDGE}),
     ],
 )
-def test_the_ways_in_are_those_that_are_open(inventory: Inventory, log_group: str, ways_in: set[str]) -> None:
+def test_the_event_sources_that_are_open(
+    inventory: Inventory, log_group: str, event_sources: set[str]
+) -> None:
     """What could not be read may be open: EventBridge's way does no harm where it is not."""
     proposal = propose(inventory)
-    assert (proposal.log_group, proposal.ways_in) == (log_group, ways_in)
+    assert (proposal.log_group, proposal.event_sources) == (log_group, event_sources)
 
 
 @pytest.mark.parametrize(

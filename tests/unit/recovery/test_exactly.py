@@ -633,7 +633,7 @@ def test_operations_before_the_first_look_count() -> None:
         launch(),
         Tools(
             policy=PLAIN,
-            world=ScriptedWorld(Timeline(AT + 300), background=found),
+            aws=ScriptedWorld(Timeline(AT + 300), background=found),
             step=step,
             wait=lambda name, _: used.append(name),
             tell=lambda *_, **__: None,

@@ -10,7 +10,7 @@ import pytest
 from retry_run_task.launch.values import Answer, Lost, Phase, Placed, Refused
 from retry_run_task.local.ecs.placement import NO_CAPACITY
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
-from retry_run_task.simulate.cloud import SDK_TRIES, Cloud, CloudWorld
+from retry_run_task.simulate.cloud import SDK_TRIES, Cloud, CloudPort
 from retry_run_task.simulate.incident import (
     AGENT,
     START,
@@ -49,7 +49,7 @@ class Scene:
         self.cloud = Cloud(incident, self.timeline)
         self.track = Track(incident.launches[0], log=[])
         self.paused: list[float] = []
-        self.world = CloudWorld(self.cloud, self.track, self.pause)
+        self.world = CloudPort(self.cloud, self.track, self.pause)
         self.launch = failed_launch(incident, incident.launches[0])
 
     def pause(self, seconds: float) -> None:

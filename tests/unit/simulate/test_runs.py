@@ -10,7 +10,7 @@ import pytest
 from retry_run_task.launch.values import Answer
 from retry_run_task.recovery.loop import recover as recover_launch
 from retry_run_task.recovery.ports import Tools
-from retry_run_task.simulate.cloud import Cloud, CloudWorld
+from retry_run_task.simulate.cloud import Cloud, CloudPort
 from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBackoff, Running, Runs, pause
 from retry_run_task.simulate.incident import START, Incident, Track, failed_launch
 from retry_run_task.simulate.launches import ScenarioSettings
@@ -36,7 +36,7 @@ class Noted(Cloud):
 
 def recover(cloud: Cloud, track: Track, step: Any, wait: Any, _: Any) -> Any:
     tools = Tools(
-        policy=DEFAULT, world=CloudWorld(cloud, track), step=step, wait=wait, tell=lambda *_a, **_f: None
+        policy=DEFAULT, aws=CloudPort(cloud, track), step=step, wait=wait, tell=lambda *_a, **_f: None
     )
     return recover_launch(failed_launch(cloud.incident, track.spec), tools)
 

@@ -36,7 +36,7 @@ def test_every_record_of_a_payload_is_read(amount: int) -> None:
     assert ids == [m["eventID"] for m in messages]
 
 
-def test_both_ways_in_give_the_same_launch() -> None:
+def test_both_event_sources_give_the_same_launch() -> None:
     """So that the second arrival of a failure is the same recovery with the same payload."""
     assert list(sources.parse(awslogs(record()))) == list(sources.parse(eventbridge(record())))
 

@@ -1,4 +1,4 @@
-# Every variable, and the log group of a trail as a second way in.
+# Every variable, and the log group of a trail as a second event source.
 
 module "retry_run_task" {
   source = "../.."

@@ -54,7 +54,7 @@ def demo(speed: float, show_all: bool, as_json: bool) -> int:
     if not finished:
         waiting = ", ".join(one["job"] for one in result["outcomes"] if one["outcome"] == "waiting")
         click.echo(
-            f"Nothing has happened for {night.patience_s:.0f} s, and this has not ended: {waiting or 'the night'}. "
+            f"Nothing has happened for {night.quiet_limit_s:.0f} s, and this has not ended: {waiting or 'the night'}. "
             f"If the machine is busy, try a lower --speed than {speed:g}.",
             err=True,
         )

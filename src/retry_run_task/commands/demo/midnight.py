@@ -35,8 +35,8 @@ ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c", "subnet-d": f"{REGI
 CLUSTER = "batch"
 
 # Longer than any wait of a recovery, of a delivery to intake, or of Lambda's retries.
-_PATIENCE_VIRTUAL_S = 300
-_PATIENCE_S = 30
+_QUIET_LIMIT_VIRTUAL_S = 300
+_QUIET_LIMIT_S = 30
 
 # Lines of a kind that are shown in full: of the first two jobs, with the attempt in one subnet.
 _SHOWN = MappingProxyType({"recovery.called": 4, "recovery.waiting": 2})
@@ -128,9 +128,9 @@ class DemoNight:
     midnight: datetime = field(init=False)
 
     @property
-    def patience_s(self) -> float:
+    def quiet_limit_s(self) -> float:
         """For how many real seconds nothing may happen before something must be wrong."""
-        return _PATIENCE_S + _PATIENCE_VIRTUAL_S / self.speed
+        return _QUIET_LIMIT_S + _QUIET_LIMIT_VIRTUAL_S / self.speed
 
     def run(self) -> bool:
         """Run the night. Returns whether every failed launch had its outcome in time."""
@@ -141,7 +141,7 @@ class DemoNight:
             speed=self.speed,
             start=self.midnight - lead,
             region=REGION,
-            ways_in=("logs", "eventbridge", "task-state-change"),
+            event_sources=("logs", "eventbridge", "task-state-change"),
         ) as aws:
             self._aws = aws
             self._furnish()
@@ -153,7 +153,7 @@ class DemoNight:
         """Show events in the caller's thread, so that a closed output ends it at once."""
         while not self._is_over():
             try:
-                self.show(self._lines.get(timeout=self.patience_s))
+                self.show(self._lines.get(timeout=self.quiet_limit_s))
             except Empty:
                 return False
         while not self._lines.empty():

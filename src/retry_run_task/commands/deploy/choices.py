@@ -264,7 +264,7 @@ def _log_group_problems(chosen: Chosen, inventory: Inventory, reader: Reader) ->
 
 
 def _no_way_in(chosen: Chosen, proposal: Proposal) -> Iterator[str]:
-    if not proposal.ways_in and not chosen.value:
+    if not proposal.event_sources and not chosen.value:
         yield (
             "no trail records RunTask in this Region, so no failure would ever be seen; "
             f"see what is missing with: {command_line('doctor')}"

@@ -42,7 +42,7 @@ class Proposal:
     clusters: tuple[str, ...]
     pass_role_arns: tuple[str, ...]
     log_group: str
-    ways_in: frozenset[str]
+    event_sources: frozenset[str]
     reserved: int | None
     left_out: tuple[str, ...] = ()
 
@@ -69,7 +69,7 @@ def propose(inventory: Inventory) -> Proposal:
         ),
         pass_role_arns=_sorted(role for one in switched_on for role in roles_of(one, inventory)),
         log_group=group.name if group else "",
-        ways_in=frozenset(ways | ({LOGS} if group else set())),
+        event_sources=frozenset(ways | ({LOGS} if group else set())),
         reserved=_reserved(inventory.concurrency),
         left_out=tuple(dict.fromkeys((*_left_out(inventory), *_in_members(inventory)))),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.doctor.check import ok
+from retry_run_task.commands.doctor.checks_event_sources import check_event_sources
 from retry_run_task.commands.doctor.checks_installation import check_installation
 from retry_run_task.commands.doctor.checks_launches import check_launches
-from retry_run_task.commands.doctor.checks_ways_in import check_ways_in
 
 if TYPE_CHECKING:
     from retry_run_task.commands.doctor.check import Check
@@ -19,7 +19,7 @@ def examine(inventory: Inventory) -> tuple[Check, ...]:
     identity = inventory.identity
     return (
         ok("credentials", f"Account {identity.account}, as {identity.arn}."),
-        *check_ways_in(inventory),
+        *check_event_sources(inventory),
         *check_launches(inventory),
         *check_installation(inventory),
     )

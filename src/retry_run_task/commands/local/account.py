@@ -100,7 +100,7 @@ class Account:
             region=REGION,
             trail_delay=(20, 5),
             event_delay=(10, 5),
-            ways_in=("logs", "eventbridge", "task-state-change"),
+            event_sources=("logs", "eventbridge", "task-state-change"),
             port=self.port,
         )
         try:

@@ -21,10 +21,10 @@ LOG_GROUP = "log group"
 FILTER = "filter slot"
 
 _ONLY_EVENTBRIDGE = "so failures can only come through EventBridge"
-_LOGS_TOO = "For a second way in, have the trail write to a log group in this Region, too."
+_LOGS_TOO = "For a second event source, have the trail write to a log group in this Region, too."
 
 
-def check_ways_in(inventory: Inventory) -> Iterator[Check]:
+def check_event_sources(inventory: Inventory) -> Iterator[Check]:
     """Yield the checks of the trail, its log group and its filters."""
     if isinstance(inventory.trails, Unknown):
         yield unread(TRAIL, inventory.trails)
