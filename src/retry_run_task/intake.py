@@ -132,10 +132,10 @@ def _job(launch: FailedLaunch, stack: str, scope: Scope, counts: Counts, telemet
     """Return what to start for a launch; None if it is ignored."""
     judgement = scope.judge(launch)
     about = wire.about(launch)
-    if judgement.handling is ScopeDecision.IGNORE:
+    if judgement.decision is ScopeDecision.IGNORE:
         _ignored(judgement.why, counts, telemetry, **about)
         return None
-    name = names.recovery_name_of(stack, launch, is_reported=judgement.handling is ScopeDecision.REPORT)
+    name = names.recovery_name_of(stack, launch, is_reported=judgement.decision is ScopeDecision.REPORT)
     return _Job(
         event_id=launch.event_id,
         name=name,

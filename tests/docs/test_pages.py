@@ -217,7 +217,7 @@ def test_the_record_by_hand_is_a_failed_launch_in_scope_with_exactly_its_paramet
     (launch,) = sources.parse(awslogs(record))
     assert isinstance(launch, FailedLaunch)
     assert launch.caller.kind is CallerKind.HAND_MADE
-    assert Scope().judge(launch).handling is ScopeDecision.RECOVER
+    assert Scope().judge(launch).decision is ScopeDecision.RECOVER
     assert isinstance(launch.request, Request)
     assert dict(launch.request.parameters) == record["requestParameters"]
     assert matches(FILTER_PATTERN, json.dumps(record))

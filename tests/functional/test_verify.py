@@ -310,7 +310,7 @@ def test_the_record_is_one_that_the_filter_and_intake_take() -> None:
     trial = make_trial("retry-run-task", parameters, account="123456789012", region=REGION)
     assert matches(FILTER_PATTERN, trial.message)
     assert (
-        Scope(account="123456789012", regions=(REGION,)).judge(trial.launch).handling is ScopeDecision.RECOVER
+        Scope(account="123456789012", regions=(REGION,)).judge(trial.launch).decision is ScopeDecision.RECOVER
     )
     assert wire.about(trial.launch)["caller"] == "hand-made"
     assert trial.launch.request.parameters == parameters

@@ -180,13 +180,13 @@ BREAKS = {
     "everything is in scope": Break(
         invariant=Invariant.OUR_OWN_CALLS,
         where=(Scope, "judge"),
-        by=lambda _there: lambda *_: Judgement(handling=ScopeDecision.RECOVER, why=""),
+        by=lambda _there: lambda *_: Judgement(decision=ScopeDecision.RECOVER, why=""),
         play=Story().play,
     ),
     "nothing is in scope": Break(
         invariant=Invariant.EVERY_LAUNCH_ONCE,
         where=(Scope, "judge"),
-        by=lambda _there: lambda *_: Judgement(handling=ScopeDecision.IGNORE, why=""),
+        by=lambda _there: lambda *_: Judgement(decision=ScopeDecision.IGNORE, why=""),
         play=Story().play,
     ),
     "a recovery has a new name each time": Break(

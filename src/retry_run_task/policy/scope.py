@@ -50,11 +50,11 @@ class Judgement:
     """Whether a launch is this stack's to recover, and why.
 
     Attributes:
-        handling: What to do with it.
+        decision: What to do with it.
         why: One sentence.
     """
 
-    handling: ScopeDecision
+    decision: ScopeDecision
     why: str
 
 
@@ -90,11 +90,11 @@ class Scope:
         """Decide what to do with a failed launch."""
         why_not = self._why_not(launch)
         if why_not:
-            return Judgement(handling=ScopeDecision.IGNORE, why=why_not)
+            return Judgement(decision=ScopeDecision.IGNORE, why=why_not)
         if any(f.origin is Origin.ERROR for f in launch.failures):
             return self._judge_error(launch)
         return Judgement(
-            handling=ScopeDecision.RECOVER, why=f"{_CALLER_WORDS[launch.caller.kind]} asked for this task"
+            decision=ScopeDecision.RECOVER, why=f"{_CALLER_WORDS[launch.caller.kind]} asked for this task"
         )
 
     def _why_not(self, launch: FailedLaunch) -> str | None:
@@ -150,23 +150,23 @@ class Scope:
         category = verdict.category
         if category in _REPORTED:
             return Judgement(
-                handling=ScopeDecision.REPORT,
+                decision=ScopeDecision.REPORT,
                 why=f"RunTask raised an error ({category}) that no retry can fix; it is reported",
             )
         if self.recover_errors and not isinstance(launch.request, IncompleteRequest):
             return Judgement(
-                handling=ScopeDecision.RECOVER,
+                decision=ScopeDecision.RECOVER,
                 why=f"RunTask raised an error ({category}), and errors are to be recovered",
             )
         if verdict.row not in REPEATED and launch.caller.kind is not CallerKind.OTHER:
             # An HTTP 400, which EventBridge is not documented to retry: there may be no other notice.
             return Judgement(
-                handling=ScopeDecision.REPORT,
+                decision=ScopeDecision.REPORT,
                 why=f"RunTask raised an error ({category}) that EventBridge is not certain to retry; it is reported",
             )
         caller = _CALLER_WORDS[launch.caller.kind]
         return Judgement(
-            handling=ScopeDecision.IGNORE,
+            decision=ScopeDecision.IGNORE,
             why=f"RunTask raised an error ({category}) that {caller} saw and retries itself",
         )
 

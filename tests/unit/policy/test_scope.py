@@ -29,15 +29,15 @@ def thrown(code: str, caller: CallerKind = CallerKind.RULE, reason: str = "r") -
 
 
 def recovers(why: str) -> Judgement:
-    return Judgement(handling=ScopeDecision.RECOVER, why=why)
+    return Judgement(decision=ScopeDecision.RECOVER, why=why)
 
 
 def ignores(why: str) -> Judgement:
-    return Judgement(handling=ScopeDecision.IGNORE, why=why)
+    return Judgement(decision=ScopeDecision.IGNORE, why=why)
 
 
 def reports(why: str) -> Judgement:
-    return Judgement(handling=ScopeDecision.REPORT, why=why)
+    return Judgement(decision=ScopeDecision.REPORT, why=why)
 
 
 ASKED = "an EventBridge rule asked for this task"

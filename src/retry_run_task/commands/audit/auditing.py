@@ -280,7 +280,7 @@ class _Judge:
             found = RunResult.UNKNOWN, f"recoveries are not known: {self.evidence.unread}"
         elif installation is None:
             found = RunResult.LOST, "nothing is installed that recovers it"
-        elif (judgement := installation.scope.judge(launch)).handling is not ScopeDecision.RECOVER:
+        elif (judgement := installation.scope.judge(launch)).decision is not ScopeDecision.RECOVER:
             found = RunResult.LOST, judgement.why
         elif age < _RECORDED_AFTER:
             found = RunResult.UNKNOWN, "its recovery may not have begun yet"

@@ -63,7 +63,7 @@ def explain_launch(
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]
     verdict = worst(verdicts)
-    seen = look(launch) if look is not None and judgement.handling is ScopeDecision.RECOVER else None
+    seen = look(launch) if look is not None and judgement.decision is ScopeDecision.RECOVER else None
     survey, not_read = (None, seen) if isinstance(seen, str) else (seen, "")
     case = case_of(launch, policy, _found(survey))
     handling = case.handlings[verdict.category]
@@ -77,7 +77,7 @@ def explain_launch(
         "caller": {"kind": launch.caller.kind.value, "role_arn": launch.caller.role_arn},
         "asked": request.asked(launch.request),
         "placed": len(launch.placed),
-        "in_scope": judgement.handling is not ScopeDecision.IGNORE,
+        "in_scope": judgement.decision is not ScopeDecision.IGNORE,
         "why": judgement.why,
         "category": verdict.category.value,
         "rule": foreseen.rule,
@@ -88,7 +88,7 @@ def explain_launch(
         "hint": verdict.hint,
         "failures": [_verdict(v) for v in verdicts],
         "recovery": names.recovery_name_of(
-            stack, launch, is_reported=judgement.handling is ScopeDecision.REPORT
+            stack, launch, is_reported=judgement.decision is ScopeDecision.REPORT
         ),
         "missing": list(getattr(launch.request, "missing", ())),
         "schedule": _schedule(launch, survey, handling) if survey else None,
@@ -113,7 +113,7 @@ def _is_too_late(case: Case, now: float) -> bool:
 def _foreseen(case: Case, judgement: Judgement, survey: Survey | None, not_read: str) -> Forecast:
     """Return what would be decided as soon as the call had failed, and what follows."""
     launch = case.launch
-    if judgement.handling is ScopeDecision.IGNORE:
+    if judgement.decision is ScopeDecision.IGNORE:
         return Forecast(decision="ignore", rule="scope", why="nothing")
     is_unread = (
         isinstance(launch.request, IncompleteRequest) and survey is None and launch.caller.kind in SCHEDULED

@@ -163,7 +163,7 @@ def _skip(launch: FailedLaunch, facts: ReplayInput, why_not: str) -> ReplayStep:
 
 def _out_of_scope(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) -> str:
     judgement = facts.installation.scope.judge(launch)
-    return "" if judgement.handling is ScopeDecision.RECOVER else judgement.why
+    return "" if judgement.decision is ScopeDecision.RECOVER else judgement.why
 
 
 def _first_name(launch: FailedLaunch, facts: ReplayInput) -> str:
