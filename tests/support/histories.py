@@ -310,7 +310,7 @@ def _tasks_move(world: World, scope: Scope) -> Iterator[tuple[str, World]]:
 
 def _of_failed_other(number: int) -> Recovery:
     of = launch(failures=(NETWORK,))
-    call_id = names.task_identity(_arn(number), account=of.account, region=of.region)
+    call_id = names.task_identity(_arn(number))
     case = case_of(replace(of, call_id=call_id), POLICY, replace(_FOUND, is_scheduled=False))
     return Recovery(name=f"another's failed task {number}", case=case, state=begin(case))
 

@@ -35,7 +35,6 @@ from retry_run_task.messages.message import STILL_TRYING
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.recovery.lines import LogEvent
 from support.policies import handling
-from support.records import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending
@@ -447,9 +446,7 @@ class Checks:
         launch = wire.launch_from_json(json.loads(self._system.executions.by_name[world.name].payload))
         original = launch.request.parameters.get("startedBy")
         # A task that did not start may have a recovery of its own, whose mark is then shared.
-        failed = [
-            names.task_identity(arn, account=ACCOUNT, region=REGION) for arn in self._system.failed_to_start
-        ]
+        failed = [names.task_identity(arn) for arn in self._system.failed_to_start]
         shared = [names.started_by_of(original, call_id) for call_id in failed]
         marks = {original, names.own_started_by(launch), *shared}
         for arn in arns:

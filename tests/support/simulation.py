@@ -846,7 +846,7 @@ class System:
                 overrides=detail["overrides"],
                 by=self._acting_for,
             )
-            self._owners[identity.task_identity(arn, account=ACCOUNT, region=REGION)[:12]] = task.group
+            self._owners[identity.task_identity(arn)[:12]] = task.group
             if self._acting == "recovery":
                 task.group = self._owners[str(task.started_by)[-12:]]
             if self._acting in ("rule", "recovery", "person"):

@@ -64,7 +64,7 @@ def _sources(
     definition = str(launch.request.parameters.get("taskDefinition") or "")
     if is_revision_arn(definition):
         yield (
-            definition.rsplit("/", 1)[-1],
+            definition.rpartition("/")[2],
             lambda: _of_definition(ecs.client(region, role), definition),
         )
 

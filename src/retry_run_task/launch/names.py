@@ -75,18 +75,22 @@ def call_identity(event_id: str, *, account: str, region: str, parameters: Mappi
     token = parameters.get("clientToken")
     if isinstance(token, str) and _UUID4.fullmatch(token):
         return _digest("call", account, region, str(parameters.get("cluster") or ""), token, size=32)
+    return _event_identity(event_id)
+
+
+def _event_identity(event_id: str) -> str:
     return _digest("event", event_id, size=32)
 
 
 def task_event_id(task_arn: str) -> str:
     """Return the event id of a launch that is known only from its task, which was accepted and did not start."""
-    task_id = task_arn.rsplit("/", 1)[-1]
+    task_id = task_arn.rpartition("/")[2]
     return f"t-{task_id if _TASK_ID.fullmatch(task_id) else _digest(task_arn, size=32)}"
 
 
-def task_identity(task_arn: str, *, account: str, region: str) -> str:
+def task_identity(task_arn: str) -> str:
     """Return ``call_identity`` of the launch of a task that was accepted and did not start."""
-    return call_identity(task_event_id(task_arn), account=account, region=region, parameters={})
+    return _event_identity(task_event_id(task_arn))
 
 
 def own_started_by(launch: FailedLaunch) -> str:
@@ -120,7 +124,7 @@ def member_role(stack: str, path: str = "/") -> str:
 
     ``path`` is the IAM path of the installation's roles; it begins and ends with a slash.
     """
-    return f"{path.lstrip('/')}{stack}-member"
+    return f"{path.removeprefix('/')}{stack}-member"
 
 
 def client_token(call_id: str, attempt: int) -> str:

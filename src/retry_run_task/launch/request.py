@@ -119,7 +119,7 @@ def _without_aws_tags(tags: Any) -> Any:
 
 
 def _is_aws_tag(tag: Any) -> bool:
-    return isinstance(tag, dict) and str(tag.get("key", "")).lower().startswith("aws:")
+    return isinstance(tag, dict) and str(tag.get("key")).lower().startswith("aws:")
 
 
 def hidden_paths(parameters: Mapping[str, Any]) -> Iterator[str]:
@@ -278,7 +278,7 @@ def _masked_variable(variable: Any) -> Any:
 
 def cluster_name(parameters: Mapping[str, Any]) -> str:
     """Return the cluster's short name; ``default``, as in ECS, if the request names none."""
-    return str(parameters.get("cluster") or "default").rsplit("/", 1)[-1]
+    return str(parameters.get("cluster") or "default").rpartition("/")[2]
 
 
 def family(parameters: Mapping[str, Any]) -> str:
@@ -288,4 +288,4 @@ def family(parameters: Mapping[str, Any]) -> str:
 
 def short_family(definition: str) -> str:
     """Return the family in a task definition's ARN, ``family:revision`` or family."""
-    return definition.rsplit("/", 1)[-1].partition(":")[0]
+    return definition.rpartition("/")[2].partition(":")[0]

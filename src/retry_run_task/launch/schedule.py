@@ -66,7 +66,7 @@ def read_tags(*sources: Mapping[str, str], unread: Sequence[str] = ()) -> Tags:
     read, one sentence each.
     """
     policy = next((tags[POLICY_TAG] for tags in sources if tags.get(POLICY_TAG)), "")
-    ignore = next((tags[IGNORE_TAG] for tags in sources if IGNORE_TAG in tags), "false").strip().lower()
+    ignore = next((tags[IGNORE_TAG].strip().lower() for tags in sources if IGNORE_TAG in tags), "false")
     notes = [*unread]
     if ignore not in ("true", "false"):
         notes.append(f"the tag {IGNORE_TAG} is {ignore!r}, which is neither true nor false")
@@ -171,7 +171,7 @@ def could_make(schedule: Schedule, caller: Caller, recorded: Mapping[str, Any]) 
 
 
 def _is_same_definition(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    one, two = (str(p.get("taskDefinition") or "").rsplit("/", 1)[-1] for p in (recorded, wanted))
+    one, two = (str(p.get("taskDefinition")).rpartition("/")[2] for p in (recorded, wanted))
     # Without a revision both mean the latest one at the time.
     if ":" in one and ":" in two:
         return one == two

@@ -46,7 +46,7 @@ def canonical(value: Any) -> str:
     Raises:
         ValueError: The value holds a number that JSON does not have, such as infinity.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def launch_to_json(launch: FailedLaunch) -> JsonObject:

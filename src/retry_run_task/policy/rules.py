@@ -81,7 +81,7 @@ def facts_of(launch: FailedLaunch, *, schedule: str = "", policy: str = "") -> F
     return Facts(
         schedule=schedule,
         cluster=(cluster_name(parameters), str(parameters.get("cluster") or "")) if parameters else (),
-        task_definition=(family(parameters), arn.rsplit("/", 1)[-1], arn),
+        task_definition=(family(parameters), arn.rpartition("/")[2], arn),
         caller=launch.caller.kind,
         policy=policy,
     )

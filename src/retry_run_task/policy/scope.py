@@ -135,7 +135,7 @@ class Scope:
         if not _matches(self.clusters, (cluster, str(parameters.get("cluster")))):
             return f"cluster {cluster!r} matches none of {', '.join(self.clusters)}"
         arn = str(parameters.get("taskDefinition"))
-        if not _matches(self.task_definitions, (family(parameters), arn.rsplit("/", 1)[-1], arn)):
+        if not _matches(self.task_definitions, (family(parameters), arn.rpartition("/")[2], arn)):
             return (
                 f"task definition {family(parameters)!r} matches none of {', '.join(self.task_definitions)}"
             )

@@ -206,9 +206,7 @@ def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _
                 placed_on = known.rung if known else None
                 failures.append((why_failed(state, task), placed_on))
             if not task.is_ours and not (known and known.starter):
-                failed_others.append(
-                    names.task_identity(task.arn, account=launch.account, region=launch.region)
-                )
+                failed_others.append(names.task_identity(task.arn))
         else:
             tasks[task.arn] = _updated(case, state, known, task)
     return state._replace(tasks=tasks, failed=frozenset(failed), failed_others=tuple(failed_others)), failures

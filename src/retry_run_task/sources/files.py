@@ -232,7 +232,7 @@ def _time(value: Any) -> str | None:
 def _failure(body: dict[str, Any], around: _Around) -> LooseFailures | Ignored:
     arn = text_at(body, "arn")
     if arn is not None and ":task/" in arn:
-        return Ignored(why=f"describe-tasks knows no task {arn.rsplit('/', 1)[-1]} any more")
+        return Ignored(why=f"describe-tasks knows no task {arn.rpartition('/')[2]} any more")
     failure = Failure(
         origin=Origin.ANSWER, reason=text_at(body, "reason") or "", detail=text_at(body, "detail"), arn=arn
     )

@@ -127,7 +127,7 @@ def launch_of(
     created = text_at(detail, "createdAt")
     return FailedLaunch(
         event_id=names.task_event_id(arn),
-        call_id=names.task_identity(arn, account=account, region=region),
+        call_id=names.task_identity(arn),
         event_time=time_of(stopped),
         account=account,
         region=region,

@@ -98,6 +98,7 @@ def test_which_tags_are_left(tags: Any, left: Any) -> None:
         ({"b": [{"name": 7, "c": HIDDEN}]}, ["b[0].c"]),
         ({"a": {HIDDEN.lower(): {"b": f"x{HIDDEN}"}}}, ["a (a key)", f"a.{HIDDEN.lower()}.b"]),
         ({"a": ["x", 1, None, True, {}]}, []),
+        ({HIDDEN: HIDDEN}, [HIDDEN]),
         ({}, []),
     ],
 )
@@ -215,6 +216,14 @@ LONG = "nightly-report-of-the-data-platform"
         ({}, RULE, {"taskDefinition": "nightly"}, True),
         ({}, RULE, {"taskDefinition": "nightly:8"}, False),
         ({}, RULE, {"taskDefinition": "weekly"}, False),
+        ({}, RULE, {"taskDefinition": "nightly:7"}, True),
+        ({"request": {"cluster": CLUSTER, "taskDefinition": "nightly:7"}}, RULE, {}, True),
+        (
+            {"request": {"cluster": CLUSTER, "taskDefinition": "nightly:7"}},
+            RULE,
+            {"taskDefinition": "nightly:8"},
+            False,
+        ),
         ({"request": {"cluster": "batch", "taskDefinition": "nightly"}}, RULE, {}, True),
         ({"request": {"cluster": "batch", "taskDefinition": "weekly"}}, RULE, {}, False),
         ({"request": {"cluster": "batch"}}, RULE, {"taskDefinition": None}, True),
@@ -338,6 +347,13 @@ def asks(**changes: Any) -> dict[str, Any]:
     return {"taskDefinition": "nightly", "cluster": "batch", "overrides": {"containerOverrides": [app]}}
 
 
+def network(*subnets: str, **changes: str) -> dict[str, Any]:
+    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": list(subnets), **changes}}}
+
+
+RUN = "<aws.scheduler.execution-id>"
+
+
 @pytest.mark.parametrize(
     ("recorded", "source", "says"),
     [
@@ -403,6 +419,21 @@ def asks(**changes: Any) -> dict[str, Any]:
         ),
         (
             hides(),
+            schedule(request=asks(command=["a", "<aws.scheduler.execution-id>"])),
+            "overrides.containerOverrides.command uses <aws.scheduler.execution-id>, which cannot be known afterwards",
+        ),
+        (
+            hides(),
+            schedule(request=asks(cpu="<aws.scheduler.execution-id>")),
+            "overrides.containerOverrides.cpu uses <aws.scheduler.execution-id>, which cannot be known afterwards",
+        ),
+        (
+            hides(flag=True),
+            schedule(request=asks()),
+            "the call had overrides.containerOverrides.flag, which the schedule does not have",
+        ),
+        (
+            hides(),
             schedule(request=asks() | {"group": f"x{HIDDEN}"}),
             "the schedule itself has CloudTrail's placeholder in group",
         ),
@@ -431,6 +462,20 @@ def test_why_a_request_cannot_be_made_whole(recorded: dict[str, Any], source: Sc
         (hides() | {"platformVersion": "LATEST", "group": "", "tags": []}, asks(), asks()),
         (hides(cpu=256), asks(cpu=256), asks(cpu=256)),
         (hides(command=[]), asks(), asks()),
+        (hides(flag=False), asks(), asks()),
+        (hides() | network("a", assignPublicIp="DISABLED"), asks() | network("a"), asks() | network("a")),
+        (hides() | network("a", assignPublicIp=""), asks() | network("a"), asks() | network("a")),
+        # What the record does not show, and what it shows where the schedule has a keyword.
+        (
+            hides(),
+            asks() | {"logs": {"of": "<aws.scheduler.schedule-arn>"}},
+            asks() | {"logs": {"of": schedule().arn}},
+        ),
+        (
+            hides() | {"logs": {"of": "d32c"}, "tags": [{"key": "run", "value": "d32c"}]},
+            asks() | {"logs": {"of": RUN}, "tags": [{"key": "run", "value": RUN}]},
+            asks() | {"logs": {"of": "d32c"}, "tags": [{"key": "run", "value": "d32c"}]},
+        ),
         (
             hides(command=["b x1"]),
             asks(command=["b <aws.scheduler.execution-id>"]),
@@ -452,6 +497,12 @@ def test_a_request_made_whole(recorded: dict[str, Any], asked: dict[str, Any], w
     source = schedule(request=asked, modified=launch().event_time)
     found = complete(incomplete(recorded), source, scheduled_time=launch().event_time)
     assert dict(found.parameters) == whole
+
+
+def test_a_request_that_is_whole_stays_so() -> None:
+    asked = {"taskDefinition": "nightly", "cluster": "batch"}
+    whole = complete(launch(request=asked), schedule(request=asked | {"group": "g"}), scheduled_time=None)
+    assert whole == Request(parameters=asked | {"group": "g"})
 
 
 def test_names_of_variables_with_their_containers() -> None:

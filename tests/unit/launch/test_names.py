@@ -233,11 +233,12 @@ def called(**parameters: object) -> str:
         (lambda: identity.task_event_id(TASK), "t-0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d"),
         (lambda: identity.task_event_id("odd task"), "t-ee969e556420a005805dd12b6c7bdd4d"),
         (
-            lambda: identity.task_identity(TASK, account=ACCOUNT, region=REGION),
+            lambda: identity.task_identity(TASK),
             "2c0d71cc0521a148aa1baf0d1c0ddd46",
         ),
         (lambda: identity.run_identity(NIGHTLY, 1795478400.4), "2e65c606f001c594b90e1be9c94b7d67"),
         (lambda: identity.recovery_name("a b", EVENT_ID), f"a-b-c8687a08-{EVENT_ID}"),
+        (lambda: identity.again_name("s", launch(), 2), f"s-{EVENT_ID}-again-2"),
         (lambda: identity.recovery_name("s" * 27, EVENT_ID), f"{'s' * 27}-{EVENT_ID}"),
         (lambda: identity.recovery_name("s" * 28, EVENT_ID), f"{'s' * 18}-f06639a8-{EVENT_ID}"),
         (

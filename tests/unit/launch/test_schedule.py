@@ -316,6 +316,7 @@ def test_the_time_of_the_event_of_a_rule_is_that_at_which_the_run_was_due() -> N
         ("aws.events.event.resources[1]", "$.resources[1] of the event that triggered it"),
         ("aws.events.event.detail['a b']", "$.detail['a b'] of the event that triggered it"),
         ("aws.events.event.json", "<aws.events.event.json>"),
+        ("aws.events.event.ingestion-time", "<aws.events.event.ingestion-time>"),
         ("aws.events.event", "<aws.events.event>"),
     ],
 )

@@ -57,6 +57,10 @@ def test_after_a_while_waits_are_slow(nth: int, elapsed_s: float, longest: float
     assert longest / 2 <= SLOW.delay(nth, "s", elapsed_s) <= longest
 
 
+def test_the_shortest_wait_is_one_second() -> None:
+    assert {Backoff(base_s=1, cap_s=1).delay(1, f"launch-{n}") for n in range(20)} == {1}
+
+
 def test_without_a_time_a_wait_is_that_at_the_failed_call() -> None:
     assert SLOW.longest(2) == SLOW.longest(2, 0) == 4
     assert {SLOW.delay(3, f"{n}") for n in range(200)} == {4, 5, 6, 7, 8}

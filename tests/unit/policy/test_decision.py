@@ -67,9 +67,13 @@ def test_an_attempt_that_would_come_after_the_deadline_is_not_waited_for() -> No
     assert past_deadline(patient, 100.1) is not None
 
 
-def test_a_policy_without_a_rule_for_a_category_is_refused() -> None:
-    rules = tuple(rule for rule in DEFAULT.rules if rule.name != "unknown")
-    with pytest.raises(ValueError, match="no rule for unknown"):
+@pytest.mark.parametrize(
+    ("absent", "says"),
+    [({"unknown"}, "no rule for unknown;"), ({"unknown", "throttle"}, "no rule for unknown, throttle;")],
+)
+def test_a_policy_without_a_rule_for_a_category_is_refused(absent: set[str], says: str) -> None:
+    rules = tuple(rule for rule in DEFAULT.rules if rule.name not in absent)
+    with pytest.raises(ValueError, match=says):
         Policy(rules=rules)
 
 
@@ -205,6 +209,14 @@ def test_without_another_attempt_it_ends_with_the_kind_of_failure(sets: dict[str
 def test_another_attempt_says_why(category: Category, why: str) -> None:
     decision = decide(PATIENT, verdict(category), nth=2, elapsed_s=100, seed="s")
     assert decision == Retry(delay_s=PATIENT.wait.delay(2, "s", 100), rule="mine", why=why)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("elapsed_s", "longest_s"), [(59, 10), (60, 600)])
+def test_a_wait_is_slow_once_so_much_time_has_passed(elapsed_s: float, longest_s: float) -> None:
+    slow = replace(PATIENT, wait=Backoff(base_s=10, cap_s=10, slow_after_s=60, slow_s=600))
+    decision = decide(slow, verdict(Category.CAPACITY), nth=2, elapsed_s=elapsed_s, seed="s")
+    assert isinstance(decision, Retry)
+    assert longest_s / 2 <= decision.delay_s <= longest_s
 
 
 @pytest.mark.parametrize(

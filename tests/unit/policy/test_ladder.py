@@ -121,6 +121,15 @@ def test_rungs_come_in_the_order_of_the_policy_and_only_if_it_names_them() -> No
     assert ladder.rungs_for(Allowed(), on(SPOT)) == (AS_ASKED,)
 
 
+def test_in_a_round_the_original_request_stands_before_each_subnet_once() -> None:
+    first, second = (Rung(kind=RungKind.EACH_SUBNET, value=(f"subnet-{n}",)) for n in "ac")
+    other = Rung(kind=RungKind.ON_DEMAND)
+    assert ladder.round_of((other, AS_ASKED, first, second, other)) == (
+        *(other, AS_ASKED, first),
+        *(AS_ASKED, second, other),
+    )
+
+
 @pytest.mark.parametrize(
     ("rung", "before", "changes", "gone"),
     [

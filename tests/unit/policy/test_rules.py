@@ -97,6 +97,10 @@ def test_what_is_not_known_of_a_launch_matches_no_glob(glob: str) -> None:
     assert Match(cluster=("default",)).fits(unknown, Category.CAPACITY)
 
 
+def test_without_any_rule_no_rule_is_named() -> None:
+    assert combined(iter(()), Category.CAPACITY) == Handling()
+
+
 def test_no_policy_sends_again_what_was_denied() -> None:
     policy = first(Rule(name="bold", sets={"retry": True, "wait": Backoff(base_s=1, cap_s=1)}))
     assert policy.handling(FACTS, Category.CONFIGURATION).retry

@@ -484,7 +484,7 @@ def test_everything_that_an_event_says_of_its_record() -> None:
 def launch_of_task(**changes: Any) -> FailedLaunch:
     value = FailedLaunch(
         event_id="t-0f9c2b4d6e8a4c1f9b3d5e7f1a2b3c4d",
-        call_id=names.task_identity(ARN, account=ACCOUNT, region=REGION),
+        call_id=names.task_identity(ARN),
         event_time=datetime(2026, 11, 24, 0, 3, tzinfo=UTC),
         account=ACCOUNT,
         region=REGION,
