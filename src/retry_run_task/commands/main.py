@@ -20,9 +20,7 @@ from retry_run_task.commands.replay.command import replay
 from retry_run_task.commands.report.command import report
 from retry_run_task.commands.simulate.command import simulate
 from retry_run_task.commands.status.command import status
-from retry_run_task.commands.steer.pause import pause
-from retry_run_task.commands.steer.resume import resume
-from retry_run_task.commands.steer.stop import stop
+from retry_run_task.commands.steer.command import pause, resume, stop
 from retry_run_task.commands.verify.command import verify
 from retry_run_task.errors import RetryRunTaskError
 

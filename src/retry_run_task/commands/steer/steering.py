@@ -48,7 +48,10 @@ class Wish:
     schedules: tuple[str, ...]
     is_all: bool
     reason: str
-    is_sure: bool
+    region: str | None
+    profile: str | None
+    stack: str
+    yes: bool
     as_json: bool
 
     def check(self) -> None:
@@ -68,7 +71,7 @@ class Wish:
                 f"The reason has {len(self.reason)} characters, and the history keeps {_LONGEST_REASON}.",
                 hint="Shorten it.",
             )
-        talk.check_can_ask(is_sure=self.is_sure)
+        talk.check_can_ask(is_sure=self.yes)
 
 
 def wishes(command: _Command) -> _Command:
@@ -94,7 +97,7 @@ def wishes(command: _Command) -> _Command:
     return command
 
 
-def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warning: str = "") -> int:
+def steer(wish: Wish, warning: str = "") -> int:
     """Act on the chosen recoveries, and print the result for each."""
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.executions import Executions  # noqa: PLC0415
@@ -103,8 +106,8 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     wish.check()
-    session = access.open_session(profile)
-    where = region or access.region_of(session)
+    session, stack = access.open_session(wish.profile), wish.stack
+    where = wish.region or access.region_of(session)
     talk.say(options.place(stack, where, access.identify(session, where)))
     of = Executions(session, where, stack)
     done: list[tuple[RecoveryView, str]] = []
@@ -120,7 +123,7 @@ def steer(wish: Wish, region: str | None, profile: str | None, stack: str, warni
             talk.say(warning)
         if not talk.ask(
             f"{wish.action.capitalize()} {counted(len(views), 'recovery', 'recoveries')}?",
-            is_sure=wish.is_sure,
+            is_sure=wish.yes,
         ):
             talk.say("Nothing was done.")
             return talk.NO
