@@ -70,7 +70,6 @@ def _printer(out: Screen, show_all: bool) -> Callable[[StoryLine], None]:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT  # noqa: PLC0415
-    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
     styles = {"good": GOOD, "bad": BAD, "wait": WAIT, "": ""}
     hidden = 0
@@ -83,25 +82,20 @@ def _printer(out: Screen, show_all: bool) -> Callable[[StoryLine], None]:
         if hidden >= _MANY:
             out.print(Text(f"{'':10}… {hidden} lines like these (--all shows them)", style="dim"))
         hidden = 0
-        head = Text(f"{line.at:%H:%M:%S}  {line.who:<12}{line.job:<16}")
-        for one in hanging(head, Text(line.text, style=styles[line.tone]), out.width):
-            out.print(one)
+        head = f"{line.at:%H:%M:%S}  {line.who:<12}{line.job:<16}"
+        out.beside(head, Text(line.text, style=styles[line.tone]))
 
     return show
 
 
 def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
-    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
     from retry_run_task.policy.durations import duration_text  # noqa: PLC0415
 
     _print_table(out, result)
     for message in night.messages[:1]:
         out.print("The first message:\n")
         for text in (message.subject or "", "", *message.message.splitlines()):
-            for one in hanging(Text("    "), Text(text), out.width):
-                out.print(one)
+            out.beside("    ", text)
         out.print()
     lines = (
         f"{result['launches']} launches failed: {result['recovered']} recovered, "
@@ -113,8 +107,7 @@ def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
         f"a duplicate is a task more than its job asked for."
     )
     for text in lines.splitlines():
-        for one in hanging(Text(), Text(text), out.width):
-            out.print(one)
+        out.beside("", text)
 
 
 def _print_table(out: Screen, result: JsonObject) -> None:

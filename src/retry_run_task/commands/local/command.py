@@ -83,10 +83,7 @@ def pasted(environment: Mapping[str, str]) -> list[str]:
 
 
 def _introduce(out: Screen, account: Account) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
     from retry_run_task.commands.local.account import JOBS, NIGHT  # noqa: PLC0415
-    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
     minutes = NIGHT.total_seconds() / 60
     words = [
@@ -105,17 +102,11 @@ def _introduce(out: Screen, account: Account) -> None:
         "",
     ]
     for text in words:
-        for line in hanging(Text(), Text(text), out.width):
-            out.print(line)
+        out.beside("", text)
 
 
 def _follow(out: Screen, account: Account) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
-    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
     while True:
         line = account.lines.get()
-        head = Text(f"{line.at:%H:%M:%S}  {line.who:<12}")
-        for one in hanging(head, Text(talk.shown(line.text)), out.width):
-            out.print(one)
+        out.beside(f"{line.at:%H:%M:%S}  {line.who:<12}", talk.shown(line.text))

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from retry_run_task.commands.report.advice import Kind
 from retry_run_task.commands.report.jobs import CallEnding
-from retry_run_task.commands.shared.screen import hanging, screen
+from retry_run_task.commands.shared.screen import screen
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.policy.durations import duration_text
 from retry_run_task.text import counted
@@ -18,11 +18,10 @@ from retry_run_task.text import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import Console
-
     from retry_run_task.commands.report.advice import Advice
     from retry_run_task.commands.report.findings import Report
     from retry_run_task.commands.report.rehearsal import Figures
+    from retry_run_task.commands.shared.screen import Screen
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # Schedules to show; the page has all.
@@ -35,7 +34,7 @@ def show(report: Report) -> None:
     out = screen()
     out.print(Text(headline(report), style="bold"))
     for sentence in sentences(report):
-        _say(out, "", sentence)
+        out.beside("", shown(sentence))
     if report.failed:
         out.print()
         _heat(out, report)
@@ -43,12 +42,7 @@ def show(report: Report) -> None:
         _schedules(out, report)
         _advice(out, report)
     for note in report.gathered.notes:
-        _say(out, "Note: ", note)
-
-
-def _say(out: Console, head: str, sentence: str) -> None:
-    for line in hanging(Text(head), Text(shown(sentence)), out.width):
-        out.print(line)
+        out.beside("Note: ", shown(note))
 
 
 def headline(report: Report) -> str:
@@ -90,7 +84,7 @@ def without(report: Report) -> str:
     )
 
 
-def _heat(out: Console, report: Report) -> None:
+def _heat(out: Screen, report: Report) -> None:
     out.print(Text(f"Failed calls by weekday and hour ({report.zone})", style="bold"))
     hours = "".join(f"{hour:>3}" if hour % 3 == 0 else "   " for hour in range(24))
     out.print(Text(f"   {hours}", style="dim"))
@@ -104,7 +98,7 @@ def _heat(out: Console, report: Report) -> None:
         out.print(line, no_wrap=True)
 
 
-def _schedules(out: Console, report: Report) -> None:
+def _schedules(out: Screen, report: Report) -> None:
     jobs = [job for job in report.jobs if job.failed]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     longest = max(len(job.name) for job in jobs)
@@ -127,7 +121,7 @@ def _schedules(out: Console, report: Report) -> None:
         out.print(Text(f"and {len(jobs) - _MOST} more; --html and --json have all", style="dim"))
 
 
-def _advice(out: Console, report: Report) -> None:
+def _advice(out: Screen, report: Report) -> None:
     out.print()
     advice = report.advice
     if not advice:
@@ -137,12 +131,12 @@ def _advice(out: Console, report: Report) -> None:
     for number, one in enumerate(advice[:_MOST], 1):
         out.print(Text(f"{number}. {shown(one.title)}", style="bold"))
         for sentence in (*one.why, *effect(one)):
-            _say(out, "   ", sentence)
+            out.beside("   ", shown(sentence))
         if one.change is not None:
             for line in "\n".join(filter(None, (one.change.code, one.change.commands))).splitlines():
                 out.print(Text(f"     {line}", style="cyan"))
         elif one.kind is not Kind.FIX:
-            _say(out, "   ", NO_CHANGE)
+            out.beside("   ", shown(NO_CHANGE))
     if len(advice) > _MOST:
         out.print(Text(f"and {len(advice) - _MOST} more; --html and --json have all", style="dim"))
     out.print(Text("Nothing has been changed.", style="dim"))

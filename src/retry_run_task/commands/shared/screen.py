@@ -26,6 +26,11 @@ class Screen(Console):
         """Raise the error; rich would end the process with 1."""
         raise BrokenPipeError
 
+    def beside(self, head: Text | str, body: Text | str) -> None:
+        """Print a text beside a heading, as ``hanging`` wraps it."""
+        for line in hanging(_text(head), _text(body), self.width):
+            self.print(line)
+
 
 def screen(*, stderr: bool = False) -> Screen:
     """Return the console: the terminal at its width, or COLUMNS; a pipe has no width."""
@@ -47,6 +52,10 @@ def hanging(head: Text, body: Text, width: int) -> Iterator[Text]:
     # Each line has a style of its own; appending to a text would apply that text's.
     yield Text.assemble(head, lines[0])
     yield from (Text.assemble(" " * indent, line) for line in lines[1:])
+
+
+def _text(text: Text | str) -> Text:
+    return Text(text) if isinstance(text, str) else text
 
 
 def _at_words(body: Text, width: int) -> list[Text]:
