@@ -3,6 +3,8 @@
 An upload is named by its digest, so that an older one, which CloudFormation needs for a rollback, is never overwritten.
 The name does not prove the content, because others may write to the bucket: content is compared by S3's digest, and
 referred to by its exact version if the bucket keeps versions.
+
+Whatever AWS refuses, or does not answer, raises ``DeployError``.
 """
 
 from __future__ import annotations
@@ -100,7 +102,6 @@ def exists(s3: S3Client, bucket: Bucket) -> bool:
 
     Raises:
         ConfigError: It is foreign, or in another Region.
-        DeployError: AWS did not answer.
     """
     with calling(f"look at the bucket {bucket.name}"):
         try:
@@ -130,9 +131,6 @@ def create(s3: S3Client, bucket: Bucket, tags: Mapping[str, str]) -> None:
     """Create the bucket: private, encrypted, with versions, and TLS only. A partly created one is completed.
 
     The tags are set by the call itself, because an organization may refuse a bucket that is created without them.
-
-    Raises:
-        DeployError: AWS did not create it.
     """
     with calling(f"create the bucket {bucket.name}"):
         try:
@@ -150,11 +148,7 @@ def create(s3: S3Client, bucket: Bucket, tags: Mapping[str, str]) -> None:
 
 
 def is_protected(s3: S3Client, bucket: Bucket) -> bool:
-    """Tell whether our own bucket was created completely; its policy comes last.
-
-    Raises:
-        DeployError: AWS did not answer.
-    """
+    """Tell whether our own bucket was created completely; its policy comes last."""
     return bool(_policy(s3, bucket))
 
 
@@ -173,7 +167,6 @@ def check_ours(s3: S3Client, bucket: Bucket) -> None:
 
     Raises:
         ConfigError: Names what is in it.
-        DeployError: AWS did not answer.
     """
     theirs = next(
         (one["Key"] for one in _versions(s3, bucket, "") if not one["Key"].startswith(_PREFIX)), None
@@ -187,11 +180,7 @@ def check_ours(s3: S3Client, bucket: Bucket) -> None:
 
 
 def protect(s3: S3Client, bucket: Bucket) -> None:
-    """Close our own bucket to everybody else, also one whose creation was interrupted.
-
-    Raises:
-        DeployError: AWS did not do it.
-    """
+    """Close our own bucket to everybody else, also one whose creation was interrupted."""
     owner, name = bucket.account, bucket.name
     with calling(f"protect the bucket {name}"):
         s3.put_public_access_block(
@@ -242,9 +231,6 @@ def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
     Anybody who may write to the bucket can predict length and name, so S3's own digest is compared. The version is
     empty in a bucket that keeps none.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
-
-    Raises:
-        DeployError: AWS did not answer.
     """
     doing = f"look for {file.key} in the bucket {bucket.name}"
     with calling(doing):
@@ -264,11 +250,7 @@ def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
 
 
 def upload(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
-    """Put a file into the bucket, replacing any of its name; return its version, as ``find`` does.
-
-    Raises:
-        DeployError: AWS did not accept it.
-    """
+    """Put a file into the bucket, replacing any of its name; return its version, as ``find`` does."""
     with calling(f"upload {file.key} to the bucket {bucket.name}"):
         put = s3.put_object(
             Bucket=bucket.name,
@@ -293,20 +275,12 @@ def url(s3: S3Client, bucket: Bucket, file: Artifact) -> str:
 
 
 def count(s3: S3Client, bucket: Bucket, stack: str) -> int:
-    """Return the number of versions of a stack's files.
-
-    Raises:
-        DeployError: AWS did not answer.
-    """
+    """Return the number of versions of a stack's files."""
     return sum(1 for _ in _versions(s3, bucket, prefix(stack)))
 
 
 def remove(s3: S3Client, bucket: Bucket, stack: str) -> None:
-    """Remove a stack's files with all their versions.
-
-    Raises:
-        DeployError: AWS did not remove them.
-    """
+    """Remove a stack's files with all their versions."""
     found = list(_versions(s3, bucket, prefix(stack)))
     with calling(f"empty the bucket {bucket.name}"):
         for first in range(0, len(found), _MOST_AT_ONCE):
@@ -323,11 +297,7 @@ def remove(s3: S3Client, bucket: Bucket, stack: str) -> None:
 
 
 def remove_bucket(s3: S3Client, bucket: Bucket) -> bool:
-    """Remove our own bucket if it is empty; return whether it was removed.
-
-    Raises:
-        DeployError: AWS did not remove it.
-    """
+    """Remove our own bucket if it is empty; return whether it was removed."""
     if not bucket.is_ours or next(_versions(s3, bucket, ""), None) is not None:
         return False
     policy = _policy(s3, bucket)

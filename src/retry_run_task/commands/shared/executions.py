@@ -46,7 +46,10 @@ _MOST_A_PAGE = 1000
 
 
 class Executions:
-    """The durable executions of one recover function."""
+    """The durable executions of one recover function.
+
+    Whatever AWS refuses raises ``DeployError``; without such a function the listings raise ``ConfigError``.
+    """
 
     def __init__(self, session: boto3.Session, region: str, stack: str) -> None:
         """Nothing is read yet."""
@@ -59,30 +62,15 @@ class Executions:
         self._over: dict[str, RecoveryView] = {}
 
     def open(self) -> list[Execution]:
-        """Return those in progress, also on older versions of the function, newest first.
-
-        Raises:
-            ConfigError: There is no such function, so nothing is installed.
-            DeployError: AWS did not answer.
-        """
+        """Return those in progress, also on older versions of the function, newest first."""
         return self._list(Statuses=list(OPEN))
 
     def begun(self, after: datetime) -> list[Execution]:
-        """Return all that began after a time, newest first.
-
-        Raises:
-            ConfigError: There is no such function, so nothing is installed.
-            DeployError: AWS did not answer.
-        """
+        """Return all that began after a time, newest first."""
         return self._list(StartedAfter=after)
 
     def named(self, name: str) -> list[Execution]:
-        """Return those with a name: one, or none.
-
-        Raises:
-            ConfigError: There is no such function, so nothing is installed.
-            DeployError: AWS did not answer.
-        """
+        """Return those with a name: one, or none."""
         return self._list(DurableExecutionName=name)
 
     def _list(self, **asked: Any) -> list[Execution]:
@@ -107,9 +95,6 @@ class Executions:
         """Return the view of a recovery; None if Lambda has forgotten it meanwhile.
 
         One that has ended is read once.
-
-        Raises:
-            DeployError: AWS did not answer.
         """
         if execution.arn in self._over:
             return self._over[execution.arn]
@@ -132,21 +117,13 @@ class Executions:
     def look_at_all(
         self, executions: Sequence[Execution], tell: Callable[[str], None] = lambda _: None
     ) -> list[RecoveryView]:
-        """Return the view of each.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Return the view of each."""
         return self.look_in_time(executions, tell, lambda: False)[0]
 
     def look_in_time(
         self, executions: Sequence[Execution], tell: Callable[[str], None], is_over: Callable[[], bool]
     ) -> tuple[list[RecoveryView], int]:
-        """Return the view of each until the time is over, and how many were not read.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Return the view of each until the time is over, and how many were not read."""
         found: list[RecoveryView] = []
         for number, one in enumerate(executions, 1):
             # One that was read before takes no time.
@@ -158,48 +135,20 @@ class Executions:
                 found.append(view)
         return found, 0
 
-    def stop(self, execution: Execution, reason: str) -> str:
-        """Stop a recovery for good; return the result in a word or two.
-
-        Raises:
-            DeployError: AWS did not do it.
-        """
+    def steer(self, action: str, execution: Execution, reason: str) -> str:
+        """Stop a recovery for good, pause or resume it; return the result in a word or two."""
+        functions, arn = self._client, execution.arn
         error: Any = {"ErrorType": "StoppedByOperator", "ErrorMessage": reason}
-        return self._act(
-            execution,
-            "stop",
-            lambda: self._client.stop_durable_execution(DurableExecutionArn=execution.arn, Error=error),
-        )
-
-    def pause(self, execution: Execution, reason: str) -> str:
-        """Pause a recovery; return the result in a word or two.
-
-        Raises:
-            DeployError: AWS did not do it.
-        """
-        return self._act(
-            execution,
-            "pause",
-            lambda: self._client.pause_durable_execution(DurableExecutionArn=execution.arn, Reason=reason),
-        )
-
-    def resume(self, execution: Execution, reason: str) -> str:
-        """Resume a paused recovery; return the result in a word or two.
-
-        Raises:
-            DeployError: AWS did not do it.
-        """
-        return self._act(
-            execution,
-            "resume",
-            lambda: self._client.resume_durable_execution(DurableExecutionArn=execution.arn, Reason=reason),
-        )
-
-    def _act(self, execution: Execution, action: str, act: Callable[[], object]) -> str:
         doing = f"{action} the recovery {execution.name}"
         with calling(doing):
             try:
-                act()
+                match action:
+                    case "stop":
+                        functions.stop_durable_execution(DurableExecutionArn=arn, Error=error)
+                    case "pause":
+                        functions.pause_durable_execution(DurableExecutionArn=arn, Reason=reason)
+                    case _:
+                        functions.resume_durable_execution(DurableExecutionArn=arn, Reason=reason)
             except ClientError as error:
                 # It may have ended, or another user may have been faster; then there is nothing left to do.
                 if code_of(error) not in _MEANWHILE:

@@ -35,7 +35,7 @@ _REPLACES = {"True": True, "False": False}
 
 
 class CloudFormationStack:
-    """One stack, by its name."""
+    """One stack, by its name. Whatever AWS refuses, or does not answer, raises ``DeployError``."""
 
     def __init__(self, session: boto3.Session, region: str, name: str, *, pause: Callable[[], None]) -> None:
         """Nothing is read yet.
@@ -49,11 +49,7 @@ class CloudFormationStack:
         )
 
     def state(self, stack_id: str = "") -> StackState | None:
-        """Return its state; None if it does not exist.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Return its state; None if it does not exist."""
         doing = f"look at the stack {self.name}"
         with calling(doing):
             try:
@@ -81,7 +77,6 @@ class CloudFormationStack:
 
         Raises:
             ForeignError: It is foreign, in whole or in part.
-            DeployError: AWS did not answer.
         """
         resources = self.resources(state.stack_id)
         is_empty = not resources and not state.description
@@ -95,11 +90,7 @@ class CloudFormationStack:
             return tuple(one["ChangeSetName"] for page in pages for one in page["Summaries"])
 
     def template(self, change_set: ChangeSet | None = None) -> str:
-        """Return the text of its template, or of the template of a change set.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Return the text of its template, or of the template of a change set."""
         with calling(f"read the template of the stack {self.name}"):
             asked: Any = {"ChangeSetName": change_set.arn} if change_set else {"StackName": self.name}
             body: object = self._client.get_template(**asked, TemplateStage="Original")["TemplateBody"]
@@ -202,11 +193,7 @@ class CloudFormationStack:
         return tuple(filter(None, dict.fromkeys(found)))
 
     def discard(self, change_set: str, *, is_new: bool) -> None:
-        """Delete a change set, if it was created, and with it the empty stack that it may have created.
-
-        Raises:
-            DeployError: AWS did not do it.
-        """
+        """Delete a change set, if it was created, and with it the empty stack that it may have created."""
         with calling("remove the change set"):
             for _ in range(_MOST_LOOKS):
                 try:
@@ -226,11 +213,7 @@ class CloudFormationStack:
                 self._client.delete_stack(StackName=state.stack_id)
 
     def is_executed(self, change_set: ChangeSet) -> bool:
-        """Tell whether CloudFormation has begun to execute a change set; after the execution it is deleted.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Tell whether CloudFormation has begun to execute a change set; after the execution it is deleted."""
         with calling("look at the change set"):
             try:
                 found = self._client.describe_change_set(ChangeSetName=change_set.arn)
@@ -258,11 +241,7 @@ class CloudFormationStack:
         return state
 
     def follow(self, tell: Callable[[Happening], None]) -> StackState | None:
-        """Wait for CloudFormation; return the stack's state afterwards, None if it was deleted.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Wait for CloudFormation; return the stack's state afterwards, None if it was deleted."""
         state = self.state()
         if state is None or not state.is_moving:
             return state
@@ -289,11 +268,7 @@ class CloudFormationStack:
             )
 
     def resources(self, stack_id: str = "") -> tuple[Resource, ...]:
-        """Return its resources, including those deleted or never created.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Return its resources, including those deleted or never created."""
         with calling(f"list the resources of the stack {self.name}"):
             pages = self._client.get_paginator("list_stack_resources").paginate(
                 StackName=stack_id or self.name

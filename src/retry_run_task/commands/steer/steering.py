@@ -127,9 +127,8 @@ def steer(wish: Wish, warning: str = "") -> int:
         ):
             talk.say("Nothing was done.")
             return talk.NO
-        act = {"stop": of.stop, "pause": of.pause, "resume": of.resume}[wish.action]
         for view in views:
-            what = act(view.execution, wish.reason)
+            what = of.steer(wish.action, view.execution, wish.reason)
             done.append((view, what))
             if not wish.as_json:
                 click.echo(
