@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,25 +98,7 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @common.sure
 @common.as_json
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
-def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
-    stack: str,
-    bucket: str | None,
-    policy: str | None,
-    region: str | None,
-    profile: str | None,
-    settings_path: Path | None,
-    tags: dict[str, str] | None,
-    cloudformation_role: str | None,
-    allow_patterns: bool,
-    add_found: bool,
-    look_with: str,
-    is_whole: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
-    poll_s: float,
-    **given: str | None,
-) -> int:
+def deploy(settings_path: Path | None, policy: str | None, **given: Any) -> int:
     """Install into an AWS account, or update what is installed.
 
     Reads your schedules, proposes which tasks may be retried and how failures are detected, shows what would change
@@ -132,38 +115,17 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
     file = settings_file.read_settings(
         settings_path or Path(settings.FILE), must_exist=settings_path is not None
     )
-    flags = {one.name: value for one in PARAMETERS if (value := given[one.key]) is not None}
-    options = {
-        name: value or file.options.get(name, "")
-        for name, value in (
-            ("stack", stack),
-            ("region", region),
-            ("profile", profile),
-            ("bucket", bucket),
-            ("cloudformation_role", cloudformation_role),
-            ("look_with", look_with),
-        )
-    }
+    flags = {one.name: value for one in PARAMETERS if (value := given.pop(one.key)) is not None}
+    given |= {name: given[name] or file.options.get(name, "") for name in _IN_FILE}
+    wish = _Wish(**given)
     chosen = None
     if policy or "policy" in file.options:
         chosen = own_policy.named(policy or file.options["policy"], FLAG if policy else FILE)
-    if not dry_run:
-        talk.check_can_ask(is_sure=yes)
+    if not wish.dry_run:
+        talk.check_can_ask(is_sure=wish.yes)
     try:
-        run = _Run(
-            options,
-            flags,
-            file,
-            chosen,
-            tags=tags,
-            may_widen=allow_patterns,
-            adds_found=add_found,
-            is_whole=is_whole,
-            is_sure=yes,
-            poll_s=poll_s,
-            as_json=as_json,
-        )
-        return run.dry() if dry_run else run.whole()
+        run = _Run(wish, flags, file, chosen)
+        return run.dry() if wish.dry_run else run.whole()
     except DeployError as error:
         return talk.fail(error)
     except (KeyboardInterrupt, click.Abort):
@@ -172,47 +134,50 @@ def deploy(  # noqa: PLR0913, PLR0917 - one parameter an option
         return talk.INTERRUPTED
 
 
+# Options that may stand in the settings file instead.
+_IN_FILE = ("stack", "region", "profile", "bucket", "cloudformation_role", "look_with")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """The command's options, beside the template's parameters; a text is empty where nothing was said."""
+
+    stack: str
+    region: str
+    profile: str
+    bucket: str
+    cloudformation_role: str
+    look_with: str
+    tags: dict[str, str] | None
+    allow_patterns: bool
+    add_found: bool
+    is_whole: bool
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    poll_s: float
+
+
 class _Run:
     """One run of the command."""
 
-    def __init__(  # noqa: PLR0913 - what a person may say
-        self,
-        options: dict[str, str],
-        flags: dict[str, str],
-        file: SettingsFile,
-        policy: OwnPolicy | None,
-        *,
-        tags: dict[str, str] | None,
-        may_widen: bool,
-        adds_found: bool,
-        is_whole: bool,
-        is_sure: bool,
-        poll_s: float,
-        as_json: bool,
+    def __init__(
+        self, wish: _Wish, flags: dict[str, str], file: SettingsFile, policy: OwnPolicy | None
     ) -> None:
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
         from retry_run_task.commands.shared import access, stack  # noqa: PLC0415 - as above
 
-        self.name = options["stack"]
+        self.name = wish.stack
         plan.check_name(self.name)
-        self.session: boto3.Session = access.open_session(options["profile"] or None)
-        self.region = options["region"] or access.region_of(self.session)
+        self.session: boto3.Session = access.open_session(wish.profile or None)
+        self.region = wish.region or access.region_of(self.session)
         identity = access.identify(self.session, self.region)
-        if as_json:
+        if wish.as_json:
             talk.say(common.place(self.name, self.region, identity))
         self.stack: CloudFormationStack = stack.CloudFormationStack(
-            self.session, self.region, self.name, pause=talk.pauses(poll_s)
+            self.session, self.region, self.name, pause=talk.pauses(wish.poll_s)
         )
-        self._bucket, self._flags, self._file, self._policy = (
-            options["bucket"],
-            flags,
-            file.parameters,
-            policy,
-        )
-        self._role, self._tags = options["cloudformation_role"], file.tags if tags is None else tags
-        self._is_sure, self._as_json, self._may_widen = is_sure, as_json, may_widen
-        self._adds_found = adds_found
-        self._is_whole, self._look_with = is_whole, options["look_with"]
+        self._wish, self._flags, self._file, self._policy = wish, flags, file, policy
 
     def dry(self) -> int:
         """Show the plan and do nothing."""
@@ -224,7 +189,7 @@ class _Run:
             return talk.USAGE
         plan = self._plan(state)
         self._show(plan)
-        if self._as_json:
+        if self._wish.as_json:
             click.echo(json.dumps({"status": "planned", **plan.as_json()}, indent=2))
         return 0
 
@@ -236,7 +201,7 @@ class _Run:
         self._show(plan, with_changes=False)
         if plan.removes_first and not talk.ask(
             f"The stack {self.name} is {plan.removes_first} and can only be removed first. Remove it?",
-            is_sure=self._is_sure,
+            is_sure=self._wish.yes,
         ):
             talk.say("Nothing was changed.")
             return talk.NO
@@ -254,9 +219,9 @@ class _Run:
             change_set = work.prepare(talk.say, follow)
         if change_set is None:
             return self._end(work.plan, "no-change", self.stack.state())
-        if not self._as_json:
-            showing.show_changes(work.plan.changes, is_whole=self._is_whole)
-        if not talk.ask(showing.question(work.plan), is_sure=self._is_sure):
+        if not self._wish.as_json:
+            showing.show_changes(work.plan.changes, is_whole=self._wish.is_whole)
+        if not talk.ask(showing.question(work.plan), is_sure=self._wish.yes):
             talk.say(f"You said no; {work.take_back()}.")
             return talk.NO
         with talk.following(len(change_set.changes)) as follow:
@@ -296,14 +261,14 @@ class _Run:
         plan.check_state(state, self.name, self.region)
         with talk.looking(f"Looking at {self.region}") as tell:
             # What the stack has counts only where nothing else is said.
-            said = {**self._file, **self._flags}
+            said = {**self._file.parameters, **self._flags}
             inventory = discovery.discover(
                 self.session,
                 self.region,
                 stack=self.name,
                 regions=said["Regions"].split(",") if "Regions" in said else None,
                 accounts=said["MemberAccounts"].split(",") if "MemberAccounts" in said else None,
-                look_with=self._look_with,
+                look_with=self._wish.look_with,
                 tell=tell,
             )
         check_not_elsewhere(inventory.stack, self.region)
@@ -313,14 +278,14 @@ class _Run:
             reader=Reader(self.session, self.region),
             stack=self.stack,
             state=state,
-            bucket_name=self._bucket,
+            bucket_name=self._wish.bucket,
             policy=self._policy,
             flags=self._flags,
-            file=self._file,
-            tags=self._tags,
-            cloudformation_role=self._role,
-            may_widen=self._may_widen,
-            adds_found=self._adds_found,
+            file=self._file.parameters,
+            tags=self._file.tags if self._wish.tags is None else self._wish.tags,
+            cloudformation_role=self._wish.cloudformation_role,
+            may_widen=self._wish.allow_patterns,
+            adds_found=self._wish.add_found,
         )
 
     def _interrupted(self) -> int:
@@ -330,12 +295,12 @@ class _Run:
     def _show(self, plan: Plan, *, with_changes: bool = True) -> None:
         from retry_run_task.commands.deploy import showing  # noqa: PLC0415 - as above
 
-        if not self._as_json:
-            showing.show(plan, is_whole=self._is_whole, with_changes=with_changes)
+        if not self._wish.as_json:
+            showing.show(plan, is_whole=self._wish.is_whole, with_changes=with_changes)
 
     def _end(self, plan: Plan, status: str, state: StackState | None) -> int:
         outputs = dict(state.outputs) if state else {}
-        if self._as_json:
+        if self._wish.as_json:
             result: JsonObject = {"status": status, **plan.as_json(), "outputs": outputs}
             if status == "no-change":
                 result["changes"] = []

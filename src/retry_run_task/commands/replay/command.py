@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,22 +29,6 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.policy.rules import Policy
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """The command's options, except where to look.
-
-    Attributes:
-        limit: Most recoveries to start.
-        rate: How many a second.
-    """
-
-    limit: int
-    rate: float
-    is_dry: bool
-    is_sure: bool
-    as_json: bool
 
 
 @click.command()
@@ -88,24 +72,7 @@ class _Wish:
 @options.sure
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
-def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
-    what: str | None,
-    is_of_given_up: bool,
-    since: datetime,
-    until: datetime | None,
-    limit: int,
-    rate: float,
-    again: int | None,
-    even_late: bool,
-    policy: str | None,
-    dry_run: bool,
-    region: str | None,
-    profile: str | None,
-    stack: str,
-    yes: bool,
-    as_json: bool,
-    lookups_per_s: float,
-) -> int:
+def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
     """Start recoveries for past failures that have none, and whose run has not been made up for.
 
     Finds failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave up;
@@ -123,30 +90,49 @@ def replay(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
+    wish = _Wish(**given)
     file = Path(what) if what and (what == "-" or Path(what).exists()) else None
-    recovery = "" if file else what or ""
     search = Search(
         file=file,
-        recovery=recovery,
-        is_of_given_up=is_of_given_up,
-        since=since,
-        until=until or datetime.now(UTC),
-        again=again or (1 if is_of_given_up else 0),
-        is_late_wanted=even_late,
+        recovery="" if file else what or "",
+        is_of_given_up=wish.is_of_given_up,
+        since=wish.since,
+        until=wish.until or datetime.now(UTC),
+        again=wish.again or (1 if wish.is_of_given_up else 0),
+        is_late_wanted=wish.even_late,
         lookups_per_s=lookups_per_s,
     )
-    wish = _Wish(limit=limit, rate=rate, is_dry=dry_run, is_sure=yes, as_json=as_json)
     if search.since > search.until:
         raise ConfigError("--since is after --until.", hint="Exchange them.")
-    if not dry_run:
-        talk.check_can_ask(is_sure=yes)
-    session = access.open_session(profile)
-    where = region or access.region_of(session)
-    talk.say(options.place(stack, where, access.identify(session, where)))
+    if not wish.dry_run:
+        talk.check_can_ask(is_sure=wish.yes)
+    session = access.open_session(wish.profile)
+    where = wish.region or access.region_of(session)
+    talk.say(options.place(wish.stack, where, access.identify(session, where)))
     try:
-        return _replay(session, where, stack, search, wish, policy)
+        return _replay(session, where, search, wish)
     except DeployError as error:
         return talk.fail(error)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """The command's options."""
+
+    is_of_given_up: bool
+    since: datetime
+    until: datetime | None
+    limit: int
+    rate: float
+    again: int | None
+    even_late: bool
+    policy: str | None
+    dry_run: bool
+    region: str | None
+    profile: str | None
+    stack: str
+    yes: bool
+    as_json: bool
 
 
 def _policy(named: str | None, reader: Reader, function: str) -> Policy:
@@ -161,17 +147,15 @@ def _policy(named: str | None, reader: Reader, function: str) -> Policy:
     return read_policy() if found is None else policy_of(found, named or "the installed policy")
 
 
-def _replay(
-    session: boto3.Session, region: str, stack: str, search: Search, wish: _Wish, policy_name: str | None
-) -> int:
+def _replay(session: boto3.Session, region: str, search: Search, wish: _Wish) -> int:
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
     from retry_run_task.commands.replay.search import look_back  # noqa: PLC0415
     from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     reader = Reader(session, region)
-    installation = read_installation(reader, stack)
-    policy = _policy(policy_name, reader, installation.recover)
+    installation = read_installation(reader, wish.stack)
+    policy = _policy(wish.policy, reader, installation.recover)
     with talk.looking(f"Looking at {region}") as tell:
         past = look_back(session, region, installation, search, tell)
         steps = plan(past.launches, replace(past.facts, policy=policy))
@@ -181,15 +165,13 @@ def _replay(
         talk.say(line)
     for gap in past.facts.launchers.gaps:
         talk.say(f"Whether a next run was due is not certain: {gap.why} ({gap.action}).")
-    is_over = wish.is_dry or not chosen
+    is_over = wish.dry_run or not chosen
     if not wish.as_json:
         _print(steps, len(wanted) - len(chosen), past.facts.now, is_result=is_over)
     if is_over:
         _print_json(wish, steps, {})
         return talk.FAILED if past.unread.count else 0
-    if not talk.ask(
-        f"Start {counted(len(chosen), 'recovery', 'recoveries')} in {region}?", is_sure=wish.is_sure
-    ):
+    if not talk.ask(f"Start {counted(len(chosen), 'recovery', 'recoveries')} in {region}?", is_sure=wish.yes):
         talk.say("Nothing was started.")
         return talk.NO
     done = _start(session, region, installation, wish, steps, chosen)
@@ -239,7 +221,7 @@ def _print(steps: Sequence[ReplayStep], left_out: int, now: datetime, *, is_resu
 
     from retry_run_task.commands.shared.colours import GOOD, WAIT  # noqa: PLC0415
     from retry_run_task.commands.shared.moments import ago  # noqa: PLC0415
-    from retry_run_task.commands.shared.screen import hanging, screen  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
     out = screen(stderr=not is_result)
     wanted = [step for step in steps if not step.why_not]
@@ -253,8 +235,7 @@ def _print(steps: Sequence[ReplayStep], left_out: int, now: datetime, *, is_resu
         line.append("start", style=GOOD)
         line.append(f"  {talk.shown(step.schedule):<{min(longest, 36)}}  ")
         note = f"; {talk.shown(step.note)}" if step.note else ""
-        for part in hanging(line, Text(f"failed {ago(step.launch.event_time, now)}{note}"), out.width):
-            out.print(part)
+        out.beside(line, f"failed {ago(step.launch.event_time, now)}{note}")
     if left_out:
         out.print(Text(f"  and {left_out} more that --limit leaves out; run it again for them", style=WAIT))
     reasons: dict[str, list[ReplayStep]] = defaultdict(list)
@@ -266,8 +247,7 @@ def _print(steps: Sequence[ReplayStep], left_out: int, now: datetime, *, is_resu
         line = Text("  ")
         line.append("not    ", style=WAIT)
         number = f" ({len(those)})" if len(those) > 1 else ""
-        for part in hanging(line, Text(talk.shown(f"{names}{number}: {why_not}")), out.width):
-            out.print(part)
+        out.beside(line, talk.shown(f"{names}{number}: {why_not}"))
 
 
 def _print_json(wish: _Wish, steps: Sequence[ReplayStep], done: Mapping[str, str]) -> None:
@@ -288,4 +268,4 @@ def _print_json(wish: _Wish, steps: Sequence[ReplayStep], done: Mapping[str, str
         }
         for step in steps
     ]
-    click.echo(json.dumps({"failures": body, "started": len(done), "dry_run": wish.is_dry}, indent=2))
+    click.echo(json.dumps({"failures": body, "started": len(done), "dry_run": wish.dry_run}, indent=2))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
@@ -63,19 +64,7 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
 )
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
-def report(  # noqa: PLR0913, PLR0917 - one parameter an option
-    files: tuple[Path, ...],
-    with_account: bool,
-    region: str | None,
-    profile: str | None,
-    stack: str,
-    since: datetime | None,
-    until: datetime | None,
-    zone: ZoneInfo,
-    html: Path | None,
-    as_json: bool,
-    lookups_per_s: float,
-) -> int:
+def report(**given: Any) -> int:
     """Show when and where capacity fails in an account, and what to change.
 
     Reads the RunTask calls of the last 90 days from CloudTrail, and rules, schedules and recoveries; or FILES of
@@ -90,16 +79,17 @@ def report(  # noqa: PLR0913, PLR0917 - one parameter an option
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.report import findings  # noqa: PLC0415 - the other commands start without it
 
-    if html is not None and not html.parent.is_dir():
-        raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
-    if since is not None and until is not None and since > until:
+    wish = _Wish(**given)
+    if wish.html is not None and not wish.html.parent.is_dir():
+        raise click.UsageError(f"{wish.html} cannot be written: there is no folder {wish.html.parent}.")
+    if wish.since is not None and wish.until is not None and wish.since > wish.until:
         raise click.UsageError("--since is after --until; exchange them.")
-    gathered = _gather(files, with_account, region, profile, stack, since, until, lookups_per_s)
+    gathered = _gather(wish)
     with talk.looking("Trying changes on past runs"):
-        found = findings.make(gathered, zone)
-    if html is not None:
-        _write(html, found)
-    if as_json:
+        found = findings.make(gathered, wish.zone)
+    if wish.html is not None:
+        _write(wish.html, found)
+    if wish.as_json:
         click.echo(json.dumps(findings.as_json(found), indent=2))
     else:
         from retry_run_task.commands.report.summary import show  # noqa: PLC0415
@@ -108,37 +98,44 @@ def report(  # noqa: PLR0913, PLR0917 - one parameter an option
     return 0
 
 
-def _gather(
-    files: tuple[Path, ...],
-    with_account: bool,
-    region: str | None,
-    profile: str | None,
-    stack: str,
-    since: datetime | None,
-    until: datetime | None,
-    lookups_per_s: float,
-) -> Gathered:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """The command's options."""
+
+    files: tuple[Path, ...]
+    with_account: bool
+    region: str | None
+    profile: str | None
+    stack: str
+    since: datetime | None
+    until: datetime | None
+    zone: ZoneInfo
+    html: Path | None
+    as_json: bool
+    lookups_per_s: float
+
+
+def _gather(wish: _Wish) -> Gathered:
     from retry_run_task.commands.report import gathering  # noqa: PLC0415
 
-    if files and not with_account:
-        return gathering.from_files(files, since=since, until=until)
+    if wish.files and not wish.with_account:
+        return gathering.from_files(wish.files, since=wish.since, until=wish.until)
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
 
-    session = access.open_session(profile)
-    where = region or access.region_of(session)
+    session = access.open_session(wish.profile)
+    where = wish.region or access.region_of(session)
     access.identify(session, where)
     options.look_at(where)
-    since = since or TimeParam().convert("90d", None, None)
     with talk.looking(f"Looking at {where}") as tell:
         return gathering.from_account(
             session,
             where,
-            stack=stack,
-            since=since,
-            until=until or datetime.now(UTC),
-            paths=files,
+            stack=wish.stack,
+            since=wish.since or TimeParam().convert("90d", None, None),
+            until=wish.until or datetime.now(UTC),
+            paths=wish.files,
             tell=tell,
-            lookups_per_s=lookups_per_s,
+            lookups_per_s=wish.lookups_per_s,
         )
 
 
