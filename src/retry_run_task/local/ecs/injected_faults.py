@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,34 +127,17 @@ class Faults:
         """Carry out the next acceptable calls, but answer ``ServerException``."""
         self._lost.add(calls, value=True)
 
-    def fail_next(
-        self,
-        calls: int,
-        *,
-        reason: str,
-        arn: str | None = None,
-        detail: str | None = None,
-        entries: int | None = None,
-    ) -> None:
-        """Place nothing in the next acceptable calls, for this reason (see ``FailedPlacement``)."""
-        self._placements.add(calls, FailedPlacement(reason=reason, arn=arn, detail=detail, entries=entries))
+    def fail_next(self, calls: int, **failed: Any) -> None:
+        """Place nothing in the next acceptable calls, for the reason of this ``FailedPlacement``."""
+        self._placements.add(calls, FailedPlacement(**failed))
 
     def raise_next(self, calls: int, code: str, message: str, status: int = 400, **extra: object) -> None:
         """Refuse the next calls with this exception, before ECS validates them."""
         self._refusals.add(calls, Refusal(code=code, message=message, status=status, extra=extra))
 
-    def fail_to_start(
-        self,
-        tasks: int,
-        stop_code: str,
-        stopped_reason: str,
-        *,
-        status: str = "PROVISIONING",
-        after: timedelta | None = None,
-    ) -> None:
-        """Stop the next placed tasks before they run (see ``FailedStart``)."""
-        failed = FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, status=status, after=after)
-        self._starts.add(tasks, failed)
+    def fail_to_start(self, tasks: int, stop_code: str, stopped_reason: str, **when: Any) -> None:
+        """Stop the next placed tasks before they run; ``when`` has the status and time of a ``FailedStart``."""
+        self._starts.add(tasks, FailedStart(stop_code=stop_code, stopped_reason=stopped_reason, **when))
 
     def hang(self, tasks: int, after: timedelta, *, status: str = "PENDING") -> None:
         """Keep the next tasks that are placed in a state (see ``HungStart``)."""

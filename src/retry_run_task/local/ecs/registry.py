@@ -14,7 +14,6 @@ from retry_run_task.local.ecs.validation import EcsError, invalid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from datetime import timedelta
 
     from retry_run_task.local.ecs.tasks import EcsTask
 
@@ -124,39 +123,19 @@ class Registry:
                 )
             return self._clusters[name].arn
 
-    def register_task_definition(
-        self,
-        family: str,
-        *,
-        revision: int | None = None,
-        network_mode: str = "awsvpc",
-        requires: Iterable[str] = ("FARGATE",),
-        containers: Iterable[str] = ("app",),
-        cpu: str = "256",
-        memory: str = "512",
-        run_for: timedelta | None = None,
-    ) -> str:
-        """Create a revision and return its ARN.
+    def register_task_definition(self, family: str, *, revision: int | None = None, **values: Any) -> str:
+        """Create a revision, the next one without a number, and return its ARN.
 
-        ``requires`` has launch types, ``containers`` names; 1024 CPU units are one vCPU, and memory is in MiB. Without
-        a ``revision`` it is the next number; ``run_for`` is how long its tasks run (None for ``Ecs.lifecycle``).
+        The values are those of ``EcsTaskDefinition``; any sequences will do.
         """
+        for name in {"requires", "containers"} & values.keys():
+            values[name] = tuple(values[name])
         with self._lock:
             revisions = self._definitions.setdefault(family, {})
             number = revision if revision is not None else max(revisions, default=0) + 1
-            definition = EcsTaskDefinition(
-                arn=self._arn(f"task-definition/{family}:{number}"),
-                family=family,
-                revision=number,
-                network_mode=network_mode,
-                requires=tuple(requires),
-                containers=tuple(containers),
-                cpu=cpu,
-                memory=memory,
-                run_for=run_for,
-            )
-            revisions[number] = definition
-            return definition.arn
+            arn = self._arn(f"task-definition/{family}:{number}")
+            revisions[number] = EcsTaskDefinition(arn=arn, family=family, revision=number, **values)
+            return arn
 
     def deregister(self, task_definition: str) -> None:
         """Make a revision INACTIVE; a family alone means its latest ACTIVE one."""

@@ -72,11 +72,11 @@ class EcsTaskDefinition:
     arn: str
     family: str
     revision: int
-    network_mode: str
-    requires: tuple[str, ...]
-    containers: tuple[str, ...]
-    cpu: str
-    memory: str
+    network_mode: str = "awsvpc"
+    requires: tuple[str, ...] = ("FARGATE",)
+    containers: tuple[str, ...] = ("app",)
+    cpu: str = "256"
+    memory: str = "512"
     run_for: timedelta | None = None
     is_active: bool = True
     compatibilities: tuple[str, ...] = field(init=False)

@@ -93,36 +93,24 @@ class Rules:
         self._lock = threading.RLock()
 
     def put_rule(
-        self,
-        name: str,
-        *,
-        expression: str | None = None,
-        pattern: Mapping[str, Any] | None = None,
-        state: str = "ENABLED",
-        bus: str = "default",
-        description: str = "",
-        role_arn: str | None = None,
-        tags: Mapping[str, str] | None = None,
+        self, name: str, *, bus: str = "default", tags: Mapping[str, str] | None = None, **values: Any
     ) -> EventBridgeRule:
         """PutRule: create a rule, or replace one except its targets and tags.
 
+        The values are those of ``EventBridgeRule``: an expression or a pattern, state, description and role.
         https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
         """
         check_bus(bus)
-        _check(name, expression, pattern)
+        _check(name, values.get("expression"), values.get("pattern"))
         with self._lock:
             old = self.rules.get(name)
             rule = EventBridgeRule(
                 name=name,
                 arn=f"arn:aws:events:{self.region}:{self.account}:rule/{name}",
-                expression=expression,
-                pattern=pattern,
-                state=state,
-                description=description,
-                role_arn=role_arn,
                 targets=old.targets if old else (),
                 tags=old.tags if old else dict(tags or {}),
                 since=self._clock.now(),
+                **values,
             )
             self.rules[name] = rule
             self._arm_rule(rule)

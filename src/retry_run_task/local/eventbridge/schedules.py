@@ -11,7 +11,7 @@ Targets, windows and policies are in the API's own JSON. Rules are in ``rules``,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -63,14 +63,14 @@ class EventBridgeSchedule:
     group: str
     arn: str
     expression: str
-    timezone: str
+    timezone: str = "UTC"
     target: Json
-    flexible_time_window: Json
-    state: str
-    start: datetime | None
-    end: datetime | None
-    description: str
-    action_after_completion: str
+    flexible_time_window: Mapping[str, Any] = field(default_factory=lambda: NOT_FLEXIBLE)
+    state: str = "ENABLED"
+    start: datetime | None = None
+    end: datetime | None = None
+    description: str = ""
+    action_after_completion: str = "NONE"
     created: datetime
     last_modification: datetime
 
@@ -128,22 +128,10 @@ class Schedules(Rules):
         """Return the ARN of a schedule group."""
         return f"arn:aws:scheduler:{self.region}:{self.account}:schedule-group/{name}"
 
-    def create_schedule(  # noqa: PLR0913 -- as many as CreateSchedule has
-        self,
-        name: str,
-        *,
-        expression: str,
-        target: Mapping[str, Any],
-        group: str = "default",
-        timezone: str = "UTC",
-        flexible_time_window: Mapping[str, Any] = NOT_FLEXIBLE,
-        state: str = "ENABLED",
-        start: datetime | None = None,
-        end: datetime | None = None,
-        description: str = "",
-        action_after_completion: str = "NONE",
+    def create_schedule(
+        self, name: str, *, target: Mapping[str, Any], group: str = "default", **values: Any
     ) -> EventBridgeSchedule:
-        """CreateSchedule.
+        """CreateSchedule. The values are those of ``EventBridgeSchedule``; an expression is required.
 
         https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
         """
@@ -157,17 +145,10 @@ class Schedules(Rules):
                 name=name,
                 group=group,
                 arn=f"arn:aws:scheduler:{self.region}:{self.account}:schedule/{group}/{name}",
-                expression=expression,
-                timezone=timezone,
                 target={**target, "RetryPolicy": {**RETRY_POLICY, **(target.get("RetryPolicy") or {})}},
-                flexible_time_window=dict(flexible_time_window),
-                state=state,
-                start=start,
-                end=end,
-                description=description,
-                action_after_completion=action_after_completion,
                 created=now,
                 last_modification=now,
+                **values,
             )
             _check(schedule)
             self._put(schedule)
