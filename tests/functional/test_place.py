@@ -75,11 +75,12 @@ class Guard:
         self.has_anything = True
 
     def serve(self, request: HttpRequest) -> HttpResponse:
-        self.asked.add((request.region, request.access_key))
+        key, region, service = request.signed_with
+        self.asked.add((region, key))
         self.texts.append(f"{request.path} {request.body.decode()}")
         if b"GetCallerIdentity" in request.body:
             return HttpResponse(body=IDENTITY, headers={"Content-Type": "text/xml"})
-        if request.service == "cloudformation":
+        if service == "cloudformation":
             body = DENIED if self.has_anything else NO_STACK
             return HttpResponse(status=400, body=body, headers={"Content-Type": "text/xml"})
         code = "AccessDeniedException" if self.has_anything else "ResourceNotFoundException"

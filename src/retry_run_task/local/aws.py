@@ -259,8 +259,9 @@ class LocalAws:
 
     def _account_region_of(self, request: HttpRequest) -> AccountRegion:
         """Return the account and Region of a call: those that it was signed with."""
-        session = self.roles.by_access_key(request.access_key)
-        return self.account_region(account=session.account if session else None, region=request.region)
+        key, region, _ = request.signed_with
+        session = self.roles.by_access_key(key)
+        return self.account_region(account=session.account if session else None, region=region)
 
     def _json_operations(self, request: HttpRequest, target: str) -> dict[str, Callable[[Json], Any]]:
         if target.startswith("AWSEvents"):
@@ -298,7 +299,7 @@ class LocalAws:
         return replace(answer, headers={**answer.headers, "x-amzn-RequestId": request_id})
 
     def _caller(self, request: HttpRequest) -> ApiCaller:
-        key, agent = request.access_key, request.headers.get("User-Agent") or ""
+        key, agent = request.signed_with[0], request.headers.get("User-Agent") or ""
         function = self.functions.by_access_key(key)
         session = self.roles.by_access_key(key)
         if session is not None:

@@ -76,7 +76,7 @@ class Described:
 
     def serve(self, request: HttpRequest) -> HttpResponse | None:
         """Answer a request of a described service; None if it is for another."""
-        match request.service:
+        match request.signed_with[2]:
             case "s3":
                 return self._serve_bucket(request)
             case "cloudformation":

@@ -4,7 +4,7 @@ Nothing here knows about tasks or functions. A service is a function from `HttpR
 `AwsError` is encoded by the service's protocol.
 
 Signatures are not checked: every client on this machine may call. The access key id in the `Authorization` header
-identifies the caller (`Request.access_key`).
+identifies the caller (`HttpRequest.signed_with`).
 """
 
 from __future__ import annotations
@@ -55,22 +55,10 @@ class HttpRequest:
     address: str
 
     @property
-    def access_key(self) -> str | None:
-        """The access key id that signed the request; None if it is not signed."""
+    def signed_with(self) -> tuple[str | None, str | None, str | None]:
+        """The access key id, the Region and the service that it was signed with; None for what is not signed."""
         found = CREDENTIAL.search(self.headers.get("Authorization") or "")
-        return found.group(1) if found else None
-
-    @property
-    def region(self) -> str | None:
-        """The Region that the request was signed for; None if it is not signed."""
-        found = CREDENTIAL.search(self.headers.get("Authorization") or "")
-        return found.group(2) if found else None
-
-    @property
-    def service(self) -> str | None:
-        """The service that the request was signed for; None if it is not signed."""
-        found = CREDENTIAL.search(self.headers.get("Authorization") or "")
-        return found.group(3) if found else None
+        return (found[1], found[2], found[3]) if found else (None, None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

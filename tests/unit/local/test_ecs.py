@@ -949,7 +949,7 @@ def test_a_task_without_a_subnet_runs_in_some_zone(world: World) -> None:
 
 def test_the_vcpu_quota_counts_tasks_until_they_have_stopped(world: World) -> None:
     """Text: https://github.com/paradisec-archive/nabu/issues/1254."""
-    world.ecs.capacity.set_vcpu_limit("FARGATE", 1)
+    world.ecs.capacity.vcpu_limits["FARGATE"] = 1
     answer = world.run(count=5)
     assert len(answer["tasks"]) == 4
     assert answer["failures"] == [{"reason": NO_VCPUS}]
@@ -960,16 +960,16 @@ def test_the_vcpu_quota_counts_tasks_until_they_have_stopped(world: World) -> No
     assert world.run()["failures"] == [{"reason": NO_VCPUS}]
     world.wait(seconds=20)
     assert len(world.run(count=2)["tasks"]) == 1
-    world.ecs.capacity.set_vcpu_limit("FARGATE", 3)
+    world.ecs.capacity.vcpu_limits["FARGATE"] = 3
     large = {"cpu": "2 vCPU", "memory": "4 GB"}
     assert len(world.run(overrides=large)["tasks"]) == 1
-    world.ecs.capacity.set_vcpu_limit("FARGATE", 2)
+    world.ecs.capacity.vcpu_limits["FARGATE"] = 2
     assert world.run(overrides=large)["failures"] == [{"reason": NO_VCPUS}]
-    world.ecs.capacity.set_vcpu_limit("FARGATE", 1.75)
+    world.ecs.capacity.vcpu_limits["FARGATE"] = 1.75
     assert world.run(overrides=large)["failures"] == [
         {"reason": "The requested CPU configuration is above your limit"}
     ]
-    world.ecs.capacity.set_vcpu_limit("FARGATE", None)
+    del world.ecs.capacity.vcpu_limits["FARGATE"]
     assert len(world.run(count=10)["tasks"]) == 10
 
 

@@ -5,6 +5,7 @@ Bookkeeping only, constant time per task: nothing here knows a clock, a request 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,6 +44,10 @@ class Capacity:
         first_place: Index of the zone in which a task is tried first, from the task's number (from 0) and the number of
             zones. By default each task begins with another one.
         launch_rates: Rate limits of task launches, by provider; others are not limited.
+        vcpu_limits: The account's quotas of concurrent vCPUs, by provider. A new account has 6 for each of FARGATE and
+            FARGATE_SPOT, and AWS raises it with use:
+            https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+        vcpus: Of the tasks that are not STOPPED yet, by provider.
     """
 
     def __init__(self, launch_rates: Mapping[str, TokenBucket] | None = None) -> None:
@@ -50,8 +55,8 @@ class Capacity:
         self.first_place: Callable[[int, int], int] = lambda nth, places: nth % places
         self.launch_rates = dict(launch_rates or {})
         self._pools: dict[tuple[str, str], Pool] = {}
-        self._vcpu_limits: dict[str, float] = {}
-        self._vcpus: dict[str, float] = {}
+        self.vcpu_limits: dict[str, float] = {}
+        self.vcpus: defaultdict[str, float] = defaultdict(float)
 
     def set(self, zone: str, provider: str, free_slots: int | None) -> None:
         """Allow this many more tasks to start, whatever is running; None for no limit, 0 for an outage."""
@@ -80,29 +85,6 @@ class Capacity:
         if pool.used <= 0:
             raise ValueError("this slot was given back already")
         pool.used -= 1
-
-    def set_vcpu_limit(self, provider: str, vcpus: float | None) -> None:
-        """Set the account's quota of concurrent vCPUs; None for no limit.
-
-        A new account has 6 for each of FARGATE and FARGATE_SPOT, and AWS raises it with use:
-        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-        """
-        if vcpus is None:
-            self._vcpu_limits.pop(provider, None)
-        else:
-            self._vcpu_limits[provider] = vcpus
-
-    def vcpu_limit(self, provider: str) -> float | None:
-        """Return the quota; None for no limit."""
-        return self._vcpu_limits.get(provider)
-
-    def vcpus_in_use(self, provider: str) -> float:
-        """Return the vCPUs of the tasks that are not STOPPED yet."""
-        return self._vcpus.get(provider, 0.0)
-
-    def use_vcpus(self, provider: str, vcpus: float) -> None:
-        """Add to the vCPUs in use; negative to release them."""
-        self._vcpus[provider] = self._vcpus.get(provider, 0.0) + vcpus
 
 
 class TokenBucket:

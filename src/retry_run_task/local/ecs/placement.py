@@ -170,12 +170,12 @@ class Placer:
         return failure
 
     def _quota_reason(self, provider: str, vcpus: float) -> str | None:
-        limit = self._capacity.vcpu_limit(provider)
+        limit = self._capacity.vcpu_limits.get(provider)
         if limit is None:
             return None
         if vcpus > limit:
             return TOO_MANY_VCPUS
-        return NO_VCPUS if self._capacity.vcpus_in_use(provider) + vcpus > limit else None
+        return NO_VCPUS if self._capacity.vcpus[provider] + vcpus > limit else None
 
     def _room(
         self, launch: Launch, provider: str, zones_tried: int | None
@@ -201,7 +201,7 @@ class Placer:
         body, definition, cluster = launch.body, launch.definition, launch.cluster
         overrides = body.get("overrides")
         is_fargate = launch.launch_type == "FARGATE"
-        self._capacity.use_vcpus(provider or launch.launch_type, launch.vcpus)
+        self._capacity.vcpus[provider or launch.launch_type] += launch.vcpus
         return EcsTask(
             # The cluster's ARN with its name as the task's folder: .../cluster/x, .../task/x/<id>.
             arn=f"{cluster.arn.replace(':cluster/', ':task/', 1)}/{self._ids.getrandbits(128):032x}",

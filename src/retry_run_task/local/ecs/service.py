@@ -339,7 +339,7 @@ class Ecs(Registry):
 
     def _free(self, task: EcsTask) -> None:
         self.capacity.give_back(task.pool)
-        self.capacity.use_vcpus(task.provider or task.launch_type, -task.vcpus)
+        self.capacity.vcpus[task.provider or task.launch_type] -= task.vcpus
 
     def _forget(self, task: EcsTask) -> None:
         self._cluster(task.cluster_arn).forget(task)

@@ -14,7 +14,7 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import retry_run_task
 from retry_run_task.local.errors import AwsError
@@ -68,9 +68,9 @@ class Function:
     arn: str
     handler: str
     environment: Mapping[str, str]
-    timeout_s: float
-    durable: DurableConfig | None
-    concurrency: int
+    timeout_s: float = 60
+    durable: DurableConfig | None = None
+    concurrency: int = 8
     role_arn: str
     access_key: str
     python_path: str
@@ -112,11 +112,9 @@ class Functions:
         handler: str,
         *,
         environment: Mapping[str, str] | None = None,
-        timeout_s: float = 60,
-        durable: DurableConfig | None = None,
-        concurrency: int = 8,
         role_arn: str | None = None,
         python_path: Iterable[str | Path] | None = None,
+        **values: Any,
     ) -> Function:
         """Create a function.
 
@@ -133,18 +131,16 @@ class Functions:
                 arn=self._arn(name),
                 handler=handler,
                 environment=dict(environment or {}),
-                timeout_s=timeout_s,
-                durable=durable,
-                concurrency=concurrency,
                 role_arn=role_arn or f"arn:aws:iam::{self._account}:role/{name}",
                 # Temporary credentials begin with ASIA:
                 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
                 access_key=f"ASIALOCALAWS{len(self._functions):08d}",
                 python_path=os.pathsep.join(str(part) for part in path),
+                **values,
             )
             self._sandboxes[name] = Sandbox(
                 name,
-                timeout_s,
+                function.timeout_s,
                 self._clock,
                 environment=lambda generation: self.environment(function, generation),
                 on_line=lambda line: self._log(name, line),
