@@ -26,12 +26,13 @@ from retry_run_task.launch.request import HIDDEN, hidden_paths
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, IncompleteRequest, Outcome
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Tools
-from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
+from retry_run_task.simulate.virtual import Timeline
 from support.loopback import Asked, Loopback, Reply, error
 from support.paces import no_wait
 from support.policies import DEFAULT
 from support.records import ACCOUNT, CAPACITY, CLUSTER, RULE_ROLE, TASK_DEFINITION, parameters
 from support.records import launch as make_launch
+from support.virtual import VirtualExecutions
 
 # A Region and a topic of this module's own: clients are made once, and keep the endpoint they were made with.
 REGION = "eu-north-1"

@@ -35,7 +35,7 @@ from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.install import install
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Background, Tools
-from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
+from retry_run_task.simulate.virtual import Timeline
 from retry_run_task.sources import parse
 from retry_run_task.text import iso
 from support.local_aws import Seen as Happened
@@ -44,6 +44,7 @@ from support.paces import no_wait
 from support.policies import DEFAULT
 from support.records import ACCOUNT, RULE_ROLE, eventbridge, parameters, record
 from support.simulation import Client, Conditions
+from support.virtual import VirtualExecutions
 
 # A Region of this module's own: clients are made once in a process, and keep the endpoint they were made with.
 REGION = "eu-west-3"

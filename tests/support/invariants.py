@@ -39,8 +39,8 @@ from support.policies import handling
 if TYPE_CHECKING:
     from retry_run_task.messages.message import Ending
     from retry_run_task.policy.rules import Policy
-    from retry_run_task.simulate.virtual import VirtualExecution
     from support.simulation import System, World
+    from support.virtual import VirtualExecution
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html (durable functions)
 OPERATIONS_MAX = 3000

@@ -57,7 +57,7 @@ from retry_run_task.policy.scope import DEFAULT_CALLERS, Scope
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import Action, Background, Tools
-from retry_run_task.simulate.virtual import CutOff, CutPoint, Timeline, VirtualExecution, VirtualExecutions
+from retry_run_task.simulate.virtual import Timeline
 from retry_run_task.sources import parse
 from retry_run_task.text import iso
 from support.chronicle import Chronicle, Fault
@@ -65,6 +65,7 @@ from support.invariants import CANARY, DENIED, Checks, needs_recovery
 from support.paces import no_wait
 from support.policies import by_category, changed
 from support.records import ACCOUNT, REGION, RULE_ROLE, awslogs, eventbridge
+from support.virtual import CutOff, CutPoint, VirtualExecution, VirtualExecutions
 
 START = datetime(2026, 11, 24, tzinfo=UTC).timestamp()
 ZONES = {"subnet-a": f"{REGION}a", "subnet-c": f"{REGION}c"}

@@ -24,8 +24,9 @@ from retry_run_task.policy.rules import Policy
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.ports import AwsPort, Background, Entrance, Tools
-from retry_run_task.simulate.virtual import Timeline, VirtualExecution, VirtualExecutions
+from retry_run_task.simulate.virtual import Timeline
 from support.policies import PLAIN
+from support.virtual import VirtualExecution, VirtualExecutions
 
 IN_ENGLISH = Style()
 _NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")

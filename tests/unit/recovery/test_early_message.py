@@ -10,9 +10,9 @@ from retry_run_task.launch.values import Failure, Origin, Outcome, Placed
 from retry_run_task.messages.message import STILL_TRYING
 from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from support.policies import changed
 from support.records import CAPACITY, launch
+from support.virtual import CutPoint, VirtualExecution
 from support.worlds import Run, run
 
 FAILED_AT = launch().event_time.timestamp()

@@ -19,9 +19,9 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.recovery.watching import HUNG, STOP_TRIES
-from retry_run_task.simulate.virtual import CutPoint
 from support.policies import PLAIN, changed
 from support.records import launch, parameters
+from support.virtual import CutPoint
 from support.worlds import Run, run
 
 FAILED = launch()

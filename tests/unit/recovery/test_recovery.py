@@ -20,9 +20,9 @@ from retry_run_task.launch.values import (
     Refused,
 )
 from retry_run_task.policy.backoff import Backoff
-from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from support.policies import PLAIN, changed, handling
 from support.records import CAPACITY, launch, parameters
+from support.virtual import CutPoint, VirtualExecution
 from support.worlds import run
 
 CALL = launch().call_id

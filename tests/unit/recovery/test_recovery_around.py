@@ -27,10 +27,10 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from retry_run_task.sources import task_state_change
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
+from support.virtual import CutPoint, VirtualExecution
 from support.worlds import Run, run
 
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))

@@ -36,9 +36,9 @@ from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import Match, Notify, Policy, Rule
 from retry_run_task.recovery.ports import Background
-from retry_run_task.simulate.virtual import CutPoint, VirtualExecution
 from support.policies import DEFAULT, PLAIN, changed
 from support.records import CAPACITY, launch, parameters
+from support.virtual import CutPoint, VirtualExecution
 from support.worlds import Run, run
 
 CALL = launch().call_id

@@ -15,8 +15,9 @@ from retry_run_task.simulate.fast_executions import RESUME_BACKOFFS, LambdaBacko
 from retry_run_task.simulate.incident import START, Incident, Track, failed_launch
 from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.scenarios import SCENARIOS
-from retry_run_task.simulate.virtual import Timeline, VirtualExecutions
+from retry_run_task.simulate.virtual import Timeline
 from support.policies import DEFAULT
+from support.virtual import VirtualExecutions
 
 SHORT = [s for s in SCENARIOS if s.name not in ("spot-drought", "zone-outage", "long", "slots", "ramp")]
 

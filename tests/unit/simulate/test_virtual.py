@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from retry_run_task.simulate.virtual import CutPoint, Timeline, VirtualExecution, VirtualExecutions
+from retry_run_task.simulate.virtual import Timeline
+from support.virtual import CutPoint, VirtualExecution, VirtualExecutions
 
 START = 1_000.0
 
