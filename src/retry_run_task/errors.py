@@ -36,15 +36,7 @@ class StartError(RetryRunTaskError):
 
 
 class GaveUpError(RetryRunTaskError):
-    """A recovery ended without its tasks. Raised so that the execution's status is FAILED.
-
-    Attributes:
-        outcome: A value of ``Outcome``.
-    """
-
-    def __init__(self, message: str, *, outcome: str, hint: str = "") -> None:
-        super().__init__(message, hint=hint)
-        self.outcome = outcome
+    """A recovery ended without its tasks. Raised so that the execution's status is FAILED."""
 
 
 class OvertakenError(GaveUpError):

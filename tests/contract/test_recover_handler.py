@@ -84,7 +84,9 @@ def failed(reason: str, **changes: Any) -> FailedLaunch:
 def test_a_reason_that_nobody_knows_is_counted_for_its_alarm(
     reason: str, number: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert recover(failed(reason)).status.value == "SUCCEEDED"
+    result = recover(failed(reason))
+    assert result.status.value == "SUCCEEDED"
+    assert json.loads(result.result) == {"outcome": "recovered", "calls": 1, "task_arns": ["t1"]}
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
     counted = {name: sum(sum(line[name]) for line in lines if name in line) for name in (UNKNOWN, RECOVERED)}
     assert counted == {UNKNOWN: number, RECOVERED: 1}

@@ -56,10 +56,14 @@ def _limits(context: Any) -> StartLimits:
         wait=_limiter().wait,
         left_s=lambda: context.get_remaining_time_in_millis() / 1000,
         passes=recoveries.passes,
-        # Jitter: other deliveries of the same burst are being retried, too.
-        sleep=lambda seconds: time.sleep(seconds * random.uniform(0.5, 1)),  # noqa: S311 - no secret
+        sleep=lambda seconds: time.sleep(_jittered(seconds)),
         turn=time.time() % _ROUND_S / _ROUND_S,
     )
+
+
+def _jittered(seconds: float) -> float:
+    """Return from half to all of a wait: other deliveries of the same burst are being retried, too."""
+    return seconds * random.uniform(0.5, 1)  # noqa: S311 - no secret
 
 
 # A delivery that runs out of time is retried about 6 and 13 minutes after its first try: 5 minutes in the function,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from aws_durable_execution_sdk_python import DurableContext
 
     from retry_run_task.launch.values import FailedLaunch
+    from retry_run_task.messages.message import Ending
 
 
 def recover(event: Any, context: Any) -> Any:
@@ -75,9 +76,13 @@ def _recover(event: Any, context: DurableContext) -> JsonObject:
     launch = wire.launch_from_json(event)
     ending = recover_launch(launch, _tools(_settings(), launch, context))
     if not ending.succeeded:
-        kind = OvertakenError if ending.is_left_to_audit else GaveUpError
-        raise kind(f"{ending.outcome}: {ending.why}.", outcome=ending.outcome.value, hint=ending.hint)
+        raise _error_of(ending)
     return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
+
+
+def _error_of(ending: Ending) -> GaveUpError:
+    kind = OvertakenError if ending.is_left_to_audit else GaveUpError
+    return kind(f"{ending.outcome}: {ending.why}.", hint=ending.hint)
 
 
 def _tools(settings: Settings, launch: FailedLaunch, context: DurableContext) -> ports.Tools:
