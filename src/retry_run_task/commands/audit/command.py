@@ -10,7 +10,6 @@ import click
 
 from retry_run_task.commands.shared import options, record_files, talk
 from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT
-from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
@@ -29,15 +28,8 @@ _MOST_TOLD = 5
 @click.command()
 @click.argument("file", required=False, type=record_files.FILES)
 @options.several_regions
-@click.option(
-    "--since",
-    type=TimeParam(),
-    default="24h",
-    show_default=True,
-    metavar="TIME",
-    help="From when: 6h, 2d, or a time.",
-)
-@click.option("--until", type=TimeParam(), metavar="TIME", help="Until when.  [default: now]")
+@options.time("--since", "From when: 6h, 2d, or a time.", "24h")
+@options.time("--until", "Until when.  [default: now]")
 @click.option(
     "--tolerance-min",
     type=click.FloatRange(min=0, max=1440),

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.commands.shared import hints, options, talk
-from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.config import policy_of, read_policy
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.names import MOST_AGAIN
@@ -36,15 +35,8 @@ if TYPE_CHECKING:
 @click.option(
     "--gave-up", "is_of_given_up", is_flag=True, help="Those whose recovery gave up or was stopped, again."
 )
-@click.option(
-    "--since",
-    type=TimeParam(),
-    default="6h",
-    show_default=True,
-    metavar="TIME",
-    help="The oldest failure: 30m, 6h, or a time.",
-)
-@click.option("--until", type=TimeParam(), metavar="TIME", help="The latest.  [default: now]")
+@options.time("--since", "The oldest failure: 30m, 6h, or a time.", "6h")
+@options.time("--until", "The latest.  [default: now]")
 @click.option(
     "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Start no more than these."
 )

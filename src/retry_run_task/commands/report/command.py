@@ -40,13 +40,8 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
     help="With FILES, read rules, schedules and recoveries from the account as well.",
 )
 @options.one_region
-@click.option(
-    "--since",
-    type=TimeParam(),
-    metavar="TIME",
-    help="From when: 30d, or a time.  [default: 90d, or all that FILES hold]",
-)
-@click.option("--until", type=TimeParam(), metavar="TIME", help="Until when.  [default: now]")
+@options.time("--since", "From when: 30d, or a time.  [default: 90d, or all that FILES hold]")
+@options.time("--until", "Until when.  [default: now]")
 @click.option(
     "--time-zone",
     "zone",

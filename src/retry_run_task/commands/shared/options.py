@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from retry_run_task.commands.shared import hints, settings
 from retry_run_task.commands.shared.inventory import DEFAULT_STACK
+from retry_run_task.commands.shared.moments import TimeParam
 
 if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Identity
@@ -102,6 +103,19 @@ def _settings(
         callback=settings.take,
         help=f"{text}  [default: {settings.FILE}]",
     )(command)
+
+
+def time(name: str, text: str, default: str | None = None) -> Callable[[_Command], _Command]:
+    """Return an option that takes a time, or how long ago it was."""
+    shown = default is not None
+    return click.option(
+        name, type=TimeParam(), default=default, show_default=shown, metavar="TIME", help=text
+    )
+
+
+def schedules(text: str) -> Callable[[_Command], _Command]:
+    """Return ``--schedule``, which may be given several times."""
+    return click.option("--schedule", "schedules", multiple=True, metavar="GLOB", help=text)
 
 
 def place(stack: str, region: str, identity: Identity) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared import hints, options, talk
-from retry_run_task.commands.shared.moments import TimeParam
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 
 if TYPE_CHECKING:
@@ -43,21 +42,8 @@ class _RegionView:
 @click.command()
 @click.argument("name", required=False)
 @options.several_regions
-@click.option(
-    "--since",
-    type=TimeParam(),
-    default="24h",
-    show_default=True,
-    metavar="TIME",
-    help="Show ended recoveries that began since then: 30m, 6h, 2d, or a time.",
-)
-@click.option(
-    "--schedule",
-    "schedules",
-    multiple=True,
-    metavar="GLOB",
-    help="Only those of these schedules, or families.",
-)
+@options.time("--since", "Show ended recoveries that began since then: 30m, 6h, 2d, or a time.", "24h")
+@options.schedules("Only those of these schedules, or families.")
 @click.option(
     "--limit",
     type=click.IntRange(min=0),

@@ -79,13 +79,7 @@ def wishes(command: _Command) -> _Command:
     for option in reversed(
         (
             click.argument("names", nargs=-1),
-            click.option(
-                "--schedule",
-                "schedules",
-                multiple=True,
-                metavar="GLOB",
-                help="Those of these schedules, or families of task definitions.",
-            ),
+            options.schedules("Those of these schedules, or families of task definitions."),
             click.option("--all", "is_all", is_flag=True, help="All that are under way."),
             click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept in the history."),
             options.one_region,
