@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from retry_run_task.launch.values import FailedLaunch, Verdict
+    from retry_run_task.launch.values import FailedLaunch
     from retry_run_task.messages.message import Ending, Progress, Style
     from retry_run_task.messages.sentences import Sentences
 
@@ -45,8 +45,8 @@ class Rows:
 
     def failure(self, state: Ending | Progress) -> Iterator[tuple[str, str]]:
         """Yield the failure that decided, and the failed call's own failure if it differs."""
-        first = _said(self.launch)
-        last = _word(state.last) if state.last is not None else ""
+        first = "; ".join(dict.fromkeys(f.said for f in self.launch.failures if f.said))
+        last = state.last.failure.said if state.last is not None else ""
         is_other = bool(last) and last != first and state.calls > 0
         yield "said", self.show(last if is_other else first) or self.words.unrecorded
         if is_other and first:
@@ -246,11 +246,3 @@ def _span(launch: FailedLaunch, state: Ending | Progress) -> dict[str, int]:
         "start_ms": round(start * 1000),
         "end_ms": round((start + state.elapsed_s + _LOG_MARGIN_S) * 1000),
     }
-
-
-def _said(launch: FailedLaunch) -> str:
-    return "; ".join(dict.fromkeys(f.said for f in launch.failures if f.said))
-
-
-def _word(verdict: Verdict) -> str:
-    return verdict.failure.said

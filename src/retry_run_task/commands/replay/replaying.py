@@ -261,17 +261,14 @@ def _done_already(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | No
             and call.caller.kind is launch.caller.kind
             and launch.caller.kind in SCHEDULED
             and launch.caller.role_arn in (None, call.caller.role_arn)
-            and (call.cluster, call.family) == (_cluster(launch), family(launch.request.parameters))
+            and (call.cluster, call.family)
+            == (cluster_name(launch.request.parameters), family(launch.request.parameters))
             and call.started_by == str(launch.request.parameters.get("startedBy") or "")
         )
         # A rule on events has a run for each event, and another event's run does not do this one's work.
         if is_same and not (isinstance(maker, Schedule) and maker.expression is None):
             return f"its schedule has run since, at {call.time:%Y-%m-%d %H:%M:%S} UTC"
     return ""
-
-
-def _cluster(launch: FailedLaunch) -> str:
-    return cluster_name(launch.request.parameters)
 
 
 def _too_late(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | NoMatch) -> str:

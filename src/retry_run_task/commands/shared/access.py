@@ -26,7 +26,7 @@ from botocore.exceptions import (
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.parsers import ResponseParserError
 
-from retry_run_task.commands.shared.faults import code_of, message_of
+from retry_run_task.commands.shared.faults import EXPIRED, code_of, message_of, one_line
 from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.commands.shared.inventory import Identity
 from retry_run_task.errors import RetryRunTaskError
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 # The first call shows whether AWS can be reached; a user waits for it.
 _CONFIG = Config(connect_timeout=5, read_timeout=15, retries={"mode": "standard", "total_max_attempts": 2})
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _NOT_KNOWN = frozenset(
     {
         "InvalidClientTokenId",
@@ -69,7 +68,7 @@ def open_session(profile: str | None) -> boto3.Session:
             hint="List those that there are with: aws configure list-profiles.",
         ) from None
     except (ConfigParseError, ConfigNotFound) as error:
-        raise AccessError(f"Your AWS configuration cannot be read: {_line(error)}.") from None
+        raise AccessError(f"Your AWS configuration cannot be read: {one_line(str(error))}.") from None
 
 
 def region_of(session: boto3.Session) -> str:
@@ -115,7 +114,7 @@ def identify(session: boto3.Session, region: str) -> Identity:
     except (LookupError, ValueError) as error:
         # botocore's errors for an invalid endpoint, and for an answer that is no answer of AWS.
         raise AccessError(
-            f"AWS cannot be asked in {region}: {_line(error)}.", hint="Is AWS_ENDPOINT_URL right?"
+            f"AWS cannot be asked in {region}: {one_line(str(error))}.", hint="Is AWS_ENDPOINT_URL right?"
         ) from None
 
 
@@ -129,9 +128,9 @@ def take_role(session: boto3.Session, region: str, arn: str, external_id: str = 
         sts: STSClient = session.client("sts", region_name=region, config=_CONFIG)
         given = sts.assume_role(RoleArn=arn, RoleSessionName="retry-run-task", **more)["Credentials"]
     except ClientError as error:
-        return f"{code_of(error)}: {message_of(error).strip().rstrip('.')}"
+        return f"{code_of(error)}: {one_line(message_of(error))}"
     except (BotoCoreError, ResponseParserError, ValueError) as error:
-        return _line(error)
+        return one_line(str(error))
     return boto3.Session(
         aws_access_key_id=given["AccessKeyId"],
         aws_secret_access_key=given["SecretAccessKey"],
@@ -146,8 +145,8 @@ def _log_in(session: boto3.Session, command: str) -> str:
 
 
 def _refused(error: ClientError, session: boto3.Session, region: str) -> AccessError:
-    code, message = code_of(error), message_of(error).strip().rstrip(".")
-    if code in _EXPIRED:
+    code, message = code_of(error), one_line(message_of(error))
+    if code in EXPIRED:
         return AccessError("Your AWS credentials have expired.", hint=_log_in(session, "aws sso login"))
     if code in _NOT_KNOWN:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_enable-regions.html
@@ -170,7 +169,7 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
             return AccessError(
                 "There are no AWS credentials."
                 if isinstance(error, NoCredentialsError)
-                else f"Your AWS credentials are not whole: {_line(error)}.",
+                else f"Your AWS credentials are not whole: {one_line(str(error))}.",
                 hint=f"Log in, for example with {aws_line('sso login')}, set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or give --profile.",
             )
@@ -188,10 +187,10 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
             )
         case NoConnectionError() | HTTPClientError():
             return AccessError(
-                f"AWS does not answer in {region}: {_line(error)}.", hint=_where(session, region)
+                f"AWS does not answer in {region}: {one_line(str(error))}.", hint=_where(session, region)
             )
         case _:
-            return AccessError(f"AWS cannot be asked in {region}: {_line(error)}.")
+            return AccessError(f"AWS cannot be asked in {region}: {one_line(str(error))}.")
 
 
 def _where(session: boto3.Session, region: str) -> str:
@@ -203,7 +202,3 @@ def _where(session: boto3.Session, region: str) -> str:
     if region not in known:
         return f"There may be no Region {region!r}; give another one with --region."
     return "Check the network, the proxy and AWS_ENDPOINT_URL."
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

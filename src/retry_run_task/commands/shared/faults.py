@@ -14,7 +14,7 @@ from retry_run_task.errors import RetryRunTaskError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AuthorizationError"})
 
 
@@ -56,7 +56,7 @@ def listed(page: Mapping[str, Any], member: str) -> Sequence[Any]:
 def refused(error: ClientError, doing: str) -> DeployError:
     """Return the sentence for a refusal."""
     code, message = code_of(error), one_line(message_of(error))
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return DeployError(
             f"Your AWS credentials expired before AWS could {doing}.",
             hint=f"Get new ones, for example with: {aws_line('sso login')}; then run the same command again.",

@@ -14,7 +14,7 @@ from retry_run_task.config import PREFIX
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
@@ -174,11 +174,7 @@ def read_topics(
     named = [stack.outputs.get("Topic", "")]
     if not isinstance(alarms, Unknown):
         named += [arn for alarm in alarms for arn in alarm.topic_arns]
-    return MappingProxyType({arn: _read_topic(reader, arn) for arn in _each(named)})
-
-
-def _each(names: Iterable[str]) -> list[str]:
-    return [name for name in dict.fromkeys(names) if name]
+    return MappingProxyType({arn: _read_topic(reader, arn) for arn in dict.fromkeys(named) if arn})
 
 
 def _read_topic(reader: Reader, arn: str) -> Topic | Unknown:

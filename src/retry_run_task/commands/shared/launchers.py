@@ -72,7 +72,7 @@ def _schedules(reader: Reader, tell: Callable[[str], None]) -> Iterator[Launcher
     if isinstance(summaries, Unknown):
         yield summaries
         return
-    ours = [one for one in summaries if _may_be_ecs(str((one.get("Target") or {}).get("Arn", "")))]
+    ours = [one for one in summaries if ":ecs:" in str((one.get("Target") or {}).get("Arn", ""))]
     for number, summary in enumerate(ours, start=1):
         tell(f"schedules: {number} of {len(ours)}")
         group = summary.get("GroupName") or "default"
@@ -83,10 +83,6 @@ def _schedules(reader: Reader, tell: Callable[[str], None]) -> Iterator[Launcher
                 yield found
         elif wire.is_ecs(found.get("Target") or {}):
             yield _launcher(wire.of_schedule(found), group, found, found["Target"])
-
-
-def _may_be_ecs(target_arn: str) -> bool:
-    return ":ecs:" in target_arn
 
 
 def _launcher(schedule: Schedule, holder: str, described: JsonObject, target: JsonObject) -> Launcher:

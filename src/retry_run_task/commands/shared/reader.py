@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from retry_run_task.aws.schedules import pages
-from retry_run_task.commands.shared.faults import code_of, message_of
+from retry_run_task.commands.shared.faults import code_of, message_of, one_line
 from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
@@ -103,19 +103,14 @@ def not_whole(action: str) -> Unknown:
 
 def unknown(action: str, error: Exception) -> Unknown:
     """Return the value for an answer that did not come."""
+    why, is_denied = str(error), False
     if isinstance(error, ClientError):
-        code, message = code_of(error), message_of(error)
-        why = ": ".join(part for part in (code, message) if part)
-        return Unknown(
-            action=action, why=_line(why), is_denied=code.startswith("AccessDenied") or code in _DENIED
-        )
-    return Unknown(action=action, why=_line(str(error)))
+        code = code_of(error)
+        why = ": ".join(part for part in (code, message_of(error)) if part)
+        is_denied = code.startswith("AccessDenied") or code in _DENIED
+    return Unknown(action=action, why=one_line(why) or "no reason was given", is_denied=is_denied)
 
 
 def error_code(error: Unknown) -> str:
     """Return the error code of AWS's answer."""
     return error.why.partition(":")[0]
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split()).rstrip(".") or "no reason was given"

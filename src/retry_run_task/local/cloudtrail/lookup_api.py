@@ -84,7 +84,8 @@ class LookupApi:
         # The history is in order of arrival; the newest comes first in an answer.
         found.sort(key=lambda one: str(one["eventTime"]), reverse=True)
         first = _first(body)
-        more = {"NextToken": _token(body, first + size)} if first + size < len(found) else {}
+        token = base64.b64encode(json.dumps([first + size, _same(body)]).encode()).decode()
+        more = {"NextToken": token} if first + size < len(found) else {}
         return {"Events": [_event(one) for one in found[first : first + size]], **more}
 
     def _check_rate(self) -> None:
@@ -127,10 +128,6 @@ def _time(value: float | None) -> datetime | None:
 
 def _same(body: Json) -> str:
     return json.dumps({name: value for name, value in body.items() if name != "NextToken"}, sort_keys=True)
-
-
-def _token(body: Json, first: int) -> str:
-    return base64.b64encode(json.dumps([first, _same(body)]).encode()).decode()
 
 
 def _first(body: Json) -> int:
