@@ -88,23 +88,22 @@ def _messages(text: str) -> tuple[str, ...]:
 
 
 def _rate(text: str) -> float:
-    try:
-        rate = float(text)
-    except ValueError:
-        rate = math.nan
-    if not (math.isfinite(rate) and rate > 0):
+    if not 0 < (rate := _number(text)) < math.inf:
         raise _BadValueError("expected a number greater than 0, such as 2 or 0.5")
     return rate
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
+    if not 0 <= (seconds := _number(text)) < math.inf:
         raise _BadValueError("expected a number of seconds such as 3600, or 0")
     return seconds
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _time_zone(text: str) -> str:

@@ -6,19 +6,20 @@ There is none if every run is accounted for. Runs whose recovery gave up are no 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from retry_run_task.messages import forms, outside, rows, steps
-from retry_run_task.messages.english import ENGLISH
-from retry_run_task.messages.message import SENTENCES, Language, Message, Severity, Style
+from retry_run_task.messages.message import Message, Severity, Style, assembled
 from retry_run_task.text import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
 
     from retry_run_task.launch.values import CallerKind
     from retry_run_task.messages.sentences import Sentences
+
+T = TypeVar("T")
 
 # As many as a person reads; the command that stands above them shows all.
 _TOLD = 20
@@ -103,7 +104,6 @@ def audit_message(found: Findings, style: Style) -> Message:
     """Write the message for an audit that is not well."""
     outcome = found.outcome
     severity = Severity.ERROR if found.missing else Severity.WARNING
-    words = SENTENCES[style.language]
     regions = ", ".join(map(outside.name, found.regions))
 
     def content(words: Sentences, show: outside.Show) -> forms.Content:
@@ -119,27 +119,15 @@ def audit_message(found: Findings, style: Style) -> Message:
             details=[("looked_at", _window(found, style, words))],
         )
 
-    subject = forms.subject(
-        content(words, outside.in_text), words, regions, is_ascii=style.language is Language.ENGLISH
-    )
-    chat = None
-    if style.for_chat:
-        chat = forms.chat(
-            content(words, outside.in_chat),
-            words,
-            title=f"{forms.SIGNS[severity]} {subject}",
-            facts={"severity": severity.value, "outcome": outcome, "category": "", "family": ""},
-            execution="",
-            thread="",
-            event_type="retry-run-task-audit",
-        )
-    return Message(
-        subject=subject,
-        plain_subject=forms.subject(content(ENGLISH, outside.in_text), ENGLISH, regions, is_ascii=True),
-        text=forms.text(content(words, outside.in_text), words),
-        chat=chat,
-        severity=severity,
-        outcome=outcome,
+    return assembled(
+        content,
+        style,
+        regions,
+        severity,
+        facts={"severity": severity.value, "outcome": outcome, "category": "", "family": ""},
+        execution="",
+        thread="",
+        event_type="retry-run-task-audit",
     )
 
 
@@ -179,39 +167,35 @@ def _steps(found: Findings, style: Style, words: Sentences) -> Iterator[steps.St
 def _happened(
     found: Findings, style: Style, words: Sentences, show: outside.Show
 ) -> Iterator[tuple[str, str]]:
-    def runs(label: str, absent: Sequence[Absent]) -> Iterator[tuple[str, str]]:
-        for one in absent[:_TOLD]:
-            yield (
-                label,
-                words.audited["run"].format(
-                    name=show(one.name),
-                    who=words.callers.get(one.kind, words.other_caller),
-                    region=outside.name(one.region),
-                    time=rows.moment(one.due, style, words),
-                    why=show(words.translated(one.why) or one.why),
-                ),
-            )
-        if len(absent) > _TOLD:
-            yield label, words.audited["more"].format(count=len(absent) - _TOLD)
+    said = words.audited
 
-    yield from runs("run", found.missing)
-    yield from runs("unsure", found.unsure)
-    for group in found.overtaken[:_TOLD]:
-        yield (
-            "overtaken",
-            words.audited["group"].format(
-                name=show(group.name),
-                region=outside.name(group.region),
-                runs=words.counted(group.count, "run"),
-                first=rows.moment(group.first, style, words),
-                last=rows.moment(group.last, style, words),
-            ),
+    def told(label: str, found: Sequence[T], text: Callable[[T], str]) -> Iterator[tuple[str, str]]:
+        yield from ((label, text(one)) for one in found[:_TOLD])
+        if len(found) > _TOLD:
+            yield label, said["more"].format(count=len(found) - _TOLD)
+
+    def run(one: Absent) -> str:
+        return said["run"].format(
+            name=show(one.name),
+            who=words.callers.get(one.kind, words.other_caller),
+            region=outside.name(one.region),
+            time=rows.moment(one.due, style, words),
+            why=show(words.translated(one.why) or one.why),
         )
-    if len(found.overtaken) > _TOLD:
-        yield "overtaken", words.audited["more"].format(count=len(found.overtaken) - _TOLD)
-    yield from (("unseen", show(why)) for why in found.unseen[:_TOLD])
-    if len(found.unseen) > _TOLD:
-        yield "unseen", words.audited["more"].format(count=len(found.unseen) - _TOLD)
+
+    def group(one: Overtaken) -> str:
+        return said["group"].format(
+            name=show(one.name),
+            region=outside.name(one.region),
+            runs=words.counted(one.count, "run"),
+            first=rows.moment(one.first, style, words),
+            last=rows.moment(one.last, style, words),
+        )
+
+    yield from told("run", found.missing, run)
+    yield from told("unsure", found.unsure, run)
+    yield from told("overtaken", found.overtaken, group)
+    yield from told("unseen", found.unseen, show)
 
 
 def _window(found: Findings, style: Style, words: Sentences) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import Outcome
@@ -224,12 +224,7 @@ def _write(
     severity: Severity,
     rule: str,
 ) -> Message:
-    words, parameters = SENTENCES[style.language], launch.request.parameters
-    region = outside.name(launch.region)
-    subject = forms.subject(
-        content(words, outside.in_text), words, region, is_ascii=style.language is Language.ENGLISH
-    )
-    plain_subject = forms.subject(content(ENGLISH, outside.in_text), ENGLISH, region, is_ascii=True)
+    parameters, region = launch.request.parameters, outside.name(launch.region)
     facts = {
         "severity": severity.value,
         "outcome": outcome,
@@ -240,23 +235,39 @@ def _write(
         "cluster": outside.name(cluster_name(parameters)) if parameters else "",
         "family": outside.name(family(parameters)),
     }
-    chat = None
-    if style.for_chat:
-        chat = forms.chat(
-            content(words, outside.in_chat),
-            words,
-            title=f"{forms.SIGNS[severity]} {subject}",
-            facts=facts,
-            execution=style.place.execution_arn if style.place else "",
-            thread=outside.name(style.recovery),
-            tasks=state.task_arns[: rows.TASKS_MAX],
-        )
-    text = forms.text(content(words, outside.in_text), words)
+    return assembled(
+        content,
+        style,
+        region,
+        severity,
+        facts=facts,
+        execution=style.place.execution_arn if style.place else "",
+        thread=outside.name(style.recovery),
+        tasks=state.task_arns[: rows.TASKS_MAX],
+    )
+
+
+def assembled(
+    content: forms.Writer,
+    style: Style,
+    region: str,
+    severity: Severity,
+    *,
+    facts: Mapping[str, str],
+    **chat: Any,
+) -> Message:
+    """Return a message in every form; ``chat`` is for ``forms.chat``."""
+    words = SENTENCES[style.language]
+    is_ascii = style.language is Language.ENGLISH
+    subject = forms.subject(content(words, outside.in_text), words, region, is_ascii=is_ascii)
+    title = f"{forms.SIGNS[severity]} {subject}"
     return Message(
         subject=subject,
-        plain_subject=plain_subject,
-        text=text,
-        chat=chat,
+        plain_subject=forms.subject(content(ENGLISH, outside.in_text), ENGLISH, region, is_ascii=True),
+        text=forms.text(content(words, outside.in_text), words),
+        chat=forms.chat(content(words, outside.in_chat), words, title=title, facts=facts, **chat)
+        if style.for_chat
+        else None,
         severity=severity,
-        outcome=outcome,
+        outcome=facts["outcome"],
     )
