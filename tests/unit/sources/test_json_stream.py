@@ -90,6 +90,172 @@ def test_a_file_is_read_to_its_end(content: str | bytes, expected: list[Any], si
     assert found == expected
 
 
+NOT_JSON = "it is not JSON; expected what the AWS CLI prints with --output json"
+CUT_OFF = "it is cut off"
+MIB = 1024 * 1024
+
+
+def told(content: str | bytes, size: int = 7) -> list[tuple[Any, ...]]:
+    """Return what is said of each value: its position, and why it cannot be read, or what it is and stands in."""
+    data = content if isinstance(content, bytes) else content.encode()
+    chunks = (data[i : i + size] for i in range(0, len(data), size))
+    return [
+        (one.where, one.why) if isinstance(one, Unparsed) else (one.where, one.body, one.member, one.around)
+        for one in values(chunks)
+    ]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", [(None, "it is empty")]),
+        (" \n, \n", [(None, "it is empty")]),
+        ("not json", [("record 1", NOT_JSON)]),
+        ('x\n{"a":1}', [("record 1", NOT_JSON), ("record 2", {"a": 1}, None, {})]),
+        ("9" * 5000, [("record 1", NOT_JSON)]),
+        # Text before a message: at most four words.
+        ('2026 a/b[$LATEST]c x=1 d {"a":1}', [("record 1", {"a": 1}, None, {})]),
+        ('a b c d e {"a":1}', [("record 1", NOT_JSON)]),
+        ('{"a":1} {"b":2}', [("record 1", {"a": 1}, None, {}), ("record 2", {"b": 2}, None, {})]),
+        ('}]:{"a":1}', [("record 1", {"a": 1}, None, {})]),
+        # Lists and their envelopes.
+        (
+            '{"tasks":[{"a":1}],"x":2,"failures":[3,[4]]}',
+            [
+                ("record 1", {"a": 1}, "tasks", {"x": 2}),
+                ("record 2", 3, "failures", {"x": 2}),
+                ("record 3", [4], "failures", {"x": 2}),
+            ],
+        ),
+        ('{"Records":[1],"Events":3}', [("record 1", 1, "Records", {"Events": 3})]),
+        ('{"Records":7}', [("record 1", {"Records": 7}, None, {})]),
+        (
+            '{"taskArn":"t","tasks":[{"a":1}]}',
+            [("record 1", {"taskArn": "t", "tasks": [{"a": 1}]}, None, {})],
+        ),
+        # An envelope whose list has something unreadable is read member by member, in order.
+        (
+            '{"owner":"1","logEvents":[{"m":1},{"m":,},{"m":3}],"x":2}',
+            [
+                ("record 1", {"m": 1}, "logEvents", {"owner": "1", "x": 2}),
+                ("record 2", "it is not JSON at its character 5"),
+                ("record 3", {"m": 3}, "logEvents", {"owner": "1", "x": 2}),
+            ],
+        ),
+        (
+            '{"Records":[{"a":1},{"b":"c":,"d":[1]}],"Events":[2]}\n{"e":3}',
+            [
+                ("record 1", {"a": 1}, "Records", {}),
+                ("record 2", "it is not JSON at its character 8"),
+                ("record 3", 2, "Events", {}),
+                ("record 4", {"e": 3}, None, {}),
+            ],
+        ),
+        ('{"x":1,"x":2,"Records":[{"a":1}]}', [("record 1", "it is no JSON object")]),
+        ('{"x":tru,"Records":[{"a":1}]}', [("record 1", "it is not JSON at its character 0")]),
+        # Parts that cannot be read, and their neighbours.
+        (
+            '[{"a":1},x,{"c":3}]',
+            [
+                ("record 1", {"a": 1}, None, {}),
+                ("record 2", "it is not JSON at its character 0"),
+                ("record 3", {"c": 3}, None, {}),
+            ],
+        ),
+        (
+            '[{"b":{"c":[}]},{"d":4}]',
+            [("record 1", "it is not JSON at its character 11"), ("record 2", {"d": 4}, None, {})],
+        ),
+        (
+            '[{"a": "b}, {"c": "3"}, {"d": 4}]',
+            [
+                ("record 1", "it is not JSON at its character 13"),
+                ("record 2", {"c": "3"}, None, {}),
+                ("record 3", {"d": 4}, None, {}),
+            ],
+        ),
+        (
+            b'[{"a": "\xff"},{"c": 3}]',
+            [("record 1", "it holds bytes that are not UTF-8"), ("record 2", {"c": 3}, None, {})],
+        ),
+        (
+            b'{"a": "\xff"}{"c": 3}',
+            [("record 1", "it holds bytes that are not UTF-8"), ("record 2", {"c": 3}, None, {})],
+        ),
+        (
+            '[{"a": 1, "a": 2}, {"c": 3}]',
+            [
+                ("record 1", "an object in it has the name 'a' twice, so its meaning is uncertain"),
+                ("record 2", {"c": 3}, None, {}),
+            ],
+        ),
+        (
+            f'[{"9" * 5000},{{"a":1}}]',
+            [("record 1", "it holds a number with too many digits"), ("record 2", {"a": 1}, None, {})],
+        ),
+        (
+            '{"a":{"b":1}}{"c":tru}{"d":1}',
+            [
+                ("record 1", {"a": {"b": 1}}, None, {}),
+                ("record 2", "it is not JSON at its character 5"),
+                ("record 3", {"d": 1}, None, {}),
+            ],
+        ),
+        (
+            '{"c":tru,\n"d":1}\n{"e":1}',
+            [("record 1", "it is not JSON at its character 5"), ("record 2", {"e": 1}, None, {})],
+        ),
+        (
+            '{"c":"x\n{"e":1}\n{"f":2}',
+            [
+                ("record 1", "it is not JSON at its character 7"),
+                ("record 2", {"e": 1}, None, {}),
+                ("record 3", {"f": 2}, None, {}),
+            ],
+        ),
+        # The end is missing, which is said once.
+        ('[{"a": 1}, ', [("record 1", {"a": 1}, None, {}), ("the rest", CUT_OFF)]),
+        ('[{"a": 1}, {"b": [2', [("record 1", {"a": 1}, None, {}), ("record 2", CUT_OFF)]),
+        ('{"a": 1}\n{"b"', [("record 1", {"a": 1}, None, {}), ("record 2", CUT_OFF)]),
+        ('{"Records": [{"a": 1}', [("record 1", {"a": 1}, "Records", {}), ("the rest", CUT_OFF)]),
+        (
+            '{"Records": [{"a": 1}],"y"',
+            [("record 1", {"a": 1}, "Records", {}), ("the rest", "it is no JSON object")],
+        ),
+        (
+            gzip.compress(b'{"a": 1}\n' * 2, mtime=0)[:-8],
+            [
+                ("record 1", {"a": 1}, None, {}),
+                ("record 2", {"a": 1}, None, {}),
+                ("the rest", "its compressed text is cut off"),
+            ],
+        ),
+    ],
+)
+def test_what_is_said_of_each_value(content: str | bytes, expected: list[Any], size: int) -> None:
+    assert told(content, size) == expected
+
+
+def test_a_long_value_is_read_and_one_that_no_aws_writes_is_not() -> None:
+    """An object of more than a mebibyte is read member by member; its members have up to eight."""
+    text = "x" * (MIB + 9)
+    assert told(f'{{"q":"{text}","Records":[{{"c":3}}]}}', 64 * 1024) == [
+        ("record 1", {"c": 3}, "Records", {"q": text})
+    ]
+    assert told(f'{{"q":"{text}"}}\n{{"c":3}}', 64 * 1024) == [
+        ("record 1", {"q": text}, None, {}),
+        ("record 2", {"c": 3}, None, {}),
+    ]
+    longer = f'[{{"q":"{"x" * 13 * MIB}"}}]'.encode()
+    first = next(values(longer[at : at + 3 * MIB] for at in range(0, len(longer), 3 * MIB)))
+    assert isinstance(first, Unparsed)
+    assert (first.where, first.why) == (
+        "record 1",
+        "it has more than 8 MB, and no record of AWS's has",
+    )
+
+
 def test_what_stands_where_is_said() -> None:
     found = list(values([b'{"owner": "1", "logEvents": [{"m": 1}, {"m": ,}, {"m": 3}]}']))
     assert [one.where for one in found] == ["record 1", "record 2", "record 3"]
