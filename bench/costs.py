@@ -46,9 +46,11 @@ USD_PER_COPY, USD_PER_GUARDDUTY = 2 / 100_000, 4 / 1e6
 # https://aws.amazon.com/cloudwatch/pricing/
 USD_PER_LOG_GB, USD_PER_ALARM_METRIC, USD_PER_METRIC = 0.50, 0.10, 0.30
 # infra/README.md counts them; ten alarm metrics are free in an account.
-ALARM_METRICS, FREE_ALARM_METRICS = 25, 10
+ALARM_METRICS, FREE_ALARM_METRICS = 27, 10
 # Of the whole stack, and one for each category and outcome that comes up.
 METRICS, HOURS = 25, 730
+# Some of it waits for CloudTrail, two pages of 50 calls a second.
+AUDIT_S = 120
 # https://aws.amazon.com/sns/pricing/
 USD_PER_EMAIL, FREE_EMAILS = 2 / 100_000, 1_000
 
@@ -58,6 +60,11 @@ def main() -> None:
     results = (json.loads((ROOT / name).read_text(encoding="utf-8")) for name in (RESULT, CROWD))
     (ROOT / PAGE).write_text(page(*results), encoding="utf-8")
     print(f"{PAGE} is written", file=sys.stderr)
+
+
+def audit_usd() -> float:
+    """Return what a month of daily audits costs, in US dollars."""
+    return 30 * (AUDIT_S * FUNCTION_GB * USD_PER_GB_SECOND + USD_PER_REQUEST)
 
 
 def page(result: dict[str, Any], crowd: dict[str, Any]) -> str:
@@ -75,7 +82,11 @@ def page(result: dict[str, Any], crowd: dict[str, Any]) -> str:
                 "so at most "
                 f"{_usd(ALARM_METRICS * USD_PER_ALARM_METRIC)} a month."
             ),
-            "There is no polling and no idle compute.",
+            (
+                f"The daily audit, assumed to take {AUDIT_S / 60:.0f} minutes, costs {_usd(audit_usd())} a month; "
+                "what it reads is free."
+            ),
+            "There is no other polling and no idle compute.",
             "",
             (f"A failure retried through an outage of 20 to 90 minutes costs {cents(result):.2f} cents."),
             "",

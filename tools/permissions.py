@@ -228,7 +228,7 @@ def statements(document: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any],
 
 
 WHEN = {
-    "Audits": "with `<AuditSchedule>`",
+    "Audits": "unless `<AuditSchedule>` is empty",
     "HasMembers": "with `<MemberAccounts>`",
     "HasEmail": "with `<NotificationEmail>`",
     "HasTopicKey": "with `<TopicKeyArn>`",

@@ -1,4 +1,4 @@
-# The daily audit: the same as in ../template.yaml, and nothing without audit_schedule.
+# The daily audit: the same as in ../template.yaml, and nothing if audit_schedule is empty.
 
 locals {
   audits = var.audit_schedule != ""

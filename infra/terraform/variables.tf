@@ -207,7 +207,7 @@ variable "runbook_url" {
 variable "audit_schedule" {
   description = "When to check, every day, for runs that were due and did not happen: minute and hour in UTC, such as cron(0 22 * * ? *). A message reports what is missing, and what could not be read. If empty, there is no check."
   type        = string
-  default     = ""
+  default     = "cron(0 22 * * ? *)"
 
   validation {
     condition     = can(regex("^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$", var.audit_schedule))

@@ -36,14 +36,16 @@ def test_the_readmes_say_what_the_page_says(costs: ModuleType) -> None:
     english = (ROOT / "README.md").read_text(encoding="utf-8")
     assert f"at most ${idle:.2f} a month" in english
     assert f"about ${of_one:.4f}" in english
+    assert f"a daily audit for missing runs about ${costs.audit_usd():.2f}" in english
     japanese = (ROOT / "README.ja.md").read_text(encoding="utf-8")
     assert f"月額最大 {idle:.2f} ドル" in japanese
     assert f"約 {of_one:.4f} ドル" in japanese
+    assert f"毎日の監査の約 {costs.audit_usd():.2f} ドル" in japanese
 
 
 def test_the_metrics_of_alarms_are_counted(costs: ModuleType) -> None:
     """All but the one that is off unless it is asked for."""
-    alarms = full(TrailSilentHours="", AuditSchedule="").of_type("AWS::CloudWatch::Alarm").values()
+    alarms = full(TrailSilentHours="").of_type("AWS::CloudWatch::Alarm").values()
     watched = [sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1 for alarm in alarms]
     assert sum(watched) == costs.ALARM_METRICS
 

@@ -187,7 +187,7 @@ def test_the_plan_of_many_jobs_can_be_read(ministack: MiniStack) -> None:
     folded, whole = (run(aws, "deploy", "--dry-run", *more).stdout for more in ((), ("--all",)))
     assert max(map(len, folded.splitlines())) < 500
     assert len(folded.splitlines()) < 70
-    assert "40 to add, 0 to change, 0 to remove; about $2.40 a month" in folded.splitlines()[1]
+    assert "48 to add, 0 to change, 0 to remove; about $2.60 a month" in folded.splitlines()[1]
     assert f"shop-cluster-0     20          0  {named(0)}, {named(3)}, {named(6)} and 17 more" in folded
     assert "and 57 more  (found)" in folded
     assert "RunbookUrl" not in folded

@@ -65,8 +65,8 @@ def full(**given: Any) -> Stack:
 
 
 def bare(**given: Any) -> Stack:
-    """As little as can be said."""
-    return Stack(**{"TaskDefinitions": "nightly", **given})
+    """As little as there can be: the defaults, without the audit."""
+    return Stack(**{"TaskDefinitions": "nightly", "AuditSchedule": "", **given})
 
 
 # Exceptions from the linters.
@@ -393,7 +393,7 @@ def test_only_what_may_be_started_has_to_be_said_and_nothing_is_everything() -> 
     parameters = template()["Parameters"]
     assert [name for name, p in parameters.items() if "Default" not in p] == ["TaskDefinitions"]
     # What may be read is another matter: without it nothing is started, and less is known.
-    everything = {name for name, p in parameters.items() if "*" in str(p.get("Default"))}
+    everything = {name for name, p in parameters.items() if str(p.get("Default")) == "*"}
     assert everything == {"ReadRules", "ReadSchedules"}
 
 
@@ -852,7 +852,8 @@ def test_the_alarm_on_a_silent_trail_is_there_if_it_is_asked_for_and_there_is_a_
         assert "trail-silent" not in json.dumps(stack.resources)
 
 
-def test_the_audit_is_there_if_it_is_asked_for() -> None:
+def test_the_audit_is_there_unless_it_is_switched_off() -> None:
+    assert "Audit" in Stack(TaskDefinitions="nightly").resources
     stack = full()
     made = stack.resources.keys() - full(AuditSchedule="").resources.keys()
     assert made == {

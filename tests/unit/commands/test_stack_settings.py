@@ -214,6 +214,33 @@ def test_flag_file_installed_found_default() -> None:
     assert found["TaskDefinitions"][1] == "found"
 
 
+def audit_notes(**given: Any) -> list[str]:
+    return [note for note in chosen(**given).notes if "audit" in note]
+
+
+def test_the_audit_is_on_unless_it_is_switched_off_and_the_plan_says_which() -> None:
+    usual = "cron(0 22 * * ? *)"
+    assert sources(chosen())["AuditSchedule"] == (usual, "default")
+    (note,) = audit_notes()
+    assert note.startswith("once a day an audit looks for runs that did not happen")
+    (note,) = audit_notes(AuditSchedule="")
+    assert note.startswith("there is no daily audit: ")
+    # An update does not switch on what was off.
+    assert sources(chosen(installed={"AuditSchedule": ""}))["AuditSchedule"] == ("", "installed")
+    (note,) = audit_notes(installed={"AuditSchedule": ""})
+    assert note.endswith(f"switch it on with --audit-schedule '{usual}'")
+    assert audit_notes(installed={"AuditSchedule": usual}) == []
+
+
+@pytest.mark.parametrize(
+    ("to", "what"), [("", "the daily audit is switched off"), ("cron(0 9 * * ? *)", "the daily audit moves")]
+)
+def test_what_an_audit_that_goes_would_have_told_is_looked_for_once(to: str, what: str) -> None:
+    (note,) = audit_notes(installed={"AuditSchedule": "cron(0 22 * * ? *)"}, AuditSchedule=to)
+    assert note.startswith(what)
+    assert note.endswith("with: retry-run-task audit --since 2d")
+
+
 def test_an_update_links_to_the_runbook_of_its_own_version_unless_another_was_chosen() -> None:
     assert sources(chosen(installed={"RunbookUrl": "docs/runbook.md"}))["RunbookUrl"] == (RUNBOOK, "default")
     wiki = "https://wiki.example.com/runbook"

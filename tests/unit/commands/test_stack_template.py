@@ -84,10 +84,9 @@ def test_what_is_denied_is_said_to_be() -> None:
     vpc = {"SubnetIds": "subnet-01234567", "SecurityGroupIds": "sg-01234567"}
     found = [one for one in statements(filled(**vpc)) if "ec2:CreateNetworkInterface" in one.actions]
     assert [(one.role, one.may.startswith("not ")) for one in found] == [
-        ("retry-run-task-intake-role", False),
-        ("retry-run-task-intake-role", True),
-        ("retry-run-task-role", False),
-        ("retry-run-task-role", True),
+        (f"retry-run-task{part}-role", is_denied)
+        for part in ("-intake", "", "-audit")
+        for is_denied in (False, True)
     ]
     assert "called by the code of" in found[1].only
 
@@ -183,9 +182,16 @@ def test_every_action_has_words() -> None:
     everything = filled(
         PassRoleArns="arn:aws:iam::123456789012:role/a",
         TopicKeyArn="arn:aws:kms:ap-northeast-1:123456789012:key/k",
+        DataKeyArn="arn:aws:kms:ap-northeast-1:123456789012:key/k",
+        ScheduleKeyArns="arn:aws:kms:ap-northeast-1:123456789012:key/k",
+        StopHangingTasks="true",
+        MemberAccounts="210987654321",
+        MemberExternalId="id",
+        SubnetIds="subnet-01234567",
+        SecurityGroupIds="sg-01234567",
     )
     found = statements(everything)
-    assert {one.role for one in found} == {"retry-run-task-intake-role", "retry-run-task-role"}
+    assert {one.role for one in found} == {f"retry-run-task{part}-role" for part in ("-intake", "", "-audit")}
     assert [action for one in found for action in one.actions if words_for(action) == action] == []
     assert [one for one in found if re.search(r"[a-z]+:[A-Z]", one.only)] == [], "conditions have words, too"
 
@@ -242,7 +248,7 @@ def test_new_code_replaces_the_version_and_moves_the_alias() -> None:
 
     (old, _), (new, raw) = with_key("one.zip"), with_key("two.zip")
     found = changed(old, new, raw)
-    assert set(found) == {"Intake", "Recover", "CodeNumber", "RecoverVersion", "RecoverLive"}
+    assert set(found) == {"Intake", "Recover", "CodeNumber", "RecoverVersion", "RecoverLive", "Audit"}
     assert found["CodeNumber"].replaces
     assert found["RecoverVersion"].replaces
     assert found["RecoverLive"].replaces is None

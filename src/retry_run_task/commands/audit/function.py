@@ -169,7 +169,7 @@ def look(
 ) -> Findings:
     """Return the missing runs among those that had to be accounted for by a time, and not a day before.
 
-    Overtaken runs and each Region get an equal part of the time; what there was no time for is among the unseen.
+    Each Region and overtaken runs get an equal part of the time; what there was no time for is among the unseen.
 
     Args:
         settings: The stack, and its Regions.
@@ -183,9 +183,9 @@ def look(
     missing: list[Absent] = []
     unsure: list[Absent] = []
     executions = Executions(session, home, settings.stack)
-    overtaken, unseen = _overtaken(executions, end, _share(left_s, 1 + len(regions)))
+    unseen: list[str] = []
     for number, region in enumerate(regions):
-        is_over = _share(left_s, len(regions) - number)
+        is_over = _share(left_s, len(regions) - number + 1)
         try:
             launchers = read_launchers(Reader(session, region), _silent)
             window = Window(since=end - EVERY - reach(launchers.found), until=end)
@@ -205,6 +205,8 @@ def look(
         for audited in seen.found:
             for run in due_to_be_told(audited, seen.window, end):
                 (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, region))
+    # Last, since many recoveries have been read by then.
+    overtaken, unread = _overtaken(executions, end, _share(left_s, 1))
     return Findings(
         since=min(since, end - EVERY),
         until=end,
@@ -212,7 +214,7 @@ def look(
         missing=tuple(missing),
         unsure=tuple(unsure),
         overtaken=overtaken,
-        unseen=tuple(unseen),
+        unseen=(*unread, *unseen),
     )
 
 

@@ -114,6 +114,7 @@ def choose(
         *reads.notes(everything, clusters, values),
         *_unreadable(everything, clusters, values),
         *_members(inventory, values["MemberAccounts"]),
+        *_audit(values["AuditSchedule"], installed),
         *proposal.left_out,
     )
     return Choice(parameters=parameters, notes=tuple(dict.fromkeys(notes)))
@@ -163,6 +164,27 @@ def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, 
         yield (
             f"recover may not read {', '.join(missing)}, so it does not know what CloudTrail redacts of their calls, "
             "and when their next runs are due; add them with --read-rules and --read-schedules"
+        )
+
+
+def _audit(schedule: str, installed: Mapping[str, str]) -> Iterator[str]:
+    before = installed.get("AuditSchedule", "")
+    if before and schedule != before:
+        # Each looks at the day before it, and keeps nothing of the last one.
+        yield (
+            f"the daily audit {'moves' if schedule else 'is switched off'}, so nobody would be told of runs that were "
+            f"overtaken since its last one; afterwards, look once, with: {command_line('audit --since 2d')}"
+        )
+    elif schedule and not before:
+        yield (
+            "once a day an audit looks for runs that did not happen, and runs that were overtaken are then told in one "
+            'message; --audit-schedule "" leaves it out'
+        )
+    elif not schedule:
+        usual = next(one.default for one in PARAMETERS if one.name == "AuditSchedule")
+        yield (
+            "there is no daily audit: a run that nothing called for is not noticed, and each overtaken run sends a "
+            f"message of its own; switch it on with --audit-schedule '{usual}'"
         )
 
 

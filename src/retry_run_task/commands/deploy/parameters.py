@@ -137,7 +137,7 @@ PARAMETERS = (
         pattern="^[^ #]{1,100}$",
         expected="an address or a path, without the part after #",
         help="Address of the runbook in messages and alarms."),
-    Parameter("AuditSchedule", "",
+    Parameter("AuditSchedule", "cron(0 22 * * ? *)",
         pattern="^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$",
         expected="such as cron(0 22 * * ? *), or nothing",
         help="When to check, every day in UTC, for runs that did not happen; empty for never."),

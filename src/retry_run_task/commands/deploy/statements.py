@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 # Written with the service and the operation apart, because they are looked up here, not called.
 _WORDS: dict[str, dict[str, str]] = {
+    "cloudtrail": {"LookupEvents": "look up calls in CloudTrail"},
     "ec2": {
         "AssignPrivateIpAddresses": "give network interfaces addresses",
         "CreateNetworkInterface": "make them",
@@ -26,12 +27,14 @@ _WORDS: dict[str, dict[str, str]] = {
         "ListTagsForResource": "read tags of task definitions",
         "ListTasks": "list tasks",
         "RunTask": "start tasks",
+        "StopTask": "stop tasks",
         "TagResource": "tag tasks",
     },
     "events": {
         "DescribeRule": "read rules",
         "ListEventBuses": "list event buses",
         "ListRuleNamesByTarget": "list rules",
+        "ListRules": "list rules",
         "ListTagsForResource": "read tags of rules",
         "ListTargetsByRule": "read the targets of rules, with their inputs",
     },
@@ -39,8 +42,11 @@ _WORDS: dict[str, dict[str, str]] = {
     "kms": {"Decrypt": "decrypt with a key", "GenerateDataKey": "encrypt with a key"},
     "lambda": {
         "CheckpointDurableExecution": "save how far recoveries are",
+        "GetDurableExecutionHistory": "read what recoveries did",
         "GetDurableExecutionState": "read how far recoveries are",
+        "GetFunctionConfiguration": "read a function's settings",
         "InvokeFunction": "run a function",
+        "ListDurableExecutionsByFunction": "list recoveries",
     },
     "logs": {"CreateLogStream": "begin a log stream", "PutLogEvents": "write log lines"},
     "scheduler": {
