@@ -183,7 +183,7 @@ def test_it_makes_the_stack_of_what_it_finds(aws: MiniStack) -> None:
         "TaskDefinitions"
     ] == "nightly"
     functions = {f["FunctionName"]: f for f in aws.client("lambda").list_functions()["Functions"]}
-    assert set(functions) == {f"{STACK}-intake", f"{STACK}-recover"}
+    assert set(functions) == {f"{STACK}-intake", f"{STACK}-recover", f"{STACK}-audit"}
     (found,) = aws.client("logs").describe_subscription_filters(logGroupName=GROUP)["subscriptionFilters"]
     # MiniStack does not know the stack's name in conditions, so it takes the name of a second stack's filter.
     assert found["filterName"].startswith("RunTaskFailureFilter")
@@ -227,7 +227,7 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
     assert ended.returncode == 0, ended.stderr
     for words in (
         "TaskDefinitions    nightly  (found)",
-        "42 to add, 0 to change, 0 to remove; about $2.50 a month while nothing fails",
+        "50 to add, 0 to change, 0 to remove; about $2.70 a month while nothing fails",
         "cluster  rules  schedules  task definitions",
         "batch        1          0  nightly",
         "start tasks: on arn:*:ecs:*:*:task-definition/nightly:*, in the Region ap-northeast-1; on the clusters",
