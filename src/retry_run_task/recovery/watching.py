@@ -138,13 +138,13 @@ def _ran(state: State) -> GiveUp | None:
 
 def _unconfirmed(state: State, watched_s: int, refusal: Failure | None = None) -> GiveUp:
     number = len(state.starting)
-    which = "one task was" if number == 1 else f"{number} tasks were"
-    why = f"{which} placed and not seen running within {duration_text(watched_s)}"
+    which, were, have = ("one task", "was", "has") if number == 1 else (f"{number} tasks", "were", "have")
+    within = duration_text(watched_s)
+    why = f"{which} {were} placed and not seen running within {within}"
     if refusal is not None:
         why += f", and StopTask was refused ({refusal.code or refusal.reason})"
     elif any(arn in state.stopped for arn in state.starting):
-        passed = duration_text(watched_s)
-        why = f"{which} placed and did not start, was told to stop, and has not stopped within {passed}"
+        why = f"{which} {were} placed and did not start, {were} told to stop, and {have} not stopped within {within}"
     return GiveUp(
         outcome=Outcome.UNCONFIRMED,
         rule="watch",
