@@ -35,11 +35,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard"
 
 @cached
 def client(region: str, role: members.Actor | None = None) -> ECSClient:
-    """Return an ECS client for a Region that sends the body given under ``rawBody``.
-
-    Raises:
-        CannotAssumeError: The role of another account cannot be assumed.
-    """
+    """Return an ECS client for a Region that sends the body given under ``rawBody``; raises as ``members.client``."""
     ecs: ECSClient = members.client("ecs", region, role, _CONFIG)
     ecs.meta.events.register("before-parameter-build.ecs.RunTask", _keep_body)
     ecs.meta.events.register("before-call.ecs.RunTask", _put_body)

@@ -46,22 +46,14 @@ class TooManyError(Exception):
 
 @cached
 def events_client(region: str, role: members.Actor | None = None) -> EventBridgeClient:
-    """Return an EventBridge client for a Region.
-
-    Raises:
-        CannotAssumeError: The role of another account cannot be assumed.
-    """
+    """Return an EventBridge client for a Region; raises as ``members.client``."""
     events: EventBridgeClient = members.client("events", region, role, _CONFIG)
     return events
 
 
 @cached
 def scheduler_client(region: str, role: members.Actor | None = None) -> EventBridgeSchedulerClient:
-    """Return an EventBridge Scheduler client for a Region.
-
-    Raises:
-        CannotAssumeError: The role of another account cannot be assumed.
-    """
+    """Return an EventBridge Scheduler client for a Region; raises as ``members.client``."""
     scheduler: EventBridgeSchedulerClient = members.client("scheduler", region, role, _CONFIG)
     return scheduler
 

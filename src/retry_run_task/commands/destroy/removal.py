@@ -67,7 +67,7 @@ class Leftovers:
 
 
 class Removal:
-    """The removal of one installation."""
+    """The removal of one installation. Whatever AWS refuses, or does not answer, raises ``DeployError``."""
 
     def __init__(
         self, session: boto3.Session, identity: Identity, region: str, stack: CloudFormationStack
@@ -84,11 +84,7 @@ class Removal:
         self._logs: CloudWatchLogsClient = session.client("logs", region_name=region, config=_CONFIG)
 
     def recoveries(self) -> list[Recovery]:
-        """Return the recoveries in progress, also on older versions of the function, and paused ones.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Return the recoveries in progress, also on older versions of the function, and paused ones."""
         doing = "list the recoveries that are under way"
         # The type of the statuses is older than the pausing of executions.
         asked: Any = {"FunctionName": f"{self.stack.name}-recover", "Statuses": list(OPEN)}
@@ -106,11 +102,7 @@ class Removal:
                 raise refused(error, doing) from None
 
     def stop(self, recovery: Recovery) -> None:
-        """Stop a recovery; one that has ended meanwhile is no error.
-
-        Raises:
-            DeployError: AWS did not stop it.
-        """
+        """Stop a recovery; one that has ended meanwhile is no error."""
         doing = f"stop the recovery {recovery.name}"
         self._stopped.add(recovery.name)
         with calling(doing):
@@ -127,11 +119,7 @@ class Removal:
                     raise refused(error, doing) from None
 
     def delete_stack(self, tell: Callable[[Happening], None]) -> None:
-        """Delete the stack and wait for the end of the deletion.
-
-        Raises:
-            DeployError: Something could not be deleted.
-        """
+        """Delete the stack and wait for the end of the deletion."""
         self._deletes = True
         self.stack.delete(tell)
 
@@ -161,7 +149,6 @@ class Removal:
         was given.
 
         Raises:
-            DeployError: AWS did not answer.
             ConfigError: The bucket is foreign.
         """
         if state is not None:
@@ -179,11 +166,7 @@ class Removal:
         )
 
     def remove_leftovers(self, left: Leftovers, tell: Callable[[str], None]) -> tuple[str, ...]:
-        """Remove what is beside the stack; return what is kept, each with the reason.
-
-        Raises:
-            DeployError: AWS did not remove it.
-        """
+        """Remove what is beside the stack; return what is kept, each with the reason."""
         kept = []
         if left.has_stream:
             tell(f"removing the log stream {STREAM} from {left.log_group}")

@@ -74,7 +74,7 @@ class _Seen:
 
 
 class Verification:
-    """One trial."""
+    """One trial. Whatever AWS refuses, or does not answer, raises ``DeployError``."""
 
     def __init__(
         self,
@@ -99,11 +99,7 @@ class Verification:
         self._seen = _Seen()
 
     def check_filter(self) -> Reached | Stuck:
-        """Test the record on the log group's filter, with CloudWatch Logs itself.
-
-        Raises:
-            DeployError: CloudWatch Logs did not answer.
-        """
+        """Test the record on the log group's filter, with CloudWatch Logs itself."""
         group = self._installed.log_group
         doing = f"look at the subscription filters of {group}"
         with calling(doing):
@@ -134,11 +130,7 @@ class Verification:
         return self._reach("matched", f"by {name} on {group}")
 
     def write(self) -> None:
-        """Write the record into a stream of its own in the trail's log group.
-
-        Raises:
-            DeployError: CloudWatch Logs did not accept it.
-        """
+        """Write the record into a stream of its own in the trail's log group."""
         group = self._installed.log_group
         with calling(f"write into the log group {group}"):
             try:
@@ -160,11 +152,7 @@ class Verification:
         self._since_ms = now_ms - 300_000
 
     def look(self) -> Iterator[Reached | Stuck]:
-        """Look how far it has come, and yield what is new.
-
-        Raises:
-            DeployError: AWS did not answer.
-        """
+        """Look how far it has come, and yield what is new."""
         yield from self._look_at_intake()
         yield from self._look_at_execution()
         yield from self._look_at_recovery()
