@@ -36,10 +36,7 @@ class ClusterJobs:
 
 
 def by_cluster(inventory: Inventory, values: Mapping[str, str]) -> tuple[ClusterJobs, ...]:
-    """Return what of an account's rules and schedules is in scope.
-
-    ``values`` are the parameters, every list whole.
-    """
+    """Return what of an account's rules and schedules is in scope. ``values`` are the parameters, every list whole."""
     globs = {name: values[name].split(",") for name in ("TaskDefinitions", "Clusters")}
 
     def is_in(name: str, parameter: str) -> bool:

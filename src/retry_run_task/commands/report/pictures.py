@@ -20,10 +20,7 @@ _TOP, _LEFT, _GAP = 22.0, 40.0, 2.0
 
 
 def heat(cells: Sequence[Sequence[Cell]], *, width: float) -> str:
-    """Draw failed calls by weekday and hour.
-
-    Cells are by weekday, Monday first, and hour.
-    """
+    """Draw failed calls by weekday and hour. Cells are by weekday, Monday first, and hour."""
     is_tall = width <= PHONE
     days, hours = range(len(cells)), range(len(cells[0]))
     most = max((cell.failed for row in cells for cell in row), default=0) or 1

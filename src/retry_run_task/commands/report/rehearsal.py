@@ -107,10 +107,7 @@ class Rehearsal:
         self._known: dict[tuple[_Gaps, str], float | None] = {}
 
     def of(self, runs: Sequence[PastRun], room: KnownOutages, *, moved_s: float = 0.0) -> Figures:
-        """Simulate past runs of one job.
-
-        ``moved_s`` is how much later each run is called.
-        """
+        """Simulate past runs of one job. ``moved_s`` is how much later each run is called."""
         failed, lost, waits = 0, 0, []
         for run in runs:
             time = run.time + moved_s

@@ -92,10 +92,7 @@ class Executions:
                 raise refused(error, doing) from None
 
     def look(self, execution: Execution) -> RecoveryView | None:
-        """Return the view of a recovery; None if Lambda has forgotten it meanwhile.
-
-        One that has ended is read once.
-        """
+        """Return the view of a recovery; None if Lambda has forgotten it meanwhile. One that has ended is read once."""
         if execution.arn in self._over:
             return self._over[execution.arn]
         doing = f"read the history of the recovery {execution.name}"

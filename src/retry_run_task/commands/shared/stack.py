@@ -38,10 +38,7 @@ class CloudFormationStack:
     """One stack, by its name. Whatever AWS refuses, or does not answer, raises ``DeployError``."""
 
     def __init__(self, session: boto3.Session, region: str, name: str, *, pause: Callable[[], None]) -> None:
-        """Nothing is read yet.
-
-        ``pause`` waits before AWS is asked again.
-        """
+        """Nothing is read yet. ``pause`` waits before AWS is asked again."""
         self.name, self.region = name, region
         self._pause = pause
         self._client: CloudFormationClient = session.client(

@@ -37,10 +37,7 @@ class TrailDelivery:
         delays: Mapping[str, Delay],
         seed: int,
     ) -> None:
-        """Create the trail.
-
-        ``ways`` has, by destination, what delivers a record there.
-        """
+        """Create the trail. ``ways`` has, by destination, what delivers a record there."""
         self.log_group = "cloudtrail"
         self.delays = dict(delays)
         self.out_of_order = False

@@ -63,10 +63,7 @@ class DurableExecutions:
         region: str,
         invoke: Callable[[str, bytes, str | None], InvocationResult],
     ) -> None:
-        """Begin without any execution.
-
-        ``invoke(name, payload, qualifier)`` runs a function's handler once.
-        """
+        """Begin without any execution. ``invoke(name, payload, qualifier)`` runs a function's handler once."""
         self.on_change: list[Callable[[Execution], object]] = []
         self._clock, self._account = clock, account
         self._started: dict[tuple[str, str], tuple[bytes, str]] = {}
