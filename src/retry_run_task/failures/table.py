@@ -160,17 +160,10 @@ _PULL = _said(
     r"\bthe task can(?:no|')t pull (?!secrets?\b|the secret\b)",
 )
 
-STOP_CODES = frozenset(
-    {
-        "TaskFailedToStart",
-        "EssentialContainerExited",
-        "UserInitiated",
-        "ServiceSchedulerInitiated",
-        "SpotInterruption",
-        "TerminationNotice",
-        "InfrastructureHealth",
-    }
-)
+STOP_CODES = frozenset({
+    "TaskFailedToStart", "EssentialContainerExited", "UserInitiated", "ServiceSchedulerInitiated",
+    "SpotInterruption", "TerminationNotice", "InfrastructureHealth",
+})  # fmt: skip
 """What AWS's model has. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html (stopCode)"""
 
 # With these the host or its capacity was lost, under a task that ran or did not: the task's state tells which.

@@ -202,31 +202,14 @@ _MASK = "***"
 
 # Members of overrides, in lower case: those that hold other members, and those that may be shown.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
-_HOLDERS = frozenset(
-    {
-        "containeroverrides",
-        "environmentfiles",
-        "ephemeralstorage",
-        "inferenceacceleratoroverrides",
-        "overrides",
-        "resourcerequirements",
-    }
-)
-_SHOWN = frozenset(
-    {
-        "command",
-        "cpu",
-        "devicename",
-        "devicetype",
-        "executionrolearn",
-        "memory",
-        "memoryreservation",
-        "name",
-        "sizeingib",
-        "taskrolearn",
-        "type",
-    }
-)
+_HOLDERS = frozenset({
+    "containeroverrides", "environmentfiles", "ephemeralstorage", "inferenceacceleratoroverrides", "overrides",
+    "resourcerequirements",
+})  # fmt: skip
+_SHOWN = frozenset({
+    "command", "cpu", "devicename", "devicetype", "executionrolearn", "memory", "memoryreservation", "name",
+    "sizeingib", "taskrolearn", "type",
+})  # fmt: skip
 # In these a value is a number of GPUs or the address of a file; anywhere else it may be a variable's.
 _VALUED = frozenset({"environmentfiles", "inferenceacceleratoroverrides", "resourcerequirements"})
 

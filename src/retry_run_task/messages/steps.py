@@ -34,24 +34,11 @@ SAID_BY_STEPS = frozenset(
 
 # The members of a request that may be shown. Environment, commands and tags may hold secrets; a member that this
 # version does not know may hold anything.
-_SHOWABLE = frozenset(
-    {
-        "capacityProviderStrategy",
-        "cluster",
-        "count",
-        "enableECSManagedTags",
-        "enableExecuteCommand",
-        "group",
-        "launchType",
-        "networkConfiguration",
-        "placementConstraints",
-        "placementStrategy",
-        "platformVersion",
-        "propagateTags",
-        "startedBy",
-        "taskDefinition",
-    }
-)
+_SHOWABLE = frozenset({
+    "capacityProviderStrategy", "cluster", "count", "enableECSManagedTags", "enableExecuteCommand", "group",
+    "launchType", "networkConfiguration", "placementConstraints", "placementStrategy", "platformVersion",
+    "propagateTags", "startedBy", "taskDefinition",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

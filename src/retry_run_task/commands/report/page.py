@@ -170,14 +170,8 @@ def _where(report: Report) -> str:
         for one in report.places
     ]
     head = (
-        "subnet",
-        "zone",
-        "capacity",
-        "failed calls",
-        "outages",
-        "short in all, at most",
-        "longest, at most",
-    )
+        "subnet", "zone", "capacity", "failed calls", "outages", "short in all, at most", "longest, at most",
+    )  # fmt: skip
     return (
         '<section id="where"><h2>Where</h2>'
         '<p class="q">A call that names several subnets fails if all of them are short, so it counts for each. An '

@@ -24,17 +24,10 @@ FUNCTION = re.compile(r"arn:aws[a-z-]*:lambda:[^:]*:[^:]*:function:.+")
 # Both values are 36 characters long in every public sample, some visibly truncated, although ECS accepts 128 now.
 LONGEST_STARTED_BY = 36
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
-OVERRIDES = frozenset(
-    {
-        "containerOverrides",
-        "cpu",
-        "ephemeralStorage",
-        "executionRoleArn",
-        "inferenceAcceleratorOverrides",
-        "memory",
-        "taskRoleArn",
-    }
-)
+OVERRIDES = frozenset({
+    "containerOverrides", "cpu", "ephemeralStorage", "executionRoleArn", "inferenceAcceleratorOverrides",
+    "memory", "taskRoleArn",
+})  # fmt: skip
 RENAMED = {"TaskDefinitionArn": "taskDefinition", "TaskCount": "count"}
 PATH = re.compile(r"\$(?:\.[^.\[\]]+|\[\d+\])*")
 STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
