@@ -11,16 +11,30 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import subprocess
 import sys
 import time
 from typing import Any
 
+import payloads
+
 Json = dict[str, Any]
 
 SIZES = (10, 100, 1000, 10_000, 100_000)
 SCENARIO = "brownout"
+
+# One call as it is on the wire: the yardstick, which lets machines and versions be compared.
+_BODY = {
+    "cluster": "batch",
+    "taskDefinition": "nightly",
+    "startedBy": "events-rule/nightly/retry-run-task/0123456789ab",
+    "clientToken": "rrt-0123456789abcdef0123456789abcdef-1",
+    "launchType": "FARGATE",
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a", "subnet-c"]}},
+}
+_ANSWER = {"tasks": [], "failures": [{"reason": payloads.CAPACITY}]}
 
 
 def one(launches: int) -> Json:
@@ -41,15 +55,29 @@ def one(launches: int) -> Json:
     began = time.process_time()
     tally = run(contest).tallies[SCENARIO]["ours"]
     seconds = time.process_time() - began
+    us_per_call = seconds / tally.calls * 1e6
     return {
         "launches": tally.launches,
         "recovered": tally.recovered,
         "calls": tally.calls,
         "cpu_s": round(seconds, 3),
-        "us_per_call": round(seconds / tally.calls * 1e6, 1),
+        "us_per_call": round(us_per_call, 1),
+        "times_bare": round(us_per_call / bare_us(), 1),
         # Linux counts in KiB.
         "peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
+
+
+def bare_us(rounds: int = 9, times: int = 1000) -> float:
+    """Return the least time in which the body and the answer of a call are written and read as JSON."""
+    best = math.inf
+    for _ in range(rounds):
+        began = time.process_time()
+        for _ in range(times):
+            json.loads(json.dumps(_BODY))
+            json.loads(json.dumps(_ANSWER))
+        best = min(best, time.process_time() - began)
+    return best / times * 1e6
 
 
 def measure(sizes: tuple[int, ...] = SIZES) -> list[Json]:
@@ -64,13 +92,13 @@ def measure(sizes: tuple[int, ...] = SIZES) -> list[Json]:
 
 def lines(found: list[Json]) -> list[str]:
     """Return the table."""
-    heading = f"{'launches':>9}{'calls':>11}{'cpu s':>9}{'us/call':>9}{'peak MiB':>10}"
+    heading = f"{'launches':>9}{'calls':>11}{'cpu s':>9}{'us/call':>9}{'x bare':>8}{'peak MiB':>10}"
     return [
         f"Growth of the simulator (scenario {SCENARIO}, one processor)",
         heading,
         *(
             f"{each['launches']:>9,}{each['calls']:>11,}{each['cpu_s']:>9.1f}{each['us_per_call']:>9.1f}"
-            f"{each['peak_mib']:>10.1f}"
+            f"{each['times_bare']:>8.1f}{each['peak_mib']:>10.1f}"
             for each in found
         ),
     ]

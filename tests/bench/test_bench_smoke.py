@@ -101,6 +101,7 @@ def test_growth_counts_the_launches_that_it_was_asked_for(load):
     assert small["recovered"] == 10
     assert 0 < small["calls"] < large["calls"]
     assert all(each["cpu_s"] > 0 and each["peak_mib"] > 10 for each in (small, large))
+    assert all(each["times_bare"] > 1 for each in (small, large))
 
 
 def test_a_resume_goes_over_all_that_was_done_and_does_nothing_again(load):
