@@ -149,9 +149,9 @@ def _door(found: Json) -> Iterator[str]:
         return
     yield (
         f"Intake beside the original handler, which is in Node {found['node']} "
-        f"(median of {found['rounds']}, interleaved)"
+        f"(least of {found['rounds']}, interleaved)"
     )
-    names = [name for name in ("original", "intake", "intake_zip") if name in found["first_call"]]
+    names = [name for name in ("original", "bare", "intake", "intake_zip") if name in found["first_call"]]
     yield f"  {'':<44}" + "".join(f"{name.replace('_', ', from the '):>22}" for name in names)
     words = {
         "first_call": "process start to the first call",
@@ -160,7 +160,12 @@ def _door(found: Json) -> Iterator[str]:
         f"{door.MANY}_records": f"{door.MANY} records, {found['call_ms']:.0f} ms a call",
     }
     for row, word in words.items():
-        cells = [f"{found[row][name]['ms']} ms ({found[row][name]['times_original']} x)" for name in names]
+        cells = [
+            f"{found[row][name]['ms']} ms ({found[row][name]['times_original']} x)"
+            if name in found[row]
+            else ""
+            for name in names
+        ]
         yield f"  {word:<44}" + "".join(f"{cell:>22}" for cell in cells)
     most = found["most"]
     yield f"  {most['records']} records in one payload: {most['seconds']} s of the {most['of_s']} s that intake has"
