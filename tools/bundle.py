@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import io
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,8 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The wheel carries the zip, so the zip is built before the package is installed.
 sys.path.insert(0, str(ROOT / "src"))
 
-from retry_run_task.commands.deploy.package import with_policy  # noqa: E402
-from retry_run_task.config import policy_of  # noqa: E402
+from retry_run_task.config import POLICY, policy_of  # noqa: E402
 from retry_run_task.errors import RetryRunTaskError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -113,8 +113,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the zip that runs in Lambda.")
     parser.add_argument("out", type=Path, help="where to write it, such as build/lambda.zip")
     parser.add_argument("--policy", type=Path, help="a policy.toml, instead of the default one")
+    parser.add_argument("--if-outdated", action="store_true", help="leave one of these sources as it is")
     arguments = parser.parse_args()
     out: Path = arguments.out
+    if arguments.if_outdated and is_current(out):
+        return
     try:
         # Before pip is asked for anything: a policy that is wrong must not be built into anything.
         policy = arguments.policy and arguments.policy.read_bytes()
@@ -122,6 +125,9 @@ def main() -> None:
             policy_of(policy, str(arguments.policy))
         content = zipped(collect())
         if policy is not None:
+            # It needs packages that a build of the wheel, which needs no policy, does not have.
+            from retry_run_task.commands.deploy.package import with_policy  # noqa: PLC0415
+
             content = with_policy(content, policy)
         write(content, out)
     except OSError as error:
@@ -222,6 +228,25 @@ def _time() -> tuple[int, int, int, int, int, int]:
         raise BundleError(f"SOURCE_DATE_EPOCH is {given!r}; expected whole seconds since 1970")
     moment = time.gmtime(max(int(given), EPOCH_1980_S))
     return moment.tm_year, moment.tm_mon, moment.tm_mday, moment.tm_hour, moment.tm_min, moment.tm_sec
+
+
+def is_current(path: Path) -> bool:
+    """Tell whether a zip is there and has these sources and pins; it may have another policy."""
+    if not path.is_file():
+        return False
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+        own = {name: archive.read(name) for name in names if name.startswith(f"{PACKAGE.name}/")}
+    policy = f"{PACKAGE.name}/{POLICY}"
+    here = _own()
+    packages = {name.split(".dist-info/")[0].lower() for name in names if ".dist-info/" in name}
+    pins = re.findall(r"^([\w.-]+)==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
+    return (
+        {name: own[name] for name in own if name != policy}
+        == {name: here[name] for name in here if name != policy}
+        and policy in own
+        and packages == {f"{name.replace('-', '_')}-{version}".lower() for name, version in pins}
+    )
 
 
 def write(content: bytes, out: Path) -> None:

@@ -56,7 +56,7 @@ def carried(name: str) -> bytes:
             return source.read_bytes()
         raise ConfigError(
             f"This installation of retry-run-task carries no {name}, so there is nothing to deploy.",
-            hint="In a checkout, install it with: make .venv/.installed.",
+            hint="In a checkout, install it with: pip install .",
         ) from None
 
 
