@@ -45,6 +45,7 @@ TARGET = ("--python-version", "3.13", "--implementation", "py", "--abi", "none",
 SHARED = (
     *(
         "__init__",
+        "access",
         "calls",
         "executions",
         "faults",

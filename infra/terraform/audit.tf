@@ -146,6 +146,23 @@ data "aws_iam_policy_document" "audit" {
     }
   }
 
+  # Another role than recover's, which may only read.
+  dynamic "statement" {
+    for_each = length(var.member_accounts) > 0 ? [1] : []
+
+    content {
+      sid       = "EnterOtherAccounts"
+      actions   = ["sts:AssumeRole"]
+      resources = ["arn:${local.partition}:iam::*:role${var.role_path}${var.name}-member-audit"]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceAccount"
+        values   = var.member_accounts
+      }
+    }
+  }
+
   statement {
     sid       = "WriteLogs"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
@@ -216,6 +233,9 @@ resource "aws_lambda_function" "audit" {
       RETRY_RUN_TASK_TIME_ZONE   = var.time_zone
       RETRY_RUN_TASK_RUNBOOK_URL = var.runbook_url
       RETRY_RUN_TASK_REGIONS     = join(",", var.regions)
+      RETRY_RUN_TASK_ACCOUNTS    = join(",", var.member_accounts)
+      RETRY_RUN_TASK_EXTERNAL_ID = var.member_external_id
+      RETRY_RUN_TASK_ROLE_PATH   = var.role_path
     }
   }
 

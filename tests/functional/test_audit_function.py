@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from click.testing import CliRunner
 
 from retry_run_task.commands.audit.function import look
+from retry_run_task.commands.main import retry_run_task
 from retry_run_task.config import Settings
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail.records import rule_caller
 from retry_run_task.local.install import LocalInstallation, install, install_audit
+from retry_run_task.local.roles import AssumableRole
 from support.canned import Canned, denied
 from support.site import REGION, Site
 
@@ -295,3 +299,203 @@ def test_calls_that_there_was_no_time_for_hide_no_run_and_invent_none(
     found = look(settings, boto3.Session(), home=REGION, end=account.end)
     assert [one.name for one in found.missing] == ["missed"]
     assert (found.unsure, found.unseen) == ((), ())
+
+
+# Member accounts, and other Regions.
+
+HOME, MEMBER, FAR = "123456789012", "210987654321", "eu-west-1"
+INTO = {"ACCOUNTS": MEMBER, "EXTERNAL_ID": "ab", "REGIONS": f"{REGION},{FAR}"}
+LOOK = "OrganizationAccountAccessRole"
+
+
+class Member:
+    """A Region of a member account, in which a rule of the same name as at home was due at the same time."""
+
+    def __init__(self, account: Account, region: str) -> None:
+        self.account, self.region = account, region
+        self.place = account.local.account_region(account=MEMBER, region=region)
+        self.place.ecs.create_cluster("batch")
+        self.place.ecs.add_subnet("subnet-a", f"{region}a")
+        self.place.ecs.register_task_definition("nightly", revision=7)
+        self.cluster = f"arn:aws:ecs:{region}:{MEMBER}:cluster/batch"
+        self.role = f"arn:aws:iam::{MEMBER}:role/ecsEventsRole"
+        self.place.schedules.put_rule("nightly", expression=f"cron(0 {account.due.hour} * * ? *)")
+        network = {"awsvpcConfiguration": {"Subnets": ["subnet-a"]}}
+        ecs = {"TaskDefinitionArn": "nightly", "LaunchType": "FARGATE", "NetworkConfiguration": network}
+        target = {"Id": "1", "Arn": self.cluster, "RoleArn": self.role, "EcsParameters": ecs}
+        self.place.schedules.put_targets("nightly", [target])
+
+    def called(self) -> None:
+        """Have the call for the run, and its record."""
+        body = {
+            "cluster": self.cluster,
+            "taskDefinition": "nightly",
+            "launchType": "FARGATE",
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-a"]}},
+            "startedBy": "events-rule/nightly",
+        }
+        history = self.account.local.trail.history
+        before = len(history)
+        self.place.ecs.run_task(body, rule_caller(self.role))
+        self.account.site.wait_for(lambda: len(history) > before)
+        history[-1]["eventTime"] = f"{self.account.due:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture
+def hub() -> Iterator[Account]:
+    """An installation for another account and Region, in whose own account the run of the night ran."""
+    start = datetime.now(UTC) - timedelta(hours=2)
+    with Canned(LocalAws(speed=60, start=start, trail_delay=(2, 1), event_sources=())) as aws:
+        one = Account(aws, **INTO)
+        one.called(one.due)
+        let_in(
+            one, "retry-run-task-member-audit", f"arn:aws:iam::{HOME}:role/retry-run-task-audit-role", "ab"
+        )
+        yield one
+
+
+def let_in(account: Account, name: str, trusts: str, external_id: str) -> None:
+    arn = f"arn:aws:iam::{MEMBER}:role/{name}"
+    account.local.roles.create(AssumableRole(arn=arn, trusts=trusts, external_id=external_id))
+
+
+@pytest.mark.parametrize("region", [REGION, FAR])
+def test_a_run_of_a_member_account_that_nothing_called_is_told_of(hub: Account, region: str) -> None:
+    """The run of the same name that ran at home is another one."""
+    Member(hub, region)
+    assert hub.audit(**INTO) == {"missing": 1, "unsure": 0, "overtaken": 0, "unseen": 0}
+    (message,) = hub.told()
+    assert f"nightly (EventBridge rule, {region}, account {MEMBER}), due " in message.message
+    assert f"in {REGION}, {FAR}, also in the accounts {MEMBER}" in message.message
+    # One command, where the installation is, looks at all of them.
+    (command,) = [line for line in message.message.splitlines() if "retry-run-task audit" in line]
+    assert f"--region {REGION}" in command
+    (line,) = hub.site.wait_for(lambda: hub.site.events("audit.absent"))
+    assert (line["account"], line["region"], line["is_certain"]) == (MEMBER, region, True)
+
+
+def test_a_member_whose_runs_all_ran_is_not_told_of(hub: Account) -> None:
+    for region in (REGION, FAR):
+        Member(hub, region).called()
+    assert hub.audit(**INTO) == {"missing": 0, "unsure": 0, "overtaken": 0, "unseen": 0}
+    assert hub.told() == []
+
+
+def test_a_failed_call_of_a_member_that_nothing_recovers_is_told_without_a_command_that_cannot_find_it(
+    hub: Account,
+) -> None:
+    member = Member(hub, REGION)
+    member.place.ecs.capacity.set(f"{REGION}a", "FARGATE", 0)
+    member.called()
+    assert hub.audit(**INTO)["missing"] == 1
+    (message,) = hub.told()
+    assert "no recovery was started" in message.message
+    assert "retry-run-task replay --since" not in message.message
+
+
+@pytest.mark.parametrize(
+    ("settings", "trusts"),
+    [
+        (INTO, f"arn:aws:iam::{HOME}:role/retry-run-task-role"),
+        ({**INTO, "EXTERNAL_ID": "cd"}, f"arn:aws:iam::{HOME}:role/retry-run-task-audit-role"),
+        ({**INTO, "EXTERNAL_ID": ""}, f"arn:aws:iam::{HOME}:role/retry-run-task-audit-role"),
+    ],
+    ids=["only recover", "another external id", "no external id"],
+)
+def test_a_member_that_does_not_let_the_audit_in_is_told_and_not_taken_for_well(
+    hub: Account, settings: dict[str, str], trusts: str
+) -> None:
+    let_in(hub, "retry-run-task-member-audit", trusts, "ab")
+    Member(hub, REGION)
+    assert hub.audit(**settings) == {"missing": 0, "unsure": 0, "overtaken": 0, "unseen": 1}
+    (message,) = hub.told()
+    role = f"arn:aws:iam::{MEMBER}:role/retry-run-task-member-audit"
+    assert f"account {MEMBER}: {role} cannot be assumed (AccessDenied: " in message.message
+    assert "infra/member.yaml creates that role, unless its Audit is false" in message.message
+
+
+def test_what_cannot_be_read_of_a_member_is_told_with_its_name(
+    hub: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in hub.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    person = boto3.Session().client("sts", region_name=REGION).get_caller_identity()["Arn"]
+    let_in(hub, "retry-run-task-member-audit", person, "ab")
+    Member(hub, REGION)
+    settings = Settings(accounts=(MEMBER,), external_id="ab", topic_arn=hub.made.topic_arn)
+
+    def found() -> Any:
+        return look(settings, boto3.Session(), home=REGION, end=hub.end, account=HOME)
+
+    assert [one.account for one in found().missing] == [MEMBER]
+    for action in ("scheduler:ListSchedules", "cloudtrail:LookupEvents"):
+        hub.aws.answers = {action: denied(action)}
+        ours, theirs = found().unseen
+        assert ours.startswith(f"{REGION}: ")
+        assert theirs.startswith(f"{REGION}, account {MEMBER}: ")
+        assert bool(found().missing) is (action == "scheduler:ListSchedules")
+
+
+# The command.
+
+
+def audited(hub: Account, *arguments: str, code: int) -> tuple[list[dict[str, Any]], str]:
+    since = f"{hub.due - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    until = f"{hub.end:%Y-%m-%dT%H:%M:%SZ}"
+    command = ["audit", "--json", "--since", since, "--until", until, "--lookups-per-s", "1000", *arguments]
+    result = CliRunner().invoke(retry_run_task, command, env=hub.aws.environment(), standalone_mode=False)
+    assert result.exception is None, result.exception
+    assert result.return_value == code, result.output
+    return json.loads(result.stdout)["regions"], result.stderr
+
+
+@pytest.fixture
+def looking(hub: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Account:
+    """With a role that a person may assume, in a folder without a settings file."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in hub.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    person = boto3.Session().client("sts", region_name=REGION).get_caller_identity()["Arn"]
+    let_in(hub, LOOK, person, "")
+    return hub
+
+
+def test_the_command_audits_every_region_and_account_of_the_installation(looking: Account) -> None:
+    members = [Member(looking, region) for region in (REGION, FAR)]
+    members[1].called()
+    found, _ = audited(looking, "--look-with", LOOK, code=3)
+    results = {(one["account"], one["region"]): one["counts"] for one in found}
+    assert results.keys() == {(who, where) for who in (HOME, MEMBER) for where in (REGION, FAR)}
+    assert (results[HOME, REGION]["ran"], results[MEMBER, FAR]["ran"]) == (1, 1)
+    assert (results[MEMBER, REGION]["missed"], results[MEMBER, REGION]["ran"]) == (1, 0)
+    Path("retry-run-task.toml").write_text(f'look_with = "{LOOK}"\n')
+    assert audited(looking, code=3)[0] == found
+    # A Region that is named beside the installation's own is not looked at twice.
+    again, _ = audited(looking, "--region", FAR, "--region", REGION, code=3)
+    assert sorted(again, key=str) == sorted(found, key=str)
+
+
+def test_the_command_says_which_member_it_could_not_look_at(looking: Account) -> None:
+    Member(looking, REGION)
+    for arguments, role in (((), "retry-run-task-member"), (("--look-with", "nobody"), "nobody")):
+        found, _ = audited(looking, *arguments, code=1)
+        assert [(one["account"], one["region"]) for one in found] == [
+            (HOME, REGION),
+            (HOME, FAR),
+            (MEMBER, None),
+        ]
+        why = f"Account {MEMBER} is not looked at, since arn:aws:iam::{MEMBER}:role/{role} cannot be assumed"
+        assert found[-1]["error"].startswith(why)
+        assert found[-1]["error"].endswith("with --look-with.")
+
+
+def test_a_file_of_an_organisation_is_compared_with_each_account(looking: Account, tmp_path: Path) -> None:
+    Member(looking, REGION).called()
+    file = tmp_path / "records.json"
+    file.write_text(json.dumps({"Records": looking.local.trail.history}))
+    looking.local.trail.history.clear()
+    found, _ = audited(looking, str(file), "--look-with", LOOK, code=0)
+    assert [(one["account"], one["region"], one["counts"]["ran"]) for one in found] == [
+        (HOME, REGION, 1),
+        (MEMBER, REGION, 1),
+    ]

@@ -46,7 +46,7 @@ EVERY_COMMAND = [
     pytest.param(name, marks=CARRIES_WHAT_IT_DEPLOYS if name == "deploy" else ()) for name in COMMANDS
 ]
 # They come to ask for the stack later than this AWS lets them, or never.
-WITHOUT_STACK = ("policy try", "audit", "report")
+WITHOUT_STACK = ("policy try", "report")
 
 IDENTITY = (
     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/x</Arn>"
@@ -175,7 +175,7 @@ def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guar
     assert (context.params["region"], context.params["regions"]) == ("eu-west-1", None)
 
 
-LOOKING = ("deploy", "doctor", "verify")
+LOOKING = ("deploy", "doctor", "verify", "audit")
 BY_RECORDS = ("explain",)
 
 
@@ -198,7 +198,7 @@ def test_a_role_to_look_with_may_stand_in_the_file(
     context = context_of(command)
     assert context.params["look_with"] == file, result.output
     asked = [text for text in guard.texts if "AssumeRole" in text]
-    if command != "doctor":  # which accounts are members it would learn from the stack
+    if command not in ("doctor", "audit"):  # which accounts are members they would learn from the stack
         assert [f"role%2F{found}&" in text for text in asked] == ([True] if found else [])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retry_run_task import __version__
-from retry_run_task.launch.names import member_role
+from retry_run_task.launch.names import audit_role, member_role
 from support.infra import MEMBER, MODULE, NOT_OWN, Stack, module, template
 
 IN_TERRAFORM = MODULE / "modules" / "member"
@@ -28,6 +28,7 @@ FULL = {
     "HubAccount": HOME,
     "ExternalId": "night-shift-7f3a",
     "PassRoles": ROLES,
+    "Audit": "false",
     **GIVEN,
 }
 AWAY = {"AWS::AccountId": "210987654321"}
@@ -113,6 +114,42 @@ def test_a_list_that_goes_on_is_in_a_policy_of_its_own_that_says_the_same() -> N
     )
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     assert len(role["ManagedPolicyArns"]) <= 10
+
+
+@pytest.mark.parametrize("path", ["/", "/batch/"])
+def test_the_audit_may_read_there_what_it_may_at_home_and_start_nothing(path: str) -> None:
+    made = member(Audit="true", HubName="night", RolePath=path)
+    away = statements(made, "MemberAuditPolicy")
+    hub = Stack(
+        name="night",
+        TaskDefinitions="x",
+        ScheduleKeyArns=KEY,
+        AuditSchedule="rate(1 day)",
+        RolePath=path,
+        Regions=GIVEN["Regions"],
+    )
+    home = statements(hub, "AuditPolicy")
+    of_the_stack = {"ReadTheScope", "ReadRecoveries", "TellAPerson", "WriteLogs", "EnterOtherAccounts"}
+    assert away.keys() == home.keys() - of_the_stack
+    assert away == {
+        sid: json.loads(json.dumps(home[sid]).replace(HOME, AWAY["AWS::AccountId"])) for sid in away
+    }
+    role = made.of_type("AWS::IAM::Role")["MemberAuditRole"]
+    (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+    of_audit = hub.of_type("AWS::IAM::Role")["AuditRole"]
+    assert statement["Condition"] == {
+        "StringEquals": {"sts:ExternalId": "night-shift-7f3a"},
+        "ArnEquals": {
+            "aws:PrincipalArn": f"arn:aws:iam::{HOME}:role{of_audit['Path']}{of_audit['RoleName']}"
+        },
+    }
+    assert f"{role['Path'].lstrip('/')}{role['RoleName']}" == audit_role("night", path)
+    assert role["ManagedPolicyArns"] == ["<MemberAuditPolicy>"]
+    assert len(audit_role("n" * 50)) <= 64
+
+
+def test_without_the_audit_there_is_no_role_for_it() -> None:
+    assert [name for name in member().resources if "Audit" in name] == []
 
 
 def test_without_roles_none_can_be_passed_and_without_regions_it_is_the_stacks_own() -> None:
@@ -209,7 +246,7 @@ PARTS = {
 @pytest.mark.parametrize("name", PARTS)
 def test_the_module_allows_the_same(name: str) -> None:
     blocks = _statements_of(_block("data", "aws_iam_policy_document", name))
-    theirs = statements(member(), f"Member{PARTS[name]}Policy")
+    theirs = statements(member(Audit="true"), f"Member{PARTS[name]}Policy")
     assert {s["sid"]: set(s["actions"]) for s in blocks} == {
         sid: set(s["Action"] if isinstance(s["Action"], list) else [s["Action"]]) for sid, s in theirs.items()
     }
@@ -221,16 +258,19 @@ def test_the_module_allows_the_same(name: str) -> None:
     named = _block("resource", "aws_iam_policy", name)["name"]
     assert named.partition("${count.index")[0] == f"${{var.hub_name}}-member{end}-policy"
     attached = _block("resource", "aws_iam_role_policy_attachment", name)
-    assert (attached["role"], f"aws_iam_policy.{name}" in attached["policy_arn"]) == (
-        "${aws_iam_role.member.name}",
-        True,
-    )
+    role = "member_audit[0]" if name == "member_audit" else "member"
+    assert attached["role"] == f"${{aws_iam_role.{role}.name}}"
+    assert f"aws_iam_policy.{name}" in attached["policy_arn"]
 
 
 def test_the_module_lets_the_same_in() -> None:
-    (trust,) = _block("data", "aws_iam_policy_document", "trust")["statement"]
-    assert {(c["test"], c["variable"]) for c in trust["condition"]} == {
-        ("StringEquals", "sts:ExternalId"),
-        ("ArnEquals", "aws:PrincipalArn"),
-    }
-    assert _block("resource", "aws_iam_role", "member")["name"] == "${var.hub_name}-member"
+    for name, role, hub in (("trust", "member", ""), ("audit_trust", "member_audit", "-audit")):
+        (trust,) = _block("data", "aws_iam_policy_document", name)["statement"]
+        assert {(c["test"], c["variable"]) for c in trust["condition"]} == {
+            ("StringEquals", "sts:ExternalId"),
+            ("ArnEquals", "aws:PrincipalArn"),
+        }
+        assert trust["condition"][1]["values"] == [
+            f"${{local.hub}}:role${{var.role_path}}${{var.hub_name}}{hub}-role"
+        ]
+        assert _block("resource", "aws_iam_role", role)["name"] == f"${{var.hub_name}}-member{hub}"

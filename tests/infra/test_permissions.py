@@ -17,7 +17,7 @@ import pytest
 from botocore import xform_name
 
 from retry_run_task.commands.shared.chunks import parts
-from retry_run_task.launch.names import member_role
+from retry_run_task.launch.names import audit_role, member_role
 from support.infra import NOT_OWN, ROOT, Stack, tool
 
 SOURCE = ROOT / "src" / "retry_run_task"
@@ -168,8 +168,8 @@ def called() -> dict[str, set[str]]:
     needed: dict[str, set[str]] = {
         "IntakePolicy": set(),
         "RecoverPolicy": _durable_sdk(),
-        # What the command is said to need, which a test has it call; and it tells of what it finds.
-        "AuditPolicy": {*_documented("RetryRunTaskAudit"), "sns:Publish"},
+        # What the command is said to need, which a test has it call; and it tells of what it finds, and enters members.
+        "AuditPolicy": {*_documented("RetryRunTaskAudit"), "sns:Publish", "sts:AssumeRole"},
         "VpcPolicy": set(),
     }
     for path in _reachable():
@@ -375,9 +375,12 @@ def test_recover_may_take_one_role_in_the_named_accounts_and_no_other(path: str)
     given = statements("RecoverPolicy", Stack(**EVERYTHING, RolePath=path))
     (statement,) = (s for s in given if s["Sid"] == "EnterOtherAccounts")
     assert statement["Resource"] == f"arn:aws:iam::*:role/{member_role('retry-run-task', path)}"
-    assert statement["Condition"] == {
-        "StringEquals": {"aws:ResourceAccount": ["210987654321", "333333333333"]}
-    }
+    only = {"StringEquals": {"aws:ResourceAccount": ["210987654321", "333333333333"]}}
+    assert statement["Condition"] == only
+    given = statements("AuditPolicy", Stack(**EVERYTHING, RolePath=path))
+    (statement,) = (s for s in given if s["Sid"] == "EnterOtherAccounts")
+    assert statement["Resource"] == f"arn:aws:iam::*:role/{audit_role('retry-run-task', path)}"
+    assert statement["Condition"] == only
 
 
 def test_recover_may_act_in_the_named_regions_only() -> None:

@@ -127,6 +127,11 @@ def member_role(stack: str, path: str = "/") -> str:
     return f"{path.removeprefix('/')}{stack}-member"
 
 
+def audit_role(stack: str, path: str = "/") -> str:
+    """Return path and name of the role that the daily audit assumes in other accounts; infra/member.yaml creates it."""
+    return f"{member_role(stack, path)}-audit"
+
+
 def client_token(call_id: str, attempt: int) -> str:
     """Return the client token of one attempt (the first is 1): at most 42 of the 64 characters that ECS allows.
 

@@ -267,7 +267,8 @@ class LocalAws:
         if target.startswith("AWSEvents"):
             return EventsApi(self._account_region_of(request).schedules).operations()
         if "CloudTrail_20131101" in target:
-            return self.lookup.operations() | self.described.trail_operations()
+            place = self._account_region_of(request)
+            return self.lookup.operations(place.account, place.region) | self.described.trail_operations()
         return self._logs_operations if target.startswith("Logs_20140328") else {}
 
     def _serve_query(self, request: HttpRequest) -> HttpResponse:

@@ -34,7 +34,15 @@ _INTAKE = {
     "RECOVER_ERRORS": "false",
     "SPOT_INTERRUPTIONS": "false",
 }
-_AUDIT = {"MESSAGES": "text,en", "TIME_ZONE": "", "RUNBOOK_URL": RUNBOOK, "REGIONS": ""}
+_AUDIT = {
+    "MESSAGES": "text,en",
+    "TIME_ZONE": "",
+    "RUNBOOK_URL": RUNBOOK,
+    "REGIONS": "",
+    "ACCOUNTS": "",
+    "EXTERNAL_ID": "",
+    "ROLE_PATH": "/",
+}
 _RECOVER = {
     "MESSAGES": "text,en",
     "TIME_ZONE": "",
@@ -117,6 +125,7 @@ def install_audit(
         "retry_run_task.commands.audit.function.audit",
         environment={f"{_PREFIX}{name}": value for name, value in own.items()} | dict(settings or {}),
         timeout_s=900,
+        role_arn=f"arn:aws:iam::{aws.account}:role/{made.stack}-audit-role",
         python_path=python_path,
     )
     return created.name

@@ -40,6 +40,7 @@ class Absent:
         name: Of its rule or schedule.
         kind: Which of the two that is.
         why: One clause.
+        account: Whose run it is; empty for the stack's own.
         was_called: Whether a failed call for it is recorded, so that ``replay`` can start it.
     """
 
@@ -48,6 +49,7 @@ class Absent:
     region: str
     due: datetime
     why: str
+    account: str = ""
     was_called: bool = False
 
 
@@ -56,6 +58,7 @@ class Overtaken:
     """Runs of one schedule that were given up one after the other, each because the next one was due.
 
     Attributes:
+        account: Whose runs they are; empty for the stack's own.
         first: When the first of them failed, in UTC.
         last: When the last of them was given up, in UTC.
     """
@@ -65,6 +68,7 @@ class Overtaken:
     count: int
     first: datetime
     last: datetime
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,8 @@ class Findings:
         missing: Runs that did not happen and that no message reported.
         unsure: Runs that may have happened.
         overtaken: Runs that no message has told of, since their schedules' next runs came soon.
+        home: The Region of the stack, whose command looks into all the others; empty if there is one Region only.
+        accounts: The member accounts.
     """
 
     since: datetime
@@ -86,6 +92,8 @@ class Findings:
     unsure: tuple[Absent, ...] = ()
     overtaken: tuple[Overtaken, ...] = ()
     unseen: tuple[str, ...] = ()
+    home: str = ""
+    accounts: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -152,12 +160,13 @@ def _name(found: Findings, words: Sentences) -> str:
 
 def _steps(found: Findings, style: Style, words: Sentences) -> Iterator[steps.Step]:
     said, window = words.audited, {"since": iso(found.since), "until": iso(found.until)}
-    for region in found.regions:
-        where = {"region": region, "stack": style.stack}
-        line = outside.command("retry-run-task audit", **window, **where)
+    for region in (found.home,) if found.home else found.regions:
+        line = outside.command("retry-run-task audit", **window, region=region, stack=style.stack)
         yield steps.Step(text=said["look"], command=line)
-        if any(one.was_called and one.region == region for one in found.missing):
-            line = outside.command("retry-run-task replay", **window, **where)
+    for region in found.regions:
+        # replay finds the calls of the stack's own account.
+        if any(one.was_called and not one.account and one.region == region for one in found.missing):
+            line = outside.command("retry-run-task replay", **window, region=region, stack=style.stack)
             yield steps.Step(text=said["replay"], command=line)
     if found.missing:
         yield steps.Step(text=words.steps["by_hand_whole"])
@@ -178,7 +187,7 @@ def _happened(
         return said["run"].format(
             name=show(one.name),
             who=words.callers.get(one.kind, words.other_caller),
-            region=outside.name(one.region),
+            region=_place(one, words),
             time=rows.moment(one.due, style, words),
             why=show(words.translated(one.why) or one.why),
         )
@@ -186,7 +195,7 @@ def _happened(
     def group(one: Overtaken) -> str:
         return said["group"].format(
             name=show(one.name),
-            region=outside.name(one.region),
+            region=_place(one, words),
             runs=words.counted(one.count, "run"),
             first=rows.moment(one.first, style, words),
             last=rows.moment(one.last, style, words),
@@ -198,9 +207,19 @@ def _happened(
     yield from told("unseen", found.unseen, show)
 
 
+def _place(one: Absent | Overtaken, words: Sentences) -> str:
+    if not one.account:
+        return outside.name(one.region)
+    return words.audited["place"].format(region=outside.name(one.region), account=outside.name(one.account))
+
+
 def _window(found: Findings, style: Style, words: Sentences) -> str:
+    regions = ", ".join(map(outside.name, found.regions))
+    if found.accounts:
+        accounts = ", ".join(map(outside.name, found.accounts))
+        regions = words.audited["places"].format(regions=regions, accounts=accounts)
     return words.audited["window"].format(
         since=rows.moment(found.since, style, words),
         until=rows.moment(found.until, style, words),
-        regions=", ".join(map(outside.name, found.regions)),
+        regions=regions,
     )

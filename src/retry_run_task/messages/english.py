@@ -125,6 +125,8 @@ ENGLISH = Sentences(
         "group": "{name} ({region}): {runs}, from {first} until {last}",
         "run": "{name} ({who}, {region}), due {time}: {why}",
         "more": "and {count} more; the first command shows all",
+        "place": "{region}, account {account}",
+        "places": "{regions}, also in the accounts {accounts}",
         "window": "what was due from {since} to {until}, in {regions}",
         "look": "See all runs of that time",
         "replay": "Start failed calls again, with retries",

@@ -172,6 +172,8 @@ JAPANESE = Sentences(
         "group": "{name} ({region}): {first} から {last} までの {runs}",
         "run": "{name} ({who}、{region})、予定日時 {time}: {why}",
         "more": "ほか {count} 件 (最初のコマンドですべて確認できます)",
+        "place": "{region}、アカウント {account}",
+        "places": "{regions} (アカウント {accounts} を含む)",
         "window": "{regions} で {since} から {until} までに予定されていた実行",
         "look": "この期間のすべての実行を確認する",
         "replay": "失敗した呼び出しを、再試行付きで起動する",

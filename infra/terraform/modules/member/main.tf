@@ -332,3 +332,133 @@ resource "aws_iam_role" "member" {
   permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null
   tags                 = var.tags
 }
+
+# Not the role above, so that the audit can start nothing.
+data "aws_iam_policy_document" "member_audit" {
+  count = var.audit ? 1 : 0
+
+  # Every rule and schedule of the Regions, since one that is left out is one whose runs nobody misses.
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html
+  statement {
+    #checkov:skip=CKV_AWS_356:AWS knows nothing finer for these.
+    sid       = "FindWhatWasDueAndCalled"
+    actions   = ["cloudtrail:LookupEvents", "events:ListEventBuses", "events:ListRules", "scheduler:ListSchedules"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  statement {
+    sid     = "ReadWhatWasDue"
+    actions = ["events:ListTargetsByRule", "scheduler:GetSchedule"]
+    resources = [
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule/*",
+    ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  # Of a run without a call: on whatever cluster its schedule names.
+  statement {
+    #checkov:skip=CKV_AWS_356:AWS takes * here.
+    sid       = "LookForTasks"
+    actions   = ["ecs:ListTasks"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  statement {
+    sid       = "LookAtTasks"
+    actions   = ["ecs:DescribeTasks"]
+    resources = ["${local.ecs}:task/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.schedule_key_arns) > 0 ? [1] : []
+
+    content {
+      sid       = "ReadEncryptedSchedules"
+      actions   = ["kms:Decrypt"]
+      resources = var.schedule_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["events.*.${data.aws_partition.current.dns_suffix}", "scheduler.*.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+}
+
+resource "aws_iam_policy" "member_audit" {
+  count = var.audit ? 1 : 0
+
+  name        = "${var.hub_name}-member-audit-policy"
+  path        = var.role_path
+  description = "What audit of retry-run-task may read in this account."
+  policy      = data.aws_iam_policy_document.member_audit[0].json
+  tags        = var.tags
+}
+
+data "aws_iam_policy_document" "audit_trust" {
+  statement {
+    sid     = "LetAuditIn"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["${local.hub}:root"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "sts:ExternalId"
+      values   = [var.external_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:PrincipalArn"
+      values   = ["${local.hub}:role${var.role_path}${var.hub_name}-audit-role"]
+    }
+  }
+}
+
+resource "aws_iam_role" "member_audit" {
+  count = var.audit ? 1 : 0
+
+  name                 = "${var.hub_name}-member-audit"
+  path                 = var.role_path
+  description          = "What audit of retry-run-task takes to look for missing runs of this account."
+  max_session_duration = 3600
+  assume_role_policy   = data.aws_iam_policy_document.audit_trust.json
+  permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null
+  tags                 = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member_audit" {
+  count = var.audit ? 1 : 0
+
+  role       = aws_iam_role.member_audit[0].name
+  policy_arn = aws_iam_policy.member_audit[0].arn
+}

@@ -102,6 +102,12 @@ variable "regions" {
   }
 }
 
+variable "audit" {
+  description = "Whether that stack's daily audit may look for missing runs here, with a role of its own: it reads every rule and schedule, recorded calls and tasks. False if audit_schedule is empty there."
+  type        = bool
+  default     = true
+}
+
 variable "permissions_boundary_arn" {
   description = "Managed policy of this account that bounds what the role may do. If empty, none does."
   type        = string

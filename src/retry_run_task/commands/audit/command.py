@@ -28,6 +28,7 @@ _MOST_TOLD = 5
 @click.command()
 @click.argument("file", required=False, type=record_files.FILES)
 @options.several_regions
+@options.look_with
 @options.time("--since", "From when: 6h, 2d, or a time.", "24h")
 @options.time("--until", "Until when.  [default: now]")
 @click.option(
@@ -44,6 +45,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     regions: tuple[str, ...],
     profile: str | None,
     stack: str,
+    look_with: str,
     since: datetime,
     until: datetime | None,
     tolerance_min: float,
@@ -54,13 +56,15 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Compares when rules and schedules were due with the RunTask calls that CloudTrail has, or a FILE of records, and
     with recoveries. Finds what no recovery can: a role that may no longer be assumed, a target that EventBridge
-    gave up, a lost record. Changes nothing. Exits with 3 if a run is missing.
+    gave up, a lost record. Looks into every Region and account that the installation looks after. Changes nothing.
+    Exits with 3 if a run is missing, and with 1 if something could not be looked at.
 
     \b
     Example:
       retry-run-task audit --since 7d
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.commands.audit.inspection import Where, inspect  # noqa: PLC0415
+    from retry_run_task.commands.audit.inspection import inspect  # noqa: PLC0415
+    from retry_run_task.commands.audit.places import NoWayIn, places  # noqa: PLC0415
     from retry_run_task.commands.audit.runs import Window  # noqa: PLC0415
     from retry_run_task.commands.shared import access, calls  # noqa: PLC0415 - boto3 takes half a second
 
@@ -71,35 +75,47 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     where = list(dict.fromkeys(regions)) or [access.region_of(session)]
     if file is not None and len(where) > 1:
         raise ConfigError("A file of records is compared with one Region.", hint="Give one --region.")
-    access.identify(session, where[0])
+    identity = access.identify(session, where[0])
     recorded = list(record_files.read([file], calls.read_file)) if file is not None else None
     found: list[Inspection] = []
-    errors: dict[str, RetryRunTaskError] = {}
-    for region in where:
-        options.look_at(region)
+    errors: list[tuple[str, str, str]] = []
+    looked_at = places(session, identity, where, stack=stack, look_with=look_with, is_file=file is not None)
+    for one in looked_at:
+        if isinstance(one, NoWayIn):
+            errors.append((one.account, "", one.why))
+            continue
+        options.look_at(one.home or one.region)
         try:
-            with talk.looking(f"Looking at {region}") as tell:
+            with talk.looking(f"Looking at {one.label}") as tell:
                 found.append(
-                    inspect(
-                        Where(session=session, region=region, stack=stack),
-                        window=window,
-                        tell=tell,
-                        recorded=recorded,
-                        lookups_per_s=lookups_per_s,
-                    )
+                    inspect(one, window=window, tell=tell, recorded=recorded, lookups_per_s=lookups_per_s)
                 )
         except RetryRunTaskError as error:
-            errors[region] = error
-    if as_json:
-        body = [*map(_as_json, found), *({"region": r, "error": str(e)} for r, e in errors.items())]
-        click.echo(json.dumps({"regions": body}, indent=2))
-    else:
-        for one in found:
-            _print(one)
-        for region, why in errors.items():
-            talk.say(f"{region}: {why}")
+            errors.append((one.account, one.region, str(error)))
+    _show(found, errors, identity.account, as_json=as_json)
     is_bad = any(run.result.is_bad for one in found for audited in one.found for run in audited.runs)
     return talk.FAILED if errors else talk.NO if is_bad else 0
+
+
+def _show(
+    found: Sequence[Inspection], errors: Sequence[tuple[str, str, str]], own: str, *, as_json: bool
+) -> None:
+    """Print what was found, and what could not be looked at: account, Region (empty for all), and why."""
+    if as_json:
+        body = [
+            *({"account": one.account or own} | _as_json(one) for one in found),
+            *(
+                {"account": account, "region": region or None, "error": why}
+                for account, region, why in errors
+            ),
+        ]
+        click.echo(json.dumps({"regions": body}, indent=2))
+        return
+    for one in found:
+        _print(one)
+    for account, region, why in errors:
+        member = f", account {account}" if account != own else ""
+        talk.say(f"{region}{member}: {why}" if region else why)
 
 
 def _as_json(one: Inspection) -> JsonObject:
@@ -152,8 +168,13 @@ def _print(one: Inspection) -> None:
     words = (
         ", ".join(f"{number} {result}" for result, number in counts.items() if number) or "nothing was due"
     )
+    where = f"{one.region}, account {one.account}" if one.account else one.region
     window = f"{one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC"
-    for line in hanging(Text(f"{one.region}  ", style="bold"), Text(f"{window}: {words}"), out.width):
+    for line in hanging(
+        Text(f"{where}  ", style="bold"),
+        Text(f"{window}: {words}"),
+        out.width,
+    ):
         out.print(line)
     fine = [audited for audited in one.found if set(audited.counts) <= {RunResult.RAN}]
     others = [audited for audited in one.found if audited not in fine]

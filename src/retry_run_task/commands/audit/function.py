@@ -19,11 +19,13 @@ from retry_run_task.commands.audit.inspection import Where, inspect, not_read
 from retry_run_task.commands.audit.runs import RunResult, ScheduledRun, Window
 from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
 from retry_run_task.commands.shared import lookup
+from retry_run_task.commands.shared.access import take_role
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import RetryRunTaskError
 from retry_run_task.handlers.environment import settings as _settings
+from retry_run_task.launch.names import audit_role
 from retry_run_task.messages.audited import Absent, Findings, Overtaken, audit_message
 from retry_run_task.messages.message import Style
 
@@ -81,9 +83,11 @@ def audit(event: Any, context: Any) -> JsonObject:
     """
     settings = _settings()
     telemetry = Telemetry(stack=settings.stack, request_id=context.aws_request_id)
-    home = context.invoked_function_arn.split(":")[3]
+    _, _, _, home, account, *_ = context.invoked_function_arn.split(":")
     end = _time(event)
-    found = look(settings, boto3.Session(), home=home, end=end, left_s=_time_to_look(context))
+    found = look(
+        settings, boto3.Session(), home=home, end=end, account=account, left_s=_time_to_look(context)
+    )
     log(found, telemetry)
     delivery = f"{end.isoformat()} {settings.topic_arn}"
     if not found.succeeded and settings.topic_arn and delivery not in _TOLD:
@@ -108,6 +112,7 @@ def log(found: Findings, telemetry: Telemetry) -> None:
             AuditEvent.ABSENT,
             schedule=one.name,
             region=one.region,
+            **({"account": one.account} if one.account else {}),
             due=one.due.isoformat(),
             why=one.why,
             is_certain=one in found.missing,
@@ -119,6 +124,7 @@ def log(found: Findings, telemetry: Telemetry) -> None:
             AuditEvent.OVERTAKEN,
             schedule=group.name,
             region=group.region,
+            **({"account": group.account} if group.account else {}),
             runs=group.count,
             since=group.first.isoformat(),
             until=group.last.isoformat(),
@@ -164,33 +170,35 @@ def look(
     *,
     home: str,
     end: datetime,
+    account: str = "",
     lookups_per_s: float = lookup.CALLS_PER_S,
     left_s: Callable[[], float] = lambda: 1.0,
 ) -> Findings:
     """Return the missing runs among those that had to be accounted for by a time, and not a day before.
 
-    Each Region and overtaken runs get an equal part of the time; what there was no time for is among the unseen.
+    Each Region of each account and overtaken runs get an equal part of the time; what there was no time for is among
+    the unseen.
 
     Args:
-        settings: The stack, and its Regions.
+        settings: The stack, its Regions and member accounts.
         session: Whose credentials to use.
         home: The stack's own Region.
         end: The time, in UTC.
+        account: The stack's own; empty if it is not known.
         lookups_per_s: Rate of CloudTrail look-ups.
         left_s: Tells how many seconds are left.
     """
-    regions, since = settings.regions or (home,), end
+    executions, since = Executions(session, home, settings.stack), end
     missing: list[Absent] = []
     unsure: list[Absent] = []
-    executions = Executions(session, home, settings.stack)
-    unseen: list[str] = []
-    for number, region in enumerate(regions):
-        is_over = _share(left_s, len(regions) - number + 1)
+    places, unseen = _places(settings, session, home, account, executions)
+    for number, where in enumerate(places):
+        is_over = _share(left_s, len(places) - number + 1)
         try:
-            launchers = read_launchers(Reader(session, region), _silent)
+            launchers = read_launchers(Reader(where.session, where.region), _silent)
             window = Window(since=end - EVERY - reach(launchers.found), until=end)
             seen = inspect(
-                Where(session=session, region=region, stack=settings.stack, home=home, executions=executions),
+                where,
                 window=window,
                 tell=_silent,
                 launchers=launchers,
@@ -198,19 +206,21 @@ def look(
                 is_over=is_over,
             )
         except RetryRunTaskError as error:
-            unseen.append(f"{region}: {error}")
+            unseen.append(f"{where.label}: {error}")
             continue
         since = min(since, window.since)
-        unseen += [f"{region}: {why}" for why in seen.unread]
+        unseen += [f"{where.label}: {why}" for why in seen.unread]
         for audited in seen.found:
             for run in due_to_be_told(audited, seen.window, end):
-                (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, region))
+                (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, where))
     # Last, since many recoveries have been read by then.
-    overtaken, unread = _overtaken(executions, end, _share(left_s, 1))
+    overtaken, unread = _overtaken(executions, end, _share(left_s, 1), account)
     return Findings(
         since=min(since, end - EVERY),
         until=end,
-        regions=tuple(regions),
+        home=home,
+        regions=tuple(settings.regions or (home,)),
+        accounts=settings.accounts,
         missing=tuple(missing),
         unsure=tuple(unsure),
         overtaken=overtaken,
@@ -218,8 +228,41 @@ def look(
     )
 
 
+def _places(
+    settings: Settings, session: boto3.Session, home: str, account: str, executions: Executions
+) -> tuple[list[Where], list[str]]:
+    """Return each account and Region to audit, and which accounts cannot be entered."""
+    sessions, shut = {account: session}, []
+    partition = session.get_partition_for_region(home)
+    for member in settings.accounts:
+        role = f"arn:{partition}:iam::{member}:role/{audit_role(settings.stack, settings.role_path)}"
+        taken = take_role(session, home, role, settings.external_id)
+        if isinstance(taken, str):
+            # Nothing is known of its runs, which is not that there were none.
+            why = f"{role} cannot be assumed ({taken}), so none of its runs were looked at"
+            shut.append(
+                f"account {member}: {why}; infra/member.yaml creates that role, unless its Audit is false"
+            )
+        else:
+            sessions[member] = taken
+    return [
+        Where(
+            session=there,
+            region=region,
+            stack=settings.stack,
+            home=home,
+            executions=executions,
+            account=one,
+            of_stack=session,
+            is_member=one != account,
+        )
+        for one, there in sessions.items()
+        for region in settings.regions or (home,)
+    ], shut
+
+
 def _overtaken(
-    executions: Executions, end: datetime, is_over: Callable[[], bool]
+    executions: Executions, end: datetime, is_over: Callable[[], bool], account: str
 ) -> tuple[tuple[Overtaken, ...], list[str]]:
     """Return the runs whose recoveries left the message to this audit, and what could not be read."""
     end -= _LISTED
@@ -243,11 +286,12 @@ def _overtaken(
         Overtaken(
             name=name,
             region=region or executions.region,
+            account=whose if whose != account else "",
             count=len(group),
             first=group[0].since,
             last=max(view.execution.ended or view.since for view in group),
         )
-        for (name, _, _, _, region), group in groups.items()
+        for (name, _, _, whose, region), group in groups.items()
     ), unseen
 
 
@@ -292,11 +336,12 @@ def _has_stopped(audited: Audited, window: Window) -> bool:
     return not is_new and interval_of(launcher.expression or "") <= min(_LONGEST_RATE, seen)
 
 
-def _absent(launcher: Launcher, run: ScheduledRun, region: str) -> Absent:
+def _absent(launcher: Launcher, run: ScheduledRun, where: Where) -> Absent:
     return Absent(
         name=launcher.name,
         kind=launcher.kind,
-        region=region,
+        region=where.region,
+        account=where.account if where.is_member else "",
         due=run.due,
         why=run.why,
         was_called=run.time is not None,

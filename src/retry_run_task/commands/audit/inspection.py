@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.inventory import Launcher, Launchers
     from retry_run_task.commands.shared.view import RecoveryView
+    from retry_run_task.launch.values import FailedLaunch
 
 # A recovery begins some minutes after its call, and a retried call comes later than its run was due.
 _BEFORE = timedelta(minutes=10)
@@ -42,9 +43,10 @@ _DESCRIBED_AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """The audit of one Region.
+    """The audit of one Region of an account.
 
     Attributes:
+        account: Empty for the installation's own.
         window: Which runs were audited; it begins later than asked if there was no time for older calls.
         launchers: All rules and schedules, and what could not be read of them.
         found: The results.
@@ -56,6 +58,7 @@ class Inspection:
     launchers: Launchers
     found: tuple[Audited, ...]
     unread: tuple[str, ...] = ()
+    account: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,9 @@ class Where:
         stack: Name of the installation that recovers them.
         home: The Region of the installation; empty if it is the same.
         executions: Its recoveries, if the caller reads them, too, so that none is read twice.
+        account: Of the runs; empty if that is not known.
+        of_stack: Whose credentials see the installation; None for the same.
+        is_member: Whether the account is not the installation's own.
     """
 
     session: boto3.Session
@@ -75,6 +81,14 @@ class Where:
     stack: str
     home: str = ""
     executions: Executions | None = None
+    account: str = ""
+    of_stack: boto3.Session | None = None
+    is_member: bool = False
+
+    @property
+    def label(self) -> str:
+        """The Region, with the account if it is a member."""
+        return f"{self.region}, account {self.account}" if self.is_member else self.region
 
 
 def inspect(
@@ -123,6 +137,7 @@ def inspect(
         launchers=launchers,
         found=audit(launchers.found, window, replace(evidence, tasks=tasks)) if tasks else first,
         unread=tuple(notes),
+        account=where.account if where.is_member else "",
     )
 
 
@@ -173,14 +188,14 @@ def _recoveries(
     is_over: Callable[[], bool],
 ) -> tuple[Installation | None, Mapping[str, RecoveryView], str]:
     """Return the installation, its relevant recoveries, and why they are not known."""
-    home = where.home or where.region
+    home, session = where.home or where.region, where.of_stack or where.session
     try:
-        installation = read_installation(Reader(where.session, home), where.stack)
+        installation = read_installation(Reader(session, home), where.stack)
     except NotInstalledError:
         return None, {}, ""
     except (ConfigError, DeployError) as error:
         return None, {}, str(error)
-    executions = where.executions or Executions(where.session, home, installation.stack)
+    executions = where.executions or Executions(session, home, installation.stack)
     wanted = names_to_read(found, installation.stack)
     try:
         listed = [
@@ -192,11 +207,15 @@ def _recoveries(
     except (ConfigError, DeployError) as error:
         return installation, {}, str(error)
     views = {
-        view.execution.name: view
-        for view in read
-        if view.launch is None or view.launch.region in ("", where.region)
+        view.execution.name: view for view in read if view.launch is None or _is_there(view.launch, where)
     }
     return installation, views, not_read(unread, len(listed)) if unread else ""
+
+
+def _is_there(launch: FailedLaunch, where: Where) -> bool:
+    return launch.region in ("", where.region) and (
+        not (launch.account and where.account) or launch.account == where.account
+    )
 
 
 def not_read(number: int, of: int) -> str:

@@ -89,8 +89,8 @@ HOME = Layout(
         "RecoverPolicy": ("Clusters", "Regions", "MemberAccounts"),
         "RecoverReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
         "RecoverKeysPolicy": ("ScheduleKeyArns",),
-        "AuditPolicy": ("Regions", "ScheduleKeyArns"),
-        "Audit": ("Regions",),
+        "AuditPolicy": ("Regions", "MemberAccounts", "ScheduleKeyArns"),
+        "Audit": ("Regions", "MemberAccounts"),
         "Intake": ("TaskDefinitions", "Clusters", "Regions", "MemberAccounts"),
         "RecoverRole": ("PassRoleArns", "TaskDefinitions"),
     },
@@ -108,6 +108,7 @@ MEMBER = Layout(
         "MemberReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
         "MemberKeysPolicy": ("ScheduleKeyArns",),
         "MemberRole": ("PassRoles", "TaskDefinitions"),
+        "MemberAuditPolicy": ("Regions", "ScheduleKeyArns"),
     },
 )
 """``infra/member.yaml``"""

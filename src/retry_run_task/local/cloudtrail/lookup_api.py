@@ -48,7 +48,9 @@ ATTRIBUTES: Mapping[str, Callable[[Json], str | None]] = {
 
 
 class LookupApi:
-    """The event history of one account and Region.
+    """The event histories, one for each account and Region.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html
 
     Attributes:
         calls_per_s: Calls answered per real second; None for no limit.
@@ -61,11 +63,11 @@ class LookupApi:
         self._free_at = 0.0
         self._lock = threading.Lock()
 
-    def operations(self) -> dict[str, Callable[[Json], Any]]:
-        """Return the implemented operations, by name."""
-        return {"LookupEvents": self._lookup}
+    def operations(self, account: str, region: str) -> dict[str, Callable[[Json], Any]]:
+        """Return the implemented operations of an account and Region, by name."""
+        return {"LookupEvents": lambda body: self._lookup(body, account, region)}
 
-    def _lookup(self, body: Json) -> Json:
+    def _lookup(self, body: Json, account: str, region: str) -> Json:
         self._check_rate()
         attributes = body.get("LookupAttributes") or []
         if len(attributes) > 1 or any(one.get("AttributeKey") not in ATTRIBUTES for one in attributes):
@@ -80,7 +82,12 @@ class LookupApi:
         if start is not None and end is not None and start > end:
             raise AwsError("InvalidTimeRangeException", "StartTime is after EndTime.")
         start = max(start or now - KEPT_FOR, now - KEPT_FOR)
-        found = [one for one in self._trail.history if _is_asked(one, attributes, start, end)]
+        found = [
+            one
+            for one in self._trail.history
+            if (one["recipientAccountId"], one["awsRegion"]) == (account, region)
+            and _is_asked(one, attributes, start, end)
+        ]
         # The history is in order of arrival; the newest comes first in an answer.
         found.sort(key=lambda one: str(one["eventTime"]), reverse=True)
         first = _first(body)
