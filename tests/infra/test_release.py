@@ -229,6 +229,7 @@ def dist(tmp_path: Path) -> Path:
             "build/lambda.zip",
             "tools/wheel.py",
             "infra/template.yaml",
+            "infra/member.yaml",
         ):
             tar.addfile(tarfile.TarInfo(f"retry_run_task-{__version__}/{name}"))
     bom = json.dumps({"components": [{"name": "six", "version": "1.17.0"}]}).encode()
