@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,7 +14,9 @@ from retry_run_task.commands.shared import options, record_files, talk
 from retry_run_task.commands.shared.moments import TimeParam
 
 if TYPE_CHECKING:
-    from retry_run_task.commands.report.findings import Gathered, Report
+    from pathlib import Path
+
+    from retry_run_task.commands.report.findings import Gathered
 
 
 class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of click have no argument here
@@ -51,12 +52,7 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
     metavar="ZONE",
     help="Of hours and weekdays, such as Asia/Tokyo.",
 )
-@click.option(
-    "--html",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write a page that a browser shows without network.",
-)
+@options.html("Write a page that a browser shows without network.")
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
 def report(**given: Any) -> int:
@@ -75,15 +71,16 @@ def report(**given: Any) -> int:
     from retry_run_task.commands.report import findings  # noqa: PLC0415 - the other commands start without it
 
     wish = _Wish(**given)
-    if wish.html is not None and not wish.html.parent.is_dir():
-        raise click.UsageError(f"{wish.html} cannot be written: there is no folder {wish.html.parent}.")
     if wish.since is not None and wish.until is not None and wish.since > wish.until:
         raise click.UsageError("--since is after --until; exchange them.")
     gathered = _gather(wish)
     with talk.looking("Trying changes on past runs"):
         found = findings.make(gathered, wish.zone)
     if wish.html is not None:
-        _write(wish.html, found)
+        from retry_run_task.commands.report.page import render  # noqa: PLC0415
+
+        options.write(wish.html, render(found))
+        talk.say(f"The report is in {wish.html}.")
     if wish.as_json:
         click.echo(json.dumps(findings.as_json(found), indent=2))
     else:
@@ -132,13 +129,3 @@ def _gather(wish: _Wish) -> Gathered:
             tell=tell,
             lookups_per_s=wish.lookups_per_s,
         )
-
-
-def _write(html: Path, found: Report) -> None:
-    from retry_run_task.commands.report.page import render  # noqa: PLC0415
-
-    try:
-        html.write_text(render(found), encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{html} cannot be written: {error.strerror}.") from None
-    talk.say(f"The report is in {html}.")

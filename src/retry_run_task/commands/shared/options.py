@@ -118,6 +118,26 @@ def schedules(text: str) -> Callable[[_Command], _Command]:
     return click.option("--schedule", "schedules", multiple=True, metavar="GLOB", help=text)
 
 
+def html(text: str) -> Callable[[_Command], _Command]:
+    """Return ``--html``, whose folder exists; ``write`` writes the file."""
+    path = click.Path(dir_okay=False, writable=True, path_type=Path)
+    return click.option("--html", type=path, callback=_in_a_folder, metavar="FILE", help=text)
+
+
+def _in_a_folder(_context: click.Context, _option: click.Parameter, file: Path | None) -> Path | None:
+    if file is not None and not file.parent.is_dir():
+        raise click.UsageError(f"{file} cannot be written: there is no folder {file.parent}.")
+    return file
+
+
+def write(file: Path, text: str) -> None:
+    """Write a file that the user has named."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{file} cannot be written: {error.strerror}.") from None
+
+
 def place(stack: str, region: str, identity: Identity) -> str:
     """Return where something will be changed, to be said before it is."""
     context = click.get_current_context(silent=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -16,7 +17,7 @@ from retry_run_task.config import CALLS_PER_SECOND
 from retry_run_task.documentation import page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from retry_run_task.simulate.competitors import Competitor
     from retry_run_task.simulate.contest import Contest, ContestResult
@@ -24,27 +25,24 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.scenarios import Scenario
 
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
 # With fewer launches times policies a bar would disappear before it is seen.
 _LONG = 20_000
 
 # The columns, and those that only a wide terminal shows: they explain why a launch was not recovered.
 _COLUMNS = (
-    "policy",
-    "recov.",
-    "p50",
-    "p95",
-    "max",
-    "calls",
-    "peak/s",
-    "throttled",
-    "expired",
-    "unseen",
-    "dupl.",
-)
+    "policy", "recov.", "p50", "p95", "max", "calls", "peak/s", "throttled", "expired", "unseen", "dupl.",
+)  # fmt: skip
 _WIDE_ONLY = frozenset({7, 8, 9})
 _WIDE, _PIPE_WIDTH = 110, 120
 
 _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
+
+
+def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Callable[[_Command], _Command]:
+    how: Any = {"metavar": "N", "show_default": True} | more
+    return click.option(name, type=kind, default=default, help=text, **how)
 
 
 @click.command()
@@ -73,117 +71,71 @@ _WAYS = {"eventbridge": "EventBridge", "logs": "Logs"}
     help="A policy.toml of yours beside the one that is built in; may be given several times.",
 )
 @click.option("--compare", is_flag=True, help="Let the other tools' policies meet the same outages.")
-@click.option(
-    "--launches",
-    type=click.IntRange(1, 1_000_000_000),
-    default=1000,
-    show_default=True,
-    metavar="N",
-    help="How many failed launches in each scenario, at least.",
+@_setting(
+    "--launches", click.IntRange(1, 10**9), 1000, "How many failed launches in each scenario, at least."
 )
-@click.option(
-    "--schedules",
-    type=click.IntRange(1, 1_000_000),
-    default=100,
-    show_default=True,
-    metavar="N",
-    help="How many of them fail in one incident.",
-)
-@click.option(
-    "--zones",
-    type=click.IntRange(1, 16),
-    default=2,
-    show_default=True,
-    metavar="N",
-    help="In how many zones each schedule has a subnet.",
-)
-@click.option(
+@_setting("--schedules", click.IntRange(1, 10**6), 100, "How many of them fail in one incident.")
+@_setting("--zones", click.IntRange(1, 16), 2, "In how many zones each schedule has a subnet.")
+@_setting(
     "--placement",
-    type=click.Choice(["any", "one"]),
-    default="any",
-    show_default=True,
-    help="Where one call looks for room: in all zones of its subnets, or in one of them. AWS does not say.",
+    click.Choice(["any", "one"]),
+    "any",
+    "Where one call looks for room: in all zones of its subnets, or in one of them. AWS does not say.",
+    metavar=None,
 )
-@click.option(
+@_setting(
     "--path",
-    "path",
-    type=click.Choice(["eventbridge", "logs", "both"]),
-    default="both",
-    show_default=True,
-    help="How failed calls are found: by EventBridge (about a minute) or in the log group (about five).",
+    click.Choice(["eventbridge", "logs", "both"]),
+    "both",
+    "How failed calls are found: by EventBridge (about a minute) or in the log group (about five).",
+    metavar=None,
 )
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1, 9999),
-    default=5,
-    show_default=True,
-    metavar="N",
-    help="How many recoveries act at the same moment.",
-)
-@click.option(
+@_setting("--concurrency", click.IntRange(1, 9999), 5, "How many recoveries act at the same moment.")
+@_setting(
     "--invocation",
-    "invocation_s",
-    type=click.FloatRange(0, 900),
-    default=1.0,
-    show_default=True,
+    click.FloatRange(0, 900),
+    1.0,
+    "How long Lambda takes for one attempt; longer if its calls have to be kept apart.",
     metavar="SECONDS",
-    help="How long Lambda takes for one attempt; longer if its calls have to be kept apart.",
 )
-@click.option(
+@_setting(
     "--backoff",
-    nargs=2,
-    type=click.FloatRange(0.1, 3600),
-    default=(1.0, 300.0),
-    show_default=True,
-    metavar="FIRST LONGEST",
-    help="After how many seconds Lambda resumes a recovery that found no free place: doubling, half by chance. AWS "
+    click.FloatRange(0.1, 3600),
+    (1.0, 300.0),
+    "After how many seconds Lambda resumes a recovery that found no free place: doubling, half by chance. AWS "
     "names no numbers.",
+    nargs=2,
+    metavar="FIRST LONGEST",
 )
-@click.option(
+@_setting(
     "--calls-per-second",
-    type=click.FloatRange(0.1, 20),
-    default=CALLS_PER_SECOND,
-    show_default=True,
-    metavar="N",
-    help="How many RunTask calls a recovery makes a second while it acts.",
+    click.FloatRange(0.1, 20),
+    CALLS_PER_SECOND,
+    "How many RunTask calls a recovery makes a second while it acts.",
 )
-@click.option(
+@_setting(
     "--region",
-    default="us-east-1",
-    show_default=True,
+    str,
+    "us-east-1",
+    "In which Region: Fargate launches 20 tasks a second in some and 5 in the others.",
     metavar="REGION",
-    help="In which Region: Fargate launches 20 tasks a second in some and 5 in the others.",
 )
-@click.option(
+@_setting(
     "--others",
-    type=click.FloatRange(0, 0.99),
-    default=0.0,
-    show_default=True,
+    click.FloatRange(0, 0.99),
+    0.0,
+    "The share of the account's RunTask and read limits that its other users take, up to 0.99.",
     metavar="SHARE",
-    help="The share of the account's RunTask and read limits that its other users take, up to 0.99.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=1,
-    show_default=True,
-    metavar="N",
-    help="The same seed, the same result.",
-)
-@click.option(
+@_setting("--seed", click.IntRange(0), 1, "The same seed, the same result.")
+@_setting(
     "--processes",
-    type=click.IntRange(1, 1024),
-    default=lambda: os.cpu_count() or 1,
+    click.IntRange(1, 1024),
+    lambda: os.cpu_count() or 1,
+    "How many processes work on it.",
     show_default="one for each processor",
-    metavar="N",
-    help="How many processes work on it.",
 )
-@click.option(
-    "--html",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    metavar="FILE",
-    help="Write a page with plots that a browser shows without network.",
-)
+@options.html("Write a page with plots that a browser shows without network.")
 @options.as_json
 def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     names: tuple[str, ...],
@@ -196,7 +148,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     placement: str,
     path: str,
     concurrency: int,
-    invocation_s: float,
+    invocation: float,
     backoff: tuple[float, float],
     calls_per_second: float,
     region: str,
@@ -224,7 +176,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.simulate.launches import ScenarioSettings  # noqa: PLC0415
     from retry_run_task.simulate.report import as_json as to_json  # noqa: PLC0415
 
-    acting = {"concurrency": concurrency, "invocation_s": invocation_s, "calls_per_second": calls_per_second}
+    acting = {"concurrency": concurrency, "invocation_s": invocation, "calls_per_second": calls_per_second}
     settings = ScenarioSettings(
         schedules=schedules,
         zones=zones,
@@ -235,9 +187,6 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     scenarios: tuple[Scenario, ...]
     notes: tuple[str, ...] = ()
     is_all = True
-    if html is not None and not html.parent.is_dir():
-        # Before all the work.
-        raise click.UsageError(f"{html} cannot be written: there is no folder {html.parent}.")
     if records:
         if names:
             raise click.UsageError("Give either --records or --scenario, not both.")
@@ -257,7 +206,9 @@ def simulate(  # noqa: PLR0913, PLR0917 - one parameter an option
     with _progress(contest) as progress:
         result = run(contest, processes=processes, progress=progress)
     if html is not None:
-        _write(html, result, notes)
+        from retry_run_task.simulate.page import render  # noqa: PLC0415
+
+        options.write(html, render(result, notes))
     if as_json:
         click.echo(json.dumps(to_json(result) | ({"assumed": list(notes)} if notes else {}), indent=2))
     else:
@@ -343,15 +294,6 @@ def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
             bar.refresh()
 
         yield advance
-
-
-def _write(html: Path, result: ContestResult, notes: tuple[str, ...]) -> None:
-    from retry_run_task.simulate.page import render  # noqa: PLC0415
-
-    try:
-        html.write_text(render(result, notes), encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"{html} cannot be written: {error.strerror}.") from None
 
 
 def _print(result: ContestResult, notes: tuple[str, ...]) -> None:
