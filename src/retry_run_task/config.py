@@ -146,84 +146,52 @@ def _setting(default: Any, read: Callable[[str], Any], meaning: str) -> Any:
 class Settings:
     """All settings. Each attribute is an environment variable: ``RETRY_RUN_TASK_`` and its name in capitals."""
 
-    stack: str = _setting(
-        "retry-run-task",
-        _stack,
-        "Name of this installation; part of every recovery's name and of every metric.",
-    )
-    recover_function: str = _setting(
-        "", _text, "ARN with alias, or `name:alias`, of the recover function. Needed by intake."
-    )
-    topic_arn: str = _setting(
-        "", _text, "SNS topic for messages. If empty, the end of a recovery is only logged."
-    )
-    messages: tuple[str, ...] = _setting(
-        ("text", "en"),
-        _messages,
-        "Form and language of messages: `text`, or `chat` (also a form for Slack and Microsoft Teams); `en`, or `ja` "
-        "for Japanese; and `recovered`, for a message about successes, too.",
-    )
-    time_zone: str = _setting(
-        "",
-        _time_zone,
-        "Time zone of messages, beside UTC: a name such as `Asia/Tokyo`. If empty, English messages use UTC alone and "
-        "Japanese ones the time of Japan.",
-    )
-    runbook_url: str = _setting(
-        RUNBOOK, _text, "Address of the runbook, for messages. If empty, they have none."
-    )
-    callers: frozenset[CallerKind] = _setting(
-        DEFAULT_CALLERS,
-        _callers,
+    # Laid out by hand, as a table.
+    # fmt: off
+    stack: str = _setting("retry-run-task", _stack,
+        "Name of this installation; part of every recovery's name and of every metric.")
+    recover_function: str = _setting("", _text,
+        "ARN with alias, or `name:alias`, of the recover function. Needed by intake.")
+    topic_arn: str = _setting("", _text,
+        "SNS topic for messages. If empty, the end of a recovery is only logged.")
+    messages: tuple[str, ...] = _setting(("text", "en"), _messages,
+        "Form and language of messages: `text`, or `chat` (also a form for Slack and Microsoft Teams); `en`, or "
+        "`ja` for Japanese; and `recovered`, for a message about successes, too.")
+    time_zone: str = _setting("", _time_zone,
+        "Time zone of messages, beside UTC: a name such as `Asia/Tokyo`. If empty, English messages use UTC alone "
+        "and Japanese ones the time of Japan.")
+    runbook_url: str = _setting(RUNBOOK, _text,
+        "Address of the runbook, for messages. If empty, they have none.")
+    callers: frozenset[CallerKind] = _setting(DEFAULT_CALLERS, _callers,
         "Whose failed calls are recovered: some of `rule`, `scheduler`, `hand-made` (a record without a caller, "
-        "for trying the system out) and `other` (SDK, AWS CLI, console).",
-    )
-    clusters: tuple[str, ...] = _setting(
-        ("*",), _patterns, "Globs on the cluster's name or ARN; only tasks in these are recovered."
-    )
-    task_definitions: tuple[str, ...] = _setting(
-        ("*",), _patterns, "Globs on the task definition's family, `family:revision` or ARN."
-    )
-    regions: tuple[str, ...] = _setting(
-        (), _names, "Regions whose records are recovered. If empty, only the function's own."
-    )
-    accounts: tuple[str, ...] = _setting(
-        (),
-        _accounts,
-        "Other accounts whose records are recovered, too, with the role `<stack>-member` in each of them.",
-    )
-    external_id: str = _setting(
-        "",
-        _external_id,
-        "External id that recover passes to sts:AssumeRole. Required by recover if `accounts` is set.",
-    )
-    recover_errors: bool = _setting(
-        False,
-        _flag,
-        "Whether calls that raised an error are recovered too, once EventBridge has stopped retrying them: "
-        "`true` or `false`. A denied call never is.",
-    )
-    spot_interruptions: bool = _setting(
-        False,
-        _flag,
-        "Whether tasks that Spot interrupted are started again, even if they had begun their work: `true` or `false`.",
-    )
-    calls_per_second: float = _setting(
-        CALLS_PER_SECOND,
-        _rate,
+        "for trying the system out) and `other` (SDK, AWS CLI, console).")
+    clusters: tuple[str, ...] = _setting(("*",), _patterns,
+        "Globs on the cluster's name or ARN; only tasks in these are recovered.")
+    task_definitions: tuple[str, ...] = _setting(("*",), _patterns,
+        "Globs on the task definition's family, `family:revision` or ARN.")
+    regions: tuple[str, ...] = _setting((), _names,
+        "Regions whose records are recovered. If empty, only the function's own.")
+    accounts: tuple[str, ...] = _setting((), _accounts,
+        "Other accounts whose records are recovered, too, with the role `<stack>-member` in each of them.")
+    external_id: str = _setting("", _external_id,
+        "External id that recover passes to sts:AssumeRole. Required by recover if `accounts` is set.")
+    recover_errors: bool = _setting(False, _flag,
+        "Whether calls that raised an error are recovered too, once EventBridge has stopped retrying them: `true` "
+        "or `false`. A denied call never is.")
+    spot_interruptions: bool = _setting(False, _flag,
+        "Whether tasks that Spot interrupted are started again, even if they had begun their work: `true` or "
+        "`false`.")
+    calls_per_second: float = _setting(CALLS_PER_SECOND, _rate,
         "Most RunTask calls a second of one running `recover`. With five at a time, [recover's reserved "
-        "concurrency](../../infra/template.yaml), that is half of the 20 that [ECS allows on Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).",
-    )
-    quiet_s: float = _setting(
-        0.0,
-        _seconds,
-        "A run that its schedule's next run overtakes within this many seconds sends no message of its own: the daily "
-        "audit reports all of a day in one message. 0 without an audit.",
-    )
-    role_path: str = _setting(
-        "/", _path, "IAM path of the roles of this installation, also of those in other accounts."
-    )
+        "concurrency](../../infra/template.yaml), that is half of the 20 that [ECS allows on "
+        "Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).")
+    quiet_s: float = _setting(0.0, _seconds,
+        "A run that its schedule's next run overtakes within this many seconds sends no message of its own: the "
+        "daily audit reports all of a day in one message. 0 without an audit.")
+    role_path: str = _setting("/", _path,
+        "IAM path of the roles of this installation, also of those in other accounts.")
     role_arn: str = _setting("", _text, "ARN of recover's role; identifies its own failed calls.")
+    # fmt: on
 
     @property
     def notify_recovered(self) -> bool:

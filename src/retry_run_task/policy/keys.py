@@ -31,21 +31,21 @@ class BadValueError(ValueError):
     """A value is invalid. The message says what was expected."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key of the file.
 
     Attributes:
         read: Converts its value; raises ``BadValueError``.
-        meaning: One or two sentences for the reference and for editors.
+        attribute: Of ``Handling``, ``Match`` or ``Policy``.
         schema: JSON Schema of its value.
-        attribute: Of ``Handling`` or ``Match``; empty if it belongs to neither.
+        meaning: One or two sentences for the reference and for editors.
     """
 
     read: Callable[[Any], Any]
-    meaning: str
+    attribute: str
     schema: Mapping[str, Any]
-    attribute: str = ""
+    meaning: str
 
 
 # How values are read.
@@ -197,183 +197,98 @@ _TEXT = {"type": "string", "pattern": r"\S"}
 _DURATION = {"type": "string", "pattern": durations.PATTERN}
 _GLOBS = _one_or_more(_TEXT)
 
+# The keys are laid out by hand, as a table.
+# fmt: off
 MATCH: Mapping[str, Key] = MappingProxyType(
     {
-        "schedule": Key(
-            read=_texts,
-            meaning="Globs on the name of the EventBridge rule or schedule. A call whose schedule is not certain fits "
-            "none.",
-            schema=_GLOBS,
-            attribute="schedule",
-        ),
-        "cluster": Key(
-            read=_texts, meaning="Globs on the cluster's name or ARN.", schema=_GLOBS, attribute="cluster"
-        ),
-        "task-definition": Key(
-            read=_texts,
-            meaning="Globs on the task definition's family, `family:revision` or ARN.",
-            schema=_GLOBS,
-            attribute="task_definition",
-        ),
-        "caller": Key(
-            read=_callers,
-            meaning="Who made the call.",
-            schema=_one_or_more({"enum": list(CALLERS)}),
-            attribute="caller",
-        ),
-        "category": Key(
-            read=_categories,
-            meaning="The kind of failure.",
-            schema=_one_or_more({"enum": list(CATEGORIES)}),
-            attribute="category",
-        ),
-        "policy": Key(
-            read=_texts,
-            meaning="Globs on the value of the tag `retry-run-task:policy`.",
-            schema=_GLOBS,
-            attribute="policy",
-        ),
+        "schedule": Key(_texts, "schedule", _GLOBS,
+            "Globs on the name of the EventBridge rule or schedule. A call whose schedule is not certain fits "
+            "none."),
+        "cluster": Key(_texts, "cluster", _GLOBS,
+            "Globs on the cluster's name or ARN."),
+        "task-definition": Key(_texts, "task_definition", _GLOBS,
+            "Globs on the task definition's family, `family:revision` or ARN."),
+        "caller": Key(_callers, "caller", _one_or_more({"enum": list(CALLERS)}),
+            "Who made the call."),
+        "category": Key(_categories, "category", _one_or_more({"enum": list(CATEGORIES)}),
+            "The kind of failure."),
+        "policy": Key(_texts, "policy", _GLOBS,
+            "Globs on the value of the tag `retry-run-task:policy`."),
     }
 )
 
 SETTINGS: Mapping[str, Key] = MappingProxyType(
     {
-        "ignore": Key(
-            read=_flag,
-            meaning="Whether to ignore such launches: no attempt and no message, only a log line.",
-            schema={"type": "boolean"},
-            attribute="ignore",
-        ),
-        "retry": Key(
-            read=_flag,
-            meaning="Whether another attempt follows such a failure. With `false` the recovery ends, with a message.",
-            schema={"type": "boolean"},
-            attribute="retry",
-        ),
-        "attempts": Key(
-            read=_attempts,
-            meaning="How many answers of this category a recovery takes; the last of them ends it. Where a subnet is "
-            'asked at once, the two count as one. `"any"` for any number, as if it were not set.',
-            schema={"anyOf": [{"type": "integer", "minimum": 1}, {"const": "any"}]},
-            attribute="attempts",
-        ),
-        "wait": Key(
-            read=_wait,
-            meaning="The longest first wait between attempts, and the longest that any wait becomes. Waits double; "
-            "half of each is fixed, and half is the launch's own. With `after` and `then`, the longest wait is `then` "
-            "once so much time has passed since the failed call.",
-            schema={
+        "ignore": Key(_flag, "ignore", {"type": "boolean"},
+            "Whether to ignore such launches: no attempt and no message, only a log line."),
+        "retry": Key(_flag, "retry", {"type": "boolean"},
+            "Whether another attempt follows such a failure. With `false` the recovery ends, with a message."),
+        "attempts": Key(_attempts, "attempts", {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "any"}]},
+            "How many answers of this category a recovery takes; the last of them ends it. Where a subnet is "
+            'asked at once, the two count as one. `"any"` for any number, as if it were not set.'),
+        "wait": Key(_wait, "wait",
+            {
                 "type": "object",
-                "properties": {
-                    "first": _DURATION,
-                    "longest": _DURATION,
-                    "after": _DURATION,
-                    "then": _DURATION,
-                },
+                "properties": dict.fromkeys(("first", "longest", "after", "then"), _DURATION),
                 "required": ["first", "longest"],
                 "dependentRequired": {"after": ["then"], "then": ["after"]},
                 "additionalProperties": False,
             },
-            attribute="wait",
-        ),
-        "deadline": Key(
-            read=_deadline,
-            meaning="How long after the failed call the run is still wanted.",
-            schema=_DURATION,
-            attribute="deadline_s",
-        ),
-        "interval-share": Key(
-            read=_share,
-            meaning="Part of the time until the schedule's next run for which the run is still wanted: `1.0` until "
-            "that run is due, `0.5` half of that time. The earlier of this and `deadline` counts.",
-            schema={"type": "number", "exclusiveMinimum": 0, "maximum": 1},
-            attribute="interval_share",
-        ),
-        "rungs": Key(
-            read=_rungs,
-            meaning="How the request may be changed to find capacity, in the order in which it is tried; `as-asked` "
-            "first.",
-            schema={
+            "The longest first wait between attempts, and the longest that any wait becomes. Waits double; half "
+            "of each is fixed, and half is the launch's own. With `after` and `then`, the longest wait is "
+            "`then` once so much time has passed since the failed call."),
+        "deadline": Key(_deadline, "deadline_s", _DURATION,
+            "How long after the failed call the run is still wanted."),
+        "interval-share": Key(_share, "interval_share", {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+            "Part of the time until the schedule's next run for which the run is still wanted: `1.0` until that "
+            "run is due, `0.5` half of that time. The earlier of this and `deadline` counts."),
+        "rungs": Key(_rungs, "rungs",
+            {
                 "type": "array",
                 "prefixItems": [{"const": RungKind.AS_ASKED.value}],
                 "items": {"enum": list(RUNGS)},
                 "minItems": 1,
                 "uniqueItems": True,
             },
-            attribute="rungs",
-        ),
-        "extra-subnets": Key(
-            read=_matching(SUBNET, "subnet-0123456789abcdef0"),
-            meaning="Subnets for the rung of that name. They have to be in the VPC of the request's security groups.",
-            schema=_one_or_more({"type": "string", "pattern": SUBNET}),
-            attribute="extra_subnets",
-        ),
-        "capacity-providers": Key(
-            read=_texts,
-            meaning="Capacity providers for the rung of that name. The cluster has to have them.",
-            schema=_GLOBS,
-            attribute="capacity_providers",
-        ),
-        "sizes": Key(
-            read=_sizes,
-            meaning='Sizes for the rung of that name, such as `"2 vCPU, 8 GB"`: sizes that Fargate has.',
-            schema=_one_or_more({"type": "string", "pattern": fargate.PATTERN}),
-            attribute="sizes",
-        ),
-        "platform-versions": Key(
-            read=_matching(VERSION, "1.4.0"),
-            meaning="Platform versions for the rung of that name.",
-            schema=_one_or_more({"type": "string", "pattern": VERSION}),
-            attribute="platform_versions",
-        ),
-        "early-message": Key(
-            read=_early,
-            meaning="How long after the failed call a message says that the run is late and still being retried, "
-            'or `"never"`. Half of the time until the schedule\'s next run counts if that is earlier.',
-            schema={"anyOf": [_DURATION, {"const": "never"}]},
-            attribute="early_s",
-        ),
-        "stop-hanging": Key(
-            read=_flag,
-            meaning="`true` stops a task that the recovery placed and that has not started within `watch`, and "
-            "retries. It needs the permission that the stack's `StopHangingTasks` gives. Set it in a rule without a "
-            "category, or for `transient`.",
-            schema={"type": "boolean"},
-            attribute="stop_hanging",
-        ),
-        "overlap": Key(
-            read=_overlap,
-            meaning="`skip` starts nothing while an earlier run of the schedule is still going: the recovery ends, "
-            "and a message is sent. `allow` does not look. A rule with a category counts for the first failure only.",
-            schema={"enum": list(Overlap)},
-            attribute="overlap",
-        ),
-        "notify": Key(
-            read=_notify,
-            meaning="When its end sends a message: `always`, `failure`, or `never`. Not set, the function's "
-            "setting `RETRY_RUN_TASK_MESSAGES` decides between the first two.",
-            schema={"enum": list(Notify)},
-            attribute="notify",
-        ),
+            "How the request may be changed to find capacity, in the order in which it is tried; `as-asked` "
+            "first."),
+        "extra-subnets": Key(_matching(SUBNET, "subnet-0123456789abcdef0"), "extra_subnets",
+            _one_or_more({"type": "string", "pattern": SUBNET}),
+            "Subnets for the rung of that name. They have to be in the VPC of the request's security groups."),
+        "capacity-providers": Key(_texts, "capacity_providers", _GLOBS,
+            "Capacity providers for the rung of that name. The cluster has to have them."),
+        "sizes": Key(_sizes, "sizes", _one_or_more({"type": "string", "pattern": fargate.PATTERN}),
+            'Sizes for the rung of that name, such as `"2 vCPU, 8 GB"`: sizes that Fargate has.'),
+        "platform-versions": Key(_matching(VERSION, "1.4.0"), "platform_versions",
+            _one_or_more({"type": "string", "pattern": VERSION}),
+            "Platform versions for the rung of that name."),
+        "early-message": Key(_early, "early_s", {"anyOf": [_DURATION, {"const": "never"}]},
+            "How long after the failed call a message says that the run is late and still being retried, or "
+            "`\"never\"`. Half of the time until the schedule's next run counts if that is earlier."),
+        "stop-hanging": Key(_flag, "stop_hanging", {"type": "boolean"},
+            "`true` stops a task that the recovery placed and that has not started within `watch`, and retries. "
+            "It needs the permission that the stack's `StopHangingTasks` gives. Set it in a rule without a "
+            "category, or for `transient`."),
+        "overlap": Key(_overlap, "overlap", {"enum": list(Overlap)},
+            "`skip` starts nothing while an earlier run of the schedule is still going: the recovery ends, and "
+            "a message is sent. `allow` does not look. A rule with a category counts for the first failure "
+            "only."),
+        "notify": Key(_notify, "notify", {"enum": list(Notify)},
+            "When its end sends a message: `always`, `failure`, or `never`. Not set, the function's setting "
+            "`RETRY_RUN_TASK_MESSAGES` decides between the first two."),
     }
 )
 
 TOP: Mapping[str, Key] = MappingProxyType(
     {
-        "spread": Key(
-            read=_duration,
-            meaning="The longest wait before the first attempt. Each launch has its own part of it.",
-            schema=_DURATION,
-            attribute="spread_s",
-        ),
-        "watch": Key(
-            read=_duration,
-            meaning="For how long a task that was placed is watched until it runs.",
-            schema=_DURATION,
-            attribute="watch_s",
-        ),
+        "spread": Key(_duration, "spread_s", _DURATION,
+            "The longest wait before the first attempt. Each launch has its own part of it."),
+        "watch": Key(_duration, "watch_s", _DURATION,
+            "For how long a task that was placed is watched until it runs."),
     }
 )
+
+# fmt: on
 
 # The list that a rung needs has the rung's own name.
 LISTS = tuple(kind for kind in RungKind if kind.value in SETTINGS)
