@@ -45,61 +45,44 @@ _CHANGE = re.compile(
     r"(?: instead of (?P<instead>.+))?"
 )
 _OTHER = "スケジュールの {0} が呼び出し時と異なります (スケジュールが変更されています)"
+# Laid out by hand: two lines a clause.
+# fmt: off
 _REASONS = (
     *((re.escape(COSTS[kind]), text) for kind, text in _COSTS.items()),
     (r"AWS has not recorded all of the request: (.+)", "記録されていない項目: {0}"),
-    (
-        r"no rule or schedule has this role, cluster, task definition and name any more",
-        "ロール、クラスター、タスク定義、名前が一致するルールまたはスケジュールが存在しません",
-    ),
-    (
-        r"(\d+) rules or schedules could have made this call: (.+)",
-        "この呼び出しを行った可能性のあるルールまたはスケジュールが {0} 件あります: {1}",
-    ),
+    (r"no rule or schedule has this role, cluster, task definition and name any more",
+     "ロール、クラスター、タスク定義、名前が一致するルールまたはスケジュールが存在しません"),
+    (r"(\d+) rules or schedules could have made this call: (.+)",
+     "この呼び出しを行った可能性のあるルールまたはスケジュールが {0} 件あります: {1}"),
     (r"the rules and schedules cannot be read: (.+)", "ルールとスケジュールを読み取れません: {0}"),
     (r"nothing called RunTask for it", "RunTask が呼び出されていません"),
     (r"neither a rule nor a schedule made this call", "ルールやスケジュールによる呼び出しではありません"),
-    (
-        r"AWS has recorded nothing of the request that it could be found by",
-        "リクエストが記録されていないため、スケジュールを特定できません",
-    ),
-    (
-        r"its input is (\S+) of the event that triggered it, which is gone",
-        "スケジュールの入力は起動元のイベントの {0} であり、そのイベントは残っていません",
-    ),
+    (r"AWS has recorded nothing of the request that it could be found by",
+     "リクエストが記録されていないため、スケジュールを特定できません"),
+    (r"its input is (\S+) of the event that triggered it, which is gone",
+     "スケジュールの入力は起動元のイベントの {0} であり、そのイベントは残っていません"),
     (r"its input cannot be read: (.+)", "スケジュールの入力を読み取れません: {0}"),
     (r"its input is not a JSON object", "スケジュールの入力が JSON オブジェクトではありません"),
     (r"(\S+) was changed after the call failed", "{0} は呼び出しの失敗後に変更されています"),
-    (
-        r"the schedule itself has CloudTrail's placeholder in (.+)",
-        "スケジュールの {0} 自体がマスクされた値になっています",
-    ),
-    (
-        r"CloudTrail hides (\S+), and the schedule does not set it",
-        "マスクされた {0} がスケジュールに設定されていません",
-    ),
+    (r"the schedule itself has CloudTrail's placeholder in (.+)",
+     "スケジュールの {0} 自体がマスクされた値になっています"),
+    (r"CloudTrail hides (\S+), and the schedule does not set it",
+     "マスクされた {0} がスケジュールに設定されていません"),
     (r"the schedule has another (.+) than the call had; it was changed", _OTHER),
     (r"the schedule's (.+) has another form than the call's; it may have been changed", _OTHER),
-    (
-        r"the call had (\S+), which CloudTrail hides, and the schedule does not set",
-        "マスクされた {0} がスケジュールに設定されていません",
-    ),
+    (r"the call had (\S+), which CloudTrail hides, and the schedule does not set",
+     "マスクされた {0} がスケジュールに設定されていません"),
     (r"the call had (\S+), which the schedule does not have", "呼び出しの {0} がスケジュールにありません"),
-    (
-        r"(\S+) uses (\S+) of the event that triggered it, which cannot be known afterwards",
-        "{0} に使われている起動元のイベントの {1} を後から確認できません",
-    ),
+    (r"(\S+) uses (\S+) of the event that triggered it, which cannot be known afterwards",
+     "{0} に使われている起動元のイベントの {1} を後から確認できません"),
     (r"(\S+) uses (\S+), which cannot be known afterwards", "{0} の {1} の値を後から確認できません"),
     (r"its input transformer has no template", "入力トランスフォーマーにテンプレートがありません"),
-    (
-        r"its input transformer puts (\S+), which is an object or a list, into a text",
-        "入力トランスフォーマーが、オブジェクトまたはリストである {0} を文字列に埋め込んでいます",
-    ),
-    (
-        r"it happened in account (\S*), and recover cannot take (\S+) there \((.*)\)",
-        "アカウント {0} のロール {1} を引き受けられません (応答: {2})",
-    ),
+    (r"its input transformer puts (\S+), which is an object or a list, into a text",
+     "入力トランスフォーマーが、オブジェクトまたはリストである {0} を文字列に埋め込んでいます"),
+    (r"it happened in account (\S*), and recover cannot take (\S+) there \((.*)\)",
+     "アカウント {0} のロール {1} を引き受けられません (応答: {2})"),
 )
+# fmt: on
 _AFTER = (
     "; a task that runs with parts of its configuration missing does more harm than one that does not run"
 )
