@@ -298,11 +298,11 @@ deadline = "1 h"
 """
 
 
-def own(tmp_path: Path) -> str:
+def own(tmp_path: Path, mine: str = MINE) -> str:
     path = tmp_path / "mine.toml"
     usual = resources.files("retry_run_task").joinpath("policy.toml").read_text()
     head, _, rules = usual.partition("\n[[rules]]\n")
-    path.write_text(f"{head}\n{MINE}\n[[rules]]\n{rules}")
+    path.write_text(f"{head}\n{mine}\n[[rules]]\n{rules}")
     return str(path)
 
 
@@ -324,6 +324,24 @@ def test_a_policy_of_ones_own_is_in_the_zip_and_stays_there_until_it_is_taken_ba
     assert (back["status"], back["policy"]["source"]) == ("updated", "flag")
     assert 'deadline = "1 h"' not in deployed_policy(aws, back)
     assert deployed(aws)["policy"] == {"name": "built in", "source": "installed"}
+
+
+def test_a_policy_that_stops_tasks_comes_with_the_permission(aws: MiniStack, tmp_path: Path) -> None:
+    mine = own(tmp_path, MINE.replace('deadline = "1 h"', "stop-hanging = true"))
+
+    def planned(*more: str) -> tuple[str, str, bool]:
+        ended = run(aws, "deploy", "--dry-run", "--json", *GIVEN, "--policy", mine, *more)
+        assert ended.returncode == 0, ended.stderr
+        plan = json.loads(ended.stdout)
+        (one,) = [it for it in plan["parameters"] if it["name"] == "StopHangingTasks"]
+        return one["value"], one["source"], any("ecs:StopTask" in it["actions"] for it in plan["statements"])
+
+    assert planned() == ("true", "policy", True)
+    assert planned("--stop-hanging-tasks", "false") == ("false", "flag", False)
+    assert (
+        "StopHangingTasks   true  (policy)"
+        in run(aws, "deploy", "--dry-run", *GIVEN, "--policy", mine).stdout
+    )
 
 
 def test_a_policy_may_stand_in_the_settings_file(aws: MiniStack, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ class Chosen:
     """The value of one parameter.
 
     Attributes:
-        source: ``flag``, ``file``, ``installed``, ``found`` in the account, or ``default``.
+        source: ``flag``, ``file``, ``installed``, ``found`` in the account, ``policy``, or ``default``.
     """
 
     name: str

@@ -24,6 +24,7 @@ from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
+    from retry_run_task.policy.rules import Policy
 
 BUILT_IN = "default"
 """Given instead of a file to return to the built-in policy."""
@@ -137,6 +138,15 @@ def _policy_in(code: bytes) -> bytes | None:
             return archive.read(ENTRY)
     except (zipfile.BadZipFile, KeyError):
         return None
+
+
+def policy_in(code: bytes) -> Policy:
+    """Return the policy in a zip.
+
+    Raises:
+        ConfigError: It is none. Names every problem.
+    """
+    return policy_of(_policy_in(code) or _built_in(), POLICY)
 
 
 def _built_in() -> bytes:

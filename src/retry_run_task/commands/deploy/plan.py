@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.config import Config
 
-from retry_run_task.commands.deploy import artifact, own_policy, preview, template
+from retry_run_task.commands.deploy import artifact, hanging, own_policy, preview, template
 from retry_run_task.commands.deploy.choices import choose
 from retry_run_task.commands.deploy.coverage import by_cluster, idle_usd
 from retry_run_task.commands.deploy.fitting import fit
@@ -198,7 +198,9 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     if policy is None:
         policy = own_policy.installed(reader, _recover_of(stack, state), before) if is_update else OwnPolicy()
     text = template.carried("template.yaml").decode()
-    code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
+    name, zipped = policy.zipped(template.carried("lambda.zip"))
+    choice = hanging.allowed(choice, own_policy.policy_in(zipped), policy)
+    code = artifact.artifact(stack.name, name, zipped)
     code_version = artifact.find(s3, bucket, code) if is_there else None
     with_code = template.with_code(text, bucket.name, code.key, code_version or "")
     parsed = template.parse(with_code)
