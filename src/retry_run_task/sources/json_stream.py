@@ -192,7 +192,7 @@ class _Window:
             return _BadError("it is cut off", length, is_cut_off=True)
         if is_cut:
             why = f"it has more than {_LONGEST // 1024**2} MB, and no record of AWS's has"
-            return _BadError(why, length, is_long=True)
+            return _BadError(why, is_long=True)
         return _BadError(f"it is not JSON at its character {length}", length)
 
     def skip_brackets(self) -> bool:

@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import zlib
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -44,6 +45,12 @@ def test_both_event_sources_give_the_same_launch() -> None:
 def test_unknown_members_are_of_no_interest() -> None:
     extra = awslogs(record(somethingNew={"x": 1}), policyLevel="ACCOUNT_LEVEL_POLICY", somethingElse=[1])
     assert kinds(extra) == ["FailedLaunch"]
+
+
+def test_a_record_without_a_time_has_that_of_its_log_event() -> None:
+    (found,) = sources.parse(awslogs({k: v for k, v in HAND_MADE.items() if k != "eventTime"}))
+    assert isinstance(found, FailedLaunch)
+    assert found.event_time == datetime(2026, 11, 24, 0, 5, 3, tzinfo=UTC)
 
 
 def test_a_control_message_is_nobodys_launch() -> None:

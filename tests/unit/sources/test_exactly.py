@@ -767,6 +767,20 @@ def test_when_a_schedule_is_due_next(changes: dict[str, Any], due: datetime | No
             900,
             0,
         ),
+        # Due as long ago as a call may be late, to the second: the next run, which is due in two seconds, is not meant.
+        (
+            {"expression": "cron(0/2 * * * ? *)", "window_s": 58},
+            START + timedelta(seconds=118),
+            240,
+            None,
+        ),
+        # In the schedule's time zone; in UTC another run would fit as well.
+        (
+            {"expression": "cron(0 9 * * ? *)", "timezone": "Asia/Tokyo", "window_s": 16 * 3600},
+            START + timedelta(seconds=1),
+            24 * 3600,
+            0,
+        ),
         # CloudTrail cuts the fraction of a second off, and a rate may count from one.
         (
             {"expression": "rate(10 minutes)", "start": START + timedelta(milliseconds=700)},

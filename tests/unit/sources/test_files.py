@@ -452,3 +452,27 @@ def test_whose_a_log_group_is_counts_where_a_record_does_not_say(owner: Any, acc
 def test_what_nobody_thought_of_is_said_without_its_words() -> None:
     assert why(KeyError("a secret")) == "it could not be read (KeyError)"
     assert why(ReadError("it is odd")) == "it is odd"
+
+
+def within(text: str, depth: int) -> dict[str, str]:
+    found = {"message": text}
+    for _ in range(depth):
+        found = {"message": json.dumps(found)}
+    return found
+
+
+@pytest.mark.parametrize(("depth", "is_read"), [(4, True), (5, True), (6, False), (8, False)])
+def test_texts_within_texts_are_read_up_to_a_depth(depth: int, is_read: bool) -> None:
+    (found,) = read(within(json.dumps(record()), depth))
+    if is_read:
+        assert isinstance(found, FailedLaunch)
+    else:
+        assert found == Unparsed(why="it holds texts within texts, too many of them", where="record 1")
+
+
+def test_of_a_list_within_a_text_each_part_is_read_for_itself() -> None:
+    first, second, third = read({"message": json.dumps({"Records": [record(), 7, record()]})})
+    assert isinstance(first, FailedLaunch)
+    assert isinstance(third, FailedLaunch)
+    why = "it is not a JSON object, as a record, an event or a task is"
+    assert second == Unparsed(why=why, where="record 1")

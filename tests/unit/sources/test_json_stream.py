@@ -202,6 +202,11 @@ def told(content: str | bytes, size: int = 7) -> list[tuple[Any, ...]]:
                 ("record 3", {"d": 1}, None, {}),
             ],
         ),
+        # A broken line that holds a list is one broken line.
+        (
+            '{"x":"y,"Records":[{"a":1}]}\n{"c":3}',
+            [("record 1", "it is not JSON at its character 9"), ("record 2", {"c": 3}, None, {})],
+        ),
         (
             '{"c":tru,\n"d":1}\n{"e":1}',
             [("record 1", "it is not JSON at its character 5"), ("record 2", {"e": 1}, None, {})],
@@ -235,6 +240,13 @@ def told(content: str | bytes, size: int = 7) -> list[tuple[Any, ...]]:
 )
 def test_what_is_said_of_each_value(content: str | bytes, expected: list[Any], size: int) -> None:
     assert told(content, size) == expected
+
+
+@pytest.mark.parametrize("size", [4999, 5000, 5001, 5002, 5003, 10_000])
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\n \n"])
+def test_a_long_line_costs_none_of_what_follows_wherever_a_piece_ends(size: int, between: str) -> None:
+    found = told(f'{"x" * 5000}{between}{{"c":3}}', size)
+    assert found == [("record 1", NOT_JSON), ("record 2", {"c": 3}, None, {})]
 
 
 def test_a_long_value_is_read_and_one_that_no_aws_writes_is_not() -> None:

@@ -63,6 +63,7 @@ DAMAGED, CUT_OFF = "its compressed text is damaged", "its compressed text is cut
         (b"\x1f\x8b", "", CUT_OFF),
         (ONE + TWO[:-8], "onetwo", CUT_OFF),
         (ONE + b"\xff\xff", "one", DAMAGED),
+        (ONE + b"XX", "one", DAMAGED),
         (b"\x1f\x8bxx", "", DAMAGED),
         (ONE[:-5] + b"\xff" * 5, "one", DAMAGED),
     ],
