@@ -85,6 +85,9 @@ EARLIER = {
         ({"startedBy": None}, False),
         ({"lastStatus": "STOPPED"}, False),
         ({"createdAt": NIGHTLY.event_time}, False),
+        # The clocks of ECS and CloudTrail differ by seconds.
+        ({"createdAt": NIGHTLY.event_time - timedelta(seconds=5)}, False),
+        ({"createdAt": NIGHTLY.event_time - timedelta(seconds=5.1)}, True),
         ({"taskDefinitionArn": TASK_DEFINITION.replace("nightly", "weekly")}, False),
     ],
 )

@@ -476,3 +476,9 @@ def test_of_a_list_within_a_text_each_part_is_read_for_itself() -> None:
     assert isinstance(third, FailedLaunch)
     why = "it is not a JSON object, as a record, an event or a task is"
     assert second == Unparsed(why=why, where="record 1")
+
+
+@pytest.mark.parametrize("member", ["message", "body", "CloudTrailEvent"])
+def test_a_record_with_a_text_of_its_own_is_a_record(member: str) -> None:
+    (found,) = read(record() | {member: json.dumps({"eventName": "StopTask"})})
+    assert isinstance(found, FailedLaunch)
