@@ -111,8 +111,8 @@ class TokenBucket:
         if self._rate is None:
             self._tokens = self._burst
             return True
-        if self._filled_at is not None:
-            elapsed_s = max(0.0, (now - self._filled_at).total_seconds())
+        if self._filled_at is not None and self._tokens < self._burst and now > self._filled_at:
+            elapsed_s = (now - self._filled_at).total_seconds()
             self._tokens = min(self._burst, self._tokens + elapsed_s * self._rate)
         self._filled_at = now
         return self._tokens >= 1.0

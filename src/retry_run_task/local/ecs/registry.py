@@ -169,7 +169,7 @@ class Registry:
         if revision:
             found = revisions.get(int(revision)) if revision.isdecimal() else None
         else:
-            active = (definition for definition in revisions.values() if definition.is_active)
+            active = [definition for definition in revisions.values() if definition.is_active]
             found = max(active, key=attrgetter("revision"), default=None)
         if found is None:
             # https://github.com/remind101/empire/issues/353

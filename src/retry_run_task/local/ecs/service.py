@@ -302,7 +302,7 @@ class Ecs(Registry):
             return known
         # An error here has no effect, so it binds no token.
         response, tasks = self._launch(body, cluster, now)
-        failures = tuple(copy_json(response["failures"]))
+        failures = tuple(dict(failure) for failure in response["failures"])
         self._tokens.remember(
             cluster.name,
             token,
