@@ -296,6 +296,8 @@ def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
     assert launch["schedule"] == {
         "name": None,
         "why": "more than 200 schedules could have made this call",
+        "tag": None,
+        "tags_unread": [],
     }
     assert launch["decision"] == "retry", "the request is whole, so it needs no schedule"
 
