@@ -50,8 +50,8 @@ class Clock:
     ) -> None:
         """Start the clock.
 
-        ``speed`` is in virtual seconds per real second, and starts at ``start`` (None for the real time). With
-        ``until_present`` the clock continues at real speed once it has caught up with the real time.
+        It passes ``speed`` virtual seconds per real second, from ``start`` on (None for the real time). With
+        ``until_present`` it continues at real speed once it has caught up with the real time.
         """
         if not speed > 0:
             raise ValueError(f"speed is {speed!r}; expected a number above 0")
