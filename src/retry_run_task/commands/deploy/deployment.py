@@ -33,7 +33,6 @@ class Deployment:
     """One deployment. It records what it creates before each request, to report an interruption correctly."""
 
     def __init__(self, plan: Plan, session: boto3.Session, stack: CloudFormationStack) -> None:
-        """Take what to do; nothing is done yet."""
         self.plan = plan
         self._stack, self._region = stack, plan.region
         self._s3, self._reader = s3_client(session, plan.region), Reader(session, plan.region)

@@ -72,7 +72,6 @@ class Removal:
     def __init__(
         self, session: boto3.Session, identity: Identity, region: str, stack: CloudFormationStack
     ) -> None:
-        """Nothing is read yet."""
         self.stack = stack
         # Requests are recorded before they are sent, because an interruption does not show whether they were carried
         # out.

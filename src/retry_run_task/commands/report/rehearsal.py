@@ -102,7 +102,6 @@ class Rehearsal:
     """Simulates past runs with a policy."""
 
     def __init__(self, policy: Policy) -> None:
-        """Take the policy."""
         self._ours = Ours(name="past", policy=policy)
         self._known: dict[tuple[_Gaps, str], float | None] = {}
 

@@ -52,7 +52,6 @@ class Executions:
     """
 
     def __init__(self, session: boto3.Session, region: str, stack: str) -> None:
-        """Nothing is read yet."""
         self.region, self.stack = region, stack
         self.function = f"{stack}-recover"
         # The type of the client is older than the pausing of executions.

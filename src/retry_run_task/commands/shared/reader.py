@@ -43,7 +43,6 @@ class Reader:
     """Reads from AWS in one Region. No call changes anything."""
 
     def __init__(self, session: boto3.Session, region: str) -> None:
-        """Nothing is read yet."""
         self.region = region
         self._session = session
         self._clients: dict[tuple[str, str], Any] = {}

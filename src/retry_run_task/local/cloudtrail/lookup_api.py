@@ -57,7 +57,6 @@ class LookupApi:
     """
 
     def __init__(self, clock: Clock, trail: TrailDelivery) -> None:
-        """Create it for a clock and a trail."""
         self.calls_per_s: float | None = CALLS_PER_S
         self._clock, self._trail = clock, trail
         self._free_at = 0.0

@@ -42,7 +42,8 @@ def _kind(shape: Any) -> Any:
         case "list":
             return [_kind(shape.member)]
         case scalar:
-            return _SCALARS[scalar]
+            # A newer model may have members of another type, which are not checked.
+            return _SCALARS.get(scalar)
 
 
 def check_types(operation: str, body: Mapping[str, Any]) -> None:
@@ -68,7 +69,7 @@ def _check_type(value: Any, expected: Any) -> None:
             raise EcsError("SerializationException", "Expected list or null")
         kind = expected[0]
         for element in value:
-            if type(element) is not kind:
+            if kind is not None and type(element) is not kind:
                 _check_type(element, kind)
     elif isinstance(expected, dict):
         if not isinstance(value, dict):

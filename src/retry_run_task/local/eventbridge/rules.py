@@ -82,7 +82,6 @@ class Rules:
     def __init__(
         self, clock: Clock, account: str, region: str, deliveries: Deliveries, seed: int = 0
     ) -> None:
-        """Begin without rules."""
         self.rules: dict[str, EventBridgeRule] = {}
         self.delay = timedelta(0)
         self.deliveries = deliveries

@@ -41,7 +41,6 @@ class Pauses:
     """The pauses of every execution, oldest first."""
 
     def __init__(self, now: Callable[[], datetime], repeatable_for: timedelta) -> None:
-        """Take what time it is, and for how long a request with the same token is the same request."""
         self._now, self._repeatable_for = now, repeatable_for
         self._pauses: dict[str, list[ExecutionPause]] = {}
 
