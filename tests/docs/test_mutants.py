@@ -46,6 +46,13 @@ def test_no_module_is_in_two_groups() -> None:
     assert len(names) == len(set(names))
 
 
+def test_the_table_has_only_modules_that_there_are() -> None:
+    names = {name for group in LIST["group"] for name in MUTANTS.modules(group)}
+    rows = MUTANTS.read_table(MUTANTS.PAGE.read_text(encoding="utf-8"))
+    assert {row.module for row in rows} <= names
+    assert len(rows) > 40
+
+
 @pytest.mark.parametrize("entry", EQUIVALENT, ids=lambda entry: f"{entry['in']}: {entry['now']:.40}")
 def test_an_equivalent_mutant_changes_code_that_there_is_and_says_why_nobody_can_notice(
     entry: dict[str, str],
