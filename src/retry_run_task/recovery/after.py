@@ -61,7 +61,7 @@ from retry_run_task.recovery.watching import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from retry_run_task.launch.values import Answer, TaskState, Verdict
     from retry_run_task.policy.ladder import Rung
@@ -190,8 +190,11 @@ _Failures = list[tuple[Failure, "Rung | None"]]
 """Why tasks failed to start, each with the rung that placed it; None if the rung is not known."""
 
 
-def _seen(case: Case, state: State, seen: Iterable[TaskState]) -> tuple[State, _Failures]:
+def _seen(case: Case, state: State, seen: Sequence[TaskState]) -> tuple[State, _Failures]:
     """Add the tasks that do the job, remove those that failed to start, and return why the counted ones failed."""
+    if not seen:
+        # Most looks find nothing.
+        return state, []
     launch = case.launch
     tasks, failed, failed_others = dict(state.tasks), set(state.failed), list(state.failed_others)
     failures: _Failures = []
