@@ -51,9 +51,9 @@ def test_links_lead_to_the_same_things_within_the_site(tool: Any, tmp_path: Path
 
 def test_a_picture_is_copied_and_shown_as_a_picture(tool: Any, tmp_path: Path) -> None:
     tool.copy_pages(tmp_path)
-    for name in ("index.md", "README.ja.md"):
+    for name, works in (("index.md", "how-it-works.svg"), ("README.ja.md", "how-it-works.ja.svg")):
         page = (tmp_path / "pages" / name).read_text(encoding="utf-8")
-        for picture in ("images/how-it-works.svg", "images/comparison.svg"):
+        for picture in (f"images/{works}", "images/comparison.svg"):
             assert f"]({picture})" in page
             assert (tmp_path / "pages" / picture).read_bytes() == (ROOT / "docs" / picture).read_bytes()
 
