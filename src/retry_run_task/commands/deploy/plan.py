@@ -195,12 +195,10 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     s3 = s3_client(session, inventory.region)
     bucket, is_there = _bucket(s3, inventory, bucket_name)
     before = stack.template() if is_update else ""
-    if policy is None:
-        policy = own_policy.installed(reader, _recover_of(stack, state), before) if is_update else OwnPolicy()
+    policy = policy or _present_policy(reader, _recover_of(stack, state), before)
     text = template.carried("template.yaml").decode()
-    name, zipped = policy.zipped(template.carried("lambda.zip"))
-    choice = hanging.allowed(choice, own_policy.policy_in(zipped), policy)
-    code = artifact.artifact(stack.name, name, zipped)
+    code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
+    choice = hanging.allowed(choice, own_policy.policy_in(code.content), policy)
     code_version = artifact.find(s3, bucket, code) if is_there else None
     with_code = template.with_code(text, bucket.name, code.key, code_version or "")
     parsed = template.parse(with_code)
@@ -211,14 +209,13 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     new = _checked(template.Filled(parsed, *whose, values))
     old = template.Filled(template.parse(before), *whose, sizer.spread(installed)) if is_update else None
     changes = preview.changes(old, new, parsed)
-    removes_first = status if status in stack_states.BROKEN else ""
     # The remains of a broken stack have its names, and are deleted with it.
-    unseen = () if removes_first else check_names(new, changes, stack.name, reader)
+    unseen = () if status in stack_states.BROKEN else check_names(new, changes, stack.name, reader)
     return Plan(
         stack=stack.name,
         region=inventory.region,
         identity=inventory.identity,
-        removes_first=removes_first,
+        removes_first=status if status in stack_states.BROKEN else "",
         is_update=is_update,
         bucket=bucket,
         makes_bucket=not is_there,
@@ -237,6 +234,10 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         notes=(*_notes(choice, status), *unseen),
         members=needs(choice, inventory, may_widen=may_widen),
     )
+
+
+def _present_policy(reader: Reader, recover: str, before: str) -> OwnPolicy:
+    return own_policy.installed(reader, recover, before) if before else OwnPolicy()
 
 
 def _bucket(s3: S3Client, inventory: Inventory, name: str) -> tuple[Bucket, bool]:
