@@ -37,6 +37,8 @@ carries_what_it_deploys = pytest.mark.skipif(
     reason="a source tree carries nothing to deploy",
 )
 SECRET = "not-for-your-eyes"
+RECOVERED = ("nightly-report", "invoice-export", "search-index", "ledger-close")
+GAVE_UP = ("event-report", RETIRED.name)
 
 
 class Neighbour:
@@ -80,6 +82,11 @@ def here() -> Iterator[Neighbour]:
     with Account(speed=300) as account:
         one = Neighbour(account)
         one.wait_until("the night is over")
+        # On a busy machine recoveries are behind their time, and end a little later.
+        for job in RECOVERED:
+            one.wait_until(f"{job}: recovered after")
+        for job in GAVE_UP:
+            one.wait_until(f"{job}: gave up")
         # From here on it is real time that passes.
         account.aws.ecs.lifecycle = Lifecycle(provisioning_for=timedelta(), pending_for=timedelta(seconds=1))
         yield one
@@ -88,10 +95,8 @@ def here() -> Iterator[Neighbour]:
 def test_the_night_has_one_of_every_kind(here: Neighbour) -> None:
     states = here.states()
     assert states["data-export"] in ("waiting", "trying")
-    assert {states["event-report"], states[RETIRED.name]} == {"gave up"}
-    assert {
-        states[name] for name in ("nightly-report", "invoice-export", "search-index", "ledger-close")
-    } == {"recovered"}
+    assert {states[name] for name in GAVE_UP} == {"gave up"}
+    assert {states[name] for name in RECOVERED} == {"recovered"}
     assert states.keys() <= {job.name for job in BATCH}
     assert "retry-run-task is installed" in " ".join(line.text for line in here.told)
 

@@ -86,6 +86,7 @@ class LocalAws:
         event_sources: Collection[str] = ("logs",),
         seed: int = 0,
         until_present: bool = False,
+        is_held: bool = False,
         port: int = 0,
     ) -> None:
         """Build it; nothing runs before the `with` block.
@@ -103,12 +104,13 @@ class LocalAws:
                 `task-state-change` (ECS's own events).
             seed: Of delays and ids.
             until_present: Whether the clock continues at real speed once it has caught up with the real time.
+            is_held: Whether time stands still until ``clock.go``.
             port: Of the server; 0 for a free port.
         """
         if unknown := set(event_sources) - WAYS_IN:
             raise ValueError(f"event_sources has {sorted(unknown)}; expected some of {sorted(WAYS_IN)}")
         self.account, self.region = account, region
-        self.clock = Clock(speed, start, until_present=until_present)
+        self.clock = Clock(speed, start, until_present=until_present, is_held=is_held)
         self._port = port
         self.functions = Functions(self.clock, account, region)
         self.durable = DurableExecutions(self.clock, account, region, self.functions.invoke)

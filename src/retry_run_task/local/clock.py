@@ -46,31 +46,46 @@ class Clock:
     """
 
     def __init__(
-        self, speed: float = 1.0, start: datetime | None = None, *, until_present: bool = False
+        self,
+        speed: float = 1.0,
+        start: datetime | None = None,
+        *,
+        until_present: bool = False,
+        is_held: bool = False,
     ) -> None:
         """Start the clock.
 
         It passes ``speed`` virtual seconds per real second, from ``start`` on (None for the real time). With
-        ``until_present`` it continues at real speed once it has caught up with the real time.
+        ``until_present`` it continues at real speed once it has caught up with the real time. With ``is_held`` its time
+        stands still until ``go``.
         """
         if not speed > 0:
             raise ValueError(f"speed is {speed!r}; expected a number above 0")
         if start is not None and start.tzinfo is None:
             raise ValueError(f"start is {start!r}, which has no time zone; expected an aware datetime")
         self.speed = speed
-        now = datetime.now(UTC)
-        self._start = (start or now).astimezone(UTC)
-        self._zero_s = time.monotonic()
-        # Real seconds until it has caught up; from then on both run at the same speed.
-        behind_s = (now - self._start).total_seconds()
+        self._start = (start or datetime.now(UTC)).astimezone(UTC)
+        self._until_present = until_present
+        behind_s = self._behind_s()
         if until_present and not (speed > 1 and behind_s >= 0):
             raise ValueError(f"a clock that starts {behind_s:g} s behind at speed {speed:g} never catches up")
-        self._fast_s = behind_s / (speed - 1) if until_present else math.inf
+        # Real seconds until it has caught up; from then on both run at the same speed.
+        self._zero_s = self._fast_s = math.inf
         self._heap: list[Timer] = []
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._stopped = False
         self._thread: threading.Thread | None = None
+        if not is_held:
+            self.go()
+
+    def go(self) -> None:
+        """Let time pass from now on."""
+        with self._changed:
+            self._zero_s = time.monotonic()
+            if self._until_present:
+                self._fast_s = self._behind_s() / (self.speed - 1)
+            self._changed.notify()
 
     def now(self) -> datetime:
         """Return the virtual time, in UTC."""
@@ -78,14 +93,14 @@ class Clock:
 
     @property
     def catches_up_at(self) -> datetime | None:
-        """When it catches up with the real time; None if it never does."""
+        """When it catches up with the real time; None if it never does, or if it is held."""
         if self._fast_s == math.inf:
             return None
         return self._start + timedelta(seconds=self._fast_s * self.speed)
 
     @property
     def reading(self) -> tuple[float, float, float, float] | None:
-        """What another process on this machine needs to tell the same time; None if it does not follow the real time.
+        """What another process on this machine needs to tell the same time; None if it is never to meet the real time.
 
         Returns:
             ``time.monotonic()`` when it started, the seconds since 1970 that it started with, its speed, and for how
@@ -96,12 +111,13 @@ class Clock:
         return (self._zero_s, self._start.timestamp(), self.speed, self._fast_s)
 
     def real_s(self, virtual_s: float) -> float:
-        """Return how many real seconds it takes from now until so many virtual ones have passed."""
-        return self._real_at(self._elapsed_s() + virtual_s) - (time.monotonic() - self._zero_s)
+        """Return how many real seconds it takes from now until so many virtual ones have passed; infinite if held."""
+        passed_s = time.monotonic() - self._zero_s
+        return self._real_at(self._virtual_at(max(0.0, passed_s)) + virtual_s) - passed_s
 
     def virtual_s(self, real_s: float) -> float:
         """Return how many virtual seconds pass from now on in so many real ones."""
-        now_s = time.monotonic() - self._zero_s
+        now_s = max(0.0, time.monotonic() - self._zero_s)
         return self._virtual_at(now_s + real_s) - self._virtual_at(now_s)
 
     def call_at(self, when: datetime, call: Callable[[], object]) -> Timer:
@@ -123,7 +139,10 @@ class Clock:
             thread.join()
 
     def _elapsed_s(self) -> float:
-        return self._virtual_at(time.monotonic() - self._zero_s)
+        return self._virtual_at(max(0.0, time.monotonic() - self._zero_s))
+
+    def _behind_s(self) -> float:
+        return (datetime.now(UTC) - self._start).total_seconds()
 
     def _virtual_at(self, real_s: float) -> float:
         fast_s = min(real_s, self._fast_s)

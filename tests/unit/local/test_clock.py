@@ -1,9 +1,10 @@
 """The local AWS's time: every timer fires, in order, once, at its virtual time."""
 
 import logging
+import math
 import threading
 from datetime import UTC, datetime, timedelta
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 
 import pytest
 
@@ -172,3 +173,24 @@ def test_its_own_way_it_never_meets_the_present(clock):
 def test_one_that_cannot_catch_up_is_refused(speed, behind_s):
     with pytest.raises(ValueError, match="never catches up"):
         Clock(speed, datetime.now(UTC) - timedelta(seconds=behind_s), until_present=True)
+
+
+def test_one_that_is_held_stands_still_until_it_goes():
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    clock = Clock(1000, start, is_held=True)
+    fired = SimpleQueue()
+    clock.call_later(0.001, lambda: fired.put(clock.now()))
+    with pytest.raises(Empty):
+        fired.get(timeout=0.05)
+    assert (clock.now(), clock.reading) == (start, None)
+    assert (clock.virtual_s(2), clock.real_s(1)) == (2000, math.inf)
+    clock.go()
+    assert fired.get(timeout=60) > start
+    clock.stop()
+
+
+def test_one_that_is_to_catch_up_counts_from_when_it_goes():
+    clock = Clock(11, datetime.now(UTC) - timedelta(hours=1), until_present=True, is_held=True)
+    assert clock.catches_up_at is None
+    clock.go()
+    assert clock.real_s(3960) == pytest.approx(360, abs=0.5)

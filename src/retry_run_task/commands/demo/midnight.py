@@ -41,9 +41,8 @@ _QUIET_LIMIT_S = 30
 # Lines of a kind that are shown in full: of the first two jobs, with the attempt in one subnet.
 _SHOWN = MappingProxyType({"recovery.called": 4, "recovery.waiting": 2})
 
-# Real seconds for the functions' processes to start before the first task is due; should they take longer, events wait
-# for them.
-_WARM_UP_S = 2.0
+# How long before midnight it begins; the first task is due a minute before.
+_LEAD = timedelta(seconds=90)
 
 
 UNLUCKY = LocalJob(name="health-ping", subnets=("subnet-a", "subnet-d"), minute=-1)
@@ -136,10 +135,10 @@ class DemoNight:
         """Run the night. Returns whether every failed launch had its outcome in time."""
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         self.midnight = datetime.combine(tomorrow, datetime.min.time(), UTC)
-        lead = timedelta(minutes=1, seconds=_WARM_UP_S * self.speed)
         with LocalAws(
             speed=self.speed,
-            start=self.midnight - lead,
+            start=self.midnight - _LEAD,
+            is_held=True,
             region=REGION,
             event_sources=("logs", "eventbridge", "task-state-change"),
         ) as aws:
@@ -147,6 +146,7 @@ class DemoNight:
             self._furnish()
             self._schedule()
             aws.functions.warm()
+            aws.clock.go()
             return self._follow()
 
     def _follow(self) -> bool:

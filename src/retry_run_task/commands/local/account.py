@@ -41,9 +41,6 @@ OUTAGE = timedelta(minutes=6)
 # From then on zone c alternates between no capacity and capacity, for this long each.
 TURN = timedelta(minutes=10)
 
-# Real seconds that suffice to put ten schedules, on a busy machine as well.
-_MOMENT_S = 1.0
-
 # Failed before the product was installed, so that `replay` finds it.
 TOO_EARLY = LocalJob(name="stock-sync")
 # EventBridge may not assume its role, so it calls nothing, nothing is recorded, and only `audit` finds it.
@@ -97,6 +94,8 @@ class Account:
             speed=self.speed,
             start=datetime.now(UTC) - NIGHT,
             until_present=True,
+            # A moment of real time may be minutes here.
+            is_held=True,
             region=REGION,
             trail_delay=(20, 5),
             event_delay=(10, 5),
@@ -113,6 +112,9 @@ class Account:
         try:
             self._furnish()
             self._live()
+            self.aws.clock.go()
+            if (present := self.aws.clock.catches_up_at) is not None:
+                self.aws.clock.call_at(present, self._arrive)
         except BaseException:
             self.aws.__exit__(None, None, None)
             raise
@@ -176,10 +178,8 @@ class Account:
     def _live(self) -> None:
         """Schedule the events of the night."""
         aws, clock = self.aws, self.aws.clock
-        # A moment of real time may be minutes here, and a schedule has to be put before it is due.
-        moment = timedelta(seconds=clock.virtual_s(_MOMENT_S))
-        early = _next_minute(clock.now() + moment)
-        due = _next_minute(early + max(timedelta(minutes=2), moment))
+        early = _next_minute(clock.now())
+        due = _next_minute(early + timedelta(minutes=2))
         self._due(TOO_EARLY, early)
         clock.call_at(early - timedelta(seconds=1), self._take_capacity)
         # Its record has been delivered everywhere by now.
@@ -188,8 +188,6 @@ class Account:
             self._due(job, due)
         aws.schedules.deliveries.barred_roles.add(f"arn:aws:iam::{aws.account}:role/start-{MISSED.name}")
         clock.call_at(due + OUTAGE, partial(self._give_back, "ad", "zones a and d have capacity again"))
-        if clock.catches_up_at is not None:
-            clock.call_at(max(clock.catches_up_at, due + OUTAGE), self._arrive)
 
     def _due(self, job: LocalJob, when: datetime) -> None:
         job.at(when).schedule(self.aws, self._cluster_arn)

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from retry_run_task.local.errors import AwsError
 from retry_run_task.local.lambda_ import code
-from retry_run_task.local.lambda_.worker import RUNTIME_API
+from retry_run_task.local.lambda_.worker import CLOCK_HEADER, RUNTIME_API
 from retry_run_task.local.server import HttpRequest, HttpResponse, json_response, unknown_operation
 
 if TYPE_CHECKING:
@@ -115,6 +115,9 @@ class LambdaApi:
                     "Lambda-Runtime-Deadline-Ms": str(int((time.time() + function.timeout_s) * 1000)),
                     "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
                 }
+                # If the clock follows the real time, the functions get the same time.
+                if reading := self._functions.clock_reading:
+                    headers[CLOCK_HEADER] = json.dumps(reading)
                 return HttpResponse(body=invocation.payload, headers=headers)
             case ["invocation", request_id, "response"]:
                 sandbox.finish(request_id, request.body, None)

@@ -7,7 +7,6 @@ real time.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import threading
@@ -254,16 +253,18 @@ class Functions:
         for sandbox in self._sandboxes.values():
             sandbox.join(5)
 
+    @property
+    def clock_reading(self) -> tuple[float, float, float, float] | None:
+        """``Clock.reading`` of the clock whose time the functions get."""
+        return self._clock.reading
+
     def environment(self, function: Function, generation: int = 0) -> dict[str, str]:
         """Return the environment of a function's process, without the host's AWS settings.
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
         """
-        reading = self._clock.reading
         return {
             **{name: os.environ[name] for name in KEPT_FROM_HOST if name in os.environ},
-            # If the clock follows the real time, the functions get the same time.
-            **({"LOCAL_AWS_CLOCK": json.dumps(reading)} if reading else {}),
             **client_environment(self.address, self._region, function.access_key),
             "TZ": ":UTC",
             "PYTHONPATH": function.python_path,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 RUNTIME_API = "/2018-06-01/runtime"
+CLOCK_HEADER = "Local-Aws-Clock"
 HTTP_OK = 200
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
@@ -195,6 +196,8 @@ def _describe(error: BaseException, kind: str | None = None) -> bytes:
 
 def _run_one(api: _RuntimeApi, handler: Callable[[Any, Any], Any]) -> None:
     headers, event = api.call("GET", "/invocation/next")
+    if reading := headers[CLOCK_HEADER]:
+        _tell_time(*json.loads(reading))
     context = _Context(headers)
     request_id, started_s = context.aws_request_id, time.perf_counter()
     sys.stdout.write(f"START RequestId: {request_id} Version: {context.function_version}\n")
@@ -256,8 +259,6 @@ def main() -> None:
     # Ctrl-C in a terminal is for the user's program, which then stops this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdout, sys.stderr = _WholeLines(1), _WholeLines(2)
-    if reading := os.environ.get("LOCAL_AWS_CLOCK"):
-        _tell_time(*json.loads(reading))
     module, _, attribute = os.environ["_HANDLER"].rpartition(".")
     try:
         handler = getattr(importlib.import_module(module.replace("/", ".")), attribute)
