@@ -15,11 +15,14 @@ from click.testing import CliRunner
 from retry_run_task.commands.audit.function import look
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.config import Settings
+from retry_run_task.launch import wire
+from retry_run_task.launch.values import Caller, CallerKind
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.cloudtrail.records import rule_caller
 from retry_run_task.local.install import LocalInstallation, install, install_audit
 from retry_run_task.local.roles import AssumableRole
 from support.canned import Canned, denied
+from support.records import launch
 from support.site import REGION, Site
 
 ROLE = "arn:aws:iam::123456789012:role/ecsEventsRole"
@@ -473,6 +476,33 @@ def test_the_command_audits_every_region_and_account_of_the_installation(looking
     # A Region that is named beside the installation's own is not looked at twice.
     again, _ = audited(looking, "--region", FAR, "--region", REGION, code=3)
     assert sorted(again, key=str) == sorted(found, key=str)
+
+
+def test_a_recovery_in_one_account_is_not_of_the_run_of_the_same_name_in_another(looking: Account) -> None:
+    """A task that did not start is known by cluster and family, which both accounts have."""
+    member = Member(looking, REGION)
+    member.called()
+    failed = launch(
+        event_id="t-0f9c0f9c",
+        event_time=looking.due + timedelta(seconds=1),
+        account=MEMBER,
+        region=REGION,
+        caller=Caller(kind=CallerKind.RULE),
+        request={"cluster": "batch", "taskDefinition": "nightly", "startedBy": "events-rule/nightly"},
+    )
+    looking.site.client("lambda").invoke(
+        FunctionName="retry-run-task-recover:live",
+        InvocationType="Event",
+        DurableExecutionName="retry-run-task-t-0f9c0f9c",
+        Payload=json.dumps(wire.launch_to_json(failed)),
+    )
+    # recover has no role there.
+    looking.site.wait_for(lambda: looking.site.events("recovery.gave_up"))
+    looking.ended()
+    found, _ = audited(looking, "--look-with", LOOK, code=3)
+    results = {(one["account"], one["region"]): one["counts"] for one in found}
+    assert (results[HOME, REGION]["ran"], results[HOME, REGION]["gave up"]) == (1, 0)
+    assert (results[MEMBER, REGION]["ran"], results[MEMBER, REGION]["gave up"]) == (0, 1)
 
 
 def test_the_command_says_which_member_it_could_not_look_at(looking: Account) -> None:
