@@ -439,6 +439,18 @@ def test_what_cannot_be_read_of_a_member_is_told_with_its_name(
         assert bool(found().missing) is (action == "scheduler:ListSchedules")
 
 
+def test_members_that_there_was_no_time_to_enter_are_told(
+    hub: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in hub.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(accounts=(MEMBER,), external_id="ab", topic_arn=hub.made.topic_arn)
+    found = look(settings, boto3.Session(), home=REGION, end=hub.end, account=HOME, left_s=clock(10, 5, 4))
+    why = f"account {MEMBER}: there was no time to enter it, so none of its runs were looked at"
+    assert why in found.unseen
+    assert hub.local.roles.sessions == []
+
+
 # The command.
 
 

@@ -191,7 +191,7 @@ def look(
     executions, since = Executions(session, home, settings.stack), end
     missing: list[Absent] = []
     unsure: list[Absent] = []
-    places, unseen = _places(settings, session, home, account, executions)
+    places, unseen = _places(settings, session, home, account, executions, left_s)
     for number, where in enumerate(places):
         is_over = _share(left_s, len(places) - number + 1)
         try:
@@ -229,12 +229,24 @@ def look(
 
 
 def _places(
-    settings: Settings, session: boto3.Session, home: str, account: str, executions: Executions
+    settings: Settings,
+    session: boto3.Session,
+    home: str,
+    account: str,
+    executions: Executions,
+    left_s: Callable[[], float],
 ) -> tuple[list[Where], list[str]]:
     """Return each account and Region to audit, and which accounts cannot be entered."""
     sessions, shut = {account: session}, []
     partition = session.get_partition_for_region(home)
+    # STS may be out of reach, as from a VPC without a way to it; each account then takes until a time-out.
+    is_over = _share(left_s, 2) if settings.accounts else lambda: False
     for member in settings.accounts:
+        if is_over():
+            shut.append(
+                f"account {member}: there was no time to enter it, so none of its runs were looked at"
+            )
+            continue
         role = f"arn:{partition}:iam::{member}:role/{audit_role(settings.stack, settings.role_path)}"
         taken = take_role(session, home, role, settings.external_id)
         if isinstance(taken, str):
