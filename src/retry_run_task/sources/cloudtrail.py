@@ -196,7 +196,7 @@ def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
     """
     user = object_at(record, "userIdentity")
     role, user_arn = _identity(user or {})
-    agent, started_by = text_at(record, "userAgent") or "", str(parameters.get("startedBy") or "")
+    agent, started_by = text_at(record, "userAgent") or "", str(parameters.get("startedBy"))
     if names.is_our_token(parameters.get("clientToken")) or names.is_ours(started_by):
         kind = CallerKind.OWN
     elif user is None:

@@ -148,7 +148,7 @@ def of_schedule(schedule: Mapping[str, Any]) -> Schedule:
 
 def is_universal(target: Mapping[str, Any]) -> bool:
     """Tell whether a schedule's target is universal: it calls RunTask with its input as the whole request."""
-    return str(target.get("Arn", "")).endswith(UNIVERSAL)
+    return str(target.get("Arn")).endswith(UNIVERSAL)
 
 
 def is_ecs(target: Mapping[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -93,6 +94,12 @@ EARLIER = {
 )
 def test_which_task_is_of_an_earlier_run(changes: dict[str, Any], expected: bool) -> None:
     assert is_of_an_earlier_run(NIGHTLY, EARLIER | changes) is expected
+
+
+def test_a_task_that_the_failed_call_placed_is_not_of_an_earlier_run() -> None:
+    placed = replace(NIGHTLY, placed=("t1",))
+    assert not is_of_an_earlier_run(placed, EARLIER | {"taskArn": "t1"})
+    assert is_of_an_earlier_run(placed, EARLIER | {"taskArn": "t2"})
 
 
 def test_a_caller_without_a_mark_has_runs_without_one() -> None:

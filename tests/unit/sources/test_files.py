@@ -482,3 +482,30 @@ def test_of_a_list_within_a_text_each_part_is_read_for_itself() -> None:
 def test_a_record_with_a_text_of_its_own_is_a_record(member: str) -> None:
     (found,) = read(record() | {member: json.dumps({"eventName": "StopTask"})})
     assert isinstance(found, FailedLaunch)
+
+
+def test_lists_within_lists_are_read_up_to_a_depth() -> None:
+    found: Any = record()
+    for _ in range(6):
+        found = {"Records": [found]}
+    (one,) = read(found)
+    assert isinstance(one, FailedLaunch)
+    (one,) = read({"Records": [{"Records": [found]}]})
+    assert isinstance(one, Unparsed)
+    assert one.why == "it holds texts within texts, too many of them"
+
+
+def test_a_record_within_a_text_is_of_the_account_that_the_log_group_is_of() -> None:
+    """Where its request names none."""
+    by_hand = HAND_MADE | {"requestParameters": {"taskDefinition": "nightly", "cluster": "batch"}}
+    event = {"id": "e", "timestamp": 1795478703000, "message": json.dumps(by_hand)}
+    (found,) = read({"message": json.dumps({"owner": "210987654321", "logEvents": [event]})})
+    assert isinstance(found, FailedLaunch)
+    assert found.account == "210987654321"
+
+
+def test_a_log_event_without_an_id_is_named_by_its_record() -> None:
+    (found,), (plain,) = read({"timestamp": 1, "message": json.dumps(HAND_MADE)}), read(HAND_MADE)
+    assert isinstance(found, FailedLaunch)
+    assert isinstance(plain, FailedLaunch)
+    assert found.event_id == plain.event_id

@@ -202,6 +202,20 @@ def told(content: str | bytes, size: int = 7) -> list[tuple[Any, ...]]:
                 ("record 3", {"d": 1}, None, {}),
             ],
         ),
+        # A bracket that is left open in its line takes no other line with it.
+        (
+            '{\n{"z":9}\n}',
+            [("record 1", "it is not JSON at its character 2"), ("record 2", {"z": 9}, None, {})],
+        ),
+        (
+            'tru\n{\n{"z":9}\n}\n',
+            [
+                ("record 1", NOT_JSON),
+                ("record 2", "it is not JSON at its character 2"),
+                ("record 3", {"z": 9}, None, {}),
+            ],
+        ),
+        ('{\n\n{"c": 2,]{ ]}', [("record 1", "it is not JSON at its character 3")]),
         # A broken line that holds a list is one broken line.
         (
             '{"x":"y,"Records":[{"a":1}]}\n{"c":3}',
