@@ -79,13 +79,8 @@ def take_in(
 ) -> Counts:
     """Start a recovery for every failed launch in an event that is in scope.
 
-    Args:
-        event: The Lambda event.
-        stack: Name of the installation.
-        scope: The launches that it recovers.
-        start: Starts one recovery; called in several threads if the limits allow more than one at once.
-        telemetry: Logs and counts what becomes of each record.
-        limits: How many starts at once, how fast, and for how long.
+    ``start`` is called in several threads if the limits allow more than one start at once; ``telemetry`` logs and
+    counts what becomes of each record.
 
     Raises:
         StartError: At the end, if any recovery could not be started.

@@ -78,7 +78,6 @@ class Schedule:
     """A rule's target or a schedule that starts an ECS task.
 
     Attributes:
-        name: Its full name.
         role_arn: The role that it calls RunTask with.
         request: Its RunTask parameters, with keywords not yet replaced; may hold secrets.
         unreadable: Why the request cannot be known from it; empty if it can.
@@ -115,7 +114,6 @@ class NoMatch:
     """No schedule, or no single one, is certain to have made the call.
 
     Attributes:
-        why: One sentence.
         tags: Of the task definition.
         is_role_used: Whether one of the schedules that were considered uses the role of the call.
     """
@@ -194,10 +192,7 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
     forged: anybody who could choose another role, network, revision or ECS Exec for a task with a schedule's values
     could read those values. What the record shows must equal what the schedule has.
 
-    Args:
-        launch: What failed; parts of its request are missing.
-        schedule: What made the call.
-        scheduled_time: The due time of the failed run, for the keyword of that name; None if not known.
+    ``scheduled_time`` is the due time of the failed run, for the keyword of that name; None if not known.
 
     Raises:
         CannotFillError: The schedule does not hold the values, or may have changed since it made the call.

@@ -187,11 +187,7 @@ class FailedLaunch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
-    """A record that was understood and needs no recovery here.
-
-    Attributes:
-        why: One sentence for the log.
-    """
+    """A record that was understood and needs no recovery here."""
 
     why: str
     event_id: str | None = None

@@ -29,7 +29,6 @@ class Attempt:
 
     Attributes:
         nth: The first is 1.
-        longest_s: Longest wait before it.
         earliest_s: Since the first attempt, if all waits are the shortest.
         latest_s: Since the first attempt, if all waits are the longest.
     """
@@ -84,10 +83,8 @@ def most_attempts(handling: Handling) -> int:
 def in_words(handling: Handling, failure: Failure | None = None) -> str:
     """Return a handling in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``.
 
-    Args:
-        handling: What the policy says.
-        failure: What is retried. A task that did not start takes time to fail again, which no one knows beforehand, so
-            only the highest number is certain.
+    Of a ``failure`` that is a task which did not start, only the highest number is certain: it takes time to fail
+    again, which no one knows beforehand.
     """
     if handling.ignore:
         return "is left alone"

@@ -34,7 +34,6 @@ class Finding(NamedTuple):
         nth: The rule's index in the file, from 0; None for the file.
         key: The key that it is about.
         what: One sentence, without a full stop.
-        hint: What to do about it.
     """
 
     nth: int | None

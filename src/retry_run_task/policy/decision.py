@@ -23,7 +23,6 @@ class Retry:
     Attributes:
         delay_s: Whole seconds to wait before it.
         rule: Name of the policy's rule that decides it.
-        why: One sentence.
     """
 
     delay_s: int
@@ -38,7 +37,6 @@ class GiveUp:
     Attributes:
         rule: Name of the policy's rule that decides it.
         why: One sentence for the message.
-        hint: What to do.
         numbers: The numbers in ``why``, for other languages. ``nth``: failures of this category; ``after_s``: seconds
             from the failed call to the attempt that is not made; ``limit_s``: seconds to the limit that it would
             exceed; ``share``: the policy's part of ``limit_s``.
@@ -62,13 +60,9 @@ def decide(
 ) -> Retry | GiveUp:
     """Decide what follows an answer that did not place every task.
 
-    Args:
-        handling: The policy for this category and launch.
-        verdict: The failure that decides, of all in the answer.
-        nth: Number of answers of this category in the recovery, this one included.
-        elapsed_s: Seconds since the failed call.
-        seed: Source of the jitter: the launch's identity.
-        next_due_s: Seconds from the failed call until the schedule's next run; None if there is none, or not known.
+    ``nth`` is the number of answers of this category in the recovery, this one included; ``elapsed_s`` counts from the
+    failed call, and so does ``next_due_s`` until the schedule's next run (None if there is none, or not known). The
+    seed of the jitter is the launch's identity.
     """
     name = verdict.category.value
     if handling.ignore:

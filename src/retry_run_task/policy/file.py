@@ -25,7 +25,6 @@ class Problem:
     Attributes:
         line: Counted from 1.
         what: What was found; one sentence, without a full stop.
-        hint: What to do about it.
     """
 
     line: int

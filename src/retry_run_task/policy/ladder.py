@@ -89,8 +89,6 @@ class Allowed:
 
     Attributes:
         kinds: The first is ``AS_ASKED``.
-        extra_subnets: Ids of subnets.
-        capacity_providers: Names.
         sizes: CPU units and MiB.
         platform_versions: Such as ``1.4.0``.
     """

@@ -93,8 +93,6 @@ class Match:
 
     Attributes:
         schedule: Globs on the rule's or schedule's name. A call whose schedule is not certain matches none.
-        cluster: Globs on the cluster's name or ARN.
-        task_definition: Globs on the family, ``family:revision`` or ARN.
         policy: Globs on the value of the tag ``retry-run-task:policy``.
     """
 
@@ -153,10 +151,7 @@ class Handling:
         interval_share: Part of the time until the schedule's next run after which the run is no longer wanted;
             1 means until that run is due.
         rungs: Kinds of rungs, in the order in which they are tried.
-        extra_subnets: For the rung of that name.
-        capacity_providers: For the rung of that name.
         sizes: For the rung of that name, CPU units and MiB.
-        platform_versions: For the rung of that name.
         notify: When a message is sent; None leaves it to the function's setting.
         early_s: Seconds from the failed call after which a message says that the run is still being retried; None
             for never.
@@ -199,7 +194,6 @@ class Policy:
     """Everything that a recovery needs to decide.
 
     Attributes:
-        rules: In order.
         spread_s: Longest wait before the first attempt, in seconds; each launch has its own part of it.
         watch_s: Seconds for which a placed task is watched until it runs.
     """

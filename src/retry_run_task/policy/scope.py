@@ -50,7 +50,6 @@ class Judgement:
     """Whether a launch is this stack's to recover, and why.
 
     Attributes:
-        decision: What to do with it.
         why: One sentence.
     """
 
@@ -67,8 +66,6 @@ class Scope:
         clusters: Globs on the cluster's name or ARN.
         task_definitions: Globs on the family, ``family:revision`` or the ARN.
         account: The stack's own account; empty accepts any, to inspect records from elsewhere.
-        accounts: Other accounts whose records are recovered.
-        regions: Regions whose records are recovered; empty accepts any.
         recover_errors: Whether calls that raised a transient error are recovered.
         spot_interruptions: Whether tasks that Spot interrupted are recovered.
         role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens identify their calls.

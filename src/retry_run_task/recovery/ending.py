@@ -48,12 +48,8 @@ def before_it_began(wanted: int, last: Verdict, gave_up: GiveUp) -> Ending:
 def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_unsure: bool) -> Ending:
     """Return the end of a recovery that failed by a fault of this program.
 
-    Args:
-        launch: What failed.
-        wanted: Tasks that were missing when it began.
-        last: The failure that decided last.
-        error: The type of the exception. Its text might hold a value of the request.
-        is_unsure: Whether RunTask may have been called.
+    ``error`` is the type of the exception, since its text might hold a value of the request; ``is_unsure`` tells
+    whether RunTask may have been called.
     """
     return Ending(
         outcome=Outcome.BROKEN,
@@ -114,10 +110,8 @@ def is_left_to_audit(ending: Ending, handling: Handling, *, quiet_s: float) -> b
 
     That of a run whose schedule's next run came soon, and of which nothing is left for a person to find out.
 
-    Args:
-        ending: How it ended.
-        handling: What the policy says of it; an explicit wish for a message counts.
-        quiet_s: How soon, in seconds from the failed call; 0 if there is no audit.
+    An explicit wish for a message counts. ``quiet_s`` is how soon, in seconds from the failed call; 0 if there is no
+    audit.
     """
     next_due_s = ending.numbers.get("limit_s")
     return (

@@ -24,7 +24,6 @@ class Forecast:
     Attributes:
         decision: ``retry``, ``give-up``, ``ignore`` or, if the tasks already exist, ``nothing``.
         rule: Name of the rule that decides.
-        why: One sentence.
         gave_up: How it would end without a call; None if it would call RunTask or the tasks exist.
         request: The body of the first call, as recorded; None if there would be none. It may hold secrets.
     """
@@ -39,10 +38,7 @@ class Forecast:
 def forecast(case: Case, now: float, tasks: tuple[TaskState, ...] = ()) -> Forecast:
     """Return what a recovery would do if it looked now.
 
-    Args:
-        case: What is known about the launch.
-        now: In seconds since 1970.
-        tasks: What the look would see.
+    ``now`` is in seconds since 1970; ``tasks`` are what the look would see.
     """
     state = begin(case)
     while isinstance(state.move, Wait):

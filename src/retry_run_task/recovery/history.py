@@ -37,11 +37,7 @@ UNREADABLE = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 
 
 class StateReplay:
-    """Takes the results of a recovery's steps, one by one, and holds the state after them.
-
-    Attributes:
-        state: The state of the recovery.
-    """
+    """Takes the results of a recovery's steps, one by one, and holds the state after them."""
 
     def __init__(self, launch: FailedLaunch) -> None:
         self._launch = launch

@@ -48,7 +48,6 @@ class CapacityTimeline:
         offers: Single slots within the gaps, in order of appearance.
         flicker: The probability that a second within a gap has room.
         grows: Whether that probability is reached in the last second, growing with the square of the time.
-        seed: Source of the flicker.
     """
 
     gaps: tuple[Gap, ...] = ()

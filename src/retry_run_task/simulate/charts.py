@@ -38,7 +38,6 @@ class Curve:
     """The share of recovered launches over the time since capacity returned.
 
     Attributes:
-        name: Of the policy.
         points: Time in seconds and share of all launches, both growing.
         kind: ``ours``, ``ours2``, ``bound`` or ``other``.
     """
@@ -97,11 +96,7 @@ def curves(
 ) -> str:
     """Draw cumulative recovery curves, named at their ends; below the axis in a chart for a phone.
 
-    Args:
-        found: The curves.
-        width: Of the chart.
-        height: Of the chart, without the names below it.
-        zero: The origin of the times.
+    ``height`` is without the names below the chart; ``zero`` is the origin of the times.
     """
     drawn = [curve for curve in found if curve.share > 0]
     last = max((curve.points[-1][0] for curve in drawn), default=60.0)
@@ -230,9 +225,7 @@ class Strip:
     """One line of an incident's chart: when there was room.
 
     Attributes:
-        name: Of the zone, or of the fault.
         spans: From, to, and how much room there is between 0 (none) and 1 (enough).
-        marks: Single slots.
     """
 
     name: str
@@ -245,8 +238,6 @@ class Lanes:
     """The calls of one policy, a line for each launch.
 
     Attributes:
-        name: Of the policy.
-        verdict: The result in a few words.
         lanes: For each launch its calls: when, and how they ended.
         kind: As of a curve.
     """

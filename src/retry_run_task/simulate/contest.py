@@ -29,9 +29,7 @@ class Contest:
     """What to compare.
 
     Attributes:
-        scenarios: The outages.
         competitors: The policies; names are unique.
-        settings: Of the incidents.
         incidents: Number per scenario.
     """
 
@@ -48,11 +46,7 @@ class Contest:
 
 @dataclass(slots=True, kw_only=True)
 class ContestResult:
-    """The result of a comparison.
-
-    Attributes:
-        tallies: By scenario and policy.
-    """
+    """The result of a comparison."""
 
     contest: Contest
     tallies: dict[str, dict[str, Tally]] = field(default_factory=dict)

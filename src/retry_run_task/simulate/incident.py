@@ -100,16 +100,11 @@ class Spec:
     """A launch that has failed.
 
     Attributes:
-        index: Its number within the incident.
         time: When it failed, in seconds of the incident.
         count: How many tasks it asked for.
-        missing: How many of them are missing.
-        provider: ``FARGATE``, ``FARGATE_SPOT`` or ``EC2``.
-        reason: ECS's reason; of a failed start the stopped reason.
         is_start: Whether the task was accepted and did not start.
         call_id: 32 hexadecimal digits.
         boot_s: How long its tasks take until they run.
-        run_s: How long they run.
         late_s: How late the failure is known, by source.
         place: Name of the place its subnets are in, or empty for all of them.
     """
@@ -140,9 +135,7 @@ class Incident:
     """One outage and the launches that fail in it.
 
     Attributes:
-        number: Of the incident.
         seed: Source of everything random in it.
-        launches: What fails.
         zones: Names of the zones, by subnet.
         capacities: Capacity by zone and provider; without limit for others.
         reason: ECS's reason if there is no room.
@@ -151,7 +144,6 @@ class Incident:
         busy_share: The probability that a call is throttled then.
         lost_share: The probability that the answer to a call that had an effect is lost.
         placement: Where one call searches for room.
-        limits: The rate limits of the account.
         next_due_s: Seconds from a launch to its schedule's next run.
     """
 
@@ -225,7 +217,6 @@ class SimulatedTask:
 
     Attributes:
         created_at: In seconds of the incident.
-        fails: Whether it fails to start.
     """
 
     created_at: float
@@ -237,10 +228,8 @@ class Track:
     """The history of one launch under one policy.
 
     Attributes:
-        calls: RunTask calls made for it.
         repeats: Those of them that an SDK made by itself.
         throttled: Those of them that were throttled.
-        tasks: Tasks started for it.
         good: Those of them that run.
         recovered_at: When the last missing one was accepted; None until then.
         is_taken_up: Whether the policy made at least one decision to call.

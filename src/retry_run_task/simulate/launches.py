@@ -32,10 +32,8 @@ class ScenarioSettings:
     Attributes:
         schedules: Number of schedules that fail in an incident.
         zones: Number of zones in which each of them has a subnet.
-        seed: Of everything random.
         placement: Where one call searches for room. All zones by default, which favours the policies that only repeat a
             request, and so the other tools.
-        limits: The account's rate limits.
     """
 
     schedules: int = 100
@@ -50,7 +48,6 @@ class Lateness:
     """How late a failure is known: log-normal, by mean and spread.
 
     Attributes:
-        mean_s: The mean, in seconds.
         sigma: Standard deviation of the logarithm.
         source: Of the mean. The spread is assumed.
     """

@@ -38,12 +38,7 @@ HEADINGS = (
 
 
 def render(result: ContestResult, notes: Sequence[str] = ()) -> str:
-    """Return the page.
-
-    Args:
-        result: Of the comparison.
-        notes: Sentences at the top, such as assumptions about records.
-    """
+    """Return the page. The notes are sentences at the top, such as assumptions about records."""
     contest = result.contest
     sections = "".join(_section(scenario, result) for scenario in contest.scenarios)
     jumps = "".join(f'<a href="#{escape(s.name)}">{escape(s.title)}</a>' for s in contest.scenarios)

@@ -56,8 +56,6 @@ class PastScenario:
 
     Attributes:
         scenario: The outages, an incident for each.
-        incidents: Number of incidents.
-        launches: Number of launches in all incidents.
         zones: Number of places.
         notes: What was found and what was assumed, in sentences.
     """

@@ -74,12 +74,10 @@ class Peer:
     """Another tool's reaction to a task that did not start.
 
     Attributes:
-        name: For tables.
         way: How it learns of a failure.
         every_lap: Whether each of its own failed calls comes back by the same source, instead of in band.
         sees: The kinds of failure that it acts upon at first.
         then_sees: The kinds that it acts upon after its first call; None for the same.
-        waits: Its waits.
         slowly_at: The kinds of failure after which ``slow_waits`` apply instead.
         slow_waits: Its waits after those, counted separately; None for the same as the others.
         asks: What it asks for.

@@ -35,7 +35,6 @@ class Scenario:
 
     Attributes:
         name: On the command line.
-        title: In one line.
         model: How it is modelled, in one or two sentences.
         make: Makes an incident from its random source, the settings and its number.
     """

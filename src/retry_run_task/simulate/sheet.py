@@ -48,10 +48,7 @@ white-space:normal;min-width:7.5rem}}
 def document(title: str, body: str, *, style: str = "") -> str:
     """Return a whole page.
 
-    Args:
-        title: Text; it is escaped here.
-        body: HTML.
-        style: CSS beside that of all pages.
+    The title is text, and escaped here; the body is HTML, and ``style`` is CSS beside that of all pages.
     """
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -64,9 +61,7 @@ def document(title: str, body: str, *, style: str = "") -> str:
 def figure(draw: Callable[[float], str], *, width: float) -> str:
     """Return a picture for a screen, and the same for a phone; the page shows the one that fits.
 
-    Args:
-        draw: Draws it in a width.
-        width: On a screen.
+    ``draw`` draws it in a width; ``width`` is that on a screen.
     """
     narrow = f'<figure class="narrow">{draw(charts.PHONE)}</figure>'
     return f'<figure class="wide">{draw(width)}</figure>{narrow}'
@@ -75,9 +70,7 @@ def figure(draw: Callable[[float], str], *, width: float) -> str:
 def scrolling(table: str, *, is_small: bool = False) -> str:
     """Return a table that scrolls sideways if it has no room, and a line that says so.
 
-    Args:
-        table: HTML.
-        is_small: Whether it fits a phone, so that no line is needed.
+    ``table`` is HTML; a table that ``is_small`` fits a phone, so that no line is needed.
     """
     hint = "" if is_small else '<p class="q sideways">Scroll the table sideways for all columns.</p>'
     return f'{hint}<div class="scroll">{table}</div>'

@@ -73,9 +73,7 @@ _TOLD: set[str] = set()
 def audit(event: Any, context: Any) -> JsonObject:
     """Account for the runs of a day, and send a message about missing runs and what could not be read.
 
-    Args:
-        event: EventBridge's scheduled event; ``time`` is when it was due. Anything else means now.
-        context: Lambda's.
+    EventBridge's scheduled event has in ``time`` when it was due; anything else means now.
 
     Raises:
         NotToldError: The topic did not accept the message.
@@ -179,14 +177,7 @@ def look(
     Each Region of each account and overtaken runs get an equal part of the time; what there was no time for is among
     the unseen.
 
-    Args:
-        settings: The stack, its Regions and member accounts.
-        session: Whose credentials to use.
-        home: The stack's own Region.
-        end: The time, in UTC.
-        account: The stack's own; empty if it is not known.
-        lookups_per_s: Rate of CloudTrail look-ups.
-        left_s: Tells how many seconds are left.
+    ``home`` is the stack's own Region, ``end`` is in UTC, and ``left_s`` tells how many seconds are left.
     """
     executions, since = Executions(session, home, settings.stack), end
     missing: list[Absent] = []

@@ -49,7 +49,6 @@ class Inspection:
         account: Empty for the installation's own.
         window: Which runs were audited; it begins later than asked if there was no time for older calls.
         launchers: All rules and schedules, and what could not be read of them.
-        found: The results.
         unread: What else could not be read, each a sentence.
     """
 
@@ -66,8 +65,6 @@ class Where:
     """What to audit.
 
     Attributes:
-        session: Whose credentials to use.
-        region: Of the runs.
         stack: Name of the installation that recovers them.
         home: The Region of the installation; empty if it is the same.
         executions: Its recoveries, if the caller reads them, too, so that none is read twice.
@@ -103,14 +100,8 @@ def inspect(
 ) -> Inspection:
     """Audit a Region.
 
-    Args:
-        where: Whose runs.
-        window: Which runs.
-        tell: Called with the progress.
-        launchers: Its rules and schedules; None to read them.
-        recorded: The known calls; None to read them from CloudTrail.
-        lookups_per_s: Rate of CloudTrail look-ups.
-        is_over: Tells whether to stop reading; what is not read is named then.
+    Without ``launchers`` or ``recorded`` calls they are read; ``is_over`` tells whether to stop reading, and what is
+    not read is named then. ``tell`` is called with the progress.
 
     Raises:
         DeployError: CloudTrail did not answer.

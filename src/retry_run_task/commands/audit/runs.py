@@ -45,7 +45,6 @@ class ScheduledRun:
     Attributes:
         due: When it was due; approximate for a run that is counted and not timed.
         why: One sentence; empty if the result is clear.
-        time: When the deciding call was made; None if there was none.
         recovery: Name of the recovery of its call or its task; empty if there is none.
     """
 
@@ -62,7 +61,6 @@ class Audited:
 
     Attributes:
         runs: Oldest first.
-        is_counted: Whether its runs are counted and not timed.
         note: What else to know; empty if nothing.
     """
 
@@ -85,12 +83,7 @@ class Audited:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeenTask:
-    """A task that ECS still knows.
-
-    Attributes:
-        created: When it was created.
-        family: Of its task definition.
-    """
+    """A task that ECS still knows."""
 
     arn: str
     created: datetime
@@ -127,7 +120,6 @@ class Window:
 
     Attributes:
         since: The first due time that counts.
-        until: The last.
         tolerance: How much later than due a call may come.
     """
 

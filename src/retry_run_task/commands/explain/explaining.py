@@ -52,13 +52,8 @@ def explain_launch(
 ) -> JsonObject:
     """Return everything that would be decided about a failed launch, with environment values masked.
 
-    Args:
-        launch: What failed.
-        scope: What is looked after.
-        look: Finds out what a recovery would find in the account; None to look at nothing.
-        policy: The rules. Without a look, those for a schedule or a tag match nothing.
-        now: The time, in seconds since 1970; None does not ask whether it is too late by now.
-        stack: Name of the installation, which the recovery's name begins with.
+    ``look`` finds out what a recovery would find in the account; without one (None), rules for a schedule or a tag
+    match nothing. ``now`` is in seconds since 1970; None does not ask whether it is too late by now.
     """
     judgement = scope.judge(launch)
     verdicts = [classify(f) for f in launch.failures]

@@ -23,7 +23,6 @@ class Launches:
     """Failed launches that differ only in their time.
 
     Attributes:
-        latest: The last one by its time.
         times: When each was made, as CloudTrail writes it.
     """
 
@@ -33,12 +32,7 @@ class Launches:
 
 @dataclass(slots=True)
 class Alike:
-    """Other items with the same text.
-
-    Attributes:
-        first: The first of them.
-        count: How many there are.
-    """
+    """Other items with the same text."""
 
     first: LooseFailures | Ignored
     count: int = 0
