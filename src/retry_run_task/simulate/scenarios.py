@@ -29,20 +29,20 @@ _SPOT, _INSTANCES = "FARGATE_SPOT", "EC2"
 _SEVERAL = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A kind of outage.
 
     Attributes:
         name: On the command line.
-        model: How it is modelled, in one or two sentences.
         make: Makes an incident from its random source, the settings and its number.
+        model: How it is modelled, in one or two sentences.
     """
 
     name: str
     title: str
-    model: str
     make: Callable[[Random, ScenarioSettings, int], Incident]
+    model: str
 
     def incident(self, settings: ScenarioSettings, number: int) -> Incident:
         """Return an incident: the same for the same settings and number, in any process."""
@@ -269,115 +269,49 @@ def _five_minutes(random: Random, settings: ScenarioSettings, number: int) -> In
 
 _EVERY_S = 5 * MINUTE
 
+# Laid out by hand, as a table.
+# fmt: off
 SCENARIOS = (
-    Scenario(
-        name="short",
-        title="One job, and a shortage of minutes",
-        model="A launch alone, and no capacity in its zones for 15 s to 5 minutes from its call on: what most people "
-        "have.",
-        make=_short,
-    ),
-    Scenario(
-        name="zone-outage",
-        title="An outage of every zone",
-        model="No zone has Fargate capacity from before midnight; each gets it back at once, 20 to 90 minutes later.",
-        make=_zone_outage,
-    ),
-    Scenario(
-        name="rush",
-        title="The rush at midnight or 9:00",
-        model="No capacity for 2 to 6 minutes, then it comes back slot by slot, and other customers take a slot that "
-        "is free after 20 s on average. After 35 to 50 minutes there is enough for everybody.",
-        make=_rush,
-    ),
-    Scenario(
-        name="brownout",
-        title="A brownout",
-        model="For 45 to 90 minutes one second in ten has capacity, so a call succeeds with a chance of 10 %.",
-        make=_brownout,
-    ),
-    Scenario(
-        name="spot-drought",
-        title="A Spot drought",
-        model="The schedules ask for FARGATE_SPOT, of which there is none for 2 to 5 hours.",
-        make=_spot_drought,
-    ),
-    Scenario(
-        name="throttling",
-        title="Throttling after an outage",
-        model="Capacity is back after 5 to 10 minutes, and for 20 minutes more the account's other calls take up the "
-        "rate limit most of the time: then 80 % of the calls are throttled.",
-        make=_throttling,
-    ),
-    Scenario(
-        name="agent",
-        title="A flapping agent",
-        model="EC2 instances whose agent is away for 1 to 5 minutes at a time, and back for 10 to 90 s, for half an "
-        "hour. ECS says AGENT.",
-        make=_agent,
-    ),
-    Scenario(
-        name="eni",
-        title="Network interfaces that do not come",
-        model="ECS accepts the tasks; for 10 to 30 minutes 60 % of them stop after three minutes, before they run.",
-        make=_eni,
-    ),
-    Scenario(
-        name="lost-answers",
-        title="Answers that get lost",
-        model="An outage of 2 to 12 minutes, and one answer in ten gets lost on its way back, after ECS has acted.",
-        make=_lost_answers,
-    ),
-    Scenario(
-        name="misconfigured",
-        title="A permanent failure",
-        model="ECS says ATTRIBUTE: no instance has what the task asks for. What counts is how often a policy calls.",
-        make=_misconfigured,
-    ),
-    Scenario(
-        name="several",
-        title="Three tasks at once, in the rush",
-        model="As the rush, with three tasks in every launch. Tools that cannot ask for more than one task never had "
-        "such schedules.",
-        make=_several,
-    ),
-    Scenario(
-        name="one-zone",
-        title="One zone of three is back",
-        model="Three zones have no capacity from before midnight; one gets it back after 20 to 60 minutes, the others "
-        "one or two hours later.",
-        make=_one_zone,
-    ),
-    Scenario(
-        name="windows",
-        title="Short windows",
-        model="For three hours there is capacity for 10 or 30 s every ten minutes, and then for everybody.",
-        make=_windows,
-    ),
-    Scenario(
-        name="ramp",
-        title="A slow return",
-        model="For 2 to 6 hours single seconds have capacity, rare ones at first and more and more of them.",
-        make=_ramp,
-    ),
-    Scenario(
-        name="slots",
-        title="Single slots over eight hours",
-        model="Over eight hours slots appear one by one, half as many again as there are launches, and other "
-        "customers take one after 20 s on average. After that there is enough.",
-        make=_slots,
-    ),
-    Scenario(
-        name="long",
-        title="An outage of four to ten hours",
-        model="No zone has capacity from before midnight; all get it back at once.",
-        make=_long,
-    ),
-    Scenario(
-        name="every-five-minutes",
-        title="Schedules that run every five minutes",
-        model="An outage of 45 minutes, in which such schedules fail again and again. A task that starts after the "
-        "schedule's next run was due is late.",
-        make=_five_minutes,
-    ),
+    Scenario("short", "One job, and a shortage of minutes", _short,
+        "A launch alone, and no capacity in its zones for 15 s to 5 minutes from its call on: what most people "
+        "have."),
+    Scenario("zone-outage", "An outage of every zone", _zone_outage,
+        "No zone has Fargate capacity from before midnight; each gets it back at once, 20 to 90 minutes later."),
+    Scenario("rush", "The rush at midnight or 9:00", _rush,
+        "No capacity for 2 to 6 minutes, then it comes back slot by slot, and other customers take a slot that "
+        "is free after 20 s on average. After 35 to 50 minutes there is enough for everybody."),
+    Scenario("brownout", "A brownout", _brownout,
+        "For 45 to 90 minutes one second in ten has capacity, so a call succeeds with a chance of 10 %."),
+    Scenario("spot-drought", "A Spot drought", _spot_drought,
+        "The schedules ask for FARGATE_SPOT, of which there is none for 2 to 5 hours."),
+    Scenario("throttling", "Throttling after an outage", _throttling,
+        "Capacity is back after 5 to 10 minutes, and for 20 minutes more the account's other calls take up the "
+        "rate limit most of the time: then 80 % of the calls are throttled."),
+    Scenario("agent", "A flapping agent", _agent,
+        "EC2 instances whose agent is away for 1 to 5 minutes at a time, and back for 10 to 90 s, for half an "
+        "hour. ECS says AGENT."),
+    Scenario("eni", "Network interfaces that do not come", _eni,
+        "ECS accepts the tasks; for 10 to 30 minutes 60 % of them stop after three minutes, before they run."),
+    Scenario("lost-answers", "Answers that get lost", _lost_answers,
+        "An outage of 2 to 12 minutes, and one answer in ten gets lost on its way back, after ECS has acted."),
+    Scenario("misconfigured", "A permanent failure", _misconfigured,
+        "ECS says ATTRIBUTE: no instance has what the task asks for. What counts is how often a policy calls."),
+    Scenario("several", "Three tasks at once, in the rush", _several,
+        "As the rush, with three tasks in every launch. Tools that cannot ask for more than one task never had "
+        "such schedules."),
+    Scenario("one-zone", "One zone of three is back", _one_zone,
+        "Three zones have no capacity from before midnight; one gets it back after 20 to 60 minutes, the others "
+        "one or two hours later."),
+    Scenario("windows", "Short windows", _windows,
+        "For three hours there is capacity for 10 or 30 s every ten minutes, and then for everybody."),
+    Scenario("ramp", "A slow return", _ramp,
+        "For 2 to 6 hours single seconds have capacity, rare ones at first and more and more of them."),
+    Scenario("slots", "Single slots over eight hours", _slots,
+        "Over eight hours slots appear one by one, half as many again as there are launches, and other "
+        "customers take one after 20 s on average. After that there is enough."),
+    Scenario("long", "An outage of four to ten hours", _long,
+        "No zone has capacity from before midnight; all get it back at once."),
+    Scenario("every-five-minutes", "Schedules that run every five minutes", _five_minutes,
+        "An outage of 45 minutes, in which such schedules fail again and again. A task that starts after the "
+        "schedule's next run was due is late."),
 )
