@@ -184,7 +184,7 @@ def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, agai
         (name, data)
         for data, name, code in mutmut.collect_source_file_mutation_data(mutant_names=())[0]
         if str(data.path).startswith(PACKAGE + wanted)
-        and not (again and mutmut.status_by_exit_code[code] in KILLED)
+        and not (again and (code is None or mutmut.status_by_exit_code[code] in KILLED))
     ]
     # The same sample each time.
     random.Random(0).shuffle(mutants)  # noqa: S311
