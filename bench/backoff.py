@@ -30,7 +30,7 @@ from retry_run_task.policy.ladder import Rung, RungKind
 from retry_run_task.policy.rules import Facts, Policy, Rule
 from retry_run_task.simulate import report
 from retry_run_task.simulate.capacity_timeline import CapacityTimeline, Gap
-from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S, IncidentResult, Ours
+from retry_run_task.simulate.competitors import CONCURRENCY, IncidentResult, Ours
 from retry_run_task.simulate.incident import Incident, ZoneSearch
 from retry_run_task.simulate.launches import ScenarioSettings
 from retry_run_task.simulate.scenarios import SCENARIOS
@@ -322,7 +322,7 @@ def waiting(shape: Shape, hours: float) -> Json:
     none, all_of_it = tallies
     calls, operations = all_of_it.calls - none.calls, all_of_it.operations - none.operations
     invocations = all_of_it.invocations - none.invocations
-    usd = report.usd(operations, invocations, report.lambda_s(invocations, calls, INVOCATION_S))
+    usd = report.usd(operations, invocations, all_of_it.busy_s - none.busy_s)
     return {
         "calls": round(calls / _WAITING, 1),
         "operations": round(operations / _WAITING, 1),

@@ -371,8 +371,8 @@ def _scenarios(found: Json) -> Iterator[str]:
             f"{report.USD_PER_GB_SECOND:.10f} USD for a GB-second on arm64."
         ),
         (
-            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, a second call in it as "
-            f"{report.SECOND_CALL_S * 1000:.0f} ms more, at a concurrency of {CONCURRENCY}."
+            f"An invocation counts as {INVOCATION_S * 1000:.0f} ms of {report.FUNCTION_GB} GB, longer if its calls and "
+            f"reads are spaced, at a concurrency of {CONCURRENCY}."
         ),
         "CloudTrail, logs and checkpoint data are extra: see [what it costs](costs.md).",
         "",
@@ -386,10 +386,10 @@ def _times(policy: Json) -> str:
 def _usd(policy: Json) -> str:
     if not policy["recovered"]:
         return "-"
-    operations, invocations, calls = (
-        policy[name] / policy["recovered"] for name in ("operations", "invocations", "calls")
+    operations, invocations, seconds = (
+        policy[name] / policy["recovered"] for name in ("operations", "invocations", "busy_s")
     )
-    usd = report.usd(operations, invocations, report.lambda_s(invocations, calls, INVOCATION_S))
+    usd = report.usd(operations, invocations, seconds)
     return f"{usd * 1000:.2f}"
 
 

@@ -15,11 +15,9 @@ from typing import Any
 from retry_run_task.simulate.competitors import CONCURRENCY, INVOCATION_S
 from retry_run_task.simulate.report import (
     FUNCTION_GB,
-    SECOND_CALL_S,
     USD_PER_GB_SECOND,
     USD_PER_OPERATION,
     USD_PER_REQUEST,
-    lambda_s,
     usd,
 )
 
@@ -155,7 +153,7 @@ def _of_one(result: dict[str, Any], scenario: str) -> float:
     invocations = ours["invocations"] / recoveries
     intake = INTAKE_RUNS_PER_CALL * calls
     logged_gb = calls * (LOG_BYTES_PER_CALL + RECORD_BYTES) / 1e9
-    seconds = lambda_s(invocations, calls, INVOCATION_S) + intake * INTAKE_S
+    seconds = float(ours["busy_s"]) / recoveries + intake * INTAKE_S
     return usd(operations, invocations + intake, seconds) + logged_gb * USD_PER_LOG_GB
 
 
@@ -219,7 +217,7 @@ def _counted() -> list[str]:
             f"[{USD_PER_OPERATION * 1e6:.2f} a million](https://aws.amazon.com/lambda/pricing/) |"
         ),
         (
-            f"| recover | {INVOCATION_S:g} s an invocation, {SECOND_CALL_S:g} s more for a second call, with "
+            f"| recover | {INVOCATION_S:g} s an invocation, longer if its calls and reads are spaced, with "
             f"{FUNCTION_GB:g} GB on arm64, {CONCURRENCY} at a time | "
             f"{USD_PER_GB_SECOND:.10f} a GB-second, {USD_PER_REQUEST * 1e6:.2f} a million requests |"
         ),

@@ -98,8 +98,7 @@ class Case:
 
 
 def _numbers(tally: Tally) -> Json:
-    seconds = report.lambda_s(tally.invocations, tally.calls, INVOCATION_S)
-    usd = report.usd(tally.operations, tally.invocations, seconds)
+    usd = report.usd(tally.operations, tally.invocations, tally.busy_s)
     return {
         "launches": tally.launches,
         "recovered": tally.recovered,
@@ -137,12 +136,10 @@ def crowds() -> list[Case]:
             Case(schedules=schedules, incidents=incidents, invocation_s=1.5),
             Case(schedules=schedules, incidents=incidents, limits=AccountLimits(others=0.5)),
             Case(schedules=schedules, incidents=incidents, limits=AccountLimits(region="ap-northeast-3")),
+            # What an account that may not reserve ten can do.
+            Case(schedules=schedules, incidents=incidents, places=5),
         ]
-        found += [
-            Case(schedules=schedules, incidents=incidents, backoff=backoff, places=10, calls_per_second=1)
-            for backoff in RESUME_BACKOFFS
-        ]
-    return found
+    return [*found, Case(schedules=10_000, incidents=1, placement=ZoneSearch.ONE)]
 
 
 def probe() -> Json:

@@ -88,9 +88,9 @@ from retry_run_task.policy.ladder import COSTS, FREE, RungKind
 from retry_run_task.policy.rules import DEADLINE_S, Facts, Handling, Policy, Rule
 from retry_run_task.policy.schema import schema
 from retry_run_task.policy.scope import Scope
-from retry_run_task.recovery import loop, watching
+from retry_run_task.recovery import crowd, loop, watching
 from retry_run_task.recovery.lines import LogEvent
-from retry_run_task.recovery.ports import Background, Entrance, Tools
+from retry_run_task.recovery.ports import Background, CrowdPort, Entrance, NoCrowd, Tools
 from retry_run_task.sources import cloudwatch_logs, reading
 from retry_run_task.sources import tasks as tasks_wire
 
@@ -571,6 +571,13 @@ class _World:
         return None
 
 
+class _Many(NoCrowd):
+    """Other recoveries, more than a few."""
+
+    def size(self) -> int:
+        return 1_000
+
+
 def _launch(*failures: Failure, asked: Request | IncompleteRequest = WHOLE) -> FailedLaunch:
     return FailedLaunch(
         event_id="9d9f0b5e-0b1c-4f0e-9f0e-7c1d2f3a4b5c",
@@ -646,6 +653,7 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     _recover(_launch(), _World(schedule=tagged), telemetry)
     shut = Entrance(role_arn="arn:aws:iam::210987654321:role/x-member", enter=lambda: denied)
     _recover(_launch(), _World(), telemetry, entrance=shut)
+    _recover(_launch(), _World(answers=iter((short, there))), telemetry, others=_Many())
 
 
 def _recover(
@@ -656,6 +664,7 @@ def _recover(
     recover_errors: bool = False,
     policy: Policy = DEFAULT,
     entrance: Entrance | None = None,
+    others: CrowdPort | None = None,
 ) -> None:
     name = identity.recovery_name_of(STACK, launch)
 
@@ -674,6 +683,7 @@ def _recover(
             notify_recovered=True,
             recover_errors=recover_errors,
             entrance=entrance,
+            crowd=others or NoCrowd(),
         ),
     )
 
@@ -750,6 +760,7 @@ FIELDS = {
     "schedule is not in it.",
     "delay_s": "Seconds until the next attempt, or until the recovery goes on.",
     "next_rung": "The rung of the next attempt.",
+    "crowd": "How many recoveries are in progress, if more than 100: then waits are longer than the policy's.",
     "outcome": "How the recovery ended.",
     "rungs": "The rungs that placed tasks, without `as-asked`.",
     "changed": "What they changed, and where the tasks started, in words.",
@@ -1257,6 +1268,9 @@ def limits() -> str:
             str(default(Category.UNKNOWN).attempts),
             "policy.toml",
         ),
+        ("recoveries in progress beyond which each waits longer", str(crowd.FEW), "recovery/crowd.py"),
+        ("RunTask calls a second that all of them aim at then", str(crowd.CALLS_PER_S), "recovery/crowd.py"),
+        ("their waits, at most, and a tenth more", duration_text(crowd.LONGEST_S), "recovery/crowd.py"),
         (
             "a placed task is looked at after",
             f"{watch_s} s, {2 * watch_s} s more, and then every {longest_s} s",

@@ -190,6 +190,15 @@ data "aws_iam_policy_document" "recover" {
   }
 
   statement {
+    sid     = "CountRecoveries"
+    actions = ["lambda:ListDurableExecutionsByFunction"]
+    resources = [
+      "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-recover",
+      "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${var.name}-recover:*",
+    ]
+  }
+
+  statement {
     sid       = "KeepWhatGaveUp"
     actions   = ["sqs:SendMessage"]
     resources = [aws_sqs_queue.recover_dead_letters.arn]

@@ -385,7 +385,7 @@ resource "aws_lambda_function" "recover" {
       RETRY_RUN_TASK_EXTERNAL_ID      = var.member_external_id
       RETRY_RUN_TASK_QUIET_S          = local.audits ? "3600" : "0"
       RETRY_RUN_TASK_RECOVER_ERRORS   = tostring(local.recovers_errors)
-      RETRY_RUN_TASK_CALLS_PER_SECOND = "2" # of each; recover_concurrency has the sum
+      RETRY_RUN_TASK_CALLS_PER_SECOND = "1" # of each; recover_concurrency has the sum
     }
   }
 

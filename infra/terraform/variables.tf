@@ -218,7 +218,7 @@ variable "audit_schedule" {
 variable "recover_concurrency" {
   description = "How many recoveries may act at the same time, not counting waiting ones. If null, as many as the account allows, and none are reserved: needed in an account whose limit of concurrent executions is too small."
   type        = number
-  default     = 5
+  default     = 10
 
   validation {
     condition     = var.recover_concurrency == null || try(var.recover_concurrency >= 1, false)

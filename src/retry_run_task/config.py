@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PREFIX = "RETRY_RUN_TASK_"
 
-CALLS_PER_SECOND = 2.0
+CALLS_PER_SECOND = 1.0
 
 
 class _BadValueError(ValueError):
@@ -182,7 +182,8 @@ class Settings:
         "Whether tasks that Spot interrupted are started again, even if they had begun their work: `true` or "
         "`false`.")
     calls_per_second: float = _setting(CALLS_PER_SECOND, _rate,
-        "Most RunTask calls a second of one running `recover`. With five at a time, [recover's reserved "
+        "Most RunTask calls a second of one running `recover`, and most reads of tasks; twice as many while at most "
+        "25 recoveries are in progress. With ten at a time, [recover's reserved "
         "concurrency](../../infra/template.yaml), that is half of the 20 that [ECS allows on "
         "Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).")
     quiet_s: float = _setting(0.0, _seconds,

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from botocore.exceptions import ClientError
 
+from retry_run_task.aws import counting
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.clock import Clock
 from retry_run_task.local.ecs.service import Lifecycle
@@ -108,6 +109,21 @@ def test_the_same_name_and_payload_is_the_same_execution_while_it_runs(lambda_, 
     assert start("twice", rounds=1, wait_s=3600) == arn
     listed = lambda_.list_durable_executions_by_function(FunctionName="loop", DurableExecutionName="twice")
     assert [one["DurableExecutionArn"] for one in listed["DurableExecutions"]] == [arn]
+
+
+def test_those_in_progress_are_counted_as_recover_does_it(aws, lambda_, start):
+    for number in range(5):
+        start(f"open-{number}", rounds=1, wait_s=3600)
+    aws.durable.wait(start("ended"))
+    counted = counting.count_running(lambda_, "loop", "1")
+    assert counted is not None
+    assert counted >= 5
+    # In pages, of which no more are read than it takes.
+    assert counting.count_running(lambda_, "loop", "1", page_size=2) == counted
+    start("one-more", rounds=1, wait_s=3600)
+    assert counting.count_running(lambda_, "loop", "1") == counted + 1
+    assert counting.count_running(lambda_, "nobody", "1") is None
+    assert counting.count_running(lambda_, "loop", "99") is None
 
 
 def test_the_same_name_and_payload_is_the_same_execution_after_its_end(aws, lambda_, start):

@@ -127,7 +127,7 @@ def test_all_code_is_the_one_zip_that_package_replaces() -> None:
     )
 
 
-@pytest.mark.parametrize(("given", "expected"), [({}, "5"), ({"RecoverConcurrency": "40"}, "40")])
+@pytest.mark.parametrize(("given", "expected"), [({}, "10"), ({"RecoverConcurrency": "40"}, "40")])
 def test_recover_reserves_what_the_parameter_says(given: dict[str, str], expected: str) -> None:
     assert (
         bare(**given).of_type("AWS::Lambda::Function")["Recover"]["ReservedConcurrentExecutions"] == expected

@@ -32,6 +32,7 @@ from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import AS_ASKED, RungKind
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import Case, case_of
+from retry_run_task.recovery.crowd import FEW
 from retry_run_task.recovery.ending import ending_of
 from retry_run_task.recovery.events import Answered, Event, Looked, Stopped, Waited, Watched
 from retry_run_task.recovery.ports import Background
@@ -155,6 +156,7 @@ class Scope:
         is_unreadable: Whether a look may fail, or not list a new task.
         tells_of_tasks: Whether a task of another that failed to start has a recovery of its own.
         is_hanging: Whether the policy has tasks stopped that do not start.
+        is_crowded: Whether there are many recoveries, one of which may just have found capacity anywhere.
         depth: How many moves.
     """
 
@@ -165,6 +167,7 @@ class Scope:
     is_unreadable: bool = True
     tells_of_tasks: bool = False
     is_hanging: bool = False
+    is_crowded: bool = False
     depth: int = 6
 
 
@@ -188,6 +191,8 @@ SCOPES = {
     "two tasks that hang": Scope(is_hanging=True, is_unreadable=False, wanted=2, depth=7),
     "one task that hangs, two recoveries": Scope(is_hanging=True, is_unreadable=False, recoveries=2, depth=5),
     "a task of another that hangs": Scope(is_hanging=True, failed_others=1, depth=9),
+    "one task in a crowd": Scope(is_crowded=True, depth=5),
+    "one task in a crowd, two recoveries": Scope(is_crowded=True, recoveries=2, depth=3),
 }
 
 
@@ -330,7 +335,19 @@ def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Re
         case _:
             for view, tasks in _views(ecs, one, scope):
                 looked = Looked(0.0, tasks or (), None if tasks is not None else THROTTLED, one.again)
-                yield from _called(ecs, one, looked, view, scope)
+                for crowd, room in _crowds(one.case, scope):
+                    here = f"{view}, room in {room}" if room else view
+                    yield from _called(ecs, one, replace(looked, crowd=crowd, room=room), here, scope)
+
+
+def _crowds(case: Case, scope: Scope) -> Iterator[tuple[int | None, str]]:
+    if not scope.is_crowded:
+        yield None, ""
+        return
+    # With two calls a step, and with one.
+    yield FEW + 1, ""
+    for room in ("", *dict.fromkeys(each.name for each in case.rungs)):
+        yield 10 * FEW, room
 
 
 def _called(

@@ -12,12 +12,15 @@ class FakeTime:
         self.now = 0.0
         self.slept: list[float] = []
 
+    def read(self) -> float:
+        return self.now
+
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
         self.now += seconds
 
-    def limiter(self, per_s: float, ahead: int = 0) -> RateLimiter:
-        return RateLimiter(per_s, ahead=ahead, now=lambda: self.now, sleep=self.sleep)
+    def limiter(self, per_s: float, ahead: int = 0, rested_s: float = 0) -> RateLimiter:
+        return RateLimiter(per_s, ahead=ahead, rested_s=rested_s, now=lambda: self.now, sleep=self.sleep)
 
 
 def no_wait() -> RateLimiter:

@@ -23,12 +23,13 @@ from retry_run_task.messages.message import Ending, Message, Style
 from retry_run_task.policy.rules import Policy
 from retry_run_task.recovery.lines import LogEvent
 from retry_run_task.recovery.loop import recover
-from retry_run_task.recovery.ports import AwsPort, Background, Entrance, Tools
+from retry_run_task.recovery.ports import AwsPort, Background, CrowdPort, Entrance, NoCrowd, Tools
 from retry_run_task.simulate.virtual import Timeline
 from support.policies import PLAIN
 from support.virtual import VirtualExecution, VirtualExecutions
 
 IN_ENGLISH = Style()
+NO_CROWD = NoCrowd()
 _NO_SCHEDULE = NoMatch(why="no rule or schedule made this call")
 _NO_VALUES = NoMatch(why="its input is made from an event")
 
@@ -175,6 +176,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
     restart_s: float = 1,
     recover_errors: bool = False,
     entrance: Entrance | None = None,
+    crowd: CrowdPort = NO_CROWD,
     **world_: Any,
 ) -> Run:
     """Recover a launch under virtual time, beginning ``late_s`` seconds after it failed."""
@@ -192,6 +194,7 @@ def run(  # noqa: PLR0913 - what a test may want to change
         style=style,
         recover_errors=recover_errors,
         entrance=entrance,
+        crowd=crowd,
     )
     timeline.run()
     (execution,) = executions.by_name.values()
@@ -214,6 +217,7 @@ def start(  # noqa: PLR0913 - likewise
     style: Style = IN_ENGLISH,
     recover_errors: bool = False,
     entrance: Entrance | None = None,
+    crowd: CrowdPort = NO_CROWD,
 ) -> bool:
     """Start a recovery as intake would: by name, with the launch as its payload."""
     payload = wire.canonical(wire.launch_to_json(launch))
@@ -235,6 +239,7 @@ def start(  # noqa: PLR0913 - likewise
                 style=style,
                 recover_errors=recover_errors,
                 entrance=entrance,
+                crowd=crowd,
             ),
         )
 

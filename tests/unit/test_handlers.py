@@ -193,7 +193,8 @@ PLACE = Place(
 def tools(context: Context, **changes: Any) -> Tools:
     given: Any = context
     of = changes.pop("of", launch())
-    return handlers._tools(Settings(external_id="x", **({"stack": fresh()} | changes)), of, given)
+    settings = Settings(external_id="x", **({"stack": fresh()} | changes))
+    return handlers._tools(settings, of, given, handlers._paced(settings, given))
 
 
 @pytest.mark.parametrize(("is_left", "kind"), [(False, GaveUpError), (True, OvertakenError)])
@@ -275,9 +276,18 @@ def test_messages_and_calls_go_where_the_settings_and_the_launch_say() -> None:
 
 def test_one_invocation_makes_one_call_ahead_and_then_as_many_as_it_may() -> None:
     world: Any = tools(Context(INVOCATION), calls_per_second=4.0).aws
-    limiter = world._limiter
-    assert (limiter._apart_s, limiter._ahead_s) == (0.25, 0.25)
-    assert (limiter._now, limiter._sleep) == (time.monotonic, time.sleep)
+    for limiter in (world._limiter, world._reads):
+        assert (limiter._apart_s, limiter._ahead_s) == (0.25, 0.25)
+        assert (limiter._now, limiter._sleep) == (time.monotonic, time.sleep)
+    assert world._limiter is not world._reads
+
+
+def test_a_process_counts_the_recoveries_of_its_version_once() -> None:
+    given: Any = Context(INVOCATION)
+    crowds: Any = [handlers._paced(Settings(stack=fresh()), given) for _ in range(2)]
+    assert crowds[0]._neighbours is crowds[1]._neighbours
+    assert crowds[0].calls is not crowds[1].calls
+    assert tools(Context(INVOCATION)).crowd.room() == ""
 
 
 @pytest.mark.parametrize(("invocation", "request_id"), [(INVOCATION, "the-request"), (None, "")])

@@ -46,7 +46,33 @@ def test_it_rests_until_the_next_call_might_be_made_and_that_may_be_now() -> Non
 
 START = datetime(2026, 11, 24, tzinfo=UTC)
 
+
 # A function that is invoked again and again: how long it looks, and how long each of its calls takes.
+def test_an_even_pace_has_no_burst_and_keeps_the_invocation_no_longer() -> None:
+    for is_even, at in ((False, [0.25, 1.0, 2.0]), (True, [0.25, 1.25, 2.25])):
+        time = FakeTime()
+        limiter = time.limiter(1, ahead=1)
+        limiter.set_pace(1, is_even=is_even)
+        time.now = 0.25
+        made = []
+        for _ in range(3):
+            limiter.wait()
+            made.append(time.now)
+        assert made == at
+        assert limiter.rest() == 3.0
+
+
+def test_a_pace_that_is_set_holds_for_the_calls_that_follow() -> None:
+    time = FakeTime()
+    limiter = time.limiter(1, ahead=1)
+    limiter.set_pace(4)
+    made = []
+    for _ in range(3):
+        limiter.wait()
+        made.append(time.now)
+    assert made == [0, 0.25, 0.5]
+
+
 invocations = st.lists(
     st.tuples(
         st.sampled_from([0, 0, 0.25, 0.5, 0.75, 5]),

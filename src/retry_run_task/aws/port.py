@@ -39,7 +39,9 @@ class LiveAwsPort:
 
     Args:
         topic_arn: Of the topic for messages; empty for none.
+        limiter: Of RunTask calls.
         role: The role to act with in the launch's account; None for the function's own.
+        reads: Rate limiter of reads of tasks; None for no limit.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class LiveAwsPort:
         clock: Callable[[], float],
         limiter: RateLimiter,
         role: members.Actor | None = None,
+        reads: RateLimiter | None = None,
     ) -> None:
         self._topic_arn = topic_arn
         self._clock = clock
         self._limiter = limiter
         self._role = role
+        self._reads = reads
 
     def now(self) -> float:
         """Return the time as seconds since 1970."""
@@ -88,7 +92,7 @@ class LiveAwsPort:
         """Return tasks that do the launch's work, or failed to start for it; or why they cannot be seen."""
         return attempt(
             lambda: tasks.already_there(
-                ecs.client(launch.region, self._role),
+                self._reader(launch),
                 launch,
                 original=original,
                 failed_others=failed_others,
@@ -98,7 +102,11 @@ class LiveAwsPort:
 
     def earlier(self, launch: FailedLaunch) -> tuple[str, ...] | Failure:
         """Return the tasks of earlier runs that are still going; or why they cannot be seen."""
-        return attempt(lambda: tasks.earlier(ecs.client(launch.region, self._role), launch))
+        return attempt(lambda: tasks.earlier(self._reader(launch), launch))
+
+    def _reader(self, launch: FailedLaunch) -> Any:
+        client = ecs.client(launch.region, self._role)
+        return client if self._reads is None else tasks.PacedReads(client, self._reads)
 
     def complete(self, launch: FailedLaunch) -> Request | NoMatch | Failure:
         """Return the request with the redacted values, read from the schedule as it is now; or why it cannot be."""
@@ -122,7 +130,7 @@ class LiveAwsPort:
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         """Return the states of tasks, those that ECS knows; or why they cannot be seen."""
-        return attempt(lambda: tasks.states(ecs.client(launch.region, self._role), launch, arns))
+        return attempt(lambda: tasks.states(self._reader(launch), launch, arns))
 
     def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:
         """Call StopTask for a task of this recovery."""

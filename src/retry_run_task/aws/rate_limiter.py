@@ -16,22 +16,32 @@ class RateLimiter:
         per_s: float,
         *,
         ahead: int = 0,
-        is_rested: bool = False,
+        rested_s: float = 0.0,
         now: Callable[[], float],
         sleep: Callable[[float], object],
     ) -> None:
         """Allow ``per_s`` calls a second.
 
-        ``ahead`` calls beyond the rate are allowed at once (the burst) by an idle limiter; ``is_rested`` tells whether
-        it begins idle, with the whole burst available. ``now`` and ``sleep`` are in seconds.
+        ``ahead`` calls beyond the rate are allowed at once (the burst) by an idle limiter, which has been idle for
+        ``rested_s`` when it is made. ``now`` and ``sleep`` are in seconds.
         """
-        self._apart_s, self._ahead_s = 1 / per_s, ahead / per_s
+        self._ahead = ahead
+        self.set_pace(per_s)
         self._now, self._sleep = now, sleep
-        self._free_at = now() - (self._ahead_s if is_rested else 0)
+        self._free_at, self._next_at = now() - rested_s, 0.0
+
+    def set_pace(self, per_s: float, *, is_even: bool = False) -> None:
+        """Allow so many of the following calls a second; none ahead of an earlier one if they are to be even."""
+        self._apart_s, self._ahead_s, self._is_even = 1 / per_s, self._ahead / per_s, is_even
 
     def wait(self) -> None:
         """Block until a call is allowed, and count it."""
-        self._free_at = max(self._free_at, self.rest() - self._ahead_s) + self._apart_s
+        now = self.rest()
+        if self._is_even and now < self._next_at:
+            self._sleep(self._next_at - now)
+            now = self._next_at
+        self._free_at = max(self._free_at, now - self._ahead_s) + self._apart_s
+        self._next_at = now + self._apart_s
 
     def rest(self) -> float:
         """Block until a call is allowed, without counting one.

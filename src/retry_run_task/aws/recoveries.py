@@ -51,16 +51,17 @@ class Started(StrEnum):
 @cached
 def client() -> LambdaClient:
     """Return a Lambda client that retries a 429."""
-    return _client(CONFIG)
+    return client_with(CONFIG)
 
 
 @cached
 def starter() -> LambdaClient:
     """Return a Lambda client for many starts at the same time."""
-    return _client(STARTS_CONFIG)
+    return client_with(STARTS_CONFIG)
 
 
-def _client(config: Config) -> LambdaClient:
+def client_with(config: Config) -> LambdaClient:
+    """Return a Lambda client."""
     # Not boto3, whose import takes longer than intake's own code.
     client: Any = botocore.session.get_session().create_client("lambda", config=config)
     return client  # type: ignore[no-any-return]
@@ -68,7 +69,9 @@ def _client(config: Config) -> LambdaClient:
 
 def starts_limiter(*, now: Callable[[], float], sleep: Callable[[float], object]) -> RateLimiter:
     """Return the rate limiter for the starts of one process."""
-    return RateLimiter(STARTS_PER_S, ahead=STARTS_AHEAD - 1, is_rested=True, now=now, sleep=sleep)
+    return RateLimiter(
+        STARTS_PER_S, ahead=STARTS_AHEAD - 1, rested_s=STARTS_AHEAD / STARTS_PER_S, now=now, sleep=sleep
+    )
 
 
 def passes(error: Exception) -> bool:

@@ -16,14 +16,45 @@ from retry_run_task.launch import request as requests
 from retry_run_task.sources import tasks as wire
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mypy_boto3_ecs import ECSClient
 
+    from retry_run_task.aws.rate_limiter import RateLimiter
     from retry_run_task.launch.values import FailedLaunch, TaskState
 
 # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 _DESCRIBED_AT_ONCE = 100
+
+
+class PacedReads:
+    """The part of an ECS client that this module needs, each read as soon as a rate limiter allows it."""
+
+    def __init__(self, ecs: ECSClient, limiter: RateLimiter) -> None:
+        self._ecs: Any = ecs
+        self._limiter = limiter
+
+    def list_tasks(self, **call: Any) -> Any:
+        """Return a page of ARNs."""
+        self._limiter.wait()
+        return self._ecs.list_tasks(**call)
+
+    def describe_tasks(self, **call: Any) -> Any:
+        """Return tasks."""
+        self._limiter.wait()
+        return self._ecs.describe_tasks(**call)
+
+    def get_paginator(self, _operation: str) -> PacedReads:
+        """Return what lists tasks page by page."""
+        return self
+
+    def paginate(self, **call: Any) -> Iterator[Any]:
+        """Yield pages of ARNs."""
+        page = self.list_tasks(**call)
+        yield page
+        while token := page.get("nextToken"):
+            page = self.list_tasks(**call, nextToken=token)
+            yield page
 
 
 def already_there(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.aws import members, recoveries
+from retry_run_task.aws import counting, members, recoveries
 from retry_run_task.aws.cached import cached
+from retry_run_task.aws.neighbours import Neighbours, Paced
+from retry_run_task.aws.rate_limiter import RateLimiter
 from retry_run_task.aws.telemetry import Metric, Telemetry
 from retry_run_task.config import Settings, read_policy
 from retry_run_task.errors import ConfigError, GaveUpError, OvertakenError
@@ -74,7 +76,13 @@ def _durable() -> Callable[[Any, Any], Any]:
 
 def _recover(event: Any, context: DurableContext) -> JsonObject:
     launch = wire.launch_from_json(event)
-    ending = recover_launch(launch, _tools(_settings(), launch, context))
+    settings = _settings()
+    paced = _paced(settings, context)
+    try:
+        ending = recover_launch(launch, _tools(settings, launch, context, paced))
+    finally:
+        # Also if it is suspended until a wait ends.
+        paced.rest()
     if not ending.succeeded:
         raise _error_of(ending)
     return {"outcome": ending.outcome.value, "calls": ending.calls, "task_arns": list(ending.task_arns)}
@@ -85,16 +93,33 @@ def _error_of(ending: Ending) -> GaveUpError:
     return kind(f"{ending.outcome}: {ending.why}.", hint=ending.hint)
 
 
-def _tools(settings: Settings, launch: FailedLaunch, context: DurableContext) -> ports.Tools:
+@cached
+def _neighbours(function: str, version: str) -> Neighbours:
+    """Return what this process knows about the other recoveries."""
+    return Neighbours(lambda: counting.count_running(counting.client(), function, version), time.monotonic)
+
+
+def _paced(settings: Settings, context: DurableContext) -> Paced:
+    """Return the pace of this invocation.
+
+    Its rate limiters are made before the look so that the look's time counts. Ten invocations that make a call and a
+    read a second use half of what ECS allows an account on Fargate.
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+    """
+    # arn:aws:lambda:REGION:ACCOUNT:function:NAME:VERSION/durable-execution/NAME/ID
+    function, _, version = context.execution_context.durable_execution_arn.split("/")[0].rpartition(":")
+    calls, reads = (
+        RateLimiter(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
+        for _ in range(2)
+    )
+    return Paced(_neighbours(function, version), settings.calls_per_second, calls=calls, reads=reads)
+
+
+def _tools(settings: Settings, launch: FailedLaunch, context: DurableContext, paced: Paced) -> ports.Tools:
     from aws_durable_execution_sdk_python.exceptions import UnrecoverableError  # noqa: PLC0415
 
     from retry_run_task.aws.port import LiveAwsPort  # noqa: PLC0415
-    from retry_run_task.aws.rate_limiter import RateLimiter  # noqa: PLC0415
 
-    # This invocation's rate limiter, made before the look so that the look's time counts. With a burst of one call
-    # ahead, five invocations never make more than ten calls at once and ten a second, half of ECS's limit on Fargate.
-    # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
-    limiter = RateLimiter(settings.calls_per_second, ahead=1, now=time.monotonic, sleep=time.sleep)
     invocation = context.lambda_context
     telemetry = Telemetry(stack=settings.stack, request_id=invocation.aws_request_id if invocation else "")
     # The name that intake gave it: .../durable-execution/<name>/<id>
@@ -109,7 +134,8 @@ def _tools(settings: Settings, launch: FailedLaunch, context: DurableContext) ->
     return ports.Tools(
         policy=policy,
         refusal=refusal,
-        aws=LiveAwsPort(settings.topic_arn, time.time, limiter, role),
+        aws=LiveAwsPort(settings.topic_arn, time.time, paced.calls, role, paced.reads),
+        crowd=paced,
         step=step,
         wait=wait,
         tell=tell,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 # As in infra/template.yaml, times the clock's speed.
-CALLS_PER_SECOND = 2
+CALLS_PER_SECOND = 1
 _PREFIX = "RETRY_RUN_TASK_"
 
 # The variables that infra/template.yaml gives each function, without RETRY_RUN_TASK_. Every task may be retried here,

@@ -30,6 +30,7 @@ from retry_run_task.policy.ladder import AS_ASKED
 from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery.answers import PASSING, is_blamed, is_full, said
 from retry_run_task.recovery.case import incomplete
+from retry_run_task.recovery.crowd import Crowd
 from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Waited, Watched
 from retry_run_task.recovery.state import (
     OPERATIONS_MAX,
@@ -43,12 +44,15 @@ from retry_run_task.recovery.state import (
     Wait,
     Watch,
     climb,
+    climb_in_a_crowd,
+    delay_in_a_crowd,
     identity,
-    is_followed_at_once,
     is_look_whole,
     late,
     missing,
     overlapping,
+    place_at_once,
+    place_with_room,
     rung,
 )
 from retry_run_task.recovery.watching import (
@@ -73,7 +77,9 @@ HOLD, SPREAD = "hold-wait", "spread"
 
 def begin(case: Case) -> State:
     """Return the first state of a recovery."""
-    state = State(move=Look(), call_id=case.call_id, last=case.first, operations=1 + case.operations)
+    state = State(
+        move=Look(), call_id=case.call_id, last=case.first, operations=1 + case.operations, crowd=case.crowd
+    )
     if case.refusal is not None:
         return state._replace(move=End(case.refusal))
     if case.hold_s:
@@ -82,8 +88,12 @@ def begin(case: Case) -> State:
 
 
 def _spread(case: Case, state: State) -> State:
-    """Wait for the launch's share of the spread: launches that failed in one second must not retry in one second."""
-    return state._replace(move=Wait(SPREAD, case.spread_s) if case.spread_s else Look())
+    """Wait for the launch's share of the spread: launches that failed in one second must not retry in one second.
+
+    A crowd is spread by recover's concurrency.
+    """
+    is_spread = case.spread_s and not case.crowd.is_large
+    return state._replace(move=Wait(SPREAD, case.spread_s) if is_spread else Look())
 
 
 def after(case: Case, state: State, event: Event) -> State:
@@ -148,6 +158,8 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     # the same move, although it looks at all tasks then.
     is_whole = is_look_whole(state)
     state = state._replace(call_id=identity(case, state), is_narrow=not is_whole)
+    size = state.crowd.size if event.crowd is None else max(1, event.crowd)
+    state = state._replace(crowd=Crowd(size, event.room), in_step=frozenset())
     if event.again:
         state = _doubt(state, is_unsure=True)
     state = _timed(case, state, event.now)
@@ -155,11 +167,14 @@ def _looked(case: Case, state: State, event: Looked) -> State:
         state = state._replace(whole_looks=state.whole_looks + 1, whole_s=state.elapsed_s)
     state, failures = _seen(case, state, event.tasks)
     if missing(case, state) <= 0:
-        return watch_or_end(state)
+        return watch_or_end(case, state)
     if state.gives_up is not None:
         return state._replace(move=End(state.gives_up))
-    if failures:
-        return _start_failed(case, state, failures)
+    return _start_failed(case, state, failures) if failures else _may_call(case, state, event)
+
+
+def _may_call(case: Case, state: State, event: Looked) -> State:
+    """Return the state after a look that found tasks missing: a call, unless it is too late or the look was unsure."""
     skips = case.skips_overlap and not state.tasks
     end = late(case, state) or (overlapping(event.earlier) if skips and event.earlier else None)
     if end is not None:
@@ -170,8 +185,10 @@ def _looked(case: Case, state: State, event: Looked) -> State:
         unseen = event.read_failure if classify(event.read_failure).category in PASSING else None
     if unseen is not None:
         return _decided(case, state, [unseen])
-    # A failed task of another caller was seen, or its replacement: the next step calls with the new call id.
-    return state._replace(move=Call()) if identity(case, state) == state.call_id else _turn(state)
+    if identity(case, state) != state.call_id:
+        # A failed task of another caller was seen, or its replacement: the next step calls with the new call id.
+        return _turn(state)
+    return state._replace(move=Call(), place=place_with_room(case, state))
 
 
 def _timed(case: Case, state: State, now: float) -> State:
@@ -243,7 +260,8 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
     if isinstance(answer, Unread):
         return _decided(case, state, [answer.failure])
     before = state
-    state = state._replace(calls=state.calls + 1, tried=state.tried | {rung(case, state)})
+    used = {rung(case, state)}
+    state = state._replace(calls=state.calls + 1, tried=state.tried | used, in_step=state.in_step | used)
     match answer:
         case Placed():
             state = _placed(case, state, answer)
@@ -252,10 +270,11 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
         case Lost():
             state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=True)
     if missing(case, state) <= 0:
-        return watch_or_end(state)
+        return watch_or_end(case, state)
     failures = said(before, state, answer)
-    if is_full(answer, failures) and is_followed_at_once(case, before):
-        return climb(case, state)._replace(move=Call())
+    follows = place_at_once(case, state) if is_full(answer, failures) else None
+    if follows is not None:
+        return state._replace(move=Call(), place=follows)
     verdict = worst([classify(failure) for failure in failures])
     if is_blamed(rung(case, before), answer, verdict):
         # A refused call did nothing, so the next rung is tried with the same token.
@@ -361,10 +380,10 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
     match decision:
         case GiveUp():
             return _end(state, decision)
-        case Retry(delay_s=delay_s):
+        case Retry():
             # This rung has no capacity, but the next may have. Any other failure is retried on the same rung.
-            state = climb(case, state) if verdict.category is Category.CAPACITY else state
-            wait = Wait(f"wait-{state.turn}", delay_s, decision)
+            state = climb_in_a_crowd(case, state) if verdict.category is Category.CAPACITY else state
+            wait = Wait(f"wait-{state.turn}", delay_in_a_crowd(case, state, decision.delay_s), decision)
             return state._replace(move=SendEarlyMessage(wait) if _is_to_be_told(case, state) else wait)
 
 

@@ -16,6 +16,7 @@ from retry_run_task.launch.values import SCHEDULED, Category, Origin, Outcome, R
 from retry_run_task.policy import backoff, ladder
 from retry_run_task.policy.decision import GiveUp, ignored, open_with, past_deadline
 from retry_run_task.policy.rules import Overlap, facts_of
+from retry_run_task.recovery.crowd import ALONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import FailedLaunch, Verdict
     from retry_run_task.policy.ladder import Rung
     from retry_run_task.policy.rules import Facts, Handling, Policy
+    from retry_run_task.recovery.crowd import Crowd
     from retry_run_task.recovery.ports import Background
 
 
@@ -65,6 +67,7 @@ class Case:
     spread_s: int
     operations: int
     refusal: GiveUp | None
+    crowd: Crowd = ALONE
 
     @property
     def skips_overlap(self) -> bool:
@@ -85,6 +88,7 @@ def case_of(
     now: float | None = None,
     recover_errors: bool = False,
     operations: int = 0,
+    crowd: Crowd = ALONE,
 ) -> Case:
     """Return what is known about a launch.
 
@@ -95,6 +99,7 @@ def case_of(
         now: The time, in seconds since 1970; None means the time of the failed call.
         recover_errors: Whether calls that raised an error are retried.
         operations: Durable operations used before.
+        crowd: What is known about other recoveries.
     """
     schedule = None if isinstance(found, NoMatch) else found
     facts = facts_of(launch, schedule=schedule.name if schedule else "", policy=found.tags.policy)
@@ -118,6 +123,7 @@ def case_of(
         spread_s=backoff.spread(policy.spread_s, f"{launch.call_id}/spread"),
         operations=operations,
         refusal=None,
+        crowd=crowd,
     )
     return replace(case, refusal=_refusal(case, recover_errors=recover_errors))
 

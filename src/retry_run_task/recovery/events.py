@@ -4,6 +4,7 @@ A checkpoint keeps them as JSON. ``from_result`` parses it, both when a recovery
 of it is read, so both get the same events. A step that looked and called::
 
     {"now": 1795478403.2, "again": true, "tasks": [{"arn": "...", "phase": "starting", ...}],
+     "crowd": 214, "room": "as-asked",
      "calls": [{"answer": "placed", "task_arns": [], "failures": [...], "conflict": false, "rung": "as-asked"}]}
 
 A step that watched has ``tasks`` alone, one that stopped tasks ``stopped`` as well, and one that sent an early message
@@ -35,7 +36,9 @@ class Looked:
         read_failure: Why they could not be seen; None if they could.
         again: Whether the step was cut off before, so that RunTask may have been called already.
         earlier: ARNs of tasks of the schedule's earlier runs that are still going, if they were looked for.
-        earlier_blind: Why those could not be seen; None if they could, or were not looked for.
+        earlier_read_failure: Why those could not be seen; None if they could, or were not looked for.
+        crowd: How many recoveries were in progress; None if that could not be counted.
+        room: Name of the rung on which another recovery had just placed a task; empty if none was known.
     """
 
     now: float
@@ -44,6 +47,8 @@ class Looked:
     again: bool = False
     earlier: tuple[str, ...] = ()
     earlier_read_failure: Failure | None = None
+    crowd: int | None = None
+    room: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,11 @@ def earlier_to_json(earlier: tuple[str, ...] | Failure) -> JsonObject:
     return {"earlier": list(earlier)}
 
 
+def crowd_to_json(size: int | None, room: str = "") -> JsonObject:
+    """Return the checkpoint form of what is known about other recoveries."""
+    return {**({} if size is None else {"crowd": size}), **({"room": room} if room else {})}
+
+
 def from_result(result: Mapping[str, Any]) -> list[Event]:
     """Return the events of a step, from its result."""
     if "told" in result:
@@ -140,5 +150,7 @@ def from_result(result: Mapping[str, Any]) -> list[Event]:
         earlier_read_failure=next(
             iter(wire.failures_from_json(result.get("earlier_read_failure", ()))), None
         ),
+        crowd=result.get("crowd"),
+        room=result.get("room", ""),
     )
     return [looked, *(Answered(wire.answer_from_json(answer)) for answer in result.get("calls", ()))]

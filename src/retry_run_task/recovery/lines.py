@@ -129,7 +129,8 @@ def lines(case: Case, before: State, event: Event, then: State) -> Iterator[Line
             category=then.last.category,
             why=then.move.retry.why,
         )
-        yield line, {**fields, "next_rung": rung(case, then).name}
+        crowd = {"crowd": then.crowd.size} if then.crowd.is_large else {}
+        yield line, {**fields, "next_rung": rung(case, then).name, **crowd}
 
 
 def _called(case: Case, before: State, answer: Answer) -> Line:

@@ -33,7 +33,14 @@ from retry_run_task.recovery.ending import (
     is_told,
     progress_of,
 )
-from retry_run_task.recovery.events import Answered, Waited, earlier_to_json, from_result, seen_to_json
+from retry_run_task.recovery.events import (
+    Answered,
+    Waited,
+    crowd_to_json,
+    earlier_to_json,
+    from_result,
+    seen_to_json,
+)
 from retry_run_task.recovery.opening import open_case
 from retry_run_task.recovery.state import (
     Call,
@@ -182,7 +189,7 @@ def _send_early(case: Case, state: State, tools: Tools) -> str | None:
 
 
 def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *, again: bool) -> JsonObject:
-    """Look, and call RunTask as long as the engine says so: once, or twice if a subnet is tried at once.
+    """Look, and call RunTask as long as the engine says so: once, or more often if subnets are tried at once.
 
     All of it is one durable step, because each operation costs. The bodies may hold secrets; only what was seen and
     answered leaves the step. ``done`` becomes the events, as a replay reads them from the result, and their states.
@@ -190,6 +197,8 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
     done.clear()
     launch = case.launch.with_call_id(case.call_id)
     is_whole = again or is_look_whole(state)
+    # Before the look, because the account's reads are shared as well.
+    crowd = crowd_to_json(tools.crowd.size(), tools.crowd.room())
     seen = tools.aws.look(
         launch, original=case.has_one_run, failed_others=state.failed_others, whole=is_whole
     )
@@ -198,12 +207,15 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
         **seen_to_json(seen),
         **(earlier_to_json(tools.aws.earlier(launch)) if case.skips_overlap else {}),
         **({"again": True} if again else {}),
+        **crowd,
     }
     done += _follow(case, state, from_result(result))
     calls: list[JsonObject] = []
     while isinstance((state := done[-1][1]).move, Call):
         answer = wire.answer_to_json(_call(case, state, launch, tools))
         calls.append({**answer, "rung": rung(case, state).name})
+        if answer.get("task_arns"):
+            tools.crowd.placed(rung(case, state).name)
         done += _follow(case, state, [Answered(wire.answer_from_json(answer))])
     return {**result, **({"calls": calls} if calls else {})}
 

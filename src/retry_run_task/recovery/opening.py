@@ -17,6 +17,8 @@ from retry_run_task.policy.decision import GiveUp, past_deadline
 from retry_run_task.policy.rules import facts_of
 from retry_run_task.recovery.answers import PASSING
 from retry_run_task.recovery.case import case_of
+from retry_run_task.recovery.crowd import ALONE, Crowd
+from retry_run_task.recovery.events import crowd_to_json
 from retry_run_task.recovery.lines import of_pause, of_schedule, words_of
 from retry_run_task.recovery.ports import Background
 from retry_run_task.recovery.steps import step
@@ -62,7 +64,7 @@ def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
     searched = _find_schedule(launch, tools)
     if isinstance(searched, GiveUp):
         return searched
-    found, now, finding = searched
+    found, now, finding, crowd = searched
     tools.log(of_schedule(found, tools.policy))
     return case_of(
         launch,
@@ -71,6 +73,7 @@ def open_case(launch: FailedLaunch, tools: Tools) -> Case | GiveUp:
         now=now,
         recover_errors=tools.recover_errors,
         operations=entering + finding,
+        crowd=crowd,
     )
 
 
@@ -103,7 +106,7 @@ def _until_answered(
     began: float | None = None
     nth = 1
     while True:
-        answer = step(tools, f"{name}-{nth}", lambda _: {"now": tools.aws.now(), **ask()})
+        answer = step(tools, f"{name}-{nth}", lambda _: {**_seen(tools), **ask()})
         began = began or (answer["now"] if by_hand else launch.event_time.timestamp())
         failure = next(iter(wire.failures_from_json(answer.get("failures", ()))), None)
         if failure is None or not is_passing(failure):
@@ -119,6 +122,10 @@ def _until_answered(
         nth += 1
 
 
+def _seen(tools: Tools) -> JsonObject:
+    return {"now": tools.aws.now(), **crowd_to_json(tools.crowd.size())}
+
+
 def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
     return GiveUp(
         outcome=Outcome.PERMANENT,
@@ -130,11 +137,14 @@ def _shut_out(launch: FailedLaunch, role_arn: str, failure: Failure) -> GiveUp:
     )
 
 
-def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoMatch, float, int] | GiveUp:
+def _find_schedule(
+    launch: FailedLaunch, tools: Tools
+) -> tuple[Background | NoMatch, float, int, Crowd] | GiveUp:
     """Find what made the call, with its name, times and tags.
 
     Returns:
-        It, the time of the search, and the number of durable operations used; or the end of the recovery.
+        It, the time of the search, the number of durable operations used, and what is known about other recoveries;
+        or the end of the recovery.
     """
     answer, used = _until_answered(
         launch,
@@ -145,11 +155,17 @@ def _find_schedule(launch: FailedLaunch, tools: Tools) -> tuple[Background | NoM
         what="the rules and schedules cannot be read",
     )
     found = found_from_json(answer)
+    crowd = Crowd(answer["crowd"]) if "crowd" in answer else ALONE
     if not isinstance(found, Failure):
-        return found, answer["now"], used
+        return found, answer["now"], used, crowd
     if is_passing(found):
         return _unreadable(found)
-    return NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"), answer["now"], used
+    return (
+        NoMatch(why=f"the rules and schedules cannot be read: {words_of(found)}"),
+        answer["now"],
+        used,
+        crowd,
+    )
 
 
 def _unreadable(failure: Failure) -> GiveUp:
@@ -186,5 +202,5 @@ def found_from_json(result: Mapping[str, Any]) -> Background | NoMatch | Failure
         return wire.failures_from_json(result["failures"])[0]
     policy, ignore, unread = result.get("tags", ("", False, ()))
     tags = Tags(policy=policy, ignore=ignore, unread=tuple(unread))
-    values = {name: value for name, value in result.items() if name != "now"} | {"tags": tags}
+    values = {name: value for name, value in result.items() if name not in ("now", "crowd")} | {"tags": tags}
     return NoMatch(**values) if "why" in values else Background(**values)

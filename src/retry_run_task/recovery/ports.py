@@ -119,6 +119,37 @@ class AwsPort(Protocol):
         ...
 
 
+class CrowdPort(Protocol):
+    """The other recoveries, as this process knows them. Asked inside a step, and nothing here raises."""
+
+    def size(self) -> int | None:
+        """Return how many recoveries are in progress, including this one; None if that is not known."""
+        ...
+
+    def room(self) -> str:
+        """Return the name of the rung on which a recovery has just placed a task; empty if none is known."""
+        ...
+
+    def placed(self, rung: str) -> None:
+        """Remember that a task was just placed on this rung."""
+        ...
+
+
+class NoCrowd:
+    """Knows nothing about other recoveries."""
+
+    def size(self) -> int | None:
+        """Return that it is not known."""
+        return None
+
+    def room(self) -> str:
+        """Return that none is known."""
+        return ""
+
+    def placed(self, rung: str) -> None:
+        """Forget it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
     """Access to a launch's account, if that is not the stack's own.
@@ -155,6 +186,7 @@ class Tools:
     aws: AwsPort
     step: Step
     wait: Wait
+    crowd: CrowdPort = NoCrowd()  # noqa: RUF009 - it has no state
     tell: Tell | None = None
     is_replaying: Callable[[], bool] = _never
     notify_recovered: bool = False

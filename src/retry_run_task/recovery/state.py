@@ -11,14 +11,17 @@ from retry_run_task.launch import request as requests
 from retry_run_task.launch.values import Outcome
 from retry_run_task.policy import ladder
 from retry_run_task.policy.decision import GiveUp, past_deadline
+from retry_run_task.policy.ladder import AS_ASKED, RungKind
+from retry_run_task.recovery.crowd import ALONE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from retry_run_task.launch.values import Category, IncompleteRequest, JsonObject, Request, Verdict
     from retry_run_task.policy.decision import Retry
     from retry_run_task.policy.ladder import Rung
     from retry_run_task.recovery.case import Case
+    from retry_run_task.recovery.crowd import Crowd
 
 # ECS keeps a client token for an hour after the last of its tasks has stopped, so for at least an hour.
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
@@ -135,6 +138,8 @@ class State(NamedTuple):
         repeat: How often the current attempt was made without an answer that ends it.
         answered: How many attempts ECS has answered, by call identity; the next uses the next client token.
         tried: Rungs that the current attempt has used.
+        in_step: Rungs that the current step has used.
+        crowd: What is known about other recoveries.
         unsure_since_s: Since when the current attempt may have started tasks that were not seen, in seconds from the
             failed call; None if it cannot have.
         place: Index of the rung of the next attempt.
@@ -167,6 +172,8 @@ class State(NamedTuple):
     repeat: int = 0
     answered: Mapping[str, int] = EMPTY
     tried: frozenset[Rung] = frozenset()
+    in_step: frozenset[Rung] = frozenset()
+    crowd: Crowd = ALONE
     unsure_since_s: float | None = None
     place: int = 0
     excluded: Mapping[Rung, Verdict] = MappingProxyType({})
@@ -233,9 +240,47 @@ def climb(case: Case, state: State) -> State:
     return state._replace(place=next_place(case, state))
 
 
-def is_followed_at_once(case: Case, state: State) -> bool:
-    """Tell whether the next rung is tried in the same step if this one has no capacity."""
-    return ladder.is_at_once(rung(case, state), case.rungs[next_place(case, state)])
+def climb_in_a_crowd(case: Case, state: State) -> State:
+    """Move to the next rung; if a step makes one call, past the subnets, which are tried once there is room."""
+    state = climb(case, state)
+    is_passed = state.crowd.is_one_call and rung(case, state).kind is RungKind.EACH_SUBNET
+    return climb(case, state) if is_passed else state
+
+
+def delay_in_a_crowd(case: Case, state: State, delay_s: int) -> int:
+    """Return the policy's wait; in a crowd a longer one, if the run is still wanted after it."""
+    longer = state.crowd.share_s(f"{case.launch.call_id}/{state.turn}")
+    handling = case.handlings[state.last.category]
+    late = past_deadline(handling, state.elapsed_s + longer, case.next_due_s)
+    return max(delay_s, longer) if late is None else delay_s
+
+
+def place_at_once(case: Case, state: State) -> int | None:
+    """Return the index of the rung that is tried in the same step if this one has no capacity; None if none is.
+
+    That is one subnet after the original request, or, if others have just found capacity, every subnet in turn.
+    """
+    here, following = rung(case, state), next_place(case, state)
+    if state.crowd.is_large and state.crowd.room and (here == AS_ASKED or here.kind is RungKind.EACH_SUBNET):
+        return next((place for place in _subnets(case, state)), None)
+    if state.crowd.is_one_call or not ladder.is_at_once(here, case.rungs[following]):
+        return None
+    return following
+
+
+def place_with_room(case: Case, state: State) -> int:
+    """Return the index of the rung to begin a step with: in a crowd with one call the subnet that has room."""
+    is_free = state.crowd.is_one_call and not (state.repeat or state.is_unsure)
+    places = (place for place in _subnets(case, state) if case.rungs[place].name == state.crowd.room)
+    return next(places, state.place) if is_free else state.place
+
+
+def _subnets(case: Case, state: State) -> Iterator[int]:
+    """Yield the indexes of the subnets that this step has not tried, from the current rung on."""
+    for place in (*range(state.place, len(case.rungs)), *range(state.place)):
+        found = case.rungs[place]
+        if found.kind is RungKind.EACH_SUBNET and found not in state.in_step and found not in state.excluded:
+            yield place
 
 
 def identity(case: Case, state: State) -> str:

@@ -44,11 +44,15 @@ HUNG = Failure(
 _BY_A_USER = "UserInitiated"
 
 
-def watch_or_end(state: State) -> State:
-    """Return the state after every task that is wanted was found or placed."""
+def watch_or_end(case: Case, state: State) -> State:
+    """Return the state after every task that is wanted was found or placed.
+
+    In a crowd the first look is later: calls for others come first.
+    """
     if not state.starting:
         return state._replace(move=End(_ran(state)))
-    return state._replace(move=Watch(nth=1, delay_s=WATCH_FIRST_S, watched_s=0))
+    later = min(state.crowd.share_s(f"{case.launch.call_id}/watch"), int(case.policy.watch_s))
+    return state._replace(move=Watch(nth=1, delay_s=max(WATCH_FIRST_S, later), watched_s=0))
 
 
 def go_on(case: Case, state: State, move: Watch) -> State:

@@ -108,14 +108,12 @@ class Cloud:
     """ECS in one account and Region, for one incident and one policy.
 
     Attributes:
-        called: RunTask calls until now.
         calls_in: RunTask calls in each second of the incident.
         reads_in: ListTasks and DescribeTasks calls in each second of the incident.
     """
 
     def __init__(self, incident: Incident, timeline: Timeline) -> None:
         self.incident = incident
-        self.called = 0
         self.calls_in: Counter[int] = Counter()
         self.reads_in: Counter[int] = Counter()
         self._timeline = timeline
@@ -148,7 +146,6 @@ class Cloud:
         now = self.now
         track.calls += 1
         track.repeats += is_repeat
-        self.called += 1
         self.calls_in[int(now)] += 1
         self._add_subnets(body)
         self._faults.calling, self.ecs.lifecycle = track, track.lifecycle()
@@ -167,10 +164,15 @@ class Cloud:
         return answer
 
     def run_task_as_sdk(
-        self, body: Mapping[str, Any], track: Track, pause: Callable[[float], None]
+        self,
+        body: Mapping[str, Any],
+        track: Track,
+        pause: Callable[[float], None],
+        before: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """RunTask for a launch, with an SDK's own retries."""
+        """RunTask for a launch, with an SDK's own retries; ``before`` is called before each try."""
         for nth in range(1, SDK_TRIES + 1):
+            before()
             answer = self.run_task(body, track, is_repeat=nth > 1)
             if nth == SDK_TRIES or not is_repeated(answer):
                 break
@@ -245,12 +247,22 @@ class CloudPort:
         cloud: The incident's ECS.
         track: Of its launch.
         pause: Lets time pass within an invocation, in seconds.
+        before_call: Waits until the rate limiter allows a call.
+        before_read: Likewise for a read.
     """
 
-    __slots__ = ("_cloud", "_pause", "_track")
+    __slots__ = ("_before_call", "_before_read", "_cloud", "_pause", "_track")
 
-    def __init__(self, cloud: Cloud, track: Track, pause: Callable[[float], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        cloud: Cloud,
+        track: Track,
+        pause: Callable[[float], None] = lambda _: None,
+        before_call: Callable[[], None] = lambda: None,
+        before_read: Callable[[], None] = lambda: None,
+    ) -> None:
         self._cloud, self._track, self._pause = cloud, track, pause
+        self._before_call, self._before_read = before_call, before_read
 
     def now(self) -> float:
         """Return the time as seconds since 1970."""
@@ -293,7 +305,7 @@ class CloudPort:
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:  # noqa: ARG002
         """Call RunTask."""
         self._track.is_taken_up = True
-        return self._cloud.run_task_as_sdk(body, self._track, self._pause)
+        return self._cloud.run_task_as_sdk(body, self._track, self._pause, self._before_call)
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         """Return the states of tasks, with recover's own code."""
@@ -346,6 +358,7 @@ class CloudPort:
     def _read(self, call: Callable[[JsonObject], JsonObject], body: JsonObject) -> JsonObject:
         nth = 1
         while True:
+            self._before_read()
             self._cloud.reads_in[int(self._cloud.now)] += 1
             try:
                 return call(body)

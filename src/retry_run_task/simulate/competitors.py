@@ -33,6 +33,7 @@ from retry_run_task.simulate.incident import (
     failure_kind_of,
     request,
 )
+from retry_run_task.simulate.invocations import Instances, Invocations
 from retry_run_task.simulate.peers import Peer, RetryScope, Way
 from retry_run_task.simulate.virtual import Timeline
 
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from retry_run_task.simulate.virtual import IsReplaying
 
 # The template's reserved concurrency, and the duration of an invocation that looks and calls RunTask, with imports.
-CONCURRENCY = 5
+CONCURRENCY = 10
 INVOCATION_S = 1.0
 
 
@@ -57,6 +58,7 @@ class IncidentResult:
         operations: Durable operations, of this project's policies.
         invocations: Invocations of the function that recovers.
         throttled_invocations: Those that exceeded the concurrency, and were tried again.
+        busy_s: How long the function that recovers has run.
     """
 
     tracks: list[Track]
@@ -65,6 +67,7 @@ class IncidentResult:
     operations: int = 0
     invocations: int = 0
     throttled_invocations: int = 0
+    busy_s: float = 0.0
 
 
 class Competitor(Protocol):
@@ -127,16 +130,16 @@ class Ours:
             timeline,
             concurrency=self.concurrency,
             duration_s=self.invocation_s,
-            held_s=lambda: cloud.called / self.calls_per_second,
             resume_backoff=self.backoff,
             seed=incident.seed,
         )
+        instances = Instances(runs, timeline, per_s=self.calls_per_second, invocation_s=self.invocation_s)
         tracks = _tracks(incident, keeps_log=keeps_log)
         started: list[Running] = []
         for track in tracks:
             spec = track.spec
             known = spec.time + spec.late_s["start" if spec.is_start else self.way]
-            timeline.at(START + known, partial(self._start, track, cloud, runs, started))
+            timeline.at(START + known, partial(self._start, track, cloud, instances, started))
         timeline.run(until=START + HORIZON_S)
         return IncidentResult(
             tracks=tracks,
@@ -145,25 +148,36 @@ class Ours:
             operations=sum(running.operations for running in started),
             invocations=sum(running.invocations for running in started),
             throttled_invocations=sum(running.throttled for running in started),
+            busy_s=runs.busy_s,
         )
 
-    def _start(self, track: Track, cloud: Cloud, runs: Runs, started: list[Running]) -> None:
+    def _start(self, track: Track, cloud: Cloud, instances: Instances, started: list[Running]) -> None:
         # Taken up even if the policy's first decision is only to send a message.
         track.is_taken_up = True
-        started.append(runs.start(partial(self._recover, track, cloud)))
+        started.append(instances.runs.start(partial(self._recover, track, cloud, instances)))
 
     def _recover(
-        self, track: Track, cloud: Cloud, step: ports.Step, wait: ports.Wait, _: IsReplaying
+        self,
+        track: Track,
+        cloud: Cloud,
+        instances: Instances,
+        step: ports.Step,
+        wait: ports.Wait,
+        _: IsReplaying,
     ) -> Ending:
-        return recover(
+        here = Invocations(instances, wait)
+        ending = recover(
             failed_launch(cloud.incident, track.spec),
             ports.Tools(
                 policy=self.policy,
-                aws=CloudPort(cloud, track, pause),
+                aws=CloudPort(cloud, track, pause, here.before_call, here.before_read),
                 step=step,
-                wait=wait,
+                wait=here.wait,
+                crowd=here,
             ),
         )
+        here.end()
+        return ending
 
 
 @dataclass(frozen=True, slots=True)

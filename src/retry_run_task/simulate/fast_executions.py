@@ -81,15 +81,17 @@ class Running:
         invocations: Invocations of its function.
         throttled: Throttled invocations.
         is_over: Whether it has returned.
+        instance: The function instance that runs it, or did last.
     """
 
-    __slots__ = ("_done", "_greenlet", "invocations", "is_over", "operations", "throttled")
+    __slots__ = ("_done", "_greenlet", "instance", "invocations", "is_over", "operations", "throttled")
 
     def __init__(self, run: Run, done: Callable[[Any], None]) -> None:
         self.operations = 1
         self.invocations = 0
         self.throttled = 0
         self.is_over = False
+        self.instance = 0
         self._done = done
         self._greenlet = greenlet(lambda: run(self._step, self._wait, _never))
 
@@ -122,14 +124,18 @@ class Runs:
     """Runs executions on a timeline, within Lambda's concurrency.
 
     An invocation uses concurrency for its duration, and its effect happens at the end of it: so a simulated call is
-    never earlier than a real one would be. Rate-limited calls prolong it. There is no queue: a throttled invocation is
-    retried after a backoff of its own, and may be throttled again.
+    never earlier than a real one would be. A rate limiter's pauses prolong it. There is no queue: a
+    throttled invocation is retried after a backoff of its own, and may be throttled again.
+
+    Attributes:
+        under_way: Executions that have not returned.
+        instance: The function instance that runs now; each stays warm.
+        busy_s: How long invocations have run, in total.
 
     Args:
         timeline: Where waits take their time.
         concurrency: Most invocations at a time; None for no limit.
         duration_s: Duration of an invocation, in seconds.
-        held_s: Returns for how many seconds the calls until now prolong their invocations, in total.
         resume_backoff: When a throttled resume is retried.
         seed: Of the backoffs.
     """
@@ -140,14 +146,14 @@ class Runs:
         *,
         concurrency: int | None = None,
         duration_s: float = 0.0,
-        held_s: Callable[[], float] = lambda: 0.0,
         resume_backoff: LambdaBackoff = RESUME_BACKOFFS[-1],
         seed: int = 0,
     ) -> None:
         self.timeline = timeline
         self.under_way = 0
-        self._held_s = held_s
-        self._free = concurrency
+        self.instance = 0
+        self.busy_s = 0.0
+        self._idle = None if concurrency is None else list(range(concurrency))
         self._duration_s = duration_s
         self._resume_backoff = resume_backoff
         self._seed = seed
@@ -161,35 +167,29 @@ class Runs:
         return running
 
     def _invoke(self, running: Running, nth_try: int) -> None:
-        if self._free is not None:
-            if self._free == 0:
+        if self._idle is not None:
+            if not self._idle:
                 running.throttled += 1
                 backoff = self._resume_backoff if running.invocations else START_BACKOFF
                 wait_s = backoff.wait(nth_try, chance(self._seed, next(self._drawn)))
                 self.timeline.after(wait_s, partial(self._invoke, running, nth_try + 1))
                 return
-            self._free -= 1
+            running.instance = self._idle.pop()
         running.invocations += 1
-        self.timeline.after(self._duration_s, partial(self._resume, running, 0.0))
+        self.busy_s += self._duration_s
+        self.timeline.after(self._duration_s, partial(self._resume, running))
 
-    def _resume(self, running: Running, held_s: float) -> None:
-        before = self._held_s()
+    def _resume(self, running: Running) -> None:
+        self.instance = running.instance
         passed = running.resume()
-        held_s += self._held_s() - before
         if isinstance(passed, Paused):
-            # It kept its concurrency meanwhile.
-            self.timeline.after(passed.seconds, partial(self._resume, running, held_s - passed.seconds))
+            # It keeps its concurrency meanwhile.
+            self.busy_s += passed.seconds
+            self.timeline.after(passed.seconds, partial(self._resume, running))
             return
-        rest_s = held_s - self._duration_s
-        if rest_s > 0:
-            self.timeline.after(rest_s, partial(self._leave, running, passed))
-        else:
-            self._leave(running, passed)
-
-    def _leave(self, running: Running, seconds: int | None) -> None:
-        if self._free is not None:
-            self._free += 1
-        if seconds is None:
+        if self._idle is not None:
+            self._idle.append(running.instance)
+        if passed is None:
             self.under_way -= 1
         else:
-            self.timeline.after(seconds, partial(self._invoke, running, 1))
+            self.timeline.after(passed, partial(self._invoke, running, 1))

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 USD_PER_OPERATION = 8.0 / 1e6
 USD_PER_REQUEST = 0.20 / 1e6
 USD_PER_GB_SECOND = 0.0000133334
-# A second call in the same invocation needs no start, no look and no wait; ECS's duration for it is assumed.
-SECOND_CALL_S = 0.25
 FUNCTION_GB = 0.5
 
 _MINUTE, _HOUR = 60, 3600
@@ -82,12 +80,8 @@ def _numbers(tally: Tally) -> JsonObject:
         "operations": tally.operations,
         "invocations": tally.invocations,
         "throttled_invocations": tally.throttled_invocations,
+        "busy_s": tally.busy_s,
     }
-
-
-def lambda_s(invocations: float, calls: float, invocation_s: float) -> float:
-    """Return the billed seconds of recover. Calls beyond the number of invocations are the second of a step."""
-    return invocations * invocation_s + max(0.0, calls - invocations) * SECOND_CALL_S
 
 
 def usd(operations: float, invocations: float, seconds: float) -> float:

@@ -35,6 +35,7 @@ class Tally:
         invocations: Lambda invocations.
         throttled_invocations: Throttled invocations, not counted above. Whether Lambda bills an operation for a retried
             one is not known.
+        busy_s: Seconds of the function that recovers, in whole seconds of each incident.
         tenths: Number of recovered launches, by tenths of a second since the return of capacity.
     """
 
@@ -53,6 +54,7 @@ class Tally:
     operations: int = 0
     invocations: int = 0
     throttled_invocations: int = 0
+    busy_s: int = 0
     tenths: Counter[int] = field(default_factory=Counter)
 
     def add(self, incident: Incident, met: IncidentResult) -> None:
@@ -73,6 +75,7 @@ class Tally:
         self.operations += met.operations
         self.invocations += met.invocations
         self.throttled_invocations += met.throttled_invocations
+        self.busy_s += round(met.busy_s)
         self.reads += met.reads_in.total()
         self.peak_calls_per_s = max(self.peak_calls_per_s, *met.calls_in.values(), 0)
         self.peak_calls_in_10_s = max(self.peak_calls_in_10_s, _in_ten(met.calls_in))

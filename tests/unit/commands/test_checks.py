@@ -302,7 +302,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         replace(world.NOT_INSTALLED, concurrency=Concurrency(limit=10, unreserved=10)),
         "concurrency",
         OK,
-        "recover would be deployed without 5 of its own",
+        "recover would be deployed without 10 of its own",
     ),
     (
         replace(world.INSTALLED, concurrency=Concurrency(limit=10, unreserved=10)),

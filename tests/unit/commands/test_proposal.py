@@ -18,7 +18,7 @@ def test_a_whole_account_is_proposed_whole() -> None:
         pass_role_arns=("role/execution", "role/task"),
         log_group="trail",
         event_sources=frozenset({LOGS, EVENTBRIDGE}),
-        reserved=5,
+        reserved=10,
     )
 
 
@@ -66,7 +66,7 @@ def test_the_event_sources_that_are_open(
 
 @pytest.mark.parametrize(
     ("limit", "unreserved", "expected"),
-    [(1000, 1000, 5), (1000, 105, 5), (1000, 104, None), (10, 10, None), (0, 0, None)],
+    [(1000, 1000, 10), (1000, 110, 10), (1000, 109, None), (10, 10, None), (0, 0, None)],
 )
 def test_concurrency_is_reserved_if_lambda_allows_it(
     limit: int, unreserved: int, expected: int | None

@@ -196,7 +196,7 @@ def test_what_is_found_goes_before_what_is_usual() -> None:
     assert found["Clusters"] == ("batch", "found")
     assert found["PassRoleArns"] == (f"{ROLE}/nightly,{ROLE}/report", "found")
     assert found["TrailLogGroupName"] == ("trail", "found")
-    assert found["RecoverConcurrency"] == ("5", "default")
+    assert found["RecoverConcurrency"] == ("10", "default")
 
 
 def test_flag_file_installed_found_default() -> None:

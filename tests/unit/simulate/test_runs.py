@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -99,14 +100,17 @@ def test_the_same_night_with_replay_and_without_has_the_same_calls_tokens_answer
 class Bodies:
     """Functions that wait a few times, and when they ran."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, pauses: Sequence[float] = (), **options: Any) -> None:
         self.timeline = Timeline(0.0)
+        self.pauses = pauses
         self.runs = Runs(self.timeline, **options)
         self.ran: list[tuple[float, str]] = []
 
     def start(self, name: str, *waits: int) -> Running:
         def body(_step: Any, wait: Any, _is_replaying: Any) -> str:
             self.ran.append((self.timeline.now, name))
+            for seconds in self.pauses:
+                pause(seconds)
             for seconds in waits:
                 wait("pause", seconds)
                 self.ran.append((self.timeline.now, name))
@@ -115,8 +119,8 @@ class Bodies:
         return self.runs.start(body)
 
 
-def test_an_invocation_keeps_its_place_for_as_long_as_its_calls_hold_it_and_waits_after_that() -> None:
-    bodies = Bodies(concurrency=1, duration_s=0.5, held_s=lambda: len(bodies.ran) * 0.75)
+def test_an_invocation_keeps_its_place_for_as_long_as_it_pauses_and_waits_after_that() -> None:
+    bodies = Bodies(concurrency=1, duration_s=0.5, pauses=(0.25,))
     bodies.start("a", 2)
     bodies.timeline.after(0.7, lambda: bodies.start("b") and None)
     bodies.timeline.after(0.8, lambda: bodies.start("c") and None)
@@ -187,6 +191,27 @@ def test_an_invocation_that_pauses_keeps_its_place() -> None:
     assert second[0].throttled >= 1
     assert seen[1] > 11
     assert runs.under_way == 0
+
+
+def test_instances_stay_warm_and_what_they_run_is_billed() -> None:
+    timeline = Timeline(0.0)
+    runs = Runs(timeline, concurrency=2, duration_s=1.0)
+    seen: list[tuple[float, int]] = []
+
+    def body(_step: Any, wait: Any, _is_replaying: Any) -> None:
+        seen.append((timeline.now, runs.instance))
+        pause(0.5)
+        seen.append((timeline.now, runs.instance))
+        wait("pause", 10)
+
+    for at in (0.0, 0.1):
+        timeline.at(at, lambda: runs.start(body) and None)
+    timeline.run()
+    (_, first), (_, second), *again = seen
+    assert {first, second} == {0, 1}
+    assert [instance for _, instance in again] == [first, second]
+    # Two invocations of 1.5 s, and two of 1 s.
+    assert runs.busy_s == 5.0
 
 
 def test_a_wait_takes_no_place() -> None:

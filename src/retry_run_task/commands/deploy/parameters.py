@@ -141,7 +141,7 @@ PARAMETERS = (
         pattern="^(cron[(][0-5]?[0-9] ([01]?[0-9]|2[0-3]) [*] [*] [?] [*][)])?$",
         expected="such as cron(0 22 * * ? *), or nothing",
         help="When to check, every day in UTC, for runs that did not happen; empty for never."),
-    Parameter("RecoverConcurrency", "5",
+    Parameter("RecoverConcurrency", "10",
         pattern="^([1-9][0-9]{0,3})?$",
         expected="a number from 1 to 9999, or nothing",
         help="Recoveries at the same time; empty to reserve none."),

@@ -20,7 +20,7 @@ MOST_FILTERS = 2
 # The rest that a reservation must leave to all other functions.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 LEFT_UNRESERVED = 100
-RESERVED = 5
+RESERVED = 10
 """Recover's reserved concurrency, unless set otherwise or too much for the account."""
 
 LOGS = "logs"

@@ -9,7 +9,7 @@
     [parameters]
     task_definitions = ["nightly", "report-*"]
     notification_email = "on-call@example.com"
-    recover_concurrency = 5
+    recover_concurrency = 10
 
 Every problem in it is named, not only the first.
 """
