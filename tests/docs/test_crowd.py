@@ -48,23 +48,28 @@ def test_every_size_and_every_guess_is_there(bench: ModuleType, result: Any) -> 
         assert guesses == {(each.first_s, each.cap_s) for each in bench.RESUME_BACKOFFS}
 
 
-def test_a_crowd_is_recovered_within_half_of_the_account_s_calls_and_the_worst_guess_is_the_slowest(
-    bench: ModuleType, result: Any
-) -> None:
-    for row in result["crowds"]:
+def test_every_crowd_is_recovered_within_half_of_the_account_s_calls_and_reads(result: Any) -> None:
+    for row in [*result["crowds"], *result["growth"]]:
         assert row["recovered"] == row["launches"]
         assert row["calls_per_s"] <= CALLS_A_S
-        if row["places"] == bench.CONCURRENCY and row["schedules"] == bench.CROWDS[0][0]:
-            assert row["reads_per_s"] <= CALLS_A_S
-    for placement in ("any", "one"):
-        p95 = [
-            row["p95_s"]
-            for row in result["crowds"]
-            if (row["schedules"], row["placement"], row["places"], row["others"], row["invocation_s"])
-            == (200, placement, bench.CONCURRENCY, 0, bench.INVOCATION_S)
-            and row["region"] == bench.AccountLimits().region
-        ]
-        assert p95 == sorted(p95)
+        assert row["reads_per_s"] <= CALLS_A_S
+
+
+@pytest.mark.parametrize(
+    ("schedules", "placement", "most_s"),
+    [(200, "any", 60), (200, "one", 75), (1_000, "any", 240), (1_000, "one", 240)],
+)
+def test_a_crowd_is_recovered_in_time_whatever_is_guessed(
+    bench: ModuleType, result: Any, schedules: int, placement: str, most_s: float
+) -> None:
+    rows = [
+        row
+        for row in result["crowds"]
+        if (row["schedules"], row["placement"], row["places"]) == (schedules, placement, bench.CONCURRENCY)
+        and row["invocation_s"] <= bench.INVOCATION_S
+    ]
+    assert len(rows) >= len(bench.RESUME_BACKOFFS)
+    assert max(row["p95_s"] for row in rows) <= most_s
 
 
 def test_however_quick_an_invocation_is_half_of_the_account_s_calls_are_left(bench: ModuleType) -> None:

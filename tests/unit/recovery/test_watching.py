@@ -59,7 +59,7 @@ RAN_WHILE_STOPPED = End(
 
 def watches(of: Case, now: State) -> tuple[list[Watch], State]:
     """Return the watches until one is not followed by another, and the state then."""
-    now, found = watching.watch_or_end(now), []
+    now, found = watching.watch_or_end(of, now), []
     while isinstance(now.move, Watch):
         found.append(now.move)
         now = watching.go_on(of, now, now.move)
@@ -98,7 +98,7 @@ def test_beside_one_that_was_not_told_to_stop_the_policy_s_time_counts() -> None
 
 def test_without_a_task_that_starts_it_is_over() -> None:
     for tasks in ({}, {"t1": RUNS}):
-        assert watching.watch_or_end(state(tasks)).move == End(None)
+        assert watching.watch_or_end(case(), state(tasks)).move == End(None)
         assert watching.go_on(case(), state(tasks), Watch(nth=1, delay_s=15, watched_s=0)).move == End(None)
         after = watching.after_stop(state(tasks), Stop(nth=1, arns=(), watched_s=0), Stopped())
         assert after.move == End(None)
@@ -115,7 +115,7 @@ def test_without_a_task_that_starts_it_is_over() -> None:
 def test_one_that_ran_although_it_was_told_to_stop_is_no_success(
     tasks: dict[str, Task], stopped: set[str], end: End
 ) -> None:
-    assert watching.watch_or_end(state(tasks, stopped=frozenset(stopped))).move == end
+    assert watching.watch_or_end(case(), state(tasks, stopped=frozenset(stopped))).move == end
 
 
 # --- Which are stopped ---
