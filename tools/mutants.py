@@ -262,6 +262,9 @@ def judge(folder: Path, wanted: str, named: set[tuple[str, str, str]]) -> tuple[
                 else:
                     survivors.append(f"{status}: {function}\n{diff}")
             count[fate] += 1
+        if not count:
+            # None was tried: what was found the last time stays.
+            continue
         rows.append(
             Row(
                 path.removeprefix(PACKAGE).removesuffix(".py"),
