@@ -8,6 +8,7 @@ from retry_run_task.launch.values import Category
 from retry_run_task.policy import attempt_times, fargate
 from retry_run_task.policy.attempt_times import Attempt
 from retry_run_task.policy.backoff import Backoff
+from retry_run_task.policy.checks import _glob_covers
 from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.file import parse
 from retry_run_task.policy.rules import Handling, Policy
@@ -132,6 +133,14 @@ FAST = dict.fromkeys(("capacity", "throttle", "transient", "unknown"), 21601)
                 )
             ],
         ),
+        (
+            BASE + LATE + 'deadline = "1 h"\n' + LATE.replace("late", "later") + 'deadline = "1 h"',
+            [
+                f"line {line}: rule {name!r} cannot be reached: rule 'everything' above it sets all that it sets. "
+                "Move it up, or narrow what stands above it."
+                for line, name in ((20, "late"), (23, "later"))
+            ],
+        ),
         # Rungs count where capacity is short, so that is where they have to be reached.
         (
             BASE + LATE + 'rungs = ["as-asked"]',
@@ -200,6 +209,21 @@ FAST = dict.fromkeys(("capacity", "throttle", "transient", "unknown"), 21601)
         ),
         # Keys, and where they stand.
         (
+            "spred = 1\nwatsh = 2\n" + BASE,
+            [
+                "line 1: spred is not a key at the top. Did you mean spread?",
+                "line 2: watsh is not a key at the top. Did you mean watch?",
+            ],
+        ),
+        (
+            BASE.replace('"others"', '" "\ndeadlin = "1 h"\nretri = true'),
+            [
+                "line 9: a rule has no name. Give it one: logs and messages print it.",
+                "line 10: deadlin is not a key of rule 'rule 2'. Did you mean deadline?",
+                "line 11: retri is not a key of rule 'rule 2'. Did you mean retry?",
+            ],
+        ),
+        (
             BASE.replace('name = "others"\n', "mach = 1\n"),
             [
                 "line 8: a rule has no name. Give it one: logs and messages print it.",
@@ -256,6 +280,29 @@ def test_a_rule_is_reached_if_one_above_it_is_for_less(wide: str) -> None:
     above = f'[[rules]]\nname = "less"\nmatch = {{ {wide} }}\nattempts = 9\n'
     assert told(f"{BASE}{above}{LATE}attempts = 2") == []
     assert told(f"{BASE}{above}{LATE}match = {{ {wide.replace('a*', 'ab')} }}\nattempts = 2") != []
+
+
+@pytest.mark.parametrize(
+    "for_some", ['schedule = "n"', 'cluster = "n"', 'task-definition = "n"', 'policy = "n"']
+)
+def test_what_only_some_launches_have_a_rule_for_has_none(for_some: str) -> None:
+    text = BASE.replace('"unknown"] }', f'"unknown"], {for_some} }}')
+    assert [line.split(":")[1] for line in told(text)][:3] == [
+        f" category {kind} has no handling" for kind in ("throttle", "transient", "unknown")
+    ]
+
+
+def test_a_glob_with_a_set_of_characters_is_covered_by_none() -> None:
+    assert not _glob_covers("a*", "a[b]")
+    assert _glob_covers("a[b]", "a[b]")
+
+
+def test_a_file_that_waits_slowly_only_after_its_deadline_does_not_say_so() -> None:
+    of = Backoff(base_s=10, cap_s=10, slow_after_s=600, slow_s=60)
+    for deadline_s, is_said in ((600, False), (601, True)):
+        slow = changed(PLAIN, category=Category.CAPACITY, wait=of, deadline_s=deadline_s)
+        said = attempt_times.in_words(handling(slow, Category.CAPACITY))
+        assert said.endswith(", and 1 min after 10 min") is is_said
 
 
 def test_what_a_file_does_not_set_at_the_top() -> None:
@@ -316,6 +363,11 @@ def test_the_longest_wait(of: Handling, bounds: tuple[int, int]) -> None:
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+def test_a_size_that_fargate_does_not_have_is_said_with_those_it_has() -> None:
+    with pytest.raises(ValueError, match=r"^Fargate has no 9 GB with 1 vCPU; it has 2, 3, 4, 5, 6, 7, 8 GB$"):
+        fargate.read_size("1 vCPU, 9 GB")
 
 
 def test_sizes_are_whole_gigabytes_in_steps() -> None:

@@ -150,6 +150,13 @@ def test_an_exit_code_means_that_something_has_run(seen: dict[str, Any], contain
     assert state(seen).phase is Phase.FAILED
 
 
+def test_of_a_container_that_exited_its_own_reason_counts_before_the_task_s() -> None:
+    killed = "OutOfMemoryError: Container killed due to memory usage"
+    told = cause(task(one("app", killed, exitCode=137), said="Essential container in task exited"))
+    assert told.reason == killed
+    assert cause(task(one("app", exitCode=1), said="It exited")).reason == "It exited"
+
+
 def test_what_aws_added_to_a_task_tells_nothing_of_the_job() -> None:
     seen = task(one("aws-guardduty-agent-4xk2", exitCode=137), one("app", NO_WAY))
     assert (cause(seen).container, cause(seen).ran) == ("app", None)
