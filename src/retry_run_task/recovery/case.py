@@ -40,7 +40,6 @@ class Case:
         shown: The known part of the request, for the ladder.
         rungs: A round of the ladder; the original request comes before each of its subnets.
         first: The failure of the original call that decides what follows.
-        wanted: Tasks that were missing when it began.
         call_id: What client tokens and ``startedBy`` are derived from.
         next_due: When the schedule's next run is due, in seconds since 1970; None if not known.
         has_one_run: Whether tasks with the caller's ``startedBy`` are certain to do this launch's work: it has one
@@ -92,14 +91,8 @@ def case_of(
 ) -> Case:
     """Return what is known about a launch.
 
-    Args:
-        launch: What failed.
-        policy: The rules.
-        found: What made the call.
-        now: The time, in seconds since 1970; None means the time of the failed call.
-        recover_errors: Whether calls that raised an error are retried.
-        operations: Durable operations used before.
-        crowd: What is known about other recoveries.
+    ``now`` is in seconds since 1970, None for the time of the failed call; ``operations`` are the durable operations
+    used before.
     """
     schedule = None if isinstance(found, NoMatch) else found
     facts = facts_of(launch, schedule=schedule.name if schedule else "", policy=found.tags.policy)

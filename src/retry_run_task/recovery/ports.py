@@ -85,12 +85,9 @@ class AwsPort(Protocol):
     ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks started for a launch, including those that failed to start; or why none can be seen.
 
-        Args:
-            launch: What failed. Tasks with its recovery's ``startedBy`` are always looked for.
-            original: Whether to look for tasks with ``startedBy`` of the original caller.
-            failed_others: Call identities of other callers' tasks that failed to start; their recoveries' tasks are
-                looked for.
-            whole: Whether to look for stopped tasks, too.
+        Tasks with the ``startedBy`` of the launch's own recovery are always looked for; with ``original`` those of the
+        original caller too, with ``failed_others`` those of the recoveries of other callers' tasks that failed to
+        start, and with ``whole`` stopped tasks.
         """
         ...
 

@@ -48,7 +48,6 @@ class Wait:
     """Wait before the next look.
 
     Attributes:
-        name: Of the durable wait.
         retry: The decision to make another attempt; None before the first.
     """
 
@@ -70,7 +69,6 @@ class Watch:
 
     Attributes:
         nth: Of this turn; the first is 1.
-        watched_s: How long they have been watched before.
     """
 
     nth: int
@@ -84,7 +82,6 @@ class Stop:
 
     Attributes:
         nth: The look that decided it.
-        watched_s: How long they have been watched.
     """
 
     nth: int
@@ -156,11 +153,8 @@ class State(NamedTuple):
         gives_up: How the recovery ends unless the next look finds the tasks.
         first_look: When it first looked, in seconds since 1970; None before.
         waited_s: Sum of the waits since the first look.
-        elapsed_s: Seconds since the failed call.
         last: The failure that decided last.
         seen: Number of failures decided on, by category.
-        calls: RunTask calls made.
-        operations: Durable operations used.
         is_told: Whether the early message was sent.
     """
 

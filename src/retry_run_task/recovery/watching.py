@@ -56,13 +56,7 @@ def watch_or_end(case: Case, state: State) -> State:
 
 
 def go_on(case: Case, state: State, move: Watch) -> State:
-    """Return the state after a look that saw no task fail.
-
-    Args:
-        case: What is known of the launch.
-        state: The state, with what was seen.
-        move: The watch that has ended.
-    """
+    """Return the state after a look that saw no task fail."""
     if not state.starting:
         return state._replace(move=End(_ran(state)))
     watched_s = move.watched_s + move.delay_s

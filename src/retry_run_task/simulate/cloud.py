@@ -243,12 +243,8 @@ def _how(answer: Answer, *, fails: bool) -> str:
 class CloudPort:
     """AWS for the recovery of one launch: a ``recovery.ports.AwsPort`` in which nothing is redacted.
 
-    Args:
-        cloud: The incident's ECS.
-        track: Of its launch.
-        pause: Lets time pass within an invocation, in seconds.
-        before_call: Waits until the rate limiter allows a call.
-        before_read: Likewise for a read.
+    ``pause`` lets time pass within an invocation, in seconds; ``before_call`` and ``before_read`` wait until the rate
+    limiter allows a call or a read.
     """
 
     __slots__ = ("_before_call", "_before_read", "_cloud", "_pause", "_track")

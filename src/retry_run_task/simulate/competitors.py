@@ -52,12 +52,8 @@ class IncidentResult:
     """The result of a policy in an incident.
 
     Attributes:
-        tracks: Of each launch.
-        calls_in: RunTask calls in each second.
-        reads_in: Reads of ECS in each second.
         operations: Durable operations, of this project's policies.
-        invocations: Invocations of the function that recovers.
-        throttled_invocations: Those that exceeded the concurrency, and were tried again.
+        throttled_invocations: Invocations that exceeded the concurrency, and were tried again.
         busy_s: How long the function that recovers has run.
     """
 
@@ -102,7 +98,6 @@ class Ours:
     """The real loop with one of this project's policies.
 
     Attributes:
-        policy: The rules.
         way: By which of the two sources a failed call is known; a failed start has a source of its own.
         concurrency: Most invocations at a time; None for no limit.
         invocation_s: Duration of an invocation in seconds; longer if its calls are rate limited.

@@ -23,18 +23,12 @@ class Tally:
         recovered: How many got all their tasks.
         expired: How many the policy took up and gave up.
         unseen: How many it never took up.
-        calls: RunTask calls.
-        throttled: Those of them that were throttled.
+        throttled: Of the RunTask calls.
         duplicates: Running tasks beyond those that were asked for.
         stale: Launches that were recovered after their schedule's next run was due.
-        reads: ListTasks and DescribeTasks calls.
         peak_calls_per_s: The most calls within one second.
-        peak_calls_in_10_s: The most within ten seconds.
-        peak_reads_in_10_s: The most reads within ten seconds.
-        operations: Durable operations.
-        invocations: Lambda invocations.
-        throttled_invocations: Throttled invocations, not counted above. Whether Lambda bills an operation for a retried
-            one is not known.
+        throttled_invocations: Not counted in ``invocations``. Whether Lambda bills an operation for a retried one is
+            not known.
         busy_s: Seconds of the function that recovers, in whole seconds of each incident.
         tenths: Number of recovered launches, by tenths of a second since the return of capacity.
     """
