@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -193,3 +193,26 @@ def test_a_launch_without_a_cluster_is_looked_for_in_the_default_one() -> None:
     ecs = Ecs(task("t1"))
     assert there(ecs, value) == ["t1"]
     assert all("cluster" not in call for call in (*ecs.listed, *ecs.described))
+
+
+class Limiter:
+    """Counts what it is asked to wait for."""
+
+    def __init__(self) -> None:
+        self.waits = 0
+
+    def wait(self) -> None:
+        self.waits += 1
+
+
+@pytest.mark.parametrize(("number", "waits"), [(0, 1), (1, 1), (2, 1), (3, 2), (5, 3)])
+def test_each_page_and_each_description_waits_for_its_turn(number: int, waits: int) -> None:
+    ecs, limiter = Ecs(*(task(f"t{n}") for n in range(number)), a_page=2), Limiter()
+    paced: Any = tasks.PacedReads(*cast("Any", (ecs, limiter)))
+    call = {"startedBy": OWN, "cluster": CLUSTER, "desiredStatus": "RUNNING"}
+    pages = list(paced.get_paginator("list_tasks").paginate(**call))
+    assert [arn for page in pages for arn in page["taskArns"]] == [f"t{n}" for n in range(number)]
+    assert (ecs.listed, limiter.waits) == ([call], waits)
+    assert paced.list_tasks(**call)["taskArns"] == [f"t{n}" for n in range(min(number, 2))]
+    assert paced.describe_tasks(tasks=["t0"])["tasks"] == [one for one in ecs.found if one["taskArn"] == "t0"]
+    assert limiter.waits == waits + 2

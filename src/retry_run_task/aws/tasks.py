@@ -50,11 +50,11 @@ class PacedReads:
 
     def paginate(self, **call: Any) -> Iterator[Any]:
         """Yield pages of ARNs."""
-        page = self.list_tasks(**call)
-        yield page
-        while token := page.get("nextToken"):
-            page = self.list_tasks(**call, nextToken=token)
+        self._limiter.wait()
+        for page in self._ecs.get_paginator("list_tasks").paginate(**call):
             yield page
+            if page.get("nextToken"):
+                self._limiter.wait()
 
 
 def already_there(
