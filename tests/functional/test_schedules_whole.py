@@ -32,6 +32,13 @@ def site() -> Any:
 
 
 @pytest.fixture
+def still() -> Any:
+    """The same where no time passes, so that no schedule is due meanwhile."""
+    with LocalAws(is_held=True) as aws:
+        yield Site(aws)
+
+
+@pytest.fixture
 def installed(site: Site) -> LocalInstallation:
     return install(site.aws, settings={"RETRY_RUN_TASK_MESSAGES": "text,en,recovered"})
 
@@ -228,9 +235,9 @@ def test_a_run_that_its_successor_overtakes_is_dropped_and_says_so(site: Site) -
     assert first.subject.startswith("SKIPPED: nightly")
 
 
-def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
-    site.aws.schedules.put_rule("nightly", expression="cron(0 0 * * ? *)")
-    site.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
+def test_explain_finds_the_schedule_and_shows_names_only(still: Site) -> None:
+    still.aws.schedules.put_rule("nightly", expression="cron(0 0 * * ? *)")
+    still.aws.schedules.put_targets("nightly", [{"Id": "1", **target()}])
     hidden = {"containerOverrides": [{"name": "app", "environment": "HIDDEN_DUE_TO_SECURITY_REASONS"}]}
     value = record(
         request={
@@ -241,7 +248,7 @@ def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
         }
     )
     value["userIdentity"]["sessionContext"]["sessionIssuer"]["arn"] = ROLE
-    settings = os.environ | site.aws.environment()
+    settings = os.environ | still.aws.environment()
 
     def explain(*arguments: str) -> str:
         done = subprocess.run(
@@ -268,7 +275,7 @@ def test_explain_finds_the_schedule_and_shows_names_only(site: Site) -> None:
     assert "wanted until 2026-11-25T00:00:00Z" in text
 
 
-def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
+def test_among_too_many_schedules_none_is_certain(still: Site) -> None:
     """A universal target leaves no name on its task; to read every schedule would throttle the account's own calls."""
     request = {"Cluster": "batch", "TaskDefinition": "nightly"}
     universal = {
@@ -277,7 +284,7 @@ def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
         "Input": json.dumps(request),
     }
     for number in range(201):
-        site.aws.schedules.create_schedule(f"s{number}", expression="cron(0 0 * * ? *)", target=universal)
+        still.aws.schedules.create_schedule(f"s{number}", expression="cron(0 0 * * ? *)", target=universal)
     value = record(
         request={"cluster": "batch", "taskDefinition": "nightly"},
         userAgent="AmazonEventBridgeScheduler aws-sdk-java/2.20.0",
@@ -290,7 +297,7 @@ def test_among_too_many_schedules_none_is_certain(site: Site) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env=os.environ | site.aws.environment(),
+        env=os.environ | still.aws.environment(),
     )
     (launch,) = json.loads(done.stdout)["launches"]
     assert launch["schedule"] == {

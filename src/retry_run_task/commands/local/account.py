@@ -83,6 +83,7 @@ class Account:
     lines: SimpleQueue[AccountLine] = field(default_factory=SimpleQueue)
     _installation: LocalInstallation = field(init=False)
     _cluster_arn: str = field(init=False)
+    _is_unconnected: bool = True
 
     def __enter__(self) -> Self:
         """Start it and begin the night.
@@ -179,11 +180,9 @@ class Account:
         """Schedule the events of the night."""
         aws, clock = self.aws, self.aws.clock
         early = _next_minute(clock.now())
-        due = _next_minute(early + timedelta(minutes=2))
+        due = _next_minute(early + timedelta(minutes=5))
         self._due(TOO_EARLY, early)
         clock.call_at(early - timedelta(seconds=1), self._take_capacity)
-        # Its record has been delivered everywhere by now.
-        clock.call_at(early + timedelta(minutes=1), self._connect)
         for job in (MISSED, *BATCH):
             self._due(job, due)
         aws.schedules.deliveries.barred_roles.add(f"arn:aws:iam::{aws.account}:role/start-{MISSED.name}")
@@ -224,6 +223,10 @@ class Account:
     def _called(self, call: ApiCall) -> None:
         if names.is_ours(call.body.get("startedBy")):
             return
+        if self._is_unconnected and family(call.body) == TOO_EARLY.name:
+            self._is_unconnected = False
+            # Its record has been delivered everywhere by then, and no other job is due yet.
+            self.aws.clock.call_later(60, self._connect)
         placed, asked = len(call.response["tasks"]) if call.response else 0, call.body.get("count", 1)
         self._say("EventBridge", f"{family(call.body)}: {placed} of {asked} started")
 
