@@ -116,6 +116,9 @@ def test_what_deploy_made_starts_the_task_of_a_verification_and_destroy_takes_it
         reached = [one["stage"] for one in json.loads(ended.stdout)["stages"]]
         assert reached == ["matched", "intake", "recovery", "run-task", "running"]
         site.wait_for(lambda: len(site.events("recovery.recovered")) == 2)
+        # An execution ends a little after its last line.
+        for execution in aws.durable.executions():
+            aws.durable.wait(execution.durable_execution_arn, 120)
         assert len(site.tasks()) == 2
         assert {function for function, _ in site.log} == {"retry-run-task-intake", "retry-run-task-recover"}
 
