@@ -28,8 +28,8 @@ INTERRUPTED = 130
 
 EXIT_CODES = (
     (0, "done"),
-    (1, "begun, and failed"),
-    (2, "not begun: a wrong option, a missing setting, a file that cannot be read"),
+    (1, "started, and failed"),
+    (2, "not started: a wrong option, a missing setting, a file that cannot be read"),
     (3, "the answer is no: a check failed, a run is missing, or you said no"),
     (INTERRUPTED, "interrupted"),
 )

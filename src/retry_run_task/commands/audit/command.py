@@ -36,7 +36,7 @@ _MOST_TOLD = 5
     type=click.FloatRange(min=0, max=1440),
     default=5,
     show_default=True,
-    help="How many minutes after it is due a run may come.",
+    help="Minutes that a run may come after its due time.",
 )
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
@@ -54,10 +54,10 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> int:
     """Find runs that were due and did not happen, including those that nothing recorded.
 
-    Compares when rules and schedules were due with the RunTask calls that CloudTrail has, or a FILE of records, and
-    with recoveries. Finds what no recovery can: a role that may no longer be assumed, a target that EventBridge
-    gave up, a lost record. Looks into every Region and account that the installation looks after. Changes nothing.
-    Exits with 3 if a run is missing, and with 1 if something could not be looked at.
+    Compares the due times of rules and schedules with the RunTask calls in CloudTrail, or in a FILE of records, and
+    with recoveries. Finds runs that left no failed call: EventBridge could not assume the role or gave up the
+    target, or the record was lost. Looks into every Region and account that the installation recovers. Changes
+    nothing. Exits with 3 if a run is missing, and with 1 if something could not be read.
 
     \b
     Example:

@@ -29,7 +29,7 @@ _MANY = 20
     show_default=True,
     help="Virtual seconds per real second.",
 )
-@click.option("--all", "show_all", is_flag=True, help="Show every attempt, also the many that are alike.")
+@click.option("--all", "show_all", is_flag=True, help="Show every attempt, including the many similar ones.")
 @options.as_json
 def demo(speed: float, show_all: bool, as_json: bool) -> int:
     """Watch recoveries ride out an outage, here and without an account.

@@ -70,20 +70,20 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--tags",
     metavar="KEY=VALUE,...",
     callback=_tags,
-    help="Tags of everything that is made, beside those it has.",
+    help="Tags to add to everything that is created.",
 )
 @click.option(
     "--cloudformation-role",
     metavar="ARN",
-    help="A role for CloudFormation to act with.  [default: the one that it has acted with, or you]",
+    help="Role that CloudFormation uses.  [default: the stack's role, or your own permissions]",
 )
 @click.option(
-    "--bucket", metavar="NAME", help="A bucket of yours for the code.  [default: one that is made for it]"
+    "--bucket", metavar="NAME", help="Your own bucket for the code.  [default: one that deploy creates]"
 )
 @click.option(
     "--policy",
     metavar="FILE",
-    help="A policy.toml of yours; default for the built-in one.  [default: the one that is installed, or default]",
+    help="Your own policy.toml, or default for the built-in policy.  [default: the installed policy, or default]",
 )
 @common.one_region_and_settings
 @click.option(
@@ -91,9 +91,9 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     is_flag=True,
     help="Where lists are too long for AWS, allow patterns that match more than your schedules need.",
 )
-@click.option("--add-found", is_flag=True, help="Add to what is installed whatever your schedules need now.")
+@click.option("--add-found", is_flag=True, help="Add what your schedules need now to the installed lists.")
 @common.look_with
-@click.option("--all", "is_whole", is_flag=True, help="Show long lists and parameters whole.")
+@click.option("--all", "is_whole", is_flag=True, help="Show long lists and parameters in full.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 @common.sure
 @common.as_json

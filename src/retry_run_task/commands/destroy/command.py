@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     "--bucket",
     default="",
     metavar="NAME",
-    help="The bucket of the code, if the stack is gone and it was yours.",
+    help="The bucket of the code, if it was your own and the stack is already deleted.",
 )
 @click.option(
-    "--log-group", default="", metavar="NAME", help="The trail's log group, if the stack is gone already."
+    "--log-group", default="", metavar="NAME", help="The trail's log group, if the stack is already deleted."
 )
-@click.option("--now", is_flag=True, help="Stop recoveries that are under way, instead of waiting for them.")
+@click.option("--now", is_flag=True, help="Stop recoveries in progress instead of waiting for them.")
 @options.sure
 @options.as_json
 @click.option("--poll-s", type=float, default=2.0, hidden=True)
@@ -42,7 +42,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: bool,
     poll_s: float,
 ) -> int:
-    """Remove what deploy made: the stack with both functions, their logs and queues, and the code.
+    """Remove what deploy created: the stack with its functions, their logs and queues, and the code.
 
     Waits for recoveries in progress, unless --now stops them. After an interruption, run it again to continue.
 

@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("files", nargs=-1, metavar="[FILE]...", type=record_files.FILES)
-@click.option("--reason", metavar="TEXT", help="Explain a single text instead of a file, as you found it.")
+@click.option("--reason", metavar="TEXT", help="Explain one text, as you found it, instead of a file.")
 @click.option(
-    "--code", metavar="CODE", help="The error's code or the task's stop code, if the text does not hold it."
+    "--code",
+    metavar="CODE",
+    help="The error's code or the task's stop code, if the text does not contain it.",
 )
-@click.option("--stopped", is_flag=True, help="Take the text for a task's stopped reason.")
+@click.option("--stopped", is_flag=True, help="Treat the text as a task's stopped reason.")
 @click.option(
     "--caller",
     "callers",
@@ -62,7 +64,7 @@ if TYPE_CHECKING:
     "--aws",
     "use_aws",
     is_flag=True,
-    help="Look in each launch's account and Region for the schedule and for tasks that are there already. Reads only.",
+    help="Look in each launch's account and Region for the schedule and for existing tasks. Read-only.",
 )
 @options.looks_elsewhere
 @click.option(
@@ -70,7 +72,7 @@ if TYPE_CHECKING:
     "policy_file",
     type=click.Path(),
     metavar="FILE",
-    help="The policy to decide by.  [default: the one in this package]",
+    help="Policy to apply.  [default: the built-in policy]",
 )
 @options.as_json
 def explain(  # noqa: PLR0913, PLR0917 - one parameter an option

@@ -40,14 +40,14 @@ TO_TRY = (
     type=click.FloatRange(min=10, max=600),
     default=120,
     show_default=True,
-    help="How much faster than life the night passes.",
+    help="How much faster than real time the night passes.",
 )
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=PORT,
     show_default=True,
-    help="Of this machine; 0 for a free one.",
+    help="Port on this machine; 0 for a free one.",
 )
 @options.as_json
 def local(speed: float, port: int, as_json: bool) -> int:

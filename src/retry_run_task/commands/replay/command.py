@@ -33,33 +33,33 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("what", required=False, metavar="[FILE|ID]")
 @click.option(
-    "--gave-up", "is_of_given_up", is_flag=True, help="Those whose recovery gave up or was stopped, again."
+    "--gave-up", "is_of_given_up", is_flag=True, help="Replay failures whose recovery gave up or was stopped."
 )
 @options.time("--since", "The oldest failure: 30m, 6h, or a time.", "6h")
 @options.time("--until", "The latest.  [default: now]")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Start no more than these."
+    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="Start at most this many."
 )
 @click.option(
     "--rate",
     type=click.FloatRange(min=0.01, max=100),
     default=1,
     show_default=True,
-    help="Start so many a second.",
+    help="Starts per second.",
 )
 @click.option(
     "--again",
     type=click.IntRange(1, MOST_AGAIN),
     metavar="N",
-    help="Also those that gave up, as further try N.",
+    help="Also replay recoveries that gave up, as their further recovery N.",
 )
 @click.option("--even-late", is_flag=True, help="Also start runs that are too late by the policy.")
 @click.option(
     "--policy",
     metavar="FILE",
-    help="A policy.toml that says what is too late; default for the built-in one.  [default: the installed one]",
+    help="policy.toml that decides what is too late, or default for the built-in one.  [default: the installed one]",
 )
-@click.option("--dry-run", is_flag=True, help="Show what would be started, and end.")
+@click.option("--dry-run", is_flag=True, help="Show what would be started, and start nothing.")
 @options.one_region
 @options.sure
 @options.as_json
@@ -69,8 +69,8 @@ def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
 
     Finds failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave up;
     with an ID, or the beginning of one, takes the failure of that recovery. Lists what it will start and what it
-    will skip, with reasons, then asks. Running it twice is safe: the same failure has the same name, and a name is
-    started once.
+    will skip, with reasons, then asks. Running it twice is safe: the same failure gives its recovery the same name,
+    and Lambda starts a name once.
 
     \b
     Examples:

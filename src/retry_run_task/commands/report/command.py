@@ -50,7 +50,7 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
     default="UTC",
     show_default=True,
     metavar="ZONE",
-    help="Of hours and weekdays, such as Asia/Tokyo.",
+    help="Time zone of hours and weekdays, such as Asia/Tokyo.",
 )
 @options.html("Write a page that a browser shows without network.")
 @options.as_json

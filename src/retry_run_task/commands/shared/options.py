@@ -27,7 +27,7 @@ look_with = click.option(
     "--look-with",
     default="",
     metavar="ROLE",
-    help="A role in the member accounts that you may assume, to look there, too: OrganizationAccountAccessRole.",
+    help="Role to assume in the member accounts, to look there too, such as OrganizationAccountAccessRole.",
 )
 
 
@@ -43,7 +43,7 @@ def regions_only(command: _Command) -> _Command:
         "regions",
         multiple=True,
         metavar="REGION",
-        help=f"Where to look; may be given several times.  {_REGION}",
+        help=f"Region to look at; may be given several times.  {_REGION}",
     )
     return region(_profile(_settings(command)))
 
@@ -55,7 +55,7 @@ def one_region(command: _Command) -> _Command:
 
 def one_region_and_settings(command: _Command) -> _Command:
     """Add the same options, and hand the settings file to the command."""
-    return _one_region(_settings(command, "Where all of this may stand instead.", expose_value=True))
+    return _one_region(_settings(command, "File that may set these options.", expose_value=True))
 
 
 def looks_elsewhere(command: _Command) -> _Command:
@@ -71,25 +71,27 @@ def home_region() -> str | None:
 
 
 def _one_region(command: _Command) -> _Command:
-    region = click.option("--region", metavar="REGION", help=f"Where.  {_REGION}")
+    region = click.option("--region", metavar="REGION", help=f"Region to use.  {_REGION}")
     return region(_profile(_stack(command)))
 
 
 def _profile(command: _Command) -> _Command:
-    return click.option("--profile", metavar="PROFILE", help="Whose credentials, of your AWS configuration.")(
-        command
-    )
+    return click.option("--profile", metavar="PROFILE", help="Profile of your AWS configuration.")(command)
 
 
 def _stack(command: _Command) -> _Command:
     return click.option(
-        "--stack", default=DEFAULT_STACK, show_default=True, metavar="NAME", help="Which installation."
+        "--stack",
+        default=DEFAULT_STACK,
+        show_default=True,
+        metavar="NAME",
+        help="Stack name of the installation.",
     )(command)
 
 
 def _settings(
     command: _Command,
-    text: str = "Where stack, Region, profile and look_with may stand instead.",
+    text: str = "File that may set stack, Region, profile and look_with.",
     *,
     expose_value: bool = False,
 ) -> _Command:

@@ -51,7 +51,7 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     "names",
     multiple=True,
     metavar="NAME",
-    help="Which outages; may be given several times: short, zone-outage, rush, brownout, spot-drought, "
+    help="Outages to simulate; may be given several times: short, zone-outage, rush, brownout, spot-drought, "
     "throttling, agent, eni, lost-answers, misconfigured, several, one-zone, windows, ramp, slots, long, "
     "every-five-minutes.  [default: all]",
 )
@@ -60,7 +60,7 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     multiple=True,
     type=click.Path(exists=True, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="Your own past instead: a file or folder of what explain reads; may be given several times.",
+    help="Your own past failures instead: a file or folder that explain can read; may be given several times.",
 )
 @click.option(
     "--policy",
@@ -68,13 +68,11 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     type=click.File("rb"),
     multiple=True,
     metavar="FILE",
-    help="A policy.toml of yours beside the one that is built in; may be given several times.",
+    help="Your own policy.toml, compared with the built-in one; may be given several times.",
 )
-@click.option("--compare", is_flag=True, help="Let the other tools' policies meet the same outages.")
-@_setting(
-    "--launches", click.IntRange(1, 10**9), 1000, "How many failed launches in each scenario, at least."
-)
-@_setting("--schedules", click.IntRange(1, 10**6), 100, "How many of them fail in one incident.")
+@click.option("--compare", is_flag=True, help="Run other tools' policies against the same outages.")
+@_setting("--launches", click.IntRange(1, 10**9), 1000, "Failed launches in each scenario, at least.")
+@_setting("--schedules", click.IntRange(1, 10**6), 100, "How many launches fail in one incident.")
 @_setting("--zones", click.IntRange(1, 16), 2, "In how many zones each schedule has a subnet.")
 @_setting(
     "--placement",
@@ -90,20 +88,20 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     "How failed calls are found: by EventBridge (about a minute) or in the log group (about five).",
     metavar=None,
 )
-@_setting("--concurrency", click.IntRange(1, 9999), 5, "How many recoveries act at the same moment.")
+@_setting("--concurrency", click.IntRange(1, 9999), 5, "How many recoveries run at the same time.")
 @_setting(
     "--invocation",
     click.FloatRange(0, 900),
     1.0,
-    "How long Lambda takes for one attempt; longer if its calls have to be kept apart.",
+    "How long Lambda takes for one attempt, without the waits of the rate limiter.",
     metavar="SECONDS",
 )
 @_setting(
     "--backoff",
     click.FloatRange(0.1, 3600),
     (1.0, 300.0),
-    "After how many seconds Lambda resumes a recovery that found no free place: doubling, half by chance. AWS "
-    "names no numbers.",
+    "Seconds until Lambda resumes a recovery that it throttled for lack of concurrency: doubling, half of each "
+    "random. AWS does not document them.",
     nargs=2,
     metavar="FIRST LONGEST",
 )
@@ -111,13 +109,13 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     "--calls-per-second",
     click.FloatRange(0.1, 20),
     CALLS_PER_SECOND,
-    "How many RunTask calls a recovery makes a second while it acts.",
+    "RunTask calls per second of one running recovery.",
 )
 @_setting(
     "--region",
     str,
     "us-east-1",
-    "In which Region: Fargate launches 20 tasks a second in some and 5 in the others.",
+    "Region of the simulation: Fargate launches 20 tasks a second in some Regions, and 5 in the others.",
     metavar="REGION",
 )
 @_setting(
@@ -127,12 +125,12 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     "The share of the account's RunTask and read limits that its other users take, up to 0.99.",
     metavar="SHARE",
 )
-@_setting("--seed", click.IntRange(0), 1, "The same seed, the same result.")
+@_setting("--seed", click.IntRange(0), 1, "Random seed; the same seed gives the same result.")
 @_setting(
     "--processes",
     click.IntRange(1, 1024),
     lambda: os.cpu_count() or 1,
-    "How many processes work on it.",
+    "Processes to use.",
     show_default="one for each processor",
 )
 @options.html("Write a page with plots that a browser shows without network.")
