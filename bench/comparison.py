@@ -43,11 +43,12 @@ TABLE = "docs/comparison.md"
 PICTURE = "docs/images/comparison.svg"
 SENTENCES = {
     "README.md": "In [a simulated outage of every zone](docs/comparison.md) {share} of {launches} launches start, half "
-    "within {median} of capacity's return; a Step Functions `Retry` written for it takes {rewritten_median}, and "
-    "starts {rewritten_late} of {runs} overtaken five-minute runs late, this one {late}.",
+    "within {median} of capacity's return.\n"
+    "A Step Functions `Retry` written for this outage takes {rewritten_median}.\n"
+    "Of {runs} failed five-minute runs it starts {rewritten_late} after the next was due, retry-run-task {late}.",
     "README.ja.md": "[全ゾーンの障害のシミュレーション](docs/comparison.md)では、起動に失敗した {launches} 件の "
     "{share} が復旧し、キャパシティが戻ってから全体の半数が復旧するまでの時間は {median_ja}でした。"
-    "このために書いた Step Functions の `Retry` も同程度です({rewritten_median_ja})。"
+    "この障害に合わせて書いた Step Functions の `Retry` も同程度です({rewritten_median_ja})。"
     "ただし、すべてのスケジュールの変更が必要です。"
     "また、5 分間隔のスケジュールで失敗した {runs} 件のうち、"
     "次回の実行時刻を過ぎてから起動したものは、"
