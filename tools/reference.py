@@ -694,35 +694,37 @@ EVENTS = {
     IntakeEvent.STARTED: "A recovery was started for a failed launch, or is running under this name.",
     IntakeEvent.ALREADY_STARTED: "Lambda knows this name with another payload: the recovery exists.",
     IntakeEvent.NOT_STARTED: "The recovery could not be started; the event is delivered again.",
-    IntakeEvent.IGNORED: "A record is nobody's failed launch, or not this stack's; `why` says which.",
+    IntakeEvent.IGNORED: "A record is no failed launch, or is not in this stack's scope; `why` says which.",
     IntakeEvent.UNPARSED: "A record or a payload could not be read; `why` says what was found.",
     LogEvent.BEGAN: "A recovery began.",
     LogEvent.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
     "not certain, and `why` says so.",
-    LogEvent.TAGGED: "Tags of the rule, the schedule's group or the task definition say something, or could not "
-    "be read; `WARNING` if there is a `why`.",
-    LogEvent.HELD: "The recovery of an error holds back while EventBridge may still make the call itself.",
-    LogEvent.READ_FAILED: "ECS did not say which tasks there are, or how they are; the recovery goes on.",
+    LogEvent.TAGGED: "The rule, the schedule's group or the task definition has tags for recoveries, or its tags could "
+    "not be read; `WARNING` with a `why`, else `INFO`.",
+    LogEvent.HELD: "The recovery of a raised error waits while EventBridge may still retry the call itself.",
+    LogEvent.READ_FAILED: "ECS did not say which tasks exist, or in which state they are; the recovery goes on.",
     LogEvent.CALLED: "RunTask was called, and this is what ECS answered.",
     LogEvent.WAITING: "Another attempt follows after a wait.",
     LogEvent.STOPPED: "Tasks that did not start were stopped; `failures` if StopTask failed.",
-    LogEvent.STILL_TRYING: "A message said that the run is late and still being retried; `error` if not.",
-    LogEvent.RUNG_DROPPED: "ECS does not take what a rung changes; this recovery does not try it again.",
+    LogEvent.STILL_TRYING: "A message said that the run is late and still being retried; `error` if it was not sent.",
+    LogEvent.RUNG_DROPPED: "ECS rejected what a rung changes, or a task did not start because of it; this recovery "
+    "does not try the rung again.",
     LogEvent.START_FAILED: "Placed tasks stopped before they ran; they are missing again.",
-    LogEvent.RECOVERED: "Every task that was asked for is there.",
+    LogEvent.RECOVERED: "Every requested task runs, or has run.",
     LogEvent.ALREADY_RUNNING: "Every task was there already, and no recovery had started it.",
-    LogEvent.IGNORED: "The policy, or a tag, wants this launch to be left alone.",
-    LogEvent.GAVE_UP: "The recovery ended without its tasks; a message tells, or the daily audit's.",
-    LogEvent.NOT_NOTIFIED: "The topic did not take the message; it is tried again, seven times in all.",
+    LogEvent.IGNORED: "The policy or a tag says to ignore this launch.",
+    LogEvent.GAVE_UP: "The recovery ended without its tasks; its own message says so, or the daily audit's.",
+    LogEvent.NOT_NOTIFIED: "The topic did not accept the message; seven tries are made in all.",
     AuditEvent.ABSENT: "A run that was due is missing, or, if `is_certain` is false, may be; `why` says what is known.",
     AuditEvent.OVERTAKEN: "Runs of one schedule were given up because the next one was due; their recoveries sent no "
     "message of their own.",
     AuditEvent.UNSEEN: "The audit could not read something; `why` says what.",
-    AuditEvent.DONE: "An audit is over: how many runs are missing or not certain, and how many things were not read.",
+    AuditEvent.DONE: "An audit has ended: how many runs are missing or uncertain, and how many things were not read.",
 }
 
 ALWAYS = {
-    "level": "`INFO` for a decision, `WARNING` for what could not be seen, `ERROR` for what a person must look at.",
+    "level": "`INFO` for a decision, `WARNING` for what could not be read or is tried no more, `ERROR` for what you "
+    "must look at.",
     "message": "The event.",
     "timestamp": "When the line was written, in UTC.",
     "service": "The stack's name.",
@@ -732,14 +734,14 @@ ALWAYS = {
 
 FIELDS = {
     "recovery": "Name of the recovery, which is that of its durable execution.",
-    "event_id": "CloudTrail's id of the failed call, or what stands in for it in a record made by hand; "
+    "event_id": "CloudTrail's id of the failed call, or its substitute in a record made by hand; "
     "`t-` and the task's id if a task did not start.",
     "account": "Account that the call was made in.",
     "region": "Region that the call was made in.",
     "caller": "Who made the call: `rule`, `scheduler`, `hand-made`, `other`, `batch`, `step-functions` or `own`.",
     "cluster": "Short name of the cluster.",
-    "task_definition": "As it was asked for.",
-    "started_by": "As it was asked for.",
+    "task_definition": "As requested.",
+    "started_by": "As requested.",
     "category": "The kind of the failure that decides.",
     "reason": "What AWS said of that failure.",
     "row": "Name of the row of the classification table.",
@@ -751,10 +753,10 @@ FIELDS = {
     "tag": "Value of the tag `retry-run-task:policy`.",
     "ignore": "Whether the tag `retry-run-task:ignore` is true.",
     "call": "Number of the RunTask call; the first is 1.",
-    "repeat": "How often this call was made before: refused, or its answer lost.",
+    "repeat": "How often this call was made before: each time it was refused, or its answer was lost.",
     "rung": "How the request was changed, such as `each-subnet subnet-0a1b`; `as-asked` if it was not.",
     "answer": "`placed` (ECS answered), `refused` (it did nothing) or `lost` (tasks may have started).",
-    "task_arns": "Tasks that this call placed, or that did not start; at the end, all that do the job.",
+    "task_arns": "Tasks that this call placed, or that did not start; at the end, all tasks of the run.",
     "failures": "Everything that ECS said, with `origin`, `code`, `reason`, `detail` and `arn` where there are any.",
     "request": "The body that was sent, with the values of environment variables masked; what was read from the "
     "schedule is not in it.",
@@ -792,10 +794,11 @@ def log_events() -> str:
     return page(
         "Log events",
         "intake.py",
-        f"The recovery's events are in [`recovery/loop.py`]({SOURCE}/recovery/loop.py), the daily audit's in "
+        f"The recovery's events are in [`recovery/lines.py`]({SOURCE}/recovery/lines.py), the daily audit's in "
         f"[`commands/audit/function.py`]({SOURCE}/commands/audit/function.py).\n"
         "The functions write one JSON object a line, and `message` is the event.\n"
-        "A field without a value is left out.",
+        "A field without a value is left out.\n"
+        "The runbook says [what to do about a `WARNING`](../runbook.md#warnings-in-the-log).",
         "## Events",
         table(
             ("event", "level", "what happened", "fields beside the common ones"),
