@@ -44,10 +44,10 @@ _ONE_BY_ONE = StartLimits()
 
 @dataclass(slots=True)
 class Counts:
-    """What became of an event's records; the function's result, numbers only."""
+    """How many of an event's records were handled how; the function's result."""
 
     started: int = 0
-    """Recoveries that Lambda accepted. It accepts the same one twice, and starts it once."""
+    """Recoveries that Lambda accepted. A second start of the same name with the same payload counts too."""
     already_started: int = 0
     """Recoveries that Lambda knew with another payload."""
     ignored: int = 0
@@ -80,7 +80,7 @@ def take_in(
     """Start a recovery for every failed launch in an event that is in scope.
 
     ``start`` is called in several threads if the limits allow more than one start at once; ``telemetry`` logs and
-    counts what becomes of each record.
+    counts how each record was handled.
 
     Raises:
         StartError: At the end, if any recovery could not be started.

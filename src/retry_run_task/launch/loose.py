@@ -1,4 +1,4 @@
-"""Members of JSON that nobody has checked: a value of the wrong type counts as absent."""
+"""Reads unchecked JSON: a value of the wrong type counts as absent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def text_in(value: Any) -> str:
-    """Return a text; empty if it is none."""
+    """Return the value if it is a text, else an empty text."""
     return value if isinstance(value, str) else ""
 
 
@@ -17,7 +17,7 @@ def texts_in(value: Any) -> list[str]:
 
 
 def object_in(value: Any) -> Mapping[str, Any]:
-    """Return an object; empty if it is none."""
+    """Return the value if it is an object, else an empty object."""
     return value if isinstance(value, Mapping) else {}
 
 

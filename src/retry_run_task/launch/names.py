@@ -109,8 +109,8 @@ def run_identity(schedule_arn: str, due: float) -> str:
 def recovery_name(stack: str, event_id: str) -> str:
     """Return the durable execution's name. Lambda starts one execution for a name, however often it is asked.
 
-    The stack is part of it because AWS's documentation says both that names are unique within a function and within an
-    account and Region; two stacks must not block each other.
+    The stack is part of it, because two stacks must not block each other: AWS's documentation says in one place that
+    names are unique within a function, in another within an account and Region.
     """
     room = NAME_MAX - len(event_id) - 1
     prefix = _NOT_IN_A_NAME.sub("-", stack)
@@ -193,8 +193,8 @@ def again_name(stack: str, launch: FailedLaunch, number: int) -> str:
 def recovery_name_of(stack: str, launch: FailedLaunch, *, is_reported: bool | None = None) -> str:
     """Return the name of a failed launch's recovery.
 
-    With ``is_reported`` the error is only reported, once a day (UTC) per cause: the name is then made of the cause and
-    the day. None treats every error so.
+    With ``is_reported`` the error is only reported, once a day (UTC) per cause: the name then consists of the cause and
+    the day. None means that every raised error is only reported.
     """
     is_error = any(f.origin is Origin.ERROR for f in launch.failures)
     if not (is_error if is_reported is None else is_reported):

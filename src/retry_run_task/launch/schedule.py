@@ -89,7 +89,7 @@ class Schedule:
         modified: When it was last changed; None if AWS does not report it.
         event_age_s: How long EventBridge retries a call that raised an error, in seconds.
         group: Of a schedule; empty for a rule.
-        window_s: Within how many seconds after it is due a schedule calls; 0 for at once.
+        window_s: Length of the schedule's flexible time window, in seconds; 0 if it has none.
     """
 
     kind: CallerKind
@@ -189,7 +189,7 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
     """Return the whole request of a launch that CloudTrail redacted in part: the schedule's own request.
 
     Only ``startedBy``, the number of tasks and the values of keywords are taken from the record. A record may be
-    forged: anybody who could choose another role, network, revision or ECS Exec for a task with a schedule's values
+    forged: whoever could choose another role, network, revision or ECS Exec for a task with a schedule's values
     could read those values. What the record shows must equal what the schedule has.
 
     ``scheduled_time`` is the due time of the failed run, for the keyword of that name; None if not known.
@@ -219,7 +219,7 @@ def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: dateti
 
 
 def called(keyword: str) -> str:
-    """Return how AWS calls a keyword: as it is, or a part of an event by its path.
+    """Return a keyword as AWS writes it, or the path of a part of an event.
 
     >>> called("events.event.id"), called("scheduler.execution-id")
     ('$.id of the event that triggered it', '<aws.scheduler.execution-id>')

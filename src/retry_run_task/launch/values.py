@@ -35,7 +35,7 @@ class Failure:
         code: The exception's code (``ThrottlingException``) or the task's stop code; None for ``failures[]``.
         reason: The text, exactly as AWS wrote it; empty if AWS gave none.
         detail: ``failures[].detail``; None if absent.
-        container: Name of the container that the reason is of; None if it is the task's own, or no task's.
+        container: Name of the container that gave the reason; None if the task or RunTask did.
         ran: Evidence that something in the task ran, such as ``exit code 1``; None if there is none.
         times: How often it was reported; the ARN is that of the first.
     """
@@ -51,7 +51,7 @@ class Failure:
 
     @property
     def said(self) -> str:
-        """Code and reason in one line, and the container they are of; empty if AWS gave none."""
+        """Code and reason in one line, and the container that gave them; empty if AWS gave none."""
         about = ", ".join(
             part for part in (self.container and f"container {self.container}", self.ran) if part
         )
@@ -97,7 +97,7 @@ class CallerKind(StrEnum):
 
 
 CLOCKS_DIFFER_S = 2
-"""Seconds by which ECS's clock, in a record or a task, may be behind EventBridge's, by which a run is due."""
+"""Seconds by which ECS's clock (times in records and tasks) may be behind EventBridge's (due times of runs)."""
 
 SCHEDULED = frozenset({CallerKind.RULE, CallerKind.SCHEDULER})
 """Callers whose rule or schedule can be looked up."""

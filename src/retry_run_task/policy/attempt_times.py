@@ -53,7 +53,7 @@ def longest_bounds(handling: Handling) -> tuple[int, int]:
 
 
 def attempts(handling: Handling) -> Iterator[Attempt]:
-    """Yield the attempts until waits stop growing: all later waits have the last one's length."""
+    """Yield the attempts until the waits stop growing; all later waits are as long as the last one."""
     one = Attempt(nth=1)
     yield one
     if not handling.retry or handling.wait is None:
@@ -83,8 +83,8 @@ def most_attempts(handling: Handling) -> int:
 def in_words(handling: Handling, failure: Failure | None = None) -> str:
     """Return a handling in words, such as ``tries for 6 h, about 23 times (17 to 34), at most 10 min apart``.
 
-    Of a ``failure`` that is a task which did not start, only the highest number is certain: it takes time to fail
-    again, which no one knows beforehand.
+    If ``failure`` is a task that did not start, only the highest number is given: how long the next start takes to
+    fail is unknown.
     """
     if handling.ignore:
         return "is left alone"

@@ -21,8 +21,8 @@ class Backoff:
     Attributes:
         base_s: The longest first wait, in seconds.
         cap_s: The longest any wait becomes, in seconds.
-        slow_after_s: Seconds from the failed call after which waits are ``slow_s``; None for never.
-        slow_s: The longest any wait is then, in seconds.
+        slow_after_s: Seconds from the failed call after which ``slow_s`` replaces ``cap_s``; None for never.
+        slow_s: The longest any wait becomes then, in seconds.
     """
 
     base_s: float
@@ -37,7 +37,7 @@ class Backoff:
             raise ValueError(f"backoff needs cap <= slow, not cap {self.cap_s} and slow {self.slow_s}")
 
     def longest(self, nth: int, elapsed_s: float = 0.0) -> float:
-        """Return the upper bound of the nth wait (the first is 1) so many seconds after the failed call, in seconds."""
+        """Return the upper bound of the nth wait (the first is 1), in seconds, at a time after the failed call."""
         if self.slow_after_s is not None and elapsed_s >= self.slow_after_s:
             return self.slow_s
         return min(self.cap_s, self.base_s * 2.0 ** min(nth - 1, _EXPONENT_MAX))

@@ -1,4 +1,4 @@
-"""The rules of a policy file, read together: names, what is reached, and whether each setting makes sense."""
+"""Checks across the rules of a policy file: unique names, rules without effect, and settings that make no sense."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class ReadRule:
     Attributes:
         nth: Its index in the file, from 0.
         keys: The keys that it sets.
-        is_sound: Whether it has no problems. If not, checks across rules skip it, so as not to report consequences.
-        has_sound_match: Whether its match has no problems. If not, the match in the file is for fewer launches.
+        is_sound: Whether it has no problems. If it has, checks across rules skip it: they would report consequences.
+        has_sound_match: Whether its match has no problems. If it has, the file's match is narrower than this one.
     """
 
     nth: int
@@ -60,7 +60,7 @@ class ReadRule:
     has_sound_match: bool = True
 
     def may_treat(self, match: Match, category: Category) -> bool:
-        """Tell whether an invalid part may have been a setting for all that a match fits."""
+        """Tell whether an invalid part of it may have been a setting for every launch that a match fits."""
         return not self.is_sound and (not self.has_sound_match or _covers(self.rule.match, match, category))
 
 
@@ -194,7 +194,7 @@ def _check_rungs(rules: Sequence[ReadRule], one: ReadRule, whole: Any) -> Iterat
 
 
 def _hidden_by(above: list[ReadRule], one: ReadRule, attribute: str) -> set[str]:
-    """Return the rules that set something before a rule does, if together they do so for all that it matches."""
+    """Return the rules above that set an attribute first, if together they cover all that a rule matches; else none."""
     by: set[str] = set()
     # Only a shortage of capacity uses the ladder, so that is where its settings count.
     on_ladder = attribute == "rungs" or attribute in {SETTINGS[kind.value].attribute for kind in LISTS}

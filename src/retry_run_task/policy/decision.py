@@ -23,6 +23,7 @@ class Retry:
     Attributes:
         delay_s: Whole seconds to wait before it.
         rule: Name of the policy's rule that decides it.
+        why: One sentence for the log.
     """
 
     delay_s: int

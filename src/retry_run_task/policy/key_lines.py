@@ -1,7 +1,7 @@
 """The lines of the policy file's keys, which ``tomllib`` does not report.
 
-The nth ``[[rules]]`` is the nth rule, and a key is where its name first stands before ``=`` in the rule. A key that is
-not found so is reported with its rule's line.
+The nth ``[[rules]]`` is the nth rule. A key's line is the first in its rule where its name precedes ``=``; if there is
+none, it is the rule's line.
 """
 
 from __future__ import annotations

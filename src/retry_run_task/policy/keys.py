@@ -224,8 +224,8 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
         "retry": Key(_flag, "retry", {"type": "boolean"},
             "Whether another attempt follows such a failure. With `false` the recovery ends, with a message."),
         "attempts": Key(_attempts, "attempts", {"anyOf": [{"type": "integer", "minimum": 1}, {"const": "any"}]},
-            "How many answers of this category a recovery takes; the last of them ends it. Where a subnet is "
-            'asked at once, the two count as one. `"any"` for any number, as if it were not set.'),
+            "How many failed attempts of this category end a recovery. An attempt that also tries a subnet counts "
+            'once. `"any"` is the same as not setting it: any number.'),
         "wait": Key(_wait, "wait",
             {
                 "type": "object",
@@ -234,14 +234,14 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
                 "dependentRequired": {"after": ["then"], "then": ["after"]},
                 "additionalProperties": False,
             },
-            "The longest first wait between attempts, and the longest that any wait becomes. Waits double; half "
-            "of each is fixed, and half is the launch's own. With `after` and `then`, the longest wait is "
-            "`then` once so much time has passed since the failed call."),
+            "`first` is the longest first wait between attempts, `longest` the longest that any wait becomes. Waits "
+            "double; half of each is fixed, and the other half differs from launch to launch. Once `after` has passed "
+            "since the failed call, `then` replaces `longest`."),
         "deadline": Key(_deadline, "deadline_s", _DURATION,
             "How long after the failed call the run is still wanted."),
         "interval-share": Key(_share, "interval_share", {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
             "Part of the time until the schedule's next run for which the run is still wanted: `1.0` until that "
-            "run is due, `0.5` half of that time. The earlier of this and `deadline` counts."),
+            "run is due, `0.5` for half of that time. The earlier of this and `deadline` counts."),
         "rungs": Key(_rungs, "rungs",
             {
                 "type": "array",
@@ -274,17 +274,17 @@ SETTINGS: Mapping[str, Key] = MappingProxyType(
             "a message is sent. `allow` does not look. A rule with a category counts for the first failure "
             "only."),
         "notify": Key(_notify, "notify", {"enum": list(Notify)},
-            "When its end sends a message: `always`, `failure`, or `never`. Not set, the function's setting "
-            "`RETRY_RUN_TASK_MESSAGES` decides between the first two."),
+            "When the end of a recovery sends a message: `always`, `failure`, or `never`. If it is not set, the "
+            "setting `RETRY_RUN_TASK_MESSAGES` of the function decides between the first two."),
     }
 )
 
 TOP: Mapping[str, Key] = MappingProxyType(
     {
         "spread": Key(_duration, "spread_s", _DURATION,
-            "The longest wait before the first attempt. Each launch has its own part of it."),
+            "The longest wait before the first attempt. Each launch waits its own share of it."),
         "watch": Key(_duration, "watch_s", _DURATION,
-            "For how long a task that was placed is watched until it runs."),
+            "How long a placed task is watched until it runs."),
     }
 )
 

@@ -117,8 +117,8 @@ def is_at_once(rung: Rung, following: Rung) -> bool:
 def round_of(rungs: Sequence[Rung]) -> tuple[Rung, ...]:
     """Return one round of the ladder: the original request before each of its own subnets.
 
-    If a call searches every zone, only the original request finds all the room there is, and it should not wait for a
-    round of zones without room. If a call searches one zone, the subnets in turn reach every zone. AWS does not
+    If a call searches every zone, only the original request finds all free capacity, and it should not wait until each
+    zone was tried alone. If a call searches one zone, trying the subnets in turn reaches every zone. AWS does not
     document which is true. https://repost.aws/knowledge-center/ecs-fargate-runtask-capacity
     """
     climbed: list[Rung] = []
@@ -265,8 +265,7 @@ def _without(body: Mapping[str, Any], member: str) -> JsonObject:
 def told(rung: Rung, parameters: Mapping[str, Any], *, zone: str = "") -> str:
     """Return what a rung changed in a request, and the Availability Zone of the task if known.
 
-    Returns:
-        Such as ``on-demand in ap-northeast-1c instead of Spot``.
+    For example ``on-demand in ap-northeast-1c instead of Spot``.
     """
     what, instead = _WORDS[rung.kind](rung.value, parameters)
     if zone:

@@ -143,9 +143,9 @@ class Handling:
     Attributes:
         rule: Name of the first rule that matched.
         origins: Which rule set what, by the names of these attributes.
-        ignore: Whether the launch is left alone, quietly.
-        retry: Whether another attempt follows; without, such a failure ends the recovery.
-        attempts: How many answers of this category a recovery takes; the last of them ends it. None for any number.
+        ignore: Whether the launch is ignored: no attempt and no message.
+        retry: Whether another attempt follows; if not, such a failure ends the recovery.
+        attempts: The number of failed attempts of this category that ends a recovery; None for any number.
         wait: The waits between attempts; None means the same as no ``retry``.
         deadline_s: Seconds from the failed call after which the run is no longer wanted.
         interval_share: Part of the time until the schedule's next run after which the run is no longer wanted;
@@ -194,7 +194,7 @@ class Policy:
     """Everything that a recovery needs to decide.
 
     Attributes:
-        spread_s: Longest wait before the first attempt, in seconds; each launch has its own part of it.
+        spread_s: Longest wait before the first attempt, in seconds; each launch waits its own share of it.
         watch_s: Seconds for which a placed task is watched until it runs.
     """
 

@@ -17,7 +17,7 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema() -> JsonObject:
-    """Return the schema. What only shows when rules are seen together, such as their order, is not in it."""
+    """Return the schema. It checks each rule alone; ``checks`` finds problems between rules, such as their order."""
     rule = {
         "type": "object",
         "required": ["name"],
