@@ -22,7 +22,7 @@ MESSAGES_S = sum(loop.NOTIFY_FIRST_WAIT_S * 2**nth for nth in range(loop.NOTIFY_
 TRIES = WORDS[loop.NOTIFY_TRIES]
 # Where a number is a link, the page names its source; the text is compared without links.
 CLAIMS = [
-    ("README.md", f"{SPEED:.0f} times faster than life"),
+    ("README.md", f"{SPEED:.0f} times faster than real time"),
     ("README.md", f"follows within {DEFAULT.spread_s:g} seconds"),
     ("docs/concepts.md", "later than a day after the failed call"),
     (

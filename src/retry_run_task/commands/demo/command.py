@@ -62,7 +62,7 @@ def demo(speed: float, show_all: bool, as_json: bool) -> int:
 
 
 def _introduce(out: Screen, what: str, speed: float) -> None:
-    out.print(f"{what}, {speed:g} times faster than life.")
+    out.print(f"{what}, {speed:g} times faster than real time.")
     out.print("Each line: the time there, who acts or speaks, for which job, and what happens.\n")
 
 
