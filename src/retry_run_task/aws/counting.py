@@ -28,7 +28,8 @@ def client() -> LambdaClient:
 def count_running(functions: LambdaClient, function: str, version: str, page_size: int = PAGE) -> int | None:
     """Return how many recoveries of a version are in progress, at most 15 pages; None if Lambda does not say.
 
-    Without a version the list is documented to be that of ``$LATEST``. None at all cannot be: the one that asks is one.
+    The version is named because AWS has documented the list without one as that of all versions, and before as that of
+    ``$LATEST`` alone. None at all cannot be: the one that asks is one.
     https://docs.aws.amazon.com/lambda/latest/api/API_ListDurableExecutionsByFunction.html
     """
     asked: Any = {
