@@ -106,12 +106,10 @@ def is_told(ending: Ending, handling: Handling, *, notify_recovered: bool, was_t
 
 
 def is_left_to_audit(ending: Ending, handling: Handling, *, quiet_s: float) -> bool:
-    """Tell whether an end that would send a message is left to the daily audit, which tells of many together.
+    """Tell whether the daily audit's message reports this end, instead of a message of its own.
 
-    That of a run whose schedule's next run came soon, and of which nothing is left for a person to find out.
-
-    An explicit wish for a message counts. ``quiet_s`` is how soon, in seconds from the failed call; 0 if there is no
-    audit.
+    It does if the schedule's next run was due within ``quiet_s`` seconds of the failed call, no task may have been
+    started, and the policy does not set ``notify``. ``quiet_s`` is 0 if there is no audit.
     """
     next_due_s = ending.numbers.get("limit_s")
     return (

@@ -7,9 +7,8 @@ of it is read, so both get the same events. A step that looked and called::
      "crowd": 214, "room": "as-asked",
      "calls": [{"answer": "placed", "task_arns": [], "failures": [...], "conflict": false, "rung": "as-asked"}]}
 
-A step that watched has ``tasks`` alone, one that stopped tasks ``stopped`` as well, and one that sent an early message
-``told``. If tasks could not be seen,
-``read_failure`` says why and replaces ``tasks``.
+A step that watched has only ``tasks``; one that stopped tasks has ``stopped`` as well; one that sent an early message
+has ``told``. If tasks could not be seen, ``read_failure`` replaces ``tasks`` and says why.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Tasks that hung were to be stopped.
+    """A step tried to stop tasks that hung.
 
     Attributes:
         tasks: Their states, just before.

@@ -80,9 +80,9 @@ def recover(launch: FailedLaunch, tools: Tools) -> Ending:
     """Retry the failed call until every task runs, or until retrying cannot help any more.
 
     Returns:
-        How it ended. Every end without the tasks has sent a message, unless that is left to the
-        daily audit; a success has if configured. A fault of this
-        program is also an end without the tasks: only exceptions of the durable engine are raised.
+        How it ended. Every end without the tasks has sent a message, unless the policy turns that off or the daily
+        audit sends it; a success has sent one only if that is configured. A fault of this program is an end without
+        the tasks, too: only exceptions of the durable engine are raised.
     """
     first = worst([classify(failure) for failure in launch.failures])
     tools.log([lines.of_beginning(first)])

@@ -203,8 +203,8 @@ class State(NamedTuple):
 def is_look_whole(state: State) -> bool:
     """Tell whether the next look must list stopped tasks, too.
 
-    The account has few reads. A recovery whose calls were all answered, and that knows of no task, needs only the
-    running ones: what stopped before was listed by an earlier look.
+    AWS limits the account's rate of reads. A recovery that knows of no task, and whose calls were all answered, needs
+    only the running tasks: an earlier look listed those that had stopped.
     """
     is_clear = not (state.is_unsure or state.is_shared or state.tasks or state.failed_others or state.stopped)
     is_last = state.gives_up is not None
