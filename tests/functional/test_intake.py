@@ -199,8 +199,8 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
 @pytest.mark.parametrize(
     ("value", "scope", "why"),
     [
-        (record(request=parameters(clientToken=f"rrt-{'0' * 32}-1")), {}, "looking after it"),
-        (record(), {"role_arn": "arn:aws:iam::123456789012:role/ecsEventsRole"}, "looking after it"),
+        (record(request=parameters(clientToken=f"rrt-{'0' * 32}-1")), {}, "already handles it"),
+        (record(), {"role_arn": "arn:aws:iam::123456789012:role/ecsEventsRole"}, "already handles it"),
         (
             record(userAgent="batch.amazonaws.com", userIdentity={}, sourceIPAddress="batch.amazonaws.com"),
             {},
@@ -229,7 +229,7 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
         (
             record(),
             {"account": "210987654321", "accounts": ("123456789012",), "member_role": "ecsEventsRole"},
-            "looking after it",
+            "already handles it",
         ),
         (
             record(),  # Somebody has named the stack's own account among the others.
@@ -239,7 +239,7 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
                 "member_role": "m",
                 "role_arn": "arn:aws:iam::123456789012:role/ecsEventsRole",
             },
-            "looking after it",
+            "already handles it",
         ),
         (record(), {"regions": ("us-east-1",)}, "ap-northeast-1"),
         (record(), {"clusters": ("prod-*",)}, "cluster 'batch'"),

@@ -125,7 +125,9 @@ def _check_sense(rules: Sequence[ReadRule], one: ReadRule) -> Iterator[Finding]:
     """Check that a rule's effective settings, with those of the rules it combines with, make sense."""
     if one.rule.sets.get("retry") and one.has_sound_match and Category.PERMISSION in one.rule.match.category:
         hint = "Take it out: what was denied is never sent again."
-        yield Finding(one.nth, "retry", f"rule {one.rule.name!r} retries failures of kind permission", hint)
+        yield Finding(
+            one.nth, "retry", f"rule {one.rule.name!r} retries failures of category permission", hint
+        )
     yield from _check_length(one)
     for category in one.rule.match.category or frozenset(Category):
         if any(other.may_treat(one.rule.match, category) for other in rules):
@@ -135,7 +137,7 @@ def _check_sense(rules: Sequence[ReadRule], one: ReadRule) -> Iterator[Finding]:
             yield Finding(
                 one.nth,
                 "name",
-                f"rule {one.rule.name!r} retries failures of kind {category}, and nothing says how long to wait",
+                f"rule {one.rule.name!r} retries failures of category {category}, and nothing says how long to wait",
                 "Add wait to it, or retry = false, or a category to its match.",
             )
         elif not whole.ignore and whole.retry:
@@ -152,7 +154,7 @@ def _check_attempts(one: ReadRule, whole: Any, category: Category) -> Iterator[F
         yield Finding(
             one.nth,
             next((key for key in ("deadline", "wait") if key in one.keys), "name"),
-            f"rule {one.rule.name!r} makes up to {most} attempts at failures of kind {category}, and Lambda lets "
+            f"rule {one.rule.name!r} makes up to {most} attempts at failures of category {category}, and Lambda lets "
             f"an execution make about {ATTEMPTS_MAX}",
             "Give a longer longest wait, an earlier deadline, or a number of attempts.",
         )

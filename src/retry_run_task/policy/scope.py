@@ -18,7 +18,7 @@ DEFAULT_CALLERS = frozenset({CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.H
 
 # Never recovered: these callers retry themselves, and a second retry is a second task.
 NEVER = {
-    CallerKind.OWN: "a recovery made this call itself and is already looking after it",
+    CallerKind.OWN: "a recovery made this call itself and already handles it",
     CallerKind.BATCH: "AWS Batch made this call and retries it itself",
     CallerKind.STEP_FUNCTIONS: "Step Functions made this call and retries it itself",
 }
@@ -110,9 +110,7 @@ class Scope:
         if not self.spot_interruptions and any(
             f.code == SPOT_INTERRUPTION and f.ran for f in launch.failures
         ):
-            return (
-                "Spot took this task away while it was at work, and those are started again only if asked for"
-            )
+            return "Spot stopped this task while it ran; AlsoRecover has no spot-interruptions, which would recover it"
         return self._pattern_mismatch(launch.request.parameters)
 
     def _is_own_role(self, launch: FailedLaunch) -> bool:

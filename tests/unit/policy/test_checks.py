@@ -61,7 +61,7 @@ def told(text: str) -> list[str]:
 
 def many(line: int, rule: str, numbers: dict[str, int]) -> list[str]:
     return [
-        f"line {line}: rule {rule!r} makes up to {number} attempts at failures of kind {kind}, and Lambda lets an "
+        f"line {line}: rule {rule!r} makes up to {number} attempts at failures of category {kind}, and Lambda lets an "
         f"execution make about 1250. {LONGER}"
         for kind, number in numbers.items()
     ]
@@ -161,8 +161,8 @@ FAST = dict.fromkeys(("capacity", "throttle", "transient", "unknown"), 21601)
                     for kind in ("throttle", "transient")
                 ),
                 *(
-                    f"line 17: rule 'everything' retries failures of kind {kind}, and nothing says how long to wait. "
-                    "Add wait to it, or retry = false, or a category to its match."
+                    f"line 17: rule 'everything' retries failures of category {kind}, and nothing says how long to "
+                    "wait. Add wait to it, or retry = false, or a category to its match."
                     for kind in ("throttle", "transient")
                 ),
             ],
@@ -171,8 +171,8 @@ FAST = dict.fromkeys(("capacity", "throttle", "transient", "unknown"), 21601)
             with_first(X.replace('schedule = "x"', 'category = "permission"') + "retry = true"),
             [
                 (
-                    "line 6: rule 'x' retries failures of kind permission. Take it out: what was denied is never sent "
-                    "again."
+                    "line 6: rule 'x' retries failures of category permission. Take it out: what was denied is never "
+                    "sent again."
                 )
             ],
         ),

@@ -224,13 +224,13 @@ match = { schedule = "x" }
         (
             with_first(NO_SUCH_KEY + "retry = true"),
             4,
-            "rule 'x' retries failures of kind configuration, and nothing says how long to wait",
+            "rule 'x' retries failures of category configuration, and nothing says how long to wait",
             "Add wait to it",
         ),
         (
             with_first(NO_SUCH_KEY.replace('schedule = "x"', 'category = "permission"') + "retry = true"),
             6,
-            "retries failures of kind permission",
+            "retries failures of category permission",
             "never sent again",
         ),
         (
@@ -254,7 +254,7 @@ match = { schedule = "x" }
         (
             with_first(NO_SUCH_KEY + 'deadline = "2 d"'),
             6,
-            "rule 'x' makes up to 5762 attempts at failures of kind capacity",
+            "rule 'x' makes up to 5762 attempts at failures of category capacity",
             "longer longest wait",
         ),
         # What nothing ever gets.

@@ -41,7 +41,7 @@ def reports(why: str) -> Judgement:
 
 
 ASKED = "an EventBridge rule asked for this task"
-OWN = "a recovery made this call itself and is already looking after it"
+OWN = "a recovery made this call itself and already handles it"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ OWN = "a recovery made this call itself and is already looking after it"
             Scope(),
             launch(failures=(SPOT,)),
             ignores(
-                "Spot took this task away while it was at work, and those are started again only if asked for"
+                "Spot stopped this task while it ran; AlsoRecover has no spot-interruptions, which would recover it"
             ),
         ),
         (Scope(spot_interruptions=True), launch(failures=(SPOT,)), recovers(ASKED)),
