@@ -135,7 +135,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncompleteRequest:
-    """A request with a part missing. Nothing that calls RunTask accepts this type.
+    """A request with a part missing. RunTask is called only after ``schedule.complete`` has made a ``Request`` of it.
 
     Attributes:
         parameters: The known part.
