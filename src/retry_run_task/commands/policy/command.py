@@ -57,7 +57,7 @@ _FILE = click.argument("file", required=False, type=click.Path())
 def policy() -> None:
     """Check a policy, show what it means, or try it on your schedules.
 
-    FILE is a policy.toml; without it, the policy of this package is meant. Nothing is changed anywhere.
+    FILE is a policy.toml; without it, the built-in policy is used. Changes nothing.
     """
 
 
@@ -138,10 +138,10 @@ def show(
     category: str | None,
     as_json: bool,
 ) -> int:
-    """Print a policy: its rules, and each attempt with its wait, the time by then, and its rung.
+    """Print a policy: its rules, and each attempt with its wait, the elapsed time, and its rung.
 
-    Without options it is what launches get that only general rules match. Waits have half of their length for
-    certain; the times are those of the longest waits.
+    Without options, shows what applies to launches that only general rules match. Half of each wait is fixed, the
+    other half differs from launch to launch; the elapsed times assume the longest waits.
 
     \b
     Example:
@@ -312,7 +312,7 @@ def _print_table(console: Console, heads: tuple[str, ...], rows: Iterable[tuple[
 @options.regions_only
 @options.as_json
 def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_json: bool) -> int:
-    """Show which rules each of your rules and schedules gets, if capacity is short.
+    """Show which rules of the policy apply to each EventBridge rule and schedule when capacity is short.
 
     Looks at the account, with tags, and changes nothing.
 

@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
 def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
-    """Start recoveries for past failures that have none, and whose run has not been made up for.
+    """Start recoveries for past failed calls that have none, unless the schedule has run since.
 
     Finds failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave up;
     with an ID, or the beginning of one, takes the failure of that recovery. Lists what it will start and what it

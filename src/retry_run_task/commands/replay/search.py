@@ -71,7 +71,7 @@ def look_back(
     search: Search,
     tell: Callable[[str], None],
 ) -> PastFailures:
-    """Find past failures, and what became of them.
+    """Find past failures, and whether and how each was recovered.
 
     Raises:
         ConfigError: There is no such recovery.

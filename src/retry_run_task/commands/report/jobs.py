@@ -1,4 +1,4 @@
-"""The callers of RunTask, and what became of each failed call. Pure: calls, recoveries and schedules to jobs."""
+"""The callers of RunTask, and how each failed call was recovered. Pure: calls, recoveries and schedules to jobs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class CallEnding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A call that did not place all its tasks, and what became of it.
+    """A call that did not place all its tasks, and how it was recovered, if it was.
 
     Attributes:
         verdict: The classification of the worst of its failures.

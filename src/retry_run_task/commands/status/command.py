@@ -70,7 +70,7 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
     as_json: bool,
     times: int,
 ) -> int:
-    """Show the recoveries: those in progress, and what became of the others.
+    """Show the recoveries: those in progress, and how the others ended.
 
     Those that need attention are first. NAME is a rule or schedule, a task definition's family, an id or its
     beginning, or the ARN of a task; if that is one recovery, shows what happened to it, step by step. Changes

@@ -80,7 +80,7 @@ def wishes(command: _Command) -> _Command:
         (
             click.argument("names", nargs=-1),
             options.schedules("Those of these schedules, or families of task definitions."),
-            click.option("--all", "is_all", is_flag=True, help="All that are under way."),
+            click.option("--all", "is_all", is_flag=True, help="All recoveries in progress."),
             click.option("--reason", required=True, metavar="TEXT", help="Why; it is kept in the history."),
             options.one_region,
             options.sure,
