@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from retry_run_task.policy import checks
 from retry_run_task.policy.checks import ReadRule
@@ -13,9 +13,6 @@ from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.key_lines import KeyLines
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError, near
 from retry_run_task.policy.rules import AFTER_THE_LAST_ATTEMPT_S, Match, Policy, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +31,6 @@ class Problem:
     def __str__(self) -> str:
         return f"line {self.line}: {self.what}. {self.hint}"
 
-
-_DEFAULTS: Mapping[str, int] = {"spread_s": 0, "watch_s": 3600}
 
 # A longer spread is a mistake: it delays every first attempt.
 _SPREAD_MAX_S = 300
@@ -58,7 +53,7 @@ def parse(text: str) -> Policy | tuple[Problem, ...]:
     reading.read()
     if reading.problems:
         return tuple(sorted(reading.problems, key=lambda problem: (problem.line, problem.what)))
-    return Policy(rules=tuple(one.rule for one in reading.rules), **{**_DEFAULTS, **reading.top})
+    return Policy(rules=tuple(one.rule for one in reading.rules), **reading.top)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -308,7 +308,7 @@ def test_a_file_that_waits_slowly_only_after_its_deadline_does_not_say_so() -> N
 def test_what_a_file_does_not_set_at_the_top() -> None:
     found = parse(BASE.replace('spread = "10 s"', ""))
     assert isinstance(found, Policy)
-    assert (found.spread_s, found.watch_s) == (0, 3600)
+    assert (found.spread_s, found.watch_s) == (0, 1800)
 
 
 # --- When attempts are made ---
