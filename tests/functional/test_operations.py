@@ -225,7 +225,7 @@ def test_a_recovery_is_stopped_with_a_reason_and_twice_is_harmless(waiting: Plac
 def test_a_recovery_is_held_and_let_go(waiting: Place) -> None:
     paused = waiting.run("pause", "--all", "--reason", "the Region is down", "--yes")
     assert "paused: nightly, retry-run-task-" in paused.output
-    assert "Their deadlines go on meanwhile" in paused.output
+    assert "Their deadlines are not extended" in paused.output
     (one,) = waiting.recoveries()
     assert (one["state"], one["paused_because"], one["next"]) == ("paused", "the Region is down", None)
     again = waiting.json("pause", one["name"], "--reason", "x", "--yes")

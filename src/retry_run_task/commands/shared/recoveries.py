@@ -169,7 +169,7 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
     if view.outcome:
         yield "outcome", f"{view.outcome}: {view.why}" if view.why else view.outcome
     if view.hold_reason:
-        yield "held", view.hold_reason
+        yield "paused for", view.hold_reason
     for arn in view.task_arns:
         yield "started", arn
     if view.is_unsure:

@@ -41,7 +41,7 @@ def pause(**given: Any) -> int:
       retry-run-task pause --all --reason "the Region is down"
     """  # noqa: D301 - click's mark for text that keeps its lines
     wish = steering.Wish(action="pause", statuses=("RUNNING",), **given)
-    return steering.steer(wish, "Their deadlines go on meanwhile, and new recoveries are not held.")
+    return steering.steer(wish, "Their deadlines are not extended, and new recoveries are not paused.")
 
 
 @click.command()
