@@ -142,7 +142,7 @@ def _account_rows(launch: JsonObject) -> list[tuple[str, str]]:
     if schedule is None or there is None:
         return [("account", launch["not_read"] or "")]
     found = there["read_failure"] or ", ".join(there["found"]) or "no such task"
-    rows = [("looked for", f"{' or '.join(there['looked_for'])}: {found}")]
+    rows = [("tasks of", f"{' or '.join(there['looked_for'])}: {found}")]
     rows = [("tag", schedule["tag"] or ""), *(("no tags", why) for why in schedule["tags_unread"]), *rows]
     if schedule["name"] is None:
         return [("schedule", f"none: {schedule['why']}"), *rows]
