@@ -224,7 +224,9 @@ def test_another_settings_file_can_be_named(guard: Guard, tmp_path: Path, comman
     ("arguments", "file", "said"),
     [
         (("--settings", "/nix.toml"), "", "There is no file '/nix.toml'"),
-        ((), "region = 5\nstack = ''", "stack is ''; expected a text; region is 5; expected a text"),
+        ((), "region = 5\nstack = ''", "region is 5; expected a text; stack is ''; expected a text"),
+        ((), "stak = 'prod'", "stak is not a setting; expected one of stack, region, profile"),
+        ((), "parameters = 1", "parameters is not a table"),
         ((), "look_with = ['x']", "look_with is ['x']; expected a text"),
         ((), "region =", "is not TOML"),
     ],

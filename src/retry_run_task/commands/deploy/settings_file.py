@@ -21,15 +21,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.deploy.parameters import PARAMETERS, Parameter
-from retry_run_task.commands.shared.settings import LOOK_WITH, PLACE, load
+from retry_run_task.commands.shared import settings
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-_TABLES = ("tags", "parameters")
-_OPTIONS = (*PLACE, LOOK_WITH, "bucket", "policy", "cloudformation_role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +52,13 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     Raises:
         ConfigError: It cannot be read, or something in it is invalid; names every problem.
     """
-    content = load(path, must_exist=must_exist)
+    content = settings.load(path, must_exist=must_exist)
     parameters = content.get("parameters", {})
     problems = list(_problems(content))
     if problems:
         raise ConfigError(f"{path}: {'; '.join(problems)}.", hint="Correct the file.")
     by_key = {one.key: one for one in PARAMETERS}
-    options = {key: content[key] for key in _OPTIONS if key in content}
+    options = {key: content[key] for key in settings.OPTIONS if key in content}
     if options.get("policy", "default") != "default":
         options["policy"] = str(path.parent / options["policy"])
     return SettingsFile(
@@ -72,14 +69,7 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
 
 
 def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in content.items():
-        if key in _TABLES:
-            if not isinstance(value, dict):
-                yield f"{key} is not a table; write [{key}]"
-        elif key not in _OPTIONS:
-            yield f"{key} is not a setting; expected one of {', '.join(_OPTIONS)}, [tags] or [parameters]"
-        elif not isinstance(value, str) or not value:
-            yield f"{key} is {value!r}; expected a text"
+    yield from settings.problems(content)
     for table, problems in (("tags", _tag_problems), ("parameters", _parameter_problems)):
         found = content.get(table, {})
         yield from problems(found) if isinstance(found, dict) else ()

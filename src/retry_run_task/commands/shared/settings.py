@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     import click
 
 FILE = "retry-run-task.toml"
@@ -19,6 +21,9 @@ PLACE = ("stack", "region", "profile")
 """Keys that say where a command looks."""
 LOOK_WITH = "look_with"
 """The key for the role in the member accounts."""
+TABLES = ("tags", "parameters")
+OPTIONS = (*PLACE, LOOK_WITH, "bucket", "policy", "cloudformation_role")
+"""All keys outside the tables; those that a command does not read are for ``deploy``."""
 
 
 def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
@@ -45,13 +50,13 @@ def take(context: click.Context, _option: click.Parameter, path: Path | None) ->
     """Let the file say what is not typed: a callback of an option that is read before the others.
 
     Raises:
-        ConfigError: The file cannot be read, or does not say where in texts.
+        ConfigError: The file cannot be read, or something in it is no setting: a misspelt ``stack`` must not send a
+            command to the default one.
     """
     file = path or Path(FILE)
     content = load(file, must_exist=path is not None)
     said = {key: content[key] for key in (*PLACE, LOOK_WITH) if key in content}
-    wrong = [f"{key} is {value!r}; expected a text" for key, value in said.items() if not _is_text(value)]
-    if wrong:
+    if wrong := list(problems(content)):
         raise ConfigError(f"{file}: {'; '.join(wrong)}.", hint="Correct the file.")
     # deploy has a parameter of that name, which is another thing.
     takes_several = any(one.name == "regions" and one.multiple for one in context.command.params)
@@ -62,5 +67,13 @@ def take(context: click.Context, _option: click.Parameter, path: Path | None) ->
     return path
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
+def problems(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the keys of a settings file, and with what stands outside its tables."""
+    for key, value in content.items():
+        if key in TABLES:
+            if not isinstance(value, dict):
+                yield f"{key} is not a table; write [{key}]"
+        elif key not in OPTIONS:
+            yield f"{key} is not a setting; expected one of {', '.join(OPTIONS)}, [tags] or [parameters]"
+        elif not isinstance(value, str) or not value:
+            yield f"{key} is {value!r}; expected a text"
