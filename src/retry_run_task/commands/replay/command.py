@@ -196,6 +196,12 @@ def _start(
             done[step.name] = started.value
             if not wish.as_json:
                 click.echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
+    except KeyboardInterrupt:
+        these = counted(len(chosen), "recovery", "recoveries")
+        talk.say(
+            f"{len(done)} of {these} were started, and perhaps the next; running it again starts the others."
+        )
+        raise
     except DeployError as error:
         _print_json(wish, steps, done)
         these = counted(len(chosen), "recovery", "recoveries")

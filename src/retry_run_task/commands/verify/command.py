@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import short_family
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import boto3
 
     from retry_run_task.commands.shared.inventory import Identity, Unknown
@@ -213,17 +216,20 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
         return None
 
     stuck = take(one.check_filter())
-    if stuck is None:
-        one.write()
-        talk.say(f"{time.monotonic() - began:6.1f} s  the record is written; its recovery will be {recovery}")
-    while stuck is None and one.waits_for():
-        for found in one.look():
-            stuck = stuck or take(found)
-        if stuck is None and one.waits_for():
-            if time.monotonic() - began >= timeout_s:
-                stuck = Stuck(stage=one.waits_for(), why=f"after {timeout_s:g} s, {one.why_waiting()}")
-            else:
-                pause()
+    with _telling_what_stays(recovery):
+        if stuck is None:
+            one.write()
+            talk.say(
+                f"{time.monotonic() - began:6.1f} s  the record is written; its recovery will be {recovery}"
+            )
+        while stuck is None and one.waits_for():
+            for found in one.look():
+                stuck = stuck or take(found)
+            if stuck is None and one.waits_for():
+                if time.monotonic() - began >= timeout_s:
+                    stuck = Stuck(stage=one.waits_for(), why=f"after {timeout_s:g} s, {one.why_waiting()}")
+                else:
+                    pause()
     result: JsonObject = {
         "verified": stuck is None,
         "recovery": recovery,
@@ -238,6 +244,20 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
     else:
         click.echo(talk.shown(f"It does not work. Not reached: {_WORDS[stuck.stage]}; {stuck.why}."))
     return 0 if stuck is None else talk.NO
+
+
+@contextmanager
+def _telling_what_stays(recovery: str) -> Iterator[None]:
+    """Say on Ctrl-C what goes on: the record may have been written."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        look, end = (hints.command_line(f"{command} {recovery}") for command in ("status", "stop"))
+        talk.say(
+            f"If the record was written, its recovery {recovery} goes on and may start a task. "
+            f"Look at it with: {look}, or end it with: {end}."
+        )
+        raise
 
 
 def _filtered_group(reader: Reader, who: Identity, stack: InstalledStack) -> str:
