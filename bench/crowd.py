@@ -41,7 +41,7 @@ BEGIN, END = "<!-- crowd: written by `make bench` -->", "<!-- end of crowd -->"
 SEED = 1
 SCENARIO = "zone-outage"
 # Failures at the same moment, and in how many incidents.
-GROWTH = ((1, 100), (10, 20), (100, 3), (1_000, 1), (10_000, 1))
+GROWTH = ((1, 100), (10, 20), (100, 3), (1_000, 1), (10_000, 1), (100_000, 1))
 CROWDS = ((200, 2), (1_000, 1))
 
 
