@@ -105,7 +105,6 @@ def page(result: dict[str, Any], crowd: dict[str, Any]) -> str:
             "",
             "Other services that you use may bill for the calls and reads of recoveries.",
             "For each failure retried through an outage of 20 to 90 minutes, in cents.",
-            "The reads were counted when each attempt made two to four; most make one now, so they are an upper bound.",
             "",
             *_on_top(result),
             "",
