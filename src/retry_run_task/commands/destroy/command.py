@@ -153,6 +153,8 @@ def _show(
         talk.say(f"There is no stack {stack} in {region}; this is left of it:")
     if left.files:
         talk.say(f"The code goes: {left.files} versions of files in the bucket {left.bucket.name}.")
+    if left.has_bucket and left.bucket.is_ours:
+        talk.say(f"The bucket {left.bucket.name} goes, if nothing else is in it.")
     if left.has_stream:
         talk.say(f"The records of verifications in {left.log_group} go.")
 

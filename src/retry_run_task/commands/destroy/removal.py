@@ -191,6 +191,8 @@ class Removal:
                     f"the bucket {left.bucket.name}: something else is in it, such as another stack's code, or it has "
                     "a policy that is not ours"
                 )
+            else:
+                tell(f"the bucket {left.bucket.name} is removed")
         if left.log_group:
             kept.append(f"the log group {left.log_group}: it is the trail's")
         return tuple(kept)
