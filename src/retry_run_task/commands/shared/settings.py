@@ -46,7 +46,7 @@ def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigError(f"{str(path)!r} is not TOML: {error}.") from None
 
 
-def take(context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
+def take(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     """Let the file say what is not typed: a callback of an option that is read before the others.
 
     Raises:
@@ -55,8 +55,9 @@ def take(context: click.Context, _option: click.Parameter, path: Path | None) ->
     """
     file = path or Path(FILE)
     content = load(file, must_exist=path is not None)
-    said = {key: content[key] for key in (*PLACE, LOOK_WITH) if key in content}
-    if wrong := list(problems(content)):
+    said = {key: content[key] for key in (*PLACE, LOOK_WITH) if isinstance(content.get(key), str)}
+    # A command that gets the path reads the whole file, and names what is wrong in its tables as well.
+    if not option.expose_value and (wrong := list(problems(content))):
         raise ConfigError(f"{file}: {'; '.join(wrong)}.", hint="Correct the file.")
     # deploy has a parameter of that name, which is another thing.
     takes_several = any(one.name == "regions" and one.multiple for one in context.command.params)
