@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.paginate import Paginator
 
 from retry_run_task.aws import counting
 from retry_run_task.aws.neighbours import COUNTED_FOR_S, FEW_FOR_S, ROOM_FOR_S, Neighbours, Paced
 from retry_run_task.recovery.crowd import FEW, UNPACED
 from support.paces import FakeTime
+
+SESSION = botocore.session.Session()
+MODEL = SESSION.get_service_model("lambda")
+PAGINATION = SESSION.get_component("data_loader").load_service_model("lambda", "paginators-1")
 
 
 def counts(*sizes: int | None) -> tuple[Callable[[], int | None], list[int]]:
@@ -116,14 +121,22 @@ def test_what_one_recovery_places_is_room_for_the_next_of_the_process() -> None:
 class Pages:
     """A Lambda client that has so many executions in progress."""
 
-    def __init__(self, size: int, error: Exception | None = None) -> None:
-        self.size, self.error = size, error
+    def __init__(self, size: int, error: Exception | None = None, answer: Any = None) -> None:
+        self.size, self.error, self.answer = size, error, answer
         self.asked: list[dict[str, Any]] = []
+
+    def get_paginator(self, operation: str) -> Paginator:
+        pages = PAGINATION["pagination"]["ListDurableExecutionsByFunction"]
+        return Paginator(
+            getattr(self, operation), pages, MODEL.operation_model("ListDurableExecutionsByFunction")
+        )
 
     def list_durable_executions_by_function(self, **asked: Any) -> dict[str, Any]:
         self.asked.append(asked)
         if self.error is not None:
             raise self.error
+        if self.answer is not None:
+            return self.answer
         start = int(asked.get("Marker", 0))
         end = min(start + asked["MaxItems"], self.size)
         more = {"NextMarker": str(end)} if end < self.size else {}
@@ -156,6 +169,7 @@ def test_all_in_progress_are_counted_up_to_fifteen_pages(size: int, counted: int
         ClientError({"Error": {"Code": "AccessDeniedException"}}, "ListDurableExecutionsByFunction"),
         ClientError({"Error": {"Code": "TooManyRequestsException"}}, "ListDurableExecutionsByFunction"),
         ConnectTimeoutError(endpoint_url="https://lambda"),
+        ValueError("whatever an odd answer raises"),
     ],
 )
 def test_a_count_that_lambda_refuses_is_unknown_and_no_error(error: Exception) -> None:
@@ -163,8 +177,11 @@ def test_a_count_that_lambda_refuses_is_unknown_and_no_error(error: Exception) -
     assert counting.count_running(client, "the-function", "7") is None
 
 
-def test_an_answer_without_its_list_is_not_an_empty_one() -> None:
-    client: Any = SimpleNamespace(list_durable_executions_by_function=lambda **_: {})
+@pytest.mark.parametrize(
+    "answer", [{}, {"DurableExecutions": None}, {"DurableExecutions": [{}], "NextMarker": "1"}]
+)
+def test_an_answer_without_its_list_or_that_never_ends_is_no_count(answer: Any) -> None:
+    client: Any = Pages(5, answer=answer)
     assert counting.count_running(client, "the-function", "7") is None
 
 

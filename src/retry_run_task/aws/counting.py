@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from retry_run_task.aws import recoveries
 from retry_run_task.aws.cached import cached
+from retry_run_task.aws.faults import attempt
+from retry_run_task.launch.values import Failure
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -32,21 +34,11 @@ def count_running(functions: LambdaClient, function: str, version: str, page_siz
     ``$LATEST`` alone. None at all cannot be: the one that asks is one.
     https://docs.aws.amazon.com/lambda/latest/api/API_ListDurableExecutionsByFunction.html
     """
-    asked: Any = {
-        "FunctionName": function,
-        "Qualifier": version,
-        "Statuses": ["RUNNING"],
-        "MaxItems": page_size,
-    }
-    size = 0
-    try:
-        for _ in range(PAGES):
-            page = functions.list_durable_executions_by_function(**asked)
-            size += len(page["DurableExecutions"])
-            if not page.get("NextMarker"):
-                break
-            asked["Marker"] = page["NextMarker"]
-    except (BotoCoreError, ClientError, KeyError):
-        # An answer without its list is none.
-        return None
-    return size or None
+    pages = functions.get_paginator("list_durable_executions_by_function").paginate(
+        FunctionName=function,
+        Qualifier=version,
+        Statuses=["RUNNING"],
+        PaginationConfig={"PageSize": page_size},
+    )
+    size = attempt(lambda: sum(len(page["DurableExecutions"]) for page in islice(pages, PAGES)))
+    return None if isinstance(size, Failure) else size or None
