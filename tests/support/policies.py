@@ -22,6 +22,27 @@ def _plain(rule: Rule) -> Rule:
 
 DEFAULT = read_policy()
 
+# The rules of a policy file. Line 1 is empty, line 2 is `spread`, and the rules begin at 3, 8, 12 and 16.
+BASE = """
+spread = "10 s"
+[[rules]]
+name = "capacity"
+match = { category = "capacity" }
+wait = { first = "15 s", longest = "1 min" }
+rungs = ["as-asked", "each-subnet"]
+[[rules]]
+name = "others"
+match = { category = ["throttle", "transient", "unknown"] }
+wait = { first = "5 s", longest = "2 min" }
+[[rules]]
+name = "persons"
+match = { category = ["configuration", "permission"] }
+retry = false
+[[rules]]
+name = "everything"
+deadline = "6 h"
+"""
+
 # The shipped policy, for six hours, at once, as it was asked and without an early message: for tests of everything
 # but that.
 PLAIN = replace(DEFAULT, spread_s=0, watch_s=3600, rules=tuple(_plain(rule) for rule in DEFAULT.rules))

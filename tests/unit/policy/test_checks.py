@@ -12,28 +12,8 @@ from retry_run_task.policy.checks import _glob_covers
 from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.file import parse
 from retry_run_task.policy.rules import Handling, Policy
-from support.policies import PLAIN, changed, handling
+from support.policies import BASE, PLAIN, changed, handling
 
-# Line 1 is empty, line 2 is `spread`, and the rules begin at 3, 8, 12 and 16.
-BASE = """
-spread = "10 s"
-[[rules]]
-name = "capacity"
-match = { category = "capacity" }
-wait = { first = "15 s", longest = "1 min" }
-rungs = ["as-asked", "each-subnet"]
-[[rules]]
-name = "others"
-match = { category = ["throttle", "transient", "unknown"] }
-wait = { first = "5 s", longest = "2 min" }
-[[rules]]
-name = "persons"
-match = { category = ["configuration", "permission"] }
-retry = false
-[[rules]]
-name = "everything"
-deadline = "6 h"
-"""
 X = '[[rules]]\nname = "x"\nmatch = { schedule = "x" }\n'
 Y = '[[rules]]\nname = "y"\nmatch = { schedule = "x*" }\n'
 LATE = '[[rules]]\nname = "late"\n'

@@ -19,28 +19,9 @@ from retry_run_task.policy.file import Problem, parse
 from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError
 from retry_run_task.policy.ladder import RungKind
 from retry_run_task.policy.rules import Facts, Notify, Policy
+from support.policies import BASE
 
 SHIPPED = files("retry_run_task").joinpath("policy.toml").read_text(encoding="utf-8")
-# The shipped rules without comments, of which line 1 is empty and line 2 is `spread`.
-BASE = """
-spread = "10 s"
-[[rules]]
-name = "capacity"
-match = { category = "capacity" }
-wait = { first = "15 s", longest = "1 min" }
-rungs = ["as-asked", "each-subnet"]
-[[rules]]
-name = "others"
-match = { category = ["throttle", "transient", "unknown"] }
-wait = { first = "5 s", longest = "2 min" }
-[[rules]]
-name = "persons"
-match = { category = ["configuration", "permission"] }
-retry = false
-[[rules]]
-name = "everything"
-deadline = "6 h"
-"""
 
 
 def with_first(rule: str, base: str = BASE) -> str:
@@ -342,7 +323,7 @@ rungs = ["as-asked", "sizes"]
         "rule 'second' cannot be reached: rule 'first'",
     ):
         assert any(one.startswith(what) for one in found), (what, found)
-    # The rule with the typo may be the one that has the list, and is for nobody knows which launches.
+    # The rule with the typo may be the one that has the list, and it is not known which launches it matches.
     assert len(found) == 3
     repaired = [problem.what for problem in problems(text.replace("categry", "category"))]
     assert {*found[1:], "rung sizes of rule 'list' needs a list, and no rule sets sizes"} == set(repaired)
