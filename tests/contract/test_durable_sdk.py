@@ -137,7 +137,7 @@ SCENARIOS = {
         changes={"overrides": {"containerOverrides": [{"name": "app", "environment": HIDDEN}]}},
     ),
     "the permission is missing": Scenario(answers=(DENIED,), ends=Outcome.PERMANENT, calls=1, messages=1),
-    "nobody knows the reason": Scenario(answers=(STRANGE,), ends=Outcome.EXPIRED, calls=3, messages=1),
+    "the reason is unknown": Scenario(answers=(STRANGE,), ends=Outcome.EXPIRED, calls=3, messages=1),
     "a message is refused": Scenario(
         answers=(DENIED,), ends=Outcome.PERMANENT, calls=1, messages=1, topic_errors=2
     ),

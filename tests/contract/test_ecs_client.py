@@ -289,7 +289,7 @@ def test_an_answer_may_hold_tasks_and_failures(loopback: Ecs) -> None:
 
 
 def test_an_answer_may_hold_neither(loopback: Ecs) -> None:
-    """Then it is certain that nothing was placed, and nobody knows why."""
+    """Nothing was placed, for an unknown reason."""
     answer, _ = loopback.run(body(), Reply(body={"tasks": [], "failures": []}))
     assert answer == Placed()
 

@@ -240,7 +240,7 @@ def test_what_a_condition_brings_and_takes_away() -> None:
 
 
 def test_new_code_replaces_the_version_and_moves_the_alias() -> None:
-    """Through the layer's number, which nobody knows beforehand."""
+    """Through the layer's version number, which is not known beforehand."""
 
     def with_key(key: str) -> tuple[Filled, dict[str, Any]]:
         raw = template.parse(template.with_code(TEXT, "bucket", key))

@@ -90,7 +90,7 @@ def test_what_a_rule_is_for(match: Match, fits: bool) -> None:
 
 @pytest.mark.parametrize("glob", ["*", "", "?*"])
 def test_what_is_not_known_of_a_launch_matches_no_glob(glob: str) -> None:
-    """A rule for some schedules must not get a call of which nobody knows whose it is."""
+    """A rule for some schedules must not match a call whose schedule is unknown."""
     unknown = facts_of(launch(request=parameters(cluster=None)))
     assert not Match(schedule=(glob,)).fits(unknown, Category.CAPACITY)
     assert not Match(policy=(glob,)).fits(unknown, Category.CAPACITY)

@@ -214,7 +214,7 @@ def test_a_conflict_says_nothing_of_the_rung_it_comes_for() -> None:
     assert struck(done) == [SUBNET_A]
     assert [body["count"] for body in done.world.bodies] == [2, 2, 2, 1]
     assert done.ending.task_arns == ("t1", "t2")
-    # Of t1 nobody knows which body started it.
+    # Which body started t1 is unknown.
     assert done.ending.changed == ("1 task in subnet-c alone instead of any of its 2 subnets",)
 
 

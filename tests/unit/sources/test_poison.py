@@ -1,4 +1,4 @@
-"""Whatever somebody types into the log group: one record, one result, and its neighbours are read all the same."""
+"""Whatever is written into the log group: one record has one result, and the other records are still read."""
 
 from __future__ import annotations
 

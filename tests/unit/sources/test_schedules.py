@@ -197,7 +197,7 @@ def value_of(found: Schedule) -> Any:
         ("<k>", {"k": "$.detail-type"}, "Scheduled Event"),
         ("<aws.events.rule-arn>", {}, ARN),
         ('"<aws.events.rule-name>!"', {}, "nightly!"),
-        # The time is that of the run, and the id nobody knows: keywords for both.
+        # The time is the run's and the id is unknown: keywords for both.
         ("<t>", {"t": "$.time"}, "<aws.events.event.time>"),
         ('"at <t>"', {"t": "$.time"}, "at <aws.events.event.time>"),
         ("<i>", {"i": "$.id"}, "<aws.events.event.id>"),

@@ -38,7 +38,7 @@ CLUSTER = "batch"
 _QUIET_LIMIT_VIRTUAL_S = 300
 _QUIET_LIMIT_S = 30
 
-# Lines of a kind that are shown in full: of the first two jobs, with the attempt in one subnet.
+# How many lines of each log event are shown before the rest is folded: those of two attempts, with their subnets.
 _SHOWN = MappingProxyType({"recovery.called": 4, "recovery.waiting": 2})
 
 # How long before midnight it begins; the first task is due a minute before.

@@ -1,4 +1,4 @@
-"""Everything of a kind that there is in an account: what a pattern may match beside what it is for."""
+"""The names of all resources of one type in an account, to tell what else a pattern would match."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def _content(python_path: str, package: str) -> bytes:
             return where.read_bytes()
         if files := _files(where, package):
             return _zipped(files)
-    # A function whose package is not there can be described all the same.
+    # A function can be described even if its package is missing.
     return _zipped({})
 
 
