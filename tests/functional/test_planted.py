@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
+import zipfile
 from typing import Any
 
 import pytest
@@ -130,6 +132,15 @@ def test_code_that_is_exchanged_before_lambda_reads_it_is_not_what_lambda_reads(
 def test_without_versions_an_exchange_of_the_code_is_told(aws: MiniStack, proxy: Proxy) -> None:
     ended = exchange_of_the_code(aws, proxy, keeps_versions=False)
     refused(ended, 1, f"{STACK}-intake runs other code than was uploaded", "bucket team")
+
+
+def test_the_code_of_the_audit_is_compared_as_well(aws: MiniStack) -> None:
+    deployed(aws, *GIVEN)
+    other = io.BytesIO()
+    with zipfile.ZipFile(other, "w") as archive:
+        archive.writestr("lambda_function.py", "planted")
+    aws.client("lambda").update_function_code(FunctionName=f"{STACK}-audit", ZipFile=other.getvalue())
+    refused(deploy(aws, "--time-zone", "Asia/Tokyo"), 1, f"{STACK}-audit runs other code than was uploaded")
 
 
 def test_what_is_there_already_is_not_uploaded_again(aws: MiniStack, proxy: Proxy) -> None:

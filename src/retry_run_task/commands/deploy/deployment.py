@@ -164,7 +164,9 @@ class Deployment:
         Raises:
             DeployError: A function has other code, or AWS did not answer.
         """
-        for name in (f"{self.plan.stack}-intake", live(f"{self.plan.stack}-recover")):
+        stack = self.plan.stack
+        audit = [f"{stack}-audit"] if self.plan.values.get("AuditSchedule") else []
+        for name in (f"{stack}-intake", live(f"{stack}-recover"), *audit):
             answer = self._reader.read("lambda:GetFunctionConfiguration", FunctionName=name)
             if isinstance(answer, Unknown):
                 raise DeployError(
