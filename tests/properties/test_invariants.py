@@ -73,7 +73,7 @@ class Break:
 
 def other_token(_there: Any) -> Any:
     numbers = itertools.count(1)
-    return lambda call_id, _attempt: f"rrt-{call_id}-{next(numbers)}"
+    return lambda call_id, _nth: f"rrt-{call_id}-{next(numbers)}"
 
 
 def another_name(there: Any) -> Any:
@@ -92,8 +92,8 @@ def after_a_lost_answer(do: Callable[[Any, Any], Any]) -> Callable[[Any], Any]:
     return replaced
 
 
-def next_attempt(_case: Any, then: Any) -> Any:
-    return then._replace(answered={then.call_id: 1}, attempt=then.attempt + 1, repeat=0, unsure_since_s=None)
+def next_token(_case: Any, then: Any) -> Any:
+    return then._replace(answered={then.call_id: 1}, repeat=0, unsure_since_s=None)
 
 
 def torn_down_runs(there: Any) -> Any:
@@ -129,7 +129,7 @@ BREAKS = {
     ),
     "all tasks are asked for again": Break(
         invariant=Invariant.ONLY_WHAT_IS_MISSING,
-        where=(request, "for_attempt"),
+        where=(request, "for_call"),
         by=lambda there: lambda asked, **of: there(asked, **{**of, "missing": request.asked(asked)}),
         play=Story(
             calls=(Call(changes={"count": 3}),), changes=(Capacity(at_s=1, slots=1, zone="subnet-a"),)
@@ -150,7 +150,7 @@ BREAKS = {
     "the next token is taken after a lost answer": Break(
         invariant=Invariant.A_TOKEN_IS_KEPT,
         where=(after, "_answered"),
-        by=after_a_lost_answer(next_attempt),
+        by=after_a_lost_answer(next_token),
         play=replace(LOST, unseen_for_s=20).play,
     ),
     "what failed for good is tried all the same": Break(

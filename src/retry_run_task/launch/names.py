@@ -132,12 +132,12 @@ def audit_role(stack: str, path: str = "/") -> str:
     return f"{member_role(stack, path)}-audit"
 
 
-def client_token(call_id: str, attempt: int) -> str:
-    """Return the client token of one attempt (the first is 1): at most 42 of the 64 characters that ECS allows.
+def client_token(call_id: str, nth: int) -> str:
+    """Return the nth client token of a call identity, from 1: at most 42 of the 64 characters that ECS allows.
 
     The stack is not part of it: if two stacks recover the same call, ECS gives both the same tasks.
     """
-    return f"{TOKEN_PREFIX}{call_id}-{attempt}"
+    return f"{TOKEN_PREFIX}{call_id}-{nth}"
 
 
 def is_our_token(token: object) -> bool:

@@ -43,7 +43,7 @@ MEMBERS: Mapping[str, tuple[MemberUse, str]] = MappingProxyType(
         "capacityProviderStrategy": (MemberUse.KEPT, "as asked"),
         "clientToken": (
             MemberUse.REWRITTEN,
-            "ECS answers a token that it has seen with the old outcome; each attempt has its own",
+            "ECS answers a token that it has seen with the old outcome; each new call has its own",
         ),
         "cluster": (MemberUse.KEPT, "as asked; absent means the default cluster"),
         "count": (MemberUse.REWRITTEN, "only the tasks that are still missing; untouched if that is all"),
@@ -186,10 +186,10 @@ def asked(request: Request | IncompleteRequest) -> int:
     return request.parameters.get("count") or 1
 
 
-def for_attempt(
+def for_call(
     request: Request | IncompleteRequest, *, missing: int, token: str, started_by: str
 ) -> dict[str, Any]:
-    """Return the body of one attempt: the request for the missing tasks only, with our token and ``startedBy``."""
+    """Return the body of one call: the request for the missing tasks only, with our token and ``startedBy``."""
     body = dict(request.parameters)
     if missing != asked(request):
         body["count"] = missing

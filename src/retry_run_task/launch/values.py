@@ -222,7 +222,7 @@ class Placed:
     """RunTask's answer with HTTP 200, or the task ARNs of a ``ConflictException``.
 
     Attributes:
-        task_arns: Tasks that exist now because of this attempt.
+        task_arns: Tasks that exist now because of this call.
         failures: Entries of ``failures[]``; may be non-empty beside tasks.
         is_conflict: Whether ECS knew the token with other parameters; the tasks are then all that it ever started.
     """

@@ -137,16 +137,20 @@ def _waited(case: Case, state: State, seconds: int) -> State:
         is_held = isinstance(state.move, Wait) and state.move.name == HOLD
         return _spread(case, state) if is_held else state._replace(move=Look())
     state = state._replace(waited_s=state.waited_s + seconds, elapsed_s=state.elapsed_s + seconds)
-    return state if isinstance(state.move, Watch) else _turn(state)
+    return state if isinstance(state.move, Watch) else _next_attempt(state)
 
 
-def _turn(state: State) -> State:
-    return state._replace(move=Look(), turn=state.turn + 1)
+def _next_attempt(state: State) -> State:
+    return state._replace(move=Look(), attempt=state.attempt + 1)
 
 
 def _end(state: State, gave_up: GiveUp) -> State:
     """End the recovery; but not before a look at all tasks, because a stopped one may have done the work."""
-    return _turn(state._replace(gives_up=gave_up)) if state.is_narrow else state._replace(move=End(gave_up))
+    return (
+        _next_attempt(state._replace(gives_up=gave_up))
+        if state.is_narrow
+        else state._replace(move=End(gave_up))
+    )
 
 
 # Looking.
@@ -187,7 +191,7 @@ def _may_call(case: Case, state: State, event: Looked) -> State:
         return _decided(case, state, [unseen])
     if identity(case, state) != state.call_id:
         # A failed task of another caller was seen, or its replacement: the next step calls with the new call id.
-        return _turn(state)
+        return _next_attempt(state)
     return state._replace(move=Call(), place=place_with_room(case, state))
 
 
@@ -278,16 +282,16 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
     verdict = worst([classify(failure) for failure in failures])
     if is_blamed(rung(case, before), answer, verdict):
         # A refused call did nothing, so the next rung is tried with the same token.
-        return _turn(_without(case, state, rung(case, before), verdict))
+        return _next_attempt(_without(case, state, rung(case, before), verdict))
     return _decided(case, state, failures)
 
 
 def _placed(case: Case, state: State, answer: Placed) -> State:
-    """Count the tasks that an answer names, and end the attempt.
+    """Count the tasks that an answer names, and end the use of its token.
 
     A refusal shows that this call did nothing. It shows nothing about another call with the same token: one whose
     process died before its answer was recorded, or one from a second recovery of the same call. ECS remembers only
-    an answer and returns it to every later call with the token, so only an answer ends an attempt.
+    an answer and returns it to every later call with the token, so only an answer lets the next call use a new token.
     """
     # After a conflict the rung that placed the tasks is unknown: ECS may have kept another recovery's body.
     placed_on = None if answer.is_conflict else rung(case, state)
@@ -300,7 +304,6 @@ def _placed(case: Case, state: State, answer: Placed) -> State:
     return state._replace(
         tasks=tasks,
         answered={**state.answered, state.call_id: state.answered.get(state.call_id, 0) + 1},
-        attempt=state.attempt + 1,
         is_shared=state.is_shared or answer.is_conflict,
         repeat=0,
         unsure_since_s=None,
@@ -309,7 +312,7 @@ def _placed(case: Case, state: State, answer: Placed) -> State:
 
 
 def _doubt(state: State, *, is_unsure: bool) -> State:
-    """Record since when the current attempt may have started tasks."""
+    """Record since when a call with the current token may have started tasks."""
     if not is_unsure or state.is_unsure:
         return state
     return state._replace(unsure_since_s=state.elapsed_s)
@@ -361,7 +364,7 @@ def _stopped(case: Case, state: State, event: Stopped) -> State:
 
 def _start_failed(case: Case, state: State, failures: _Failures) -> State:
     state, left = _exclude(case, state, failures)
-    return _decided(case, state, [failure for failure, _ in left]) if left else _turn(state)
+    return _decided(case, state, [failure for failure, _ in left]) if left else _next_attempt(state)
 
 
 def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
@@ -383,7 +386,7 @@ def _decided(case: Case, state: State, failures: Sequence[Failure]) -> State:
         case Retry():
             # This rung has no capacity, but the next may have. Any other failure is retried on the same rung.
             state = climb_in_a_crowd(case, state) if verdict.category is Category.CAPACITY else state
-            wait = Wait(f"wait-{state.turn}", delay_in_a_crowd(case, state, decision.delay_s), decision)
+            wait = Wait(f"wait-{state.attempt}", delay_in_a_crowd(case, state, decision.delay_s), decision)
             return state._replace(move=SendEarlyMessage(wait) if _is_to_be_told(case, state) else wait)
 
 

@@ -6,7 +6,7 @@ nothing: ``after`` decides what follows each event, and this module carries it o
 
 It may be stopped between any two lines and run again from the top. On replay, every finished step returns its
 recorded result, and every finished wait returns at once. A step that was cut off is run again: RunTask carries the
-attempt's client token, and ECS answers a token that it has seen with the first outcome.
+call's client token, and ECS answers a token that it has seen with the first outcome.
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
 """
 
@@ -131,24 +131,26 @@ def _perform(case: Case, state: State, tools: Tools) -> _Transitions:
             return _follow(case, state, [Waited(delay_s)])
         case SendEarlyMessage():
             try:
-                told = step(tools, f"tell-{state.turn}", lambda _: {"told": _send_early(case, state, tools)})
+                told = step(
+                    tools, f"tell-{state.attempt}", lambda _: {"told": _send_early(case, state, tools)}
+                )
             except FaultError as fault:
                 # The message is a courtesy: the run is still being retried.
                 told = {"told": str(fault)}
             return _follow(case, state, from_result(told))
         case Watch(nth=nth, delay_s=delay_s):
-            tools.wait(f"watch-wait-{state.turn}-{nth}", delay_s)
-            watch = f"watch-{state.turn}-{nth}"
+            tools.wait(f"watch-wait-{state.attempt}-{nth}", delay_s)
+            watch = f"watch-{state.attempt}-{nth}"
             seen = step(tools, watch, lambda _: seen_to_json(tools.aws.watch(case.launch, state.starting)))
             return _follow(case, state, [Waited(delay_s), *from_result(seen)])
         case Stop(nth=nth, arns=arns):
-            name = f"stop-{state.turn}-{nth}"
+            name = f"stop-{state.attempt}-{nth}"
             stopped = step(tools, name, lambda again: _stop(case, arns, tools, again=again))
             return _follow(case, state, from_result(stopped))
         case _:
             result = step(
                 tools,
-                f"run-task-{state.turn}",
+                f"run-task-{state.attempt}",
                 lambda again: _look_and_call(case, state, tools, done, again=again),
             )
             # On replay the step has a result and did nothing.

@@ -68,7 +68,7 @@ class Watch:
     """Wait, then look at the tasks that have not been seen running.
 
     Attributes:
-        nth: Of this turn; the first is 1.
+        nth: Of this attempt; the first is 1.
     """
 
     nth: int
@@ -128,18 +128,17 @@ class State(NamedTuple):
     """The state of a recovery. A tuple, not a dataclass, for speed: hundreds of attempts are replayed at once.
 
     Attributes:
-        turn: Number of the look; it numbers the steps.
-        call_id: The source of the current attempt's token and ``startedBy``: the launch's own identity, or one of
+        attempt: Number of the attempt, a look and its calls; it numbers the steps.
+        call_id: The source of the next call's token and ``startedBy``: the launch's own identity, or one of
             ``failed_others``.
-        attempt: Number of the current attempt; the first is 1.
-        repeat: How often the current attempt was made without an answer that ends it.
-        answered: How many attempts ECS has answered, by call identity; the next uses the next client token.
-        tried: Rungs that the current attempt has used.
-        in_step: Rungs that the current step has used.
+        repeat: How many calls were made with the current token; ECS has answered none of them.
+        answered: How many tokens ECS has answered, by call identity; the next call uses the next one.
+        tried: Rungs used with the current token.
+        in_step: Rungs used by the current step.
         crowd: What is known about other recoveries.
-        unsure_since_s: Since when the current attempt may have started tasks that were not seen, in seconds from the
-            failed call; None if it cannot have.
-        place: Index of the rung of the next attempt.
+        unsure_since_s: Since when a call with the current token may have started tasks that were not seen, in seconds
+            from the failed call; None if none can have.
+        place: Index of the rung of the next call.
         excluded: Rungs that are not tried again, each with the reason.
         tasks: Tasks that do the job, by ARN.
         failed: ARNs of the tasks that failed to start.
@@ -161,7 +160,6 @@ class State(NamedTuple):
     move: Move
     call_id: str
     last: Verdict
-    turn: int = 1
     attempt: int = 1
     repeat: int = 0
     answered: Mapping[str, int] = EMPTY
@@ -218,7 +216,7 @@ def missing(case: Case, state: State) -> int:
 
 
 def rung(case: Case, state: State) -> Rung:
-    """Return the rung of the next attempt."""
+    """Return the rung of the next call."""
     return case.rungs[state.place]
 
 
@@ -243,7 +241,7 @@ def climb_in_a_crowd(case: Case, state: State) -> State:
 
 def delay_in_a_crowd(case: Case, state: State, delay_s: int) -> int:
     """Return the policy's wait; in a crowd a longer one, if the run is still wanted after it."""
-    longer = state.crowd.share_s(f"{case.launch.call_id}/{state.turn}")
+    longer = state.crowd.share_s(f"{case.launch.call_id}/{state.attempt}")
     handling = case.handlings[state.last.category]
     late = past_deadline(handling, state.elapsed_s + longer, case.next_due_s)
     return max(delay_s, longer) if late is None else delay_s
@@ -278,11 +276,11 @@ def _subnets(case: Case, state: State) -> Iterator[int]:
 
 
 def identity(case: Case, state: State) -> str:
-    """Return what the next attempt's token and ``startedBy`` are derived from.
+    """Return what the next call's token and ``startedBy`` are derived from.
 
     Another caller's task that failed to start may have its own recovery, started by ECS's event, and it is unknown
     which of the two acts first. This recovery uses the token and ``startedBy`` of that one, so ECS treats both calls as
-    one. An attempt that may have started tasks keeps its own.
+    one. A call that may have started tasks is repeated with its own.
     """
     if state.repeat or state.is_unsure:
         return state.call_id
@@ -301,7 +299,7 @@ def body(case: Case, state: State, request: Request | IncompleteRequest) -> Json
     Like the request, it may hold secrets.
     """
     is_own = state.call_id == case.call_id
-    asked = requests.for_attempt(
+    asked = requests.for_call(
         request,
         missing=missing(case, state) if is_own else 1,
         token=names.client_token(state.call_id, state.answered.get(state.call_id, 0) + 1),

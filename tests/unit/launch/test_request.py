@@ -142,7 +142,7 @@ def test_a_request_with_hidden_values_is_another_type_that_names_them(
 
 
 def test_an_attempt_adds_its_token_and_mark_and_changes_nothing_else() -> None:
-    body = request.for_attempt(_rebuild(EVERYTHING), missing=3, token="t", started_by="m")
+    body = request.for_call(_rebuild(EVERYTHING), missing=3, token="t", started_by="m")
     assert body == EVERYTHING | {"clientToken": "t", "startedBy": "m"}
 
 
@@ -150,7 +150,7 @@ def test_an_attempt_adds_its_token_and_mark_and_changes_nothing_else() -> None:
 def test_an_attempt_asks_for_the_missing_tasks_only(
     asked: int | None, missing: int, count: int | None
 ) -> None:
-    body = request.for_attempt(
+    body = request.for_call(
         _rebuild(EVERYTHING | {"count": asked}), missing=missing, token="t", started_by="m"
     )
     assert body["count"] == count
@@ -159,7 +159,7 @@ def test_an_attempt_asks_for_the_missing_tasks_only(
 def test_the_recorded_request_is_not_changed_by_what_is_made_of_it() -> None:
     before = json.dumps(EVERYTHING)
     rebuilt = _rebuild(EVERYTHING)
-    request.for_attempt(rebuilt, missing=1, token="t", started_by="m")
+    request.for_call(rebuilt, missing=1, token="t", started_by="m")
     request.masked(rebuilt.parameters)
     assert json.dumps(EVERYTHING) == before
     with pytest.raises(TypeError):
