@@ -62,6 +62,11 @@ def test_the_version(option: str) -> None:
     assert run(option).output == f"retry-run-task, version {__version__}\n"
 
 
+@pytest.mark.parametrize("shown", ["--stop-hanging-tasks [true|false]", "[1|3|5|...|3653]", "--callers LIST"])
+def test_deploy_shows_the_choices_of_an_option(shown: str) -> None:
+    assert shown in run("deploy", "--help").output
+
+
 def test_a_shell_completes_commands_and_choices() -> None:
     def completed(line: str) -> str:
         asked = {
@@ -81,3 +86,5 @@ def test_a_shell_completes_commands_and_choices() -> None:
 
     assert "plain,status" in completed("retry-run-task sta")
     assert "plain,FARGATE" in completed("retry-run-task verify --launch-type F")
+    assert completed("retry-run-task deploy --stop-hanging-tasks t") == "plain,true\n"
+    assert completed("retry-run-task deploy --role-path /") == "\n"

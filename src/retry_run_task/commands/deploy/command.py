@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.deployment import Deployment
     from retry_run_task.commands.deploy.own_policy import OwnPolicy
+    from retry_run_task.commands.deploy.parameters import Parameter
     from retry_run_task.commands.deploy.plan import Plan
     from retry_run_task.commands.deploy.settings_file import SettingsFile
     from retry_run_task.commands.shared.stack import CloudFormationStack
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
 
 FLAG, FILE = "flag", "file"
+# How many choices of an option the help shows; it leaves out the middle of a longer list.
+_FEW = 5
 _SPECIAL = {one.key for one in PARAMETERS if one.is_special} | {"tags", "cloudformation_role"}
 
 
@@ -59,9 +63,25 @@ def _parameter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for one in reversed(PARAMETERS):
         default = f"  [default: {one.default}]" if one.default else ""
         command = click.option(
-            one.option, one.key, metavar="LIST" if one.is_list else "TEXT", help=one.help + default
+            one.option,
+            one.key,
+            metavar=_metavar(one),
+            help=one.help + default,
+            # No click.Choice: it stops at the first wrong option, and all are reported at once with those of the file.
+            shell_complete=partial(_complete, one),
         )(command)
     return command
+
+
+def _complete(one: Parameter, _context: click.Context, _option: click.Parameter, start: str) -> list[str]:
+    return [choice for choice in one.choices if choice.startswith(start)]
+
+
+def _metavar(one: Parameter) -> str:
+    if not one.choices:
+        return "LIST" if one.is_list else "TEXT"
+    few = one.choices if len(one.choices) <= _FEW else (*one.choices[:3], "...", one.choices[-1])
+    return f"[{'|'.join(few)}]"
 
 
 @click.command(cls=_Deploy)
