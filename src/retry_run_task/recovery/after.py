@@ -47,12 +47,12 @@ from retry_run_task.recovery.state import (
     climb_in_a_crowd,
     delay_in_a_crowd,
     identity,
+    index_at_once,
+    index_with_room,
     is_look_whole,
     late,
     missing,
     overlapping,
-    place_at_once,
-    place_with_room,
     rung,
 )
 from retry_run_task.recovery.watching import (
@@ -192,7 +192,7 @@ def _may_call(case: Case, state: State, event: Looked) -> State:
     if identity(case, state) != state.call_id:
         # A failed task of another caller was seen, or its replacement: the next step calls with the new call id.
         return _next_attempt(state)
-    return state._replace(move=Call(), place=place_with_room(case, state))
+    return state._replace(move=Call(), rung_index=index_with_room(case, state))
 
 
 def _timed(case: Case, state: State, now: float) -> State:
@@ -276,9 +276,9 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
     if missing(case, state) <= 0:
         return watch_or_end(case, state)
     failures = said(before, state, answer)
-    follows = place_at_once(case, state) if is_full(answer, failures) else None
+    follows = index_at_once(case, state) if is_full(answer, failures) else None
     if follows is not None:
-        return state._replace(move=Call(), place=follows)
+        return state._replace(move=Call(), rung_index=follows)
     verdict = worst([classify(failure) for failure in failures])
     if is_blamed(rung(case, before), answer, verdict):
         # A refused call did nothing, so the next rung is tried with the same token.

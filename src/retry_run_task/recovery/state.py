@@ -138,7 +138,7 @@ class State(NamedTuple):
         crowd: What is known about other recoveries.
         unsure_since_s: Since when a call with the current token may have started tasks that were not seen, in seconds
             from the failed call; None if none can have.
-        place: Index of the rung of the next call.
+        rung_index: Index of the rung of the next call.
         excluded: Rungs that are not tried again, each with the reason.
         tasks: Tasks that do the job, by ARN.
         failed: ARNs of the tasks that failed to start.
@@ -167,7 +167,7 @@ class State(NamedTuple):
     in_step: frozenset[Rung] = frozenset()
     crowd: Crowd = ALONE
     unsure_since_s: float | None = None
-    place: int = 0
+    rung_index: int = 0
     excluded: Mapping[Rung, Verdict] = MappingProxyType({})
     tasks: Mapping[str, Task] = MappingProxyType({})
     failed: frozenset[str] = frozenset()
@@ -217,19 +217,19 @@ def missing(case: Case, state: State) -> int:
 
 def rung(case: Case, state: State) -> Rung:
     """Return the rung of the next call."""
-    return case.rungs[state.place]
+    return case.rungs[state.rung_index]
 
 
-def next_place(case: Case, state: State) -> int:
+def next_index(case: Case, state: State) -> int:
     """Return the index of the next rung that is not excluded; the first, the original request, never is."""
     number = len(case.rungs)
-    places = ((state.place + step) % number for step in range(1, number + 1))
-    return next(place for place in places if case.rungs[place] not in state.excluded)
+    indexes = ((state.rung_index + step) % number for step in range(1, number + 1))
+    return next(index for index in indexes if case.rungs[index] not in state.excluded)
 
 
 def climb(case: Case, state: State) -> State:
     """Move to the next rung."""
-    return state._replace(place=next_place(case, state))
+    return state._replace(rung_index=next_index(case, state))
 
 
 def climb_in_a_crowd(case: Case, state: State) -> State:
@@ -247,32 +247,32 @@ def delay_in_a_crowd(case: Case, state: State, delay_s: int) -> int:
     return max(delay_s, longer) if late is None else delay_s
 
 
-def place_at_once(case: Case, state: State) -> int | None:
+def index_at_once(case: Case, state: State) -> int | None:
     """Return the index of the rung that is tried in the same step if this one has no capacity; None if none is.
 
     That is one subnet after the original request, or, if others have just found capacity, every subnet in turn.
     """
-    here, following = rung(case, state), next_place(case, state)
+    here, following = rung(case, state), next_index(case, state)
     if state.crowd.is_large and state.crowd.room and (here == AS_ASKED or here.kind is RungKind.EACH_SUBNET):
-        return next((place for place in _subnets(case, state)), None)
+        return next(_subnets(case, state), None)
     if state.crowd.is_one_call or not ladder.is_at_once(here, case.rungs[following]):
         return None
     return following
 
 
-def place_with_room(case: Case, state: State) -> int:
+def index_with_room(case: Case, state: State) -> int:
     """Return the index of the rung to begin a step with: in a crowd with one call the subnet that has room."""
     is_free = state.crowd.is_one_call and not (state.repeat or state.is_unsure)
-    places = (place for place in _subnets(case, state) if case.rungs[place].name == state.crowd.room)
-    return next(places, state.place) if is_free else state.place
+    indexes = (index for index in _subnets(case, state) if case.rungs[index].name == state.crowd.room)
+    return next(indexes, state.rung_index) if is_free else state.rung_index
 
 
 def _subnets(case: Case, state: State) -> Iterator[int]:
     """Yield the indexes of the subnets that this step has not tried, from the current rung on."""
-    for place in (*range(state.place, len(case.rungs)), *range(state.place)):
-        found = case.rungs[place]
+    for index in (*range(state.rung_index, len(case.rungs)), *range(state.rung_index)):
+        found = case.rungs[index]
         if found.kind is RungKind.EACH_SUBNET and found not in state.in_step and found not in state.excluded:
-            yield place
+            yield index
 
 
 def identity(case: Case, state: State) -> str:
