@@ -63,7 +63,7 @@ def client(service: str, region: str, role: Actor | None, config: Config) -> Any
 def _session(role: Role) -> boto3.Session:
     """Return a session that acts with a role. A failure is not cached, so STS is asked again."""
     credentials = RefreshableCredentials.create_from_metadata(
-        _assume(role), refresh_using=lambda: _assume(role), method="member-role"
+        _assume(role), refresh_using=lambda: _assume(role), method=_Given.METHOD
     )
     core = botocore.session.Session()
     core.register_component("credential_provider", CredentialResolver([_Given(credentials)]))

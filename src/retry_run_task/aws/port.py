@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from retry_run_task.aws import ecs, schedules, tags, tasks, topic
 from retry_run_task.aws.faults import attempt, sentence
-from retry_run_task.aws.rate_limiter import RateLimiter
 from retry_run_task.launch import names
 from retry_run_task.launch.schedule import (
     EVERYTHING_ELSE,
@@ -29,38 +28,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retry_run_task.aws import members
+    from retry_run_task.aws.rate_limiter import RateLimiter
     from retry_run_task.launch.schedule import Schedule
     from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Lost, Request, TaskState
     from retry_run_task.messages.message import Message
 
 
-class LiveAwsPort:
-    """AWS.
+class LiveReads:
+    """What a recovery reads of AWS.
 
     Args:
-        topic_arn: Of the topic for messages; empty for none.
-        limiter: Of RunTask calls.
         role: The role to act with in the launch's account; None for the function's own.
         reads: Rate limiter of reads of tasks; None for no limit.
     """
 
-    def __init__(
-        self,
-        topic_arn: str,
-        clock: Callable[[], float],
-        limiter: RateLimiter,
-        role: members.Actor | None = None,
-        reads: RateLimiter | None = None,
-    ) -> None:
-        self._topic_arn = topic_arn
-        self._clock = clock
-        self._limiter = limiter
+    def __init__(self, role: members.Actor | None = None, reads: RateLimiter | None = None) -> None:
         self._role = role
         self._reads = reads
-
-    def now(self) -> float:
-        """Return the time as seconds since 1970."""
-        return self._clock()
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
         """Return what made the call, if that is certain; or why it cannot be read."""
@@ -121,16 +105,44 @@ class LiveAwsPort:
         except CannotFillError as error:
             return NoMatch(why=f"{error} (schedule {found.name})")
 
+    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
+        """Return the states of tasks, those that ECS knows; or why they cannot be seen."""
+        return attempt(lambda: tasks.states(self._reader(launch), launch, arns))
+
+
+class LiveAwsPort(LiveReads):
+    """AWS.
+
+    Args:
+        topic_arn: Of the topic for messages; empty for none.
+        limiter: Of RunTask calls.
+        role: As of ``LiveReads``.
+        reads: As of ``LiveReads``.
+    """
+
+    def __init__(
+        self,
+        topic_arn: str,
+        clock: Callable[[], float],
+        limiter: RateLimiter,
+        role: members.Actor | None = None,
+        reads: RateLimiter | None = None,
+    ) -> None:
+        super().__init__(role, reads)
+        self._topic_arn = topic_arn
+        self._clock = clock
+        self._limiter = limiter
+
+    def now(self) -> float:
+        """Return the time as seconds since 1970."""
+        return self._clock()
+
     def run_task(self, launch: FailedLaunch, body: JsonObject) -> Answer:
         """Call RunTask with this body in the launch's account and Region."""
         client = attempt(lambda: ecs.client(launch.region, self._role))
         if isinstance(client, Failure):
             return Refused(failure=client)
         return ecs.run_task(client, body, self._limiter)
-
-    def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
-        """Return the states of tasks, those that ECS knows; or why they cannot be seen."""
-        return attempt(lambda: tasks.states(self._reader(launch), launch, arns))
 
     def stop(self, launch: FailedLaunch, arn: str, *, why: str) -> Refused | Lost | None:
         """Call StopTask for a task of this recovery."""
@@ -179,7 +191,7 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
         launch: What failed.
         role: The role or session to read with in the launch's account; None for the caller's own.
     """
-    port = LiveAwsPort("", lambda: 0.0, RateLimiter(1, now=lambda: 0.0, sleep=lambda _: None), role)
+    reads = LiveReads(role)
     found = (
         attempt(lambda: _match(launch, role))
         if launch.caller.kind in STAMPS
@@ -188,7 +200,7 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
     if isinstance(found, Failure):
         found = NoMatch(why=f"the rules and schedules cannot be read: {sentence(found)}")
     has_one_run = not isinstance(found, NoMatch) and found.expression is not None
-    seen = port.look(launch, original=has_one_run)
+    seen = reads.look(launch, original=has_one_run)
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), names.own_started_by(launch)),
@@ -203,8 +215,8 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
         if isinstance(told, Failure):
             told = Tags(unread=(sentence(told),))
         return Survey(found=replace(found, tags=told), why=found.why, refused=refused, **looked)
-    background = port.find_schedule(launch)
-    whole = port.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
+    background = reads.find_schedule(launch)
+    whole = reads.complete(launch) if isinstance(launch.request, IncompleteRequest) else None
     return Survey(
         found=background if isinstance(background, Background) else NoMatch(why="it cannot be read again"),
         why="its role, cluster, task definition and the beginning of its name are the call's, and no other's are",
