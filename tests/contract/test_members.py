@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from retry_run_task.aws import ecs, members
 from retry_run_task.aws.faults import CannotAssumeError
@@ -77,6 +79,19 @@ def test_a_role_is_taken_once_for_all_calls_and_regions_while_it_lasts(aws: Loca
             assert isinstance(answer, Placed)
             assert [arn.split(":")[3:5] for arn in answer.task_arns] == [[region, "210000000001"]]
     assert taken(aws, role) == ["retry-run-task"]
+
+
+def test_a_long_name_of_a_stack_is_cut_to_what_sts_takes(aws: LocalAws) -> None:
+    role = replace(make(aws, "210000000006"), session="s" * 65)
+    assert members.enter(role) is None
+    assert taken(aws, role) == ["s" * 64]
+
+
+def test_without_a_region_a_client_has_that_of_the_function(aws: LocalAws) -> None:
+    role = make(aws, "210000000007")
+    for actor in (None, role, boto3.Session()):
+        for region, expected in (("", REGION), (OTHER, OTHER)):
+            assert members.client("ecs", region, actor, Config()).meta.region_name == expected
 
 
 def test_credentials_that_end_soon_are_renewed_before_they_are_used(aws: LocalAws) -> None:

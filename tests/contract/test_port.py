@@ -77,6 +77,7 @@ def aws(endpoint: Canned, monkeypatch: pytest.MonkeyPatch) -> Iterator[Canned]:
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3.Session())
     endpoint.calls.clear()
+    endpoint.regions.clear()
     endpoint.answers = {
         "events:ListEventBuses": {"EventBuses": [{"Name": "default"}]},
         "events:ListRuleNamesByTarget": {"RuleNames": ["nightly"]},
@@ -185,6 +186,29 @@ def test_what_can_be_read_is_found(aws: Canned) -> None:
     assert world().look(hidden(), original=True) == ()
     assert world().watch(hidden(), ("arn",)) == ()
     assert world().notify(MESSAGE) is None
+
+
+ASKED: dict[str, Callable[[FailedLaunch], Any]] = {
+    "find": lambda value: world().find_schedule(value),
+    "complete": lambda value: world().complete(value),
+    "look": lambda value: world().look(value, original=True),
+    "earlier": lambda value: world().earlier(value),
+    "watch": lambda value: world().watch(value, ("arn",)),
+    "run": lambda value: world().run_task(value, {"taskDefinition": "nightly", "clientToken": "t"}),
+    "stop": lambda value: world().stop(value, "arn", why="it hangs"),
+    "survey": survey,
+}
+
+
+@pytest.mark.parametrize("kind", [CallerKind.RULE, CallerKind.SCHEDULER])
+@pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
+def test_aws_is_asked_in_the_region_of_the_launch(aws: Canned, ask: Any, kind: CallerKind) -> None:
+    """The function's own Region is another."""
+    aws.answers["ecs:RunTask"] = {"tasks": [], "failures": []}
+    aws.answers["ecs:StopTask"] = {"task": {}}
+    assert boto3.Session().region_name not in (None, REGION)
+    ask(hidden(kind))
+    assert set(aws.regions) == {REGION}
 
 
 @pytest.mark.parametrize(("action", "kind"), FIND)

@@ -28,7 +28,7 @@ from retry_run_task.local.server import HttpRequest, HttpResponse, Server, json_
 Json = dict[str, Any]
 Answer = Mapping[str, Any] | AwsError | HttpResponse | Callable[[Json], Any]
 
-SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
+SCOPE = re.compile(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/aws4_request")
 # Services whose signing name is not the name that IAM knows them by.
 RENAMED = {"monitoring": "cloudwatch"}
 SESSION = botocore.session.Session()
@@ -49,6 +49,7 @@ class Canned:
             unchanged, so that an answer may also be none.
         calls: The IAM actions of the calls that came, in order.
         paths: Their paths.
+        regions: The Regions that they were signed for.
     """
 
     def __init__(self, local: LocalAws | None = None) -> None:
@@ -56,6 +57,7 @@ class Canned:
         self.answers: dict[str, Answer] = {}
         self.calls: list[str] = []
         self.paths: list[str] = []
+        self.regions: list[str] = []
         self._stack = ExitStack()
         self._server = Server(self._serve)
 
@@ -74,13 +76,14 @@ class Canned:
 
     def _serve(self, request: HttpRequest) -> HttpResponse:
         found = SCOPE.search(request.headers.get("Authorization") or "")
-        signed_for = found.group(1) if found else ""
+        region, signed_for = found.groups() if found else ("", "")
         service = RENAMED.get(signed_for, signed_for)
         model = SESSION.get_service_model(service)
         operation = _operation(request, model)
         action = f"{service}:{operation.name}"
         self.calls.append(action)
         self.paths.append(unquote(request.path))
+        self.regions.append(region)
         answer = self.answers.get(action)
         if answer is None:
             return self.local._serve(request)

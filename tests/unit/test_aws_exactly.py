@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -16,7 +17,7 @@ from retry_run_task.aws import ecs, members, port, schedules, tags, tasks
 from retry_run_task.aws.faults import CannotAssumeError
 from retry_run_task.aws.port import LiveAwsPort
 from retry_run_task.aws.rate_limiter import RateLimiter
-from retry_run_task.launch.schedule import NoMatch, Schedule
+from retry_run_task.launch.schedule import STAMPS, NoMatch, Schedule
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
@@ -303,6 +304,7 @@ def away() -> LiveAwsPort:
 ASKED: dict[str, Callable[[LiveAwsPort, FailedLaunch], Any]] = {
     "find": lambda world, value: world.find_schedule(value),
     "look": lambda world, value: world.look(value, original=True),
+    "earlier": lambda world, value: world.earlier(value),
     "complete": lambda world, value: world.complete(value),
     "run": lambda world, value: world.run_task(value, {}),
     "watch": lambda world, value: world.watch(value, ("t1",)),
@@ -310,10 +312,11 @@ ASKED: dict[str, Callable[[LiveAwsPort, FailedLaunch], Any]] = {
 }
 
 
+@pytest.mark.parametrize("kind", [CallerKind.RULE, CallerKind.SCHEDULER])
 @pytest.mark.parametrize("ask", ASKED.values(), ids=ASKED)
-def test_all_is_done_with_the_role_of_the_launch_s_account(ask: Any) -> None:
+def test_all_is_done_with_the_role_of_the_launch_s_account(ask: Any, kind: CallerKind) -> None:
     """And without it nothing: what cannot be done there is not done with the function's own role."""
-    found = ask(away(), by_schedule())
+    found = ask(away(), replace(by_schedule(), caller=Caller(kind=kind)))
     failure = found.failure if isinstance(found, Refused) else found
     assert isinstance(failure, Failure)
     assert failure.code == "ConfigError"
@@ -322,6 +325,17 @@ def test_all_is_done_with_the_role_of_the_launch_s_account(ask: Any) -> None:
 def test_the_tags_of_a_launch_by_nobody_in_particular_are_read_with_the_role_too() -> None:
     told = away().find_schedule(launch(caller=ANYBODY, request={"taskDefinition": DEFINITION}))
     assert "ConfigError" in str(told)
+
+
+@pytest.mark.parametrize("kind", [CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE])
+def test_a_survey_reads_nothing_without_the_role_either(kind: CallerKind) -> None:
+    found = port.survey(replace(by_schedule(), caller=Caller(kind=kind)), ROLE)
+    refused = "ConfigError: RETRY_RUN_TASK_EXTERNAL_ID is not set for recover"
+    assert isinstance(found.found, NoMatch)
+    assert found.read_failure == refused
+    assert found.found.tags.unread == (refused,)
+    if kind in STAMPS:
+        assert found.why == f"the rules and schedules cannot be read: {refused}"
 
 
 @pytest.mark.parametrize(

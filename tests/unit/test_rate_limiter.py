@@ -44,10 +44,6 @@ def test_it_rests_until_the_next_call_might_be_made_and_that_may_be_now() -> Non
     assert time.slept == [0.5]
 
 
-START = datetime(2026, 11, 24, tzinfo=UTC)
-
-
-# A function that is invoked again and again: how long it looks, and how long each of its calls takes.
 def test_an_even_pace_has_no_burst_and_keeps_the_invocation_no_longer() -> None:
     for is_even, at in ((False, [0.25, 1.0, 2.0]), (True, [0.25, 1.25, 2.25])):
         time = FakeTime()
@@ -62,6 +58,17 @@ def test_an_even_pace_has_no_burst_and_keeps_the_invocation_no_longer() -> None:
         assert limiter.rest() == 3.0
 
 
+def test_a_call_that_is_allowed_already_does_not_sleep() -> None:
+    """The clock of a process may begin at 0."""
+    for is_even in (False, True):
+        time = FakeTime()
+        limiter = time.limiter(1, ahead=1)
+        limiter.set_pace(1, is_even=is_even)
+        for time.now in (0, 1, 2):
+            limiter.wait()
+        assert time.slept == []
+
+
 def test_a_pace_that_is_set_holds_for_the_calls_that_follow() -> None:
     time = FakeTime()
     limiter = time.limiter(1, ahead=1)
@@ -73,6 +80,8 @@ def test_a_pace_that_is_set_holds_for_the_calls_that_follow() -> None:
     assert made == [0, 0.25, 0.5]
 
 
+START = datetime(2026, 11, 24, tzinfo=UTC)
+# A function that is invoked again and again: how long it looks, and how long each of its calls takes.
 invocations = st.lists(
     st.tuples(
         st.sampled_from([0, 0, 0.25, 0.5, 0.75, 5]),
