@@ -716,8 +716,8 @@ EVENTS = {
     LogEvent.GAVE_UP: "The recovery ended without its tasks; its own message says so, or the daily audit's.",
     LogEvent.NOT_NOTIFIED: "The topic did not accept the message; seven tries are made in all.",
     AuditEvent.ABSENT: "A run that was due is missing, or, if `is_certain` is false, may be; `why` says what is known.",
-    AuditEvent.OVERTAKEN: "Runs of one schedule were given up because the next one was due; their recoveries sent no "
-    "message of their own.",
+    AuditEvent.OVERTAKEN: "Runs of one schedule in one outage were given up because the next one was due; their "
+    "recoveries sent no message of their own.",
     AuditEvent.UNSEEN: "The audit could not read something; `why` says what.",
     AuditEvent.DONE: "An audit has ended: how many runs are missing or uncertain, and how many things were not read.",
 }
@@ -778,6 +778,8 @@ FIELDS = {
     "runs": "How many.",
     "since": "When the first of them failed, in UTC.",
     "until": "When the last of them was given up, in UTC.",
+    "over": "When the first run was due that started after them, in UTC; null if none is known.",
+    "is_going": "Whether more may follow.",
     "overtaken": "Runs that were given up because the next one was due, without a message of their own.",
     "unsure": "Runs that may have happened.",
     "unseen": "Things that could not be read.",
@@ -959,7 +961,7 @@ _ABSENT = Absent(
     due=AT,
     why="nothing called RunTask for it",
 )
-_DAY = {"since": AT - timedelta(hours=4), "until": AT + timedelta(hours=22), "regions": (REGION,)}
+_DAY = {"since": AT - timedelta(hours=5), "until": AT + timedelta(hours=22), "regions": (REGION,)}
 _FINDINGS = {
     MISSING: Findings(
         **_DAY,
@@ -983,6 +985,7 @@ _FINDINGS = {
                 count=9,
                 first=AT,
                 last=AT + timedelta(minutes=45),
+                over=AT + timedelta(minutes=45),
             ),
         ),
     ),

@@ -188,7 +188,7 @@ class Settings:
         "Fargate](https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html).")
     quiet_s: float = _setting(0.0, _seconds,
         "A run that its schedule's next run overtakes within this many seconds sends no message of its own: the "
-        "daily audit reports all of a day in one message. 0 without an audit.")
+        "daily audit reports those of an outage together. 0 without an audit.")
     role_path: str = _setting("/", _path,
         "IAM path of the roles of this installation, also of those in other accounts.")
     role_arn: str = _setting("", _text, "ARN of recover's role; identifies its own failed calls.")

@@ -98,7 +98,7 @@ def test_a_run_that_nothing_called_is_told_of(account: Account) -> None:
     assert (
         f"nightly (EventBridge rule, {REGION}), due {due}: nothing called RunTask for it" in message.message
     )
-    assert f"retry-run-task audit --since {account.end - timedelta(hours=26):%Y-%m-%dT%H:%M:%SZ}" in (
+    assert f"retry-run-task audit --since {account.end - timedelta(hours=27):%Y-%m-%dT%H:%M:%SZ}" in (
         message.message
     )
     assert "docs/runbook.md#run-missing" in message.message
@@ -187,7 +187,7 @@ def storm() -> Iterator[Account]:
 
 
 def test_runs_that_are_overtaken_are_told_once_for_a_schedule(storm: Account) -> None:
-    """Each is given up when the next one is due; none sends a message, and the audit has all of them in one."""
+    """Each is given up when the next one is due; none sends a message, and one audit has all of them in one."""
     storm.site.capacity(0)
     # EventBridge calls for it by itself.
     storm.rule("sweep", "cron(0/5 * * * ? *)")
@@ -197,12 +197,39 @@ def test_runs_that_are_overtaken_are_told_once_for_a_schedule(storm: Account) ->
     number = len(storm.site.outcomes())
     assert storm.site.outcomes() == ["superseded"] * number
     assert storm.told() == []
-    end = storm.local.clock.now() + timedelta(minutes=15)
-    assert storm.audit(end=end)["overtaken"] == number
+    now = storm.local.clock.now()
+    # More may follow: the audit of the next day tells of it, as one that looks at nothing else of that day.
+    assert storm.audit(end=now + timedelta(minutes=15))["overtaken"] == 0
+    assert storm.audit(end=now + timedelta(minutes=15, days=1))["overtaken"] == number
     (message,) = storm.told()
     assert f"Skipped: sweep ({REGION}): {number} runs, from " in message.message
+    assert "no later run is known to have started" in message.message
     # And not a day later again.
-    assert storm.audit(end=end + timedelta(days=1))["overtaken"] == 0
+    assert storm.audit(end=now + timedelta(minutes=15, days=2))["overtaken"] == 0
+
+
+def test_an_outage_is_over_with_the_first_run_that_starts_after_it(
+    storm: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in storm.aws.environment().items():
+        monkeypatch.setenv(name, value)
+    storm.site.capacity(0)
+    storm.rule("sweep", "cron(0/5 * * * ? *)")
+    storm.site.wait_for(lambda: len(storm.site.events("recovery.gave_up")) >= 2)
+    storm.site.capacity(None)
+    trail = storm.local.trail.history
+    storm.site.wait_for(lambda: trail and trail[-1]["responseElements"]["tasks"])
+    storm.ended()
+    settings = Settings(regions=(REGION,), topic_arn=storm.made.topic_arn)
+    end = storm.local.clock.now() + timedelta(hours=3)
+    found = look(settings, boto3.Session(), home=REGION, end=end, account=storm.local.account)
+    (outage,) = found.overtaken
+    gave_up = [one for one in storm.site.outcomes() if one == "superseded"]
+    assert outage.count == len(gave_up)
+    assert outage.over is not None
+    assert (outage.over.minute % 5, outage.over.second) == (0, 0)
+    placed = next(one["eventTime"] for one in trail if one["responseElements"]["tasks"])
+    assert outage.over <= datetime.fromisoformat(placed) < outage.over + timedelta(minutes=5)
 
 
 def test_what_is_left_to_the_audit_is_told_even_if_nothing_else_can_be_seen(
@@ -216,7 +243,7 @@ def test_what_is_left_to_the_audit_is_told_even_if_nothing_else_can_be_seen(
     storm.local.schedules.rules.pop("sweep")
     storm.ended()
     settings = Settings(regions=(REGION,), topic_arn=storm.made.topic_arn)
-    end = storm.local.clock.now() + timedelta(minutes=15)
+    end = storm.local.clock.now() + timedelta(hours=3)
     storm.aws.answers = {"cloudtrail:LookupEvents": denied("cloudtrail:LookupEvents")}
     found = look(settings, boto3.Session(), home=REGION, end=end)
     assert [(group.name, group.count) for group in found.overtaken] == [("sweep", len(storm.site.outcomes()))]
@@ -248,7 +275,7 @@ def test_recoveries_that_there_was_no_time_for_are_told_and_those_that_were_read
     storm.ended()
     number = len(storm.site.outcomes())
     settings = Settings(regions=(REGION,), topic_arn=storm.made.topic_arn)
-    end = storm.local.clock.now() + timedelta(minutes=15)
+    end = storm.local.clock.now() + timedelta(hours=3)
 
     # No time for the Region, and in its own half it reads the first one.
     found = look(settings, boto3.Session(), home=REGION, end=end, left_s=clock(10, 5, 5, 1, 0))

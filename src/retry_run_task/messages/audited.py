@@ -55,12 +55,14 @@ class Absent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overtaken:
-    """Runs of one schedule that were given up one after the other, each because the next one was due.
+    """Runs of one schedule in one outage that were given up, each because the next one was due.
 
     Attributes:
         account: Whose runs they are; empty for the stack's own.
         first: When the first of them failed, in UTC.
         last: When the last of them was given up, in UTC.
+        over: When the first run was due that started after them, in UTC; None if none is known.
+        is_going: Whether more may follow.
     """
 
     name: str
@@ -69,6 +71,8 @@ class Overtaken:
     first: datetime
     last: datetime
     account: str = ""
+    over: datetime | None = None
+    is_going: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +203,13 @@ def _happened(
             runs=words.counted(one.count, "run"),
             first=rows.moment(one.first, style, words),
             last=rows.moment(one.last, style, words),
+            over=over(one),
         )
+
+    def over(one: Overtaken) -> str:
+        if one.over is not None:
+            return said["over"].format(time=rows.moment(one.over, style, words))
+        return said["not over" if one.is_going else "never over"]
 
     yield from told("run", found.missing, run)
     yield from told("unsure", found.unsure, run)

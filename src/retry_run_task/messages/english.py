@@ -122,7 +122,10 @@ ENGLISH = Sentences(
         "opening audit incomplete": "The daily audit could not see everything. No run is known to be missing, but "
         "some may be.",
         "opening overtaken": "{runs} did not start before the schedule's next run was due, and will not be retried.",
-        "group": "{name} ({region}): {runs}, from {first} until {last}",
+        "group": "{name} ({region}): {runs}, from {first} until {last}; {over}",
+        "over": "over: the run due at {time} started",
+        "not over": "not over yet",
+        "never over": "no later run is known to have started",
         "run": "{name} ({who}, {region}), due {time}: {why}",
         "more": "and {count} more; the first command shows all",
         "place": "{region}, account {account}",

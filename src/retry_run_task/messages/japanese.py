@@ -169,7 +169,10 @@ JAPANESE = Sentences(
         "opening audit incomplete": "毎日の監査で、確認できないものがありました。"
         "実行漏れは見つかっていませんが、ないとは言い切れません。",
         "opening overtaken": "{runs}が次回のスケジュール実行までに起動しませんでした。再試行しません。",
-        "group": "{name} ({region}): {first} から {last} までの {runs}",
+        "group": "{name} ({region}): {first} から {last} までの {runs}。{over}",
+        "over": "解消済み ({time} 予定の実行は起動しました)",
+        "not over": "まだ解消していません",
+        "never over": "その後に起動した実行は確認できていません",
         "run": "{name} ({who}、{region})、予定日時 {time}: {why}",
         "more": "ほか {count} 件 (最初のコマンドですべて確認できます)",
         "place": "{region}、アカウント {account}",

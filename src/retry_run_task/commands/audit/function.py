@@ -1,8 +1,8 @@
 """The stack's daily audit: the Lambda entry point, and which runs it accounts for.
 
 It keeps no state between days. Each run is reported once, on the day on which it has to be accounted for: ``_SETTLED``
-after it was due, when its call is recorded and its recovery has begun. A run that the next one overtook is reported on
-the day on which its recovery ended, with the others of its schedule.
+after it was due, when its call is recorded and its recovery has begun. Runs that the next one overtook are reported on
+the day on which their outage has been over for some time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import boto3
 
 from retry_run_task.aws import topic
 from retry_run_task.aws.telemetry import Telemetry
+from retry_run_task.commands.audit import overtaken
 from retry_run_task.commands.audit.inspection import Where, inspect, not_read
+from retry_run_task.commands.audit.overtaken import EVERY, Place
 from retry_run_task.commands.audit.runs import RunResult, ScheduledRun, Window
 from retry_run_task.commands.audit.timetable import as_schedule, interval_of, is_floating
 from retry_run_task.commands.shared import lookup
@@ -26,24 +28,27 @@ from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import RetryRunTaskError
 from retry_run_task.handlers.environment import settings as _settings
 from retry_run_task.launch.names import audit_role
-from retry_run_task.messages.audited import Absent, Findings, Overtaken, audit_message
+from retry_run_task.launch.request import cluster_name, family
+from retry_run_task.messages.audited import Absent, Findings, audit_message
 from retry_run_task.messages.message import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from retry_run_task.commands.audit.runs import Audited
     from retry_run_task.commands.shared.inventory import Launcher
-    from retry_run_task.commands.shared.view import RecoveryView
     from retry_run_task.config import Settings
     from retry_run_task.launch.values import JsonObject
+    from retry_run_task.messages.audited import Overtaken
 
-# The template's AuditSchedule is daily.
-EVERY = timedelta(days=1)
 # After the last time at which a run may begin. CloudTrail takes minutes, a throttled intake longer.
 _SETTLED = timedelta(hours=2)
 # Lambda may list an execution as running for a while after it ended.
 _LISTED = timedelta(minutes=10)
+# The template's QUIET_S: within this time of its call a run is overtaken to be left to the audit.
+_OVERTAKEN = timedelta(hours=1)
+# An outage may have begun before the runs that are read first; then those of some more hours are read.
+_FURTHER_BACK = timedelta(hours=3)
 # A recovery may have been paused before it ended; the template's ExecutionTimeout is a week.
 _LONGEST = timedelta(days=8)
 # For the log, the message and a call that is waited for.
@@ -126,6 +131,8 @@ def log(found: Findings, telemetry: Telemetry) -> None:
             runs=group.count,
             since=group.first.isoformat(),
             until=group.last.isoformat(),
+            over=group.over.isoformat() if group.over else None,
+            is_going=group.is_going,
         )
     telemetry.info(AuditEvent.DONE, **_counts(found))
 
@@ -182,6 +189,7 @@ def look(
     executions, since = Executions(session, home, settings.stack), end
     missing: list[Absent] = []
     unsure: list[Absent] = []
+    ran: dict[Place, list[datetime]] = {}
     places, unseen = _places(settings, session, home, account, executions, left_s)
     for number, where in enumerate(places):
         is_over = _share(left_s, len(places) - number + 1)
@@ -201,11 +209,12 @@ def look(
             continue
         since = min(since, window.since)
         unseen += [f"{where.label}: {why}" for why in seen.unread]
+        ran |= dict(_ran(audited, where) for audited in seen.found)
         for audited in seen.found:
             for run in due_to_be_told(audited, seen.window, end):
                 (unsure if run.result in _UNSURE else missing).append(_absent(audited.launcher, run, where))
     # Last, since many recoveries have been read by then.
-    overtaken, unread = _overtaken(executions, end, _share(left_s, 1), account)
+    skipped, unread = read_overtaken(executions, end, _share(left_s, 1), account, ran)
     return Findings(
         since=min(since, end - EVERY),
         until=end,
@@ -214,7 +223,7 @@ def look(
         accounts=settings.accounts,
         missing=tuple(missing),
         unsure=tuple(unsure),
-        overtaken=overtaken,
+        overtaken=skipped,
         unseen=(*unread, *unseen),
     )
 
@@ -264,38 +273,49 @@ def _places(
     ], shut
 
 
-def _overtaken(
-    executions: Executions, end: datetime, is_over: Callable[[], bool], account: str
+def read_overtaken(
+    executions: Executions,
+    end: datetime,
+    is_over: Callable[[], bool],
+    account: str,
+    ran: Mapping[Place, Sequence[datetime]],
 ) -> tuple[tuple[Overtaken, ...], list[str]]:
     """Return the runs whose recoveries left the message to this audit, and what could not be read."""
-    end -= _LISTED
+    since = end - EVERY - overtaken.SETTLED
     try:
-        ended = [
+        failed = [
             one
             for one in executions.begun(end - _LONGEST)
-            if one.status == "FAILED" and one.ended is not None and end - EVERY < one.ended <= end
+            if one.status == "FAILED" and one.ended is not None and one.ended <= end - _LISTED
         ]
-        read, unread = executions.look_in_time(ended, _silent, is_over)
+        while True:
+            ended = [one for one in failed if one.ended is not None and one.ended > since]
+            # What was read before takes no time.
+            read, unread = executions.look_in_time(ended, _silent, is_over)
+            found = overtaken.outages(
+                (view for view in read if view.is_left_to_audit), executions.region, account
+            )
+            is_whole = not any(one.is_told(end) and one.may_begin_before(since) for one in found)
+            if unread or is_whole or len(ended) == len(failed):
+                break
+            since -= _FURTHER_BACK
     except RetryRunTaskError as error:
         return (), [f"runs that were overtaken: {error}"]
-    views = [view for view in read if view.is_left_to_audit]
     unseen = [f"runs that were overtaken: {not_read(unread, len(ended))}"] if unread else []
-    groups: dict[tuple[str, ...], list[RecoveryView]] = {}
-    for view in sorted(views, key=lambda view: view.since):
-        launch = view.launch
-        where = (launch.account, launch.region) if launch is not None else ("", "")
-        groups.setdefault((view.schedule, view.cluster, view.family, *where), []).append(view)
-    return tuple(
-        Overtaken(
-            name=name,
-            region=region or executions.region,
-            account=whose if whose != account else "",
-            count=len(group),
-            first=group[0].since,
-            last=max(view.execution.ended or view.since for view in group),
-        )
-        for (name, _, _, whose, region), group in groups.items()
-    ), unseen
+    return tuple(overtaken.told(found, end, ran)), unseen
+
+
+def _ran(audited: Audited, where: Where) -> tuple[Place, list[datetime]]:
+    """Return when the runs of a rule or schedule were due that started."""
+    request = as_schedule(audited.launcher).request
+    place = Place(
+        where.account if where.is_member else "",
+        where.region,
+        audited.launcher.name,
+        cluster_name(request),
+        family(request),
+    )
+    return place, [run.due for run in audited.runs if run.result in (RunResult.RAN, RunResult.RECOVERED)]
 
 
 _UNSURE = frozenset({RunResult.UNKNOWN, RunResult.IN_PROGRESS})
@@ -307,7 +327,8 @@ def reach(launchers: tuple[Launcher, ...]) -> timedelta:
     enabled = [one for one in launchers if one.is_enabled and one.expression is not None]
     window = timedelta(minutes=max((one.window_min for one in enabled), default=0))
     rates = [interval_of(one.expression or "") for one in enabled if is_floating(as_schedule(one))]
-    return _SETTLED + window + min(max(rates, default=timedelta()), _LONGEST_RATE)
+    # The run that ended an outage was due up to an hour before the last overtaken one was given up, or just after it.
+    return _SETTLED + _OVERTAKEN + window + min(max(rates, default=timedelta()), _LONGEST_RATE)
 
 
 def due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[ScheduledRun]:
