@@ -153,7 +153,7 @@ def pages(root: Path) -> dict[Path, str]:
     result = {root / "docs/reference" / f"{name}.md": text for name, text in reference.items()}
     result[root / "docs/reference/policy.schema.json"] = json.dumps(schema(), indent=2) + "\n"
     notifications = root / "docs/notifications.md"
-    result[notifications] = with_samples(notifications.read_text(encoding="utf-8"), samples())
+    result[notifications] = with_samples(notifications.read_text(encoding="utf-8"))
     of_policies = root / "docs/policy.md"
     result[of_policies] = with_handlings(of_policies.read_text(encoding="utf-8"), handlings())
     return result
@@ -929,29 +929,21 @@ def _told(launch: FailedLaunch, world: _ClockWorld, language: Language) -> Messa
     return world.told[-1]
 
 
-_BLOCK = re.compile(r"^```(text|json)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_MESSAGE = re.compile(r"^```text\n(Subject: .*?)\n.*?^```$", re.DOTALL | re.MULTILINE)
 
 
-def with_samples(text: str, written: str) -> str:
-    """Return a page with its messages as recoveries write them now: those of the same subject."""
-    found = {_subject(block): block for block in (match[2] for match in _BLOCK.finditer(written))}
-    return _BLOCK.sub(lambda match: f"```{match[1]}\n{found[_subject(match[2])]}```", text)
+def with_samples(text: str) -> str:
+    """Return the page on notifications with its messages as they are written now: those of the same subject."""
+    audit = audit_message(_FINDINGS[MISSING], _style(_launch(), Language.ENGLISH))
+    found = {
+        f"Subject: {message.subject}": _as_text(message) for message in (_expired(Language.ENGLISH), audit)
+    }
+    return _MESSAGE.sub(lambda match: found[match[1]], text)
 
 
-def _subject(block: str) -> str:
-    """Return what tells one message from another: its subject, or a chat's title."""
-    return next(
-        line.strip() for line in block.splitlines() if line.startswith("Subject:") or '"title":' in line
-    )
-
-
-def samples() -> str:
-    """Return the messages that the page on notifications shows: in each language and form, and an early one."""
+def _expired(language: Language) -> Message:
     launch, world = _endings()[Outcome.EXPIRED]
-    expired = [_told(launch, world(), language) for language in Language]
-    early = early_message(launch, _PROGRESS, _style(launch, Language.ENGLISH))
-    audit = audit_message(_FINDINGS[MISSING], _style(launch, Language.ENGLISH))
-    return "\n\n".join([*map(_as_text, [*expired, early, audit]), _as_json(expired[0])])
+    return _told(launch, world(), language)
 
 
 _ABSENT = Absent(
@@ -1009,7 +1001,7 @@ _PROGRESS = Progress(
 def messages() -> str:
     """Return how a message of each outcome begins, in each language, as recoveries write it."""
     endings, docs = _endings(), member_docs(Severity)
-    # Nobody is told of what the policy leaves alone.
+    # An ignored launch sends no message.
     _nothing_missing("outcome", {o.value for o in Outcome} - {"ignored"}, {o.value for o in endings})
     told = {
         (outcome.value, language): _told(launch, world(), language)
@@ -1027,13 +1019,13 @@ def messages() -> str:
     return page(
         "Messages",
         "messages/message.py",
-        "How each message begins; [notifications](../notifications.md) shows whole ones.\n"
+        "How each message begins, and [a few in full](#in-full).\n"
         f"The sentences are in [`messages/english.py`]({SOURCE}/messages/english.py), "
         f"[`messages/japanese.py`]({SOURCE}/messages/japanese.py) and "
         f"[`failures/hints_ja.py`]({SOURCE}/failures/hints_ja.py).",
         "## Severities",
         table(
-            ("severity", "what it wants of its reader", "outcomes"),
+            ("severity", "what to do", "outcomes"),
             (
                 (
                     code(severity.value),
@@ -1052,6 +1044,14 @@ def messages() -> str:
             + "\n\n".join(_beginning(told[outcome, language]) for language in Language)
             for outcome in dict.fromkeys(outcome for outcome, _ in told)
         ),
+        "## In full",
+        "The message that [notifications](../notifications.md#by-e-mail) shows in English, in Japanese:",
+        _as_text(_expired(Language.JAPANESE)),
+        "An early message:",
+        _as_text(told[STILL_TRYING, Language.ENGLISH]),
+        "The JSON for [Amazon Q Developer in chat applications](../notifications.md#in-slack-and-microsoft-teams), "
+        "which follows its [schema](https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html):",
+        _as_json(_expired(Language.ENGLISH)),
     )
 
 

@@ -65,21 +65,25 @@ class Invariant(StrEnum):
     """What must hold."""
 
     NO_MORE_THAN_ASKED = "a launch and its recoveries never have more tasks than the call asked for"
-    ONLY_WHAT_IS_MISSING = "a new attempt asks for no more than what is missing, by all that it could see"
-    THE_SAME_REQUEST = "a request is what was asked for, but for token, mark and number"
-    ONE_TOKEN_ONE_REQUEST = "a client token never stands for two requests of one recovery"
-    A_TOKEN_IS_KEPT = "a client token is left only when ECS has answered it"
-    NOTHING_REFUSED = "what was denied, failed for good or is not whole is not sent"
+    ONLY_WHAT_IS_MISSING = (
+        "a call with a new token asks for no more than what is missing, as far as the recovery could see"
+    )
+    THE_SAME_REQUEST = (
+        "a request is the original, except for token, startedBy, number and what one rung changes"
+    )
+    ONE_TOKEN_ONE_REQUEST = "a recovery sends a client token with one request only"
+    A_TOKEN_IS_KEPT = "the next client token is used only when ECS has answered the last one"
+    NOTHING_REFUSED = "a request that was denied, failed permanently or is incomplete is not sent"
     NOT_TOO_LATE = "no call comes after the deadline, or once the next run is due"
     WITHIN_THE_POLICY = "attempts and waits are those of the policy that the recovery began with"
-    OUR_OWN_CALLS = "a recovery's own call, and what is no failed call, starts no recovery"
+    OUR_OWN_CALLS = "neither a recovery's own call nor a record of another kind starts a recovery"
     EVERY_LAUNCH_ONCE = "every launch in scope has one recovery in each stack, or is in the dead-letter queue"
     EVERY_END_IS_TOLD = "every recovery ends, and a message reports each end without the tasks"
     WELL_MEANS_THERE = (
-        "a recovery that ends well names the tasks that were missing, and they are this launch's"
+        "a recovery that succeeded names the tasks that were missing, and they are this launch's"
     )
-    WELL_MEANS_RAN = "every task that a recovery which ends well names has run"
-    WHAT_WAS_STOPPED = "what a person stopped before it ran is not started again"
+    WELL_MEANS_RAN = "every task that a successful recovery names has run"
+    WHAT_WAS_STOPPED = "a task that a person stopped before it ran is not started again"
     ONLY_OUR_OWN = (
         "only a task of the recovery that has not started is stopped, and only with the policy's leave"
     )
@@ -237,7 +241,7 @@ class Checks:
                     self.broken(Invariant.NOTHING_REFUSED, f"RunTask is called after {_called(result)}")
 
     def _check_count(self, world: World, launch: FailedLaunch, body: JsonObject) -> None:
-        """A new attempt asks for what is missing by all that the recovery was told and could see when it looked."""
+        """A call with a new token asks for what is missing, as far as the recovery was told or could see."""
         asked = launch.request.parameters.get("count") or 1
         known = {
             arn for answer in self.answers(world) if isinstance(answer, Placed) for arn in answer.task_arns
@@ -557,7 +561,7 @@ def is_permanent(answer: Answer) -> bool:
 
 
 def ends_unseen(answers: Sequence[Answer]) -> bool:
-    """Say whether a recovery ended with an attempt that may have started tasks that it has not seen."""
+    """Say whether a recovery ended with a call that may have started tasks that it has not seen."""
     since = list(itertools.takewhile(lambda answer: not isinstance(answer, Placed), reversed(answers)))
     return any(
         isinstance(answer, Lost) or (isinstance(answer, Refused) and answer.is_unsure) for answer in since
