@@ -344,16 +344,19 @@ def _without(case: Case, state: State, rung_: Rung, verdict: Verdict) -> State:
 
 # Watching.
 
+# For a history that was recorded under another policy, which may have another move where it watched or stopped. The
+# moves that follow are not used then.
+_WATCH, _STOP = Watch(nth=0, delay_s=WATCH_FIRST_S, watched_s=0), Stop(nth=0, arns=(), watched_s=0)
+
 
 def _watched(case: Case, state: State, event: Watched) -> State:
-    # A history that was recorded under another policy may have another move here.
-    move = state.move if isinstance(state.move, Watch) else Watch(nth=0, delay_s=WATCH_FIRST_S, watched_s=0)
+    move = state.move if isinstance(state.move, Watch) else _WATCH
     state, failures = _seen(case, state, [task for task in event.tasks if task.arn in state.tasks])
     return _start_failed(case, state, failures) if failures else go_on(case, state, move)
 
 
 def _stopped(case: Case, state: State, event: Stopped) -> State:
-    move = state.move if isinstance(state.move, Stop) else Stop(nth=0, arns=event.stopped, watched_s=0)
+    move = state.move if isinstance(state.move, Stop) else _STOP
     state = asked_to_stop(state, event)
     state, failures = _seen(case, state, [task for task in event.tasks if task.arn in state.tasks])
     return _start_failed(case, state, failures) if failures else after_stop(state, move, event)

@@ -81,7 +81,7 @@ class AwsPort(Protocol):
         ...
 
     def look(
-        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...] = (), whole: bool = True
+        self, launch: FailedLaunch, *, original: bool, failed_others: tuple[str, ...], whole: bool
     ) -> tuple[TaskState, ...] | Failure:
         """Return the tasks started for a launch, including those that failed to start; or why none can be seen.
 

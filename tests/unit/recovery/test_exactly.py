@@ -352,6 +352,44 @@ def test_a_history_adds_up_to_the_state_that_the_recovery_had() -> None:
     assert fold.state.starting == ()
 
 
+@pytest.mark.parametrize(
+    ("found", "created", "is_counted"),
+    [
+        (replace(NIGHTLY, next_due=AT + 3600), AT + 3600, False),
+        (replace(NIGHTLY, next_due=AT + 3600), AT + 3000, True),
+        (replace(NIGHTLY, next_due=None), AT + 3600, True),
+        (NO_SCHEDULE, AT + 3600, True),
+    ],
+)
+def test_a_history_tells_the_next_run_s_task_from_this_one_s(
+    found: Background | NoMatch, created: float, is_counted: bool
+) -> None:
+    seen = TaskState(arn="t1", phase=Phase.RUNS, created=created)
+    done = run(launch(), SHORT, background=found, there={1: (seen,)})
+    results = dict(done.execution.operations)
+    fold = StateReplay(launch())
+    fold.found(results["find-schedule-1"])
+    list(fold.take(results["run-task-1"]))
+    assert list(fold.state.tasks) == (["t1"] if is_counted else [])
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+@pytest.mark.parametrize("is_replaying", [True, False])
+def test_a_line_is_written_unless_it_was_written_before(by_default: bool, is_replaying: bool) -> None:
+    told: list[Any] = []
+    known: dict[str, Any] = {} if by_default else {"is_replaying": lambda: is_replaying}
+    tools = Tools(
+        policy=PLAIN,
+        aws=ScriptedWorld(Timeline(AT)),
+        step=lambda _, action: action(False),
+        wait=lambda *_: None,
+        tell=lambda event, **fields: told.append((event, fields)),
+        **known,
+    )
+    tools.log([lines.of_beginning(FIRST)])
+    assert told == ([lines.of_beginning(FIRST)] if by_default or not is_replaying else [])
+
+
 def test_a_schedule_that_could_not_be_read_leaves_a_history_as_it_was() -> None:
     fold = StateReplay(launch())
     before = fold.state

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
+
 from retry_run_task.failures.classify import classify
 from retry_run_task.launch.values import Failure, Lost, Origin, Outcome, Phase, Placed, Refused, TaskState
 from retry_run_task.policy.decision import GiveUp
+from retry_run_task.recovery.after import after
+from retry_run_task.recovery.case import case_of
+from retry_run_task.recovery.events import Looked
 from retry_run_task.recovery.ports import Background
 from retry_run_task.recovery.state import WHOLE_AGAIN_S, Look, State, Task, is_look_whole
+from support.policies import PLAIN
 from support.records import CAPACITY, launch
 from support.worlds import run
 
@@ -44,6 +50,26 @@ def test_only_a_recovery_that_nothing_is_unclear_to_leaves_stopped_tasks_out() -
         assert is_look_whole(CLEAR._replace(**changes)) is any(chosen), changes
     almost = CLEAR._replace(whole_looks=7, elapsed_s=60.0 + WHOLE_AGAIN_S - 1, whole_s=60.0)
     assert not is_look_whole(almost)
+
+
+@pytest.mark.parametrize(
+    ("looked", "again", "failure", "expected"),
+    [
+        (0, False, None, (1, 600.0)),
+        (2, False, None, (2, 0.0)),
+        # A step that was cut off looks at all tasks, whatever it did before.
+        (2, True, None, (3, 600.0)),
+        (0, False, THROTTLED, (0, 0.0)),
+        (2, True, THROTTLED, (2, 0.0)),
+    ],
+)
+def test_a_look_counts_if_it_has_listed_stopped_tasks(
+    looked: int, again: bool, failure: Failure | None, expected: tuple[int, float]
+) -> None:
+    at = launch().event_time.timestamp()
+    event = Looked(at + 600, read_failure=failure, again=again)
+    then = after(case_of(launch(), PLAIN), CLEAR._replace(whole_looks=looked, first_look=at), event)
+    assert (then.whole_looks, then.whole_s) == expected
 
 
 def test_after_two_whole_looks_the_others_list_running_tasks() -> None:

@@ -23,6 +23,7 @@ from retry_run_task.launch.values import (
     Outcome,
     Phase,
     Placed,
+    Refused,
     Request,
     TaskState,
 )
@@ -38,6 +39,7 @@ LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason=
 FAILED_AT = launch().event_time.timestamp()
 UNREAD = THROTTLED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
 NOT_ALLOWED = Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="not authorized")
+REFUSED = Refused(failure=THROTTLED)
 EMPTY = Failure(origin=Origin.ERROR, code="ResponseParserError", reason="an answer of AWS cannot be read")
 
 
@@ -180,6 +182,47 @@ def test_the_launch_s_own_token_is_kept_where_it_must_be(
     assert done.ending.outcome is Outcome.RECOVERED
 
 
+@pytest.mark.parametrize(
+    ("script", "seen_at", "expected"),
+    [
+        # Refused, then answered: the attempt has ended, and the next is for the failed task.
+        ((REFUSED, SHORT, placed("t1")), 3, ["own", "own", "other"]),
+        ((LOST, SHORT, placed("t1")), 3, ["own", "own", "other"]),
+        # Not answered yet.
+        ((REFUSED, placed("t1")), 2, ["own", "own"]),
+        ((REFUSED, REFUSED, placed("t1")), 3, ["own", "own", "own"]),
+    ],
+)
+def test_only_an_answer_ends_the_attempt_that_keeps_its_token(
+    script: tuple[Placed | Lost | Refused, ...], seen_at: int, expected: list[str]
+) -> None:
+    names = {own(1): "own", shared_with_its_own_recovery(): "other"}
+    done = run(launch(), *script, there={seen_at: (failed(FAILED_OTHER, NETWORK),)})
+    assert [names[call] for call in calls(done)] == expected
+
+
+def test_the_log_counts_how_often_one_attempt_was_repeated() -> None:
+    done = run(launch(), SHORT, REFUSED, LOST, SHORT, placed("t1"))
+    called = [fields["repeat"] for event, fields in done.told if event == "recovery.called"]
+    assert called == [0, 0, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule", "is_unsure"),
+    [
+        (REFUSED, "deadline", False),
+        (replace(REFUSED, is_unsure=True), "client-token", True),
+        (LOST, "client-token", True),
+    ],
+)
+def test_a_call_that_was_only_refused_is_made_for_longer_than_ecs_keeps_a_token(
+    answer: Refused | Lost, rule: str, is_unsure: bool
+) -> None:
+    """ECS has done nothing that it could forget."""
+    ending = run(launch(), answer, policy=changed(deadline_s=2 * 3600)).ending
+    assert (ending.rule, ending.is_unsure) == (rule, is_unsure)
+
+
 def test_of_several_that_are_missing_one_replaces_another_s_failed_task_and_the_others_are_the_launch_s_own() -> (
     None
 ):
@@ -225,6 +268,26 @@ def test_a_part_that_was_placed_and_failed_to_start_is_started_again() -> None:
     assert [fields["task_arns"] for event, fields in done.told if event == "recovery.start_failed"] == [
         ["t1"]
     ]
+
+
+def test_a_task_that_failed_to_start_is_listed_for_an_hour_and_counts_once() -> None:
+    """And hides none of those behind it."""
+    ours = replace(failed("t1", NETWORK), is_ours=True)
+    two = launch(request=parameters(count=2))
+    seen = {2: (ours,), 3: (ours, *runs("other")), 4: (ours,)}
+    done = run(two, PART, SHORT, SHORT, placed("t2"), there=seen, background=due_in(86_400))
+    assert [fields["task_arns"] for event, fields in done.told if event == "recovery.start_failed"] == [
+        ["t1"]
+    ]
+    assert [body["count"] for body in done.world.bodies] == [2, 1, 1, 1]
+    assert done.ending.task_arns == ("other", "t2")
+
+
+def test_a_task_that_the_failed_call_has_placed_is_not_one_of_those_that_are_missing() -> None:
+    two = launch(request=parameters(count=2), placed=("t0",))
+    done = run(two, placed("t1"), there={1: runs("t0")}, background=due_in(86_400))
+    assert [body["count"] for body in done.world.bodies] == [1]
+    assert done.ending.task_arns == ("t1",)
 
 
 def test_a_part_that_was_placed_and_cannot_start_ends_it_with_the_reason() -> None:
@@ -489,6 +552,13 @@ def test_a_task_of_the_next_run_is_not_taken_for_this_one_s() -> None:
         assert len(done.world.messages) == 1
     before = replace(theirs, created=FAILED_AT + 297)
     done = run(launch(), there={1: (before,)}, background=due_in(300), late_s=360)
+    assert done.ending.outcome is Outcome.ALREADY_RUNNING
+    # The call was made in time, and its answer was lost.
+    ours = replace(theirs, is_ours=True)
+    done = run(launch(), there={1: (ours,)}, background=due_in(300), late_s=360)
+    assert done.ending.outcome is Outcome.RECOVERED
+    unknown = replace(theirs, created=None)
+    done = run(launch(), there={1: (unknown,)}, background=due_in(300), late_s=360)
     assert done.ending.outcome is Outcome.ALREADY_RUNNING
 
 
