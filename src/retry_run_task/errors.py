@@ -7,12 +7,13 @@ class RetryRunTaskError(Exception):
     """Base of every error that this package raises on purpose.
 
     Attributes:
-        hint: The next thing to do; empty if the message says it.
+        what: What is wrong.
+        hint: The next thing to do; empty if that says it.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message if not hint else f"{message} {hint}")
-        self.hint = hint
+        self.what, self.hint = message, hint
 
 
 class ConfigError(RetryRunTaskError):

@@ -217,7 +217,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (replace(world.NOT_INSTALLED, stack_name="second"), "stack", SKIP, "second is not installed here."),
     (replace(world.NOT_INSTALLED, stack=world.DENIED), "stack", SKIP, "no permission"),
     (world.with_stack(outputs={"Version": "0.0.9"}), "stack", OK, "version 0.0.9, and this is"),
-    (world.with_stack(is_ours=False), "stack", FAIL, "and it is not ours"),
+    (world.FOREIGN, "stack", FAIL, "is not an installation of retry-run-task: it has a table"),
     (world.with_stack(status="UPDATE_COMPLETE"), "stack", OK, "is installed, version"),
     (world.with_stack(status="UPDATE_ROLLBACK_COMPLETE"), "stack", OK, "its last update was undone"),
     (world.with_stack(status="REVIEW_IN_PROGRESS"), "stack", SKIP, "is not installed"),

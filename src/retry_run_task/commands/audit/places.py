@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.inspection import Where
 from retry_run_task.commands.shared.executions import Executions
-from retry_run_task.commands.shared.faults import DeployError
-from retry_run_task.commands.shared.installation import read_installation
+from retry_run_task.commands.shared.installation import Installation
+from retry_run_task.commands.shared.installed import installation_or_why
 from retry_run_task.commands.shared.member_access import MemberAccess
 from retry_run_task.commands.shared.reader import Reader
-from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -43,6 +42,9 @@ def places(
 
     ``look_with`` is a role in the member accounts. With ``is_file`` only the given Regions count: the records of a
     file are compared with one.
+
+    Raises:
+        ForeignError: Another owner's stack has the installation's name.
     """
     scopes = {region: _scope(session, region, stack) for region in dict.fromkeys(regions)}
     homes = {region: scope for region, scope in scopes.items() if scope is not None}
@@ -78,8 +80,6 @@ def places(
 
 def _scope(session: boto3.Session, region: str, stack: str) -> Scope | None:
     """Return what an installation looks after; None if there is none, or if that cannot be read."""
-    try:
-        return read_installation(Reader(session, region), stack).scope
-    except (ConfigError, DeployError):
-        # The audit of the Region reads it again, and says so.
-        return None
+    found = installation_or_why(Reader(session, region), stack)
+    # The audit of the Region reads it again, and says so.
+    return found.scope if isinstance(found, Installation) else None

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from retry_run_task.commands.deploy.proposal import MOST_FILTERS, free_slots, may_record, our_filter
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared.hints import aws_line
-from retry_run_task.commands.shared.inventory import Unknown
+from retry_run_task.commands.shared.inventory import InstalledStack, Unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retry_run_task.commands.doctor.check import Check
-    from retry_run_task.commands.shared.inventory import InstalledStack, Inventory, LogGroup, Trail
+    from retry_run_task.commands.shared.inventory import Inventory, LogGroup, Trail
 
 TRAIL = "trail"
 LOG_GROUP = "log group"
@@ -149,8 +149,8 @@ def _filter(group: LogGroup, inventory: Inventory) -> Check:
         return unread(FILTER, group.filters)
     if name := our_filter(group, inventory):
         return ok(FILTER, f"{name} is on {group.name}.")
-    stack: InstalledStack | Unknown | None = inventory.stack
-    if stack is not None and not isinstance(stack, Unknown) and stack.outputs.get("TrailFilter"):
+    stack = inventory.stack
+    if isinstance(stack, InstalledStack) and stack.outputs.get("TrailFilter"):
         return fail(
             FILTER,
             f"The stack's filter {stack.outputs['TrailFilter']} is not on {group.name} any more.",

@@ -16,14 +16,16 @@ from retry_run_task.commands.deploy.proposal import (
     roles_of,
 )
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
+from retry_run_task.commands.shared import ownership
 from retry_run_task.commands.shared.hints import aws_line, command_line
-from retry_run_task.commands.shared.inventory import InstalledStack, Topic, Unknown
+from retry_run_task.commands.shared.inventory import ForeignStack, InstalledStack, Topic, Unknown
 from retry_run_task.launch.names import member_role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retry_run_task.commands.doctor.check import Check
+    from retry_run_task.commands.shared.installed import Found
     from retry_run_task.commands.shared.inventory import Alarm, Inventory, Launcher
 
 DURABLE = "durable functions"
@@ -50,7 +52,7 @@ def check_installation(inventory: Inventory) -> Iterator[Check]:
     yield _concurrency(inventory)
 
 
-def _durable(stack: InstalledStack | Unknown | None) -> Check:
+def _durable(stack: Found) -> Check:
     state = stack.is_durable if isinstance(stack, InstalledStack) else None
     if state is True:
         return ok(DURABLE, "recover is one, so this Region has them.")
@@ -73,6 +75,9 @@ def _stack(inventory: Inventory) -> Check:
     stack, name = inventory.stack, inventory.stack_name
     if isinstance(stack, Unknown):
         return unread(STACK, stack)
+    if isinstance(stack, ForeignStack):
+        where = f"{name} in {inventory.region}"
+        return fail(STACK, ownership.not_ours(where, stack.contents), ownership.ELSEWHERE)
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return skip(STACK, f"{name} is not installed here.", f"Install it with: {command_line('deploy')}")
     if stack.is_elsewhere:
@@ -83,8 +88,6 @@ def _stack(inventory: Inventory) -> Check:
         )
     if isinstance(stack.is_ours, Unknown):
         return unread(STACK, stack.is_ours)
-    if not stack.is_ours:
-        return fail(STACK, f"There is a stack {name}, and it is not ours.", "Name another one with --stack.")
     return _unfinished(stack, inventory.region) or _version(stack)
 
 

@@ -35,13 +35,13 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
         text = template or carried("template.yaml").decode()
         choice = choose(inventory, reader, flags={}, file={}, installed=installed)
     except ConfigError as error:
-        return skip(SIZES, f"They are not known, since deploy refuses something else first: {_said(error)}")
+        return skip(SIZES, f"They are not known, since deploy refuses something else first: {error.what}")
     sizer = Sizer(text=text, stack=inventory.stack_name, identity=inventory.identity, region=inventory.region)
     is_large = bool(sizer.too_large(choice.values()))
     try:
         fitted = fit(choice, sizer, reader, inventory, may_widen=False) if is_large else choice
     except ConfigError as error:
-        return fail(SIZES, f"deploy refuses: {_said(error)}", error.hint)
+        return fail(SIZES, f"deploy refuses: {error.what}", error.hint)
     for one in needs(choice, inventory):
         if one.problem:
             return fail(SIZES, f"Account {one.account}, for infra/member.yaml: {one.problem}", one.hint)
@@ -54,7 +54,3 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
         f"{' and '.join(new.name for new, old in both if new != old)}, which match nothing else now.",
         f"See them with: {command_line('deploy --dry-run')}",
     )
-
-
-def _said(error: ConfigError) -> str:
-    return str(error).removesuffix(error.hint).rstrip()

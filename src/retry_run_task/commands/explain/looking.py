@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.aws.port import survey
 from retry_run_task.commands.shared import access, talk
+from retry_run_task.commands.shared.installed import installation_or_why
 from retry_run_task.commands.shared.member_access import MemberAccess
+from retry_run_task.commands.shared.reader import Reader
 
 if TYPE_CHECKING:
     from retry_run_task.aws.port import Survey
@@ -30,6 +32,7 @@ class Looking:
         """Return what a recovery would find, or one sentence that says why that cannot be looked for.
 
         Raises:
+            ForeignError: Another owner's stack has the installation's name.
             AccessError: There are no credentials, or AWS does not answer.
         """
         entered = self._access(launch).enter(launch.account)
@@ -44,9 +47,11 @@ class Looking:
         if self._members is None:
             region = self._region or access.default_region(self._session) or launch.region
             region = region or access.region_of(self._session)
+            identity = access.identify(self._session, region)
+            installation_or_why(Reader(self._session, region), self._stack)
             self._members = MemberAccess(
                 session=self._session,
-                identity=access.identify(self._session, region),
+                identity=identity,
                 region=region,
                 stack=self._stack,
                 look_with=self._look_with,

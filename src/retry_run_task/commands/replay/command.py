@@ -142,7 +142,7 @@ def _policy(named: str | None, reader: Reader, function: str) -> Policy:
 def _replay(session: boto3.Session, region: str, search: Search, wish: _Wish) -> int:
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
     from retry_run_task.commands.replay.search import look_back  # noqa: PLC0415
-    from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import installation as read_installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     reader = Reader(session, region)

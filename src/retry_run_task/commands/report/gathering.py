@@ -10,10 +10,11 @@ from retry_run_task.commands.report.findings import Gathered
 from retry_run_task.commands.shared import calls, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.faults import DeployError
+from retry_run_task.commands.shared.installed import installation_or_why
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.rate_limits import rate_limited
 from retry_run_task.commands.shared.reader import Reader
-from retry_run_task.errors import ConfigError
+from retry_run_task.errors import ConfigError, RetryRunTaskError
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     import boto3
 
+    from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.inventory import Launcher
     from retry_run_task.commands.shared.view import RecoveryView
 
@@ -54,8 +56,10 @@ def from_account(
     """Read an account: rules and schedules, recoveries, and calls from CloudTrail unless there are files.
 
     Raises:
+        ForeignError: Another owner's stack has the installation's name.
         DeployError: CloudTrail did not answer.
     """
+    installed = installation_or_why(Reader(session, region), stack)
     if paths:
         found, notes = _read(paths)
     else:
@@ -73,7 +77,7 @@ def from_account(
         )
         notes = _unreadable(unread.count)
     launchers, gaps = _launchers(session, region, tell)
-    views, unseen = _views(session, region, stack, since, found, tell)
+    views, unseen = _views(session, region, installed, since, found, tell)
     # A task that did not start has no CloudTrail record; its recovery shows it.
     known = {call.event_id for call in found}
     more = [
@@ -115,12 +119,15 @@ def _launchers(
 def _views(
     session: boto3.Session,
     region: str,
-    stack: str,
+    installed: Installation | RetryRunTaskError,
     since: datetime,
     found: Sequence[calls.RunTaskCall],
     tell: Callable[[str], None],
 ) -> tuple[dict[str, RecoveryView], tuple[str, ...]]:
     """Return the recoveries of failed calls and of tasks that did not start; and why they could not be read."""
+    if isinstance(installed, RetryRunTaskError):
+        return {}, _without_recoveries(installed)
+    stack = installed.stack
     wanted = names_to_read(found, stack)
     executions = Executions(session, region, stack)
     try:
@@ -129,5 +136,9 @@ def _views(
         ]
         views = {view.execution.name: view for view in executions.look_at_all(listed, tell)}
     except (ConfigError, DeployError) as error:
-        return {}, (f"Recoveries could not be read, so results are derived from calls alone: {error}",)
+        return {}, _without_recoveries(error)
     return views, ()
+
+
+def _without_recoveries(error: RetryRunTaskError) -> tuple[str, ...]:
+    return (f"Recoveries could not be read, so results are derived from calls alone: {error}",)

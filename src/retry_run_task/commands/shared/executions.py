@@ -83,10 +83,9 @@ class Executions:
             except ClientError as error:
                 if code_of(error) in _GONE:
                     raise ConfigError(
-                        f"There is no installation {self.stack} in {self.region}: "
-                        f"Lambda has no function {self.function}.",
-                        hint="Name another with --stack or --region, or install it with: "
-                        f"{hints.command_line('deploy')}.",
+                        f"The installation {self.stack} in {self.region} is not whole: Lambda has no function "
+                        f"{self.function}.",
+                        hint=f"Look at it with: {hints.command_line('doctor')}.",
                     ) from None
                 raise refused(error, doing) from None
 

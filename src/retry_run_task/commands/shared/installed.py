@@ -6,16 +6,33 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared import chunks, ownership
-from retry_run_task.commands.shared.installation import is_intake_of, live, variables_of
-from retry_run_task.commands.shared.inventory import Alarm, Concurrency, InstalledStack, Topic, Unknown
+from retry_run_task.commands.shared.faults import DeployError
+from retry_run_task.commands.shared.hints import command_line
+from retry_run_task.commands.shared.installation import (
+    NotInstalledError,
+    is_intake_of,
+    live,
+    read_installation,
+    variables_of,
+)
+from retry_run_task.commands.shared.inventory import (
+    Alarm,
+    Concurrency,
+    ForeignStack,
+    InstalledStack,
+    Topic,
+    Unknown,
+)
 from retry_run_task.commands.shared.ownership import Resource
 from retry_run_task.commands.shared.reader import error_code
+from retry_run_task.commands.shared.stack_states import NEW
 from retry_run_task.config import PREFIX
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
 
@@ -39,8 +56,11 @@ _PARAMETERS = {
 _MOST_NAMES = 100
 
 
-def read_stack(reader: Reader, name: str) -> InstalledStack | Unknown | None:
-    """Return the installation of a name, however it was made; None if there is none."""
+Found = InstalledStack | ForeignStack | Unknown | None
+
+
+def read_stack(reader: Reader, name: str) -> Found:
+    """Return what has the name of an installation, however it was made; None if nothing has."""
     answer = reader.read("cloudformation:DescribeStacks", StackName=name)
     if isinstance(answer, Unknown):
         # ValidationError: Stack with id retry-run-task does not exist
@@ -49,26 +69,93 @@ def read_stack(reader: Reader, name: str) -> InstalledStack | Unknown | None:
     described = next((one for one in answer.get("Stacks") or () if one.get("StackName") == name), None)
     if described is None or described.get("StackStatus") == "DELETE_COMPLETE":
         return read_elsewhere(reader, name)
-    outputs = {one["OutputKey"]: one.get("OutputValue", "") for one in described.get("Outputs") or ()}
+    description = described.get("Description") or ""
     resources = _read_resources(reader, name)
+    is_empty = not resources and not description
+    change_sets = _read_change_sets(reader, name) if is_empty else ()
+    unseen = next((one for one in (resources, change_sets) if isinstance(one, Unknown)), None)
+    if not isinstance(resources, Unknown) and not isinstance(change_sets, Unknown):
+        contents = ownership.contents_if_foreign(resources, description, change_sets)
+        if contents is not None:
+            return ForeignStack(name=name, contents=contents)
+    outputs = {one["OutputKey"]: one.get("OutputValue", "") for one in described.get("Outputs") or ()}
+    parameters = {
+        one["ParameterKey"]: one.get("ParameterValue", "") for one in described.get("Parameters") or ()
+    }
     return InstalledStack(
         name=name,
         status=described.get("StackStatus", ""),
         reason=described.get("StackStatusReason") or "",
         outputs=MappingProxyType(outputs),
-        parameters=MappingProxyType(
-            chunks.join(
-                {
-                    one["ParameterKey"]: one.get("ParameterValue", "")
-                    for one in described.get("Parameters") or ()
-                }
-            )
-        ),
+        parameters=MappingProxyType(chunks.join(parameters)),
         resources=resources,
-        is_ours=resources
-        if isinstance(resources, Unknown)
-        else ownership.is_installation(resources, described.get("Description") or ""),
+        is_ours=unseen or True,
         is_durable=_read_is_durable(reader, outputs.get("RecoverFunction", "")),
+    )
+
+
+def installation(reader: Reader, name: str) -> Installation:
+    """Return the installation of a name; if there is none, the error says what has its name instead.
+
+    Raises:
+        ForeignError: Another owner's stack has that name.
+        NotInstalledError: There is none, or nothing of it that works.
+        ConfigError: Its settings are not understood.
+        DeployError: AWS did not answer.
+    """
+    try:
+        return read_installation(reader, name)
+    except NotInstalledError as error:
+        raise _instead(reader, read_stack(reader, name), error) from None
+    except DeployError:
+        check_not_foreign(read_stack(reader, name), reader.region)
+        raise
+
+
+def installation_or_why(reader: Reader, name: str) -> Installation | ConfigError | DeployError:
+    """Return the same for a command that can do without one: why there is none, or none to be seen, is a value.
+
+    Raises:
+        ForeignError: Another owner's stack has that name.
+    """
+    try:
+        return installation(reader, name)
+    except ownership.ForeignError:
+        raise
+    except (ConfigError, DeployError) as error:
+        return error
+
+
+def check_not_foreign(found: Found, region: str) -> None:
+    """Refuse another owner's stack.
+
+    Raises:
+        ForeignError: Names what is in it.
+    """
+    if isinstance(found, ForeignStack):
+        sentence = ownership.not_ours(f"{found.name} in {region}", found.contents)
+        raise ownership.ForeignError(sentence, hint=ownership.ELSEWHERE)
+
+
+def _instead(reader: Reader, found: Found, error: NotInstalledError) -> NotInstalledError:
+    """Return why there is no working installation, by what CloudFormation says."""
+    check_not_foreign(found, reader.region)
+    unseen = found.is_ours if isinstance(found, InstalledStack) else found
+    if isinstance(unseen, Unknown):
+        return NotInstalledError(
+            f"{error.what} Whether there is a stack of that name, and whose, is not known ({unseen.action}): "
+            f"{unseen.why}.",
+            hint=f"Have {unseen.action} allowed, or name another with --stack or --region.",
+        )
+    if not isinstance(found, InstalledStack) or found.is_elsewhere or found.status in NEW:
+        return error
+    reason = f" ({found.reason.rstrip('.')})" if found.reason else ""
+    return NotInstalledError(
+        f"The stack {found.name} in {reader.region} is {found.status}{reason}, and its function "
+        f"{found.name}-intake is not there.",
+        hint="Run the same command again when that is over."
+        if found.status.endswith("_IN_PROGRESS")
+        else f"Remove what is left with: {command_line('destroy')}, then deploy again.",
     )
 
 
@@ -97,7 +184,7 @@ def read_elsewhere(reader: Reader, name: str) -> InstalledStack | Unknown | None
     )
 
 
-def check_not_elsewhere(stack: InstalledStack | Unknown | None, region: str) -> None:
+def check_not_elsewhere(stack: Found, region: str) -> None:
     """Refuse to make or remove what CloudFormation knows nothing of.
 
     Raises:
@@ -123,6 +210,11 @@ def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown
         )
         for one in found
     )
+
+
+def _read_change_sets(reader: Reader, name: str) -> tuple[str, ...] | Unknown:
+    found = reader.read_all("cloudformation:ListChangeSets", "Summaries", StackName=name)
+    return found if isinstance(found, Unknown) else tuple(one["ChangeSetName"] for one in found)
 
 
 def _read_is_durable(reader: Reader, function: str) -> bool | Unknown | None:

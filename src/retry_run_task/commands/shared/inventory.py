@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,7 +196,7 @@ class InstalledStack:
         status: CloudFormation's word, such as ``CREATE_COMPLETE``.
         reason: CloudFormation's reason for the status; empty if none.
         is_durable: Whether its recover function exists and is durable; None if the stack names no function.
-        is_ours: Whether it is an installation of this system.
+        is_ours: Unknown if its resources could not be read, so that it may be another owner's.
         is_elsewhere: Whether it is no stack of CloudFormation, as an installation by Terraform is none. What is known
             is what its functions tell.
     """
@@ -208,13 +208,26 @@ class InstalledStack:
     parameters: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     is_durable: bool | Unknown | None = None
     resources: tuple[Resource, ...] | Unknown = ()
-    is_ours: bool | Unknown = True
+    is_ours: Literal[True] | Unknown = True
     is_elsewhere: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has all its resources, as far as CloudFormation says; ROLLBACK_COMPLETE is of a creation."""
+        return self.is_elsewhere or (self.status.endswith("_COMPLETE") and self.status != "ROLLBACK_COMPLETE")
 
     @property
     def version(self) -> str:
         """The installed version of this system; empty if the stack does not say."""
         return self.outputs.get("Version", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignStack:
+    """Another owner's stack with the name of an installation, and what is in it."""
+
+    name: str
+    contents: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +296,7 @@ class Inventory:
     default_providers: Mapping[str, tuple[str, ...] | Unknown] = field(
         default_factory=lambda: MappingProxyType({})
     )
-    stack: InstalledStack | Unknown | None = None
+    stack: InstalledStack | ForeignStack | Unknown | None = None
     stack_name: str = DEFAULT_STACK
     alarms: tuple[Alarm, ...] | Unknown = ()
     topics: Mapping[str, Topic | Unknown] = field(default_factory=lambda: MappingProxyType({}))

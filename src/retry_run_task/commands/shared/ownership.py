@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 CHANGE_SET_PREFIX = "retry-run-task-"
+ELSEWHERE = "Name another stack with --stack."
+SERVICES = tuple(f"AWS::{name}::" for name in ("CloudWatch", "Events", "IAM", "Lambda", "Logs", "SNS", "SQS"))
+"""Of the resources that an installation may have."""
 
 _ALWAYS_THERE = MappingProxyType(
     {
@@ -51,18 +54,29 @@ class Resource:
         return f"{self.name} ({self.type})"
 
 
-def is_installation(
-    resources: Iterable[Resource], description: str, known: Mapping[str, str] | None = None
-) -> bool:
-    """Tell whether a stack is an installation of this system.
+def contents_if_foreign(
+    resources: Collection[Resource],
+    description: str,
+    change_sets: Iterable[str],
+    known: Mapping[str, str] | None = None,
+) -> tuple[str, ...] | None:
+    """Return what is in a stack that is no installation of this system; None if it is one, or empty.
 
-    ``known`` has the types of the resources that an installation may have, by name; None to accept any. The resources
-    include deleted ones.
+    The resources include deleted ones. ``change_sets`` has the names of pending ones, and is read only if the stack is
+    empty. ``known`` has the types of the resources that an installation may have, by name; None if that is not known.
     """
     there = {one.name: one.type for one in resources}
     if there.items() >= _ALWAYS_THERE.items():
-        return True
-    return bool(_DESCRIPTION.match(description)) and (known is None or there.items() <= known.items())
+        return None
+    if not resources and not description:
+        theirs = tuple(f"change set {name}" for name in change_sets if not name.startswith(CHANGE_SET_PREFIX))
+        return theirs or None
+    if _DESCRIPTION.match(description):
+        if known is None and all(kind.startswith(SERVICES) for kind in there.values()):
+            return None
+        if known is not None and there.items() <= known.items():
+            return None
+    return tuple(str(one) for one in resources)
 
 
 def check(
@@ -72,44 +86,31 @@ def check(
     change_sets: Iterable[str],
     known: Mapping[str, str],
 ) -> None:
-    """Refuse a stack that is not ours, or not ours alone.
-
-    ``where`` is the stack in words, such as ``shop in eu-west-1``; its resources include deleted ones, and
-    ``change_sets`` (names of pending ones) is read only if it is empty. ``known`` has the types of the resources that
-    an installation may have, by name.
+    """Refuse to change a stack that is not ours, or not ours alone; ``where`` is the stack in words.
 
     Raises:
         ForeignError: Names what is in it.
     """
-    if not resources and not description:
-        theirs = [f"change set {name}" for name in change_sets if not name.startswith(CHANGE_SET_PREFIX)]
-    elif is_installation(resources, description, known):
-        more = [one for one in resources if not one.is_gone and known.get(one.name) != one.type]
-        if more:
-            raise ForeignError(
-                f"The stack {where} is an installation of retry-run-task, but also holds {_named(more)}, which this "
-                "version would remove. Nothing was changed.",
-                hint="Move that into a stack of its own, or update retry-run-task if a newer version made it.",
-            )
-        return
-    else:
-        theirs = [str(one) for one in resources]
-    if theirs or resources or description:
-        raise foreign(where, theirs)
+    theirs = contents_if_foreign(resources, description, change_sets, known)
+    if theirs is not None:
+        raise ForeignError(f"{not_ours(where, theirs)} Nothing was changed.", hint=ELSEWHERE)
+    more = [one for one in resources if not one.is_gone and known.get(one.name) != one.type]
+    if more:
+        raise ForeignError(
+            f"The stack {where} is an installation of retry-run-task, but also holds {_named(more)}, which this "
+            "version would remove. Nothing was changed.",
+            hint="Move that into a stack of its own, or update retry-run-task if a newer version made it.",
+        )
 
 
-def foreign(where: str, what: Iterable[object]) -> ForeignError:
-    """Return the error for another owner's stack, with what is in it."""
-    theirs = list(what)
-    return ForeignError(
-        f"The stack {where} is not an installation of retry-run-task"
-        f"{f': it has {_named(theirs)}' if theirs else ''}. Nothing was changed.",
-        hint="Name another stack with --stack.",
-    )
+def not_ours(where: str, contents: Iterable[str]) -> str:
+    """Return the sentence for another owner's stack, such as ``shop in eu-west-1``, with what is in it."""
+    has = _named(contents)
+    return f"The stack {where} is not an installation of retry-run-task{f': it has {has}' if has else ''}."
 
 
 def _named(things: Iterable[object]) -> str:
     texts = [str(one) for one in things]
     if len(texts) > _MOST_NAMED:
         return f"{', '.join(texts[: _MOST_NAMED - 1])} and {len(texts) - _MOST_NAMED + 1} more"
-    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
+    return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1] if texts else "")))

@@ -17,6 +17,7 @@ from retry_run_task.errors import ConfigError, RetryRunTaskError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import boto3
     from rich.text import Text
 
     from retry_run_task.commands.shared.executions import Executions
@@ -91,6 +92,7 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
     where = list(dict.fromkeys(regions)) or [access.region_of(session)]
     access.identify(session, where[0])
     asked = _Query(
+        session=session,
         places=tuple(Executions(session, region, stack) for region in where),
         name=name,
         # Those that began earlier and have ended by now are few, and `--since` reaches far enough back.
@@ -134,6 +136,7 @@ class _Query:
         default_region: The Region of a command without ``--region``.
     """
 
+    session: boto3.Session
     places: tuple[Executions, ...]
     name: str | None
     back: timedelta
@@ -175,9 +178,12 @@ class _Query:
 
     def _look(self, of: Executions) -> _RegionView:
         from retry_run_task.commands.shared import choosing, selection  # noqa: PLC0415
+        from retry_run_task.commands.shared.installed import installation  # noqa: PLC0415
+        from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
         options.look_at(of.region)
         left_out = 0
+        reader = Reader(self.session, of.region)
 
         def listed() -> list[Execution]:
             nonlocal left_out
@@ -191,6 +197,7 @@ class _Query:
 
         try:
             with talk.looking(f"Looking at {of.region}") as tell:
+                installation(reader, of.stack)
                 if self.name is None:
                     views = of.look_at_all(listed(), tell)
                 else:

@@ -96,7 +96,7 @@ def steer(wish: Wish, warning: str = "") -> int:
     from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.shared.executions import Executions  # noqa: PLC0415
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
-    from retry_run_task.commands.shared.installation import read_installation  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
     wish.check()
@@ -107,7 +107,7 @@ def steer(wish: Wish, warning: str = "") -> int:
     done: list[tuple[RecoveryView, str]] = []
     try:
         # Another owner's functions may have the same names.
-        read_installation(Reader(session, where), stack)
+        installation(Reader(session, where), stack)
         with talk.looking(f"Looking at {where}") as tell:
             views, over = _chosen(of, wish, tell)
         if not views:

@@ -13,7 +13,6 @@ import click
 
 from retry_run_task.commands.shared import hints, options, talk
 from retry_run_task.commands.shared.inventory import InstalledStack
-from retry_run_task.commands.shared.ownership import foreign
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import short_family
 
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 
     import boto3
 
-    from retry_run_task.commands.shared.inventory import Identity, Unknown
+    from retry_run_task.commands.shared.installed import Found
+    from retry_run_task.commands.shared.inventory import Identity
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.verify.verification import Installed, Verification
     from retry_run_task.launch.values import JsonObject
@@ -118,10 +118,11 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     who = access.identify(session, where)
     talk.say(options.place(stack, where, who))
     try:
+        there = _There.of(session, who, in_account or "", in_region or where, look_with)
         reader = Reader(session, where)
         found = read_stack(reader, stack)
+        _check_installed(found, reader, stack)
         installed = _installed(found, reader, who, stack, log_group)
-        there = _There.of(session, who, in_account or "", in_region or where, look_with)
         family = trial.check_task_definition(there.session, there.region, task_definition)
         if cluster or subnets or groups or launch_type or public_ip:
             parameters = _parameters(
@@ -179,9 +180,7 @@ class _There:
         return f"arn:{self.partition}:ecs:{self.region}:{self.account}:cluster/{cluster}"
 
 
-def _check_there(
-    found: InstalledStack | Unknown | None, name: str, home: str, there: _There, who: Identity
-) -> None:
+def _check_there(found: Found, name: str, home: str, there: _There, who: Identity) -> None:
     """Refuse a place that the installation does not look after, according to its parameters."""
     if not isinstance(found, InstalledStack):
         return
@@ -274,21 +273,18 @@ def _filtered_group(reader: Reader, who: Identity, stack: InstalledStack) -> str
     return ""
 
 
-def _installed(
-    found: InstalledStack | Unknown | None, reader: Reader, who: Identity, name: str, log_group: str
-) -> Installed:
+def _check_installed(found: Found, reader: Reader, name: str) -> None:
+    """Refuse what is no installation, or not one that works; where that is not certain, the functions say it."""
+    from retry_run_task.commands.shared.installed import installation  # noqa: PLC0415
+
+    if not (isinstance(found, InstalledStack) and found.is_ours is True and found.is_whole):
+        installation(reader, name)
+
+
+def _installed(found: Found, reader: Reader, who: Identity, name: str, log_group: str) -> Installed:
     """Return the installation to try; what the stack does not tell is derived from its name."""
     from retry_run_task.commands.verify.verification import Installed  # noqa: PLC0415
 
-    if found is None:
-        raise ConfigError(
-            f"There is no stack {name} in {reader.region}.",
-            hint=f"Install it with: {hints.command_line('deploy')}.",
-        )
-    if isinstance(found, InstalledStack) and found.is_ours is False:
-        raise foreign(
-            f"{name} in {reader.region}", found.resources if isinstance(found.resources, tuple) else ()
-        )
     outputs = found.outputs if isinstance(found, InstalledStack) else {}
     log_group = log_group or outputs.get("TrailLogGroup", "")
     if not log_group and isinstance(found, InstalledStack) and found.is_elsewhere:
@@ -325,7 +321,7 @@ def _as_scheduled(session: boto3.Session, region: str, task_definition: str, fam
     return _parameters(task_definition, "default", (), (), None, public_ip=False)
 
 
-def _check_scope(found: InstalledStack | Unknown | None, name: str, family: str, cluster: str) -> None:
+def _check_scope(found: Found, name: str, family: str, cluster: str) -> None:
     """Refuse a task that the installation ignores, according to its parameters."""
     parameters = found.parameters if isinstance(found, InstalledStack) else {}
     problems = []
