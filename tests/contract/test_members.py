@@ -87,11 +87,12 @@ def test_a_long_name_of_a_stack_is_cut_to_what_sts_takes(aws: LocalAws) -> None:
     assert taken(aws, role) == ["s" * 64]
 
 
-def test_without_a_region_a_client_has_that_of_the_function(aws: LocalAws) -> None:
+def test_without_a_region_a_client_has_that_of_the_function_and_always_its_own_limits(aws: LocalAws) -> None:
     role = make(aws, "210000000007")
     for actor in (None, role, boto3.Session()):
         for region, expected in (("", REGION), (OTHER, OTHER)):
-            assert members.client("ecs", region, actor, Config()).meta.region_name == expected
+            meta = members.client("ecs", region, actor, Config(read_timeout=7)).meta
+            assert (meta.region_name, meta.config.read_timeout) == (expected, 7)
 
 
 def test_credentials_that_end_soon_are_renewed_before_they_are_used(aws: LocalAws) -> None:
@@ -132,6 +133,7 @@ def test_a_role_that_cannot_be_taken_is_asked_for_again_the_next_time(aws: Local
     assert "sts:AssumeRole" in failure.reason
     with pytest.raises(CannotAssumeError) as raised:
         ecs.client(REGION, role)
+    assert str(raised.value).startswith(f"{role.arn} cannot be taken: AccessDenied: ")
     assert EXTERNAL_ID not in f"{raised.value}{failure}{role}"
     make(aws, "210000000004")
     assert members.enter(role) is None

@@ -37,7 +37,7 @@ from retry_run_task.local.server import AwsError, HttpResponse
 from retry_run_task.messages.message import Message, Severity
 from retry_run_task.recovery.ports import Background
 from support.canned import Canned, denied
-from support.paces import no_wait
+from support.paces import FakeTime, no_wait
 from support.records import CLUSTER, RULE_ROLE, TASK_DEFINITION, launch, parameters
 
 TOPIC = "arn:aws:sns:eu-central-2:123456789012:port"
@@ -243,6 +243,18 @@ def test_a_message_counts_as_sent_only_if_sns_says_so(aws: Canned, body: bytes) 
     assert "cannot be read" in said
 
 
+def test_without_a_topic_nothing_is_published_and_nothing_is_wrong(aws: Canned) -> None:
+    assert LiveAwsPort("", lambda: 0.0, no_wait()).notify(MESSAGE) is None
+    assert aws.calls == []
+
+
+def test_a_role_that_is_refused_without_a_code_has_none(aws: Canned) -> None:
+    body = b"<ErrorResponse><Error><Message>no</Message></Error></ErrorResponse>"
+    aws.answers["sts:AssumeRole"] = HttpResponse(status=400, body=body)
+    role = members.Role(arn="arn:aws:iam::210000000007:role/m", external_id="night", session="night")
+    assert members.enter(role) == Failure(origin=Origin.ERROR, code="", reason="no")
+
+
 def test_a_role_that_sts_gives_no_credentials_of_cannot_be_taken(aws: Canned) -> None:
     """Whatever is asked, nothing is raised, and it may be asked again."""
     for body in (b"", b"<html/>", b"<AssumeRoleResponse/>"):
@@ -412,6 +424,50 @@ def test_a_rule_or_schedule_that_is_deleted_while_it_is_read_is_gone(aws: Canned
     found = world().find_schedule(hidden(CallerKind.SCHEDULER))
     assert isinstance(found, NoMatch)
     assert "no rule or schedule has this role" in found.why
+
+
+def test_what_is_read_of_a_rule_is_read_on_its_bus(aws: Canned) -> None:
+    """Another bus may have a rule of the same name; one that is deleted meanwhile hides no rule behind it."""
+    aws.answers["events:ListEventBuses"] = {"EventBuses": [{"Name": "default"}, {"Name": "orders"}]}
+    names_on = {"default": [], "orders": ["nightly-gone", "nightly"]}
+    gone = AwsError("ResourceNotFoundException", "It does not exist")
+
+    def on_orders(answer: Any) -> Callable[[dict[str, Any]], Any]:
+        return lambda call: (
+            answer
+            if call.get("EventBusName") == "orders" and "nightly" in (call.get("Name"), call.get("Rule"))
+            else gone
+        )
+
+    aws.answers["events:ListRuleNamesByTarget"] = lambda call: {"RuleNames": names_on[call["EventBusName"]]}
+    aws.answers["events:DescribeRule"] = on_orders(rule())
+    aws.answers["events:ListTargetsByRule"] = on_orders({"Targets": [{"Id": "1", **target()}]})
+    found = world().find_schedule(hidden())
+    assert isinstance(found, Background)
+    assert found.name == "nightly"
+
+
+@pytest.mark.parametrize(("rules", "targets"), [(2, 1), (1, 2)])
+def test_two_rules_on_a_bus_or_two_targets_of_a_rule_are_not_one(
+    aws: Canned, rules: int, targets: int
+) -> None:
+    """The names are cut in the mark of the call, so that both begin with what is left of it."""
+    rule_names = [f"every-night-at-twelve-o-clock-{nth}" for nth in range(rules)]
+    mark = f"events-rule/{rule_names[0]}"[:36]
+    called = replace(hidden(), request=Request(parameters=parameters(startedBy=mark)))
+    aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": rule_names}
+    aws.answers["events:DescribeRule"] = lambda call: rule(call["Name"])
+    both = [{"Id": str(nth), **target()} for nth in range(targets)]
+    aws.answers["events:ListTargetsByRule"] = {"Targets": both}
+    found = world().find_schedule(called)
+    assert isinstance(found, NoMatch)
+    assert found.why.startswith("2 rules or schedules could have made this call")
+
+
+def test_for_a_call_of_nobody_s_schedule_only_tags_are_read(aws: Canned) -> None:
+    for kind in (CallerKind.HAND_MADE, CallerKind.OTHER):
+        assert isinstance(world().find_schedule(replace(hidden(), caller=Caller(kind=kind))), NoMatch)
+    assert set(aws.calls) == {"ecs:ListTagsForResource"}
 
 
 def test_too_many_schedules_are_no_match_for_good(aws: Canned) -> None:
@@ -597,6 +653,18 @@ def test_a_narrow_look_lists_no_stopped_tasks(aws: Canned) -> None:
     assert world().look(hidden(), original=True, whole=False) == ()
     assert len(world().look(hidden(), original=True)) == 1
     assert aws.calls.count("ecs:ListTasks") == 3
+
+
+def test_reads_of_tasks_wait_for_their_turn_if_they_are_paced(aws: Canned) -> None:
+    mark = names.started_by_of("events-rule/nightly", launch().call_id)
+    tasks_of(aws, described(started_by=mark))
+    time = FakeTime()
+    paced = LiveAwsPort(TOPIC, lambda: 0.0, no_wait(), None, time.limiter(1))
+    paced.look(hidden(), original=True)
+    paced.watch(hidden(), (described(started_by=mark)["taskArn"],))
+    paced.earlier(hidden())
+    reads = [call for call in aws.calls if call in ("ecs:ListTasks", "ecs:DescribeTasks")]
+    assert time.slept == [1.0] * (len(reads) - 1)
 
 
 # The one place where an exception becomes a failure.
@@ -850,6 +918,13 @@ def test_a_survey_says_why_a_request_cannot_be_made_whole(aws: Canned) -> None:
     )
 
 
+def test_a_survey_says_that_what_it_found_cannot_be_read_again(aws: Canned) -> None:
+    aws.answers["events:ListTagsForResource"] = HttpResponse(body=b"")
+    found = survey(hidden())
+    assert found.found == NoMatch(why="it cannot be read again")
+    assert (found.why, found.schedule) == (HOW, None)
+
+
 def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Canned) -> None:
     on_events = rule() | {"EventPattern": "{}"}
     del on_events["ScheduleExpression"]
@@ -872,6 +947,9 @@ def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Can
 def test_a_stop_says_whether_it_may_have_been_heard(aws: Canned, answer: Any, expected: Any) -> None:
     asked: list[Any] = []
     aws.answers["ecs:StopTask"] = lambda call: asked.append(call) or answer
-    done = world().stop(launch(region=REGION), "arn:t1", why="it hangs")
-    assert done is None if expected is None else isinstance(done, expected)
-    assert asked[0] == {"cluster": CLUSTER, "task": "arn:t1", "reason": "it hangs"}
+    for cluster in ({"cluster": CLUSTER}, {}):
+        asked.clear()
+        value = launch(region=REGION, request=cluster)
+        done = world().stop(value, "arn:t1", why="it hangs")
+        assert done is None if expected is None else isinstance(done, expected)
+        assert asked[0] == cluster | {"task": "arn:t1", "reason": "it hangs"}

@@ -29,6 +29,7 @@ from retry_run_task.launch.values import (
     Refused,
     Request,
 )
+from support.paces import FakeTime
 from support.records import ACCOUNT, CLUSTER, REGION, launch
 
 UNIVERSAL = "arn:aws:scheduler:::aws-sdk:ecs:runTask"
@@ -83,6 +84,57 @@ def test_what_a_refusal_of_run_task_leaves_open(error: ClientError, answer: Any)
     found = ecs._raised(error)
     assert found == answer
     assert getattr(found, "is_unsure", False) is getattr(answer, "is_unsure", False)
+
+
+class Client:
+    """An ECS that answers so, or raises."""
+
+    def __init__(self, answer: dict[str, Any] | Exception) -> None:
+        self.answer, self.called = answer, 0
+
+    def run_task(self, **_: Any) -> dict[str, Any]:
+        self.called += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    stop_task = run_task
+
+
+def run(client: Any, **changes: Any) -> Any:
+    asked = {"taskDefinition": DEFINITION, "clientToken": "t", **changes}
+    return ecs.run_task(client, asked, FakeTime().limiter(1))
+
+
+TASK = {"taskArn": "t1"}
+PART = Lost(failure=said("ResponseParserError", "the answer is not whole"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ({"tasks": [TASK], "failures": []}, Placed(task_arns=("t1",))),
+        ({"tasks": [TASK]}, PART),
+        ({"failures": []}, PART),
+        ({}, PART),
+        (client_error(CONFLICT | {"resourceIds": ["t1"]}), Placed(task_arns=("t1",), is_conflict=True)),
+    ],
+)
+def test_only_a_whole_answer_of_run_task_is_one(answer: Any, expected: Any) -> None:
+    assert run(Client(answer)) == expected
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_a_number_that_json_does_not_have_is_not_sent(number: float) -> None:
+    client = Client({"tasks": [], "failures": []})
+    assert isinstance(run(client, x=[number]), Lost)
+    assert client.called == 0
+
+
+def test_a_stop_that_is_answered_with_a_conflict_leaves_open_what_became_of_it() -> None:
+    client: Any = Client(client_error(CONFLICT | {"resourceIds": ["t1"]}))
+    conflict = Failure(origin=Origin.ERROR, code="ConflictException", reason="known", detail="RunTask")
+    assert ecs.stop_task(client, None, "t1", "why") == Lost(failure=conflict)
 
 
 # Schedules.

@@ -20,6 +20,10 @@ MODEL = SESSION.get_service_model("lambda")
 PAGINATION = SESSION.get_component("data_loader").load_service_model("lambda", "paginators-1")
 
 
+# Not the moment at which the clock of a process begins.
+NOW = 1000
+
+
 def counts(*sizes: int | None) -> tuple[Callable[[], int | None], list[int]]:
     asked: list[int] = []
 
@@ -37,10 +41,10 @@ def counts(*sizes: int | None) -> tuple[Callable[[], int | None], list[int]]:
 def test_a_count_lasts_a_minute_and_a_small_one_is_soon_repeated(size: int | None, lasts_s: int) -> None:
     time, (count, asked) = FakeTime(), counts(size)
     known = Neighbours(count, lambda: time.now)
-    for time.now in (0.0, lasts_s - 0.1):
+    for time.now in (NOW, NOW + lasts_s - 0.1):
         assert known.size() == size
         assert len(asked) == 1
-    time.now = lasts_s
+    time.now = NOW + lasts_s
     known.size()
     assert len(asked) == 2
 
@@ -49,7 +53,7 @@ def test_a_failed_count_is_no_crowd_and_no_end_of_one() -> None:
     time, (count, asked) = FakeTime(), counts(None, 700, None, None, 3)
     known = Neighbours(count, lambda: time.now)
     found = []
-    for time.now in range(0, 300, COUNTED_FOR_S):
+    for time.now in range(NOW, NOW + 300, COUNTED_FOR_S):
         found.append(known.size())
     assert found == [None, 700, 700, 700, 3]
     assert len(asked) == 5
@@ -58,12 +62,13 @@ def test_a_failed_count_is_no_crowd_and_no_end_of_one() -> None:
 def test_room_is_remembered_for_a_minute_and_the_last_counts() -> None:
     time = FakeTime()
     known = Neighbours(lambda: 1, lambda: time.now)
+    time.now = NOW
     assert known.room() == ""
     known.placed("as-asked")
     known.placed("each-subnet subnet-a")
-    time.now = ROOM_FOR_S - 0.1
+    time.now = NOW + ROOM_FOR_S - 0.1
     assert known.room() == "each-subnet subnet-a"
-    time.now = ROOM_FOR_S
+    time.now = NOW + ROOM_FOR_S
     assert known.room() == ""
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from retry_run_task.aws.rate_limiter import RateLimiter
 from retry_run_task.local.ecs.capacity import TokenBucket
 from support.paces import FakeTime
 
@@ -31,6 +32,16 @@ def test_a_pause_gives_no_credit_unless_it_is_asked_for() -> None:
             limiter.wait()
             made.append(time.now)
         assert made == calls
+
+
+def test_unless_it_is_said_there_is_no_burst_and_no_rest_before_the_first_call() -> None:
+    time = FakeTime()
+    limiter = RateLimiter(2, now=time.read, sleep=time.sleep)
+    made = []
+    for _ in range(2):
+        limiter.wait()
+        made.append(time.now)
+    assert made == [0, 0.5]
 
 
 def test_it_rests_until_the_next_call_might_be_made_and_that_may_be_now() -> None:

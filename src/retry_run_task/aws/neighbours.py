@@ -34,7 +34,7 @@ class Neighbours:
         self._count, self._now = count, now
         self._size: int | None = None
         self._counted_at: float | None = None
-        self._room, self._placed_at = "", 0.0
+        self._placed: tuple[str, float] | None = None
 
     def size(self) -> int | None:
         """Return how many recoveries are in progress, by the last count; None if none has succeeded."""
@@ -47,11 +47,14 @@ class Neighbours:
 
     def room(self) -> str:
         """Return the rung on which a recovery in this process has just placed a task; empty if none has."""
-        return self._room if self._room and self._now() - self._placed_at < ROOM_FOR_S else ""
+        if self._placed is None:
+            return ""
+        rung, at = self._placed
+        return rung if self._now() - at < ROOM_FOR_S else ""
 
     def placed(self, rung: str) -> None:
         """Remember where a task was placed."""
-        self._room, self._placed_at = rung, self._now()
+        self._placed = rung, self._now()
 
 
 class Paced:

@@ -61,8 +61,8 @@ def _sources(
             f"schedule group {schedule.group}",
             lambda: _of_group(schedules.scheduler_client(region, role), group),
         )
-    definition = str(launch.request.parameters.get("taskDefinition") or "")
-    if is_revision_arn(definition):
+    definition = launch.request.parameters.get("taskDefinition")
+    if isinstance(definition, str) and is_revision_arn(definition):
         yield (
             definition.rpartition("/")[2],
             lambda: _of_definition(ecs.client(region, role), definition),

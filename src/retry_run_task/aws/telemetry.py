@@ -129,4 +129,4 @@ _ORDER = ["level", "message", "timestamp", "service"]
 def _line(record: dict[str, Any]) -> str:
     """Return a log line that can be encoded: half a surrogate pair becomes its JSON escape."""
     text = json.dumps(record, default=str, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8", "backslashreplace").decode()
+    return text.encode(errors="backslashreplace").decode()

@@ -63,4 +63,4 @@ def _body(message: Message) -> dict[str, str]:
     if message.chat is None:
         return {"Message": message.text}
     forms = {"default": message.text, "https": message.chat}
-    return {"MessageStructure": "json", "Message": json.dumps(forms, separators=(",", ":"))}
+    return {"MessageStructure": "json", "Message": json.dumps(forms)}
