@@ -309,6 +309,15 @@ def test_tags_that_may_not_be_read_are_named_and_keep_nobody_waiting(
     assert unread.startswith(f"the tags of {what} cannot be read: ListTagsForResource failed: AccessDenied")
 
 
+@pytest.mark.parametrize("ask", [world().find_schedule, survey], ids=["find", "survey"])
+def test_tags_count_where_no_schedule_is_found_as_well(aws: Canned, ask: Any) -> None:
+    aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": []}
+    tagged(aws, "ecs:ListTagsForResource", {"retry-run-task:ignore": "true"})
+    found = ask(hidden())
+    found = found.found if isinstance(found, Survey) else found
+    assert found == NoMatch(why=GONE, tags=Tags(ignore=True), is_role_used=found.is_role_used)
+
+
 def test_unread_tags_count_where_no_schedule_is_found_as_well(aws: Canned) -> None:
     aws.answers["events:ListRuleNamesByTarget"] = {"RuleNames": []}
     assert isinstance(world().find_schedule(hidden()), NoMatch)
@@ -598,6 +607,13 @@ def test_every_task_is_described_however_many_there_are(aws: Canned) -> None:
     assert len({task.arn for task in seen}) == 250
     watched = world().watch(hidden(), tuple(task.arn for task in seen))
     assert len(watched) == 250
+
+
+def test_tasks_of_earlier_runs_that_go_on_are_found(aws: Canned) -> None:
+    before, after = (described(started_by="events-rule/nightly", number=n) for n in range(2))
+    before["createdAt"] = AT.timestamp() - 3600
+    tasks_of(aws, before, after)
+    assert world().earlier(hidden()) == (before["taskArn"],)
 
 
 def test_our_own_failed_tasks_are_seen(aws: Canned) -> None:
