@@ -4,12 +4,7 @@ from __future__ import annotations
 
 
 class RetryRunTaskError(Exception):
-    """Base of every error that this package raises on purpose.
-
-    Attributes:
-        what: What is wrong.
-        hint: The next thing to do; empty if that says it.
-    """
+    """Base of every error that this package raises on purpose: what is wrong, and a hint on what to do, or empty."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message if not hint else f"{message} {hint}")
@@ -25,11 +20,7 @@ class PayloadError(RetryRunTaskError):
 
 
 class StartError(RetryRunTaskError):
-    """Some recoveries could not be started; the event must be delivered again.
-
-    Attributes:
-        event_ids: The failed launches that have no recovery yet.
-    """
+    """Some recoveries could not be started, those of ``event_ids``; the event must be delivered again."""
 
     def __init__(self, message: str, *, event_ids: tuple[str, ...], hint: str = "") -> None:
         super().__init__(message, hint=hint)

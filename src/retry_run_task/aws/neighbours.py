@@ -23,12 +23,7 @@ ROOM_FOR_S = 60
 
 
 class Neighbours:
-    """The recoveries that this process has heard of.
-
-    Args:
-        count: Returns how many recoveries are in progress; None if Lambda did not say.
-        now: Returns the time in seconds.
-    """
+    """The recoveries that this process has heard of. ``count`` returns None if Lambda did not answer."""
 
     def __init__(self, count: Callable[[], int | None], now: Callable[[], float]) -> None:
         self._count, self._now = count, now
@@ -60,11 +55,7 @@ class Neighbours:
 class Paced:
     """What an invocation knows about other recoveries, and the pace of its calls and reads: a ``ports.CrowdPort``.
 
-    Args:
-        neighbours: Of the process.
-        per_s: RunTask calls a second, and reads, of an invocation if all that may run at the same time do.
-        calls: The rate limiter of the invocation's calls.
-        reads: That of its reads of tasks.
+    ``per_s``: RunTask calls a second, and reads, of an invocation if all that may run at the same time do.
     """
 
     def __init__(

@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 
 
 class LiveReads:
-    """What a recovery reads of AWS.
-
-    Args:
-        role: The role to act with in the launch's account; None for the function's own.
-        reads: Rate limiter of reads of tasks; None for no limit.
-    """
+    """What a recovery reads of AWS, with a role in the launch's account; None for the function's own."""
 
     def __init__(self, role: members.Actor | None = None, reads: RateLimiter | None = None) -> None:
         self._role = role
@@ -111,14 +106,7 @@ class LiveReads:
 
 
 class LiveAwsPort(LiveReads):
-    """AWS.
-
-    Args:
-        topic_arn: Of the topic for messages; empty for none.
-        limiter: Of RunTask calls.
-        role: As of ``LiveReads``.
-        reads: As of ``LiveReads``.
-    """
+    """AWS. An empty ``topic_arn`` sends no message; ``role`` and ``reads`` are as of ``LiveReads``."""
 
     def __init__(
         self,
@@ -161,13 +149,11 @@ class Survey:
     """What a recovery would find in the account now. Names and times, never values.
 
     Attributes:
-        found: What made the call, or that this is not certain.
         why: How it was found, or why it was not.
         variables: Names of the variables that its overrides set, as ``container.NAME``.
         refused: Why the request cannot be completed; empty if it can, or is complete.
         looked_for: The ``startedBy`` of tasks that would already do the work.
         there: ARNs of such tasks.
-        read_failure: Why they cannot be seen; empty if they can.
     """
 
     found: Background | NoMatch
@@ -185,12 +171,7 @@ class Survey:
 
 
 def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
-    """Read everything that a recovery would read, and change nothing.
-
-    Args:
-        launch: What failed.
-        role: The role or session to read with in the launch's account; None for the caller's own.
-    """
+    """Read everything that a recovery would read, and change nothing. ``role`` None is the caller's own."""
     reads = LiveReads(role)
     found = (
         attempt(lambda: _match(launch, role))

@@ -44,12 +44,9 @@ class RateLimiter:
         self._next_at = now + self._apart_s
 
     def rest(self) -> float:
-        """Block until a call is allowed, without counting one.
+        """Block until a call is allowed, without counting one, and return the time then.
 
         Called before an invocation ends, so that the next one starts within the rate.
-
-        Returns:
-            The time then.
         """
         now = self._now()
         if now >= self._free_at:

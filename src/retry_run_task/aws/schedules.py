@@ -62,8 +62,7 @@ def scheduler_client(region: str, role: members.Actor | None = None) -> EventBri
 class Candidates:
     """The rules' targets or schedules that may have made a call.
 
-    Attributes:
-        unread: What may not be read and could hold another candidate; one sentence each.
+    ``unread`` names what may not be read and could hold another candidate.
     """
 
     schedules: tuple[Schedule, ...] = ()

@@ -32,7 +32,6 @@ class StartLimits:
         wait: Returns when the next start is allowed. Never called by two threads at once.
         left_s: Returns the seconds until the invocation is ended.
         passes: Whether a start that raised this may succeed if it is tried again soon.
-        sleep: Sleeps for a number of seconds before a retry.
         turn: Where to begin: 0 is the first, 0.5 the one in the middle. Those before it come last.
     """
 

@@ -22,12 +22,7 @@ __all__ = ["Pasted", "read_text"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pasted:
-    """How a text was understood.
-
-    Attributes:
-        failure: AWS's words, without the text around them.
-        taken_for: In words, such as ``an error that RunTask raised``.
-    """
+    """How a text was understood: AWS's words without the text around them, and, in words, what they were taken for."""
 
     failure: Failure
     taken_for: str

@@ -62,15 +62,12 @@ def event_identity(event_id: str | None, fallback: str) -> str:
 
 
 def call_identity(event_id: str, *, account: str, region: str, parameters: Mapping[str, Any]) -> str:
-    """Return the identity that all records of one logical RunTask call share.
+    """Return the identity that all records of one logical RunTask call share: 32 hexadecimal digits.
 
     An SDK retry keeps the client token, and CloudTrail records every try. ECS treats two calls on one cluster with one
     token as the same call, so the token is the identity; but only if it is random: a caller that sends a fixed token
     every night means a new run every night.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
-
-    Returns:
-        32 hexadecimal digits.
     """
     token = parameters.get("clientToken")
     if isinstance(token, str) and _UUID4.fullmatch(token):

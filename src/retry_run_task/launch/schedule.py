@@ -84,8 +84,6 @@ class Schedule:
         expression: ``cron(...)``, ``rate(...)`` or ``at(...)``; None for a rule on events.
         timezone: Of the expression, an IANA name.
         start: When a rate begins to count; None if not set.
-        end: Nothing is due after this; None if not set.
-        is_enabled: Whether it will run again.
         modified: When it was last changed; None if AWS does not report it.
         event_age_s: How long EventBridge retries a call that raised an error, in seconds.
         group: Of a schedule; empty for a rule.
@@ -111,11 +109,9 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoMatch:
-    """No schedule, or no single one, is certain to have made the call.
+    """No schedule, or no single one, can be identified. ``tags`` are the task definition's.
 
-    Attributes:
-        tags: Of the task definition.
-        is_role_used: Whether one of the schedules that were considered uses the role of the call.
+    ``is_role_used`` tells whether one of the schedules that were considered uses the role of the call.
     """
 
     why: str

@@ -158,9 +158,6 @@ class FailedLaunch:
         call_id: The same for every record of one logical call, including an SDK's retries. Client tokens are derived
             from it, so that two recoveries of one call share their tasks.
         event_time: When the call was made, in UTC.
-        region: Of the call; empty if a hand-made record has none.
-        failures: Everything that AWS reported, never empty.
-        placed: ARNs of the tasks that the failed call did place.
         created: When the task that failed to start was created, in UTC; None for a failed call.
     """
 
@@ -222,8 +219,6 @@ class Placed:
     """RunTask's answer with HTTP 200, or the task ARNs of a ``ConflictException``.
 
     Attributes:
-        task_arns: Tasks that exist now because of this call.
-        failures: Entries of ``failures[]``; may be non-empty beside tasks.
         is_conflict: Whether ECS knew the token with other parameters; the tasks are then all that it ever started.
     """
 
@@ -236,8 +231,7 @@ class Placed:
 class Refused:
     """RunTask raised an error that says the call had no effect (HTTP 4xx).
 
-    Attributes:
-        is_unsure: Whether an earlier try of the same call, inside the SDK, may have had an effect.
+    ``is_unsure`` if an earlier try of the same call, inside the SDK, may have had an effect.
     """
 
     failure: Failure
@@ -286,8 +280,6 @@ class TaskState:
     """The state of a task, from ECS.
 
     Attributes:
-        failure: Why it did not start; None in the other phases.
-        is_ours: Whether a recovery started it.
         zone: Its Availability Zone; empty while not known.
         created: Seconds since 1970; None if ECS did not say.
         starter: The digits of the recovery that started it (``names.starter_of``); empty if none did, or if not known.

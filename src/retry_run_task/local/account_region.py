@@ -16,11 +16,7 @@ if TYPE_CHECKING:
 
 
 class AccountRegion:
-    """ECS, rules and schedules of one account in one Region.
-
-    Attributes:
-        schedules: Its rules with other targets than our functions, and its schedules.
-    """
+    """ECS, the rules with other targets than our functions, and the schedules of one account in one Region."""
 
     def __init__(
         self, clock: Clock, account: str, region: str, *, invoke: Callable[[str, str], object], seed: int

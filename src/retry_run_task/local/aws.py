@@ -71,7 +71,6 @@ class LocalAws:
     Attributes:
         ecs: The model of ECS; create clusters, take capacity away, call it as a rule or schedule would.
         schedules: The rules on the default event bus, and EventBridge Scheduler's schedules.
-        described: Everything else that clients can read.
     """
 
     def __init__(  # noqa: PLR0913 -- what an account may be like
@@ -201,11 +200,7 @@ class LocalAws:
         place.ecs.on_call.append(self.trail.take)
 
     def environment(self, function: str | None = None) -> dict[str, str]:
-        """Return the environment variables that connect an AWS client to this.
-
-        Args:
-            function: The function whose role to act with; None for a user's.
-        """
+        """Return the environment variables that connect an AWS client to this, with a function's role or a user's."""
         key = self.functions.get(function)[0].access_key if function else OPERATOR_KEY
         return client_environment(self._running.address, self.region, key)
 

@@ -58,8 +58,6 @@ class Described:
     """The rest of an account; empty until it is set.
 
     Attributes:
-        alarms: An alarm's topics, by its name.
-        subscriptions: A topic's endpoints, by its ARN.
         reserved: How many of the concurrent executions are reserved by functions.
         has_trail: Whether a trail writes to the log group, as CloudTrail describes it.
     """

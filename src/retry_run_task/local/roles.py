@@ -28,11 +28,7 @@ _HOUR_S = 3600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssumableRole:
-    """A role's trust policy.
-
-    Attributes:
-        trusts: ARN of the one role that may assume it.
-    """
+    """A role's trust policy: the one role that may assume it."""
 
     arn: str
     trusts: str
@@ -56,8 +52,7 @@ class Session:
 class Roles:
     """The roles of other accounts, and their sessions.
 
-    Attributes:
-        lifetime_s: How long the credentials are valid, in real seconds: clients use their own clock.
+    ``lifetime_s`` counts in real seconds: clients use their own clock.
     """
 
     def __init__(self) -> None:

@@ -38,14 +38,7 @@ MAX_BODY_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpRequest:
-    """One HTTP request.
-
-    Attributes:
-        path: As sent, still percent-encoded, without the query.
-        query: The query string's parameters.
-        headers: Names are case-insensitive.
-        address: The client's IP address.
-    """
+    """One HTTP request; ``path`` is as sent, still percent-encoded, without the query."""
 
     method: str
     path: str

@@ -28,13 +28,7 @@ LARGEST_MESSAGE_BYTES = 262_144
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A message that SNS accepted.
-
-    Attributes:
-        subject: None if it was sent without.
-        message: The default form.
-        by_protocol: All forms: ``default``, and protocols such as ``https``.
-    """
+    """A message that SNS accepted; ``by_protocol`` has all its forms: ``default``, and protocols such as ``https``."""
 
     topic: str
     subject: str | None

@@ -37,8 +37,6 @@ class Absent:
     """A run that was due and is not accounted for.
 
     Attributes:
-        name: Of its rule or schedule.
-        kind: Which of the two that is.
         why: One clause.
         account: Whose run it is; empty for the stack's own.
         was_called: Whether a failed call for it is recorded, so that ``replay`` can start it.
@@ -58,7 +56,6 @@ class Overtaken:
     """Runs of one schedule in one outage that were given up, each because the next one was due.
 
     Attributes:
-        account: Whose runs they are; empty for the stack's own.
         first: When the first of them failed, in UTC.
         last: When the last of them was given up, in UTC.
         over: When the first run was due that started after them, in UTC; None if none is known.
@@ -83,10 +80,8 @@ class Findings:
         since: Runs that were to be accounted for after this time were looked at, in UTC.
         until: The latest such time, in UTC.
         missing: Runs that did not happen and that no message reported.
-        unsure: Runs that may have happened.
         overtaken: Runs that no message has told of, since their schedules' next runs came soon.
         home: The Region of the stack, whose command looks into all the others; empty if there is one Region only.
-        accounts: The member accounts.
     """
 
     since: datetime

@@ -24,11 +24,7 @@ _FUNCTION_ARN_PARTS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a recovery runs.
-
-    Attributes:
-        log_group: The log group of the function; empty if not known.
-    """
+    """Where a recovery runs. ``log_group`` is the function's; empty if not known."""
 
     partition: str
     region: str

@@ -67,11 +67,9 @@ class Style:
     """How messages are written.
 
     Attributes:
-        for_chat: Whether there is also a form for Slack and Microsoft Teams.
         place: Where the recovery runs, for links; None for no links.
         recovery: The recovery's name; its messages are one thread in a chat. Empty if it has none.
         stack: Name of the installation, for the commands.
-        zone: Time zone beside UTC; None for the language's default.
     """
 
     language: Language = Language.ENGLISH
@@ -108,10 +106,7 @@ class Ending:
     """How a recovery ended.
 
     Attributes:
-        rule: Name of the policy's rule that ended it.
         wanted: Tasks that were missing when the recovery began.
-        task_arns: Tasks that it placed.
-        elapsed_s: Seconds from the failed call to the end.
         last: The failure that decided last; None if there was none.
         is_unsure: Whether a call may have started tasks that were not seen: its answer was lost, or the process that
             made it may have died before the answer was recorded.
@@ -151,8 +146,6 @@ class Progress:
 
     Attributes:
         wanted: Tasks that were missing when the recovery began.
-        task_arns: Tasks that it has placed.
-        elapsed_s: Seconds from the failed call to now.
         until: When it gives up, in UTC.
         is_next_run_due: Whether that is when the schedule's next run is due; else it is the policy's limit.
     """

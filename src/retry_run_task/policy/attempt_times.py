@@ -25,13 +25,7 @@ _COUNTED_TO = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """When an attempt happens.
-
-    Attributes:
-        nth: The first is 1.
-        earliest_s: Since the first attempt, if all waits are the shortest.
-        latest_s: Since the first attempt, if all waits are the longest.
-    """
+    """When an attempt happens, in seconds since the first, if all waits are the shortest, or the longest."""
 
     nth: int
     longest_s: int = 0

@@ -22,8 +22,6 @@ class Retry:
 
     Attributes:
         delay_s: Whole seconds to wait before it.
-        rule: Name of the policy's rule that decides it.
-        why: One sentence for the log.
     """
 
     delay_s: int
@@ -36,8 +34,6 @@ class GiveUp:
     """End the recovery without the tasks.
 
     Attributes:
-        rule: Name of the policy's rule that decides it.
-        why: One sentence for the message.
         numbers: The numbers in ``why``, for other languages. ``nth``: failures of this category; ``after_s``: seconds
             from the failed call to the attempt that is not made; ``limit_s``: seconds to the limit that it would
             exceed; ``share``: the policy's part of ``limit_s``.

@@ -39,13 +39,10 @@ _SIZE = re.compile(PATTERN)
 
 
 def read_size(text: str) -> tuple[int, int]:
-    """Read a task size.
+    """Read a task size, as CPU units and MiB.
 
     >>> read_size("1 vCPU, 8 GB"), read_size(".25 vCPU, 0.5 GB")
     ((1024, 8192), (256, 512))
-
-    Returns:
-        CPU units and MiB.
 
     Raises:
         ValueError: The text has another form, or Fargate has no such size; the message lists the sizes.

@@ -17,12 +17,7 @@ from retry_run_task.policy.rules import AFTER_THE_LAST_ATTEMPT_S, Match, Policy,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A problem of a policy file.
-
-    Attributes:
-        line: Counted from 1.
-        what: What was found; one sentence, without a full stop.
-    """
+    """A problem of a policy file, in a line counted from 1; ``what`` is one sentence, without a full stop."""
 
     line: int
     what: str
@@ -37,11 +32,7 @@ _SPREAD_MAX_S = 300
 
 
 def parse(text: str) -> Policy | tuple[Problem, ...]:
-    """Read a policy file.
-
-    Returns:
-        The policy, or all its problems, in order of lines.
-    """
+    """Read a policy file. Returns the policy, or all its problems, in order of lines."""
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -37,8 +37,6 @@ class Key:
 
     Attributes:
         read: Converts its value; raises ``BadValueError``.
-        attribute: Of ``Handling``, ``Match`` or ``Policy``.
-        schema: JSON Schema of its value.
         meaning: One or two sentences for the reference and for editors.
     """
 

@@ -65,8 +65,7 @@ FREE = frozenset({RungKind.AS_ASKED, RungKind.EACH_SUBNET})
 class Rung:
     """One variation of the request.
 
-    Attributes:
-        value: The subnet, the provider, the version, or the CPU units and the MiB; empty if the kind needs none.
+    ``value`` is the subnet, the provider, the version, or the CPU units and the MiB; empty if the kind needs none.
     """
 
     kind: RungKind
@@ -85,13 +84,7 @@ AS_ASKED = Rung(kind=RungKind.AS_ASKED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """The rungs that a policy allows, in its order, and the lists that some of them need.
-
-    Attributes:
-        kinds: The first is ``AS_ASKED``.
-        sizes: CPU units and MiB.
-        platform_versions: Such as ``1.4.0``.
-    """
+    """The rungs that a policy allows, in its order, and the lists that some need. ``sizes`` are CPU units and MiB."""
 
     kinds: tuple[RungKind, ...] = (RungKind.AS_ASKED,)
     extra_subnets: tuple[str, ...] = ()

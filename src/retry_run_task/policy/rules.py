@@ -60,10 +60,8 @@ class Facts:
     """What rules can match, beside the category.
 
     Attributes:
-        schedule: Name of the rule or schedule that made the call; empty if it is not certain.
         cluster: Its name and its ARN, as far as known.
         task_definition: Its family, ``family:revision`` and ARN, as far as known.
-        caller: Who made the call; None for no particular caller.
         policy: Value of the tag ``retry-run-task:policy``; empty if there is none.
     """
 
@@ -121,12 +119,7 @@ def _any(globs: tuple[str, ...], names: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule.
-
-    Attributes:
-        name: Printed by logs and ``explain``.
-        sets: Its settings, by the names of the attributes of ``Handling``.
-    """
+    """One rule: its settings, by the names of the attributes of ``Handling``."""
 
     name: str
     match: Match = field(default_factory=Match)
@@ -141,9 +134,7 @@ class Handling:
     """What is done about one category of failures of one launch.
 
     Attributes:
-        rule: Name of the first rule that matched.
         origins: Which rule set what, by the names of these attributes.
-        ignore: Whether the launch is ignored: no attempt and no message.
         retry: Whether another attempt follows; if not, such a failure ends the recovery.
         attempts: The number of failed attempts of this category that ends a recovery; None for any number.
         wait: The waits between attempts; None means the same as no ``retry``.
@@ -151,7 +142,6 @@ class Handling:
         interval_share: Part of the time until the schedule's next run after which the run is no longer wanted;
             1 means until that run is due.
         rungs: Kinds of rungs, in the order in which they are tried.
-        sizes: For the rung of that name, CPU units and MiB.
         notify: When a message is sent; None leaves it to the function's setting.
         early_s: Seconds from the failed call after which a message says that the run is still being retried; None
             for never.

@@ -47,11 +47,7 @@ class ScopeDecision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """Whether a launch is this stack's to recover, and why.
-
-    Attributes:
-        why: One sentence.
-    """
+    """Whether a launch is this stack's to recover, and, in one sentence, why."""
 
     decision: ScopeDecision
     why: str
@@ -62,12 +58,10 @@ class Scope:
     """The launches that one stack recovers.
 
     Attributes:
-        callers: Whose failed calls are recovered.
         clusters: Globs on the cluster's name or ARN.
         task_definitions: Globs on the family, ``family:revision`` or the ARN.
         account: The stack's own account; empty accepts any, to inspect records from elsewhere.
         recover_errors: Whether calls that raised a transient error are recovered.
-        spot_interruptions: Whether tasks that Spot interrupted are recovered.
         role_arn: The role that recoveries call RunTask with; None if unknown, then client tokens identify their calls.
         member_role: Name of the role that they use in other accounts; empty if there are none.
     """

@@ -46,7 +46,6 @@ class Case:
             schedule, found for certain, that runs by the clock.
         hold_s: How long EventBridge itself may still retry the call, in whole seconds.
         spread_s: The launch's own share of the policy's spread, in whole seconds.
-        operations: Durable operations used before the first look.
         refusal: Why RunTask must not be called at all; None if it may be.
     """
 

@@ -59,9 +59,7 @@ ALONE = Crowd()
 def pace(size: int | None, per_s: float) -> tuple[float, bool]:
     """Return how many calls a second an invocation may make, and whether they are to be even.
 
-    Args:
-        size: How many recoveries are in progress; None if not known.
-        per_s: Calls a second of an invocation if all that may run at the same time do.
+    ``size`` is how many recoveries are in progress, None if not known; ``per_s`` the rate if as many as possible run.
     """
     if size is not None and size <= UNPACED:
         return 2 * per_s, False

@@ -31,7 +31,6 @@ class Looked:
 
     Attributes:
         now: The time, in seconds since 1970.
-        tasks: The tasks; empty if they could not be seen.
         read_failure: Why they could not be seen; None if they could.
         again: Whether the step was cut off before, so that RunTask may have been called already.
         earlier: ARNs of tasks of the schedule's earlier runs that are still going, if they were looked for.
@@ -84,9 +83,7 @@ class Stopped:
     """A step tried to stop tasks that hung.
 
     Attributes:
-        tasks: Their states, just before.
         stopped: ARNs of those that were stopped, or may have been: the answer was lost.
-        failures: Why others were not.
         read_failure: Why they could not be seen, so that none was stopped; None if they could.
         again: Whether the step was cut off before, so that any of them may have been stopped.
     """

@@ -23,7 +23,6 @@ class Forecast:
 
     Attributes:
         decision: ``retry``, ``give-up``, ``ignore`` or, if the tasks already exist, ``nothing``.
-        rule: Name of the rule that decides.
         gave_up: How it would end without a call; None if it would call RunTask or the tasks exist.
         request: The body of the first call, as recorded; None if there would be none. It may hold secrets.
     """

@@ -97,8 +97,7 @@ def _until_answered(
 ) -> tuple[JsonObject, int]:
     """Ask in a step, and retry while the failure is passing and the run is still wanted.
 
-    Returns:
-        The last answer, and the number of durable operations used.
+    Returns the last answer, and the number of durable operations used.
     """
     first = worst([classify(failure) for failure in launch.failures])
     handling = tools.policy.handling(facts_of(launch), first.category)

@@ -151,9 +151,7 @@ class NoCrowd:
 class Entrance:
     """Access to a launch's account, if that is not the stack's own.
 
-    Attributes:
-        role_arn: The role that is assumed there.
-        enter: Assumes it, inside a step. Returns None, or why it cannot be assumed.
+    ``enter`` assumes the role, inside a step, and returns why it cannot; None if it can.
     """
 
     role_arn: str

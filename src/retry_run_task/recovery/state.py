@@ -45,11 +45,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Wait before the next look.
-
-    Attributes:
-        retry: The decision to make another attempt; None before the first.
-    """
+    """Wait before the next look; ``retry`` is None before the first attempt."""
 
     name: str
     delay_s: int
@@ -65,11 +61,7 @@ class SendEarlyMessage:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Wait, then look at the tasks that have not been seen running.
-
-    Attributes:
-        nth: Of this attempt; the first is 1.
-    """
+    """Wait, then look at the tasks that have not been seen running, for the nth time in this attempt."""
 
     nth: int
     delay_s: int
@@ -78,11 +70,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop tasks of this recovery that hang, if they still do.
-
-    Attributes:
-        nth: The look that decided it.
-    """
+    """Stop tasks of this recovery that still hang; the nth look of this attempt decided it."""
 
     nth: int
     arns: tuple[str, ...]
@@ -135,12 +123,10 @@ class State(NamedTuple):
         answered: How many tokens ECS has answered, by call identity; the next call uses the next one.
         tried: Rungs used with the current token.
         in_step: Rungs used by the current step.
-        crowd: What is known about other recoveries.
         unsure_since_s: Since when a call with the current token may have started tasks that were not seen, in seconds
             from the failed call; None if none can have.
         rung_index: Index of the rung of the next call.
         excluded: Rungs that are not tried again, each with the reason.
-        tasks: Tasks that do the job, by ARN.
         failed: ARNs of the tasks that failed to start.
         failed_others: Call identities of tasks that no recovery started and that failed to start.
         stopped: ARNs of the tasks that this recovery may have stopped, because they hung.

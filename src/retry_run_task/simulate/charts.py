@@ -38,7 +38,6 @@ class Curve:
     """The share of recovered launches over the time since capacity returned.
 
     Attributes:
-        points: Time in seconds and share of all launches, both growing.
         kind: ``ours``, ``ours2``, ``bound`` or ``other``.
     """
 
@@ -222,11 +221,7 @@ def _middle(curve: Curve) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """One line of an incident's chart: when there was room.
-
-    Attributes:
-        spans: From, to, and how much room there is between 0 (none) and 1 (enough).
-    """
+    """One line of an incident's chart: spans of time, each with how much room there is, from 0 (none) to 1 (enough)."""
 
     name: str
     spans: Sequence[tuple[float, float, float]]
@@ -235,12 +230,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lanes:
-    """The calls of one policy, a line for each launch.
-
-    Attributes:
-        lanes: For each launch its calls: when, and how they ended.
-        kind: As of a curve.
-    """
+    """The calls of one policy, a line for each launch: when, and how they ended."""
 
     name: str
     verdict: str

@@ -105,12 +105,7 @@ class _IncidentFaults(Faults):
 
 
 class Cloud:
-    """ECS in one account and Region, for one incident and one policy.
-
-    Attributes:
-        calls_in: RunTask calls in each second of the incident.
-        reads_in: ListTasks and DescribeTasks calls in each second of the incident.
-    """
+    """ECS in one account and Region, for one incident and one policy, with the calls and reads in each second."""
 
     def __init__(self, incident: Incident, timeline: Timeline) -> None:
         self.incident = incident

@@ -54,7 +54,6 @@ class IncidentResult:
     Attributes:
         operations: Durable operations, of this project's policies.
         throttled_invocations: Invocations that exceeded the concurrency, and were tried again.
-        busy_s: How long the function that recovers has run.
     """
 
     tracks: list[Track]
@@ -101,8 +100,6 @@ class Ours:
         way: By which of the two sources a failed call is known; a failed start has a source of its own.
         concurrency: Most invocations at a time; None for no limit.
         invocation_s: Duration of an invocation in seconds; longer if its calls are rate limited.
-        calls_per_second: Rate limit of RunTask calls in one invocation.
-        backoff: When Lambda retries a throttled resume.
     """
 
     name: str

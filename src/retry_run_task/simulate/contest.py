@@ -31,12 +31,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contest:
-    """What to compare.
-
-    Attributes:
-        competitors: The policies; names are unique.
-        incidents: Number per scenario.
-    """
+    """What to compare: policies with unique names, and a number of incidents for each scenario."""
 
     scenarios: Sequence[Scenario]
     competitors: Sequence[Competitor]

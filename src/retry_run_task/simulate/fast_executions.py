@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LambdaBackoff:
-    """When Lambda retries a throttled invocation: doubling, half of each wait random.
-
-    Attributes:
-        first_s: The longest first wait, in seconds.
-        cap_s: The longest wait, in seconds.
-    """
+    """When Lambda retries a throttled invocation: waits grow from ``first_s`` to ``cap_s``, half of each random."""
 
     first_s: float
     cap_s: float
@@ -78,9 +73,6 @@ class Running:
 
     Attributes:
         operations: The start, steps and waits so far: Lambda's durable operations.
-        invocations: Invocations of its function.
-        throttled: Throttled invocations.
-        is_over: Whether it has returned.
         instance: The function instance that runs it, or did last.
     """
 
@@ -130,14 +122,11 @@ class Runs:
     Attributes:
         under_way: Executions that have not returned.
         instance: The function instance that runs now; each stays warm.
-        busy_s: How long invocations have run, in total.
 
     Args:
-        timeline: Where waits take their time.
         concurrency: Most invocations at a time; None for no limit.
         duration_s: Duration of an invocation, in seconds.
         resume_backoff: When a throttled resume is retried.
-        seed: Of the backoffs.
     """
 
     def __init__(

@@ -101,7 +101,6 @@ class Spec:
 
     Attributes:
         time: When it failed, in seconds of the incident.
-        count: How many tasks it asked for.
         is_start: Whether the task was accepted and did not start.
         call_id: 32 hexadecimal digits.
         boot_s: How long its tasks take until they run.
@@ -135,10 +134,7 @@ class Incident:
     """One outage and the launches that fail in it.
 
     Attributes:
-        seed: Source of everything random in it.
-        zones: Names of the zones, by subnet.
         capacities: Capacity by zone and provider; without limit for others.
-        reason: ECS's reason if there is no room.
         starts: When accepted tasks do start: a task created in a bad second does not.
         busy: When the account's other calls use up the rate limit of RunTask.
         busy_share: The probability that a call is throttled then.
@@ -213,11 +209,7 @@ _SALTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedTask:
-    """A task that ECS has accepted.
-
-    Attributes:
-        created_at: In seconds of the incident.
-    """
+    """A task that ECS has accepted, at ``created_at`` seconds of the incident."""
 
     created_at: float
     fails: bool
@@ -229,11 +221,9 @@ class Track:
 
     Attributes:
         repeats: Those of them that an SDK made by itself.
-        throttled: Those of them that were throttled.
         good: Those of them that run.
         recovered_at: When the last missing one was accepted; None until then.
         is_taken_up: Whether the policy made at least one decision to call.
-        log: When calls were made and how they ended, if requested.
     """
 
     spec: Spec

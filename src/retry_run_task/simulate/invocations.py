@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 class Instances:
     """Recover's function instances, which stay warm.
 
-    Args:
-        runs: What they run.
-        timeline: Of the incident.
-        per_s: RunTask calls a second of an invocation, and reads.
-        invocation_s: How long an invocation has run when it calls.
+    ``per_s`` is RunTask calls a second of an invocation, and reads; ``invocation_s`` how long it has run when it calls.
     """
 
     def __init__(self, runs: Runs, timeline: Timeline, *, per_s: float, invocation_s: float) -> None:

@@ -30,7 +30,6 @@ class ScenarioSettings:
     """The settings of every scenario.
 
     Attributes:
-        schedules: Number of schedules that fail in an incident.
         zones: Number of zones in which each of them has a subnet.
         placement: Where one call searches for room. All zones by default, which favours the policies that only repeat a
             request, and so the other tools.

@@ -55,7 +55,6 @@ class PastScenario:
     """The scenario made of records.
 
     Attributes:
-        scenario: The outages, an incident for each.
         zones: Number of places.
         notes: What was found and what was assumed, in sentences.
     """

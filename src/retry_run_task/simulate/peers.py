@@ -39,8 +39,6 @@ class Waits:
     """Waits between attempts: ``first * factor ** (n - 1)``, at most ``cap``, then spread.
 
     Attributes:
-        first: The first wait, in seconds.
-        factor: The ratio of each wait to the one before.
         cap: The longest wait before it is spread, in seconds.
         shrink: A wait is between this share of itself and the whole.
         plus: Up to so many seconds are added.
@@ -74,16 +72,13 @@ class Peer:
     """Another tool's reaction to a task that did not start.
 
     Attributes:
-        way: How it learns of a failure.
         every_lap: Whether each of its own failed calls comes back by the same source, instead of in band.
         sees: The kinds of failure that it acts upon at first.
         then_sees: The kinds that it acts upon after its first call; None for the same.
         slowly_at: The kinds of failure after which ``slow_waits`` apply instead.
         slow_waits: Its waits after those, counted separately; None for the same as the others.
-        asks: What it asks for.
         counts: Whether it can ask for more than one task. One that cannot is not given the schedules that do.
         reading: One line on how its source was read.
-        source: Where to check that.
     """
 
     name: str

@@ -34,8 +34,6 @@ class Scenario:
     """A kind of outage.
 
     Attributes:
-        name: On the command line.
-        make: Makes an incident from its random source, the settings and its number.
         model: How it is modelled, in one or two sentences.
     """
 

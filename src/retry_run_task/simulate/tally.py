@@ -19,8 +19,6 @@ class Tally:
     """Sums over the launches of one policy in one scenario. Whole numbers, so that the order does not matter.
 
     Attributes:
-        launches: How many failed.
-        recovered: How many got all their tasks.
         expired: How many the policy took up and gave up.
         unseen: How many it never took up.
         throttled: Of the RunTask calls.

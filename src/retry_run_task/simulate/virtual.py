@@ -11,11 +11,7 @@ from retry_run_task.recovery.ports import Step, Wait
 
 
 class Timeline:
-    """A clock that jumps to the next due event.
-
-    Attributes:
-        now: Seconds since 1970.
-    """
+    """A clock that jumps to the next due event; ``now`` is in seconds since 1970."""
 
     def __init__(self, start: float) -> None:
         self.now = start

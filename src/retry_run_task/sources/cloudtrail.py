@@ -84,8 +84,6 @@ class Envelope:
 
     Attributes:
         id: The log event's or EventBridge event's id; empty if the record came alone.
-        time: When it was delivered; None if unknown.
-        account: 12 digits; empty if unknown.
     """
 
     id: str = ""

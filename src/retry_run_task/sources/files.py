@@ -35,11 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LooseFailures:
-    """Failures of a call about which nothing else is known, such as those in an answer to ``run-task``.
-
-    Attributes:
-        about: What they are about; empty if not known.
-    """
+    """Failures of a call about which nothing else is known, such as those in an answer to ``run-task``."""
 
     failures: tuple[Failure, ...]
     about: str = ""
@@ -48,11 +44,7 @@ class LooseFailures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A CloudTrail record.
-
-    Attributes:
-        envelope: What its delivery says about it.
-    """
+    """A CloudTrail record, and what its delivery says about it."""
 
     body: dict[str, Any]
     envelope: cloudtrail.Envelope = field(default_factory=cloudtrail.Envelope)

@@ -48,7 +48,6 @@ class Inspection:
     Attributes:
         account: Empty for the installation's own.
         window: Which runs were audited; it begins later than asked if there was no time for older calls.
-        launchers: All rules and schedules, and what could not be read of them.
         unread: What else could not be read, each a sentence.
     """
 
@@ -68,7 +67,6 @@ class Where:
         stack: Name of the installation that recovers them.
         home: The Region of the installation; empty if it is the same.
         executions: Its recoveries, if the caller reads them, too, so that none is read twice.
-        account: Of the runs; empty if that is not known.
         of_stack: Whose credentials see the installation; None for the same.
         is_member: Whether the account is not the installation's own.
     """

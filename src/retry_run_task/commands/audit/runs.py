@@ -57,12 +57,7 @@ class ScheduledRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audited:
-    """A rule or schedule and its runs.
-
-    Attributes:
-        runs: Oldest first.
-        note: What else to know; empty if nothing.
-    """
+    """A rule or schedule and its runs, oldest first."""
 
     launcher: Launcher
     runs: tuple[ScheduledRun, ...]
@@ -102,7 +97,6 @@ class Evidence:
         calls: RunTask calls of all callers, since shortly before the window.
         views: Recoveries, by name: those of the failed calls, and those of tasks that did not start.
         unread: Why recoveries are not known; empty if they are.
-        installation: None if nothing is installed.
         tasks: Those that ECS still knows, where they were read.
     """
 

@@ -79,9 +79,7 @@ class StoryLine:
 
     Attributes:
         who: ``AWS``, ``EventBridge``, ``ECS``, ``intake``, ``recover`` or ``message``.
-        job: The job that it is about; empty if none.
         tone: ``good``, ``bad``, ``wait`` or empty.
-        is_detail: Whether it is one of many similar lines.
     """
 
     at: datetime
@@ -109,7 +107,6 @@ class DemoNight:
     Attributes:
         speed: Virtual seconds per real second.
         show: Called with each line, in order of time, by the thread that calls ``run``.
-        fates: What became of each failed launch, by job.
     """
 
     speed: float

@@ -37,8 +37,7 @@ _BY_HAND = frozenset({FLAG, FILE})
 class Chosen:
     """The value of one parameter.
 
-    Attributes:
-        source: ``flag``, ``file``, ``installed``, ``found`` in the account, ``policy``, or ``default``.
+    ``source`` is ``flag``, ``file``, ``installed``, ``found`` in the account, ``policy`` or ``default``.
     """
 
     name: str

@@ -22,12 +22,7 @@ _A_METRIC_USD = 0.10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterJobs:
-    """The rules and schedules that start tasks on one cluster, those that are switched on.
-
-    Attributes:
-        name: Of the cluster; empty if an event says it.
-        task_definitions: The families that they start.
-    """
+    """The enabled rules and schedules that start tasks on one cluster; its ``name`` is empty if an event says it."""
 
     name: str
     rules: int

@@ -41,8 +41,6 @@ class Lists:
         called: What is in each, in the order in which they are condensed: clusters stand beside every list of task
             definitions, so they come first.
         everything: Returns all that there is in the account for one of them.
-        needed: What rules and schedules need.
-        options: What sets each.
     """
 
     called: Mapping[str, str]

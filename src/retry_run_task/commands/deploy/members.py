@@ -41,9 +41,7 @@ class MemberNeeds:
     Attributes:
         parameters: As the template takes them, those that differ from its defaults; the external id is left out.
             Empty if they do not fit.
-        notes: What else to know, one sentence each.
         problem: Why they do not fit; empty if they do.
-        hint: What to do then.
     """
 
     account: str

@@ -36,11 +36,9 @@ _ZIP_OF_OURS = re.compile(r"/retry-run-task/[^/]+/lambda-([0-9a-f]{64})\.zip$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnPolicy:
-    """A policy to deploy.
+    """A policy to deploy; ``content`` is None for the built-in one.
 
-    Attributes:
-        content: The file's; None for the built-in policy.
-        source: ``flag``, ``file``, ``installed`` or ``default``.
+    ``source`` is ``flag``, ``file``, ``installed`` or ``default``.
     """
 
     content: bytes | None = None

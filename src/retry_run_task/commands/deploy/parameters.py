@@ -23,9 +23,7 @@ class Parameter:
     Attributes:
         default: As text; None if it has none.
         pattern: Regular expression for each item of a list, or the whole text; empty for one of ``choices``.
-        expected: The pattern in words.
         is_list: Whether it is several texts with commas between them.
-        is_special: Whether only few organizations need it; it is shown last.
         is_known: Tells whether a text that matches the pattern exists.
     """
 

@@ -55,16 +55,13 @@ class Plan:
     """What would be done, in this order.
 
     Attributes:
-        identity: The account, and who deploys.
         removes_first: The state of a stack that can only be deleted, and is deleted first; empty if none.
         code_version: The version of the zip in the bucket; empty if the bucket keeps none; None if it is not uploaded
             yet.
-        text: Of the template, without the location of the code.
         parameters: With every list whole.
         values: The same as the template takes it: long lists are spread over several parameters.
         tags: Of the stack and of everything in it that takes tags; empty to keep the existing ones.
         cloudformation_role: The role that CloudFormation acts with; empty for its last one.
-        changes: By resource, as far as known beforehand.
         idle_usd: Cost a month while nothing fails, at most.
     """
 

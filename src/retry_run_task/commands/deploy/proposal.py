@@ -32,8 +32,6 @@ class Proposal:
     """What to install with. Only what is switched on is included.
 
     Attributes:
-        task_definitions: Families that recover may run.
-        pass_role_arns: Roles that it has to pass to their tasks.
         log_group: Name of the trail's log group for the filter; empty if there is none to use.
         reserved: Concurrency to reserve for recover; None if nothing can be reserved.
     """

@@ -41,12 +41,7 @@ _MEASURED = frozenset({"AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Lambda
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """The size of one thing, and its limit.
-
-    Attributes:
-        what: Such as ``the policy RecoverRunPolicy``.
-        because: The parameters that it grows with.
-    """
+    """The size of one thing, and its limit. ``because`` names the parameters that it grows with."""
 
     what: str
     has: int

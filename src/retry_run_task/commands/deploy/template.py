@@ -130,11 +130,7 @@ def parse(text: str) -> JsonObject:
 
 
 class Filled:
-    """A template with its parameters filled in.
-
-    Attributes:
-        resources: Those whose condition is true, by logical id.
-    """
+    """A template with its parameters filled in, and the resources whose condition is true."""
 
     def __init__(
         self,

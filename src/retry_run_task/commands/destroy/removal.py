@@ -50,8 +50,6 @@ class Leftovers:
 
     Attributes:
         files: Number of versions of this stack's files in it.
-        log_group: The trail's log group; empty if none is known.
-        has_stream: Whether it has the records of ``verify``.
     """
 
     bucket: Bucket

@@ -22,12 +22,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check.
-
-    Attributes:
-        name: In a word or two; the same in every run.
-        next: What to do, one sentence; empty if nothing.
-    """
+    """One check. ``name`` is the same in every run; ``next``, what to do, is one sentence, or empty."""
 
     name: str
     status: Status

@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Launches:
-    """Failed launches that differ only in their time.
-
-    Attributes:
-        times: When each was made, as CloudTrail writes it.
-    """
+    """Failed launches that differ only in their times, each as CloudTrail writes it."""
 
     latest: FailedLaunch
     times: list[str] = field(default_factory=list)

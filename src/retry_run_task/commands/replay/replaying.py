@@ -56,10 +56,7 @@ class ReplayInput:
     """The input of a plan.
 
     Attributes:
-        installation: The one that would recover.
-        executions: The existing recoveries, by name.
         views: What those that gave up had done, by name.
-        calls: Recorded RunTask calls of all callers.
         launchers: Rules and schedules; what could not be read of them is a gap.
         again: Number of the further try of recoveries that gave up; 0 for none.
     """
@@ -81,9 +78,7 @@ class ReplayStep:
 
     Attributes:
         launch: What failed, as its recovery would get it. Its request may hold secrets.
-        schedule: Whose run it was, as far as known.
         why_not: Why none is started; empty if one is.
-        note: What else to know; empty if nothing.
     """
 
     launch: FailedLaunch = field(repr=False)

@@ -40,9 +40,6 @@ class Search:
     Attributes:
         file: Of the records; None for CloudTrail's event history.
         recovery: Id, or the beginning of one, of the only recovery to replay; empty for all.
-        is_of_given_up: Whether to take the failures of recoveries that gave up.
-        again: Number of the further try of recoveries that gave up; 0 for none.
-        lookups_per_s: Rate of CloudTrail look-ups.
     """
 
     file: Path | None

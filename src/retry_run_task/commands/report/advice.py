@@ -66,7 +66,6 @@ class Advice:
 
     Attributes:
         before: The past runs, simulated without it; None if there is nothing to simulate.
-        after: The same runs with it.
         change: How it is made; None if the records do not show how.
     """
 

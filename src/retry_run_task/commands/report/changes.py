@@ -33,12 +33,9 @@ _MINUTES, _HOURS = 60, 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instructions:
-    """How to make a change.
+    """How to make a change: commands for a shell with the AWS CLI and jq, and lines for the file that defines it.
 
-    Attributes:
-        commands: Commands for a shell with the AWS CLI and jq; empty if there are none.
-        code: Lines for the file that defines the schedule or the policy.
-        language: ``Terraform`` or ``policy.toml``.
+    ``language`` of ``code`` is ``Terraform`` or ``policy.toml``.
     """
 
     commands: str

@@ -40,10 +40,7 @@ class Gathered:
     """The input of the report.
 
     Attributes:
-        source: A Region, or files, in a few words.
         since: Calls count from here.
-        calls: All RunTask calls, those of recoveries as well.
-        notes: What could not be read, and other caveats; sentences.
     """
 
     source: str
@@ -70,9 +67,7 @@ class CapacityPool:
 
     Attributes:
         subnet: Its id; empty if no call named one.
-        zone: Its Availability Zone; empty if no placed task showed it.
         provider: Launch type or capacity providers.
-        failed: First calls that asked for it and failed.
     """
 
     subnet: str
@@ -91,7 +86,6 @@ class Report:
     Attributes:
         jobs: The callers, those with most failed calls first.
         heat: By weekday, Monday first, and hour.
-        recovery_calls: RunTask calls of recoveries.
         usd: Their Lambda cost, at list prices.
     """
 

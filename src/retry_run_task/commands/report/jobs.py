@@ -46,7 +46,6 @@ class Failed:
     """A call that did not place all its tasks, and how it was recovered, if it was.
 
     Attributes:
-        verdict: The classification of the worst of its failures.
         started: When the last of them was placed; None if it was not, or that is not known.
     """
 
@@ -72,9 +71,7 @@ class Failed:
 class Job:
     """A rule, a schedule or another caller with its calls.
 
-    Attributes:
-        name: Of the rule or schedule, as far as known; else the task's family.
-        launcher: The rule or schedule; None if it was not found, or not looked for.
+    ``name`` is the task's family, and ``launcher`` None, if the rule or schedule was not found, or not looked for.
     """
 
     name: str

@@ -31,7 +31,6 @@ class Outage(NamedTuple):
 
     Attributes:
         end: The first call that placed a task again; without one, half an hour after the last that failed.
-        is_over: Whether such a call was seen.
     """
 
     start: float
@@ -43,8 +42,7 @@ class Outage(NamedTuple):
 class Seen:
     """What one call shows about capacity.
 
-    Attributes:
-        subnets: The requested subnets; for a placed task its own subnet, if recorded.
+    ``subnets`` are the requested ones; for a placed task its own, if recorded.
     """
 
     time: float

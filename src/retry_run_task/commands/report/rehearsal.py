@@ -58,12 +58,7 @@ class KnownOutages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """The results of a job's past runs.
-
-    Attributes:
-        lost: Number of runs that never started.
-        waits: Seconds from due to started, of each run that failed in the past.
-    """
+    """The results of a job's past runs; ``waits`` are seconds from due to started, of those that failed in the past."""
 
     runs: int
     failed: float
@@ -83,11 +78,9 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
-    """A past run.
+    """A past run, called at ``time`` in seconds since 1970.
 
-    Attributes:
-        time: When it was called, in seconds since 1970.
-        until: When the job's next run was called; infinity if not known.
+    The job's next run was called at ``until``; infinity if not known.
     """
 
     time: float

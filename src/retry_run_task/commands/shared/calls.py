@@ -26,7 +26,6 @@ class RunTaskCall:
     """One RunTask call and its result.
 
     Attributes:
-        event_id: CloudTrail's ``eventID``; empty if a hand-made record has none.
         parameters: The members that identify the job: cluster, task definition, ``startedBy``. Nothing else.
         provider: Launch type or capacity providers that it asked for; empty for the cluster's default.
         placed_in: Subnet and Availability Zone of each task that it placed, as far as recorded.

@@ -16,12 +16,7 @@ _used: Callable[[], Mapping[str, str]] = dict
 
 
 def tell_by(typed: Callable[[], Mapping[str, str]], used: Callable[[], Mapping[str, str]]) -> None:
-    """Set what returns, by name, the options that were typed to say where to look, and where this command looks.
-
-    Args:
-        typed: As typed: ``region``, ``profile``, ``stack``, ``settings``.
-        used: ``region`` and ``profile``, also from the settings file.
-    """
+    """Set the functions that return the options on where to look, by name: as typed, and as used."""
     global _typed, _used  # one command line for a process
     _typed, _used = typed, used
 

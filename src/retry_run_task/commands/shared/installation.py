@@ -33,7 +33,6 @@ class Installation:
     Attributes:
         stack: Name of the installation, the prefix of every recovery's name.
         recover: The function to start recoveries of, with its alias.
-        recover_errors: Whether calls that raised an error are retried.
     """
 
     stack: str

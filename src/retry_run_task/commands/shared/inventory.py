@@ -27,7 +27,6 @@ class Unknown:
     Attributes:
         action: The IAM action of the call, such as ``cloudtrail:DescribeTrails``.
         why: AWS's answer, or the connection's error; one line.
-        is_denied: Whether a permission is missing, which asking again does not change.
     """
 
     action: str
@@ -37,11 +36,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """The caller's identity.
-
-    Attributes:
-        partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on.
-    """
+    """The caller's identity, in a partition: ``aws``, ``aws-cn``, ``aws-us-gov`` and so on."""
 
     account: str
     arn: str
@@ -55,7 +50,6 @@ class Trail:
     Attributes:
         home_region: Where it was created, and where its log group is.
         log_group_arn: Without the ``:*`` at its end; None if it writes to S3 only.
-        records_run_task: Whether its selectors include ``RunTask``.
         delivery_error: CloudTrail's last error for the log group; empty if there is none.
     """
 
@@ -72,11 +66,7 @@ class Trail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """A subscription filter on a log group.
-
-    Attributes:
-        destination_arn: The function, stream or destination that it delivers to.
-    """
+    """A subscription filter on a log group."""
 
     name: str
     destination_arn: str
@@ -107,7 +97,6 @@ class Launcher:
         cluster: Name or ARN; a rule may have a JSON path here, such as ``$.detail.cluster``.
         task_definition: A family, ``family:revision``, an ARN or a JSON path; empty if not known.
         pass_role_arns: Roles that its request names for the task, which must be passed.
-        volume_role_arns: Roles that its request names for EBS volumes.
         placement: Where its tasks run, in RunTask's spelling: ``networkConfiguration``, ``launchType``,
             ``capacityProviderStrategy`` and ``platformVersion``, those that it has.
         variables: Names of the environment variables that it sets, each with its container: ``app.DB_URL``.
@@ -115,12 +104,10 @@ class Launcher:
         unreadable: Why that part cannot be read back; empty if it can.
         timezone: Of the expression, an IANA name.
         start: When a rate begins to count; None if not set.
-        end: Nothing is due after this; None if not set.
         modified: When it was last changed; None if AWS does not report it, as for rules.
         window_min: Its flexible time window in minutes.
         started_by: The ``startedBy`` of its own request, as a universal target may have; empty if EventBridge sets it.
         event_age_s: How long EventBridge retries a call that raised an error.
-        region: Where it is; empty for the inventory's own Region.
     """
 
     kind: CallerKind
@@ -149,11 +136,7 @@ class Launcher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launchers:
-    """The rules and schedules that start ECS tasks.
-
-    Attributes:
-        gaps: What could not be read, each once; empty if ``found`` is complete.
-    """
+    """The rules and schedules that start ECS tasks. ``gaps`` says what could not be read, each once."""
 
     found: tuple[Launcher, ...] = ()
     gaps: tuple[Unknown, ...] = ()
@@ -166,8 +149,6 @@ class TaskDefinition:
     Attributes:
         arn: Of the revision that would be run now.
         is_active: Whether RunTask would accept it.
-        task_role_arn: The role of the containers; None if they have none.
-        execution_role_arn: The role that ECS starts the task with; None if it has none.
     """
 
     family: str
@@ -179,11 +160,7 @@ class TaskDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
-    """A task definition that a rule or schedule asks for, and that ECS does not have.
-
-    Attributes:
-        why: ECS's answer.
-    """
+    """A task definition that a rule or schedule asks for and that ECS does not have; ``why`` is ECS's answer."""
 
     why: str
 
@@ -194,7 +171,6 @@ class InstalledStack:
 
     Attributes:
         status: CloudFormation's word, such as ``CREATE_COMPLETE``.
-        reason: CloudFormation's reason for the status; empty if none.
         is_durable: Whether its recover function exists and is durable; None if the stack names no function.
         is_ours: Unknown if its resources could not be read, so that it may be another owner's.
         is_elsewhere: Whether it is no stack of CloudFormation, as an installation by Terraform is none. What is known
@@ -241,11 +217,7 @@ class Topic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """An alarm of the installed stack.
-
-    Attributes:
-        topic_arns: The topics that it notifies; empty if none.
-    """
+    """An alarm of the installed stack, and the topics that it notifies."""
 
     name: str
     topic_arns: tuple[str, ...] = ()
@@ -255,11 +227,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """How many Lambda invocations may run at the same time.
-
-    Attributes:
-        unreserved: The part that no function has reserved.
-    """
+    """How many Lambda invocations may run at the same time, and how many of these no function has reserved."""
 
     limit: int
     unreserved: int
@@ -277,8 +245,6 @@ class Inventory:
         names: All clusters, families and roles of a member account, by parameter; read only if it has many jobs.
         default_providers: Capacity providers of the default strategy of each cluster that a launcher names beside the
             launch type EC2; Fargate's are left out.
-        stack: The installation; None if there is none.
-        stack_name: The name that was looked for.
         topics: Those of the alarms and of the installation, by ARN.
     """
 

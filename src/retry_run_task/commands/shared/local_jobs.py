@@ -19,9 +19,7 @@ class LocalJob:
     """A scheduled task.
 
     Attributes:
-        name: Of the rule or schedule and of the task definition's family.
         by_scheduler: Whether EventBridge Scheduler starts it, not a rule.
-        environment: Override values, which CloudTrail redacts.
         from_event: Whether its overrides contain the id of its event, which cannot be recovered afterwards.
         minute: When it is due each day, in minutes from midnight, UTC; may be negative.
         every_min: Minutes between its runs, from when it is scheduled; None for once a day.

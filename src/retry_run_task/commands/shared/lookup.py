@@ -29,11 +29,7 @@ _CONFIG = Config(connect_timeout=5, read_timeout=20, retries={"mode": "standard"
 
 
 class OutOfTimeError(Exception):
-    """Not every page could be read in time.
-
-    Attributes:
-        back_to: The time of the last record that was read; None if none was.
-    """
+    """Not every page could be read in time; the last record that was read is of ``back_to``."""
 
     def __init__(self, back_to: datetime | None) -> None:
         """Take how far it came."""

@@ -22,8 +22,6 @@ class StackState:
 
     Attributes:
         stack_id: Its ARN, which identifies it also after it was deleted.
-        status: CloudFormation's word.
-        reason: CloudFormation's reason; empty if none.
         description: Of the template that it was last created from.
     """
 
@@ -46,7 +44,6 @@ class ResourceChange:
 
     Attributes:
         action: ``add``, ``change`` or ``remove``.
-        resource: Its name in the template.
         replaces: Whether it is replaced; None if that shows only during the execution.
     """
 
@@ -67,12 +64,7 @@ class ChangeSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
-    """One event of a stack.
-
-    Attributes:
-        resource: Its name in the template; the stack's own name for the stack.
-        reason: Why; empty if none.
-    """
+    """One event of a stack; ``resource`` is its name in the template, or the stack's own."""
 
     resource: str
     type: str

@@ -55,11 +55,7 @@ class ViewState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """A durable execution, as it is listed.
-
-    Attributes:
-        status: Lambda's word, such as ``RUNNING``.
-    """
+    """A durable execution, as it is listed. ``status`` is Lambda's word, such as ``RUNNING``."""
 
     arn: str
     name: str
@@ -78,11 +74,7 @@ OPEN = ("RUNNING", "PAUSING", "PAUSED")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimelineLine:
-    """One event of the timeline.
-
-    Attributes:
-        same: Key that similar lines share, so that many of them can be summed up; empty if none.
-    """
+    """One event of the timeline. Lines with one ``same`` are similar and may be summed up; empty if none are."""
 
     time: datetime
     text: str
@@ -96,18 +88,13 @@ class RecoveryView:
     Attributes:
         schedule: The rule or schedule behind it; its name as far as known, or the task's family.
         cluster: Short name; empty if not known.
-        family: Of the task definition; empty if not known.
         event_time: When the call failed; None if the input cannot be read.
         reason: ECS's last answer.
-        category: Of that answer; empty if there is none.
         next_time: When the next attempt, or the next look, is due; None if none is.
         outcome: How it ended; empty if it has not.
-        why: One sentence about that; empty if none.
         task_arns: Tasks that do the work, as far as known.
-        is_unsure: Whether a call may have started tasks that were not seen.
         is_left_to_audit: Whether it sent no message, because the daily audit tells of its end.
         hold_reason: Why it is paused; empty if it is not, or if no reason was given.
-        launch: What failed; None if the input cannot be read. Its request may hold secrets.
     """
 
     execution: Execution

@@ -27,12 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RegionView:
-    """The recoveries of one Region.
-
-    Attributes:
-        left_out: How many more there are that were not read.
-        error: Why nothing could be read; None if it could.
-    """
+    """The recoveries of one Region; ``left_out`` is how many more were not read."""
 
     of: Executions
     views: tuple[RecoveryView, ...] = ()
@@ -132,8 +127,6 @@ class _Query:
         name: The recovery's name as typed; None for all.
         back: How long ago a finished recovery may have begun.
         schedules: Globs on the schedule's name or the task's family.
-        limit: Most finished recoveries that are read.
-        default_region: The Region of a command without ``--region``.
     """
 
     session: boto3.Session

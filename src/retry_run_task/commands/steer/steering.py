@@ -35,7 +35,6 @@ class Wish:
     """The command line's options.
 
     Attributes:
-        action: ``stop``, ``pause`` or ``resume``.
         statuses: Lambda's statuses that allow the action.
         names: Of recoveries, beginnings of their ids, schedules, families or tasks.
         schedules: Globs on the schedule's name or the task's family.

@@ -46,11 +46,7 @@ class Installed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reached:
-    """A stage that was reached.
-
-    Attributes:
-        stage: One of ``STAGES``.
-    """
+    """A stage that was reached, one of ``STAGES``."""
 
     stage: str
     what: str

@@ -69,9 +69,7 @@ class ApiCall:
     """One call to the API and its result.
 
     Attributes:
-        body: The request as it was sent.
         response: The answer with HTTP 200; None if it was an error.
-        request_id: The ``x-amzn-RequestId`` of the answer.
     """
 
     operation: str

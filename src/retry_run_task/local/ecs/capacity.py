@@ -21,13 +21,10 @@ FARGATE = frozenset({ON_DEMAND, SPOT})
 
 @dataclass(slots=True, eq=False)
 class Pool:
-    """The slots of one zone and provider from one ``Capacity.set`` to the next.
+    """The slots of one zone and provider from one ``Capacity.set`` to the next; ``size`` None is no limit.
 
     A task that holds a slot holds its pool, so that a slot taken before an outage does not become a free slot inside
     the outage when that task ends.
-
-    Attributes:
-        size: How many tasks fit; None for no limit.
     """
 
     size: int | None = None

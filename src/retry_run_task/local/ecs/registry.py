@@ -27,9 +27,7 @@ class Cluster:
     Attributes:
         providers: Capacity providers that a strategy may name.
         default_strategy: For requests without one; empty for the launch type EC2.
-        has_instances: Whether container instances are registered.
         instances: ARN of the one instance that represents all of a zone, by zone.
-        tasks: By ARN.
         by_started_by: The same tasks by ``startedBy`` and ARN, for ListTasks.
         by_family: The same by the family of their task definition.
     """

@@ -57,14 +57,12 @@ class Ecs(Registry):
     """ECS in one account and Region.
 
     Attributes:
-        lifecycle: How long tasks created from now on stay in each state.
         run_task_rate: Rate limit of RunTask; Fargate's documented one unless replaced. ``TokenBucket(None)`` for none.
             https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
         read_rate: Rate limit of ListTasks and DescribeTasks together, which are "cluster resource read actions".
             https://docs.aws.amazon.com/general/latest/gr/ecs-service.html
         visibility_delay: How long a new task is missing from ListTasks and DescribeTasks. RunTask's page warns of this
             and names no figure; 0 unless set.
-        tags: Of revisions of task definitions, by their ARN.
         zones_tried: In how many zones of the request's subnets a task is tried, in turn; None for all of them. AWS
             recommends several subnets "because Amazon ECS manages capacity by Availability Zone" and does not say
             whether one call tries them all.

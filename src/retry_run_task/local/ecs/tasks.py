@@ -61,13 +61,7 @@ class Lifecycle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EcsTaskDefinition:
-    """One revision.
-
-    Attributes:
-        cpu: CPU units, a string as in ECS.
-        memory: MiB, likewise.
-        run_for: How long its tasks run; None for ``Lifecycle``.
-    """
+    """One revision, with CPU units and MiB as strings, as in ECS. ``run_for`` None means as ``Lifecycle`` says."""
 
     arn: str
     family: str

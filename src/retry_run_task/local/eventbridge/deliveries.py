@@ -57,7 +57,6 @@ class Delivery:
     """One attempt and its result.
 
     Attributes:
-        attempt: The first is 1.
         body: The request, or the event of a function; None if none could be made.
         error: None if it was answered with HTTP 200.
         retry_at: When the next attempt is made; None if there is none.
@@ -75,8 +74,7 @@ class Delivery:
 class UndeliveredCall:
     """A delivery that was given up.
 
-    Attributes:
-        queue: ARN of the target's dead-letter queue; None if it has none, and the call is dropped.
+    ``queue`` is the target's dead-letter queue; None if it has none, and the call is dropped.
     """
 
     queue: str | None
@@ -86,9 +84,7 @@ class UndeliveredCall:
 class Deliveries:
     """The deliveries in progress.
 
-    Attributes:
-        dead_letters: What was given up, oldest first.
-        barred_roles: ARNs of roles that EventBridge may not assume; a call with one is not made, so nothing records it.
+    A call with one of ``barred_roles`` is not made, so nothing records it. ``dead_letters``: oldest first.
     """
 
     def __init__(

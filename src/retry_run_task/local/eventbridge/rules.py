@@ -56,7 +56,6 @@ class EventBridgeRule:
     Attributes:
         expression: When it is due; None if only events trigger it.
         pattern: Which events trigger it; None if only its schedule does.
-        targets: In the API's own JSON.
         since: When it was last put; a rate counts from here.
     """
 
@@ -73,11 +72,7 @@ class EventBridgeRule:
 
 
 class Rules:
-    """The rules of one account and Region.
-
-    Attributes:
-        delay: How long after its due time a target is called.
-    """
+    """The rules of one account and Region; a target is called ``delay`` after its due time."""
 
     def __init__(
         self, clock: Clock, account: str, region: str, deliveries: Deliveries, seed: int = 0

@@ -55,7 +55,6 @@ class EventBridgeSchedule:
     Attributes:
         target: In the API's own JSON, with the default retry policy.
         start: Nothing is due before it; a rate counts from it, else from ``last_modification``.
-        end: Nothing is due after it.
         action_after_completion: What happens to the schedule after its last call: ``NONE`` or ``DELETE``.
     """
 
@@ -88,12 +87,7 @@ class EventBridgeSchedule:
 
 
 class Schedules(Rules):
-    """The rules and schedules of one account and Region.
-
-    Attributes:
-        schedules: By group and name.
-        groups: When each schedule group was created.
-    """
+    """The rules and schedules of one account and Region."""
 
     def __init__(
         self,

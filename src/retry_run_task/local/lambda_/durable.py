@@ -52,8 +52,7 @@ ROUTES: dict[type[routes.Route], type[handlers.EndpointHandler]] = {
 class DurableExecutions:
     """The durable executions of one account and Region.
 
-    Attributes:
-        on_change: Called with an execution that has started or ended.
+    ``on_change`` is called with an execution that has started or ended.
     """
 
     def __init__(

@@ -89,8 +89,7 @@ class Function:
 class Functions:
     """The functions of one account and Region. Each has one version, 1, and one alias, `live`.
 
-    Attributes:
-        on_log: Called with the function's name and each line it writes.
+    ``on_log`` is called with the function's name and each line it writes.
     """
 
     def __init__(self, clock: Clock, account: str, region: str) -> None:

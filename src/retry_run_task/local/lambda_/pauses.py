@@ -20,11 +20,9 @@ class ExecutionPause:
     """One pause.
 
     Attributes:
-        reason: Why; None if nobody said.
         is_timeout_paused: Whether the execution's time-out does not count meanwhile. The local runner's always does.
         paused: When no handler ran any more; None while one runs.
         resumed: When it ended; None while it lasts.
-        resume_reason: Why it ended.
     """
 
     asked: datetime

@@ -29,11 +29,9 @@ START = "START RequestId: "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InvocationResult:
-    """The result of an invocation.
+    """The handler's answer, or its error, as JSON.
 
-    Attributes:
-        payload: The handler's answer, or the error, as JSON.
-        error: Value of `X-Amz-Function-Error`; None for success.
+    ``error`` is the value of `X-Amz-Function-Error`; None for success.
     """
 
     payload: bytes

@@ -92,7 +92,6 @@ class PatternError(ValueError):
 
     Attributes:
         column: Of the first character that cannot stay, from 1; one past the end if something is missing.
-        problem: What was expected there, and what was found.
     """
 
     def __init__(self, column: int, problem: str) -> None:
