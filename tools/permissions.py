@@ -57,6 +57,8 @@ PURPOSES = {
     "RecoverPassPolicy3": "continues it",
     "RecoverPassPolicy4": "continues it",
     "RecoverReadsPolicy": "what recover may read of rules and schedules",
+    "RecoverReadsPolicy2": "continues it",
+    "RecoverReadsPolicy3": "continues it",
     "RecoverKeysPolicy": "what recover may do with keys",
     "RecoverRole": "what recover runs under",
     "Recover": "repeats failed calls; a durable function",
@@ -240,6 +242,15 @@ WHEN = {
     "WatchesTrail": "with `<TrailLogGroupName>` and `<TrailSilentHours>`",
     "ReadsRules": "with `<ReadRules>`",
     "ReadsSchedules": "with `<ReadSchedules>`",
+    **{
+        f"Reads{what}{number}": f"with {' or '.join(f'`<Read{one}{number}>`' for one in names)}"
+        for number in (2, 3)
+        for what, names in {
+            "Rules": ("Rules",),
+            "Schedules": ("Schedules",),
+            "More": ("Rules", "Schedules"),
+        }.items()
+    },
     "RunsMore2": "with `<TaskDefinitions2>`",
     "RunsMore3": "with `<TaskDefinitions3>`",
     "StopsHangingTasks": "with `<StopHangingTasks>`",

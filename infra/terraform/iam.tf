@@ -243,6 +243,14 @@ locals {
 
   run_lists  = chunklist(var.task_definitions, local.run_most)
   pass_lists = chunklist(var.pass_role_arns, local.pass_most)
+
+  read_arns = concat(
+    [for rule in var.read_rules : "arn:${local.partition}:events:*:${local.account}:rule/${rule}"],
+    [for schedule in var.read_schedules : "arn:${local.partition}:scheduler:*:${local.account}:schedule/${schedule}"],
+  )
+  read_room  = 5000 - 60 * length(var.regions)
+  read_most  = max(1, floor(local.read_room / (max(0, [for arn in local.read_arns : length(arn)]...) + 3)))
+  read_lists = length(local.read_arns) > 0 ? chunklist(local.read_arns, local.read_most) : [[]]
 }
 
 data "aws_iam_policy_document" "recover_run" {
@@ -319,13 +327,15 @@ resource "aws_iam_role_policy_attachment" "recover_pass" {
 
 # What of the account recover may read: by name, since an input may hold anything.
 data "aws_iam_policy_document" "recover_reads" {
+  count = length(local.read_lists)
+
   dynamic "statement" {
-    for_each = length(var.read_rules) > 0 ? [1] : []
+    for_each = anytrue([for arn in local.read_lists[count.index] : strcontains(arn, ":events:")]) ? [1] : []
 
     content {
       sid       = "ReadTheRules"
       actions   = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
-      resources = [for rule in var.read_rules : "arn:${local.partition}:events:*:${local.account}:rule/${rule}"]
+      resources = [for arn in local.read_lists[count.index] : arn if strcontains(arn, ":events:")]
 
       condition {
         test     = "StringEquals"
@@ -336,12 +346,12 @@ data "aws_iam_policy_document" "recover_reads" {
   }
 
   dynamic "statement" {
-    for_each = length(var.read_schedules) > 0 ? [1] : []
+    for_each = anytrue([for arn in local.read_lists[count.index] : strcontains(arn, ":scheduler:")]) ? [1] : []
 
     content {
       sid       = "ReadTheSchedules"
       actions   = ["scheduler:GetSchedule"]
-      resources = [for schedule in var.read_schedules : "arn:${local.partition}:scheduler:*:${local.account}:schedule/${schedule}"]
+      resources = [for arn in local.read_lists[count.index] : arn if strcontains(arn, ":scheduler:")]
 
       condition {
         test     = "StringEquals"
@@ -351,33 +361,41 @@ data "aws_iam_policy_document" "recover_reads" {
     }
   }
 
-  statement {
-    sid     = "ReadTags"
-    actions = ["ecs:ListTagsForResource", "scheduler:ListTagsForResource"]
-    resources = [
-      "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
-      "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
-    ]
+  dynamic "statement" {
+    for_each = count.index == 0 ? [1] : []
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:RequestedRegion"
-      values   = local.regions
+    content {
+      sid     = "ReadTags"
+      actions = ["ecs:ListTagsForResource", "scheduler:ListTagsForResource"]
+      resources = [
+        "arn:${local.partition}:ecs:*:${local.account}:task-definition/*",
+        "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
+      ]
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:RequestedRegion"
+        values   = local.regions
+      }
     }
   }
 }
 
 resource "aws_iam_policy" "recover_reads" {
-  name        = "${var.name}-reads-policy"
+  count = length(local.read_lists)
+
+  name        = "${var.name}-reads-policy${count.index > 0 ? "-${count.index + 1}" : ""}"
   path        = var.role_path
   description = "What recover of retry-run-task may read of rules and schedules."
-  policy      = data.aws_iam_policy_document.recover_reads.json
+  policy      = data.aws_iam_policy_document.recover_reads[count.index].json
   tags        = var.tags
 }
 
 resource "aws_iam_role_policy_attachment" "recover_reads" {
+  count = length(local.read_lists)
+
   role       = aws_iam_role.recover.name
-  policy_arn = aws_iam_policy.recover_reads.arn
+  policy_arn = aws_iam_policy.recover_reads[count.index].arn
 }
 
 data "aws_iam_policy_document" "recover_keys" {

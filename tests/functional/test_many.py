@@ -95,7 +95,7 @@ def allowed_in(documents: dict[str, Any], action: str) -> list[str]:
         resource
         for document in documents.values()
         for statement in document["Statement"]
-        if statement["Action"] == action
+        if action in (statement["Action"], *statement["Action"])
         for resource in statement["Resource"]
     ]
 
@@ -201,19 +201,25 @@ def test_four_hundred_jobs_are_deployed_as_patterns_that_match_nothing_else(mini
     aws = account(ministack, 400)
     for name in ("shop-admin", "shop", "payroll"):
         define(aws, name)
+        aws.client("events").put_rule(Name=name, ScheduleExpression="rate(1 day)")
         aws.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")
     result = deployed(aws)
     check_sizes(aws, result)
     definitions = [one.removeprefix("arn:*:ecs:*:*:task-definition/") for one in allowed(aws, "ecs:RunTask")]
     roles = allowed(aws, "iam:PassRole")
+    rules = [one.removeprefix("arn:*:events:*:*:rule/") for one in allowed(aws, "events:ListTargetsByRule")]
     for number in range(400):
+        assert may(named(number), rules)
         assert may(f"{named(number)}:1", definitions)
         assert may(f"{ROLE}/{named(number)}-task", roles)
         assert may(f"{ROLE}/{named(number)}-exec", roles)
     for name in ("shop-admin", "shop", "payroll"):
+        assert not may(name, rules)
         assert not may(f"{name}:1", definitions)
         assert not may(f"{ROLE}/{name}", roles)
     assert any("the 800 roles do not fit into AWS's limits as they are" in note for note in result["notes"])
+
+    assert any("the 400 rules do not fit into AWS's limits as they are" in note for note in result["notes"])
 
     # Where every pattern would match something else, nothing is begun.
     for number in range(400):

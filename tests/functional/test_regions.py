@@ -127,7 +127,7 @@ def test_what_may_be_read_and_run_is_named_for_all_regions_and_so_counted(aws: C
     assert values["ReadRules"] == "far-only,nightly"
 
 
-def test_what_cannot_be_read_there_is_told_and_leaves_the_reads_open(aws: Canned) -> None:
+def test_what_cannot_be_read_there_is_told(aws: Canned) -> None:
     described(aws)
     aws.answers["scheduler:ListSchedules"] = denied("scheduler:ListSchedules")
     found = discover(boto3.Session(), REGION, regions=(FAR,))

@@ -43,6 +43,10 @@ MORE = {
     "PassRoleArns2": "arn:aws:iam::123456789012:role/more",
     "PassRoleArns3": "arn:aws:iam::123456789012:role/still",
     "PassRoleArns4": "arn:aws:iam::123456789012:role/at-last",
+    "ReadRules2": "more,bus/still-*",
+    "ReadRules3": "at-last",
+    "ReadSchedules2": "default/more",
+    "ReadSchedules3": "default/at-last",
 }
 POLICIES = ("IntakePolicy", "RecoverPolicy", "AuditPolicy", "VpcPolicy")
 
@@ -473,19 +477,28 @@ def test_a_role_can_be_taken_by_lambda_only_and_has_its_own_policy() -> None:
         for name, role in Stack(**EVERYTHING, **MORE).of_type("AWS::IAM::Role").items()
         if name == "RecoverRole"
     )
-    assert len(all_of_them) == 11
+    # More than ten, which `deploy` counts.
+    assert len(all_of_them) == 13
     for role in roles.values():
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 
-@pytest.mark.parametrize("name", ["TaskDefinitions", "PassRoleArns"])
-def test_every_part_of_a_long_list_is_allowed_on_the_same_conditions(name: str) -> None:
-    sid = {"TaskDefinitions": "MakeFailedCallsAgain", "PassRoleArns": "PassTheRolesOfTheTasks"}[name]
+@pytest.mark.parametrize(
+    ("name", "sid", "around"),
+    [
+        ("TaskDefinitions", "MakeFailedCallsAgain", ("arn:*:ecs:*:*:task-definition/", ":*")),
+        ("PassRoleArns", "PassTheRolesOfTheTasks", ("", "")),
+        ("ReadRules", "ReadTheRules", ("arn:*:events:*:*:rule/", "")),
+        ("ReadSchedules", "ReadTheSchedules", ("arn:*:scheduler:*:*:schedule/", "")),
+    ],
+)
+def test_every_part_of_a_long_list_is_allowed_on_the_same_conditions(
+    name: str, sid: str, around: tuple[str, str]
+) -> None:
     stack = Stack(**EVERYTHING, **MORE)
     said = [one for one in statements("RecoverPolicy", stack) if one["Sid"] == sid]
     listed = [stack.values[part] for part in parts(name)]
-    around = ("arn:*:ecs:*:*:task-definition/", ":*") if name == "TaskDefinitions" else ("", "")
     assert [one["Resource"] for one in said] == [
         [f"{around[0]}{item}{around[1]}" for item in part] for part in listed
     ]

@@ -181,6 +181,8 @@ OTHER_VALUES = {
     "LogRetentionDays": ("90", "365"),
     **dict.fromkeys(("TaskDefinitions2", "TaskDefinitions3"), ("more", "more,still-*")),
     **dict.fromkeys(("PassRoleArns2", "PassRoleArns3", "PassRoleArns4"), (f"{ROLE}-2", f"{ROLE}-2,{ROLE}-3")),
+    **dict.fromkeys(("ReadRules2", "ReadRules3"), ("more", "more,still-*")),
+    **dict.fromkeys(("ReadSchedules2", "ReadSchedules3"), ("a/more", "a/more,b/still-*")),
 }
 
 

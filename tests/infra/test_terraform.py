@@ -592,6 +592,7 @@ def test_each_part_of_a_long_list_fits_into_a_policy(
     pass_room, around_role = map(
         int, re.findall(r"pass_most = max\(1, floor\((\d+) .* \+ (\d+)\)\)", text)[0]
     )
+    read_room, read_region = map(int, re.findall(r"read_room\s*=\s*(\d+) - (\d+) \*", text)[0])
     length, count = names
     left = room - sum(len(one) + around_cluster for one in clusters) - region * len(regions)
     families = [f"{n:0{length}}" for n in range(count)]
@@ -618,10 +619,39 @@ def test_each_part_of_a_long_list_fits_into_a_policy(
         "Resource": roles[: max(1, pass_room // (len(given) + around_role))],
         "Condition": {"StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}},
     }
+    only = {"StringEquals": {"aws:RequestedRegion": regions or ["us-gov-west-1"]}}
+    group = "arn:aws-us-gov:scheduler:*:123456789012:schedule"
+    schedules = [f"{group}/{'g' * min(length, 64)}/{n:0{min(length, 64)}}" for n in range(count)]
+    most = max(1, (read_room - read_region * len(regions)) // (len(schedules[0]) + 3))
+    around_them = ["arn:aws-us-gov:ecs:*:123456789012:task-definition/*", f"{group}-group/*"]
+    # As many rules as would fit if they were as long as the schedules.
+    read = [
+        (_RULE_READS, [one.replace("scheduler", "events") for one in schedules[: most // 2]]),
+        (["scheduler:GetSchedule"], schedules[most // 2 : most]),
+        (["ecs:ListTagsForResource", "scheduler:ListTagsForResource"], around_them),
+    ]
     assert _characters(run) <= 6144
     assert _characters(passing) <= 6144
+    assert (
+        _characters(
+            *(
+                {
+                    "Sid": "ReadTheSchedules",
+                    "Effect": "Allow",
+                    "Action": actions,
+                    "Resource": on,
+                    "Condition": only,
+                }
+                for actions, on in read
+            )
+        )
+        <= 6144
+    )
 
 
-def _characters(statement: dict[str, Any]) -> int:
-    document = {"Version": "2012-10-17", "Statement": [statement]}
+_RULE_READS = ["events:DescribeRule", "events:ListTagsForResource", "events:ListTargetsByRule"]
+
+
+def _characters(*statements: dict[str, Any]) -> int:
+    document = {"Version": "2012-10-17", "Statement": statements}
     return len(json.dumps(document, separators=(",", ":")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -48,50 +47,23 @@ def test_where_there_are_none_none_may_be_read() -> None:
     assert reads.found(inventory(rule("nightly")), ["b*"]) == {"ReadRules": "nightly", "ReadSchedules": ""}
 
 
-def test_what_could_not_be_seen_may_be_the_one_so_all_may_be_read_and_that_is_said() -> None:
-    there = inventory(rule("nightly"), gaps=(GAP,))
-    assert reads.found(there, ["batch"]) == {}
-    (note,) = reads.notes(there, ["batch"], {"ReadRules": "*", "ReadSchedules": "*"})
-    assert "every rule and schedule" in note
-    assert "events:ListRules" in note
-
-
-@pytest.mark.parametrize(("rules", "schedules"), [(400, 0), (0, 400), (400, 400), (60, 60), (90, 10)])
-def test_however_many_there_are_they_fit_into_the_policy_and_each_may_be_read(
-    rules: int, schedules: int
+@pytest.mark.parametrize(
+    ("gaps", "values", "is_told"),
+    [
+        ((GAP,), {"ReadRules": "nightly", "ReadSchedules": ""}, True),
+        ((GAP,), {"ReadRules": "*", "ReadSchedules": "*"}, False),
+        ((), {"ReadRules": "nightly", "ReadSchedules": ""}, False),
+    ],
+)
+def test_what_could_not_be_seen_may_not_be_read_and_that_is_told(
+    gaps: tuple[Unknown, ...], values: dict[str, str], is_told: bool
 ) -> None:
-    """25 characters each. IAM counts 6,144 without white space, and CloudFormation 4,096 in a parameter."""
-    there = inventory(
-        *(rule(f"team-{n % 7}-nightly-report-{n:04}") for n in range(rules)),
-        *(schedule(f"team-{n % 7}-nightly-report-{n:04}") for n in range(schedules)),
-    )
-    values = reads.found(there, ["batch"])
-    assert reads.unreadable(there, ["batch"], values) == ()
-    assert max(map(len, values.values())) <= 4096
-    resources = [f'"arn:*:events:*:*:rule/{one}",' for one in values["ReadRules"].split(",")]
-    resources += [f'"arn:*:scheduler:*:*:schedule/{one}",' for one in values["ReadSchedules"].split(",")]
-    assert sum(map(len, resources)) <= 4600
-    patterns = [one for value in values.values() for one in value.split(",") if "*" in one]
-    told = list(reads.notes(there, ["batch"], values))
-    assert bool(told) == bool(patterns)
-    # None is wider than it has to be: nothing of another team, nor all there is.
-    assert not any(fnmatchcase(name, one) for one in patterns for name in ("payroll", "default/payroll"))
-
-
-def test_sixty_jobs_are_named_one_by_one() -> None:
-    there = inventory(*(rule(f"team-{n % 7}-nightly-report-{n:04}") for n in range(60)))
-    assert "*" not in reads.found(there, ["batch"])["ReadRules"]
-
-
-def test_patterns_stay_within_their_bus_or_group() -> None:
-    names = [f"{group}/nightly-{n:05}" for group in ("finance", "sales") for n in range(200)]
-    patterns = reads.fitting(names)
-    assert {one.partition("/")[0] for one in patterns} == {"finance", "sales"}
-    assert not any(fnmatchcase("other/nightly-00001", one) for one in patterns)
-
-
-def test_names_with_nothing_in_common_become_everything() -> None:
-    assert reads.fitting([f"{n:05}"[::-1] * 10 for n in range(2000)], 40) == ["*"]
+    there = inventory(rule("nightly"), gaps=gaps)
+    assert reads.found(there, ["batch"]) == {"ReadRules": "nightly", "ReadSchedules": ""}
+    told = list(reads.notes(there, values, "--read-rules and --read-schedules"))
+    assert [
+        "only the rules and schedules that were found" in one and "--read-rules" in one for one in told
+    ] == [True] * is_told
 
 
 def test_what_may_not_be_read_is_named() -> None:

@@ -49,22 +49,28 @@ class There:
 
     region = REGION
 
-    def __init__(self, families: Any = (), roles: Any = (), clusters: Any = ()) -> None:
+    def __init__(
+        self, families: Any = (), roles: Any = (), clusters: Any = (), rules: Any = (), schedules: Any = ()
+    ) -> None:
         self.families, self.roles, self.clusters = families, roles, clusters
+        self.rules, self.schedules = rules, schedules
         self.asked: list[str] = []
+
+    def elsewhere(self, _region: str) -> There:
+        return self
 
     def read_all(self, action: str, _member: str, /, **_call: Any) -> Any:
         self.asked.append(action)
-        match action:
-            case "ecs:ListTaskDefinitionFamilies":
-                return self.families if isinstance(self.families, Unknown) else list(self.families)
-            case "ecs:ListClusters":
-                return [f"arn:aws:ecs:{REGION}:{IDENTITY.account}:cluster/{name}" for name in self.clusters]
-            case "iam:ListRoles":
-                if isinstance(self.roles, Unknown):
-                    return self.roles
-                return [{"RoleName": arn.rpartition("/")[2], "Arn": arn} for arn in self.roles]
-        raise AssertionError(action)
+        ecs = f"arn:aws:ecs:{REGION}:{IDENTITY.account}:cluster"
+        found, item = {
+            "ecs:ListTaskDefinitionFamilies": (self.families, str),
+            "ecs:ListClusters": (self.clusters, lambda name: f"{ecs}/{name}"),
+            "iam:ListRoles": (self.roles, lambda arn: {"RoleName": arn.rpartition("/")[2], "Arn": arn}),
+            "events:ListEventBuses": (["default"], lambda name: {"Name": name}),
+            "events:ListRules": (self.rules, lambda name: {"Name": name}),
+            "scheduler:ListSchedules": (self.schedules, lambda name: {"Name": name, "GroupName": "default"}),
+        }[action]
+        return found if isinstance(found, Unknown) else [item(one) for one in found]
 
     def read(self, action: str, /, **call: Any) -> Any:
         assert action == "ecs:DescribeTaskDefinition"
@@ -129,7 +135,11 @@ def all_of(of: Inventory) -> There:
         for role in (one.task_role_arn, one.execution_role_arn)
     }
     clusters = {one.cluster for one in of.launchers.found}
-    return There(list(of.task_definitions), sorted(map(str, roles)), sorted(clusters))
+    rules, schedules = (
+        [one.name for one in of.launchers.found if one.kind is kind]
+        for kind in (CallerKind.RULE, CallerKind.SCHEDULER)
+    )
+    return There(list(of.task_definitions), sorted(map(str, roles)), sorted(clusters), rules, schedules)
 
 
 def covered(names: Any, globs: str) -> bool:
@@ -210,6 +220,96 @@ def test_nothing_is_asked_where_everything_fits() -> None:
     assert there.asked == []
 
 
+# What recover may read, which is a list like the others.
+
+
+@pytest.mark.parametrize(
+    ("rules", "schedules", "is_exact"),
+    [(60, 0, True), (60, 60, True), (120, 0, True), (0, 120, True), (150, 50, True), (400, 400, False)],
+)
+def test_rules_and_schedules_are_spread_over_policies_and_only_then_condensed(
+    rules: int, schedules: int, is_exact: bool
+) -> None:
+    of = reading(rules, schedules)
+    there = all_of(of)
+    there.rules, there.schedules = [*there.rules, "shop-admin"], [*there.schedules, "shop-admin"]
+    choice = fitted(of, there)
+    values = choice.values()
+    assert sizer().too_large(values) == ()
+    spread = sizer().spread(values)
+    assert chunks.join(spread) == values
+    # One policy of what may be read, unless it is full.
+    assert bool(spread["ReadRules2"] or spread["ReadSchedules2"]) is ((rules, schedules) != (60, 0))
+    for name, needed in (
+        ("ReadRules", [named(n) for n in range(rules)]),
+        ("ReadSchedules", [f"default/{named(n)}" for n in range(schedules)]),
+    ):
+        assert covered(needed, values[name])
+        assert (values[name] == ",".join(sorted(needed))) is is_exact
+        assert not covered(["shop-admin"], values[name]), values[name]
+        assert not covered(["default/shop-admin"], values[name])
+    assert (
+        any("rules do not fit into AWS's limits as they are" in note for note in choice.notes) is not is_exact
+    )
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ({"rules": BETWEEN}, "also match 400 rules that recover need not read"),
+        ({"rules": NO}, "In ReadRules, what else"),
+        ({"schedules": BETWEEN}, "also match 400 schedules that recover need not read"),
+    ],
+)
+def test_what_else_could_be_read_has_to_be_allowed_too(there: dict[str, Any], said: str) -> None:
+    of = reading(400, 400)
+    has = all_of(of)
+    has.rules = NO if there.get("rules") is NO else [*has.rules, *there.get("rules", ())]
+    has.schedules = [*has.schedules, *there.get("schedules", ())]
+    with pytest.raises(ConfigError) as raised:
+        fitted(of, has)
+    assert "--allow-patterns" in str(raised.value)
+    assert "--read-" in str(raised.value)
+    choice = fitted(of, has, may_widen=True)
+    assert sizer().too_large(choice.values()) == ()
+    told = " ".join(choice.notes)
+    if "also" in said:
+        assert said in str(raised.value)
+        assert said in told
+        # Each of them, not only some.
+        assert all(name in told for name in BETWEEN)
+    else:
+        assert "what else in ReadRules" in told
+
+
+def test_patterns_for_reads_that_a_person_gave_are_kept_and_what_they_match_is_told() -> None:
+    of = reading(2, 0)
+    there = all_of(of)
+    there.rules = [*there.rules, "payroll"]
+    choice = fitted(of, there, ReadRules="*", ReadSchedules="*")
+    assert choice.values()["ReadRules"] == "*"
+    assert "in ReadRules, * also matches 1 rule that recover need not read: payroll" in choice.notes
+
+
+def test_the_names_of_all_regions_count() -> None:
+    of = replace(account(400), elsewhere=("eu-west-1",))
+    there, far = all_of(of), There(families=BETWEEN, rules=BETWEEN)
+    there.elsewhere = lambda _region: far  # type: ignore[method-assign] # the account's other Region
+    with pytest.raises(ConfigError, match="also match 400 task definitions"):
+        fitted(of, there)
+
+
+def reading(rules: int, schedules: int) -> Inventory:
+    """Return an account where rules and schedules start the same task."""
+    of = account(1)
+    (one,) = of.launchers.found
+    found = (
+        *(replace(one, name=named(n)) for n in range(rules)),
+        *(replace(one, name=named(n), kind=CallerKind.SCHEDULER) for n in range(schedules)),
+    )
+    return replace(of, launchers=Launchers(found=found))
+
+
 # doctor says what deploy says.
 
 
@@ -252,7 +352,13 @@ def with_member(of: Inventory, there: There) -> Inventory:
         if isinstance(there.roles, Unknown)
         else tuple(one.partition(":role/")[2] for one in there.roles)
     )
-    names = {"Clusters": tuple(there.clusters), "TaskDefinitions": tuple(there.families), "PassRoles": roles}
+    names = {
+        "Clusters": tuple(there.clusters),
+        "TaskDefinitions": tuple(there.families),
+        "PassRoles": roles,
+        "ReadRules": there.rules if isinstance(there.rules, Unknown) else tuple(there.rules),
+        "ReadSchedules": tuple(f"default/{one}" for one in there.schedules),
+    }
     return replace(
         account(1), identity=replace(IDENTITY, account="999999999999"), members=(replace(of, names=names),)
     )
@@ -452,9 +558,11 @@ def test_a_policy_may_have_6144_characters_and_not_one_more() -> None:
     around = len('"arn:*:events:*:*:rule/",')
     count, left = divmod(6144 - base - 2 * around, 20 + around)
     rules = ["a", *("x" * 20 for _ in range(count)), "y" * (left + around)]
-    values = {"TaskDefinitions": "a", "ReadSchedules": ""}
-    assert sizer().too_large({**values, "ReadRules": ",".join(rules)}) == ()
-    (one,) = sizer().too_large({**values, "ReadRules": ",".join([*rules[:-1], f"{rules[-1]}y"])})
+    values = {"TaskDefinitions": "a", "ReadSchedules": "", "ReadRules": ",".join(rules)}
+    more = {**values, "ReadRules": ",".join([*rules[:-1], f"{rules[-1]}y"])}
+    assert sizer().too_large(values) == ()
+    assert (sizer().spread(values)["ReadRules2"], sizer().spread(more)["ReadRules2"]) == ("", f"{rules[-1]}y")
+    (one,) = (one for one in sizer().sizes(more) if not one.fits)
     assert str(one) == "the policy RecoverReadsPolicy would have 6,145 characters, and 6,144 are allowed"
 
 
@@ -521,7 +629,7 @@ def test_more_policies_than_a_role_may_have_are_found() -> None:
                 f"arn:aws:kms:{REGION}:{IDENTITY.account}:key/{n:036}" for n in range(60)
             )
         },
-        {"ReadRules": ",".join(f"a-rule-of-mine-{n:03}" for n in range(200))},
+        {"ReadRules": ",".join(f"a-rule-of-mine-{n:03}" for n in range(500))},
         {"RunbookUrl": "x" * 4100},
     ],
 )

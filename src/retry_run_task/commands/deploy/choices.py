@@ -90,8 +90,7 @@ def choose(
     found = _found(proposal, by_hand)
     chosen = {**_sourced(((FOUND, found),)), **given}
     clusters = chosen["Clusters"].value.split(",") if "Clusters" in chosen else ["default"]
-    if not _is_elsewhere(given, inventory):
-        chosen = {**_sourced(((FOUND, reads.found(everything, clusters)),)), **chosen}
+    chosen = {**_sourced(((FOUND, reads.found(everything, clusters)),)), **chosen}
     parameters = tuple(
         chosen.get(one.name, Chosen(name=one.name, value=one.default or "", source=DEFAULT))
         for one in PARAMETERS
@@ -110,7 +109,7 @@ def choose(
     values = {one.name: one.value for one in parameters}
     notes = (
         *_notes(given, whole, log_group, email, inventory),
-        *reads.notes(everything, clusters, values),
+        *reads.notes(everything, values, "--read-rules and --read-schedules"),
         *_unreadable(everything, clusters, values),
         *_members(inventory, values["MemberAccounts"]),
         *_audit(values["AuditSchedule"], installed),
@@ -149,13 +148,6 @@ def _moved_roles(parameters: tuple[Chosen, ...], installed: Mapping[str, str]) -
             f"--role-path is {path!r} and what is installed has {installed.get('RolePath', '/')!r}; IAM cannot move a "
             f"role, so remove the installation first, with: {command_line('destroy')}"
         )
-
-
-def _is_elsewhere(given: Mapping[str, Chosen], inventory: Inventory) -> bool:
-    """Tell whether rules and schedules of other Regions are to be read, too, which were not looked at."""
-    regions = given["Regions"].value if "Regions" in given else ""
-    seen = ("", inventory.region, *inventory.elsewhere)
-    return any(region not in seen for region in regions.split(","))
 
 
 def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, str]) -> Iterator[str]:

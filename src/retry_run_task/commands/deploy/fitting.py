@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.deploy import patterns
+from retry_run_task.commands.deploy import patterns, reads
 from retry_run_task.commands.deploy.choices import FOUND
 from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.deploy.proposal import propose
 from retry_run_task.commands.deploy.sizes import to_blame
 from retry_run_task.commands.shared.inventory import Unknown
-from retry_run_task.commands.shared.names import cluster_names, family_names, role_arns
+from retry_run_task.commands.shared.names import names_in
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +30,12 @@ _MOST_NAMED = 10
 _MOST_IN_A_SENTENCE = 3
 _MOST_SIZES = 2
 _OPTIONS = {one.name: one.option for one in PARAMETERS}
-_EVERYTHING = {"Clusters": cluster_names, "TaskDefinitions": family_names, "PassRoleArns": role_arns}
+_CALLED = {
+    "Clusters": "clusters",
+    "TaskDefinitions": "task definitions",
+    "PassRoleArns": "roles",
+    **reads.CALLED,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +63,15 @@ def fit(choice: Choice, sizer: Sizer, reader: Reader, inventory: Inventory, *, m
     Raises:
         ConfigError: It does not fit, or only with patterns that match too much.
     """
-    proposal = propose(inventory)
+    proposal, clusters = propose(inventory), choice.values()["Clusters"].split(",")
     lists = Lists(
-        called={"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoleArns": "roles"},
-        everything=lambda name: _EVERYTHING[name](reader),
+        called=_CALLED,
+        everything=lambda name: names_in(name, [reader, *map(reader.elsewhere, inventory.elsewhere)]),
         needed={
             "Clusters": set(proposal.clusters),
             "TaskDefinitions": set(proposal.task_definitions),
             "PassRoleArns": set(proposal.pass_role_arns),
+            **{name: set(names) for name, names in reads.named(inventory, clusters).items()},
         },
         options=_OPTIONS,
     )
@@ -151,7 +157,7 @@ def _beside(
     if also := patterns.matched(globs, others):
         matches = "matches" if len(globs) == 1 else "match"
         called = lists.called[name].removesuffix("s") if len(also) == 1 else lists.called[name]
-        what = f"{len(also)} {called} that no rule or schedule here needs"
+        what = f"{len(also)} {called} {reads.BESIDE.get(name, 'that no rule or schedule here needs')}"
         return [f"in {name}, {_listed(globs)} also {matches} {what}: {_listed(also, most)}"]
     return []
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _FILE = "infra/member.yaml"
 _CALLED = MappingProxyType(
-    {"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoles": "roles"}
+    {"Clusters": "clusters", "TaskDefinitions": "task definitions", "PassRoles": "roles", **reads.CALLED}
 )
 # Parameters that both templates have, and that have to be the same.
 _SAME = ("RolePath", "StopHangingTasks")
@@ -87,6 +87,7 @@ def _needs(member: Inventory, hub: Mapping[str, str], text: str, *, may_widen: b
         "TaskDefinitions": proposal.task_definitions,
         "Clusters": proposal.clusters,
         "PassRoles": tuple(arn.partition(":role/")[2] for arn in proposal.pass_role_arns),
+        **reads.named(member, proposal.clusters or ("default",)),
     }
     lists = Lists(
         called=_CALLED,
@@ -96,7 +97,7 @@ def _needs(member: Inventory, hub: Mapping[str, str], text: str, *, may_widen: b
     )
     sizer = Sizer(text=text, stack="", identity=member.identity, region=member.region, layout=MEMBER)
     given = {name: ",".join(listed) for name, listed in found.items()}
-    given |= {**reads.found(member, proposal.clusters or ("default",)), **hub}
+    given |= hub
     sources = defaultdict(str, dict.fromkeys(found, FOUND))
     try:
         fitted, notes = fit_lists(lists, given, sources, sizer, may_widen=may_widen)
@@ -106,4 +107,5 @@ def _needs(member: Inventory, hub: Mapping[str, str], text: str, *, may_widen: b
         )
     usual = {name: str(one.get("Default", "")) for name, one in parse(text)["Parameters"].items()}
     spread = {name: value for name, value in sizer.spread(fitted).items() if value != usual[name]}
+    notes += reads.notes(member, fitted, f"ReadRules and ReadSchedules of {_FILE}")
     return MemberNeeds(account=account, parameters=MappingProxyType(spread), notes=tuple(notes))

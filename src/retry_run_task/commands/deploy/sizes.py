@@ -64,7 +64,8 @@ class Layout:
     """Where a template's lists are.
 
     Attributes:
-        lists: The policy that holds the items of a list, and the length of the text around each item there.
+        lists: The policy that holds the items of a list, and the length of the text around each item there. Of lists
+            that share a policy, the first fills it first.
         because: The parameters that each resource grows with.
     """
 
@@ -73,10 +74,13 @@ class Layout:
 
 
 _FAMILY = len('"arn:*:ecs:*:*:task-definition/:*",')
+_RULE, _SCHEDULE = len('"arn:*:events:*:*:rule/",'), len('"arn:*:scheduler:*:*:schedule/",')
 HOME = Layout(
     lists={
         "TaskDefinitions": ("RecoverRunPolicy", _FAMILY),
         "PassRoleArns": ("RecoverPassPolicy", len('"",')),
+        "ReadRules": ("RecoverReadsPolicy", _RULE),
+        "ReadSchedules": ("RecoverReadsPolicy", _SCHEDULE),
     },
     because={
         "RecoverRunPolicy": ("TaskDefinitions", "Clusters", "Regions"),
@@ -87,7 +91,7 @@ HOME = Layout(
         "AuditPolicy": ("Regions", "MemberAccounts", "ScheduleKeyArns"),
         "Audit": ("Regions", "MemberAccounts"),
         "Intake": ("TaskDefinitions", "Clusters", "Regions", "MemberAccounts"),
-        "RecoverRole": ("PassRoleArns", "TaskDefinitions"),
+        "RecoverRole": ("PassRoleArns", "TaskDefinitions", "ReadRules", "ReadSchedules"),
     },
 )
 """``infra/template.yaml``"""
@@ -95,6 +99,8 @@ MEMBER = Layout(
     lists={
         "TaskDefinitions": ("MemberRunPolicy", _FAMILY),
         "PassRoles": ("MemberPassPolicy", len('"arn:*:iam::*:role/",')),
+        "ReadRules": ("MemberReadsPolicy", _RULE),
+        "ReadSchedules": ("MemberReadsPolicy", _SCHEDULE),
     },
     because={
         "MemberPolicy": ("Clusters", "Regions"),
@@ -102,7 +108,7 @@ MEMBER = Layout(
         "MemberPassPolicy": ("PassRoles",),
         "MemberReadsPolicy": ("ReadRules", "ReadSchedules", "Regions"),
         "MemberKeysPolicy": ("ScheduleKeyArns",),
-        "MemberRole": ("PassRoles", "TaskDefinitions"),
+        "MemberRole": ("PassRoles", "TaskDefinitions", "ReadRules", "ReadSchedules"),
         "MemberAuditPolicy": ("Regions", "ScheduleKeyArns"),
     },
 )
@@ -128,12 +134,13 @@ class Sizer:
         may lose an item before another one has it.
         """
         spread = dict(values)
-        for name in self.layout.lists:
+        taken = {policy: [0] * max(CHUNKS.values()) for policy, _ in self.layout.lists.values()}
+        for name, (policy, _) in self.layout.lists.items():
             installed = {item: place for place, item in enumerate((before or {}).get(name, "").split(","))}
             items = sorted(
                 values.get(name, "").split(","), key=lambda one: installed.get(one, len(installed))
             )
-            spread |= self._chunks(name, items, values)
+            spread |= self._chunks(name, items, values, taken[policy])
         return spread
 
     def sizes(self, spread: Mapping[str, str]) -> tuple[Size, ...]:
@@ -188,27 +195,35 @@ class Sizer:
                 case _:
                     pass
 
-    def _chunks(self, name: str, items: Sequence[str], values: Mapping[str, str]) -> dict[str, str]:
+    def _chunks(
+        self, name: str, items: Sequence[str], values: Mapping[str, str], taken: list[int]
+    ) -> dict[str, str]:
+        """Spread a list; ``taken`` are the characters of each policy that lists before it take, and is added to."""
         policy, around = self.layout.lists[name]
         names = parts(name)
-        first = {one: "" for other in self.layout.lists for one in parts(other)}
-        first |= {other: values.get(other, "").partition(",")[0] for other in self.layout.lists}
+        room, place, length = self._room(policy, values), 0, 0
+        chunks: list[list[str]] = [[] for _ in names]
+        for item in items if items != [""] else ():
+            has, size = len(item) + 1, len(item) + around
+            while place < len(names) - 1 and (taken[place] + size > room or length + has > PARAMETER_MAX + 1):
+                place, length = place + 1, 0
+            chunks[place].append(item)
+            taken[place], length = taken[place] + size, length + has
+        return {one: ",".join(chunk) for one, chunk in zip(names, chunks, strict=True)}
+
+    def _room(self, policy: str, values: Mapping[str, str]) -> int:
+        """Return the characters that the lists of a policy have in it, in the first one of theirs."""
+        around = {name: size for name, (holder, size) in self.layout.lists.items() if holder == policy}
+        first = {one: "" for name in self.layout.lists for one in parts(name)}
+        first |= {name: values.get(name, "").partition(",")[0] for name in self.layout.lists}
         found = self._filled({**values, **first}).resources.get(policy)
-        room = POLICY_MAX - (_characters(found) - len(first[name]) - around if found else 0)
-        chunks: list[list[str]] = [[]]
-        left, length = room, PARAMETER_MAX + 1
-        for item in items:
-            if (
-                chunks[-1]
-                and (left < len(item) + around or length < len(item) + 1)
-                and len(chunks) < len(names)
-            ):
-                chunks.append([])
-                left, length = room, PARAMETER_MAX + 1
-            chunks[-1].append(item)
-            left, length = left - len(item) - around, length - len(item) - 1
-        texts = [",".join(chunk) for chunk in chunks]
-        return dict(zip(names, texts + [""] * (len(names) - len(texts)), strict=True))
+        if not found:
+            return POLICY_MAX
+        return (
+            POLICY_MAX
+            - _characters(found)
+            + sum(len(first[n]) + size for n, size in around.items() if first[n])
+        )
 
 
 def _parameters(spread: Mapping[str, str]) -> Iterator[Size]:

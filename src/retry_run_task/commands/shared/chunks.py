@@ -1,9 +1,9 @@
 """Lists of the template that may be too long for one parameter, and then stand in several.
 
-A parameter has 4,096 characters at most, and each of these has a managed policy of its own, with 6,144:
-``TaskDefinitions``, ``TaskDefinitions2`` and so on; ``PassRoles`` is of ``infra/member.yaml``. Whoever reads a stack
-joins them, so that a list is one list to everything else; `retry_run_task.commands.deploy.sizes` spreads them before a
-change set is made.
+A parameter has 4,096 characters at most, and each of these has a managed policy with 6,144, which rules and schedules
+share: ``TaskDefinitions``, ``TaskDefinitions2`` and so on; ``PassRoles`` is of ``infra/member.yaml``. Whoever reads a
+stack joins them, so that a list is one list to everything else; `retry_run_task.commands.deploy.sizes` spreads them
+before a change set is made.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
 """
 
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CHUNKS = MappingProxyType({"TaskDefinitions": 3, "PassRoleArns": 4, "PassRoles": 4})
+CHUNKS = MappingProxyType(
+    {"TaskDefinitions": 3, "PassRoleArns": 4, "PassRoles": 4, "ReadRules": 3, "ReadSchedules": 3}
+)
 """How many parameters the template has for a list, by the name of the first."""
 
 

@@ -24,7 +24,7 @@ from retry_run_task.commands.shared.launchers import (
     read_launchers,
     read_task_definitions,
 )
-from retry_run_task.commands.shared.names import cluster_names, family_names, role_arns
+from retry_run_task.commands.shared.names import names_in
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.trails import read_log_groups, read_trails
 
@@ -151,23 +151,13 @@ def _member(
 def _names(session: boto3.Session, regions: tuple[str, ...]) -> Mapping[str, tuple[str, ...] | Unknown]:
     """Return everything that a pattern for many jobs may match, by the parameter of ``infra/member.yaml``."""
     readers = [Reader(session, region) for region in regions]
-    roles = role_arns(readers[0])
-    return {
-        "Clusters": _all_of(cluster_names(one) for one in readers),
-        "TaskDefinitions": _all_of(family_names(one) for one in readers),
-        "PassRoles": roles
-        if isinstance(roles, Unknown)
-        else tuple(arn.partition(":role/")[2] for arn in roles),
+    found = {
+        one: names_in(one, readers) for one in ("Clusters", "TaskDefinitions", "ReadRules", "ReadSchedules")
     }
-
-
-def _all_of(answers: Iterable[tuple[str, ...] | Unknown]) -> tuple[str, ...] | Unknown:
-    found: list[str] = []
-    for answer in answers:
-        if isinstance(answer, Unknown):
-            return answer
-        found += answer
-    return tuple(dict.fromkeys(found))
+    roles = names_in("PassRoleArns", readers)
+    # That template names roles without the account.
+    short = roles if isinstance(roles, Unknown) else tuple(arn.partition(":role/")[2] for arn in roles)
+    return {**found, "PassRoles": short}
 
 
 def _of_region(reader: Reader, identity: Identity, tell: Callable[[str], None]) -> Found:

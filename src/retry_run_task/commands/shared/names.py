@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.shared.inventory import Unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from retry_run_task.commands.shared.reader import Reader
+
+
+def names_in(parameter: str, readers: Sequence[Reader]) -> tuple[str, ...] | Unknown:
+    """Return everything in some Regions of an account that a pattern in a list of a template may match."""
+    of = _OF[parameter]
+    found: dict[str, None] = {}
+    # Roles are the same in every Region.
+    for reader in readers[:1] if of is role_arns else readers:
+        names = of(reader)
+        if isinstance(names, Unknown):
+            return names
+        found |= dict.fromkeys(names)
+    return tuple(found)
 
 
 def cluster_names(reader: Reader) -> tuple[str, ...] | Unknown:
@@ -25,6 +39,40 @@ def family_names(reader: Reader) -> tuple[str, ...] | Unknown:
 def role_arns(reader: Reader) -> tuple[str, ...] | Unknown:
     """Return the ARNs of all roles."""
     return _named(reader.read_all("iam:ListRoles", "Roles"), lambda role: role["Arn"])
+
+
+def rule_names(reader: Reader) -> tuple[str, ...] | Unknown:
+    """Return the names of all rules, those of other event buses than the default one as bus/name."""
+    buses = reader.read_all("events:ListEventBuses", "EventBuses")
+    if isinstance(buses, Unknown):
+        return buses
+    found: list[str] = []
+    for bus in buses:
+        rules = reader.read_all("events:ListRules", "Rules", EventBusName=bus["Name"])
+        if isinstance(rules, Unknown):
+            return rules
+        before = "" if bus["Name"] == "default" else f"{bus['Name']}/"
+        found += (f"{before}{rule['Name']}" for rule in rules)
+    return tuple(found)
+
+
+def schedule_names(reader: Reader) -> tuple[str, ...] | Unknown:
+    """Return the names of all schedules, as group/name."""
+    return _named(
+        reader.read_all("scheduler:ListSchedules", "Schedules"),
+        lambda one: f"{one.get('GroupName') or 'default'}/{one['Name']}",
+    )
+
+
+_OF: Mapping[str, Callable[[Reader], tuple[str, ...] | Unknown]] = MappingProxyType(
+    {
+        "Clusters": cluster_names,
+        "TaskDefinitions": family_names,
+        "PassRoleArns": role_arns,
+        "ReadRules": rule_names,
+        "ReadSchedules": schedule_names,
+    }
+)
 
 
 def _named(found: list[Any] | Unknown, name_of: Callable[[Any], str]) -> tuple[str, ...] | Unknown:

@@ -47,6 +47,10 @@ class Reader:
         self._session = session
         self._clients: dict[tuple[str, str], Any] = {}
 
+    def elsewhere(self, region: str) -> Reader:
+        """Return a reader of another Region, with the same credentials."""
+        return Reader(self._session, region)
+
     @property
     def ca_bundle(self) -> str | None:
         """The certificate file that the configuration names for calls to AWS; None for the default."""
