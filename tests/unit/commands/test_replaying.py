@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -342,11 +343,34 @@ def test_the_next_try_of_one_recovery_is_the_first_that_there_is_not(
 # What the message of an ending offers.
 
 
-@pytest.mark.parametrize("outcome", [Outcome.EXPIRED, Outcome.SUPERSEDED, Outcome.PERMANENT, Outcome.REFUSED])
-@pytest.mark.parametrize("tasks", [(), ("arn:aws:ecs:x:1:task/batch/0f9c",)])
-@pytest.mark.parametrize("is_unsure", [False, True])
-@pytest.mark.parametrize("failure", [CAPACITY, "ATTRIBUTE", "error"])
-@pytest.mark.parametrize("missing", [(), ("overrides",)])
+def is_hopeless(failure: str, outcome: Outcome) -> bool:
+    """Return whether the launch itself ends its recovery, without a call."""
+    return failure == "ATTRIBUTE" or (failure == "error" and outcome is not Outcome.REFUSED)
+
+
+def can_be(
+    outcome: Outcome, tasks: tuple[str, ...], is_unsure: bool, failure: str, missing: tuple[str, ...]
+) -> bool:
+    """Return whether recover can end so."""
+    if outcome is Outcome.REFUSED and not missing:
+        return False
+    return not is_hopeless(failure, outcome) or (outcome is Outcome.PERMANENT and not tasks and not is_unsure)
+
+
+ENDINGS = [
+    ending
+    for ending in itertools.product(
+        (Outcome.EXPIRED, Outcome.SUPERSEDED, Outcome.PERMANENT, Outcome.REFUSED),
+        ((), ("arn:aws:ecs:x:1:task/batch/0f9c",)),
+        (False, True),
+        (CAPACITY, "ATTRIBUTE", "error"),
+        ((), ("overrides",)),
+    )
+    if can_be(*ending)
+]
+
+
+@pytest.mark.parametrize(("outcome", "tasks", "is_unsure", "failure", "missing"), ENDINGS)
 def test_a_message_offers_a_replay_if_and_only_if_it_would_start_something(
     outcome: Outcome, tasks: tuple[str, ...], is_unsure: bool, failure: str, missing: tuple[str, ...]
 ) -> None:
@@ -360,11 +384,7 @@ def test_a_message_offers_a_replay_if_and_only_if_it_would_start_something(
     if missing:
         one = replace(one, request=IncompleteRequest(parameters=parameters(), missing=missing))
     # As recover ends: without a call where the launch itself ends it, or a part of the request is not there.
-    is_hopeless = failure == "ATTRIBUTE" or (failure == "error" and outcome is not Outcome.REFUSED)
-    calls = 0 if is_hopeless or outcome is Outcome.REFUSED else 3
-    is_refused_whole = outcome is Outcome.REFUSED and not missing
-    if is_refused_whole or (is_hopeless and (outcome is not Outcome.PERMANENT or tasks or is_unsure)):
-        pytest.skip("recover cannot end so")
+    calls = 0 if is_hopeless(failure, outcome) or outcome is Outcome.REFUSED else 3
     views = view(outcome=outcome.value, task_arns=tasks, is_unsure=is_unsure)
     late = planned(
         one,

@@ -25,7 +25,7 @@ from support.policies import DEFAULT
 
 OURS = (Ours(name="ours, EventBridge", policy=DEFAULT), Ours(name="ours, Logs", policy=DEFAULT, way=Way.LOGS))
 EVERYBODY = (*OURS, *map(Theirs, PEERS), Oracle())
-SETTINGS = ScenarioSettings(schedules=5, seed=2)
+SETTINGS = ScenarioSettings(schedules=2, seed=2)
 
 
 @functools.cache
