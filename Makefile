@@ -6,6 +6,10 @@ SOURCE := $(shell find src -name '*.py' -o -name '*.lark' -o -name '*.toml')
 UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links
 
+# pytest compiles its tests, with what it says of a failed assertion, and every worker does that again if it may not
+# keep the result.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit soak prove mutants bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
 
@@ -23,9 +27,15 @@ check: $(VENV)/.developed ## lint, types, and the contracts between the packages
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-unit: $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed .venv-site/.installed ## run the tests against the installed wheel and the built zip
+unit: build/.compiled $(VENV)/.developed .venv-infra/.installed .venv-ministack/.installed .venv-site/.installed ## run the tests against the installed wheel and the built zip
 	@# Twice as many workers as cores, since many tests wait for other processes; who has none left takes another's.
 	$(BIN)/pytest -q --dist worksteal -n $$($(BIN)/python -c 'import os; print(2 * (os.cpu_count() or 1))')
+
+# Compiled once, and not by all workers at the same time. What cannot be collected is said by the run itself.
+build/.compiled: $(shell find tests -name '*.py') | $(VENV)/.developed
+	@mkdir -p build
+	@$(BIN)/pytest -q --collect-only > /dev/null 2>&1 || true
+	@touch $@
 
 soak: $(VENV)/.developed ## play simulated stories with fresh numbers for TIME seconds; SEASON=n plays those of one again
 	$(BIN)/python tools/soak.py $(if $(SEASON),--season $(SEASON),--time $(or $(TIME),60))
