@@ -262,6 +262,7 @@ def test_a_text_becomes_what_the_patterns_are_written_for(text: str, normal: str
 @example(text="\u1e9e\u0345\u0130.\u2026")
 @example(text="job\u2034s")
 @example(text="ecs:" * 50 + "error: .' \"reason:")
+@example(text="reason: '" * 12 + "agent")
 @example(text="x" * 3000 + " ecs: " * 800)
 def test_doing_it_twice_changes_nothing(text: str) -> None:
     once = normalise(text)
@@ -457,9 +458,17 @@ def test_a_code_is_known_in_every_spelling(code: str) -> None:
     assert classify(failure(ERROR, code, "x")).category is Category.THROTTLE
 
 
+@pytest.mark.parametrize(("length", "category"), [(256, Category.THROTTLE), (257, Category.UNKNOWN)])
+def test_of_a_code_256_characters_are_read(length: int, category: Category) -> None:
+    """No code is longer, and whoever writes a record chooses its length."""
+    code = "ThrottlingException".rjust(length, ".")
+    assert classify(failure(ERROR, code, "x")).category is category
+
+
 @pytest.mark.parametrize(
     ("text", "normal"),
     [
+        ("reason: '" * 12 + "agent", "agent"),
         ("'Reason: \"AGENT.\"'", "agent"),
         ("Error: Error: `AGENT`", "agent"),
         ("x" * 3072 + "y" + "z" * 1023, "x" * 3072 + "y" + "z" * 1023),
