@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -230,7 +230,7 @@ def _next_of_rate(interval: timedelta, after: datetime, start: datetime | None) 
 
 
 def _next_of_cron(cron: _Cron, after: datetime, zone: tzinfo) -> datetime | None:
-    wall: datetime | None = _minute(after.astimezone(zone))
+    wall: datetime | None = _wall(after.astimezone(zone))
     while wall is not None and (wall := cron.after(wall)) is not None:
         due = _instant(wall, zone)
         # In the second pass of an hour that is repeated, its wall-clock times are already past.
@@ -240,11 +240,9 @@ def _next_of_cron(cron: _Cron, after: datetime, zone: tzinfo) -> datetime | None
 
 
 def _previous_of_cron(cron: _Cron, until: datetime, zone: tzinfo) -> datetime | None:
-    local = until.astimezone(zone)
-    wall: datetime | None = _minute(local)
-    if local.fold:
-        # In its second pass, the whole first pass of a repeated hour is past.
-        wall = _minute(local + ((local.replace(fold=0).utcoffset() or _NONE) - (local.utcoffset() or _NONE)))
+    # In the second pass of a repeated hour, the whole first pass is past: by a clock that is not put back.
+    offset = until.astimezone(zone).replace(fold=0).utcoffset()
+    wall: datetime | None = _wall(until.astimezone(timezone(offset or _NONE)))
     while wall is not None and (wall := cron.until(wall)) is not None:
         due = _instant(wall, zone)
         if due is not None and due <= until:
@@ -256,8 +254,9 @@ def _previous_of_cron(cron: _Cron, until: datetime, zone: tzinfo) -> datetime | 
 _NONE = timedelta(0)
 
 
-def _minute(local: datetime) -> datetime:
-    return local.replace(second=0, microsecond=0, tzinfo=UTC, fold=0)
+def _wall(local: datetime) -> datetime:
+    # The library counts whole minutes, but rounds a part of a millisecond up. What it returns has no fold.
+    return local.replace(microsecond=0, tzinfo=UTC)
 
 
 def _instant(wall: datetime, zone: tzinfo) -> datetime | None:
@@ -267,7 +266,7 @@ def _instant(wall: datetime, zone: tzinfo) -> datetime | None:
     backwards in the Fall, your schedule runs only once", before the shift. That ``at`` is skipped likewise is assumed.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
     """
-    local = wall.replace(tzinfo=zone, fold=0)
+    local = wall.replace(tzinfo=zone)
     instant = local.astimezone(UTC)
     is_shown = instant.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None)
     return instant if is_shown else None

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retry_run_task.sources.expressions import check_expression, next_due, previous_due
+from retry_run_task.sources.expressions import _Cron, check_expression, next_due, previous_due
 
 # A Monday.
 NOW = datetime(2026, 11, 23, 0, 0, tzinfo=UTC)
@@ -116,7 +116,7 @@ def test_hours_that_wrap_around_midnight_belong_to_their_own_day():
         ("cron(0 0 LW * ? *)", "combines L"),
         ("cron(0 0 ? * L-1 *)", "combines L"),
         ("cron(*/0 * * * ? *)", "range or step"),
-        ("cron(5-* * * * ? *)", "range or step"),
+        ("cron(5-* * * * ? *)", "cron expression of EventBridge: a range or step in it cannot be read$"),
         ("cron(0 0 1 1 ? 1969)", "Invalid year value '1969'"),
         ("cron(0 0 1 1 ? 2200)", "Invalid year value '2200'"),
         (
@@ -148,6 +148,7 @@ def test_refuses_what_aws_refuses_in_one_sentence(expression, sentence):
         with pytest.raises(ValueError, match=sentence.replace("?", r"\?")) as error:
             ask()
         assert type(error.value) is ValueError
+        assert not str(error.value).endswith(".")
         assert "\n" not in str(error.value)
 
 
@@ -162,8 +163,9 @@ def test_refuses_times_without_a_zone():
     for name in ("after", "start", "end"):
         with pytest.raises(ValueError, match=f"{name} is .* no time zone"):
             next_due("rate(1 hour)", **{"after": NOW, name: naive})
-    with pytest.raises(ValueError, match=r"until is .* no time zone"):
-        previous_due("rate(1 hour)", until=naive)
+    for name in ("until", "start", "end"):
+        with pytest.raises(ValueError, match=f"{name} is .* no time zone"):
+            previous_due("rate(1 hour)", **{"until": NOW, name: naive})
 
 
 def test_the_rarest_days_are_found():
@@ -172,6 +174,20 @@ def test_the_rarest_days_are_found():
     assert dues("cron(0 0 29 2 ? *)", 1, after=utc("2096-03-01")) == ["2104-02-29T00:00"]
     assert previous_due("cron(0 0 29 2 ? *)", until=utc("2104-02-28")) == utc("2096-02-29")
     assert previous_due("cron(0 0 ? 2 1#5 *)", until=utc("2032-02-28")) == utc("2004-02-29")
+
+
+def test_an_answer_of_the_library_that_is_no_time_is_not_taken_for_one():
+    class Library:
+        years, months = (2026,), (11,)
+
+        def get_next(self, *_, **__):
+            return ["soon"]
+
+        get_prev = get_next
+
+    for ask in (_Cron(Library()).after, _Cron(Library()).until):
+        with pytest.raises(TypeError, match=r"^aws-croniter returned 'soon'; expected a datetime or None$"):
+            ask(NOW)
 
 
 def test_what_never_happens_is_known_soon():
@@ -261,6 +277,15 @@ def test_start_and_end_bound_what_recurs():
         assert previous_due(expression, until=NOW + timedelta(days=1), **bounds) == end
         assert previous_due(expression, until=start, **bounds) == start
         assert previous_due(expression, until=start - timedelta(seconds=1), **bounds) is None
+
+
+def test_what_is_due_a_moment_before_the_start_is_not_due():
+    for expression in ("rate(1 hour)", "cron(0 * * * ? *)"):
+        for late in (timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=59)):
+            start = NOW + late
+            first = start if "rate" in expression else NOW + timedelta(hours=1)
+            assert next_due(expression, after=NOW - timedelta(days=1), start=start) == first
+            assert previous_due(expression, until=NOW + timedelta(hours=1), start=start) == first
 
 
 def test_start_and_end_are_nothing_to_what_happens_once():
