@@ -141,7 +141,8 @@ def _most_telling(failures: list[Failure]) -> Failure:
     # Imported here because loading the table takes a tenth of intake's start, and few tasks have two reasons.
     from retry_run_task.failures.classify import classify, worst  # noqa: PLC0415
 
-    verdicts = [classify(replace(f, code=_NOT_STARTED)) for f in failures]
+    # By their reasons alone.
+    verdicts = [classify(replace(f, code=None)) for f in failures]
     known = [v for v in verdicts if v.category is not Category.UNKNOWN]
     telling = worst(known or verdicts).failure
     return failures[[v.failure for v in verdicts].index(telling)]
@@ -150,8 +151,7 @@ def _most_telling(failures: list[Failure]) -> Failure:
 def _is_known(reason: str) -> bool:
     from retry_run_task.failures.classify import classify  # noqa: PLC0415
 
-    verdict = classify(Failure(origin=Origin.STOPPED, code=_NOT_STARTED, reason=reason))
-    return verdict.category is not Category.UNKNOWN
+    return classify(Failure(origin=Origin.STOPPED, reason=reason)).category is not Category.UNKNOWN
 
 
 def _of(code: str | None, reason: str, container: Mapping[str, Any], ran: str | None = None) -> Failure:

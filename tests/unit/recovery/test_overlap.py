@@ -103,7 +103,20 @@ def test_a_task_that_the_failed_call_placed_is_not_of_an_earlier_run() -> None:
 
 
 def test_a_caller_without_a_mark_has_runs_without_one() -> None:
-    plain = launch(request=parameters(startedBy=None))
-    assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": None})
-    assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": names.started_by_of(None, "f" * 32)})
-    assert not is_of_an_earlier_run(plain, EARLIER)
+    for none in (None, ""):
+        plain = launch(request=parameters(startedBy=none))
+        assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": None})
+        assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": ""})
+        assert is_of_an_earlier_run(plain, EARLIER | {"startedBy": names.started_by_of(None, "f" * 32)})
+        assert not is_of_an_earlier_run(plain, EARLIER)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), [(["run", "eu"], True), (["run", "us"], False), (None, False)]
+)
+def test_a_run_with_another_command_is_not_of_this_schedule(command: Any, expected: bool) -> None:
+    asked = launch(
+        request=parameters(overrides={"containerOverrides": [{"name": "app", "command": ["run", "eu"]}]})
+    )
+    theirs = {"overrides": {"containerOverrides": [{"name": "app", "command": command}]}}
+    assert is_of_an_earlier_run(asked, EARLIER | theirs) is expected

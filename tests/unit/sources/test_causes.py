@@ -10,7 +10,7 @@ import pytest
 from retry_run_task import sources
 from retry_run_task.failures.classify import classify
 from retry_run_task.failures.table import HAD_STARTED
-from retry_run_task.launch.values import Category, FailedLaunch, Failure, Ignored, Phase
+from retry_run_task.launch.values import Category, FailedLaunch, Failure, Ignored, Origin, Phase
 from retry_run_task.launch.wire import failures_from_json, failures_to_json, launch_to_json
 from retry_run_task.sources.tasks import cause, state
 
@@ -65,6 +65,15 @@ def event(detail: dict[str, Any]) -> dict[str, Any]:
         (task(one("app"), one("db", NO_WAY)), Category.TRANSIENT, "db"),
         # What a person must fix outweighs what passes, where nothing tells which is essential.
         (task(one("app", NO_WAY), one("migrate", UNKNOWN_MANIFEST)), Category.CONFIGURATION, "migrate"),
+        (task(one("app", "x"), one("db", "y")), Category.UNKNOWN, "app"),
+        (task(one("db", "y"), one("app", "x")), Category.UNKNOWN, "app"),
+        (task(one("app", "x"), one("db", NO_WAY), one("z", "z")), Category.TRANSIENT, "db"),
+        # By their reasons, whatever the code of the task.
+        (
+            task(one("app", NO_WAY), one("migrate", UNKNOWN_MANIFEST), stopCode="SpotInterruption"),
+            Category.CAPACITY,
+            "migrate",
+        ),
         # A side-car's complaint does not outvote the job's.
         (
             task(one("aws-guardduty-agent-4xk2", UNKNOWN_MANIFEST), one("app", NO_WAY)),
@@ -120,6 +129,10 @@ def test_the_cause_is_that_of_the_container_at_fault(
     [
         (task(one("app", exitCode=1)), "app", "exit code 1"),
         (task(one("app", exitCode=0)), "app", "exit code 0"),
+        (task(one("app", exitCode=0), one("migrate", exitCode=1)), "migrate", "exit code 1"),
+        (task(one("app", exitCode=0), one("migrate", exitCode=0)), "app", "exit code 0"),
+        (task(one("app", exitCode=137), one("migrate", exitCode=0)), "migrate", "exit code 0"),
+        (task(one("app", exitCode=True), one("migrate", exitCode=2)), "migrate", "exit code 2"),
         (task(one("app", NO_WAY), one("migrate", exitCode=0)), "migrate", "exit code 0"),
         # A container that waited for another is said to have got a signal; the other one is the cause.
         (
@@ -174,7 +187,8 @@ def test_what_aws_added_to_a_task_tells_nothing_of_the_job() -> None:
 )
 def test_an_essential_container_that_exited_is_never_a_retry(seen: dict[str, Any]) -> None:
     failure = cause(seen)
-    assert failure.reason == NO_WAY
+    code = "EssentialContainerExited"
+    assert failure == Failure(origin=Origin.STOPPED, code=code, reason=NO_WAY, container="app")
     assert classify(failure).row in HAD_STARTED
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from retry_run_task import sources
 from retry_run_task.launch.names import started_by_of
+from retry_run_task.launch.request import HIDDEN
 from retry_run_task.launch.schedule import EVERYTHING_ELSE
 from retry_run_task.launch.values import (
     CallerKind,
@@ -126,6 +127,24 @@ def test_two_schedules_whose_names_look_alike_are_told_apart_by_their_commands(
         request=parameters(overrides={"containerOverrides": [{"name": "app", "command": ["run", "eu"]}]})
     )
     there = task(overrides={"containerOverrides": [{"name": "app", "command": theirs}]})
+    assert is_of(asked, there) is is_ours
+
+
+@pytest.mark.parametrize(
+    ("command", "is_ours"),
+    [
+        (HIDDEN, True),
+        (["run", HIDDEN], True),
+        (["run", HIDDEN.lower()], True),
+        (["run", HIDDEN[:-1]], False),
+        (["run"], False),
+    ],
+)
+def test_a_command_of_which_a_part_is_hidden_cannot_be_compared(command: Any, is_ours: bool) -> None:
+    asked = launch(
+        request=parameters(overrides={"containerOverrides": [{"name": "app", "command": command}]})
+    )
+    there = task(overrides={"containerOverrides": [{"name": "app", "command": ["other"]}]})
     assert is_of(asked, there) is is_ours
 
 
