@@ -183,6 +183,15 @@ def test_where_another_has_found_capacity_a_step_tries_every_subnet() -> None:
     assert len(done.waits) == 2
 
 
+def test_where_another_has_found_capacity_a_subnet_that_was_refused_is_passed() -> None:
+    denied = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no"))
+    script = (SHORT, denied, *(SHORT,) * 4, PLACED)
+    for others in (Others((150,), ("as-asked",)), Others((1_000,), ("as-asked", FIRST))):
+        done = run(launch(), *script, policy=IN_TURN, crowd=others)
+        assert rungs(done).count(FIRST) == 1
+        assert rungs(done).count("as-asked") > 1
+
+
 def test_in_a_large_crowd_the_subnet_that_has_room_comes_first() -> None:
     others = Others((1_000,), (SECOND,))
     done = run(launch(), PLACED, policy=IN_TURN, crowd=others)
