@@ -1,11 +1,12 @@
-"""Writes tests/infra/terraform_schema.json: which arguments the provider takes, of the resources that the module uses.
+"""Writes which arguments the provider takes, of the resources that the module uses: into tests/infra.
 
-    pip download --no-deps --dest /tmp cdktf-cdktf-provider-aws==21.22.1
-    .venv-infra/bin/python tools/terraform_schema.py /tmp/cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl
+    pip download --no-deps --dest /tmp cdktf-cdktf-provider-aws==21.22.1 cdktn-provider-aws==25.8.1
+    .venv-infra/bin/python tools/terraform_schema.py /tmp/cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl \\
+        /tmp/cdktn_provider_aws-25.8.1-py3-none-any.whl
 
-The package is 60 MB and has each resource as a Python class, which HashiCorp made from the provider's own schema; so
-what is taken from it is kept here. It is the last there is, and of the oldest provider that the module takes. Run it
-again when the module uses another resource.
+The first is of the oldest provider that the module takes, the second of the newest. These packages have 60 MB and each
+resource as a Python class, made from the provider's own schema; so what is taken from them is kept here. Run it again
+when the module uses another resource, or for a newer provider.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 ROOT = Path(__file__).resolve().parents[1]
-SCHEMA = ROOT / "tests" / "infra" / "terraform_schema.json"
+SCHEMAS = tuple(
+    ROOT / "tests" / "infra" / name for name in ("terraform_schema.json", "terraform_schema_newest.json")
+)
 MODULES = (ROOT / "infra" / "terraform", ROOT / "infra" / "terraform" / "modules" / "member")
-PACKAGE = "cdktf_cdktf_provider_aws"
 # What a class has beside the resource's own arguments; Terraform has these of every resource.
 OF_EVERY = frozenset(
     {"connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioners", "id"}
@@ -71,30 +73,36 @@ def used() -> Iterator[tuple[str, str]]:
 
 
 def main() -> None:
-    """Write the file."""
-    if len(sys.argv) != 2:  # noqa: PLR2004 - the wheel
+    """Write the files."""
+    if len(sys.argv) != len(SCHEMAS) + 1:
         sys.exit((__doc__ or "").split("\n\n")[1])
-    schema: Json = {}
-    with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for path, file in zip(sys.argv[1:], SCHEMAS, strict=True):
+        found = schema(Path(path))
+        file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        print(f"{file.relative_to(ROOT)}: {found['provider']}")
+
+
+def schema(path: Path) -> Json:
+    """Return what a package says of the resources that the module uses."""
+    found: Json = {}
+    with zipfile.ZipFile(path) as wheel:
         (metadata,) = (one for one in wheel.namelist() if one.endswith(".dist-info/METADATA"))
         text = wheel.read(metadata).decode()
         said = re.search(r"hashicorp/aws provider version ([\d.]+)", text)
-        version = re.search(r"^Version: (.+)$", text, re.MULTILINE)
-        if not said or not version:
-            sys.exit(f"{sys.argv[1]} does not say of which provider it is.")
+        name, version = (re.search(rf"^{word}: (.+)$", text, re.MULTILINE) for word in ("Name", "Version"))
+        if not said or not name or not version:
+            sys.exit(f"{path} does not say of which provider it is.")
         for kind, of_type in sorted(set(used())):
-            prefix = "data_" if kind == "data" else ""
-            name = prefix + of_type if kind == "data" else of_type.removeprefix("aws_")
-            source = wheel.read(f"{PACKAGE}/{name}/__init__.py").decode()
-            class_name = "".join(part.title() for part in name.split("_"))
-            schema.setdefault(kind, {})[of_type] = Classes(source).schema(class_name, OF_EVERY)
-    written = {
+            folder = f"data_{of_type}" if kind == "data" else of_type.removeprefix("aws_")
+            source = wheel.read(f"{name.group(1).replace('-', '_')}/{folder}/__init__.py").decode()
+            class_name = "".join(part.title() for part in folder.split("_"))
+            found.setdefault(kind, {})[of_type] = Classes(source).schema(class_name, OF_EVERY)
+    package = f"{name.group(1)} {version.group(1)}"
+    return {
         "provider": f"hashicorp/aws {said.group(1)}",
-        "from": f"cdktf-cdktf-provider-aws {version.group(1)}, by tools/terraform_schema.py",
-        **schema,
+        "from": f"{package}, by tools/terraform_schema.py",
+        **found,
     }
-    SCHEMA.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    print(f"{SCHEMA.relative_to(ROOT)}: {sum(map(len, schema.values()))} types of {written['provider']}")
 
 
 if __name__ == "__main__":

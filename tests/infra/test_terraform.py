@@ -194,7 +194,7 @@ def test_recover_is_durable_and_limited_and_published_in_both() -> None:
             "retention_period": theirs["DurableConfig"]["RetentionPeriodInDays"],
         }
     ]
-    # Not KMSKeyArn: no version of the provider knows it (pulumi-aws 7.51.1, of October 2026, is made from its schema).
+    # Not KMSKeyArn: no version of the provider knows it; see test_terraform_schema.py.
     assert theirs["DurableConfig"].keys() == {"ExecutionTimeout", "RetentionPeriodInDays", "KMSKeyArn"}
     assert ours["publish"] is True
     assert ours["reserved_concurrent_executions"] == "${coalesce(var.recover_concurrency,-1)}"

@@ -1,6 +1,6 @@
 """Every argument of the Terraform module is one that the provider has, and none that it needs is missing.
 
-The schema is of the oldest provider that the module takes, and is written by tools/terraform_schema.py.
+The schemas are of the oldest provider that the module takes and of a new one; tools/terraform_schema.py writes them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import pytest
 
 from support.infra import MODULE, module
 
-SCHEMA = json.loads((Path(__file__).parent / "terraform_schema.json").read_text(encoding="utf-8"))
+SCHEMA, NEWEST = (
+    json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    for name in ("terraform_schema.json", "terraform_schema_newest.json")
+)
 MODULES = (MODULE, MODULE / "modules" / "member")
 # What Terraform itself has of every resource.
 # https://developer.hashicorp.com/terraform/language/meta-arguments
@@ -54,19 +57,29 @@ def test_the_schema_is_of_the_provider_that_the_module_asks_for() -> None:
         assert SCHEMA["provider"] == f"hashicorp/aws {asked['aws']['version'].removeprefix('>= ')}.0"
 
 
-def test_every_argument_is_known_and_none_is_missing() -> None:
+@pytest.mark.parametrize("schema", [SCHEMA, NEWEST], ids=["oldest", "newest"])
+def test_every_argument_is_known_and_none_is_missing(schema: dict[str, Any]) -> None:
     found = list(blocks())
     assert len(found) > 40
     assert [
         one
         for kind, of_type, name, body in found
-        for one in problems(f"{of_type}.{name}", body, SCHEMA[kind][of_type])
+        for one in problems(f"{of_type}.{name}", body, schema[kind][of_type])
     ] == []
 
 
 def test_the_schema_has_no_more_than_is_used() -> None:
     used = {(kind, of_type) for kind, of_type, _, _ in blocks()}
     assert used == {(kind, of_type) for kind in ("resource", "data") for of_type in SCHEMA[kind]}
+
+
+def test_no_provider_can_give_durable_executions_a_key() -> None:
+    """As soon as one can, the module should, and infra/terraform/README.md should no longer say so."""
+    for schema in (SCHEMA, NEWEST):
+        durable = schema["resource"]["aws_lambda_function"]["durable_config"]["block"]
+        assert durable.keys() == {"execution_timeout", "retention_period"}
+    readme = (MODULE / "README.md").read_text(encoding="utf-8")
+    assert f"AWS provider {NEWEST['provider'].removeprefix('hashicorp/aws ')} " in readme
 
 
 FUNCTION = {"function_name": "x", "role": "x", "durable_config": [{"execution_timeout": 1}]}
