@@ -131,7 +131,7 @@ import json, sys
 sys.path[:0] = [sys.argv[1]]
 from datetime import UTC, datetime
 from retry_run_task.commands.deploy import template
-from retry_run_task.commands.deploy.parameters import PARAMETERS
+from retry_run_task.commands.shared.parameters import PARAMETERS
 from retry_run_task.config import Settings
 from retry_run_task.messages import steps
 from retry_run_task.messages.english import ENGLISH

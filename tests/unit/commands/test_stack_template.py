@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from retry_run_task.commands.deploy import plan, preview, template
-from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.deploy.sizes import HOME
 from retry_run_task.commands.deploy.statements import statements, words_for
 from retry_run_task.commands.deploy.template import Filled
 from retry_run_task.commands.shared.chunks import parts
 from retry_run_task.commands.shared.inventory import Identity
+from retry_run_task.commands.shared.parameters import PARAMETERS
 from retry_run_task.commands.shared.stack_states import ResourceChange
 
 IDENTITY = Identity(account="123456789012", arn="arn:aws:iam::123456789012:user/me", partition="aws")

@@ -10,11 +10,11 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy import reads
-from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.deploy.proposal import MOST_FILTERS, family_of, free_slots, our_filter, propose
 from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
 from retry_run_task.commands.shared.launchers import read_task_definitions
+from retry_run_task.commands.shared.parameters import PARAMETERS
 from retry_run_task.commands.shared.trails import read_log_groups
 from retry_run_task.documentation import is_own_runbook
 from retry_run_task.errors import ConfigError

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.shared import hints, settings, talk
 from retry_run_task.commands.shared import options as common
+from retry_run_task.commands.shared.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.deploy.deployment import Deployment
     from retry_run_task.commands.deploy.own_policy import OwnPolicy
-    from retry_run_task.commands.deploy.parameters import Parameter
     from retry_run_task.commands.deploy.plan import Plan
     from retry_run_task.commands.deploy.settings_file import SettingsFile
+    from retry_run_task.commands.shared.parameters import Parameter
     from retry_run_task.commands.shared.stack import CloudFormationStack
     from retry_run_task.commands.shared.stack_states import StackState
     from retry_run_task.launch.values import JsonObject

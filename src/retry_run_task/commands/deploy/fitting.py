@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.deploy import patterns, reads
 from retry_run_task.commands.deploy.choices import FOUND
-from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.deploy.proposal import propose
 from retry_run_task.commands.deploy.sizes import to_blame
 from retry_run_task.commands.shared.inventory import Unknown
 from retry_run_task.commands.shared.names import names_in
+from retry_run_task.commands.shared.parameters import PARAMETERS
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retry_run_task.commands.deploy.parameters import PARAMETERS, Parameter
 from retry_run_task.commands.shared import settings
+from retry_run_task.commands.shared.parameters import PARAMETERS, Parameter
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:

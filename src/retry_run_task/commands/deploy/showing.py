@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.deploy.parameters import PARAMETERS
 from retry_run_task.commands.shared import talk
 from retry_run_task.commands.shared.options import place
+from retry_run_task.commands.shared.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
