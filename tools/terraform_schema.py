@@ -1,8 +1,7 @@
 """Writes which arguments the provider takes, of the resources that the module uses: into tests/infra.
 
     pip download --no-deps --dest /tmp cdktf-cdktf-provider-aws==21.22.1 cdktn-provider-aws==25.8.1
-    .venv-infra/bin/python tools/terraform_schema.py /tmp/cdktf_cdktf_provider_aws-21.22.1-py3-none-any.whl \\
-        /tmp/cdktn_provider_aws-25.8.1-py3-none-any.whl
+    .venv-infra/bin/python tools/terraform_schema.py /tmp/cdktf_cdktf*.whl /tmp/cdktn_provider*.whl
 
 The first is of the oldest provider that the module takes, the second of the newest. These packages have 60 MB and each
 resource as a Python class, made from the provider's own schema; so what is taken from them is kept here. Run it again

@@ -227,6 +227,13 @@ def test_another_settings_file_can_be_named(guard: Guard, tmp_path: Path, comman
         ((), "region = 5\nstack = ''", "region is 5; expected a text; stack is ''; expected a text"),
         ((), "stak = 'prod'", "stak is not a setting; expected one of stack, region, profile"),
         ((), "parameters = 1", "parameters is not a table"),
+        ((), "[parameters]\nnix = 1", "parameters.nix is not a parameter; expected one of also_recover"),
+        (
+            (),
+            "[parameters]\ntask_definitions = 'a:7'\nlog_retention_days = 2",
+            "no ARN), with commas between them; parameters.log_retention_days is 2; expected one of 1, 3, 5",
+        ),
+        ((), "[tags]\nTeam = 7", "tags.Team is 7; expected a text"),
         ((), "look_with = ['x']", "look_with is ['x']; expected a text"),
         ((), "region =", "is not TOML"),
     ],

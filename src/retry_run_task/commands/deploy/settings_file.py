@@ -18,14 +18,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared import settings
-from retry_run_task.commands.shared.parameters import PARAMETERS, Parameter
-from retry_run_task.errors import ConfigError
+from retry_run_task.commands.shared.parameters import PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -54,9 +53,6 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     """
     content = settings.load(path, must_exist=must_exist)
     parameters = content.get("parameters", {})
-    problems = list(_problems(content))
-    if problems:
-        raise ConfigError(f"{path}: {'; '.join(problems)}.", hint="Correct the file.")
     by_key = {one.key: one for one in PARAMETERS}
     options = {key: content[key] for key in settings.OPTIONS if key in content}
     if options.get("policy", "default") != "default":
@@ -64,42 +60,7 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     return SettingsFile(
         options=MappingProxyType(options),
         tags=MappingProxyType(content.get("tags", {})),
-        parameters=MappingProxyType({by_key[key].name: _text(value) for key, value in parameters.items()}),
+        parameters=MappingProxyType(
+            {by_key[key].name: settings.text_of(value) for key, value in parameters.items()}
+        ),
     )
-
-
-def _problems(content: Mapping[str, Any]) -> Iterator[str]:
-    yield from settings.problems(content)
-    for table, problems in (("tags", _tag_problems), ("parameters", _parameter_problems)):
-        found = content.get(table, {})
-        yield from problems(found) if isinstance(found, dict) else ()
-
-
-def _tag_problems(tags: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in tags.items():
-        if not isinstance(value, str):
-            yield f"tags.{key} is {value!r}; expected a text"
-
-
-def _parameter_problems(parameters: Mapping[str, Any]) -> Iterator[str]:
-    by_key = {one.key: one for one in PARAMETERS}
-    for key, value in parameters.items():
-        if key not in by_key:
-            yield f"parameters.{key} is not a parameter; expected one of {', '.join(sorted(by_key))}"
-        elif problem := _problem(by_key[key], value):
-            yield f"parameters.{key} is {value!r}; {problem}"
-
-
-def _problem(parameter: Parameter, value: Any) -> str:
-    if isinstance(value, list):
-        if not parameter.is_list or not all(isinstance(item, str) for item in value):
-            return f"expected {parameter.expected or 'one text'}"
-    elif not isinstance(value, str | int):
-        return f"expected {parameter.expected or 'a text'}"
-    return parameter.problem(_text(value))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return ",".join(value)
-    return str(value).lower() if isinstance(value, bool) else str(value)

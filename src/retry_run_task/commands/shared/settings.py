@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     import click
 
+    from retry_run_task.commands.shared.parameters import Parameter
+
 FILE = "retry-run-task.toml"
 PLACE = ("stack", "region", "profile")
 """Keys that say where a command looks."""
@@ -32,8 +34,16 @@ def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
     ``must_exist`` is for a file that was named explicitly.
 
     Raises:
-        ConfigError: It cannot be read, or is not TOML.
+        ConfigError: It cannot be read, is not TOML, or something in it is invalid; names every problem. A misspelt
+            ``stack`` must not send a command to the default one.
     """
+    content = _content(path, must_exist=must_exist)
+    if wrong := list(_problems(content)):
+        raise ConfigError(f"{path}: {'; '.join(wrong)}.", hint="Correct the file.")
+    return content
+
+
+def _content(path: Path, *, must_exist: bool) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -46,19 +56,15 @@ def load(path: Path, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigError(f"{str(path)!r} is not TOML: {error}.") from None
 
 
-def take(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+def take(context: click.Context, _option: click.Parameter, path: Path | None) -> Path | None:
     """Let the file say what is not typed: a callback of an option that is read before the others.
 
     Raises:
-        ConfigError: The file cannot be read, or something in it is no setting: a misspelt ``stack`` must not send a
-            command to the default one.
+        ConfigError: The file cannot be read, or something in it is invalid.
     """
     file = path or Path(FILE)
     content = load(file, must_exist=path is not None)
-    said = {key: content[key] for key in (*PLACE, LOOK_WITH) if isinstance(content.get(key), str)}
-    # A command that gets the path reads the whole file, and names what is wrong in its tables as well.
-    if not option.expose_value and (wrong := list(problems(content))):
-        raise ConfigError(f"{file}: {'; '.join(wrong)}.", hint="Correct the file.")
+    said = {key: content[key] for key in (*PLACE, LOOK_WITH) if key in content}
     # deploy has a parameter of that name, which is another thing.
     takes_several = any(one.name == "regions" and one.multiple for one in context.command.params)
     if "region" in said and takes_several:
@@ -68,8 +74,7 @@ def take(context: click.Context, option: click.Parameter, path: Path | None) -> 
     return path
 
 
-def problems(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the keys of a settings file, and with what stands outside its tables."""
+def _problems(content: Mapping[str, Any]) -> Iterator[str]:
     for key, value in content.items():
         if key in TABLES:
             if not isinstance(value, dict):
@@ -78,3 +83,39 @@ def problems(content: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key} is not a setting; expected one of {', '.join(OPTIONS)}, [tags] or [parameters]"
         elif not isinstance(value, str) or not value:
             yield f"{key} is {value!r}; expected a text"
+    for table, found in (("tags", _tag_problems), ("parameters", _parameter_problems)):
+        if isinstance(content.get(table), dict):
+            yield from found(content[table])
+
+
+def text_of(value: Any) -> str:
+    """Return a parameter's value as text."""
+    if isinstance(value, list):
+        return ",".join(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _tag_problems(tags: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in tags.items():
+        if not isinstance(value, str):
+            yield f"tags.{key} is {value!r}; expected a text"
+
+
+def _parameter_problems(parameters: Mapping[str, Any]) -> Iterator[str]:
+    from retry_run_task.commands.shared.parameters import PARAMETERS  # noqa: PLC0415 - most files name none
+
+    by_key = {one.key: one for one in PARAMETERS}
+    for key, value in parameters.items():
+        if key not in by_key:
+            yield f"parameters.{key} is not a parameter; expected one of {', '.join(sorted(by_key))}"
+        elif problem := _problem(by_key[key], value):
+            yield f"parameters.{key} is {value!r}; {problem}"
+
+
+def _problem(parameter: Parameter, value: Any) -> str:
+    if isinstance(value, list):
+        if not parameter.is_list or not all(isinstance(item, str) for item in value):
+            return f"expected {parameter.expected or 'one text'}"
+    elif not isinstance(value, str | int):
+        return f"expected {parameter.expected or 'a text'}"
+    return parameter.problem(text_of(value))
