@@ -167,8 +167,8 @@ class Order:
 
     Attributes:
         name: As the table has it.
-        round_of: Takes the place of ``ladder.round_of``.
-        is_at_once: Takes the place of ``ladder.is_at_once``.
+        round_of: Replaces ``ladder.round_of``.
+        is_at_once: Replaces ``ladder.is_at_once``.
         kinds: What the policy allows.
     """
 

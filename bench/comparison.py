@@ -64,7 +64,7 @@ LONG_ONES = ("spot-drought", "misconfigured", "several", "ramp", "slots", "long"
 # Quick enough for a test, and it changes with the loop, the policy and the model.
 PROBE = ScenarioSettings(schedules=10, zones=2, seed=1)
 
-# What the table at the top of the page has room for: outages that anybody may meet, and the policies that help in one.
+# What the table at the top of the page has room for: common outages, and the policies that help in one.
 SHOWN = ("short", "zone-outage", "rush", "brownout", "long", "eni")
 PICTURED = ("zone-outage", "rush")
 FREQUENT = "every-five-minutes"
@@ -84,7 +84,7 @@ STEPS = 50
 
 
 def competitors() -> list[Competitor]:
-    """Return everybody who takes part."""
+    """Return all competitors."""
     ours = [
         Ours(name=f"retry-run-task, {way}", policy=read_policy(), way=way)
         for way in (Way.EVENTBRIDGE, Way.LOGS)

@@ -64,7 +64,7 @@ def _failed(random: Random, number: int) -> Json:
 
 
 def _other(random: Random, number: int) -> Json:
-    """Return a record that is nobody's failed launch: of ourselves, of AWS Batch, complete, or of another call."""
+    """Return a record of no failed launch: of ourselves, of AWS Batch, complete, or of another call."""
     parameters = _parameters(random, number, f"events-rule/job-{number}")
     failures = [{"reason": CAPACITY}]
     match number % 4:

@@ -1,4 +1,4 @@
-"""How many records a second intake decides upon, beside the least that anybody can do with the same payload.
+"""How many records a second intake decides upon, beside the least work that the same payload needs.
 
 As a script it measures in this process and prints one JSON object.
 """

@@ -59,7 +59,7 @@ SHARED = (
     *("reader", "view"),
 )
 
-# What the functions import, directly or not. The other commands, the local AWS and the simulator stay at home.
+# What the functions import, directly or not. The other commands, the local AWS and the simulator are left out.
 OWN = (
     "__init__.py",
     "py.typed",
@@ -209,7 +209,7 @@ def _check_pure(files: Mapping[str, bytes]) -> None:
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
-    """Return a zip of the files: sorted, of one time, readable by everybody."""
+    """Return a zip of the files: sorted, of one time, readable by all."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(files):

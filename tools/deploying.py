@@ -158,7 +158,7 @@ HANDLERS: tuple[tuple[str, tuple[str, ...], list[str], dict[str, Any] | None], .
     ("Queues", ("sqs:*",), [f"arn:*:sqs:*:*:{STACK}-*-dead-letters"], None),
     # With SubnetIds.
     ("Network", ("ec2:*",), ["*"], None),
-    # With DataKeyArn or TopicKeyArn. Name your keys in the place of *.
+    # With DataKeyArn or TopicKeyArn. Name your keys instead of *.
     ("Keys", ("kms:*",), ["arn:*:kms:*:*:key/*"], None),
 )
 

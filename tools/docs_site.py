@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
 PAGES, SITE, SETTINGS = "pages", "site", "zensical.toml"
 
-# In the order in which somebody needs them. A page of docs/ that is not named comes last in "Understand".
+# In the order in which a reader needs them. A page of docs/ that is not named comes last in "Understand".
 NAVIGATION: dict[str, tuple[str, ...]] = {
     "Try": ("README.md", "docs/local-aws.md", "docs/simulator.md", "docs/comparison.md", "README.ja.md"),
     "Install": (

@@ -136,7 +136,7 @@ def permanent(site: Site) -> str:
 
 @story
 def expired(site: Site) -> str:
-    """Three careful attempts at what nobody has classified."""
+    """Three careful attempts at a text that is not classified."""
     site.aws.ecs.faults.fail_next(9, reason="The moon is in the wrong phase")
     arn = site.call()
     site.aws.durable.wait(arn)
@@ -163,7 +163,7 @@ def stopped(site: Site) -> str:
 
 @story
 def lost(site: Site) -> str:
-    """Nobody answers, and it is stopped meanwhile."""
+    """No call is answered, and it is stopped meanwhile."""
     site.capacity(0)
     arn = site.call()
     site.until(arn, "wait-1")
@@ -178,7 +178,7 @@ def lost(site: Site) -> str:
 
 @story
 def by_hand(site: Site) -> str:
-    """A record without a caller, with a value that nobody may see."""
+    """A record without a caller, with a value that must not be shown."""
     overrides = {"containerOverrides": [{"name": "app", "environment": [{"name": "KEY", "value": SECRET}]}]}
     answer = {"tasks": [], "failures": [{"reason": "RESOURCE:MEMORY"}]}
     now = f"{site.aws.clock.now():%Y-%m-%dT%H:%M:%SZ}"

@@ -25,7 +25,7 @@ ZIP = ROOT / "build" / "lambda.zip"
 PAGE = ROOT / "docs" / "reference" / "licences.md"
 OWN = "retry_run_task"
 
-# Licences, by their SPDX names, under which anybody may pass the zip on without asking and without publishing more
+# Licences, by their SPDX names, under which anyone may pass the zip on without asking and without publishing more
 # than the texts that are in it. https://spdx.org/licenses/
 ALLOWED = frozenset({"0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "PSF-2.0"})
 
@@ -46,7 +46,7 @@ _TEXT = re.compile(r"(licen[cs]e|copying|notice)[^/]*$", re.IGNORECASE)
 
 
 class LicenceError(Exception):
-    """What is in the zip may not be passed on as it is, or nobody knows; the message says why."""
+    """What is in the zip may not be passed on as it is, or that is unknown; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

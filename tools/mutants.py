@@ -64,7 +64,7 @@ NO_TESTS = 33
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of the mutants of one module."""
+    """What happened to the mutants of one module."""
 
     module: str
     made: int
@@ -105,7 +105,7 @@ def read_table(page: str) -> list[Row]:
 
 
 def write_table(page: str, rows: list[Row]) -> str:
-    """Return a page with new rows, each in the place of an older one of the same module."""
+    """Return a page with new rows, each replacing an older one of the same module."""
     before, _, rest = page.partition(BEGIN)
     behind = rest.partition(END)[2]
     merged = {row.module: row for row in (*read_table(page), *rows)}
@@ -149,7 +149,7 @@ def prepare(folder: Path, group: dict[str, Any], *, again: bool) -> None:
 def attempt(folder: Path, wanted: str, longest_s: float, processes: int, *, again: bool) -> None:
     """Try the mutants of a group, in a process of its own: mutmut imports the mutated code.
 
-    What became of each, mutmut keeps beside the mutated module. What it and the tests print goes into a file.
+    mutmut keeps the result of each beside the mutated module. What it and the tests print goes into a file.
     """
     os.chdir(folder)
     with Path("log.txt").open("w", encoding="utf-8") as log:
@@ -230,7 +230,7 @@ def change(diff: str) -> tuple[str, str]:
 
 
 def judge(folder: Path, wanted: str, named: set[tuple[str, str, str]]) -> tuple[list[Row], list[str]]:
-    """Count what became of the mutants of a group; return a row for each module, and the survivors.
+    """Count the results of the mutants of a group; return a row for each module, and the survivors.
 
     Args:
         folder: Where they were tried.

@@ -41,7 +41,7 @@ def outputs(page: str) -> Iterator[str]:
             pass
         env = account.aws.environment() | {"COLUMNS": str(COLUMNS)}
         for command, _ in commands(page):
-            # Nobody is there to ask; what a person answers is not shown.
+            # There is no one to ask; what a person answers is not shown.
             words = [*shlex.split(command), *(["--yes"] if "--reason" in command else [])]
             yield CliRunner().invoke(retry_run_task, words, env=env, standalone_mode=False).output
 

@@ -80,7 +80,7 @@ PURPOSES = {
     "Dashboard": "all metrics on one page",
 }
 
-# What an action lets somebody do.
+# What an action permits.
 ACTIONS = {
     "cloudtrail:LookupEvents": "look up recorded calls",
     "ec2:AssignPrivateIpAddresses": "assign addresses to network interfaces",

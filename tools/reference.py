@@ -121,10 +121,10 @@ MEANINGS = {
     Category.TRANSIENT: "Something broke that mends itself.",
     Category.UNKNOWN: "No row of the table fits, or one whose wording names no cause.",
     Category.CONFIGURATION: "A person has to change the request, or what it names.",
-    Category.PERMISSION: "Somebody is not allowed to do this.",
+    Category.PERMISSION: "AWS denied the call.",
 }
 
-# Rows whose texts stand for their category in the table of handlings.
+# Rows whose texts are the examples of their category in the table of handlings.
 EXAMPLES = {
     Category.CAPACITY: ("fargate-capacity", "instance-resources", "fargate-quota"),
     Category.THROTTLE: ("throttled",),
@@ -332,7 +332,7 @@ def span(bounds: tuple[int, int]) -> str:
 
 
 def request_members() -> str:
-    """Return what becomes of each member of a recorded request."""
+    """Return what happens to each member of a recorded request."""
     return page(
         "What of a recorded request is sent again",
         "launch/request.py",
@@ -342,7 +342,7 @@ def request_members() -> str:
             ((code(name), how.value, why) for name, (how, why) in sorted(request.MEMBERS.items())),
         ),
         "A member that is not in this table came with a newer caller.\nIt is kept as it was recorded.",
-        f"CloudTrail writes `{request.HIDDEN}` in the place of values that it hides.\n"
+        f"CloudTrail replaces redacted values with `{request.HIDDEN}`.\n"
         "A request that holds this text anywhere is never sent.\n"
         "[What is hidden is taken from the rule or schedule](../concepts.md#what-cloudtrail-hides), and if that "
         "is not certain, a message says which part is missing.",
@@ -513,7 +513,7 @@ MATCHED = Background(
 
 @dataclass(kw_only=True)
 class _World:
-    """A world that answers as it is told.
+    """A world that answers as it was set up.
 
     Attributes:
         answers: To RunTask.
@@ -631,7 +631,7 @@ def _play_recoveries(telemetry: Telemetry) -> None:
     for launch, world in scenes:
         _recover(launch, world, telemetry)
     _recover(_launch(broken), _World(answers=iter((there,))), telemetry, recover_errors=True)
-    # What the default policy does not have: a rung that is struck off, and a schedule that is to be left alone.
+    # What the default policy does not have: a rung that is dropped, and a schedule that is ignored.
     changing = Rule(
         name="capacity", sets={"rungs": (RungKind.AS_ASKED, RungKind.SIZES), "sizes": ((256, 512),)}
     )
@@ -698,7 +698,7 @@ EVENTS = {
     IntakeEvent.UNPARSED: "A record or a payload could not be read; `why` says what was found.",
     LogEvent.BEGAN: "A recovery began.",
     LogEvent.MATCHED: "The rule or schedule that made the call was looked for; without `schedule` it is "
-    "not certain, and `why` says so.",
+    "unknown, and `why` says why.",
     LogEvent.TAGGED: "The rule, the schedule's group or the task definition has tags for recoveries, or its tags could "
     "not be read; `WARNING` with a `why`, else `INFO`.",
     LogEvent.HELD: "The recovery of a raised error waits while EventBridge may still retry the call itself.",
@@ -862,7 +862,7 @@ _LATE_S = 95
 
 @dataclass(kw_only=True)
 class _ClockWorld(_World):
-    """A world whose time passes only while somebody waits."""
+    """A world whose time passes only during waits."""
 
     _now: float = AT.timestamp() + _LATE_S
 
@@ -1077,7 +1077,7 @@ RULES = {
     "looked": "Every task was there already, without a recovery's doing: it ends as already running.",
     "next-run": "The schedule's next run is due before the next attempt: the recovery ends as superseded.",
     "deadline": "The next attempt would be too late: the recovery ends as expired.",
-    "tag": "A tag wants the launch to be left alone: the recovery ends as ignored.",
+    "tag": "A tag says to ignore the launch: the recovery ends as ignored.",
     "fault": "The recovery itself failed.",
     "watch": "Tasks were placed, and not all of them were seen running while they were watched.",
     "member-role": "The launch is of another account, and recover cannot take the role there: the recovery ends as "
@@ -1090,14 +1090,14 @@ RULES = {
 
 OUTCOMES = {
     Outcome.RECOVERED: "Every task that was missing is there, at least one of them by a recovery.",
-    Outcome.ALREADY_RUNNING: "Every task that was missing is there, started by somebody else or by the failed call.",
-    Outcome.SUPERSEDED: "The schedule's next run takes its place.",
+    Outcome.ALREADY_RUNNING: "Every task that was missing is there, started by someone else or by the failed call.",
+    Outcome.SUPERSEDED: "The schedule's next run replaces it.",
     Outcome.EXPIRED: "The attempts or the time that the policy allows are used up.",
     Outcome.PERMANENT: "Retrying does not help.",
     Outcome.REFUSED: "The request cannot be made whole, so it is not sent.",
     Outcome.UNCONFIRMED: "Every task was placed, and not all of them were seen running while they were watched.",
     Outcome.BROKEN: "The recovery itself failed: a fault of this program.",
-    Outcome.IGNORED: "The policy, or a tag, says to ignore it; nobody is told, and the execution succeeds.",
+    Outcome.IGNORED: "The policy, or a tag, says to ignore it; no message is sent, and the execution succeeds.",
 }
 
 
@@ -1138,7 +1138,7 @@ def policy() -> str:
             ),
         ),
         *(_waits(category) for category in CATEGORIES if default(category).retry),
-        "## Rungs\n\nOnly a shortage of capacity moves along the ladder; what else is said comes back where it is.\n"
+        "## Rungs\n\nOnly a capacity failure moves to the next rung; after any other the same one is repeated.\n"
         "A rung that would change nothing of a request is not there.\n\n"
         + table(
             ("rung", "by default", "needs a list", "cost and risk"),
@@ -1158,7 +1158,7 @@ def policy() -> str:
         + _keys(MATCH),
         "Of a rule, beside `name` and `match`:\n\n" + _keys(SETTINGS),
         "## Rules\n\nA rule's name is what logs and `explain` print: of the rules that match, the first.\n"
-        "Besides the rules of the file there are:\n\n"
+        "A recovery may also end by one of these rules, which are not in the file:\n\n"
         + table(("rule", "what it says"), ((code(name), text) for name, text in RULES.items())),
         "## Outcomes\n\n"
         + table(

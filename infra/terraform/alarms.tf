@@ -4,7 +4,7 @@
 locals {
   alarm = "arn:${local.partition}:cloudwatch:${local.region}:${local.account}:alarm:${var.name}-"
 
-  # One metric each, and the alarm goes off at the first count.
+  # One metric each, and the alarm fires at the first count.
   alarms = {
     "filter-delivery" = {
       sentence  = "CloudWatch Logs could not deliver records of failed calls to intake."
@@ -193,7 +193,7 @@ resource "aws_cloudwatch_metric_alarm" "gave_up" {
   }
 }
 
-# A recovery that gives up ends as FAILED, and has said so. One that FAILED without giving up has told nobody.
+# A recovery that gives up ends as FAILED, and has said so. One that FAILED without giving up has sent no message.
 resource "aws_cloudwatch_metric_alarm" "broke" {
   alarm_name          = "${var.name}-broke"
   alarm_description   = "Recoveries failed without a message about their launches. ${var.runbook_url}#broke"

@@ -16,7 +16,7 @@ resource "aws_cloudwatch_log_group" "audit" {
 }
 
 data "aws_iam_policy_document" "audit" {
-  # Every rule and schedule of the Regions, since one that is left out is one whose runs nobody misses.
+  # Every rule and schedule of the Regions, since a missing run of one that is left out would not be noticed.
   # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html
   statement {
     #checkov:skip=CKV_AWS_356:AWS knows nothing finer for these.
@@ -202,7 +202,7 @@ resource "aws_lambda_function" "audit" {
   count = local.audits ? 1 : 0
 
   #checkov:skip=CKV_AWS_115:It runs once a day, and nothing waits for it.
-  #checkov:skip=CKV_AWS_116:An audit that failed is told of by an alarm, and made good by the command; its event says nothing.
+  #checkov:skip=CKV_AWS_116:An alarm reports a failed audit, and the command repeats it; its event says nothing.
   #checkov:skip=CKV_AWS_117:It only reads, and only AWS's own APIs; a VPC would add a NAT gateway or endpoints, and protect nothing.
   #checkov:skip=CKV_AWS_173:The environment holds names, no secrets; Lambda encrypts it with its own key.
   #checkov:skip=CKV_AWS_50:Its log says what it found; traces would cost and tell no more.
@@ -292,7 +292,7 @@ resource "aws_lambda_permission" "audit" {
   source_account = local.account
 }
 
-# What the function failed on three times, or had no room for in six hours; or what EventBridge could not hand over.
+# What the function failed on three times, or had no room for in six hours; or what EventBridge could not deliver.
 # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 resource "aws_cloudwatch_metric_alarm" "not_audited" {
   count = local.audits ? 1 : 0

@@ -158,7 +158,7 @@ data "aws_iam_policy_document" "recover" {
     }
   }
 
-  # The role of this name in these accounts; what it may do there, and for whom, is said by that account.
+  # The role of this name in these accounts; what it may do there, and for whom, that account decides.
   dynamic "statement" {
     for_each = length(var.member_accounts) > 0 ? [1] : []
 

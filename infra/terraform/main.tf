@@ -211,7 +211,7 @@ resource "aws_cloudwatch_log_group" "intake" {
 }
 
 resource "aws_lambda_function" "intake" {
-  #checkov:skip=CKV_AWS_115:A limit would only delay failures that somebody waits for; recover, which calls RunTask, has one.
+  #checkov:skip=CKV_AWS_115:A limit would only delay recoveries; recover, which calls RunTask, has one.
   #checkov:skip=CKV_AWS_117:It speaks to Lambda's API only; a VPC would add a NAT gateway or endpoints, and protect nothing.
   #checkov:skip=CKV_AWS_173:The environment holds names and patterns, no secrets; Lambda encrypts it with its own key.
   #checkov:skip=CKV_AWS_50:Logs carry the recovery's name through both functions; traces would cost and tell no more.
@@ -292,7 +292,7 @@ resource "aws_lambda_function_event_invoke_config" "intake" {
   maximum_event_age_in_seconds = 21600
 }
 
-# What never became a recovery: events that intake failed on, and events that EventBridge could not hand over.
+# What never became a recovery: events that intake failed on, and events that EventBridge could not deliver.
 resource "aws_sqs_queue" "intake_dead_letters" {
   name                      = "${var.name}-intake-dead-letters"
   message_retention_seconds = 1209600

@@ -232,7 +232,7 @@ variable "log_retention_days" {
   default     = 30
 }
 
-# For accounts in which a service control policy, or somebody who reviews, asks for it.
+# For accounts in which a service control policy, or a reviewer, asks for it.
 
 variable "permissions_boundary_arn" {
   description = "Managed policy that bounds what the roles may do. If empty, none."

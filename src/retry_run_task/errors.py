@@ -32,4 +32,4 @@ class GaveUpError(RetryRunTaskError):
 
 
 class OvertakenError(GaveUpError):
-    """The same, and no message was sent: the daily audit finds the execution by this name, and tells of it."""
+    """The same, and no message was sent: the daily audit finds the execution by this name and reports it."""

@@ -133,7 +133,7 @@ def test_a_role_that_cannot_be_taken_is_asked_for_again_the_next_time(aws: Local
     assert "sts:AssumeRole" in failure.reason
     with pytest.raises(CannotAssumeError) as raised:
         ecs.client(REGION, role)
-    assert str(raised.value).startswith(f"{role.arn} cannot be taken: AccessDenied: ")
+    assert str(raised.value).startswith(f"{role.arn} cannot be assumed: AccessDenied: ")
     assert EXTERNAL_ID not in f"{raised.value}{failure}{role}"
     make(aws, "210000000004")
     assert members.enter(role) is None

@@ -26,19 +26,29 @@ PHRASES = {
     r"no retry can mend": "a retry cannot fix",
     r"what speaks for": "the reason",
     r"nobody (knows|can tell) whether": "it is unknown whether",
+    r"\banybody\b": "anyone",
+    r"in the place of": "instead of",
+    r"all the same": "still",
+    r"what (becomes|became) of": "what happens to; what happened to",
+    r"goes off": "fires",
+    r"looked after": "in scope",
+    r"takes? (the|its) place": "replaces",
+    r"(is|are) told of": "a message reports",
+    r"\btells? of": "reports; shows",
+    r"hands? over": "delivers",
+    r"wants? .{1,40} to be left alone": "says to ignore",
+    r"(is|are) not certain to": "may not",
+    r"(is|it) (not )?certain (which|what|whether)": "can be identified; is unknown",
+    r"come to run": "run",
+    r"what nobody": "what is not",
 }
 # These are gone from the pages; the source still has them.
 ON_PAGES = PHRASES | {
     r"\b(a|no) person (may|can|has to|learns)\b": "you",
-    r"\banybody\b": "anyone",
     r"as it was asked": "the original request",
-    r"is(?: not)? certain which": "can be identified",
-    r"in the place of": "instead of",
-    r"all the same": "still",
-    r"what becomes of": "what happens to",
-    r"goes off": "fires",
-    r"looked after": "in scope",
     r"a crowd of": "many simultaneous failures",
+    r"\bsomebody\b": "someone; you",
+    r"\beverybody\b": "everyone; all",
 }
 SOURCES = ("src", "tools", "bench", "infra")
 

@@ -235,7 +235,7 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
         "+ AWS::SQS::Queue: IntakeDeadLetters, RecoverDeadLetters",
         "The stack retry-run-task is created.",
         "Try it: retry-run-task verify --task-definition nightly --region ap-northeast-1",
-        "Note: no message reaches anybody until you subscribe to the topic",
+        "Note: no message reaches anyone until you subscribe to the topic",
     ):
         assert words in ended.stdout
     assert "CREATE_COMPLETE  TrailFilter (AWS::Logs::SubscriptionFilter)" in ended.stderr

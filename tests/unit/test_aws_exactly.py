@@ -345,7 +345,7 @@ def test_a_role_that_cannot_be_assumed_is_named_with_the_reason() -> None:
     with pytest.raises(CannotAssumeError) as caught:
         members._assume(ROLE)
     why = "RETRY_RUN_TASK_EXTERNAL_ID is not set for recover"
-    assert str(caught.value) == f"{ROLE.arn} cannot be taken: ConfigError: {why}"
+    assert str(caught.value) == f"{ROLE.arn} cannot be assumed: ConfigError: {why}"
     assert caught.value.failure == said("ConfigError", why)
 
 

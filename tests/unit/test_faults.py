@@ -58,7 +58,7 @@ def test_what_was_read_is_returned() -> None:
 
 
 def test_a_role_that_cannot_be_taken_says_which() -> None:
-    assert str(CannotAssumeError(role="r", code="c", said="s")) == "r cannot be taken: c: s"
+    assert str(CannotAssumeError(role="r", code="c", said="s")) == "r cannot be assumed: c: s"
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ def client() -> LambdaClient:
 
 
 def count_running(functions: LambdaClient, function: str, version: str, page_size: int = PAGE) -> int | None:
-    """Return how many recoveries of a version are in progress, at most 15 pages; None if Lambda does not say.
+    """Return how many recoveries of a version are in progress, at most 15 pages; None if Lambda does not answer.
 
     The version is named because AWS has documented the list without one as that of all versions, and before as that of
-    ``$LATEST`` alone. None at all cannot be: the one that asks is one.
+    ``$LATEST`` alone. An empty list is no answer: the caller is itself in progress.
     https://docs.aws.amazon.com/lambda/latest/api/API_ListDurableExecutionsByFunction.html
     """
     pages = functions.get_paginator("list_durable_executions_by_function").paginate(

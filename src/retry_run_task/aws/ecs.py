@@ -84,7 +84,7 @@ def _answer(ecs: ECSClient, body: JsonObject, limiter: RateLimiter) -> Answer:
 
 
 def stop_task(ecs: ECSClient, cluster: str | None, arn: str, why: str) -> Refused | Lost | None:
-    """Call StopTask. Returns None if ECS has accepted it; raises as little as ``run_task``.
+    """Call StopTask. Returns None if ECS has accepted it; never raises, like ``run_task``.
 
     ECS returns a task that is stopping or has stopped as it is, so it may be called again.
     https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html

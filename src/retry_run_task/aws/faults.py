@@ -20,7 +20,7 @@ _SERVER_ERROR = 500
 class CannotAssumeError(BotoCoreError):
     """A role cannot be assumed. A botocore error, so that every caller treats it as a call that was not sent."""
 
-    fmt = "{role} cannot be taken: {code}: {said}"
+    fmt = "{role} cannot be assumed: {code}: {said}"
 
     def __init__(self, *, role: str, code: str, said: str) -> None:
         super().__init__(role=role, code=code, said=said)

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from retry_run_task.aws.rate_limiter import RateLimiter
 
-# How long a count is used, and one that a burst of failures would make wrong. Ten instances count a crowd of 1,000 ten
-# times a minute; Lambda allows 15 lists a second. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+# How long a count is used, and a low one, which a burst of failures makes wrong. Ten instances count a crowd of 1,000
+# ten times a minute; Lambda allows 15 lists a second.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 COUNTED_FOR_S, FEW_FOR_S = 60, 10
-# How long capacity that was found is believed in.
+# How long a rung that placed a task counts as one with room.
 ROOM_FOR_S = 60
 
 

@@ -42,7 +42,7 @@ class LiveReads:
         self._reads = reads
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
-        """Return what made the call, if that is certain; or why it cannot be read."""
+        """Return what made the call, if it can be identified; or why that cannot be read."""
         return attempt(lambda: self._find_schedule(launch))
 
     def _find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
@@ -166,7 +166,7 @@ class Survey:
 
     @property
     def schedule(self) -> Background | None:
-        """What made the call; None if that is not certain."""
+        """What made the call; None if it could not be identified."""
         return self.found if isinstance(self.found, Background) else None
 
 

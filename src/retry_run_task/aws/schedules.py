@@ -62,7 +62,7 @@ def scheduler_client(region: str, role: members.Actor | None = None) -> EventBri
 class Candidates:
     """The rules' targets or schedules that may have made a call.
 
-    ``unread`` names what may not be read and could hold another candidate.
+    ``unread`` names what could hold another candidate and is not permitted to be read.
     """
 
     schedules: tuple[Schedule, ...] = ()

@@ -32,8 +32,7 @@ _DEFINITE = frozenset({Category.PERMISSION, Category.CONFIGURATION})
 def of(launch: FailedLaunch, schedule: Schedule | None, role: members.Actor | None = None) -> Tags | Failure:
     """Return the tags for a launch, or why they cannot be read now. A lack of permission is noted in the tags.
 
-    Without a ``schedule`` it is not certain what made the call; without a ``role`` to read with in the launch's account
-    it is the function's own.
+    ``schedule`` is None if what made the call could not be identified, ``role`` to read with the function's own.
     """
     found: list[dict[str, str]] = []
     unread: list[str] = []

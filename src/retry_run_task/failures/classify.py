@@ -59,7 +59,7 @@ _CODE_IN_TEXT = re.compile(
 _NO_CODE = frozenset({"", "amazonecs", "unknown"})
 
 NO_ROW = "unknown"
-"""The name that a verdict has in place of a row's, if none of the table matched."""
+"""The row name of a verdict if no row of the table matched."""
 
 _UNKNOWN_HINT = "Read the text: this version has no rule for it, so please report its wording."
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 # ECS: 1 to 10 tasks a call. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 COUNT_MAX = 10
 
-# CloudTrail writes this string in place of environment overrides (and of any value that it redacts in future).
+# CloudTrail replaces environment overrides with this string (and any value that it redacts in future).
 # https://github.com/aws-samples/aws-batch-runtime-monitoring/issues/20
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 

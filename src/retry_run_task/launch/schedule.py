@@ -130,7 +130,7 @@ def match(
 
     Its role, cluster and task definition must match, and its name must begin with the name in the task's ``startedBy``.
 
-    ``unread`` says what may not be read and could hold another candidate; one sentence each.
+    ``unread`` says what could hold another candidate and is not permitted to be read; one sentence each.
     """
     found = [one for one in schedules if could_make(one, launch.caller, launch.request.parameters)]
     if len(found) == 1:
@@ -299,7 +299,7 @@ def _filled(recorded: Any, source: Any, known: Mapping[str, str], path: str) -> 
     return _replaced(source, known, path)
 
 
-# What Scheduler may have put in place of a keyword: an ARN, a time, an id, a number.
+# What Scheduler may have replaced a keyword with: an ARN, a time, an id, a number.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 _PUT = r"[A-Za-z0-9:/_.+-]{1,300}"
 

@@ -40,7 +40,7 @@ class Timer:
 
 
 class Clock:
-    """A clock that runs `speed` times faster than the real one, for good or until it has caught up with it.
+    """A clock that runs `speed` times faster than the real one, always or until it has caught up with it.
 
     All callbacks run on its one thread, so they must be short and must not wait.
     """

@@ -1,6 +1,6 @@
 """What messages say of an audit: runs that did not happen, and what could not be seen. Pure.
 
-There is none if every run is accounted for. Runs whose recovery gave up are no part of it: that recovery told of them.
+None is sent if every run is accounted for. Runs whose recovery gave up are not in it: that recovery sent a message.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ T = TypeVar("T")
 _TOLD = 20
 
 MISSING = "run missing"
-"""What stands for the outcome where a run is missing."""
+"""The outcome if a run is missing."""
 OVERTAKEN = "overtaken"
-"""What stands for it where runs were overtaken and nothing else is to be told."""
+"""The outcome if runs were overtaken, and nothing else was found."""
 UNSEEN = "audit incomplete"
-"""What stands for it where none is known to be missing."""
+"""The outcome if something could not be read, and no run is known to be missing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Findings:
         since: Runs that were to be accounted for after this time were looked at, in UTC.
         until: The latest such time, in UTC.
         missing: Runs that did not happen and that no message reported.
-        overtaken: Runs that no message has told of, since their schedules' next runs came soon.
+        overtaken: Runs that no message has reported, since their schedules' next runs came soon.
         home: The Region of the stack, whose command looks into all the others; empty if there is one Region only.
     """
 

@@ -61,7 +61,7 @@ ENGLISH = Sentences(
         Outcome.RECOVERED: "{name} failed to start at first, and runs now.",
         "changed": "{name} failed to start at first, and runs now: started {changed}.",
         Outcome.ALREADY_RUNNING: "{name} failed to start at first, but its tasks are there: nothing was started.",
-        Outcome.SUPERSEDED: "{name} did not start, and this run will not be retried: the next run takes its place.",
+        Outcome.SUPERSEDED: "{name} did not start, and this run will not be retried: the next run replaces it.",
         Outcome.EXPIRED: "{name} did not start and will not be retried; you can still start it by hand.",
         Outcome.PERMANENT: "{name} did not start and will not be retried; correct the cause, then start it by hand.",
         Outcome.REFUSED: "{name} did not start and was not retried; you can still start it by hand.",

@@ -36,9 +36,9 @@ class Severity(StrEnum):
     INFO = "info"
     """No action: the tasks exist."""
     WARNING = "warning"
-    """Check in working hours: this run is late, or its schedule's next run takes its place."""
+    """Check in working hours: this run is late, or its schedule's next run replaces it."""
     ERROR = "error"
-    """Act now: this run is missing, and nothing else will bring it back."""
+    """Act now: this run is missing, and nothing will retry it."""
 
 
 class Language(StrEnum):
@@ -115,7 +115,7 @@ class Ending:
             ap-northeast-1c instead of Spot``.
         costs: Side effects of these changes, a clause for each; empty if there are none.
         numbers: The numbers in ``why``, by their names in ``decision``, for other languages.
-        is_left_to_audit: Whether no message is sent, because the daily audit tells of it.
+        is_left_to_audit: Whether no message is sent, because the daily audit reports it.
     """
 
     outcome: Outcome

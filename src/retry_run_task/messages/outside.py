@@ -1,6 +1,6 @@
 """Text from a record, escaped for a message: names, values, and words of a command.
 
-A record is an outsider's text: anybody who may call RunTask, or write into the log group, chooses it. It must not break
+A record is an outsider's text: anyone who may call RunTask, or write into the log group, chooses it. It must not break
 a line, mention a channel, create a link, or reach a shell unquoted.
 """
 

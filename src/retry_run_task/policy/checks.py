@@ -228,7 +228,7 @@ def _includes(match: Match, category: Category, caller: CallerKind) -> bool:
 
 
 def _covers(wide: Match, narrow: Match, category: Category, *, but_caller: bool = False) -> bool:
-    """Tell whether one match certainly fits every launch that another fits, for failures of a category."""
+    """Tell whether one match is sure to fit every launch that another fits, for failures of a category."""
     return (
         (not wide.category or category in wide.category)
         and (but_caller or not wide.caller or (bool(narrow.caller) and narrow.caller <= wide.caller))
@@ -246,7 +246,7 @@ def _globs_cover(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
 
 
 def _glob_covers(wide: str, narrow: str) -> bool:
-    """Tell whether a glob certainly matches all that another matches.
+    """Tell whether a glob is sure to match all that another matches.
 
     >>> _glob_covers("a*", "ab*"), _glob_covers("ab*", "a*"), _glob_covers("a?", "a*"), _glob_covers("a?", "ab")
     (True, False, False, True)

@@ -200,7 +200,7 @@ _GLOBS = _one_or_more(_TEXT)
 MATCH: Mapping[str, Key] = MappingProxyType(
     {
         "schedule": Key(_texts, "schedule", _GLOBS,
-            "Globs on the name of the EventBridge rule or schedule. A call whose schedule is not certain fits "
+            "Globs on the name of the EventBridge rule or schedule. A call whose schedule is unknown fits "
             "none."),
         "cluster": Key(_texts, "cluster", _GLOBS,
             "Globs on the cluster's name or ARN."),

@@ -197,7 +197,7 @@ def _providers(parameters: Mapping[str, Any]) -> list[str]:
 
 
 def _is_fargate(parameters: Mapping[str, Any]) -> bool:
-    """Tell whether a request is certainly for Fargate; one that leaves it to its cluster may be for anything."""
+    """Tell whether a request is for Fargate for certain: its cluster's default may be another."""
     providers = _providers(parameters)
     if providers:
         return set(providers) <= _FARGATE

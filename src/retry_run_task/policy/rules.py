@@ -90,7 +90,7 @@ class Match:
     """The condition of a rule. Every given part must match; an empty part matches anything.
 
     Attributes:
-        schedule: Globs on the rule's or schedule's name. A call whose schedule is not certain matches none.
+        schedule: Globs on the rule's or schedule's name. A call whose schedule is unknown matches none.
         policy: Globs on the value of the tag ``retry-run-task:policy``.
     """
 

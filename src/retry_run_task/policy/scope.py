@@ -30,8 +30,8 @@ _CALLER_WORDS = {
     CallerKind.OTHER: "an SDK, the AWS CLI or the console",
 }
 
-# Categories of thrown errors that no retry ends. The caller retries some of the others: EventBridge for up to 24 hours,
-# an SDK by its own rules.
+# Categories of thrown errors that no retry can fix. The caller retries some of the others: EventBridge for up to 24
+# hours, an SDK by its own rules.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
 _REPORTED = frozenset({Category.PERMISSION, Category.CONFIGURATION, Category.UNKNOWN})
 
@@ -119,7 +119,7 @@ class Scope:
 
     def _pattern_mismatch(self, parameters: Mapping[str, object]) -> str | None:
         if not parameters:
-            return None  # AWS recorded no request: it cannot be told to be anybody else's, so it is ours to report
+            return None  # AWS recorded no request, so nothing shows that it is out of scope: it is reported
         cluster = cluster_name(parameters)
         if not _matches(self.clusters, (cluster, str(parameters.get("cluster")))):
             return f"cluster {cluster!r} matches none of {', '.join(self.clusters)}"
@@ -151,7 +151,7 @@ class Scope:
             # An HTTP 400, which EventBridge is not documented to retry: there may be no other notice.
             return Judgement(
                 decision=ScopeDecision.REPORT,
-                why=f"RunTask raised an error ({category}) that EventBridge is not certain to retry; it is reported",
+                why=f"RunTask raised an error ({category}) that EventBridge may not retry; it is reported",
             )
         caller = _CALLER_WORDS[launch.caller.kind]
         return Judgement(

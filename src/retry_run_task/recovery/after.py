@@ -157,7 +157,7 @@ def _end(state: State, gave_up: GiveUp) -> State:
 
 
 def _looked(case: Case, state: State, event: Looked) -> State:
-    """Count the tasks. Call RunTask if some are missing, it is not too late, and the call id is certain."""
+    """Count the tasks. Call RunTask if some are missing, it is not too late, and the call id stays the same."""
     # Chosen before anything is seen: a step that is cut off and run again must use the same call id, and be followed by
     # the same move, although it looks at all tasks then.
     is_whole = is_look_whole(state)

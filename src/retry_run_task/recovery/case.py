@@ -186,9 +186,7 @@ def _thrown(case: Case, *, recover_errors: bool) -> GiveUp | None:
     if recover_errors:
         if not isinstance(case.found, NoMatch) and case.found.due is not None:
             return None
-        why += (
-            "; it is not certain which run of which schedule it was, so two calls for it could start it twice"
-        )
+        why += "; its schedule and run cannot be identified, so two calls for it could start it twice"
     return GiveUp(outcome=Outcome.PERMANENT, rule="errors", why=why, hint=case.first.hint)
 
 

@@ -51,7 +51,7 @@ class Background:
     """What is known about the rule or schedule that made a call. Names and times, never values.
 
     Attributes:
-        due: When the failed run was due, in seconds since 1970; None if that is not certain.
+        due: When the failed run was due, in seconds since 1970; None if that is unknown.
         next_due: When the next run is due, in seconds since 1970; None if there is none, or it is not known.
         event_age_s: How long EventBridge retries a call that raised an error, in seconds.
         is_scheduled: Whether it runs by the clock. A rule on events has a run for each event, and the task of
@@ -77,7 +77,7 @@ class AwsPort(Protocol):
         ...
 
     def find_schedule(self, launch: FailedLaunch) -> Background | NoMatch | Failure:
-        """Return what made the call, ``NoMatch`` if that is not certain, or why it could not be read just now."""
+        """Return what made the call, ``NoMatch`` if it cannot be identified, or why it could not be read just now."""
         ...
 
     def look(

@@ -35,7 +35,7 @@ WATCH_CALM_AFTER_S, WATCH_CALM_S = 600, 300
 STOPPED_WITHIN_S = 600
 STOP_TRIES, STOP_AGAIN_S = 5, 60
 
-# What is said of a task that this recovery stopped; ECS itself says only that a user did.
+# The failure of a task that this recovery stopped; ECS itself says only that a user did.
 HUNG = Failure(
     origin=Origin.STOPPED,
     code="TaskFailedToStart",

@@ -92,7 +92,7 @@ def _blocks(contest: Contest) -> Iterator[_Block]:
 
 
 def _pool(processes: int) -> Pool:
-    # The parent is interrupted as well, and ends its workers; a traceback from each of them helps nobody. Workers
+    # The parent is interrupted as well, and ends its workers; a traceback from each would only hide the reason. Workers
     # inherit the mask, so they cannot be interrupted at any moment.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

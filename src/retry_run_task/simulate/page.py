@@ -174,7 +174,7 @@ def _assumptions(placement: ZoneSearch) -> str:
         "<li>How long outages last, how capacity comes back and what other customers take is not published; it is "
         "drawn anew for each incident, as written above.</li>"
         f"<li>One call looks for room in {_LOOKS[placement]} of its subnets; AWS does not say.</li>"
-        "<li>Other tools that make the call themselves react at once; ours waits until it is told.</li>"
+        "<li>Other tools that make the call themselves react at once; ours waits for the record.</li>"
         "<li>Our calls come at the end of a Lambda invocation, of which so many run at a time as are reserved; each "
         "stays for half a second for every call. One that finds no free place is tried again with exponential "
         f"backoff. {_link('https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-sdk-retries.html')} names no "
@@ -182,6 +182,6 @@ def _assumptions(placement: ZoneSearch) -> str:
         "<li>RunTask takes 20 calls a second, reads of tasks 20 after a burst of 100, and each provider 20 launches "
         "after a burst of 100, in many Regions 5 after 25. "
         f"{_link('https://docs.aws.amazon.com/general/latest/gr/ecs-service.html')}</li>"
-        "<li>Everybody's SDK makes a throttled call, or one without an answer, twice more with the same token.</li>"
+        "<li>Every SDK makes a throttled call, or one without an answer, twice more with the same token.</li>"
         "</ul></section>"
     )

@@ -144,7 +144,7 @@ def _notes(found: _Found, launches: int, places: int, incidents: int) -> tuple[s
             "Assumed: in each place capacity was away from the first to the last failure that was recorded there, "
             "with pauses of up to 30 minutes, and for a minute at the least; then there was enough."
         ),
-        "If nobody called again during the outage, it was longer than the records show, and so are the times below.",
+        "If nothing called again during the outage, it was longer than the records show, and so are the times below.",
     ]
     hidden = sum(isinstance(launch.request, IncompleteRequest) for launch in found.evidence)
     if hidden:

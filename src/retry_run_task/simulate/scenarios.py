@@ -277,7 +277,7 @@ SCENARIOS = (
         "No zone has Fargate capacity from before midnight; each gets it back at once, 20 to 90 minutes later."),
     Scenario("rush", "The rush at midnight or 9:00", _rush,
         "No capacity for 2 to 6 minutes, then it comes back slot by slot, and other customers take a slot that "
-        "is free after 20 s on average. After 35 to 50 minutes there is enough for everybody."),
+        "is free after 20 s on average. After 35 to 50 minutes there is enough for all."),
     Scenario("brownout", "A brownout", _brownout,
         "For 45 to 90 minutes one second in ten has capacity, so a call succeeds with a chance of 10 %."),
     Scenario("spot-drought", "A Spot drought", _spot_drought,
@@ -301,7 +301,7 @@ SCENARIOS = (
         "Three zones have no capacity from before midnight; one gets it back after 20 to 60 minutes, the others "
         "one or two hours later."),
     Scenario("windows", "Short windows", _windows,
-        "For three hours there is capacity for 10 or 30 s every ten minutes, and then for everybody."),
+        "For three hours there is capacity for 10 or 30 s every ten minutes, and then for all."),
     Scenario("ramp", "A slow return", _ramp,
         "For 2 to 6 hours single seconds have capacity, rare ones at first and more and more of them."),
     Scenario("slots", "Single slots over eight hours", _slots,

@@ -69,7 +69,7 @@ _SERVICES = {
     "batch.amazonaws.com": CallerKind.BATCH,
     "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
 }
-# The caller's own claim, which anybody can write: it may exclude a call, and never admits one.
+# The caller's own claim, which anyone can write: it may exclude a call, and never admits one.
 _LEFT_OUT_BY_AGENT = {
     "batch.amazonaws.com": CallerKind.BATCH,
     "states.amazonaws.com": CallerKind.STEP_FUNCTIONS,
@@ -157,7 +157,7 @@ def answer_of(record: dict[str, Any]) -> tuple[tuple[Failure, ...], tuple[str, .
     answer = object_at(record, "responseElements")
     if answer is None:
         raise ReadError(
-            "it has neither responseElements nor errorCode, so it is not certain whether the call started tasks"
+            "it has neither responseElements nor errorCode, so it is unknown whether the call started tasks"
         )
     failures = distinct(
         Failure(

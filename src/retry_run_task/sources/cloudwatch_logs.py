@@ -6,8 +6,8 @@ What Lambda gets is ``{"awslogs": {"data": "<base64 of gzip of JSON>"}}``, and t
      "logStream": "123456789012_CloudTrail_ap-northeast-1", "subscriptionFilters": ["RunTaskFailureFilter"],
      "logEvents": [{"id": "3711...", "timestamp": 1795478703000, "message": "{...one CloudTrail record...}"}]}
 
-``messageType`` is ``CONTROL_MESSAGE`` when CloudWatch Logs only tries whether the function can be reached.
-Members that are not named here, such as ``policyLevel``, are of no interest.
+``messageType`` is ``CONTROL_MESSAGE`` when CloudWatch Logs only tests whether the function can be reached.
+Other members, such as ``policyLevel``, are ignored.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/SubscriptionFilters.html
 """
 
@@ -66,7 +66,7 @@ def _one(log_event: Any, position: int, owner: str) -> FailedLaunch | Ignored | 
         return cloudtrail.parse(read_object(log_event["message"]), envelope)
     except ReadError as error:
         return Unparsed(why=str(error), where=where)
-    except Exception as error:  # noqa: BLE001 - what nobody thought of: one record, one line
+    except Exception as error:  # noqa: BLE001 - an unforeseen fault is one line for one record
         return Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
 
 

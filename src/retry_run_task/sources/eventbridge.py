@@ -51,7 +51,7 @@ def parse(event: dict[str, Any]) -> Iterator[FailedLaunch | Ignored | Unparsed]:
         yield cloudtrail.parse(record, envelope)
     except ReadError as error:
         yield Unparsed(why=str(error), where=where)
-    except Exception as error:  # noqa: BLE001 - what nobody thought of: one record, one line
+    except Exception as error:  # noqa: BLE001 - an unforeseen fault is one line for one record
         yield Unparsed(why=f"it could not be read ({type(error).__name__})", where=where)
 
 

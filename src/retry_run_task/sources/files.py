@@ -62,7 +62,7 @@ def items(chunks: Iterable[bytes]) -> Iterator[Item]:
             continue
         try:
             yield cloudtrail.parse(one.body, one.envelope)
-        except Exception as error:  # noqa: BLE001 - what nobody thought of: one part, one line
+        except Exception as error:  # noqa: BLE001 - an unforeseen fault is one line for one part
             yield Unparsed(why=why(error), where=one.where)
 
 
@@ -79,7 +79,7 @@ def things(chunks: Iterable[bytes]) -> Iterator[Record | Item]:
             yield from _things(
                 one.body, _Around(where=one.where, member=one.member, owner=_owner(one.around))
             )
-        except Exception as error:  # noqa: BLE001 - what nobody thought of: one part, one line
+        except Exception as error:  # noqa: BLE001 - an unforeseen fault is one line for one part
             yield Unparsed(why=why(error), where=one.where)
 
 
@@ -131,7 +131,7 @@ def _things(body: Any, around: _Around) -> Iterator[Record | Item]:
 def _safely(body: Any, around: _Around) -> Iterator[Record | Item]:
     try:
         yield from _things(body, around)
-    except Exception as error:  # noqa: BLE001 - what nobody thought of: one part, one line
+    except Exception as error:  # noqa: BLE001 - an unforeseen fault is one line for one part
         yield Unparsed(why=why(error), where=around.where)
 
 

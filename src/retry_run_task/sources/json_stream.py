@@ -1,4 +1,4 @@
-"""Reads the JSON values in a file of any size, one at a time, in the memory of one, whatever stands between them.
+"""Reads the JSON values in a file of any size, one at a time, in the memory that one needs, whatever is between.
 
 It reads one value, several, or one per line, also after a time and a log stream; and lists at the top level or under a
 name that AWS gives a list of records. Unreadable input is reported, and reading continues after it. ``packed`` turns a

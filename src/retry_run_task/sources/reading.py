@@ -20,7 +20,7 @@ class ReadError(ValueError):
 def read_object(text: str) -> dict[str, Any]:
     """Return the JSON object in the message of a log event.
 
-    A duplicate name in an object is refused: it is not certain which value was meant.
+    A duplicate name in an object is refused: either value may have been meant.
 
     Raises:
         ReadError: Not JSON, not an object, too long, too deep, or ambiguous.

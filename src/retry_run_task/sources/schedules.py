@@ -49,7 +49,7 @@ _LATE = timedelta(minutes=1)
 
 
 def _due_by(schedule: Schedule, called: datetime) -> datetime:
-    """Return a time by which the run was due that was called for: a little later than the call if nothing was due then.
+    """Return a time by which the run of a call was due: a little later than the call if nothing was due then.
 
     Raises:
         ValueError: The expression is one that AWS would refuse.
@@ -65,7 +65,7 @@ def _due_by(schedule: Schedule, called: datetime) -> datetime:
 
 
 def next_due(schedule: Schedule, called: datetime) -> datetime | None:
-    """Return when the next run after the one that was called for at a time is due.
+    """Return when the run after that of a call at a time is due.
 
     None if there is none or it is not known: a rule on events, a disabled schedule, an invalid expression.
     """
@@ -84,10 +84,10 @@ def next_due(schedule: Schedule, called: datetime) -> datetime | None:
 
 
 def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
-    """Return the due time of the run that was called for at a time; None if that is not certain.
+    """Return the due time of the run that a call at a time was for; None if it is unknown.
 
-    Only cron says it for certain: a rate counts from a moment that AWS does not always tell. In a flexible window it
-    is certain if one due time alone fits.
+    Only a cron determines it: AWS does not always report when a rate began to count. In a flexible window exactly one
+    due time must fit.
     """
     expression = schedule.expression
     if expression is None or not expression.startswith("cron("):
@@ -164,7 +164,7 @@ def _event_age(target: Mapping[str, Any]) -> int:
 
 
 def _request(target: Mapping[str, Any], rule: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], str]:
-    """Return the RunTask parameters of a target, and why they are not all of them."""
+    """Return the RunTask parameters of a target, and why some are missing; empty if none are."""
     parameters = target.get("EcsParameters") or {}
     request = {_RENAMED.get(name, _small(name)): _renamed(value) for name, value in parameters.items()}
     request["cluster"] = target.get("Arn")
@@ -187,12 +187,12 @@ def _request(target: Mapping[str, Any], rule: Mapping[str, Any] | None = None) -
 
 
 def _input(target: Mapping[str, Any], rule: Mapping[str, Any] | None) -> str | None:
-    """Return what is handed to a target, as far as it is known; None if that is nothing.
+    """Return the input of a target, as far as it is known; None if it has none.
 
     Raises:
-        ReadError: It is a part of an event that is gone.
+        ReadError: It is a part of the event, which is not known.
     """
-    # A rule with a pattern besides may have been triggered by another event.
+    # A rule that also has a pattern may have been triggered by another event.
     is_timed = rule is not None and bool(rule.get("ScheduleExpression")) and not rule.get("EventPattern")
     if rule is not None and (transformer := target.get("InputTransformer")):
         return transformers.filled(transformer, arn=rule["Arn"], is_timed=is_timed)

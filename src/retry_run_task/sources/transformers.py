@@ -1,18 +1,18 @@
-r"""A rule's input transformer, to the text that it made of the event, as far as the event is known afterwards.
+r"""A rule's input transformer, to the input that it made of the event, as far as the event is known afterwards.
 
 Shortened::
 
     {"InputPathsMap": {"when": "$.time", "by": "$.resources[0]"},
      "InputTemplate": "{\"containerOverrides\": [{\"name\": \"app\", \"command\": [\"run\", <when>, \"by <by>\"]}]}"}
 
-The event of a rule that runs by the clock has nothing of its own but its id and the minute in which it was due::
+In a scheduled event only the id and the minute in which it was due differ from run to run::
 
     {"version": "0", "id": "53dc4d37-...", "detail-type": "Scheduled Event", "source": "aws.events",
      "account": "123456789012", "time": "2026-11-24T00:00:00Z", "region": "ap-northeast-1",
      "resources": ["arn:aws:events:ap-northeast-1:123456789012:rule/nightly"], "detail": {}}
 
-In the place of what is not known stands a keyword, such as ``<aws.events.event.id>``: ``launch.schedule`` refuses it
-by that name, unless the record shows what stood there.
+A keyword such as ``<aws.events.event.id>`` replaces an unknown value: ``launch.schedule`` refuses it by that name,
+unless the record shows the value.
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-transform-target-input.html
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-rule-schedule.html
 """
@@ -33,9 +33,9 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def filled(transformer: Mapping[str, Any], *, arn: str, is_timed: bool) -> str:
-    """Return the text that a rule hands to its target, with keywords for what only the run itself tells.
+    """Return the input that a rule passes to its target, with keywords for unknown values.
 
-    ``is_timed`` tells whether the rule runs by the clock.
+    ``is_timed`` tells whether the event was a scheduled one.
 
     Raises:
         ReadError: The template puts an object into a string, or is none.
@@ -56,12 +56,12 @@ def filled(transformer: Mapping[str, Any], *, arn: str, is_timed: bool) -> str:
     return "".join(parts)
 
 
-# They hold the event's id, or when EventBridge saw it.
+# They contain the event's id, or when EventBridge saw it.
 _RESERVED = ("aws.events.event", "aws.events.event.json", "aws.events.event.ingestion-time")
 
 
 def _event(arn: str) -> dict[str, Any]:
-    """Return what the event of a rule that runs by the clock has, by its path."""
+    """Return the known values of a scheduled event, by path."""
     # arn:aws:events:<region>:<account>:rule/<name>
     region, account = (arn.split(":") + [""] * 5)[3:5]
     return {

@@ -457,7 +457,7 @@ def test_names_that_a_person_gave_are_not_exchanged_for_patterns() -> None:
         fitted(of, all_of(of), TaskDefinitions=given)
     said = str(raised.value)
     assert "400 in TaskDefinitions" in said
-    assert "patterns in the place of names" in said
+    assert "patterns instead of names" in said
     assert "--task-definitions" in said
     assert "--stack" in said
     assert len(said) < 1000

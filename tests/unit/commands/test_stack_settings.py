@@ -336,7 +336,7 @@ def test_what_is_new_is_added_to_what_is_installed_if_asked_for() -> None:
 
 
 def test_that_nobody_would_be_told_is_a_note() -> None:
-    assert any("no message reaches anybody" in note for note in chosen().notes)
+    assert any("no message reaches anyone" in note for note in chosen().notes)
     assert not any("no message reaches" in note for note in chosen(NotificationEmail="a@example.com").notes)
 
 

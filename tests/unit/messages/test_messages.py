@@ -192,12 +192,12 @@ def test_good_news_asks_for_nothing(style: Style, outcome: Outcome) -> None:
         ),
         (
             {"outcome": Outcome.SUPERSEDED, "numbers": {"after_s": 310, "limit_s": 300, "share": 1}},
-            "nightly did not start, and this run will not be retried: the next run takes its place.",
+            "nightly did not start, and this run will not be retried: the next run replaces it.",
             "no capacity; the next run is due 5 min after the failed call",
         ),
         (
             {"outcome": Outcome.SUPERSEDED, "numbers": {"after_s": 200, "limit_s": 300, "share": 0.5}},
-            "nightly did not start, and this run will not be retried: the next run takes its place.",
+            "nightly did not start, and this run will not be retried: the next run replaces it.",
             (
                 "no capacity; the policy gives up 50% of the way to the next run, which is due 5 min after "
                 "the failed call"

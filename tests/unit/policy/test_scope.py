@@ -180,18 +180,14 @@ OWN = "a recovery made this call itself and already handles it"
             (
                 Scope(),
                 thrown("InvalidParameterException", kind, NO_INSTANCES),
-                reports(
-                    "RunTask raised an error (capacity) that EventBridge is not certain to retry; it is reported"
-                ),
+                reports("RunTask raised an error (capacity) that EventBridge may not retry; it is reported"),
             )
             for kind in (CallerKind.RULE, CallerKind.SCHEDULER, CallerKind.HAND_MADE)
         ),
         (
             Scope(),
             thrown("ExpiredTokenException"),
-            reports(
-                "RunTask raised an error (transient) that EventBridge is not certain to retry; it is reported"
-            ),
+            reports("RunTask raised an error (transient) that EventBridge may not retry; it is reported"),
         ),
         (
             Scope(callers=frozenset({CallerKind.OTHER})),

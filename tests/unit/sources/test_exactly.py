@@ -244,7 +244,7 @@ def test_what_nobody_thought_of_is_said_without_its_words(source: Any) -> None:
     [
         (
             record(responseElements=None),
-            "it has neither responseElements nor errorCode, so it is not certain whether the call started tasks",
+            "it has neither responseElements nor errorCode, so it is unknown whether the call started tasks",
         ),
         (
             record(requestParameters=None),

@@ -117,7 +117,7 @@ resource "aws_iam_role_policy_attachment" "member" {
   policy_arn = aws_iam_policy.member.arn
 }
 
-# What grows with the jobs is in policies of its own, as at home in ../../iam.tf: as many names are in each as fit if all
+# What grows with the jobs is in policies of its own, as in ../../iam.tf: as many names are in each as fit if all
 # were as long as the longest one.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 locals {
@@ -355,7 +355,7 @@ resource "aws_iam_role" "member" {
 data "aws_iam_policy_document" "member_audit" {
   count = var.audit ? 1 : 0
 
-  # Every rule and schedule of the Regions, since one that is left out is one whose runs nobody misses.
+  # Every rule and schedule of the Regions, since a missing run of one that is left out would not be noticed.
   # https://docs.aws.amazon.com/service-authorization/latest/reference/list_awscloudtrail.html
   statement {
     #checkov:skip=CKV_AWS_356:AWS knows nothing finer for these.

@@ -1,7 +1,7 @@
 """Compares due runs with what happened. Pure: schedules, calls, recoveries and tasks to one result per run.
 
 A run is what a rule or schedule should have started at one time. It is identified by the ``RunTask`` calls that
-CloudTrail recorded. They show only that a call was accepted; what became of the task is out of scope, unless a recovery
+CloudTrail recorded. They show only that a call was accepted; what the task did then is out of scope, unless a recovery
 was started for it.
 
 A rate without a start counts from a moment that AWS does not report. Its runs are counted instead of timed: if two

@@ -319,7 +319,7 @@ def _ran(audited: Audited, where: Where) -> tuple[Place, list[datetime]]:
 
 
 _UNSURE = frozenset({RunResult.UNKNOWN, RunResult.IN_PROGRESS})
-_silent: Callable[[str], None] = lambda _: None  # noqa: E731 - nobody watches
+_silent: Callable[[str], None] = lambda _: None  # noqa: E731 - a function has no screen
 
 
 def reach(launchers: tuple[Launcher, ...]) -> timedelta:
@@ -334,7 +334,7 @@ def reach(launchers: tuple[Launcher, ...]) -> timedelta:
 def due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[ScheduledRun]:
     """Yield the unreported runs that have to be accounted for by now, and not a day before."""
     if _has_stopped(audited, window):
-        # Its missing runs are counted from the window's beginning, which moves on each day: one entry stands for all.
+        # Its missing runs are counted from the window's beginning, which moves on each day: one entry is for all.
         why = f"nothing has called RunTask for it since {window.since:%Y-%m-%d %H:%M} UTC"
         yield ScheduledRun(due=window.since, result=RunResult.UNKNOWN, why=why)
         return
@@ -343,7 +343,7 @@ def due_to_be_told(audited: Audited, window: Window, end: datetime) -> Iterator[
         is_untold = run.result in (RunResult.MISSED, RunResult.LOST, RunResult.UNKNOWN)
         # A recovery reports its end; that EventBridge may still retry a call is no recovery.
         is_untold |= run.result is RunResult.IN_PROGRESS and not run.recovery
-        # If the runs cannot be told apart, the window stands for all.
+        # If the runs cannot be told apart, the window is for all.
         is_of_all = run.result is RunResult.UNKNOWN and run.due == window.since
         if is_untold and (is_of_all or end - EVERY < run.due + settles <= end):
             yield run

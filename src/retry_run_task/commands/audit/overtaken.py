@@ -58,7 +58,7 @@ class Outage(NamedTuple):
         return self.last > end - SETTLED
 
     def is_told(self, end: datetime) -> bool:
-        """Whether the audit of the day that ends then tells of it."""
+        """Whether the audit of the day that ends then reports it."""
         if self.is_going(end):
             # The audit before this one has seen it and left it to this one.
             return min(map(_end, self.runs)) <= end - EVERY
@@ -87,7 +87,7 @@ def outages(views: Iterable[RecoveryView], region: str, account: str) -> list[Ou
 def told(
     found: Iterable[Outage], end: datetime, ran: Mapping[Place, Sequence[datetime]]
 ) -> Iterator[Overtaken]:
-    """Yield what the audit of the day that ends then tells of overtaken runs.
+    """Yield what the audit of the day that ends then reports of overtaken runs.
 
     ``ran`` has when the runs were due that started, as far as they were seen.
     """

@@ -92,7 +92,7 @@ class StoryLine:
 
 @dataclass(slots=True)
 class Fate:
-    """What became of one job's failed launch."""
+    """What happened to one job's failed launch."""
 
     job: str
     outcome: str = "waiting"

@@ -180,7 +180,7 @@ def check_ours(s3: S3Client, bucket: Bucket) -> None:
 
 
 def protect(s3: S3Client, bucket: Bucket) -> None:
-    """Close our own bucket to everybody else, also one whose creation was interrupted."""
+    """Block public access to our own bucket, also to one whose creation was interrupted."""
     owner, name = bucket.account, bucket.name
     with calling(f"protect the bucket {name}"):
         s3.put_public_access_block(
@@ -228,7 +228,7 @@ def protect(s3: S3Client, bucket: Bucket) -> None:
 def find(s3: S3Client, bucket: Bucket, file: Artifact) -> str | None:
     """Return the version with these bytes in the bucket; None if there is none.
 
-    Anybody who may write to the bucket can predict length and name, so S3's own digest is compared. The version is
+    Anyone who may write to the bucket can predict length and name, so S3's own digest is compared. The version is
     empty in a bucket that keeps none.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
     """

@@ -309,6 +309,6 @@ def _notes(
         why = f", since {full[0]} has {MOST_FILTERS} subscription filters already" if full else ""
         yield f"failures come through EventBridge alone{why}"
     if not email.value:
-        yield "no message reaches anybody until you subscribe to the topic; --notification-email subscribes one address"
+        yield "no message reaches anyone until you subscribe to the topic; --notification-email subscribes one address"
     if isinstance(inventory.trails, Unknown):
         yield f"whether a trail records RunTask is not known ({inventory.trails.action}): {inventory.trails.why}"

@@ -280,7 +280,7 @@ class _Run:
 
         plan.check_state(state, self.name, self.region)
         with talk.looking(f"Looking at {self.region}") as tell:
-            # What the stack has counts only where nothing else is said.
+            # The stack's own value counts only if no other is given.
             said = {**self._file.parameters, **self._flags}
             inventory = discovery.discover(
                 self.session,

@@ -169,7 +169,7 @@ def _too_large(
     counts = " and ".join(f"{values[one].count(',') + 1} in {one}" for one in names if "," in values[one])
     return ConfigError(
         f"So many names do not fit into AWS's limits ({counts}): {'; '.join(map(str, large[:_MOST_SIZES]))}.",
-        hint="Give patterns in the place of names, such as batch-*, or fewer names, with "
+        hint="Give patterns instead of names, such as batch-*, or fewer names, with "
         f"{_or(lists, values, sources, names)}; or divide your jobs among stacks, with --stack and "
         "--task-definitions.",
     )

@@ -163,5 +163,5 @@ def _filter(group: LogGroup, inventory: Inventory) -> Check:
     return fail(
         FILTER,
         f"Both filters that {group.name} may have are taken: {listed(taken)}.",
-        "Remove one of them, or deploy without the log group: EventBridge tells of the same failures.",
+        "Remove one of them, or deploy without the log group: EventBridge reports the same failures.",
     )

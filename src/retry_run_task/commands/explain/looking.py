@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Looking:
-    """Looks into the accounts of launches. What cannot be looked at is said once, and the rest is still explained.
+    """Looks into the accounts of launches. What cannot be read is reported once, and the rest is still explained.
 
     ``region`` is the installation's; None for the one of the environment or the profile, or else the first launch's.
     ``look_with`` is a role in the other accounts; empty for the one that recover assumes.

@@ -40,7 +40,7 @@ _ORDER = (
     Category.PERMISSION,
 )
 
-# What a policy is shown for, as nobody's request is at hand: two subnets, on Spot, so that every kind of rung that
+# The request that a policy is shown for: two subnets, on Spot, so that every kind of rung that
 # is allowed has something to change.
 _EXAMPLE = {
     "capacityProviderStrategy": [{"capacityProvider": ladder.SPOT, "weight": 1}],

@@ -31,7 +31,7 @@ PASSES = frozenset({Category.CAPACITY, Category.TRANSIENT})
 
 
 class CallEnding(StrEnum):
-    """What became of a failed call."""
+    """What happened to a failed call."""
 
     STARTED = "started"
     GAVE_UP = "gave up"

@@ -59,7 +59,7 @@ def sentences(report: Report) -> Iterator[str]:
         yield "Nothing failed, so there is nothing to change."
         return
     words = ", ".join(f"{number} {ending}" for ending, number in report.endings.items())
-    yield f"What became of them: {words}."
+    yield f"What happened to them: {words}."
     if waits := report.waits:
         usual, longest = duration_text(median(waits)), duration_text(waits[-1])
         yield f"Runs started {usual} after the failed call (median), {longest} at the latest."

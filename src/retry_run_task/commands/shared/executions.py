@@ -131,7 +131,7 @@ class Executions:
         return found, 0
 
     def steer(self, action: str, execution: Execution, reason: str) -> str:
-        """Stop a recovery for good, pause or resume it; return the result in a word or two."""
+        """Stop, pause or resume a recovery; return the result in a word or two."""
         functions, arn = self._client, execution.arn
         error: Any = {"ErrorType": "StoppedByOperator", "ErrorMessage": reason}
         doing = f"{action} the recovery {execution.name}"

@@ -1,6 +1,6 @@
 """What exists in one account and Region, as far as it concerns recoveries.
 
-Everything here is a value. What could not be read is a value too: `Unknown` takes the place of the answer. Only the
+Everything here is a value. What could not be read is a value too: `Unknown` replaces the answer. Only the
 names of environment variables are kept, never their values.
 """
 
@@ -22,7 +22,7 @@ DEFAULT_STACK = "retry-run-task"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Takes the place of what could not be read.
+    """Replaces what could not be read.
 
     Attributes:
         action: The IAM action of the call, such as ``cloudtrail:DescribeTrails``.

@@ -22,7 +22,7 @@ CUT, BY_HAND = "…", " (by hand)"
 
 
 def known_schedule(launch: FailedLaunch) -> str:
-    """Return what a launch itself tells of its schedule's name, or its family; EventBridge cuts long names."""
+    """Return the schedule's name as far as the launch has it, or its family; EventBridge cuts long names."""
     started_by = str(launch.request.parameters.get("startedBy") or "")
     name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
     if len(started_by) >= STAMP_MAX and name:
@@ -93,7 +93,7 @@ class RecoveryView:
         next_time: When the next attempt, or the next look, is due; None if none is.
         outcome: How it ended; empty if it has not.
         task_arns: Tasks that do the work, as far as known.
-        is_left_to_audit: Whether it sent no message, because the daily audit tells of its end.
+        is_left_to_audit: Whether it sent no message, because the daily audit reports its end.
         hold_reason: Why it is paused; empty if it is not, or if no reason was given.
     """
 

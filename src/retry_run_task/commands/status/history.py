@@ -68,7 +68,7 @@ _WELL = frozenset({Outcome.RECOVERED.value, Outcome.ALREADY_RUNNING.value})
 
 
 def read(execution: Execution, history: Iterable[Mapping[str, Any]]) -> RecoveryView:
-    """Return what a history tells of a recovery. Whatever the history holds, this does not raise.
+    """Return what a history shows of a recovery. Whatever the history holds, this does not raise.
 
     All events are given, oldest first.
     """
@@ -271,7 +271,7 @@ class _HistoryReader:
         self._say(event, f"it was a run of {found.name}{next_run}")
 
     def _looked(self, event: Mapping[str, Any], fold: StateReplay, result: JsonObject) -> None:
-        """Take what a step tells of tasks, of answers, or of both."""
+        """Take what a step reports about tasks, answers, or both."""
         rungs = iter([str(call.get("rung") or "") for call in result.get("calls", ())])
         for one, before, then in fold.take(result):
             self._view = replace(

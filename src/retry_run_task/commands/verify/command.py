@@ -260,7 +260,7 @@ def _telling_what_stays(recovery: str) -> Iterator[None]:
 
 
 def _filtered_group(reader: Reader, who: Identity, stack: InstalledStack) -> str:
-    """Return the log group of a trail that hands to intake; empty if none is seen to."""
+    """Return the log group of a trail whose filter delivers to intake; empty if none is found."""
     from retry_run_task.commands.shared.trails import read_log_groups, read_trails  # noqa: PLC0415
 
     trails = read_trails(reader)
@@ -274,7 +274,7 @@ def _filtered_group(reader: Reader, who: Identity, stack: InstalledStack) -> str
 
 
 def _check_installed(found: Found, reader: Reader, name: str) -> None:
-    """Refuse what is no installation, or not one that works; where that is not certain, the functions say it."""
+    """Refuse what is no working installation; if that is unknown, the functions show it."""
     from retry_run_task.commands.shared.installed import installation  # noqa: PLC0415
 
     if not (isinstance(found, InstalledStack) and found.is_ours is True and found.is_whole):

@@ -189,7 +189,7 @@ def record(call: ApiCall, *, event_id: str | None = None) -> Json:
         ("requestParameters", _request_parameters(call)),
         ("responseElements", None if call.response is None else _response_elements(call.response)),
     ):
-        # "Omitted" is all that is documented; that nothing takes its place is assumed.
+        # "Omitted" is all that is documented; that nothing replaces it is assumed.
         if (
             value is None
             or len(json.dumps(value, ensure_ascii=False).encode(errors="surrogatepass"))

@@ -1,4 +1,4 @@
-"""Pauses of durable executions, as AWS's history tells of them. The local runner pauses, and forgets when and why.
+"""Pauses of durable executions, as AWS's history shows them. The local runner pauses, and forgets when and why.
 
 https://docs.aws.amazon.com/lambda/latest/dg/durable-pause-resume.html
 """
@@ -98,7 +98,7 @@ class Pauses:
         }
 
     def events(self, arn: str, *, has_data: bool) -> list[Json]:
-        """Return the events of a history that tell of pauses, without their numbers.
+        """Return the events of a history that are about pauses, without their numbers.
 
         https://docs.aws.amazon.com/lambda/latest/api/API_ExecutionPausedDetails.html
         """

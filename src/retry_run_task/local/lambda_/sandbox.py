@@ -178,7 +178,7 @@ class Sandbox:
             process.join(5)
 
     def stop(self) -> None:
-        """Kill the process for good and fail every invocation; `join` waits for the end."""
+        """Kill the process and fail every invocation; `join` waits for the end."""
         with self._lock:
             self._stopped = True
             left = [*self._queue, *self._running.values()]
