@@ -99,7 +99,7 @@ locals {
       }
     }
     "timed-out" = {
-      sentence  = "Recoveries were still under way after seven days and were ended."
+      sentence  = "Recoveries were still in progress after seven days and were ended."
       namespace = "AWS/Lambda"
       metric    = "DurableExecutionTimedOut"
       statistic = "Sum"

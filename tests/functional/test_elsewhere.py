@@ -164,5 +164,5 @@ def test_verify_refuses_what_its_settings_leave_alone(bare: Place) -> None:
 
 
 def test_recoveries_are_listed_and_steered(place: Place) -> None:
-    assert "Shown: all under way" in place.run("status").stdout
+    assert "Shown: all in progress" in place.run("status").stdout
     assert "There is no recovery to stop" in place.run("stop", "--all", "--reason", "x", "--yes").stderr

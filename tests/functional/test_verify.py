@@ -74,7 +74,7 @@ def test_people_read_the_stages_with_their_times(site: Site, installed: LocalIns
     assert ended.returncode == 0, ended.stderr
     where, *lines = ended.stderr.splitlines()
     assert where == f"Stack retry-run-task in {REGION}, account {site.aws.account}"
-    words = ["filter takes", "record is written", "intake ran", "under way", "RunTask was", "task runs"]
+    words = ["filter takes", "record is written", "intake ran", "in progress", "RunTask was", "task runs"]
     assert all(word in line for word, line in zip(words, lines, strict=True)), ended.stderr
     assert all(line[6:9] == " s " for line in lines)
     assert ended.stdout.startswith("It works: arn:aws:ecs:")

@@ -797,7 +797,7 @@ def test_for_how_long_eventbridge_may_still_make_the_call(age_s: int, late_s: fl
     assert case_of(launch(), PLAIN, found, now=AT + late_s).hold_s == 0
 
 
-# --- Messages under way and at the end ---
+# --- Messages in progress and at the end ---
 
 
 @pytest.mark.parametrize(

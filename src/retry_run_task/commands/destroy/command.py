@@ -126,7 +126,7 @@ def _end_recoveries(of: Removal, *, now: bool, pause: talk.Pause) -> None:
                     stopped.add(one.arn)
         elif len(recoveries) != told:
             told = len(recoveries)
-            talk.say(f"waiting for {told} recoveries that are under way (--now stops them)")
+            talk.say(f"waiting for {told} recoveries in progress (--now stops them)")
         pause()
 
 
@@ -148,7 +148,7 @@ def _show(
             talk.say(f"  - {one}  {one.physical_id.rpartition(':')[2]}")
         if recoveries:
             what = "stopped; their tasks will not be started" if now else "waited for"
-            talk.say(f"Recoveries under way: {recoveries}, which are {what}.")
+            talk.say(f"Recoveries in progress: {recoveries}, which are {what}.")
     else:
         talk.say(f"There is no stack {stack} in {region}; this is left of it:")
     if left.files:

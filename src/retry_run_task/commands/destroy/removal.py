@@ -82,7 +82,7 @@ class Removal:
 
     def recoveries(self) -> list[Recovery]:
         """Return the recoveries in progress, also on older versions of the function, and paused ones."""
-        doing = "list the recoveries that are under way"
+        doing = "list the recoveries in progress"
         # The type of the statuses is older than the pausing of executions.
         asked: Any = {"FunctionName": f"{self.stack.name}-recover", "Statuses": list(OPEN)}
         pages = self._functions.get_paginator("list_durable_executions_by_function").paginate(**asked)

@@ -35,7 +35,7 @@ class CallEnding(StrEnum):
 
     STARTED = "started"
     GAVE_UP = "gave up"
-    OPEN = "under way"
+    OPEN = "in progress"
     REPEATED = "repeated by EventBridge"
     """It raised an error, which EventBridge's own retry policy covers."""
     NOTHING = "no recovery seen"

@@ -209,7 +209,7 @@ class _HistoryReader:
         self._say(event, f"STOPPED: {said}" if said else "STOPPED")
 
     def _timed_out(self, event: Mapping[str, Any]) -> None:
-        self._end(ViewState.FAILED, "timed out", "it was under way for longer than an execution may be")
+        self._end(ViewState.FAILED, "timed out", "it was in progress for longer than an execution may be")
         self._say(event, "TIMED OUT")
 
     def _invoked(self, event: Mapping[str, Any]) -> None:

@@ -22,9 +22,7 @@ def stop(**given: Any) -> int:
       retry-run-task stop 9d9f0b5e --reason "run by hand"
     """  # noqa: D301 - click's mark for text that keeps its lines
     wish = steering.Wish(action="stop", statuses=("RUNNING", "PAUSING", "PAUSED"), **given)
-    warning = (
-        "They cannot be resumed. Tasks that they have placed stay, and a call under way may still place one."
-    )
+    warning = "They cannot be resumed. Tasks that they have placed stay, and a call in progress may still place one."
     return steering.steer(wish, warning)
 
 

@@ -156,7 +156,7 @@ def _chosen(
         found |= {view.execution.arn: view for view in views}
     if problems:
         raise ConfigError(
-            f"Nothing that is under way is called {', '.join(problems)} in {of.region}.",
+            f"Nothing that is in progress is called {', '.join(problems)} in {of.region}.",
             hint=f"See what there is with: {hints.command_line('status')}.",
         )
     over = [view for view in found.values() if view.state.is_over]

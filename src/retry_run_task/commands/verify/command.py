@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _WORDS = {
     "matched": "the filter takes the record",
     "intake": "intake ran",
-    "recovery": "the recovery is under way",
+    "recovery": "the recovery is in progress",
     "run-task": "RunTask was called",
     "running": "the task runs",
 }
