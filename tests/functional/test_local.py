@@ -140,6 +140,17 @@ def test_audit_finds_what_nothing_recorded(here: Neighbour) -> None:
     assert region["not_read"] == []
 
 
+def test_the_audit_of_its_stack_is_installed(here: Neighbour) -> None:
+    """Else the plan of `deploy` shows what is not there."""
+    aws = here.account.aws
+    schedule = aws.described.stacks["retry-run-task"].parameters["AuditSchedule"]
+    assert aws.schedules.rule("retry-run-task-audit").expression == schedule
+    recover, _ = aws.functions.get("retry-run-task-recover")
+    assert recover.environment["RETRY_RUN_TASK_QUIET_S"] == "3600"
+    result = aws.functions.invoke("retry-run-task-audit", b"{}")
+    assert result.error is None, result.payload
+
+
 def test_the_report_tells_what_recoveries_did(here: Neighbour) -> None:
     found = here.json("report", "--since", "3h")
     jobs = {one["name"]: one for one in found["schedules"]}

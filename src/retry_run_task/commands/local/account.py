@@ -22,7 +22,7 @@ from retry_run_task.launch import names
 from retry_run_task.launch.request import family
 from retry_run_task.local.aws import LocalAws
 from retry_run_task.local.described import DescribedResource, DescribedStack
-from retry_run_task.local.install import connect, install
+from retry_run_task.local.install import connect, install, install_audit
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ class Account:
             aws.ecs.register_task_definition(job.name, run_for=timedelta(minutes=5))
         # A task definition was retired, and its rule was forgotten.
         aws.ecs.deregister(RETIRED.name)
-        self._installation = install(aws, subscribe=False)
+        # As the template's AuditSchedule, which is not empty by default, has it.
+        self._installation = install(aws, settings={"RETRY_RUN_TASK_QUIET_S": "3600"}, subscribe=False)
         aws.functions.warm()
         aws.described.has_trail = True
         aws.described.subscriptions[self._installation.topic_arn] = (ADDRESS,)
@@ -173,6 +174,10 @@ class Account:
         described.stacks[made.stack] = DescribedStack(
             name=made.stack, template=text, parameters=parameters, outputs=outputs, resources=resources
         )
+        audit, _ = self.aws.functions.get(install_audit(self.aws, made))
+        rule = f"{made.stack}-audit"
+        self.aws.schedules.put_rule(rule, expression=parameters["AuditSchedule"])
+        self.aws.schedules.put_targets(rule, [{"Id": "audit", "Arn": audit.arn}])
         described.buckets.add(bucket)
         described.reserved = int(parameters["RecoverConcurrency"] or 0)
 
