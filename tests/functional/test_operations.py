@@ -170,7 +170,7 @@ def test_a_schedule_with_several_recoveries_is_a_table_of_them(waiting: Place) -
     names = [one["name"] for one in waiting.json("status", "nightly")["regions"][0]["recoveries"]]
     assert sorted(names) == sorted(started(waiting))
     text = waiting.run("status", "nightly").stdout
-    assert "all of nightly, under way" in text
+    assert "all of nightly, in progress" in text
     assert len(waiting.json("stop", "nightly", "--reason", "x", "--yes")["recoveries"]) == 2
 
 
@@ -246,7 +246,7 @@ def test_a_recovery_is_held_and_let_go(waiting: Place) -> None:
         (("resume", "--all", "--reason", " ", "--yes"), "The reason is empty"),
         (("stop", "--all", "--reason", "x" * 1025, "--yes"), "has 1025 characters"),
         (("stop", "--all", "--reason", "x"), "no terminal to ask on"),
-        (("stop", "nix", "--reason", "x", "--yes"), "under way is called 'nix'"),
+        (("stop", "nix", "--reason", "x", "--yes"), "in progress is called 'nix'"),
     ],
 )
 def test_what_is_not_clear_is_not_done(account: Place, arguments: tuple[str, ...], words: str) -> None:
@@ -380,7 +380,7 @@ def test_without_the_installed_policy_nothing_is_started(unseen: Place, answer: 
 
 
 def test_the_same_name_is_given_that_intake_gives(account: Place) -> None:
-    """So a replay beside a recovery that is under way starts nothing."""
+    """So a replay beside a recovery that is in progress starts nothing."""
     account.site.capacity(0)
     account.call()
     account.site.wait_for(lambda: len(account.site.recoveries()) >= 1)
@@ -388,7 +388,7 @@ def test_the_same_name_is_given_that_intake_gives(account: Place) -> None:
     result = account.json("replay", "--dry-run")
     (one,) = [one for one in result["failures"] if one["schedule"] == "nightly"]
     assert [one["recovery"]] == started(account)
-    assert one["why_not"] == "its recovery is under way"
+    assert one["why_not"] == "its recovery is in progress"
 
 
 def test_one_that_gave_up_is_started_again_under_another_name(account: Place) -> None:
@@ -431,8 +431,31 @@ def test_one_recovery_is_started_again_by_its_id_as_its_message_says(account: Pl
     (again,) = account.json(*line.split(), "--yes")["failures"]
     assert again["start"] is False
     assert len(account.site.tasks()) == 1
-    with pytest.raises(ConfigError, match="'ffffffff' is neither a file nor the id of a recovery"):
+    with pytest.raises(ConfigError, match="Nothing is called 'ffffffff' in"):
         account.run("replay", "ffffffff", "--yes")
+    # A schedule's name is as good as the id of its only recovery.
+    name = one["schedule"]
+    (again,) = account.json("replay", name, "--yes")["failures"]
+    assert (again["schedule"], again["start"]) == (name, False)
+    (other,) = account.json("replay", {"nightly": "weekly", "weekly": "nightly"}[name], "--yes")["failures"]
+    assert (other["done"], other["recovery"].endswith("-again-1")) == ("accepted", True)
+
+
+def test_of_several_recoveries_with_a_name_none_is_started_until_one_is_chosen(account: Place) -> None:
+    account.local.ecs.faults.fail_next(18, reason="The moon is in the wrong phase")
+    for number in (1, 2):
+        account.call()
+        account.site.wait_for(lambda number=number: len(account.site.events("recovery.gave_up")) == number)
+    for execution in account.local.durable.executions():
+        account.local.durable.wait(execution.durable_execution_arn, 20)
+    account.local.ecs.faults.clear()
+    with pytest.raises(ConfigError, match="2 recoveries are called 'nightly'") as error:
+        account.run("replay", "nightly", "--even-late", "--yes")
+    assert len(started(account)) == 2
+    shown = [line.split()[0] for line in str(error.value).splitlines() if line.startswith("  ")]
+    assert len(shown) == 2
+    (done,) = account.json("replay", shown[0], "--even-late", "--yes")["failures"]
+    assert done["done"] == "accepted"
 
 
 def test_a_late_run_is_started_only_if_it_is_wanted(unseen: Place) -> None:

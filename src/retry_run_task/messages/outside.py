@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from retry_run_task.text import cut, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 Show = Callable[[str], str]
 """Returns a value in one form of a message."""
@@ -85,6 +85,15 @@ def command(program: str, *words: str, **options: str) -> str:
         return ""
     pairs = [part for option, value in given.items() for part in (f"--{option.replace('_', '-')}", value)]
     return shlex.join([*program.split(), *words, *pairs])
+
+
+def describe_tasks(arns: Sequence[str], *, region: str, cluster: str) -> str:
+    """Return the command that shows tasks; empty if there is none, or a word has any other form than an AWS name."""
+    start = command("aws ecs describe-tasks", region=region, cluster=cluster)
+    # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+    if not start or not arns or not all(map(is_word, arns)):
+        return ""
+    return f"{start} --tasks {shlex.join(arns[:100])}"
 
 
 def run_task(parameters: Mapping[str, Any], *, region: str) -> str:

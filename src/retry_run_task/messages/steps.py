@@ -149,14 +149,19 @@ def _hint(ending: Ending, words: Sentences, show: outside.Show) -> str:
     return show(words.hint("", ending.hint))
 
 
-def _unsure(launch: FailedLaunch, where: _Where, words: Sentences) -> Step:
+def list_own_tasks(launch: FailedLaunch, region: str) -> str:
+    """Return the command that lists the tasks of a launch's recovery; empty if a word of it is not plain."""
     parameters = launch.request.parameters
-    command = outside.command(
+    return outside.command(
         "aws ecs list-tasks",
-        region=where.region,
+        region=region,
         cluster=cluster_name(parameters),
         started_by=started_by_of(parameters.get("startedBy"), launch.call_id),
     )
+
+
+def _unsure(launch: FailedLaunch, where: _Where, words: Sentences) -> Step:
+    command = list_own_tasks(launch, where.region)
     if command:
         return Step(text=words.steps["unsure"], command=command)
     return Step(

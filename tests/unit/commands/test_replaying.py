@@ -132,8 +132,8 @@ def test_the_oldest_is_first() -> None:
             "saw and retries itself",
         ),
         # What is in hand.
-        (launch(), {"executions": execution("RUNNING")}, "its recovery is under way"),
-        (launch(), {"executions": execution("PAUSED")}, "its recovery is under way"),
+        (launch(), {"executions": execution("RUNNING")}, "its recovery is in progress"),
+        (launch(), {"executions": execution("PAUSED")}, "its recovery is in progress"),
         (launch(), {"executions": execution("SUCCEEDED")}, "its recovery ended well"),
         (launch(), {"executions": execution("FAILED")}, "cannot be read"),
         (
@@ -247,12 +247,29 @@ def test_one_that_gave_up_gets_a_name_and_tokens_of_its_own() -> None:
 
 def test_an_again_that_gave_up_as_well_needs_another_number() -> None:
     again = f"{NAME}-again-1"
-    executions = execution("FAILED") | execution("STOPPED", again)
+    executions = execution("FAILED") | execution("FAILED", again)
     views = view() | view(again)
     assert "--again 2 starts another" in planned(executions=executions, views=views, again=1).why_not
     assert planned(executions=executions, views=views, again=2).name == f"{NAME}-again-2"
-    under_way = execution("FAILED") | execution("RUNNING", again)
-    assert "under way" in planned(executions=under_way, views=views, again=2).why_not
+    open_again = execution("FAILED") | execution("RUNNING", again)
+    assert "in progress" in planned(executions=open_again, views=views, again=2).why_not
+
+
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_what_a_person_stopped_is_started_only_if_that_is_asked_for(again: int) -> None:
+    executions, views = (
+        execution("STOPPED"),
+        view(state=ViewState.STOPPED, outcome="stopped", why="not wanted"),
+    )
+    found = planned(executions=executions, views=views, again=again)
+    assert found.why_not == "a person stopped its recovery (not wanted); --stopped starts it, too"
+    wanted = planned(executions=executions, views=views, again=again, is_stopped_wanted=True)
+    assert ("--again 1 starts another" in wanted.why_not) is (again == 0)
+    assert (wanted.why_not == "") is (again > 0)
+    # The last word counts.
+    later = f"{NAME}-again-1"
+    executions, views = execution("STOPPED") | execution("FAILED", later), views | view(later)
+    assert planned(executions=executions, views=views, again=2).why_not == ""
 
 
 def test_no_number_is_advised_that_the_option_refuses() -> None:

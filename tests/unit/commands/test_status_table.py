@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,11 @@ from hypothesis import strategies as st
 from retry_run_task.commands.shared import options, recoveries, selection
 from retry_run_task.commands.shared.view import Execution, RecoveryView, ViewState
 from retry_run_task.errors import ConfigError
-from support.records import CAPACITY, launch
+from retry_run_task.launch.names import started_by_of
+from retry_run_task.launch.values import IncompleteRequest
+from retry_run_task.messages import outside
+from retry_run_task.messages.steps import shown_request
+from support.records import CAPACITY, REGION, launch
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 STACK = "retry-run-task"
@@ -131,6 +136,11 @@ def test_a_name_is_not_taken_for_an_id(typed: str, is_id: bool) -> None:
     assert selection.is_like_an_id(typed) is is_id
 
 
+HIDDEN = replace(
+    launch(), request=IncompleteRequest(parameters=launch().request.parameters, missing=("overrides",))
+)
+RUN_TASK = outside.run_task(shown_request(launch(), missing=1), region=REGION)
+MARK = started_by_of("events-rule/nightly", launch().call_id)
 TASK = "arn:aws:ecs:ap-northeast-1:123456789012:task/batch/0123456789abcdef0123456789abcdef"
 
 
@@ -166,14 +176,40 @@ def shown(one: RecoveryView, again: str = "") -> list[str]:
             f"retry-run-task replay {FIRST} --even-late",
         ),
         (
-            view(state=ViewState.GAVE_UP, outcome="refused", calls=0, launch=launch()),
+            view(state=ViewState.GAVE_UP, outcome="permanent", calls=0, launch=launch()),
+            "to start it",
+            RUN_TASK,
+        ),
+        (
+            view(state=ViewState.GAVE_UP, outcome="refused", calls=0, launch=HIDDEN),
             "to start it",
             "by hand: docs/runbook.md#start-a-run-by-hand",
+        ),
+        (
+            view(
+                state=ViewState.GAVE_UP,
+                outcome="expired",
+                launch=launch(),
+                task_arns=(TASK,),
+                cluster="batch",
+            ),
+            "look first",
+            f"aws ecs describe-tasks --region {REGION} --cluster batch --tasks {TASK}",
         ),
         (
             view(state=ViewState.GAVE_UP, outcome="expired", launch=launch(), task_arns=(TASK,)),
             "to start it",
             "by hand: docs/runbook.md#start-a-run-by-hand",
+        ),
+        (
+            view(state=ViewState.GAVE_UP, outcome="expired", launch=launch(), is_unsure=True),
+            "look first",
+            f"aws ecs list-tasks --region {REGION} --cluster batch --started-by {MARK}",
+        ),
+        (
+            view(state=ViewState.GAVE_UP, outcome="expired", launch=launch(), is_unsure=True),
+            "to start it",
+            RUN_TASK,
         ),
         (
             view(state=ViewState.GAVE_UP, outcome="expired", launch=launch()),
@@ -210,3 +246,19 @@ def test_a_command_leads_to_the_same_place() -> None:
     assert f"retry-run-task status f8e0872f-0{elsewhere}\n" in steps
     assert steps.endswith(f"retry-run-task replay --gave-up --dry-run{elsewhere}")
     assert recoveries.next_steps([view(), view(state=ViewState.RECOVERED)], {}, "") == ""
+
+
+def test_the_aws_cli_is_led_to_the_account_of_the_run() -> None:
+    gone = {"state": ViewState.GAVE_UP, "outcome": "permanent", "calls": 0}
+    one = view(launch=launch(), **gone)
+    own = replace(
+        one, execution=replace(one.execution, arn=f"arn:aws:lambda:{REGION}:{launch().account}:function:f")
+    )
+    lines = [line.plain for line in recoveries.detail(own, NOW, 80, STACK, "", "my own")]
+    assert f"  to start it  {RUN_TASK} --profile 'my own'" in lines
+    other = replace(
+        own, execution=replace(one.execution, arn=f"arn:aws:lambda:{REGION}:111122223333:function:f")
+    )
+    lines = [line.plain for line in recoveries.detail(other, NOW, 80, STACK, "", "my own")]
+    assert f"  to start it  {RUN_TASK}" in lines
+    assert f"  in account   {launch().account}" in lines

@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", required=False, metavar="[FILE|ID]")
+@click.argument("what", required=False, metavar="[FILE|NAME]")
+@click.option("--gave-up", "is_of_given_up", is_flag=True, help="Replay failures whose recovery gave up.")
 @click.option(
-    "--gave-up", "is_of_given_up", is_flag=True, help="Replay failures whose recovery gave up or was stopped."
+    "--stopped", "is_stopped_wanted", is_flag=True, help="Also replay those whose recovery a person stopped."
 )
 @options.time("--since", "The oldest failure: 30m, 6h, or a time.", "6h")
 @options.time("--until", "The latest.  [default: now]")
@@ -67,15 +68,16 @@ if TYPE_CHECKING:
 def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
     """Start recoveries for past failed calls that have none, unless the schedule has run since.
 
-    Finds failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave up;
-    with an ID, or the beginning of one, takes the failure of that recovery. Lists what it will start and what it
-    will skip, with reasons, then asks. Running it twice is safe: the same failure gives its recovery the same name,
-    and Lambda starts a name once.
+    Finds failed calls in CloudTrail's event history, in a FILE of records, or among the recoveries that gave up. NAME
+    is one of these: a rule or schedule, a task definition's family, an id or its beginning, or the ARN of a task.
+    Lists what it will start and what it will skip, with reasons, then asks. Running it twice is safe: the same
+    failure gives its recovery the same name, and Lambda starts a name once.
 
     \b
     Examples:
       retry-run-task replay --since 3h --dry-run
       retry-run-task replay --gave-up --even-late
+      retry-run-task replay nightly --even-late
       retry-run-task replay 9d9f0b5e --even-late
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.replay.search import Search  # noqa: PLC0415
@@ -83,7 +85,7 @@ def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
 
     wish = _Wish(**given)
-    file = Path(what) if what and (what == "-" or Path(what).exists()) else None
+    file = Path(what) if what and (what == "-" or Path(what).is_file()) else None
     search = Search(
         file=file,
         recovery="" if file else what or "",
@@ -92,6 +94,7 @@ def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
         until=wish.until or datetime.now(UTC),
         again=wish.again or (1 if wish.is_of_given_up else 0),
         is_late_wanted=wish.even_late,
+        is_stopped_wanted=wish.is_stopped_wanted,
         lookups_per_s=lookups_per_s,
     )
     if search.since > search.until:
@@ -112,6 +115,7 @@ class _Wish:
     """The command's options."""
 
     is_of_given_up: bool
+    is_stopped_wanted: bool
     since: datetime
     until: datetime | None
     limit: int

@@ -59,6 +59,7 @@ class ReplayInput:
         views: What those that gave up had done, by name.
         launchers: Rules and schedules; what could not be read of them is a gap.
         again: Number of the further try of recoveries that gave up; 0 for none.
+        is_stopped_wanted: Whether a run is started, too, whose recovery a person stopped.
     """
 
     installation: Installation
@@ -69,6 +70,7 @@ class ReplayInput:
     now: datetime
     is_late_wanted: bool = False
     again: int = 0
+    is_stopped_wanted: bool = False
     policy: Policy = field(default_factory=read_policy)
 
 
@@ -189,6 +191,11 @@ def _in_hand(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) ->
     why_not = next(filter(None, (_unfinished(one, facts) for one in known)), "")
     if why_not or not known:
         return why_not
+    if known[-1].status == "STOPPED" and not facts.is_stopped_wanted:
+        view = facts.views[known[-1].name]
+        return (
+            f"a person stopped its recovery{f' ({view.why})' if view.why else ''}; --stopped starts it, too"
+        )
     if not facts.again:
         ending = facts.views[known[-1].name].outcome or known[-1].status
         return f"its recovery gave up ({ending}); {_again(len(known))}"
@@ -206,7 +213,7 @@ def _again(number: int) -> str:
 def _unfinished(execution: Execution, facts: ReplayInput) -> str:
     """Return why another recovery beside this one could start a second task; empty if it could not."""
     if execution.is_open:
-        return "its recovery is under way"
+        return "its recovery is in progress"
     if execution.status == "SUCCEEDED":
         return "its recovery ended well"
     view = facts.views.get(execution.name)

@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.replay.replaying import ReplayInput, next_again
-from retry_run_task.commands.shared import calls, hints, lookup, record_files
-from retry_run_task.commands.shared.choosing import find_in
+from retry_run_task.commands.shared import calls, choosing, hints, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
 from retry_run_task.commands.shared.launchers import read_launchers
 from retry_run_task.commands.shared.rate_limits import rate_limited
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.record_files import UnreadParts
+from retry_run_task.commands.shared.selection import short_ids
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import SCHEDULED, CallerKind
 
@@ -39,7 +39,7 @@ class Search:
 
     Attributes:
         file: Of the records; None for CloudTrail's event history.
-        recovery: Id, or the beginning of one, of the only recovery to replay; empty for all.
+        recovery: What the only recovery to replay is called; empty for all.
     """
 
     file: Path | None
@@ -49,6 +49,7 @@ class Search:
     until: datetime
     again: int
     is_late_wanted: bool
+    is_stopped_wanted: bool = False
     lookups_per_s: float = lookup.CALLS_PER_S
 
 
@@ -71,11 +72,11 @@ def look_back(
     """Find past failures, and whether and how each was recovered.
 
     Raises:
-        ConfigError: There is no such recovery.
+        ConfigError: There is no such recovery, or there are several.
         DeployError: AWS did not answer.
     """
     executions = Executions(session, region, installation.stack)
-    one = _named(executions, search.recovery) if search.recovery else None
+    one = _named(executions, search, tell) if search.recovery else None
     if one is not None:
         search = replace(search, since=one.event_time)
     found, unread = _calls(session, region, search, tell)
@@ -110,22 +111,55 @@ def look_back(
             launchers=read_launchers(Reader(session, region), tell) if is_scheduled else Launchers(),
             now=datetime.now(UTC),
             is_late_wanted=search.is_late_wanted,
+            is_stopped_wanted=search.is_stopped_wanted or one is not None,
             again=search.again,
         ),
         unread=unread,
     )
 
 
-def _named(executions: Executions, typed: str) -> FailedLaunch:
-    """Return the failed launch of the first recovery of that id: a further one has tokens of its own."""
-    view = find_in(executions, typed)
-    first = view and find_in(executions, _AGAIN.sub("", view.execution.name))
-    if not first or first.launch is None:
+# As far back as `status` shows.
+_NAMED_WITHIN = timedelta(hours=24)
+
+
+def _named(executions: Executions, search: Search, tell: Callable[[str], None]) -> FailedLaunch:
+    """Return the failed launch of the one recovery that a person means: of its first, whose tokens are derived anew.
+
+    Of several with that name, those are meant whose last recovery ended without its tasks.
+    """
+    typed, oldest = search.recovery, min(search.since, datetime.now(UTC) - _NAMED_WITHIN)
+    views = choosing.meant(executions, typed, lambda: executions.begun(oldest), tell)
+    # A schedule may have the name of another one's family.
+    views = [view for view in views if view.schedule == typed] or views
+    by_name = {
+        _AGAIN.sub("", view.execution.name): view
+        for view in sorted(views, key=lambda view: view.execution.started)
+    }
+    by_name = {name: view for name, view in by_name.items() if view.needs_a_person} or by_name
+    if len(by_name) > 1:
+        raise ConfigError(_which(typed, by_name, executions.stack), hint="\nGive the id of one.")
+    first = choosing.find_in(executions, next(iter(by_name))) if by_name else None
+    if first is None or first.launch is None:
         raise ConfigError(
-            f"{typed!r} is neither a file nor the id of a recovery in {executions.region}.",
-            hint=f"See which recoveries there are with: {hints.command_line('status')}.",
+            f"Nothing is called {typed!r} in {executions.region}: no file here, no recovery, and no schedule, family "
+            f"or task of those that began since {oldest:%Y-%m-%d %H:%M} UTC.",
+            hint="Look further back with --since 7d, or see which there are with: "
+            f"{hints.command_line('status')}.",
         )
     return first.launch
+
+
+def _which(typed: str, by_name: Mapping[str, RecoveryView], stack: str) -> str:
+    """Return a line for each of the recoveries that a name may mean."""
+    ids = short_ids(by_name, stack)
+    those = sorted(by_name.items(), key=lambda one: one[1].since, reverse=True)
+    lines = [
+        f"  {ids[name]}  failed {view.since:%Y-%m-%d %H:%M} UTC, {view.outcome or view.state}"
+        for name, view in those
+    ]
+    return "\n".join(
+        [f"{len(lines)} recoveries are called {typed!r}, and one can be replayed at a time:", *lines]
+    )
 
 
 # A recovery begins after the failed call; the minutes allow for clocks that differ.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared.colours import BAD, GOOD, HELD, NOTE, WAIT
@@ -12,8 +13,10 @@ from retry_run_task.commands.shared.selection import identity_in
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.commands.shared.view import ViewState, shortened
 from retry_run_task.documentation import RUNBOOK
+from retry_run_task.launch.request import asked
 from retry_run_task.launch.values import Outcome
-from retry_run_task.messages.steps import can_replay
+from retry_run_task.messages import outside
+from retry_run_task.messages.steps import can_replay, list_own_tasks, shown_request
 from retry_run_task.text import iso
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from retry_run_task.commands.shared.view import RecoveryView
-    from retry_run_task.launch.values import JsonObject
+    from retry_run_task.launch.values import FailedLaunch, JsonObject
 
 _STYLES = {
     ViewState.GAVE_UP: f"bold {BAD}",
@@ -129,10 +132,13 @@ def _first_words(why: str) -> str:
     return re.split(r"; |\. ", why, maxsplit=1)[0].rstrip(".")
 
 
-def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str) -> Iterator[Text]:
+def detail(
+    view: RecoveryView, now: datetime, width: int, stack: str, again: str, profile: str = ""
+) -> Iterator[Text]:
     """Yield one recovery in full: what it is about, what to do, and what happened when.
 
-    ``width`` is the screen's; ``again`` has the options that lead a command to the same place: stack, Region, profile.
+    ``width`` is the screen's; ``again`` has the options that lead a command to the same place: stack, Region, profile;
+    ``profile`` is for the AWS CLI.
     """
     from rich.text import Text  # noqa: PLC0415
 
@@ -145,7 +151,7 @@ def detail(view: RecoveryView, now: datetime, width: int, stack: str, again: str
     yield head
     for label, value in _facts(view, now):
         yield from hanging(Text(f"  {label:<{_LABEL}}"), Text(shown(value)), width)
-    for label, command in _to_do(view, f"{identity_in(view.execution.name, stack)}{again}"):
+    for label, command in _to_do(view, f"{identity_in(view.execution.name, stack)}{again}", profile):
         # On one line, so that it can be pasted.
         yield Text(f"  {label:<{_LABEL}}{shown(command)}")
     yield Text()
@@ -179,10 +185,12 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
         yield "to mend it", view.hint
 
 
-def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
+def _to_do(view: RecoveryView, name: str, profile: str) -> Iterator[tuple[str, str]]:
     """Yield what to do, with the command."""
-    if view.needs_a_person:
-        yield "to start it", f"retry-run-task replay {name} --even-late" if _can_replay(view) else _BY_HAND
+    if view.needs_a_person and _can_replay(view):
+        yield "to start it", f"retry-run-task replay {name} --even-late"
+    elif view.needs_a_person and view.launch is not None:
+        yield from _by_hand(view, view.launch, profile)
     elif view.state is ViewState.PAUSED:
         yield "to go on", f'retry-run-task resume {name} --reason "..."'
     elif not view.state.is_over:
@@ -190,6 +198,25 @@ def _to_do(view: RecoveryView, name: str) -> Iterator[tuple[str, str]]:
 
 
 _BY_HAND = f"by hand: {RUNBOOK}#start-a-run-by-hand"
+
+
+def _by_hand(view: RecoveryView, launch: FailedLaunch, profile: str) -> Iterator[tuple[str, str]]:
+    """Yield the AWS CLI's commands that start a run which ``replay`` would not start, after a look at its tasks."""
+    own = view.execution.arn.split(":")[4:5]
+    is_elsewhere = bool(own) and launch.account not in ("", *own)
+    with_profile = f" --profile {shlex.quote(profile)}" if profile and not is_elsewhere else ""
+    seen = outside.describe_tasks(view.task_arns, region=launch.region, cluster=view.cluster)
+    unseen = list_own_tasks(launch, launch.region) if view.is_unsure else ""
+    missing = asked(launch.request) - len(launch.placed) - len(view.task_arns)
+    parameters = shown_request(launch, missing=missing)
+    start = outside.run_task(parameters, region=launch.region) if parameters else ""
+    if is_elsewhere:
+        yield "in account", launch.account
+    for label, command in ("look first", seen), ("look first", unseen), ("to start it", start):
+        if command:
+            yield label, f"{command}{with_profile}"
+    if not start:
+        yield "to start it", _BY_HAND
 
 
 def _can_replay(view: RecoveryView) -> bool:

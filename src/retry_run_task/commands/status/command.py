@@ -180,13 +180,13 @@ class _Query:
 
         def listed() -> list[Execution]:
             nonlocal left_out
-            under_way = of.open()
+            in_progress = of.open()
             # One may end between the two lists.
-            known = {one.arn for one in under_way}
+            known = {one.arn for one in in_progress}
             since = datetime.now(UTC) - self.back
             over = [one for one in of.begun(since) if not one.is_open and one.arn not in known]
             left_out = max(0, len(over) - self.limit)
-            return [*under_way, *over[: self.limit]]
+            return [*in_progress, *over[: self.limit]]
 
         try:
             with talk.looking(f"Looking at {of.region}") as tell:
@@ -228,7 +228,9 @@ def _lines(asked: _Query, found: Sequence[_RegionView], width: int) -> Iterator[
     one = [(seen.of, view) for seen in found for view in seen.views]
     if asked.name is not None and len(one) == 1:
         of, view = one[0]
-        yield from recoveries.detail(view, datetime.now(UTC), width, of.stack, asked.again(of))
+        yield from recoveries.detail(
+            view, datetime.now(UTC), width, of.stack, asked.again(of), asked.profile or ""
+        )
         return
     for number, seen in enumerate(found):
         if number:
@@ -255,7 +257,7 @@ def _region(asked: _Query, seen: _RegionView, width: int) -> Iterator[Text]:
         yield from hanging(Text(), Text(text), width)
     which = f"of {asked.name}, " if asked.name else ""
     more = f"; {seen.left_out} more of them with a higher --limit" if seen.left_out else ""
-    text = f"Shown: all {which}under way, and those over that began in the last {asked.ago}{more}."
+    text = f"Shown: all {which}in progress, and those over that began in the last {asked.ago}{more}."
     yield from hanging(Text(), Text(text, style="dim"), width)
 
 
