@@ -11,7 +11,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit soak prove mutants bench evidence browser bundle docs site audit dist distcheck reproducible lock clean
+.PHONY: help demo test check unit soak prove mutants bench evidence browser bundle docs histories site audit dist distcheck reproducible lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -77,6 +77,9 @@ docs: $(VENV)/.developed .venv-infra/.installed ## write the generated pages aga
 	$(BIN)/python tools/operations.py
 	.venv-infra/bin/python tools/permissions.py
 	.venv-infra/bin/python tools/deploying.py
+
+histories: $(VENV)/.developed ## record again the histories that tests of `status` read; a test says when that is needed
+	$(BIN)/python tools/histories.py tests/unit/commands/histories
 
 site: .venv-site/.installed ## build the docs site into build/site, and look at every page of it
 	.venv-site/bin/python tools/docs_site.py

@@ -1,11 +1,14 @@
 """Record what Lambda keeps of recoveries, from the local AWS: the histories that tests of `status` read.
 
-.venv/bin/python tools/histories.py tests/unit/commands/histories
+.venv/bin/python tools/histories.py tests/unit/commands/histories [STORY ...]
+
+A test plays the stories again and compares their forms, so that no history is of code that is no longer there.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 import uuid
@@ -20,7 +23,7 @@ from retry_run_task.local.ecs.tasks import Lifecycle
 from retry_run_task.local.install import install
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
 # Ten minutes a second: six hours take half a minute.
 SPEED = 600
@@ -32,6 +35,15 @@ def story(play: Callable[[Site], str]) -> Callable[[Site], str]:
     """Make a function one of the stories; it returns the ARN of the execution to record."""
     STORIES[play.__name__.replace("_", "-")] = play
     return play
+
+
+def _wait_for(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait until something has happened; code that no longer does it is an error and no endless wait."""
+    until = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"It has not happened within {seconds:g} s.")
+        time.sleep(0.02)
 
 
 class Site:
@@ -88,14 +100,12 @@ class Site:
 
     def recovery(self) -> str:
         """Wait for the one recovery that there is."""
-        while not (found := self.aws.durable.executions("retry-run-task-recover")):
-            time.sleep(0.02)
-        return found[0].durable_execution_arn
+        _wait_for(lambda: self.aws.durable.executions("retry-run-task-recover"))
+        return self.aws.durable.executions("retry-run-task-recover")[0].durable_execution_arn
 
     def until(self, arn: str, *names: str) -> None:
         """Wait until the history has steps or waits of these names."""
-        while not {event.get("Name") for event in self.history(arn)} >= set(names):
-            time.sleep(0.02)
+        _wait_for(lambda: {event.get("Name") for event in self.history(arn)} >= set(names))
 
     def history(self, arn: str) -> list[dict[str, Any]]:
         """Return the history as it is now."""
@@ -170,8 +180,7 @@ def lost(site: Site) -> str:
     site.aws.ecs.faults.raise_next(
         500, "ServerException", "Service Unavailable. Please try again later.", 500
     )
-    while '\\"answer\\": \\"lost\\"' not in json.dumps(site.history(arn), default=str):
-        time.sleep(0.02)
+    _wait_for(lambda: '\\"answer\\": \\"lost\\"' in json.dumps(site.history(arn), default=str))
     site.lambda_.stop_durable_execution(DurableExecutionArn=arn)
     return arn
 
@@ -209,22 +218,64 @@ def start_failed(site: Site) -> str:
     return arn
 
 
-def main() -> None:
-    """Play every story, and write each history into a file."""
-    folder = Path(sys.argv[1])
-    for name, play in STORIES.items():
-        if sys.argv[2:] and name not in sys.argv[2:]:
+_EXECUTION = ("DurableExecutionArn", "DurableExecutionName", "Status", "StartTimestamp", "EndTimestamp")
+
+
+def record(name: str) -> str:
+    """Play a story and return its history as JSON."""
+    with LocalAws(speed=SPEED, trail_delay=(2, 1)) as aws:
+        site = Site(aws)
+        arn = STORIES[name](site)
+        found = site.lambda_.get_durable_execution(DurableExecutionArn=arn, IncludeExecutionData=False)
+        execution = {key: found.get(key) for key in _EXECUTION}
+        return json.dumps({"execution": execution, "events": site.history(arn)}, indent=1, default=str)
+
+
+# What differs from one playing to the next: times, ids, and numbers.
+_VARIES = (
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*(Z|\+00:00)?"), "TIME"),
+    (re.compile(r"\b(?=[0-9a-f-]*\d)[0-9a-f]{8}[0-9a-f-]*\b"), "ID"),
+    (re.compile(r"\d+"), "N"),
+)
+# Only a slow machine has them: a step that is cut off, and how often Lambda invoked the function.
+_BY_CHANCE = ("StepFailed", "InvocationCompleted")
+
+
+def form(events: Iterable[dict[str, Any]]) -> set[str]:
+    """Return what a history consists of, a line for each value in it, without times, ids and numbers."""
+    lines = set()
+    for event in events:
+        kind = event["EventType"]
+        # Recoveries are spread at random.
+        if kind in _BY_CHANCE or event.get("Name") == "spread":
             continue
-        with LocalAws(speed=SPEED, trail_delay=(2, 1)) as aws:
-            site = Site(aws)
-            arn = play(site)
-            found = site.lambda_.get_durable_execution(DurableExecutionArn=arn, IncludeExecutionData=False)
-            execution = {
-                key: found.get(key) for key in ("DurableExecutionArn", "DurableExecutionName", "Status")
-            }
-            execution |= {key: found.get(key) for key in ("StartTimestamp", "EndTimestamp")}
-            text = json.dumps({"execution": execution, "events": site.history(arn)}, indent=1, default=str)
-        (folder / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+        name = "" if kind.startswith("Execution") else re.sub(r"\d+", "N", event.get("Name") or "")
+        details = {key: value for key, value in event.items() if key.endswith("Details")}
+        lines |= {f"{kind} {name}: {line}" for line in _leaves(details)}
+    return lines
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[str]:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        value = json.loads(value)
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, f"{path}[]")
+    else:
+        text = str(value)
+        for pattern, word in _VARIES:
+            text = pattern.sub(word, text)
+        yield f"{path} = {text}"
+
+
+def main() -> None:
+    """Play every story, or those that are named, and write each history into a file."""
+    folder = Path(sys.argv[1])
+    for name in sys.argv[2:] or STORIES:
+        (folder / f"{name}.json").write_text(f"{record(name)}\n", encoding="utf-8")
         print(name)
 
 
