@@ -231,6 +231,7 @@ resource "aws_lambda_function" "audit" {
       RETRY_RUN_TASK_TOPIC_ARN   = aws_sns_topic.notifications.arn
       RETRY_RUN_TASK_MESSAGES    = var.messages
       RETRY_RUN_TASK_TIME_ZONE   = var.time_zone
+      RETRY_RUN_TASK_PROFILE     = var.command_profile
       RETRY_RUN_TASK_RUNBOOK_URL = var.runbook_url
       RETRY_RUN_TASK_REGIONS     = join(",", var.regions)
       RETRY_RUN_TASK_ACCOUNTS    = join(",", var.member_accounts)

@@ -381,6 +381,7 @@ resource "aws_lambda_function" "recover" {
       RETRY_RUN_TASK_TOPIC_ARN        = aws_sns_topic.notifications.arn
       RETRY_RUN_TASK_MESSAGES         = var.messages
       RETRY_RUN_TASK_TIME_ZONE        = var.time_zone
+      RETRY_RUN_TASK_PROFILE          = var.command_profile
       RETRY_RUN_TASK_RUNBOOK_URL      = var.runbook_url
       RETRY_RUN_TASK_EXTERNAL_ID      = var.member_external_id
       RETRY_RUN_TASK_QUIET_S          = local.audits ? "3600" : "0"

@@ -193,6 +193,17 @@ variable "time_zone" {
   }
 }
 
+variable "command_profile" {
+  description = "Profile of the AWS CLI that the commands in messages name, such as operator. If empty, they name none."
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = can(regex("^([A-Za-z0-9][A-Za-z0-9 ._/:=+,-]{0,31})?$", var.command_profile))
+    error_message = "Give the name of a profile, at most 32 letters, digits, blanks and ._/:=+,-, or nothing."
+  }
+}
+
 variable "runbook_url" {
   description = "Address of the runbook; every message and every alarm's description links to its section."
   type        = string

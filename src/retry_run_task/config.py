@@ -121,6 +121,14 @@ def is_time_zone(name: str) -> bool:
     return True
 
 
+def _profile(text: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9 ._/:=+,-]{0,31})?", text):
+        raise _BadValueError(
+            "expected the name of a profile: at most 32 letters, digits, blanks and ._/:=+,-"
+        )
+    return text
+
+
 def _text(text: str) -> str:
     return text
 
@@ -162,6 +170,8 @@ class Settings:
         "and Japanese ones the time of Japan.")
     runbook_url: str = _setting(RUNBOOK, _text,
         "Address of the runbook, for messages. If empty, they have none.")
+    profile: str = _setting("", _profile,
+        "Profile of the AWS CLI that the commands in messages name, such as `operator`. If empty, they name none.")
     callers: frozenset[CallerKind] = _setting(DEFAULT_CALLERS, _callers,
         "Whose failed calls are recovered: some of `rule`, `scheduler`, `hand-made` (a record without a caller, "
         "for trying the system out) and `other` (SDK, AWS CLI, console).")

@@ -169,6 +169,7 @@ OTHER_VALUES = {
     "NotificationEmail": ("a@example.com", "b@example.com"),
     "Messages": ("chat,ja", "text,en,recovered"),
     "TimeZone": ("Asia/Tokyo", "America/Argentina/Buenos_Aires"),
+    "CommandProfile": ("", "operator"),
     "TopicKeyArn": (FULL["TopicKeyArn"], FULL["TopicKeyArn"].replace("1234abcd", "9876fedc")),
     "RunbookUrl": ("https://example.com/runbook", "https://example.com/other"),
     "AuditSchedule": ("cron(0 22 * * ? *)", "cron(5 9 * * ? *)"),
@@ -248,6 +249,7 @@ def test_the_text_of_the_number_is_as_long_as_lambda_allows_whatever_the_paramet
         "SubnetIds": ",".join([f"subnet-{0:017x}"] * 16),
         "SecurityGroupIds": ",".join([f"sg-{0:017x}"] * 5),
         "TimeZone": "x" * 32,
+        "CommandProfile": "x" * 32,
         "RunbookUrl": "x" * 100,
     }
     properties = full(**longest).resources["CodeNumber"]["Properties"]
@@ -376,9 +378,9 @@ def test_each_function_writes_to_a_log_group_that_forgets(function: str) -> None
 # Parameters.
 
 
-# A dozen; three for many accounts and Regions, one each for a silent trail, the audit and tasks that hang, and what
-# organizations ask for: most people leave those alone, and the console shows the last ones last.
-MOST_PARAMETERS = 27
+# A dozen; three for many accounts and Regions, one each for a silent trail, the audit, tasks that hang and the profile
+# of commands, and what organizations ask for: most people leave those alone, and the console shows the last ones last.
+MOST_PARAMETERS = 28
 
 
 def test_there_are_few_parameters_and_each_is_explained_and_checked() -> None:
@@ -455,6 +457,10 @@ GOOD_AND_BAD = {
     "TimeZone": (
         ["", "UTC", "Asia/Tokyo", "America/Argentina/ComodRivadavia", "Etc/GMT+9"],
         ["a b", "x" * 33],
+    ),
+    "CommandProfile": (
+        ["", "operator", "AdministratorAccess-123456789012", "my own", "a/b.c:d=e+f,g_h"],
+        [" a", "-a", "a;b", "$(a)", "a'b", 'a"b', "x" * 33, "a\nb"],
     ),
     "NotificationEmail": (["", "a@example.com"], ["a", "a@b@c", "a@b,c@d"]),
     "TopicKeyArn": (["", FULL["TopicKeyArn"]], ["alias/aws/sns", "1234abcd-12ab-34cd-56ef-1234567890ab"]),
@@ -580,7 +586,9 @@ def _environment(stack: Stack, function: str) -> dict[str, str]:
 
 
 def test_the_functions_understand_every_variable_that_they_are_given() -> None:
-    stack = full(Callers="rule,other", Messages="chat,ja,recovered", TimeZone="Asia/Tokyo")
+    stack = full(
+        Callers="rule,other", Messages="chat,ja,recovered", TimeZone="Asia/Tokyo", CommandProfile="my own"
+    )
     intake = Settings.from_environment(_environment(stack, "Intake"))
     assert intake.callers == {CallerKind.RULE, CallerKind.OTHER}
     assert (intake.clusters, intake.task_definitions) == (("batch", "default"), ("nightly", "report-*"))
@@ -591,6 +599,8 @@ def test_the_functions_understand_every_variable_that_they_are_given() -> None:
     assert (intake.accounts, recover.external_id) == (("210987654321", "333333333333"), "night-shift-7f3a")
     assert (recover.language, recover.for_chat) == (Language.JAPANESE, True)
     assert (str(recover.zone), recover.runbook_url) == ("Asia/Tokyo", "docs/runbook.md")
+    audit = Settings.from_environment(_environment(stack, "Audit"))
+    assert (recover.profile, audit.profile) == ("my own", "my own")
     assert intake.stack == recover.stack == "retry-run-task"
 
 

@@ -221,6 +221,7 @@ def test_every_setting_reaches_the_recovery() -> None:
         stack="s",
         messages=("chat", "ja", "recovered"),
         time_zone="Asia/Tokyo",
+        profile="my own",
         runbook_url="https://runbook",
         quiet_s=7.0,
         recover_errors=True,
@@ -233,6 +234,7 @@ def test_every_setting_reaches_the_recovery() -> None:
         stack="s",
         zone=ZoneInfo("Asia/Tokyo"),
         runbook="https://runbook",
+        profile="my own",
     )
     assert (given.notify_recovered, given.quiet_s, given.recover_errors) == (True, 7.0, True)
     assert (given.entrance, given.refusal, given.fatal) == (None, None, (UnrecoverableError,))

@@ -203,6 +203,7 @@ def _style(settings: Settings, context: DurableContext, recovery: str) -> Style:
         stack=settings.stack,
         zone=settings.zone,
         runbook=settings.runbook_url,
+        profile=settings.profile,
     )
 
 

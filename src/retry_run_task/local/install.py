@@ -37,6 +37,7 @@ _INTAKE = {
 _AUDIT = {
     "MESSAGES": "text,en",
     "TIME_ZONE": "",
+    "PROFILE": "",
     "RUNBOOK_URL": RUNBOOK,
     "REGIONS": "",
     "ACCOUNTS": "",
@@ -46,6 +47,7 @@ _AUDIT = {
 _RECOVER = {
     "MESSAGES": "text,en",
     "TIME_ZONE": "",
+    "PROFILE": "",
     "RUNBOOK_URL": RUNBOOK,
     "EXTERNAL_ID": "",
     "RECOVER_ERRORS": "false",

@@ -161,12 +161,12 @@ def _steps(found: Findings, style: Style, words: Sentences) -> Iterator[steps.St
     said, window = words.audited, {"since": iso(found.since), "until": iso(found.until)}
     for region in (found.home,) if found.home else found.regions:
         line = outside.command("retry-run-task audit", **window, region=region, stack=style.stack)
-        yield steps.Step(text=said["look"], command=line)
+        yield steps.Step(text=said["look"], command=outside.with_profile(line, style.profile))
     for region in found.regions:
         # replay finds the calls of the stack's own account.
         if any(one.was_called and not one.account and one.region == region for one in found.missing):
             line = outside.command("retry-run-task replay", **window, region=region, stack=style.stack)
-            yield steps.Step(text=said["replay"], command=line)
+            yield steps.Step(text=said["replay"], command=outside.with_profile(line, style.profile))
     if found.missing:
         yield steps.Step(text=words.steps["by_hand_whole"])
     yield from steps.runbook(style, words, "run-missing")

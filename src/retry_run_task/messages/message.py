@@ -70,6 +70,7 @@ class Style:
         place: Where the recovery runs, for links; None for no links.
         recovery: The recovery's name; its messages are one thread in a chat. Empty if it has none.
         stack: Name of the installation, for the commands.
+        profile: Of the AWS CLI, for the commands; empty for none.
     """
 
     language: Language = Language.ENGLISH
@@ -79,6 +80,7 @@ class Style:
     stack: str = "retry-run-task"
     zone: tzinfo | None = None
     runbook: str = ""
+    profile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

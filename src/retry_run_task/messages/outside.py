@@ -87,6 +87,11 @@ def command(program: str, *words: str, **options: str) -> str:
     return shlex.join([*program.split(), *words, *pairs])
 
 
+def with_profile(line: str, profile: str) -> str:
+    """Return a command line that uses a profile of the AWS CLI, if there are both."""
+    return f"{line} --profile {shlex.quote(profile)}" if line and profile else line
+
+
 def describe_tasks(arns: Sequence[str], *, region: str, cluster: str) -> str:
     """Return the command that shows tasks; empty if there is none, or a word has any other form than an AWS name."""
     start = command("aws ecs describe-tasks", region=region, cluster=cluster)

@@ -89,16 +89,23 @@ class _Where:
 
     account: str
     region: str
+    profile: str
 
     @classmethod
     def of(cls, launch: FailedLaunch, style: Style) -> _Where:
         place = style.place
         # arn:<partition>:lambda:<region>:<account>:function:...
-        own = place.execution_arn.split(":")[4:5] if place else []
+        own = "".join(place.execution_arn.split(":")[4:5]) if place else ""
         return cls(
-            account=launch.account or "".join(own),
+            account=launch.account or own,
             region=launch.region or (place.region if place else ""),
+            # It leads to the stack's account.
+            profile=style.profile if launch.account in ("", own) else "",
         )
+
+    def step(self, text: str, command: str) -> Iterator[Step]:
+        """Yield a step with a command of the AWS CLI, if there is one."""
+        yield from _step(text, outside.with_profile(command, self.profile))
 
 
 class _Own:
@@ -107,16 +114,17 @@ class _Own:
     def __init__(self, style: Style) -> None:
         self.identity = _name(style).removeprefix(f"{style.stack}-")
         self._where = {"region": style.place.region if style.place else "", "stack": style.stack}
+        self._profile = style.profile
 
     def command(self, name: str, extra: str = "") -> str:
         if not self.identity:
             return ""
         line = outside.command(f"retry-run-task {name}", self.identity, **self._where)
-        return f"{line}{extra}" if line else ""
+        return outside.with_profile(f"{line}{extra}" if line else "", self._profile)
 
     def steering(self, name: str, *words: str, **options: str) -> str:
         line = outside.command(f"retry-run-task {name}", *words, **options, **self._where)
-        return f'{line} --reason "not wanted"' if line else ""
+        return outside.with_profile(f'{line} --reason "not wanted"' if line else "", self._profile)
 
 
 def _name(style: Style) -> str:
@@ -163,7 +171,7 @@ def list_own_tasks(launch: FailedLaunch, region: str) -> str:
 def _unsure(launch: FailedLaunch, where: _Where, words: Sentences) -> Step:
     command = list_own_tasks(launch, where.region)
     if command:
-        return Step(text=words.steps["unsure"], command=command)
+        return Step(text=words.steps["unsure"], command=outside.with_profile(command, where.profile))
     return Step(
         text=words.steps["unsure_tasks"].format(
             started_by=f"{STARTED_BY}/{outside.name(launch.call_id[:12])}"
@@ -177,7 +185,7 @@ def _caller_retries(launch: FailedLaunch, where: _Where, words: Sentences) -> It
     if name:
         cluster = cluster_name(parameters)
         command = outside.command("aws ecs list-tasks", region=where.region, cluster=cluster, family=name)
-        yield from _step(words.steps["caller_retries"], command)
+        yield from where.step(words.steps["caller_retries"], command)
 
 
 def _starts(
@@ -190,7 +198,7 @@ def _starts(
     parameters = shown_request(launch, missing=ending.wanted - len(ending.task_arns))
     if parameters:
         text = words.steps["run"].format(account=outside.name(where.account) or words.unrecorded)
-        yield from _step(text, outside.run_task(parameters, region=where.region))
+        yield from where.step(text, outside.run_task(parameters, region=where.region))
         return
     if launch.caller.kind in SCHEDULED:
         yield Step(text=words.steps["by_hand_whole"])
@@ -243,7 +251,8 @@ def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Ite
     }
     if name and launch.caller.kind in services:
         label, command = services[launch.caller.kind]
-        yield from _step(words.steps[label], outside.command(command, region=where.region, name_prefix=name))
+        line = outside.command(command, region=where.region, name_prefix=name)
+        yield from where.step(words.steps[label], line)
 
 
 def schedule_name(launch: FailedLaunch) -> str | None:

@@ -57,6 +57,23 @@ def test_lists_numbers_and_flags_are_text_to_cloudformation(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "profile"),
+    [
+        ('profile = "operator"\n', "operator"),
+        ('profile = "admin"\n[parameters]\ncommand_profile = "operator"\n', "operator"),
+        ('profile = "admin"\n[parameters]\ncommand_profile = ""\n', ""),
+        # One that no message takes is as good to deploy with as any.
+        (f'profile = "{"x" * 33}"\n', None),
+        ('stack = "nightly"\n', None),
+    ],
+)
+def test_the_profile_that_a_team_shares_is_in_the_commands_of_its_messages(
+    tmp_path: Path, text: str, profile: str | None
+) -> None:
+    assert read(tmp_path, text).parameters.get("CommandProfile") == profile
+
+
+@pytest.mark.parametrize(
     ("said", "path"), [("mine.toml", "{}/mine.toml"), ("/a/b.toml", "/a/b.toml"), ("default",) * 2]
 )
 def test_a_policy_is_where_the_file_is(tmp_path: Path, said: str, path: str) -> None:

@@ -51,6 +51,7 @@ def test_the_options_are_the_parameters_of_the_template() -> None:
         ("Callers", ["rule", "rule,other"], ["", "batch", "rule,batch"]),
         ("Messages", ["text,en", "chat,ja,recovered"], ["", "chat", "ja,chat", "chat, ja"]),
         ("TimeZone", ["", "Asia/Tokyo", "UTC"], ["a b"]),
+        ("CommandProfile", ["", "my own", "AdministratorAccess-123456789012"], ["a;b", "a'b", "x" * 33]),
         ("RecoverConcurrency", ["", "5"], ["0", "five", "-1"]),
         ("TrailLogGroupName", ["", "aws-cloudtrail-logs", "/a/b#c"], ["arn:aws:logs:x", "a b"]),
     ],

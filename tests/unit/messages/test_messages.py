@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -30,6 +31,7 @@ from retry_run_task.launch.values import (
     Outcome,
 )
 from retry_run_task.messages import console
+from retry_run_task.messages.audited import Absent, Findings, audit_message
 from retry_run_task.messages.english import ENGLISH
 from retry_run_task.messages.japanese import JAPANESE
 from retry_run_task.messages.message import (
@@ -276,7 +278,7 @@ def commands(text: str) -> list[list[str]]:
         line.rpartition(": ") if "run-task --" not in line else line.partition(": ")
         for line in text.splitlines()
     ]
-    found = [shlex.split(rest) for _, _, rest in lines if rest.startswith(("aws ", "retry-run-task "))]
+    found = [shlex.split(rest) for _, _, rest in lines if re.match("(aws|retry-run-task) [a-z]", rest)]
     return [command[1:] if command[0] == "aws" else command for command in found]
 
 
@@ -284,19 +286,110 @@ def heads(text: str) -> list[str]:
     return [" ".join(command[:2]) for command in commands(text)]
 
 
-def test_commands_are_those_of_this_version_and_of_the_aws_cli() -> None:
-    texts = [message(launch(), ending(is_unsure=unsure), FULL).text for unsure in (True, False)] + [
-        early_message(launch(), progress(), FULL).text
-    ]
-    own = [command for text in texts for command in commands(text) if command[0] == "retry-run-task"]
-    assert len(own) == 7
-    for _, name, *rest in own:
-        command = retry_run_task.commands[name]
-        command.make_parser(click.Context(command, **retry_run_task.context_settings)).parse_args(rest)
-    ((service, operation, *options), *_) = [c for text in texts for c in commands(text) if "run-task" in c]
-    assert (service, operation, options[0], options[2]) == ("ecs", "run-task", "--region", "--cli-input-json")
-    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
-    assert not validate.ParamValidator().validate(json.loads(options[3]), model.input_shape).has_errors()
+HIDDEN_REQUEST = IncompleteRequest(parameters=parameters(), missing=("overrides",))
+THROWN = (Failure(origin=Origin.ERROR, code="ServerException"),)
+OF_LAUNCH: tuple[dict[str, Any], ...] = (
+    {},
+    {"failures": THROWN},
+    {"request": HIDDEN_REQUEST},
+    {"request": HIDDEN_REQUEST, "caller": Caller(kind=CallerKind.SCHEDULER)},
+    {"account": "210987654321", "region": "eu-west-1"},
+)
+OF_ENDING: tuple[dict[str, Any], ...] = (
+    {},
+    {"is_unsure": True},
+    {"task_arns": (TASK,), "wanted": 3},
+    {"calls": 0},
+    {"rule": "errors", "calls": 0},
+)
+FOUND = Findings(
+    since=launch().event_time,
+    until=launch().event_time,
+    regions=("ap-northeast-1", "eu-west-1"),
+    missing=tuple(
+        Absent(
+            name="n", kind=CallerKind.RULE, region=region, due=launch().event_time, why="w", was_called=True
+        )
+        for region in ("ap-northeast-1", "eu-west-1")
+    ),
+)
+
+
+def in_chat_form(written: Message) -> str:
+    """Return the chat's steps and what stands before them, without the marks of code."""
+    content = json.loads(written.chat or "{}")["content"]
+    return "\n".join([*content["nextSteps"], content["description"]]).replace("`", "")
+
+
+def every_message(style: Style) -> Iterator[Message]:
+    for of_launch in OF_LAUNCH:
+        one = replace(launch(), **of_launch)
+        yield early_message(one, progress(), style)
+        for outcome in Outcome:
+            yield from (message(one, ending(outcome=outcome, **of), style) for of in OF_ENDING)
+    yield audit_message(FOUND, style)
+    yield audit_message(replace(FOUND, home="ap-northeast-1"), style)
+
+
+def check_own(words: list[str]) -> None:
+    """Parse a command as it is typed."""
+    command = retry_run_task.commands[words[0]]
+    command.make_parser(click.Context(command, **retry_run_task.context_settings)).parse_args(words[1:])
+
+
+def check_of_the_aws_cli(words: list[str]) -> None:
+    """Make the call that a command of the AWS CLI makes, and have botocore check it."""
+    service, operation, *rest = words
+    model = botocore.session.get_session().get_service_model(service)
+    shape = next(
+        model.operation_model(name).input_shape
+        for name in model.operation_names
+        if botocore.xform_name(name, "-") == operation
+    )
+    by_option = {f"--{botocore.xform_name(name, '-')}": name for name in shape.members}
+    asked: dict[str, Any] = {}
+    while rest:
+        option, *rest = rest
+        values = []
+        while rest and not rest[0].startswith("--"):
+            values.append(rest.pop(0))
+        if option in ("--region", "--profile"):
+            assert len(values) == 1
+        elif option == "--cli-input-json":
+            asked |= json.loads(values[0])
+        else:
+            name = by_option[option]
+            asked[name] = values if shape.members[name].type_name == "list" else values[0]
+    assert not validate.ParamValidator().validate(asked, shape).has_errors(), asked
+
+
+@pytest.mark.parametrize("language", Language)
+@pytest.mark.parametrize("profile", ["", "my own"])
+def test_every_command_of_every_message_is_one_of_this_version_or_of_the_aws_cli(
+    language: Language, profile: str
+) -> None:
+    seen = set()
+    for written in every_message(replace(FULL, language=language, profile=profile)):
+        for text in (written.text, in_chat_form(written)):
+            for command in commands(text):
+                is_own = command[0] == "retry-run-task"
+                (check_own(command[1:]) if is_own else check_of_the_aws_cli(command))
+                seen.add(" ".join(command[:2]))
+    assert seen == {
+        *(f"retry-run-task {name}" for name in ("status", "replay", "stop", "audit")),
+        *("ecs run-task", "ecs list-tasks", "events list-rules", "scheduler list-schedules"),
+    }
+
+
+def test_commands_name_the_profile_that_leads_to_their_account() -> None:
+    style = replace(FULL, profile="my own")
+    for written in every_message(style):
+        for text in (written.text, in_chat_form(written)):
+            for line in commands(text):
+                is_own = line[0] == "retry-run-task"
+                leads_elsewhere = not is_own and "210987654321" in written.text
+                assert (line[-2:] == ["--profile", "my own"]) is not leads_elsewhere, line
+    assert "--profile" not in message(launch(), ending(), FULL).text
 
 
 @pytest.mark.parametrize(

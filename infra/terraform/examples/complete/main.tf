@@ -29,6 +29,7 @@ module "retry_run_task" {
   notification_email = "on-call@example.com"
   messages           = "chat,ja,recovered"
   time_zone          = "Asia/Tokyo"
+  command_profile    = "operator"
   runbook_url        = "https://wiki.example.com/retry-run-task/runbook"
   audit_schedule     = "cron(0 22 * * ? *)"
 

@@ -144,6 +144,7 @@ def _tell(found: Findings, settings: Settings) -> None:
         stack=settings.stack,
         zone=settings.zone,
         runbook=settings.runbook_url,
+        profile=settings.profile,
     )
     error = topic.publish(settings.topic_arn, audit_message(found, style))
     if error:

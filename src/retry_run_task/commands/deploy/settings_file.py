@@ -57,10 +57,13 @@ def read_settings(path: Path, *, must_exist: bool) -> SettingsFile:
     options = {key: content[key] for key in settings.OPTIONS if key in content}
     if options.get("policy", "default") != "default":
         options["policy"] = str(path.parent / options["policy"])
+    values = {by_key[key].name: settings.text_of(value) for key, value in parameters.items()}
+    # Who shares the file has that profile, too.
+    profile = options.get("profile", "")
+    if profile and not by_key["command_profile"].problem(profile):
+        values.setdefault("CommandProfile", profile)
     return SettingsFile(
         options=MappingProxyType(options),
         tags=MappingProxyType(content.get("tags", {})),
-        parameters=MappingProxyType(
-            {by_key[key].name: settings.text_of(value) for key, value in parameters.items()}
-        ),
+        parameters=MappingProxyType(values),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.shared.colours import BAD, GOOD, HELD, NOTE, WAIT
@@ -204,7 +203,6 @@ def _by_hand(view: RecoveryView, launch: FailedLaunch, profile: str) -> Iterator
     """Yield the AWS CLI's commands that start a run which ``replay`` would not start, after a look at its tasks."""
     own = view.execution.arn.split(":")[4:5]
     is_elsewhere = bool(own) and launch.account not in ("", *own)
-    with_profile = f" --profile {shlex.quote(profile)}" if profile and not is_elsewhere else ""
     seen = outside.describe_tasks(view.task_arns, region=launch.region, cluster=view.cluster)
     unseen = list_own_tasks(launch, launch.region) if view.is_unsure else ""
     missing = asked(launch.request) - len(launch.placed) - len(view.task_arns)
@@ -214,7 +212,7 @@ def _by_hand(view: RecoveryView, launch: FailedLaunch, profile: str) -> Iterator
         yield "in account", launch.account
     for label, command in ("look first", seen), ("look first", unseen), ("to start it", start):
         if command:
-            yield label, f"{command}{with_profile}"
+            yield label, command if is_elsewhere else outside.with_profile(command, profile)
     if not start:
         yield "to start it", _BY_HAND
 
