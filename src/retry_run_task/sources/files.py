@@ -172,7 +172,7 @@ def _thing(body: dict[str, Any], around: _Around) -> Record | Item:
 def _other_event(event: dict[str, Any], _: _Around) -> Ignored:
     resources = event.get("resources")
     rules = (
-        ", ".join(str(arn).rpartition("rule/")[2] for arn in resources) if isinstance(resources, list) else ""
+        ", ".join(str(arn).partition("rule/")[2] for arn in resources) if isinstance(resources, list) else ""
     )
     of_rule = f" of the rule {rules}" if rules else ""
     return Ignored(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import tracemalloc
 import zlib
 from datetime import UTC, datetime
 from typing import Any
@@ -146,8 +147,12 @@ def test_a_bomb_is_not_unpacked() -> None:
     block = bytes(1024 * 1024)
     bomb = b"".join(stream.compress(block) for _ in range(100)) + stream.flush()
     assert len(bomb) < 1024 * 1024
+    tracemalloc.start()
     with pytest.raises(ReadError, match="more than 32 MB"):
         cloudwatch_logs.unpack(bomb)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80 * 1024 * 1024
 
 
 @given(st.binary(max_size=200))

@@ -333,6 +333,14 @@ RULE, SCHEDULE = "arn:aws:events:r:1:rule/nightly", "arn:aws:scheduler:r:1:sched
                 "message's attributes"
             ),
         ),
+        # On a bus whose own name ends with the word.
+        (
+            SCHEDULED | {"resources": ["arn:aws:events:eu-west-1:123456789012:rule/my-rule/nightly"]},
+            Ignored(
+                why="this is the event of the rule my-rule/nightly itself; why its task was not started is in the "
+                "message's attributes"
+            ),
+        ),
         (
             SCHEDULED | {"resources": ["rule/a", "x:rule/b"]},
             Ignored(
