@@ -8,20 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 
-import pytest
-
 from support.chronicle import Fault
 from support.seasons import play_season
 
-# Every year has seasons of its own. Many short seasons have more in them than one long one, since Hypothesis likes
-# to go on from what it has drawn before.
-YEARS, SEASONS, RUNS = range(2), 4, 150
+# Many short seasons have more in them than one long one, since Hypothesis likes to go on from what it has drawn before.
+SEASONS, RUNS = 8, 100
 
 
-@pytest.mark.parametrize("year", YEARS)
-def test_every_rule_holds_in_every_story(year: int) -> None:
+def test_every_rule_holds_in_every_story() -> None:
     """And the stories are what they are meant to be: no fault has quietly stopped to happen."""
-    seasons = [play_season(SEASONS * year + number, RUNS) for number in range(SEASONS)]
+    seasons = [play_season(number, RUNS) for number in range(SEASONS)]
     assert sum(season.runs for season in seasons) >= 0.9 * RUNS * SEASONS
     faults = sum((season.faults for season in seasons), Counter[Fault]())
     assert [fault for fault in Fault if not faults[fault]] == []

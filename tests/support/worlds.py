@@ -205,22 +205,33 @@ def run(  # noqa: PLR0913 - what a test may want to change
     return Run(execution.result, told, execution, world)
 
 
-def start(  # noqa: PLR0913 - likewise
+def start(
     executions: VirtualExecutions,
     launch: FailedLaunch,
     world: AwsPort,
     told: list[Told],
     *,
     name: str = "recovery",
+    **options: Any,
+) -> bool:
+    """Start a recovery as intake would: by name, with the launch as its payload; options as ``recovering`` has."""
+    payload = wire.canonical(wire.launch_to_json(launch))
+    return executions.start(name, payload, recovering(launch, world, told, **options))
+
+
+def recovering(  # noqa: PLR0913 - likewise
+    launch: FailedLaunch,
+    world: AwsPort,
+    told: list[Told],
+    *,
     policy: Policy = PLAIN,
     notify_recovered: bool = False,
     style: Style = IN_ENGLISH,
     recover_errors: bool = False,
     entrance: Entrance | None = None,
     crowd: CrowdPort = NO_CROWD,
-) -> bool:
-    """Start a recovery as intake would: by name, with the launch as its payload."""
-    payload = wire.canonical(wire.launch_to_json(launch))
+) -> Callable[[Any, Any, Callable[[], bool]], Ending]:
+    """Return the function of a durable execution that recovers a launch."""
 
     def body(step: Any, wait: Any, is_replaying: Callable[[], bool]) -> Ending:
         def tell(event: LogEvent, /, **fields: Any) -> None:
@@ -243,4 +254,4 @@ def start(  # noqa: PLR0913 - likewise
             ),
         )
 
-    return executions.start(name, payload, body)
+    return body
