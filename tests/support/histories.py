@@ -262,7 +262,7 @@ def _shape(state: State) -> Any:
         min(state.repeat, 1),
         tuple(sorted(state.answered.items())),
         state.is_unsure,
-        state.place,
+        state.rung_index,
         tuple(sorted(rung.name for rung in state.tried)),
         tuple(sorted(rung.name for rung in state.excluded)),
         tuple(sorted((arn, task.starter, task.runs) for arn, task in state.tasks.items())),
