@@ -212,6 +212,10 @@ class DemoNight:
         self._say("AWS", "", "zones a and c run out of Fargate capacity; zone d has room for 2 tasks", "bad")
 
     def _give_back(self, zone: str, slots: int | None, words: str) -> None:
+        if not self._seen["recovery.waiting"]:
+            # On a busy machine no attempt may have met the outage yet, and the night is there to show one.
+            self._aws.clock.call_later(5, partial(self._give_back, zone, slots, words))
+            return
         if slots is not None:
             # The next three calls have their effect, and their answers are lost.
             self._aws.ecs.faults.lose_answers(3)
