@@ -31,7 +31,7 @@ PHRASES = {
     r"all the same": "still",
     r"what (becomes|became) of": "what happens to; what happened to",
     r"goes off": "fires",
-    r"looked after": "in scope",
+    r"looks? after (?!the second)|looked after": "covers; in scope",
     r"takes? (the|its) place": "replaces",
     r"(is|are) told of": "a message reports",
     r"\btells? of": "reports; shows",

@@ -164,7 +164,7 @@ def test_sixty_jobs_with_two_roles_each_are_deployed_as_they_are(ministack: Mini
     checks = json.loads(run(aws, "doctor", "--json").stdout)["regions"][0]["checks"]
     assert {one["name"]: one["status"] for one in checks}["sizes"] == "OK"
     assert [one["why"] for one in checks if one["name"] == "scope"] == [
-        "The stack looks after every rule and schedule that is switched on."
+        "The stack covers every rule and schedule that is switched on."
     ]
 
 

@@ -205,7 +205,7 @@ def test_accounts_that_nobody_looked_at_are_named(member: Canned) -> None:
 @pytest.mark.parametrize(
     ("parameters", "status", "said"),
     [
-        ({"TaskDefinitions": "nightly,billing", "Clusters": "theirs"}, "OK", "looks after every rule"),
+        ({"TaskDefinitions": "nightly,billing", "Clusters": "theirs"}, "OK", "covers every rule"),
         ({"TaskDefinitions": "nightly", "Clusters": "theirs"}, "SKIP", f"leaves billing of {MEMBER} alone"),
     ],
 )

@@ -64,7 +64,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task audit --since 7d
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.audit.inspection import inspect  # noqa: PLC0415
-    from retry_run_task.commands.audit.places import NoWayIn, places  # noqa: PLC0415
+    from retry_run_task.commands.audit.places import NoAccess, places  # noqa: PLC0415
     from retry_run_task.commands.audit.runs import Window  # noqa: PLC0415
     from retry_run_task.commands.shared import access, calls  # noqa: PLC0415 - boto3 takes half a second
 
@@ -81,7 +81,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     errors: list[tuple[str, str, str]] = []
     looked_at = places(session, identity, where, stack=stack, look_with=look_with, is_file=file is not None)
     for one in looked_at:
-        if isinstance(one, NoWayIn):
+        if isinstance(one, NoAccess):
             errors.append((one.account, "", one.why))
             continue
         options.look_at(one.home or one.region)

@@ -70,8 +70,8 @@ class NotToldError(RetryRunTaskError):
     """The topic did not accept the message; Lambda retries the audit, and an alarm fires if that does not help."""
 
 
-# Deliveries of which a message was sent: EventBridge and Lambda may deliver one twice. Only this process knows, which
-# mostly gets the second as well; what another one tells again has the same subject and the same runs.
+# Deliveries whose message was sent: EventBridge and Lambda may deliver one twice. Only this process knows, and mostly
+# gets the second as well; another one sends the same message again.
 _TOLD: set[str] = set()
 
 
@@ -159,13 +159,13 @@ def _time(event: Any) -> datetime:
 
 
 def _time_to_look(context: Any) -> Callable[[], float]:
-    """Return what tells how many seconds are left for looking, so that what was seen is told before Lambda ends it."""
+    """Return a function that returns how many seconds are left to look before the message has to be sent."""
     kept_s = min(_TO_TELL_S, context.get_remaining_time_in_millis() / 4000)
     return lambda: context.get_remaining_time_in_millis() / 1000 - kept_s
 
 
 def _share(left_s: Callable[[], float], parts: int) -> Callable[[], bool]:
-    """Return what tells whether one of so many equal parts of the time that is left is over."""
+    """Return a function that tells whether one of so many equal parts of the remaining time is over."""
     kept_s = left_s() * (1 - 1 / parts)
     return lambda: left_s() <= kept_s
 
@@ -251,7 +251,7 @@ def _places(
         role = f"arn:{partition}:iam::{member}:role/{audit_role(settings.stack, settings.role_path)}"
         taken = take_role(session, home, role, settings.external_id)
         if isinstance(taken, str):
-            # Nothing is known of its runs, which is not that there were none.
+            # Its runs are unknown; that does not mean that there were none.
             why = f"{role} cannot be assumed ({taken}), so none of its runs were looked at"
             shut.append(
                 f"account {member}: {why}; infra/member.yaml creates that role, unless its Audit is false"

@@ -1,9 +1,8 @@
 """Runs that their schedule's next run overtook, one group for each schedule and outage. Pure.
 
 An outage has no record of its own: it is a series of overtaken runs of one schedule, each at most ``_APART`` after the
-one before it. It is told once and whole, though an audit knows nothing about another: the audit tells it in whose day
-it is ``SETTLED`` ago, when a further run that belongs to it would have ended. One that goes on for longer than a day is
-told every day, as far as it has come.
+one before it. It is reported once and whole, although audits share no state: by the audit in whose day it has been over
+for ``SETTLED``, when a further run of it would have ended. One that lasts longer than a day is reported every day.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where ``audit`` looks: the Regions and accounts that the installations in the given Regions look after."""
+"""Where ``audit`` looks: the Regions and accounts that the installations in the given Regions recover."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoWayIn:
+class NoAccess:
     """A member account that cannot be looked at; ``why`` is one sentence with the next step."""
 
     account: str
@@ -37,7 +37,7 @@ def places(
     stack: str,
     look_with: str,
     is_file: bool,
-) -> Iterator[Where | NoWayIn]:
+) -> Iterator[Where | NoAccess]:
     """Yield each account and Region once.
 
     ``look_with`` is a role in the member accounts. With ``is_file`` only the given Regions count: the records of a
@@ -60,7 +60,7 @@ def places(
         for account in (identity.account, *scope.accounts):
             entered = access.enter(account)
             if isinstance(entered, str):
-                yield NoWayIn(account=account, why=entered)
+                yield NoAccess(account=account, why=entered)
                 continue
             for region in named:
                 yield Where(
@@ -79,7 +79,7 @@ def places(
 
 
 def _scope(session: boto3.Session, region: str, stack: str) -> Scope | None:
-    """Return what an installation looks after; None if there is none, or if that cannot be read."""
+    """Return what an installation recovers; None if there is none, or if that cannot be read."""
     found = installation_or_why(Reader(session, region), stack)
     # The audit of the Region reads it again, and says so.
     return found.scope if isinstance(found, Installation) else None

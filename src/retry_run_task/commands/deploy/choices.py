@@ -161,9 +161,9 @@ def _unreadable(inventory: Inventory, clusters: list[str], values: Mapping[str, 
 def _audit(schedule: str, installed: Mapping[str, str]) -> Iterator[str]:
     before = installed.get("AuditSchedule", "")
     if before and schedule != before:
-        # Each looks at the day before it, and keeps nothing of the last one.
+        # Each audit looks at the day before it, and keeps no state.
         yield (
-            f"the daily audit {'moves' if schedule else 'is switched off'}, so nobody would be told of runs that were "
+            f"the daily audit {'moves' if schedule else 'is switched off'}, so no message would report runs that were "
             f"overtaken since its last one; afterwards, look once, with: {command_line('audit --since 2d')}"
         )
     elif schedule and not before:

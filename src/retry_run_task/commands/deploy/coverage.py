@@ -1,4 +1,4 @@
-"""What an installation would look after, by cluster, and what it costs while nothing fails."""
+"""What an installation would recover, by cluster, and what it costs while nothing fails."""
 
 from __future__ import annotations
 

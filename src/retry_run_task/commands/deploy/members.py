@@ -1,4 +1,4 @@
-"""What ``infra/member.yaml`` has to be given in each member account, within AWS's size limits.
+"""The parameters of ``infra/member.yaml`` for each member account, within AWS's size limits.
 
 ``deploy`` does not create that role, but it has looked at what the account starts, so it computes the parameters.
 """
@@ -36,7 +36,7 @@ _UNREAD = Unknown(action="iam:ListRoles", why="it was not asked for")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberNeeds:
-    """What the template for member accounts has to be given in one of them.
+    """The parameters of the template for one member account.
 
     Attributes:
         parameters: As the template takes them, those that differ from its defaults; the external id is left out.

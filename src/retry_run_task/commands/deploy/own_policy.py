@@ -52,7 +52,7 @@ class OwnPolicy:
             ConfigError: The policy is invalid. Names every problem.
         """
         if self.content is None:
-            # `make bundle POLICY=` may have put one's own into the zip that this package carries.
+            # `make bundle POLICY=` may have put a custom one into the zip that this package carries.
             return ZIP if _policy_in(code) == _built_in() else ZIP_WITH_POLICY, code
         return ZIP_WITH_POLICY, with_policy(code, self.content, name=self.name)
 

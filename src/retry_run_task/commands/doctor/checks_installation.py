@@ -153,7 +153,7 @@ def _scope(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
     closed = reads.unreadable(inventory, clusters or ["default"], stack.parameters)
     yield from _closed(closed)
     if not any((barred, outside, closed)):
-        yield ok(SCOPE, "The stack looks after every rule and schedule that is switched on.")
+        yield ok(SCOPE, "The stack covers every rule and schedule that is switched on.")
 
 
 def _closed(names: tuple[str, ...]) -> Iterator[Check]:
@@ -167,7 +167,7 @@ def _closed(names: tuple[str, ...]) -> Iterator[Check]:
 
 
 def _members(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
-    """Yield whether the stack looks after what there is in other accounts, as far as they were looked at."""
+    """Yield whether the stack covers the jobs of other accounts, as far as these were read."""
     accounts = [part for part in stack.parameters.get("MemberAccounts", "").split(",") if part]
     looked_at = {one.identity.account: one for one in inventory.members}
     if unseen := [one for one in accounts if one not in looked_at]:
@@ -193,10 +193,10 @@ def _member(account: str, member: Inventory, stack: InstalledStack) -> Iterator[
         yield skip(
             MEMBERS,
             f"The stack leaves {listed(outside)} of {account} alone, by its TaskDefinitions and Clusters.",
-            f"If it should look after them, run: {command_line('deploy --look-with ROLE')}",
+            f"If it should cover them, run: {command_line('deploy --look-with ROLE')}",
         )
     elif switched_on and not member.launchers.gaps:
-        yield ok(MEMBERS, f"The stack looks after every rule and schedule of {account} that is switched on.")
+        yield ok(MEMBERS, f"The stack covers every rule and schedule of {account} that is switched on.")
 
 
 def _is_inside(one: Launcher, inventory: Inventory, families: list[str], clusters: list[str]) -> bool:

@@ -186,7 +186,7 @@ def _named(launch: FailedLaunch, facts: ReplayInput) -> tuple[FailedLaunch, str]
 
 
 def _in_hand(launch: FailedLaunch, facts: ReplayInput, _: Schedule | NoMatch) -> str:
-    """Return what has become of a launch's recoveries, if that is a reason to start no other."""
+    """Return how far a launch's recoveries have come, if that is a reason to start no other."""
     known = _known(launch, facts)
     why_not = next(filter(None, (_unfinished(one, facts) for one in known)), "")
     if why_not or not known:

@@ -135,7 +135,7 @@ def _named(executions: Executions, search: Search, tell: Callable[[str], None]) 
         _AGAIN.sub("", view.execution.name): view
         for view in sorted(views, key=lambda view: view.execution.started)
     }
-    by_name = {name: view for name, view in by_name.items() if view.needs_a_person} or by_name
+    by_name = {name: view for name, view in by_name.items() if view.needs_attention} or by_name
     if len(by_name) > 1:
         raise ConfigError(_which(typed, by_name, executions.stack), hint="\nGive the id of one.")
     first = choosing.find_in(executions, next(iter(by_name))) if by_name else None

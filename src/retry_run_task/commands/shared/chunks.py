@@ -1,4 +1,4 @@
-"""Lists of the template that may be too long for one parameter, and then stand in several.
+"""Lists of the template that may be too long for one parameter, and are then spread over several.
 
 A parameter has 4,096 characters at most, and each of these has a managed policy with 6,144, which rules and schedules
 share: ``TaskDefinitions``, ``TaskDefinitions2`` and so on; ``PassRoles`` is of ``infra/member.yaml``. Whoever reads a

@@ -1,6 +1,6 @@
 """Commands that a hint names, with the options that led to where this one looks.
 
-The daily audit in Lambda shares modules with the commands and has no command line, so who knows it says so here.
+The daily audit in Lambda shares modules with the commands and has no command line, so a command sets its own here.
 """
 
 from __future__ import annotations

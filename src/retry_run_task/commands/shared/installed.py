@@ -185,10 +185,10 @@ def read_elsewhere(reader: Reader, name: str) -> InstalledStack | Unknown | None
 
 
 def check_not_elsewhere(stack: Found, region: str) -> None:
-    """Refuse to make or remove what CloudFormation knows nothing of.
+    """Refuse to create or remove an installation that is no stack of CloudFormation.
 
     Raises:
-        ConfigError: It is to be seen to elsewhere.
+        ConfigError: It has to be changed by the tool that made it.
     """
     if isinstance(stack, InstalledStack) and stack.is_elsewhere:
         raise ConfigError(

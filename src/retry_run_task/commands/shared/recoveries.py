@@ -180,15 +180,15 @@ def _facts(view: RecoveryView, now: datetime) -> Iterator[tuple[str, str]]:
     if view.is_unsure:
         yield "unsure", "a call may have started tasks that were not seen: look before you start any"
     yield "execution", view.execution.arn
-    if view.needs_a_person and view.state is not ViewState.STOPPED and view.hint not in view.why:
+    if view.needs_attention and view.state is not ViewState.STOPPED and view.hint not in view.why:
         yield "to mend it", view.hint
 
 
 def _to_do(view: RecoveryView, name: str, profile: str) -> Iterator[tuple[str, str]]:
     """Yield what to do, with the command."""
-    if view.needs_a_person and _can_replay(view):
+    if view.needs_attention and _can_replay(view):
         yield "to start it", f"retry-run-task replay {name} --even-late"
-    elif view.needs_a_person and view.launch is not None:
+    elif view.needs_attention and view.launch is not None:
         yield from _by_hand(view, view.launch, profile)
     elif view.state is ViewState.PAUSED:
         yield "to go on", f'retry-run-task resume {name} --reason "..."'
@@ -227,7 +227,7 @@ def _can_replay(view: RecoveryView) -> bool:
 
 def next_steps(views: Sequence[RecoveryView], ids: Mapping[str, str], again: str) -> str:
     """Return what to do about those that need attention; empty if none does."""
-    worst = [view for view in worst_first(views) if view.needs_a_person]
+    worst = [view for view in worst_first(views) if view.needs_attention]
     if not worst:
         return ""
     return (

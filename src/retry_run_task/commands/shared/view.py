@@ -118,7 +118,7 @@ class RecoveryView:
     lines: tuple[TimelineLine, ...] = ()
 
     @property
-    def needs_a_person(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether it ended without its tasks."""
         return self.state.is_over and self.state is not ViewState.RECOVERED
 

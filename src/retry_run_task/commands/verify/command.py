@@ -181,7 +181,7 @@ class _There:
 
 
 def _check_there(found: Found, name: str, home: str, there: _There, who: Identity) -> None:
-    """Refuse a place that the installation does not look after, according to its parameters."""
+    """Refuse a place that is out of the installation's scope, according to its parameters."""
     if not isinstance(found, InstalledStack):
         return
     regions = [one for one in found.parameters.get("Regions", "").split(",") if one] or [home]
