@@ -217,7 +217,7 @@ class _Window:
         self.at += 1
         while (found := pattern.search(self.text, self.at)) is None:
             # Of the searched text only its end may belong to the place.
-            self.at = max(self.at, len(self.text.rstrip(" \t\r\n,}")) - 1)
+            self.at = max(self.at, len(self.text.rstrip(" \t\r\n,}{")))
             if not self.fill():
                 self.at = len(self.text)
                 return

@@ -48,18 +48,16 @@ _EARLY = timedelta(seconds=CLOCKS_DIFFER_S)
 _LATE = timedelta(minutes=1)
 
 
-def _due_by(schedule: Schedule, called: datetime) -> datetime:
+def _due_by(expression: str, schedule: Schedule, called: datetime) -> datetime:
     """Return a time by which the run of a call was due: a little later than the call if nothing was due then.
 
     Raises:
         ValueError: The expression is one that AWS would refuse.
     """
-    if schedule.expression is None or (schedule.start is None and schedule.expression.startswith("rate(")):
+    if schedule.start is None and expression.startswith("rate("):
         # A rate without a start counts from the call.
         return called
-    due = expressions.previous_due(
-        schedule.expression, until=called, timezone=schedule.timezone, start=schedule.start, end=schedule.end
-    )
+    due = expressions.previous_due(expression, until=called, timezone=schedule.timezone, start=schedule.start)
     is_late = due is not None and due > called - timedelta(seconds=schedule.window_s) - _LATE
     return called if is_late else called + _EARLY
 
@@ -74,7 +72,7 @@ def next_due(schedule: Schedule, called: datetime) -> datetime | None:
     try:
         return expressions.next_due(
             schedule.expression,
-            after=_due_by(schedule, called),
+            after=_due_by(schedule.expression, schedule, called),
             timezone=schedule.timezone,
             start=schedule.start,
             end=schedule.end,
@@ -94,7 +92,7 @@ def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
         return None
     try:
         due = expressions.previous_due(
-            expression, until=_due_by(schedule, called), timezone=schedule.timezone
+            expression, until=_due_by(expression, schedule, called), timezone=schedule.timezone
         )
         if due is None:
             return None

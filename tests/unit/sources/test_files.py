@@ -13,7 +13,7 @@ import pytest
 from retry_run_task import sources
 from retry_run_task.launch.values import CallerKind, FailedLaunch, Failure, Ignored, Origin, Unparsed
 from retry_run_task.launch.wire import canonical, launch_to_json
-from retry_run_task.sources.files import Item, LooseFailures, items, why
+from retry_run_task.sources.files import Item, LooseFailures, Record, items, things, why
 from retry_run_task.sources.reading import ReadError
 from support.records import HAND_MADE, awslogs, eventbridge, pack, record
 
@@ -455,6 +455,38 @@ def test_whose_a_log_group_is_counts_where_a_record_does_not_say(owner: Any, acc
     (packed,) = sources.parse(pack(payload))
     assert isinstance(packed, FailedLaunch)
     assert packed.account == account
+
+
+@pytest.mark.parametrize(
+    ("ids", "name"),
+    [
+        ({"eventId": None}, ""),
+        ({"eventId": "e"}, "e"),
+        ({"eventId": None, "@ptr": "p"}, "p"),
+        ({"eventId": None, "id": "i"}, "i"),
+        ({"eventId": "e", "id": "i", "@ptr": "p"}, "i"),
+        ({"eventId": "e", "@ptr": "p"}, "e"),
+    ],
+)
+def test_a_log_event_has_the_id_that_its_command_prints(ids: dict[str, Any], name: str) -> None:
+    content = json.dumps({"events": [log_event(record(), **ids)]}).encode()
+    (found,) = things([content])
+    assert isinstance(found, Record)
+    assert found.envelope.id == name
+
+
+def test_a_query_s_result_has_the_pointer_to_its_log_event_for_an_id() -> None:
+    row = [{"field": "@message", "value": json.dumps(record())}, {"field": "@ptr", "value": "p"}]
+    (found,) = things([json.dumps({"results": [row]}).encode()])
+    assert isinstance(found, Record)
+    assert found.envelope.id == "p"
+
+
+def test_a_try_hides_no_record_behind_it() -> None:
+    tried = {"messageType": "CONTROL_MESSAGE", "logEvents": [log_event("x")]}
+    first, second = read("\n".join(json.dumps(one) for one in (tried, record())))
+    assert isinstance(first, Ignored)
+    assert isinstance(second, FailedLaunch)
 
 
 def test_what_nobody_thought_of_is_said_without_its_words() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retry_run_task.launch.values import Unparsed
-from retry_run_task.sources.json_stream import Found, values
+from retry_run_task.sources.json_stream import _NEXT, Found, _Window, values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,6 +216,36 @@ def told(content: str | bytes, size: int = 7) -> list[tuple[Any, ...]]:
             ],
         ),
         ('{\n\n{"c": 2,]{ ]}', [("record 1", "it is not JSON at its character 3")]),
+        # An object whose next line looks like one is passed over whole, also where it is not the first.
+        (
+            '{"z":9}\n{"c":\n{"x":1}, "y": tru}\n{"e":1}',
+            [
+                ("record 1", {"z": 9}, None, {}),
+                ("record 2", "it is not JSON at its character 20"),
+                ("record 3", {"e": 1}, None, {}),
+            ],
+        ),
+        # Only a list under a name that AWS gives one holds records.
+        (
+            '{"tasks":7,"x":[5],"Records":[{"a":,},{"b":2}]}',
+            [
+                ("record 1", "it is not JSON at its character 5"),
+                ("record 2", {"b": 2}, "Records", {"tasks": 7, "x": [5]}),
+            ],
+        ),
+        (
+            f'{{"c":{"[" * 100_000}\n{{"e":1}}',
+            [("record 1", "it is nested too deeply"), ("record 2", {"e": 1}, None, {})],
+        ),
+        ('{x:1,"Records":[{"a":1}]}', [("record 1", "it is no JSON object")]),
+        (
+            '[{"b":,},{"c":,},{"d":1}]',
+            [
+                ("record 1", "it is not JSON at its character 5"),
+                ("record 2", "it is not JSON at its character 5"),
+                ("record 3", {"d": 1}, None, {}),
+            ],
+        ),
         # A broken line that holds a list is one broken line.
         (
             '{"x":"y,"Records":[{"a":1}]}\n{"c":3}',
@@ -263,9 +293,19 @@ def test_a_long_line_costs_none_of_what_follows_wherever_a_piece_ends(size: int,
     assert found == [("record 1", NOT_JSON), ("record 2", {"c": 3}, None, {})]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_skipped_by_lines"), [("x" * 100, True), ("x" * 60_000, True), ("x" * 70_000, False)]
+)
+def test_what_cannot_be_read_is_skipped_by_lines_unless_its_line_is_long(
+    text: str, is_skipped_by_lines: bool
+) -> None:
+    found = seen(f'{{"a":tru,"q":"{text}","b":\n{{"x":1}}}}\n{{"e":1}}', 10_000)
+    assert found == [BAD, *([{"x": 1}] if is_skipped_by_lines else []), {"e": 1}]
+
+
 def test_a_long_value_is_read_and_one_that_no_aws_writes_is_not() -> None:
     """An object of more than a mebibyte is read member by member; its members have up to eight."""
-    text = "x" * (MIB + 9)
+    text = "x" * (3 * MIB + 9)
     assert told(f'{{"q":"{text}","Records":[{{"c":3}}]}}', 64 * 1024) == [
         ("record 1", {"c": 3}, "Records", {"q": text})
     ]
@@ -280,6 +320,16 @@ def test_a_long_value_is_read_and_one_that_no_aws_writes_is_not() -> None:
         "record 1",
         "it has more than 8 MB, and no record of AWS's has",
     )
+
+
+@pytest.mark.parametrize("size", range(1, 12))
+@pytest.mark.parametrize("place", ['x}, {"a"', 'x}\n ,\t{ "a"', 'x\n{"a"', "x\r\n [1"])
+def test_a_place_to_resume_is_found_wherever_a_piece_ends(place: str, size: int) -> None:
+    window = _Window(iter([place[at : at + size] for at in range(0, len(place), size)]))
+    window.skip_to(_NEXT)
+    assert window.peek() in ("{", "[")
+    window.reach(len(place))
+    assert window.text[window.at :].lstrip() == place[place.index(window.peek()) :]
 
 
 def test_what_stands_where_is_said() -> None:
