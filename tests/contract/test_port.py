@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -517,6 +517,26 @@ def test_a_schedule_that_is_off_has_no_next_run(aws: Canned, kind: CallerKind) -
     found = world().find_schedule(hidden(kind))
     assert isinstance(found, Background)
     assert (found.next_due, found.is_scheduled) == (None, True)
+
+
+def test_the_run_of_a_task_is_the_one_it_was_created_for_however_late_it_stopped(aws: Canned) -> None:
+    """Of an hourly task that failed to start after an hour and a half, the next run has begun already."""
+    over = {
+        "containerOverrides": [
+            {"name": "app", "environment": [{"name": "AT", "value": "<aws.scheduler.scheduled-time>"}]}
+        ]
+    }
+    aws.answers["scheduler:GetSchedule"] = schedule(
+        ScheduleExpression="cron(0 * * * ? *)", Target=target(Input=json.dumps(over))
+    )
+    created = MIDNIGHT + timedelta(seconds=40)
+    value = hidden(CallerKind.SCHEDULER, created=created, event_time=MIDNIGHT + timedelta(minutes=90))
+    found, whole = world().find_schedule(value), world().complete(value)
+    assert isinstance(found, Background)
+    assert (found.due, found.next_due) == (MIDNIGHT.timestamp(), MIDNIGHT.timestamp() + 3600)
+    assert isinstance(whole, Request)
+    (container,) = whole.parameters["overrides"]["containerOverrides"]
+    assert container["environment"] == [{"name": "AT", "value": "2026-11-24T00:00:00Z"}]
 
 
 def test_a_rule_on_events_does_not_run_by_the_clock(aws: Canned) -> None:

@@ -59,6 +59,7 @@ class ScriptedWorld:
         there: What the nth look finds, by n; nothing for the others.
         forget_after: After how many calls the schedule is no longer what it was; None for never.
         states: What the nth watch finds, by n; that all run for the others.
+        watched: The tasks that each watch asked for.
         going: What the nth look for earlier runs finds, by n; nothing for the others.
         stops: What was stopped, and why.
         stop_answers: What the nth StopTask is answered, by n; nothing wrong for the others.
@@ -80,11 +81,15 @@ class ScriptedWorld:
     looks: int = 0
     looked_for: list[bool] = field(default_factory=list)
     wholes: list[bool] = field(default_factory=list)
-    watches: int = 0
+    watched: list[tuple[str, ...]] = field(default_factory=list)
     earlier_looks: int = 0
     going: dict[int, tuple[str, ...] | Failure] = field(default_factory=dict)
     stops: list[tuple[str, str]] = field(default_factory=list)
     stop_answers: dict[int, Refused | Lost] = field(default_factory=dict)
+
+    @property
+    def watches(self) -> int:
+        return len(self.watched)
 
     def now(self) -> float:
         return self.timeline.now
@@ -121,7 +126,7 @@ class ScriptedWorld:
 
     def watch(self, launch: FailedLaunch, arns: tuple[str, ...]) -> tuple[TaskState, ...] | Failure:
         self.asked_for.append(launch)
-        self.watches += 1
+        self.watched.append(arns)
         scripted = self.states.get(self.watches)
         return tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in arns) if scripted is None else scripted
 

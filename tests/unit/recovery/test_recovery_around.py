@@ -372,6 +372,14 @@ def test_placed_tasks_are_watched_until_all_run_with_growing_waits() -> None:
     assert waits == [15, 30, 60, 60]
 
 
+def test_only_tasks_that_were_not_seen_running_are_looked_at_again() -> None:
+    """The account's rate of reads is shared."""
+    states = {1: (*runs("t2"), *starting("t1", "t3")), 2: (*runs("t1"), *starting("t3"))}
+    done = run(launch(request=parameters(count=3)), placed("t1", "t2", "t3"), states=states)
+    assert done.world.watched == [("t1", "t2", "t3"), ("t1", "t3"), ("t3",)]
+    assert done.ending.task_arns == ("t1", "t2", "t3")
+
+
 def test_a_start_that_failed_for_what_passes_is_made_again_with_a_new_token() -> None:
     done = run(launch(), placed("t1"), placed("t2"), states={1: (failed("t1", NETWORK),)})
     assert done.ending.outcome is Outcome.RECOVERED

@@ -20,12 +20,23 @@ from retry_run_task.launch.values import (
     Refused,
     TaskState,
 )
+from retry_run_task.policy.ladder import AS_ASKED, Rung, RungKind
 from retry_run_task.policy.rules import Notify, Overlap
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import Case, case_of
 from retry_run_task.recovery.events import Answered, Event, Looked, Stopped, Told, Waited, Watched
 from retry_run_task.recovery.ports import Background
-from retry_run_task.recovery.state import OPERATIONS_MAX, TOKEN_LIFE_S, Call, End, Look, State, Wait, late
+from retry_run_task.recovery.state import (
+    OPERATIONS_MAX,
+    TOKEN_LIFE_S,
+    Call,
+    End,
+    Look,
+    State,
+    Task,
+    Wait,
+    late,
+)
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
 from support.worlds import run
@@ -34,6 +45,7 @@ AT = launch().event_time.timestamp()
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
 DENIED = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no"))
 NIGHTLY = Background(name="nightly", arn="arn:x", next_due=None, event_age_s=0)
+SUBNET_A = Rung(kind=RungKind.EACH_SUBNET, value=("subnet-a",))
 CASE = case_of(launch(), PLAIN, NIGHTLY)
 
 
@@ -98,6 +110,21 @@ def test_an_old_answer_with_a_task_that_has_failed_since_brings_it_back_for_none
     state = looked(failed=frozenset({"t1"}))
     assert list(after(CASE, state, Answered(Placed(task_arns=("t1",)))).tasks) == []
     assert list(after(CASE, state, Answered(Placed(task_arns=("t2",)))).tasks) == ["t2"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "rungs"),
+    [
+        (Placed(task_arns=("t1", "t2")), [SUBNET_A, AS_ASKED]),
+        # The body that ECS has kept for the token may be another one.
+        (Placed(task_arns=("t1", "t2"), is_conflict=True), [SUBNET_A, None]),
+    ],
+)
+def test_what_is_known_of_the_rung_of_a_task_stays_known(answer: Placed, rungs: list[Rung | None]) -> None:
+    two = case_of(launch(request=parameters(count=2)), PLAIN, NIGHTLY)
+    state = looked(two, tasks={"t1": Task(starter=two.call_id[:12], rung=SUBNET_A)})
+    then = after(two, state, Answered(answer))
+    assert [task.rung for task in then.tasks.values()] == rungs
 
 
 def test_beside_own_tasks_an_earlier_run_changes_nothing() -> None:
