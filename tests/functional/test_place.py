@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from retry_run_task.commands.main import retry_run_task
+from retry_run_task.commands.shared import settings
 from retry_run_task.errors import ConfigError
 from retry_run_task.local.server import HttpRequest, HttpResponse, Server
 from support.records import REGION, record
@@ -45,8 +47,8 @@ CARRIES_WHAT_IT_DEPLOYS = pytest.mark.skipif(
 EVERY_COMMAND = [
     pytest.param(name, marks=CARRIES_WHAT_IT_DEPLOYS if name == "deploy" else ()) for name in COMMANDS
 ]
-# They come to ask for the stack later than this AWS lets them, or never.
-WITHOUT_STACK = ("policy try", "report")
+# It asks for no stack.
+WITHOUT_STACK = ("policy try",)
 
 IDENTITY = (
     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/x</Arn>"
@@ -100,6 +102,7 @@ def guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guard]:
             f"[profile {name}]\nregion = {region}\naws_access_key_id = {name}\naws_secret_access_key = x\n"
             for name, region in (("typed", "eu-north-1"), ("of-file", "eu-south-1"), ("of-env", "eu-west-3"))
         )
+        + "[profile empty]\noutput = json\n"
     )
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -114,15 +117,14 @@ def guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Guard]:
 
 
 def run(command: str, *arguments: str) -> Result:
-    return CliRunner().invoke(
-        retry_run_task, [*command.split(), *COMMANDS[command], *arguments], standalone_mode=False
-    )
+    given = [*command.split(), *COMMANDS.get(command, ()), *arguments]
+    return CliRunner().invoke(retry_run_task, given, standalone_mode=False)
 
 
-def context_of(command: str) -> click.Context:
+def context_of(command: str, *given: str) -> click.Context:
     # With the parent's settings, since click remembers the help option that a command was first made with.
     parent = click.Context(retry_run_task, **retry_run_task.context_settings)
-    return retry_run_task.commands[command].make_context(command, [*COMMANDS[command]], parent)
+    return retry_run_task.commands[command].make_context(command, [*(given or COMMANDS[command])], parent)
 
 
 FILE = 'stack = "of-file"\nregion = "eu-west-1"\nprofile = "of-file"\n'
@@ -164,15 +166,67 @@ def test_every_command_looks_where_the_same_order_says(
     assert guard.asked == {(region, key)}, result.output
     if has_stack:
         assert any(stack in text for text in guard.texts), guard.texts
-    if command in CHANGING:
-        where = f"Stack {stack} in {region}, account 123456789012"
-        assert (where in result.stderr) is (command != "deploy"), result.output
+    where = f"Stack {stack} in {region}, account 123456789012"
+    # deploy's plan begins with it.
+    assert (where in result.stderr) is (command not in {"deploy", "policy try"}), result.output
 
 
 def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guard, tmp_path: Path) -> None:
     (tmp_path / "retry-run-task.toml").write_text(FILE)
     context = context_of("deploy")
     assert (context.params["region"], context.params["regions"]) == ("eu-west-1", None)
+
+
+# What each setting outside the tables is for; the others say where every command looks.
+SETTINGS = {
+    "look_with": {"deploy", "doctor", "verify", "audit", "explain"},
+    "bucket": {"deploy", "destroy"},
+    "policy": {"deploy"},
+    "cloudformation_role": {"deploy"},
+}
+# Without an option, it is the installed policy.
+OF_ITS_OWN = {("replay", "policy")}
+
+
+def test_every_setting_counts_for_every_command_that_has_such_an_option() -> None:
+    assert set(SETTINGS) | set(settings.PLACE) == set(settings.OPTIONS)
+    for key, commands in SETTINGS.items():
+        having = {
+            name
+            for name, one in retry_run_task.commands.items()
+            if any(option.name == key for option in one.params)
+        }
+        assert having - {name for name, other in OF_ITS_OWN if other == key} == commands
+
+
+@pytest.mark.parametrize(
+    ("typed", "file", "found"), [("typed", "of-file", "typed"), ("", "of-file", "of-file")]
+)
+@pytest.mark.parametrize(
+    ("command", "key"),
+    [
+        pytest.param(name, key, marks=CARRIES_WHAT_IT_DEPLOYS if name == "deploy" else ())
+        for key, names in SETTINGS.items()
+        for name in sorted(names)
+        if key in settings.EVERYWHERE
+    ],
+)
+def test_what_is_typed_counts_before_the_file(
+    guard: Guard, tmp_path: Path, command: str, key: str, typed: str, file: str, found: str
+) -> None:
+    (tmp_path / "retry-run-task.toml").write_text(f'{key} = "{file}"\n')
+    Path("record.json").touch()
+    given = ("record.json", "--aws") if command == "explain" else COMMANDS[command]
+    more = (f"--{key.replace('_', '-')}", typed) if typed else ()
+    assert context_of(command, *given, *more).params[key] == found
+
+
+def test_destroy_looks_into_the_bucket_of_the_file(guard: Guard, tmp_path: Path) -> None:
+    """After the stack is deleted by hand, nothing else says which it was."""
+    (tmp_path / "retry-run-task.toml").write_text('bucket = "team-artifacts"\n')
+    guard.has_anything = False
+    run("destroy")
+    assert any("/team-artifacts" in text for text in guard.texts), guard.texts
 
 
 LOOKING = ("deploy", "doctor", "verify", "audit")
@@ -298,11 +352,56 @@ def test_explain_asks_with_the_same_credentials_where_the_record_says(
 HERE = "--region us-east-2 --profile typed --stack typed"
 
 
-@pytest.mark.parametrize("command", ["stop", "pause", "resume", "replay", "status", "verify"])
+def words_of(result: Result) -> str:
+    return " ".join(f"{result.output} {result.exception or ''}".split())
+
+
+@pytest.mark.parametrize("command", ["stop", "pause", "resume", "replay", "status", "verify", "doctor"])
 def test_a_hint_leads_to_where_the_command_looked(guard: Guard, command: str) -> None:
     guard.has_anything = False
     result = run(command, *TYPED, "--stack", "typed")
-    assert f"retry-run-task deploy {HERE}." in " ".join(f"{result.output} {result.exception}".split())
+    assert f"retry-run-task deploy {HERE}" in words_of(result)
+
+
+@pytest.mark.parametrize("command", [*EVERY_COMMAND, "explain"])
+@pytest.mark.parametrize("has_anything", [True, False])
+def test_every_command_in_what_is_said_leads_there(guard: Guard, command: str, has_anything: bool) -> None:
+    guard.has_anything = has_anything
+    Path("record.json").write_text(json.dumps(record(recipientAccountId="210987654321")))
+    has_stack = command != "policy try"
+    typed = (*TYPED, *(("--stack", "typed") if has_stack else ()))
+    if command == "explain":
+        # Its --region is about records.
+        typed = ("--aws", "record.json", *typed[2:])
+    words = words_of(run(command, *typed))
+    named = re.findall(r"(?:aws [a-z0-9-]+ [a-z-]+|retry-run-task [a-z]+)(?= )[^.;:,()]*", words)
+    for one in named:
+        wanted = ["--profile typed"] if command == "explain" else ["--region us-east-2", "--profile typed"]
+        if one.startswith("retry-run-task") and has_stack:
+            wanted.append("--stack typed")
+        assert [option for option in wanted if option not in one] == [], one
+
+
+@pytest.mark.parametrize("command", [*EVERY_COMMAND, "explain"])
+@pytest.mark.parametrize("way", ["typed", "file"])
+def test_without_credentials_the_hint_has_region_and_profile(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch, command: str, way: str
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    Path("record.json").write_text(json.dumps(record()))
+    typed = ("--region", "us-east-2", "--profile", "empty")
+    if command == "explain":
+        if way == "typed":
+            typed = typed[2:]
+        typed = ("--aws", "record.json", *typed)
+    if way == "file":
+        Path("retry-run-task.toml").write_text('region = "us-east-2"\nprofile = "empty"\n')
+        typed = typed[:2] if command == "explain" else ()
+    here = (
+        "--profile empty" if (command, way) == ("explain", "typed") else "--region us-east-2 --profile empty"
+    )
+    assert f"with aws sso login {here}," in words_of(run(command, *typed))
+    assert guard.asked == set()
 
 
 def test_a_hint_leads_to_the_one_of_several_regions(guard: Guard) -> None:

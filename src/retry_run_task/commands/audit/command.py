@@ -76,6 +76,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     if file is not None and len(where) > 1:
         raise ConfigError("A file of records is compared with one Region.", hint="Give one --region.")
     identity = access.identify(session, where[0])
+    talk.say(options.place(stack, where, identity))
     recorded = list(record_files.read([file], calls.read_file)) if file is not None else None
     found: list[Inspection] = []
     errors: list[tuple[str, str, str]] = []

@@ -39,8 +39,10 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415 - as above
 
     session = access.open_session(profile)
+    where = list(dict.fromkeys(regions)) or [access.region_of(session)]
+    talk.say(options.place(stack, where, access.identify(session, where[0])))
     looked = []
-    for region in dict.fromkeys(regions) or [access.region_of(session)]:
+    for region in where:
         options.look_at(region)
         with talk.looking(f"Looking at {region}") as tell:
             inventory = discovery.discover(session, region, stack=stack, look_with=look_with, tell=tell)
@@ -58,6 +60,8 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
 def _as_json(inventory: Inventory, found: tuple[Check, ...]) -> JsonObject:
     return {
         "region": inventory.region,
+        "stack": inventory.stack_name,
+        "account": inventory.identity.account,
         "checks": [
             {"name": check.name, "status": check.status.value, "why": check.why, "next": check.next}
             for check in found

@@ -116,7 +116,7 @@ def _gather(wish: _Wish) -> Gathered:
 
     session = access.open_session(wish.profile)
     where = wish.region or access.region_of(session)
-    access.identify(session, where)
+    talk.say(options.place(wish.stack, where, access.identify(session, where)))
     options.look_at(where)
     with talk.looking(f"Looking at {where}") as tell:
         return gathering.from_account(

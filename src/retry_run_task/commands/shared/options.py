@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -91,7 +91,7 @@ def _stack(command: _Command) -> _Command:
 
 def _settings(
     command: _Command,
-    text: str = "File that may set stack, Region, profile and look_with.",
+    text: str = "File that may set stack, Region, profile, bucket and look_with.",
     *,
     expose_value: bool = False,
 ) -> _Command:
@@ -140,14 +140,16 @@ def write(file: Path, text: str) -> None:
         raise click.UsageError(f"{file} cannot be written: {error.strerror}.") from None
 
 
-def place(stack: str, region: str, identity: Identity) -> str:
-    """Return where something will be changed, to be said before it is."""
+def place(stack: str, regions: str | Sequence[str], identity: Identity) -> str:
+    """Return which stack a command speaks of, to be said before it looks or changes anything."""
     context = click.get_current_context(silent=True)
     from_file = context is not None and any(
-        context.get_parameter_source(one) is ParameterSource.DEFAULT_MAP for one in settings.PLACE
+        context.get_parameter_source(one) is ParameterSource.DEFAULT_MAP
+        for one in (*settings.PLACE, "regions")
     )
     said = f" ({context.meta[settings.FILE]})" if context is not None and from_file else ""
-    return f"Stack {stack} in {region}, account {identity.account}{said}"
+    where = regions if isinstance(regions, str) else " and ".join(regions)
+    return f"Stack {stack} in {where}, account {identity.account}{said}"
 
 
 def look_at(region: str) -> None:
@@ -188,7 +190,10 @@ def _used() -> dict[str, str]:
 
 
 def _used_in(context: click.Context) -> Iterator[tuple[str, str]]:
-    region = context.meta.get(_LOOKED_AT) or context.params.get("region")
+    # deploy has a text of that name, which is another thing.
+    regions = context.params.get("regions")
+    first = regions[0] if regions and not isinstance(regions, str) else None
+    region = context.meta.get(_LOOKED_AT) or context.params.get("region") or first or home_region()
     if region:
         yield "region", str(region)
     if context.params.get("profile"):

@@ -23,8 +23,10 @@ PLACE = ("stack", "region", "profile")
 """Keys that say where a command looks."""
 LOOK_WITH = "look_with"
 """The key for the role in the member accounts."""
+EVERYWHERE = (*PLACE, LOOK_WITH, "bucket")
+"""Keys that count for every command with such an option; deploy reads the others itself."""
 TABLES = ("tags", "parameters")
-OPTIONS = (*PLACE, LOOK_WITH, "bucket", "policy", "cloudformation_role")
+OPTIONS = (*EVERYWHERE, "policy", "cloudformation_role")
 """All keys outside the tables; those that a command does not read are for ``deploy``."""
 
 
@@ -64,7 +66,7 @@ def take(context: click.Context, _option: click.Parameter, path: Path | None) ->
     """
     file = path or Path(FILE)
     content = load(file, must_exist=path is not None)
-    said = {key: content[key] for key in (*PLACE, LOOK_WITH) if key in content}
+    said = {key: content[key] for key in EVERYWHERE if key in content}
     # deploy has a parameter of that name, which is another thing.
     takes_several = any(one.name == "regions" and one.multiple for one in context.command.params)
     if "region" in said and takes_several:

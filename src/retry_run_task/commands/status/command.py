@@ -85,9 +85,13 @@ def status(  # noqa: PLR0913, PLR0917 - one parameter an option
         raise ConfigError("--watch is for people and --json for programs.", hint="Give one of them.")
     session = access.open_session(profile)
     where = list(dict.fromkeys(regions)) or [access.region_of(session)]
-    access.identify(session, where[0])
+    identity = access.identify(session, where[0])
+    place = options.place(stack, where, identity)
+    talk.say(place)
     asked = _Query(
         session=session,
+        place=place,
+        account=identity.account,
         places=tuple(Executions(session, region, stack) for region in where),
         name=name,
         # Those that began earlier and have ended by now are few, and `--since` reaches far enough back.
@@ -130,6 +134,8 @@ class _Query:
     """
 
     session: boto3.Session
+    place: str
+    account: str
     places: tuple[Executions, ...]
     name: str | None
     back: timedelta
@@ -212,6 +218,7 @@ def _follow(asked: _Query, again: Callable[[], bool]) -> int:
         found = asked.look()
         if not is_first:
             out.clear()
+            talk.say(asked.place)
         is_first = False
         for line in _lines(asked, found, out.width):
             out.print(line)
@@ -277,18 +284,21 @@ def _as_json(asked: _Query, found: Sequence[_RegionView]) -> JsonObject:
         of, view = one[0]
         return {
             "region": of.region,
+            "stack": of.stack,
+            "account": asked.account,
             **recoveries.as_json(view),
             "timeline": recoveries.timeline_as_json(view),
         }
-    return {"regions": [_region_as_json(seen) for seen in found]}
+    return {"regions": [_region_as_json(seen, asked.account) for seen in found]}
 
 
-def _region_as_json(seen: _RegionView) -> JsonObject:
+def _region_as_json(seen: _RegionView, account: str) -> JsonObject:
     from retry_run_task.commands.shared import recoveries  # noqa: PLC0415
 
     return {
         "region": seen.of.region,
         "stack": seen.of.stack,
+        "account": account,
         "error": str(seen.error) if seen.error else None,
         "recoveries": [recoveries.as_json(view) for view in recoveries.worst_first(seen.views)],
         "left_out": seen.left_out,
