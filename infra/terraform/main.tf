@@ -241,6 +241,7 @@ resource "aws_lambda_function" "intake" {
   environment {
     variables = {
       RETRY_RUN_TASK_STACK              = var.name
+      RETRY_RUN_TASK_INSTALLED_BY       = "terraform"
       RETRY_RUN_TASK_ROLE_PATH          = var.role_path
       RETRY_RUN_TASK_RECOVER_FUNCTION   = aws_lambda_alias.live.arn
       RETRY_RUN_TASK_ROLE_ARN           = aws_iam_role.recover.arn

@@ -158,6 +158,8 @@ class Settings:
     # fmt: off
     stack: str = _setting("retry-run-task", _stack,
         "Name of this installation; part of every recovery's name and of every metric.")
+    installed_by: str = _setting("", _text,
+        "How it was installed: `deploy`, `cloudformation` or `terraform`. Commands read it; the functions do not.")
     recover_function: str = _setting("", _text,
         "ARN with alias, or `name:alias`, of the recover function. Needed by intake.")
     topic_arn: str = _setting("", _text,

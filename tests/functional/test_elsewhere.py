@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from functional.test_whose_stack import OURS, stack
+from retry_run_task import __version__
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import RetryRunTaskError
 from retry_run_task.local.aws import LocalAws
@@ -22,7 +24,16 @@ CARRIES_WHAT_IT_DEPLOYS = pytest.mark.skipif(
     not files("retry_run_task.commands.deploy").joinpath("data", "lambda.zip").is_file(),
     reason="a source tree carries nothing to deploy",
 )
-ELSEWHERE = "retry-run-task is installed in ap-northeast-1, but not by CloudFormation"
+ELSEWHERE = "retry-run-task is installed by Terraform in ap-northeast-1, but not as a stack of CloudFormation"
+DELETE = "aws cloudformation delete-stack --stack-name retry-run-task --region ap-northeast-1"
+OUTPUTS = [
+    {"OutputKey": name, "OutputValue": value}
+    for name, value in (
+        ("Version", __version__),
+        ("IntakeFunction", "retry-run-task-intake"),
+        ("RecoverFunction", "retry-run-task-recover"),
+    )
+]
 
 
 class Place:
@@ -66,9 +77,13 @@ def bare() -> Iterator[Place]:
         yield Place(aws)
 
 
+BY_TERRAFORM = {"RETRY_RUN_TASK_INSTALLED_BY": "terraform"}
+MODULE = "terraform destroy -target=module.NAME"
+
+
 @pytest.fixture
 def place(bare: Place) -> Place:
-    made = install(bare.aws.local)
+    made = install(bare.aws.local, settings=BY_TERRAFORM)
     bare.aws.local.described.subscriptions[made.topic_arn] = ("on-call@example.com",)
     return bare
 
@@ -76,12 +91,46 @@ def place(bare: Place) -> Place:
 def test_doctor_sees_it_and_says_how_to_remove_it(place: Place) -> None:
     found = place.checks()
     (stack,), (durable,), (alarms,) = found["stack"], found["durable functions"], found["alarms"]
-    assert (stack["status"], stack["why"]) == (
-        "OK",
-        "retry-run-task is installed, but not by CloudFormation.",
-    )
-    assert "terraform destroy" in stack["next"]
+    assert (stack["status"], stack["why"]) == ("OK", "retry-run-task is installed by Terraform.")
+    assert MODULE in stack["next"]
     assert (durable["status"], alarms["status"]) == ("OK", "OK")
+
+
+@pytest.mark.parametrize("mark", ["", "cloudformation", "deploy"])
+def test_what_has_no_stack_and_no_mark_of_terraform_came_in_an_unknown_way(bare: Place, mark: str) -> None:
+    install(bare.aws.local, settings={"RETRY_RUN_TASK_INSTALLED_BY": mark})
+    (stack,) = bare.checks()["stack"]
+    assert stack["why"] == "retry-run-task is installed, but not by CloudFormation."
+    assert "what made it, such as terraform apply or terraform destroy" in stack["next"]
+
+
+def test_status_says_how_it_was_installed_and_how_to_remove_it(place: Place) -> None:
+    words = " ".join(place.run("status").stdout.split())
+    assert "retry-run-task is installed by Terraform. Remove it with: terraform destroy" in words
+    (region,) = json.loads(place.run("status", "--json").stdout)["regions"]
+    assert region["installed_by"] == "terraform"
+
+
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        ("deploy", ""),
+        (
+            "cloudformation",
+            f"installed by CloudFormation without deploy. Remove it with: {DELETE}, or retry-run-task",
+        ),
+    ],
+)
+def test_a_stack_that_deploy_did_not_make_is_told_from_its_own(bare: Place, way: str, said: str) -> None:
+    install(bare.aws.local, settings={"RETRY_RUN_TASK_INSTALLED_BY": way})
+    stack(resources=OURS, Outputs=OUTPUTS)(bare.aws)
+    words = " ".join(bare.run("status").stdout.split())
+    assert said in words
+    assert ("installed by" in words) is bool(said)
+    (check,) = bare.checks()["stack"]
+    by = {"deploy": "by deploy", "cloudformation": "by CloudFormation without deploy"}[way]
+    assert check["why"] == f"retry-run-task is installed {by}, version {__version__}."
+    assert ("delete-stack" in check["next"]) is bool(said)
 
 
 def test_what_cannot_be_seen_is_not_said_to_be_away(place: Place) -> None:
@@ -149,6 +198,7 @@ def test_verify_finds_the_log_group_by_its_filter(place: Place) -> None:
         "--yes", "--json", "--poll-s", "0.2",
     )  # fmt: skip
     assert json.loads(result.stdout)["verified"] is True
+    assert f"installed by Terraform. Remove it with: terraform destroy, or {MODULE}" in result.stderr
 
 
 def test_verify_asks_for_the_log_group_that_it_does_not_find(place: Place) -> None:

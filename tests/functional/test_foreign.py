@@ -154,11 +154,22 @@ def test_an_installation_by_plain_cloudformation_is_ours(aws: MiniStack) -> None
     assert destroy(aws).returncode == 0
     cloudformation.create_stack(
         StackName=STACK,
-        TemplateURL=uploaded(aws, body.replace("retry-run-task 0.1.0:", "Nightly jobs, by")),
+        TemplateURL=uploaded(
+            aws,
+            body.replace("retry-run-task 0.1.0:", "Nightly jobs, by").replace(
+                "INSTALLED_BY: deploy", "INSTALLED_BY: cloudformation"
+            ),
+        ),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[{"ParameterKey": "TaskDefinitions", "ParameterValue": "nightly"}],
     )
-    assert destroy(aws).returncode == 0
+    planned = run(aws, "deploy", "--dry-run", "--policy", "default")
+    assert "installed by CloudFormation without deploy; from now on deploy updates it" in planned.stdout
+    ended = destroy(aws)
+    assert (ended.returncode, f"cloudformation delete-stack --stack-name {STACK}" in ended.stderr) == (
+        0,
+        True,
+    )
     assert stack(aws) is None
 
 

@@ -167,8 +167,8 @@ def test_every_command_looks_where_the_same_order_says(
     if has_stack:
         assert any(stack in text for text in guard.texts), guard.texts
     where = f"Stack {stack} in {region}, account 123456789012"
-    # deploy's plan begins with it.
-    assert (where in result.stderr) is (command not in {"deploy", "policy try"}), result.output
+    # deploy's plan begins with it, and doctor's checks say it.
+    assert (where in result.stderr) is (command not in {"deploy", "doctor", "policy try"}), result.output
 
 
 def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guard, tmp_path: Path) -> None:

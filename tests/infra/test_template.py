@@ -19,6 +19,7 @@ from retry_run_task import __version__
 from retry_run_task.aws import ecs, members, topic
 from retry_run_task.aws.recoveries import Started
 from retry_run_task.aws.telemetry import NAMESPACE, Metric, Telemetry
+from retry_run_task.commands.deploy.template import parse, with_code
 from retry_run_task.config import PREFIX, Settings
 from retry_run_task.errors import StartError
 from retry_run_task.failures.classify import NO_ROW
@@ -670,6 +671,15 @@ def test_the_local_installation_has_exactly_the_environment_that_the_template_gi
         "x",
         "eu-west-1",
     )
+
+
+def test_the_template_says_that_deploy_did_not_install_it_and_deploy_that_it_did() -> None:
+    """As ``package``, SAM and a build from the bundle take it, and as deploy changes it."""
+    text = TEMPLATE.read_text(encoding="utf-8")
+    mark = f"{PREFIX}INSTALLED_BY"
+    for content, way in ((text, "cloudformation"), (with_code(text, "bucket", "key"), "deploy")):
+        functions = parse(content)["Resources"]
+        assert functions["Intake"]["Properties"]["Environment"]["Variables"][mark] == way
 
 
 def test_every_setting_is_given_to_a_function() -> None:

@@ -185,6 +185,11 @@ def test_the_functions_have_the_same_environment(name: str) -> None:
     assert ours.keys() == theirs.keys()
 
 
+def test_the_module_says_that_terraform_installed_it() -> None:
+    intake = _blocks("resource")["aws_lambda_function", "intake"]
+    assert intake["environment"][0]["variables"]["RETRY_RUN_TASK_INSTALLED_BY"] == "terraform"
+
+
 def test_recover_is_durable_and_limited_and_published_in_both() -> None:
     theirs = _stack().of_type("AWS::Lambda::Function")["Recover"]
     ours = _blocks("resource")["aws_lambda_function", "recover"]

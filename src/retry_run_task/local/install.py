@@ -25,6 +25,7 @@ _PREFIX = "RETRY_RUN_TASK_"
 # The variables that infra/template.yaml gives each function, without RETRY_RUN_TASK_. Every task may be retried here,
 # because the account has no others; the other values are the template's defaults without the audit.
 _INTAKE = {
+    "INSTALLED_BY": "",
     "CALLERS": "rule,scheduler,hand-made",
     "CLUSTERS": "*",
     "TASK_DEFINITIONS": "*",

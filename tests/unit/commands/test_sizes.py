@@ -526,6 +526,7 @@ def test_whoever_reads_a_stack_sees_whole_lists(parameters: dict[str, str], join
 
 ENVIRONMENT = {
     "STACK": "retry-run-task",
+    "INSTALLED_BY": "cloudformation",
     "ROLE_PATH": "/",
     "RECOVER_FUNCTION": f"arn:aws:lambda:{REGION}:{IDENTITY.account}:function:retry-run-task-recover:live",
     "ROLE_ARN": f"{ROLE}/retry-run-task-role",

@@ -20,9 +20,10 @@ from retry_run_task.commands.deploy.own_policy import OwnPolicy
 from retry_run_task.commands.deploy.sizes import Sizer
 from retry_run_task.commands.deploy.statements import Statement, statements
 from retry_run_task.commands.deploy.taken import check_names
-from retry_run_task.commands.shared import stack_states
+from retry_run_task.commands.shared import stack_states, ways
 from retry_run_task.commands.shared.hints import aws_line
 from retry_run_task.commands.shared.installation import live
+from retry_run_task.commands.shared.inventory import InstalledStack
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         changes=changes,
         clusters=by_cluster(inventory, choice.values()),
         idle_usd=idle_usd(new.resources),
-        notes=(*_notes(choice, status), *unseen),
+        notes=(*_notes(choice, status), *_taken_over(inventory), *unseen),
         members=needs(choice, inventory, may_widen=may_widen),
     )
 
@@ -263,6 +264,15 @@ def _recover_of(stack: CloudFormationStack, state: StackState | None) -> str:
 def _installed(inventory: Inventory) -> dict[str, str]:
     found = inventory.stack
     return dict(getattr(found, "parameters", {}))
+
+
+def _taken_over(inventory: Inventory) -> tuple[str, ...]:
+    found = inventory.stack
+    if not isinstance(found, InstalledStack) or found.way != ways.CLOUDFORMATION:
+        return ()
+    return (
+        f"the stack is {ways.in_words(found.way)}; from now on deploy updates it, and destroy removes it",
+    )
 
 
 def _notes(choice: Choice, status: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from retry_run_task.commands.shared import ways
 from retry_run_task.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ def check_carried() -> None:
 
 
 def with_code(text: str, bucket: str, key: str, version: str = "") -> str:
-    """Return the template's text with the code's location in a bucket, which may keep versions of it."""
+    """Return the template's text with deploy's mark, and the code's location in a bucket that may keep versions."""
     exact = f', S3ObjectVersion: "{version}"' if version else ""
+    text = text.replace(f"{ways.MARK}: {ways.CLOUDFORMATION}", f"{ways.MARK}: {ways.DEPLOY}")
     return text.replace(CODE, f'{{S3Bucket: "{bucket}", S3Key: "{key}"{exact}}}')
 
 

@@ -52,8 +52,9 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.deploy import plan, template  # noqa: PLC0415 - as above
     from retry_run_task.commands.destroy import removal  # noqa: PLC0415 - boto3 takes half a second
-    from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared import access, ways  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import read_way  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
     from retry_run_task.commands.shared.stack import CloudFormationStack  # noqa: PLC0415
 
@@ -75,6 +76,8 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
             return _end("nothing", stack, where, (), as_json=as_json)
         recoveries = of.recoveries() if state else []
         _show(state, resources, left, stack, where, len(recoveries), now=now)
+        if state and (note := ways.note(read_way(Reader(session, where), f"{stack}-intake"), stack, where)):
+            talk.say(note)
         if not talk.ask("Remove this?", is_sure=yes):
             talk.say("Nothing was removed.")
             return talk.NO

@@ -16,7 +16,7 @@ from retry_run_task.commands.deploy.proposal import (
     roles_of,
 )
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
-from retry_run_task.commands.shared import ownership
+from retry_run_task.commands.shared import ownership, ways
 from retry_run_task.commands.shared.hints import aws_line, command_line
 from retry_run_task.commands.shared.inventory import ForeignStack, InstalledStack, Topic, Unknown
 from retry_run_task.launch.names import member_role
@@ -81,14 +81,15 @@ def _stack(inventory: Inventory) -> Check:
     if stack is None or stack.status == "REVIEW_IN_PROGRESS":
         return skip(STACK, f"{name} is not installed here.", f"Install it with: {command_line('deploy')}")
     if stack.is_elsewhere:
+        by = "" if stack.way else ", but not by CloudFormation"
         return ok(
             STACK,
-            f"{name} is installed, but not by CloudFormation.",
-            "Change or remove it with what made it, such as terraform apply or terraform destroy.",
+            f"{name} is {ways.in_words(stack.way)}{by}.",
+            f"{ways.removal(stack.way, name, inventory.region)}.",
         )
     if isinstance(stack.is_ours, Unknown):
         return unread(STACK, stack.is_ours)
-    return _unfinished(stack, inventory.region) or _version(stack)
+    return _unfinished(stack, inventory.region) or _version(stack, inventory.region)
 
 
 def _unfinished(stack: InstalledStack, region: str) -> Check | None:
@@ -107,14 +108,18 @@ def _unfinished(stack: InstalledStack, region: str) -> Check | None:
     return None
 
 
-def _version(stack: InstalledStack) -> Check:
+def _version(stack: InstalledStack, region: str) -> Check:
+    made = f"{stack.name} is {ways.in_words(stack.way)}, version {stack.version}"
+    is_plain = stack.way == ways.CLOUDFORMATION
     undone = ", its last update was undone" if stack.status == "UPDATE_ROLLBACK_COMPLETE" else ""
     if stack.version == __version__:
-        return ok(STACK, f"{stack.name} is installed, version {stack.version}{undone}.")
+        return ok(STACK, f"{made}{undone}.", ways.removal(stack.way, stack.name, region) if is_plain else "")
     return ok(
         STACK,
-        f"{stack.name} is installed, version {stack.version}, and this is {__version__}{undone}.",
-        f"Bring it to this version with: {command_line('deploy')}",
+        f"{made}, and this is {__version__}{undone}.",
+        f"Bring it to this version as it was installed, or with: {command_line('deploy')}, which takes it over"
+        if is_plain
+        else f"Bring it to this version with: {command_line('deploy')}",
     )
 
 

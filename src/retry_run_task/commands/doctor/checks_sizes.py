@@ -8,7 +8,7 @@ from retry_run_task.commands.deploy.choices import choose
 from retry_run_task.commands.deploy.fitting import fit
 from retry_run_task.commands.deploy.members import needs
 from retry_run_task.commands.deploy.sizes import Sizer
-from retry_run_task.commands.deploy.template import carried
+from retry_run_task.commands.deploy.template import carried, with_code
 from retry_run_task.commands.doctor.check import fail, ok, skip
 from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import InstalledStack
@@ -32,7 +32,7 @@ def check_sizes(inventory: Inventory, reader: Reader, template: str = "") -> Che
         return skip(SIZES, "deploy leaves this installation alone, so what it would install was not counted.")
     installed = stack.parameters if isinstance(stack, InstalledStack) and stack.is_ours is True else {}
     try:
-        text = template or carried("template.yaml").decode()
+        text = with_code(template or carried("template.yaml").decode(), "", "")
         choice = choose(inventory, reader, flags={}, file={}, installed=installed)
     except ConfigError as error:
         return skip(SIZES, f"They are not known, since deploy refuses something else first: {error.what}")

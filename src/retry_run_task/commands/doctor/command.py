@@ -39,10 +39,8 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415 - as above
 
     session = access.open_session(profile)
-    where = list(dict.fromkeys(regions)) or [access.region_of(session)]
-    talk.say(options.place(stack, where, access.identify(session, where[0])))
     looked = []
-    for region in where:
+    for region in dict.fromkeys(regions) or [access.region_of(session)]:
         options.look_at(region)
         with talk.looking(f"Looking at {region}") as tell:
             inventory = discovery.discover(session, region, stack=stack, look_with=look_with, tell=tell)

@@ -33,12 +33,14 @@ class Installation:
     Attributes:
         stack: Name of the installation, the prefix of every recovery's name.
         recover: The function to start recoveries of, with its alias.
+        way: How it was installed: ``deploy``, ``cloudformation`` or ``terraform``; empty if that is not known.
     """
 
     stack: str
     recover: str
     scope: Scope
     recover_errors: bool
+    way: str = ""
 
 
 def live(recover: str) -> str:
@@ -102,4 +104,5 @@ def read_installation(reader: Reader, stack: str) -> Installation:
         recover=settings.recover_function,
         scope=settings.scope(answer["FunctionArn"]),
         recover_errors=settings.recover_errors,
+        way=settings.installed_by,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.shared import chunks, ownership
+from retry_run_task.commands.shared import chunks, ownership, ways
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.installation import (
@@ -91,6 +91,7 @@ def read_stack(reader: Reader, name: str) -> Found:
         resources=resources,
         is_ours=unseen or True,
         is_durable=_read_is_durable(reader, outputs.get("RecoverFunction", "")),
+        way=read_way(reader, outputs.get("IntakeFunction", "")),
     )
 
 
@@ -180,6 +181,8 @@ def read_elsewhere(reader: Reader, name: str) -> InstalledStack | Unknown | None
         ),
         parameters=MappingProxyType(parameters),
         is_durable=_is_durable(recover),
+        # What has only the mark of a stack was copied from one.
+        way=ways.TERRAFORM if ways.way_of(intake) == ways.TERRAFORM else "",
         is_elsewhere=True,
     )
 
@@ -192,9 +195,15 @@ def check_not_elsewhere(stack: Found, region: str) -> None:
     """
     if isinstance(stack, InstalledStack) and stack.is_elsewhere:
         raise ConfigError(
-            f"{stack.name} is installed in {region}, but not by CloudFormation, so this command leaves it alone.",
-            hint="Change or remove it with what made it, such as terraform apply or terraform destroy.",
+            f"{stack.name} is {ways.in_words(stack.way)} in {region}, but not as a stack of CloudFormation, so this "
+            "command leaves it alone.",
+            hint=f"{ways.removal(stack.way, stack.name, region)}.",
         )
+
+
+def read_way(reader: Reader, intake: str) -> str:
+    """Return how the installation with this function was made; empty if that is not known."""
+    return ways.way_of(reader.read(_CONFIGURATION, FunctionName=intake)) if intake else ""
 
 
 def _read_resources(reader: Reader, name: str) -> tuple[Resource, ...] | Unknown:

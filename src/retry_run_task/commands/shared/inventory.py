@@ -173,6 +173,7 @@ class InstalledStack:
         status: CloudFormation's word, such as ``CREATE_COMPLETE``.
         is_durable: Whether its recover function exists and is durable; None if the stack names no function.
         is_ours: Unknown if its resources could not be read, so that it may be another owner's.
+        way: How it was installed: ``deploy``, ``cloudformation`` or ``terraform``; empty if that is not known.
         is_elsewhere: Whether it is no stack of CloudFormation, as an installation by Terraform is none. What is known
             is what its functions tell.
     """
@@ -185,6 +186,7 @@ class InstalledStack:
     is_durable: bool | Unknown | None = None
     resources: tuple[Resource, ...] | Unknown = ()
     is_ours: Literal[True] | Unknown = True
+    way: str = ""
     is_elsewhere: bool = False
 
     @property

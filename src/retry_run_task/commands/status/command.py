@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _RegionView:
-    """The recoveries of one Region; ``left_out`` is how many more were not read."""
+    """The recoveries of one Region; ``left_out`` is how many more were not read, ``way`` how it was installed."""
 
     of: Executions
     views: tuple[RecoveryView, ...] = ()
+    way: str = ""
     left_out: int = 0
     error: RetryRunTaskError | None = None
 
@@ -183,6 +184,7 @@ class _Query:
         options.look_at(of.region)
         left_out = 0
         reader = Reader(self.session, of.region)
+        way = ""
 
         def listed() -> list[Execution]:
             nonlocal left_out
@@ -196,7 +198,7 @@ class _Query:
 
         try:
             with talk.looking(f"Looking at {of.region}") as tell:
-                installation(reader, of.stack)
+                way = installation(reader, of.stack).way
                 if self.name is None:
                     views = of.look_at_all(listed(), tell)
                 else:
@@ -205,7 +207,7 @@ class _Query:
             return _RegionView(of=of, error=error)
         if self.schedules:
             views = selection.of_schedules(views, self.schedules)
-        return _RegionView(of=of, views=tuple(views), left_out=left_out)
+        return _RegionView(of=of, views=tuple(views), left_out=left_out, way=way)
 
 
 def _follow(asked: _Query, again: Callable[[], bool]) -> int:
@@ -248,7 +250,7 @@ def _lines(asked: _Query, found: Sequence[_RegionView], width: int) -> Iterator[
 def _region(asked: _Query, seen: _RegionView, width: int) -> Iterator[Text]:
     from rich.text import Text  # noqa: PLC0415
 
-    from retry_run_task.commands.shared import recoveries, selection  # noqa: PLC0415
+    from retry_run_task.commands.shared import recoveries, selection, ways  # noqa: PLC0415
     from retry_run_task.commands.shared.colours import BAD  # noqa: PLC0415
     from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
@@ -264,6 +266,8 @@ def _region(asked: _Query, seen: _RegionView, width: int) -> Iterator[Text]:
         yield from hanging(Text(), Text(text), width)
     which = f"of {asked.name}, " if asked.name else ""
     more = f"; {seen.left_out} more of them with a higher --limit" if seen.left_out else ""
+    if note := ways.note(seen.way, seen.of.stack, seen.of.region):
+        yield from hanging(Text(), Text(note, style="dim"), width)
     text = f"Shown: all {which}in progress, and those over that began in the last {asked.ago}{more}."
     yield from hanging(Text(), Text(text, style="dim"), width)
 
@@ -299,6 +303,7 @@ def _region_as_json(seen: _RegionView, account: str) -> JsonObject:
         "region": seen.of.region,
         "stack": seen.of.stack,
         "account": account,
+        "installed_by": seen.way or None,
         "error": str(seen.error) if seen.error else None,
         "recoveries": [recoveries.as_json(view) for view in recoveries.worst_first(seen.views)],
         "left_out": seen.left_out,

@@ -106,7 +106,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     Example:
       retry-run-task verify --task-definition nightly
     """  # noqa: D301 - click's mark for text that keeps its lines
-    from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared import access, ways  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
     from retry_run_task.commands.shared.installed import read_stack  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
@@ -122,6 +122,8 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
         reader = Reader(session, where)
         found = read_stack(reader, stack)
         _check_installed(found, reader, stack)
+        if isinstance(found, InstalledStack) and (note := ways.note(found.way, stack, where)):
+            talk.say(note)
         installed = _installed(found, reader, who, stack, log_group)
         family = trial.check_task_definition(there.session, there.region, task_definition)
         if cluster or subnets or groups or launch_type or public_ip:
