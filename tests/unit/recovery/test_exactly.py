@@ -780,8 +780,8 @@ def test_an_error_of_no_certain_run_is_not_made_again_though_errors_are() -> Non
     refusal = case_of(thrown, PLAIN, NIGHTLY, recover_errors=True).refusal
     assert refusal is not None
     assert refusal.why == (
-        "RunTask raised an error, which the caller has seen and may be retrying itself; it is not certain which "
-        "run of which schedule it was, so two calls for it could start it twice"
+        "RunTask raised an error, which the caller has seen and may be retrying itself; its schedule "
+        "and run cannot be identified, so two calls for it could start it twice"
     )
 
 
