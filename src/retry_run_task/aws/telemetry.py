@@ -78,12 +78,10 @@ class Telemetry:
         """Log something that needs action."""
         self._logger.error(event.value, extra=self._fields(fields))
 
-    def count(
-        self, metric: Metric, *, category: str | None = None, outcome: str | None = None, by: int = 1
-    ) -> None:
+    def count(self, metric: Metric, *, category: str | None = None, outcome: str | None = None) -> None:
         """Add to a metric, with at most one dimension beside ``service``; ``flush`` writes it."""
         dimension = ("category", category) if category else ("outcome", outcome) if outcome else None
-        self._counts[metric, dimension] += by
+        self._counts[metric, dimension] += 1
 
     def measure(self, metric: Metric, seconds: float) -> None:
         """Add a duration to a metric; ``flush`` writes it."""

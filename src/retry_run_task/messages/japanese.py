@@ -12,8 +12,8 @@ from retry_run_task.failures.hints_ja import HINTS
 from retry_run_task.launch.values import CallerKind, Category, Outcome
 from retry_run_task.messages.reasons_ja import translated
 from retry_run_task.messages.sentences import Sentences
+from retry_run_task.policy.durations import largest_units
 
-_UNITS = ((86400, "日"), (3600, "時間"), (60, "分"), (1, "秒"))
 _COUNTED = {
     "task": "{} 個のタスク",
     "call": "RunTask の呼び出し {} 回",
@@ -28,13 +28,7 @@ def span(seconds: float) -> str:
     >>> span(0), span(61), span(21900)
     ('0 秒', '1 分 1 秒', '6 時間 5 分')
     """
-    rest = round(seconds)
-    parts = []
-    for size, unit in _UNITS:
-        amount, rest = divmod(rest, size)
-        if amount:
-            parts.append(f"{amount} {unit}")
-    return " ".join(parts[:2]) or "0 秒"
+    return largest_units(seconds, ("日", "時間", "分", "秒"))
 
 
 _MEMBER_ROLE = re.compile(r"Deploy infra/member\.yaml in account (\S*), .*")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 _SECONDS = {unit: size for size, unit in _UNITS}
@@ -20,13 +24,18 @@ def duration_text(seconds: float) -> str:
     >>> [duration_text(s) for s in (0, 59.6, 61, 21900, 86400)]
     ['0 s', '1 min', '1 min 1 s', '6 h 5 min', '1 d']
     """
+    return largest_units(seconds, [unit for _, unit in _UNITS])
+
+
+def largest_units(seconds: float, names: Sequence[str]) -> str:
+    """Return the two largest units under these names of days, hours, minutes and seconds."""
     rest = round(seconds)
     parts = []
-    for size, unit in _UNITS:
+    for (size, _), name in zip(_UNITS, names, strict=True):
         amount, rest = divmod(rest, size)
         if amount:
-            parts.append(f"{amount} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+            parts.append(f"{amount} {name}")
+    return " ".join(parts[:2]) or f"0 {names[-1]}"
 
 
 def seconds(text: str) -> int:
