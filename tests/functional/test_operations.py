@@ -536,7 +536,7 @@ def test_where_every_run_ran_all_is_well(unseen: Place) -> None:
     assert (run["result"], run["why"].endswith(" late")) == ("ran", True)
     unseen.local.trail.history[0]["eventTime"] = run["due"]
     assert unseen.json("audit")["regions"][0]["counts"]["ran"] == 1
-    assert "1 schedules: all 1 runs that were due ran." in unseen.run("audit").stdout
+    assert "1 schedule: every run that was due ran (1)." in unseen.run("audit").stdout
 
 
 def test_a_failed_call_is_told_with_its_recovery(account: Place) -> None:

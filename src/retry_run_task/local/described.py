@@ -210,6 +210,10 @@ class Described:
             return HttpResponse(status=200 if bucket in self.buckets else 404)
         if request.method == "GET" and "policy" in request.query and bucket in self.buckets:
             return HttpResponse(status=200, body=_BUCKET_POLICY)
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
+        if request.method == "GET" and "versions" in request.query and bucket in self.buckets:
+            body = f"<ListVersionsResult><Name>{bucket}</Name><IsTruncated>false</IsTruncated></ListVersionsResult>"
+            return HttpResponse(status=200, body=body.encode(), headers={"Content-Type": "application/xml"})
         code, status = ("NoSuchKey", 404) if request.method in ("GET", "HEAD") else ("NotImplemented", 501)
         words = f"the local AWS keeps no files: {request.method} {request.path}"
         body = f"<Error><Code>{code}</Code><Message>{words}</Message></Error>"

@@ -95,9 +95,7 @@ def in_words(handling: Handling, failure: Failure | None = None) -> str:
     calls = ", each time up to two calls" if RungKind.EACH_SUBNET in handling.rungs else ""
     slow = ""
     if handling.wait.slow_after_s is not None and handling.wait.slow_after_s < handling.deadline_s:
-        slow = (
-            f", and {duration_text(handling.wait.slow_s)} after {duration_text(handling.wait.slow_after_s)}"
-        )
+        slow = f", after {duration_text(handling.wait.slow_after_s)} at most {duration_text(handling.wait.slow_s)}"
     number = f"about {mean} times ({fewest} to {most})"
     if failure is not None and failure.origin is Origin.STOPPED:
         number = f"at most {most} times, fewer by the time that each start takes"

@@ -10,6 +10,7 @@ from retry_run_task.simulate.charts import Curve, Lanes, Strip, percent
 from retry_run_task.simulate.competitors import Oracle, Ours
 from retry_run_task.simulate.incident import HORIZON_S
 from retry_run_task.simulate.tally import TENTHS
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from retry_run_task.launch.values import JsonObject
@@ -262,7 +263,7 @@ def _lanes(name: str, met: IncidentResult, incident: Incident, drawn: str) -> La
     recovered = sum(track.recovered_at is not None for track in met.tracks)
     duplicates = sum(track.duplicates for track in met.tracks)
     verdict = f"{recovered} of {len(incident.launches)} recovered, {sum(t.calls for t in met.tracks)} calls"
-    verdict += f", {duplicates} tasks too many" if duplicates else ""
+    verdict += f", {counted(duplicates, 'task')} too many" if duplicates else ""
     return Lanes(name=name, verdict=verdict, lanes=[_thinned(track.log or []) for track in shown], kind=drawn)
 
 

@@ -141,7 +141,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         "The stack's filter RunTaskFailureFilter is not on trail any more.",
     ),
     # The rules and schedules.
-    (world.NOT_INSTALLED, "schedules", OK, "1 schedule; clusters batch; task definitions nightly."),
+    (world.NOT_INSTALLED, "schedules", OK, "1 schedule; cluster batch; task definition nightly."),
     (disabled(), "schedules", OK, "1 schedule; 1 switched off."),
     (replace(world.NOT_INSTALLED, launchers=Launchers()), "schedules", SKIP, "No rule and no schedule"),
     (

@@ -142,7 +142,7 @@ def test_two_hundred_launches_of_one_second_come_back_over_ten() -> None:
 # How long it goes on, in words.
 
 
-SLOW = ", and 5 min after 2 h"
+SLOW = ", after 2 h at most 5 min"
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import click
 
 from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.wrapping import echo
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from retry_run_task.commands.destroy.removal import Leftovers, Removal
@@ -129,7 +132,8 @@ def _end_recoveries(of: Removal, *, now: bool, pause: talk.Pause) -> None:
                     stopped.add(one.arn)
         elif len(recoveries) != told:
             told = len(recoveries)
-            talk.say(f"waiting for {told} recoveries in progress (--now stops them)")
+            what = counted(told, "recovery", "recoveries")
+            talk.say(f"waiting for {what} in progress (--now stops instead of waiting)")
         pause()
 
 
@@ -144,18 +148,21 @@ def _show(
     now: bool,
 ) -> None:
     if state is not None:
-        talk.say(
-            f"The stack {stack} in {region} ({state.status}) will be deleted, with {len(resources)} resources:"
-        )
+        number = counted(len(resources), "resource")
+        talk.say(f"The stack {stack} in {region} ({state.status}) will be deleted, with {number}:")
+        by_type: dict[str, list[str]] = defaultdict(list)
         for one in resources:
-            talk.say(f"  - {one}  {one.physical_id.rpartition(':')[2]}")
+            by_type[one.type].append(one.physical_id.rpartition(":")[2] or one.name)
+        for kind, names in sorted(by_type.items()):
+            talk.say(f"  - {kind}: {', '.join(names)}")
         if recoveries:
-            what = "stopped; their tasks will not be started" if now else "waited for"
-            talk.say(f"Recoveries in progress: {recoveries}, which are {what}.")
+            what = "stopped, and start no task" if now else "waited for"
+            talk.say(f"In progress, and {what}: {counted(recoveries, 'recovery', 'recoveries')}.")
     else:
         talk.say(f"There is no stack {stack} in {region}; this is left of it:")
     if left.files:
-        talk.say(f"The code goes: {left.files} versions of files in the bucket {left.bucket.name}.")
+        files = counted(left.files, "version of a file", "versions of files")
+        talk.say(f"The code goes: {files} in the bucket {left.bucket.name}.")
     if left.has_bucket and left.bucket.is_ours:
         talk.say(f"The bucket {left.bucket.name} goes, if nothing else is in it.")
     if left.has_stream:
@@ -169,9 +176,9 @@ def _end(status: str, stack: str, region: str, kept: tuple[str, ...], *, as_json
         )
         return 0
     if status == "nothing":
-        click.echo(f"There is nothing of {stack} in {region}.")
+        echo(f"There is nothing of {stack} in {region}.")
         return 0
-    click.echo(f"{stack} is removed from {region}.")
+    echo(f"{stack} is removed from {region}.")
     for one in kept:
-        click.echo(f"Kept {talk.shown(one)}.")
+        echo(f"Kept {talk.shown(one)}.")
     return 0

@@ -16,6 +16,7 @@ from retry_run_task.commands.deploy.plan import s3_client
 from retry_run_task.commands.shared.faults import calling, code_of, listed, refused
 from retry_run_task.commands.shared.view import OPEN
 from retry_run_task.errors import RetryRunTaskError
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,7 +124,8 @@ class Removal:
     def interrupted(self) -> str:
         """Find out how far it came, and return that in words."""
         name = self.stack.name
-        done = [f"{len(self._stopped)} recoveries were told to stop"] if self._stopped else []
+        stopped = counted(len(self._stopped), "recovery was", "recoveries were")
+        done = [f"{stopped} told to stop"] if self._stopped else []
         if self._deletes:
             try:
                 state = self.stack.state()

@@ -63,7 +63,7 @@ def _durable(stack: Found) -> Check:
     return skip(
         DURABLE,
         "AWS has no call that only asks whether a Region has them.",
-        "AWS has no API for this; `deploy` fails in a Region without durable functions.",
+        "`deploy` fails in a Region without durable functions.",
     )
 
 

@@ -51,10 +51,14 @@ def _counted(inventory: Inventory) -> str:
         _number(rules, "rule", "rules"),
         _number(len(found) - rules, "schedule", "schedules"),
         f"{off} switched off" if off else "",
-        f"clusters {listed(proposal.clusters)}" if proposal.clusters else "",
-        f"task definitions {listed(proposal.task_definitions)}" if proposal.task_definitions else "",
+        _named("cluster", proposal.clusters),
+        _named("task definition", proposal.task_definitions),
     ]
     return f"ECS tasks are started by {'; '.join(part for part in parts if part)}."
+
+
+def _named(what: str, names: tuple[str, ...]) -> str:
+    return f"{what}{'' if len(names) == 1 else 's'} {listed(names)}" if names else ""
 
 
 def _number(count: int, one: str, many: str) -> str:
@@ -110,7 +114,7 @@ def _task_definitions(launchers: tuple[Launcher, ...], inventory: Inventory) -> 
             "Name the families yourself when you deploy.",
         )
     if found and all(isinstance(one, TaskDefinition) and one.is_active for one in found.values()):
-        yield ok(TASK_DEFINITIONS, f"All that are asked for by name, {len(found)}, are there and active.")
+        yield ok(TASK_DEFINITIONS, f"Every one that is named is there and active ({len(found)}).")
 
 
 def _roles(launchers: tuple[Launcher, ...], inventory: Inventory) -> Check:
