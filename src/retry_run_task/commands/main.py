@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -18,6 +19,7 @@ from retry_run_task.commands.local.command import local
 from retry_run_task.commands.policy.command import policy
 from retry_run_task.commands.replay.command import replay
 from retry_run_task.commands.report.command import report
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.commands.simulate.command import simulate
 from retry_run_task.commands.status.command import status
 from retry_run_task.commands.steer.command import pause, resume, stop
@@ -97,6 +99,13 @@ GROUPS = (
 retry_run_task.add_groups(*GROUPS)
 
 
+def _show(error: click.ClickException) -> None:
+    """Print an error of click's, wrapped."""
+    text = io.StringIO()
+    error.show(text)
+    echo(text.getvalue().rstrip("\n"), err=True)
+
+
 def main() -> None:
     """Run a command, and turn a user's error into one sentence."""
     try:
@@ -104,13 +113,13 @@ def main() -> None:
     except click.exceptions.Exit as exit_:
         code = exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted.", err=True)
         code = INTERRUPTED
     except RetryRunTaskError as error:
-        click.echo(f"Error: {error}", err=True)
+        echo(f"Error: {error}", err=True)
         code = 2
     except BrokenPipeError:
         # The reader of our output has closed it, as `head` does, so nothing more can be reported.

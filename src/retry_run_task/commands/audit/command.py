@@ -10,7 +10,9 @@ import click
 
 from retry_run_task.commands.shared import options, record_files, talk
 from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.errors import ConfigError, RetryRunTaskError
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +114,9 @@ def _show(
         ]
         click.echo(json.dumps({"regions": body}, indent=2))
         return
-    for one in found:
+    for number, one in enumerate(found):
+        if number:
+            echo()
         _print(one)
     for account, region, why in errors:
         member = f", account {account}" if account != own else ""
@@ -162,7 +166,7 @@ def _print(one: Inspection) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415
-    from retry_run_task.commands.shared.screen import hanging, screen  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415
 
     out = screen()
     counts = _counts(one.found)
@@ -171,19 +175,14 @@ def _print(one: Inspection) -> None:
     )
     where = f"{one.region}, account {one.account}" if one.account else one.region
     window = f"{one.window.since:%Y-%m-%d %H:%M} to {one.window.until:%Y-%m-%d %H:%M} UTC"
-    for line in hanging(
-        Text(f"{where}  ", style="bold"),
-        Text(f"{window}: {words}"),
-        out.width,
-    ):
-        out.print(line)
+    out.beside(Text(f"{where}  ", style="bold"), f"{window}: {words}")
     fine = [audited for audited in one.found if set(audited.counts) <= {RunResult.RAN}]
     others = [audited for audited in one.found if audited not in fine]
     if others:
         _print_table(out, others)
     if runs := sum(len(audited.runs) for audited in fine):
-        what = f"{len(fine)} other schedules" if others else f"{len(fine)} schedules"
-        out.print(Text(f"{what}: all {runs} runs that were due ran.", style=GOOD))
+        what = counted(len(fine), "other schedule" if others else "schedule")
+        out.print(Text(f"{what}: every run that was due ran ({runs}).", style=GOOD))
     for audited in others:
         _print_runs(out, audited)
     off = sum(not launcher.is_enabled for launcher in one.launchers.found)
@@ -195,11 +194,7 @@ def _print(one: Inspection) -> None:
     if left_out:
         out.print(Text(f"Left out: {'; '.join(left_out)}.", style="dim"))
     for note in one.unread:
-        for line in hanging(
-            Text(), Text(f"Not everything could be read: {talk.shown(note)}", style=WAIT), out.width
-        ):
-            out.print(line)
-    out.print()
+        out.print(Text(f"Not everything could be read: {talk.shown(note)}", style=WAIT))
 
 
 _STYLES = {
@@ -250,7 +245,6 @@ def _print_runs(out: Screen, audited: Audited) -> None:
     from rich.text import Text  # noqa: PLC0415
 
     from retry_run_task.commands.audit.runs import RunResult  # noqa: PLC0415
-    from retry_run_task.commands.shared.screen import hanging  # noqa: PLC0415
 
     told: list[ScheduledRun] = [
         run for run in audited.runs if run.result not in (RunResult.RAN, RunResult.RECOVERED)
@@ -272,7 +266,6 @@ def _print_runs(out: Screen, audited: Audited) -> None:
         line = Text("  ")
         line.append(f"{run.result.value:<8}", style=_STYLES.get(run.result.value, ""))
         line.append(f"  {about}{run.due:%Y-%m-%d %H:%M}  ", style="not bold default")
-        for part in hanging(line, Text(talk.shown(run.why)), out.width):
-            out.print(part)
+        out.beside(line, talk.shown(run.why))
     if len(told) > _MOST_TOLD:
         out.print(Text(f"  and {len(told) - _MOST_TOLD} more; --json has all", style="dim"))

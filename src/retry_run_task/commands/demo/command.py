@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared import options
+from retry_run_task.commands.shared.wrapping import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,7 @@ def demo(speed: float, show_all: bool, as_json: bool) -> int:
         _print_summary(out, night, result)
     if not finished:
         waiting = ", ".join(one["job"] for one in result["outcomes"] if one["outcome"] == "waiting")
-        click.echo(
+        echo(
             f"Nothing has happened for {night.quiet_limit_s:.0f} s, and this has not ended: {waiting or 'the night'}. "
             f"If the machine is busy, try a lower --speed than {speed:g}.",
             err=True,

@@ -13,6 +13,7 @@ import click
 from retry_run_task.commands.shared import hints, settings, talk
 from retry_run_task.commands.shared import options as common
 from retry_run_task.commands.shared.parameters import PARAMETERS
+from retry_run_task.commands.shared.wrapping import echo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -327,12 +328,12 @@ class _Run:
             click.echo(json.dumps(result, indent=2))
             return 0
         if status == "no-change":
-            click.echo(f"\nNo change: the stack {plan.stack} is as it should be.")
+            echo(f"\nNo change: the stack {plan.stack} is as it should be.")
             return 0
-        click.echo(f"\nThe stack {plan.stack} is {status}.")
+        echo(f"\nThe stack {plan.stack} is {status}.")
         if outputs.get("DashboardUrl"):
-            click.echo(f"Look at it: {outputs['DashboardUrl']}")
-        click.echo(f"Try it: {_trying(plan)}")
+            echo(f"Look at it: {outputs['DashboardUrl']}")
+        echo(f"Try it: {_trying(plan)}")
         return 0
 
 

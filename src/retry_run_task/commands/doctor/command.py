@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from retry_run_task.commands.doctor.check import Check
     from retry_run_task.commands.shared.inventory import Inventory, Launcher
+    from retry_run_task.commands.shared.screen import Screen
     from retry_run_task.launch.values import JsonObject
 
-_STYLES = {"OK": "green", "FAIL": "red", "SKIP": "yellow"}
+_STYLES = {"OK": GOOD, "FAIL": BAD, "SKIP": WAIT}
+# How many schedules are shown; more than a screen of them would hide the checks.
+_MOST = 10
 
 
 @click.command()
@@ -37,6 +39,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     from retry_run_task.commands.doctor.checks_sizes import check_sizes  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared import access, discovery  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415 - as above
 
     session = access.open_session(profile)
     looked = []
@@ -49,8 +52,11 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     if as_json:
         click.echo(json.dumps({"regions": [_as_json(*one) for one in looked]}, indent=2))
     else:
-        for inventory, found in looked:
-            _print(inventory, found)
+        out = screen()
+        for number, (inventory, found) in enumerate(looked):
+            if number:
+                out.print()
+            _print(out, inventory, found)
     succeeded = all(check.status != "FAIL" for _, found in looked for check in found)
     return 0 if succeeded else talk.NO
 
@@ -84,34 +90,32 @@ def _schedule(one: Launcher) -> dict[str, Any]:
     }
 
 
-def _print(inventory: Inventory, found: tuple[Check, ...]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
-    from rich.text import Text  # noqa: PLC0415
+def _print(out: Screen, inventory: Inventory, found: tuple[Check, ...]) -> None:
+    from rich.text import Text  # noqa: PLC0415 - the other commands start without it
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(inventory.region, style="bold"))
+    out.print(Text(inventory.region, style="bold"))
     for check in found:
-        line = Text("  ")
-        line.append(f"{check.status.value:<4}", style=_STYLES[check.status])
-        line.append(f"  {check.name:<19}{talk.shown(check.why)}")
-        console.print(line)
+        head = Text("  ")
+        head.append(f"{check.status.value:<4}", style=_STYLES[check.status])
+        head.append(f"  {check.name:<19}")
+        out.beside(head, talk.shown(check.why))
         if check.next:
-            console.print(Text(f"{'':27}{talk.shown(check.next)}", style="dim"))
+            out.beside(" " * len(head), Text(talk.shown(check.next), style="dim"))
         if check.name == "schedules" and check.status == "OK":
-            _print_schedules(console, inventory.launchers.found)
-    console.print()
+            _print_schedules(out, " " * (len(head) + 2), inventory.launchers.found)
 
 
-def _print_schedules(console: Console, found: tuple[Launcher, ...]) -> None:
-    from rich.text import Text  # noqa: PLC0415
-
-    for one in found:
+def _print_schedules(out: Screen, indent: str, found: tuple[Launcher, ...]) -> None:
+    most = len(found) if len(found) == _MOST + 1 else _MOST
+    for one in found[:most]:
         sets = f", sets {', '.join(one.variables)}" if one.variables else ""
         lost = ", cannot be read back" if one.unreadable else ""
         off = ", switched off" if not one.is_enabled else ""
         where = _last(one.cluster) + (f" in {one.region}" if one.region else "")
         what = f"{one.kind.value} {one.name}: {_last(one.task_definition)} on {where}{sets}{lost}{off}"
-        console.print(Text(f"{'':29}{talk.shown(what)}"))
+        out.beside(indent, talk.shown(what))
+    if len(found) > most:
+        out.beside(indent, f"and {len(found) - most} more; --json has all")
 
 
 def _last(name: str) -> str:

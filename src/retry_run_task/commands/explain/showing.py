@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared.talk import shown
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.text import counted
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def _verdict_rows(result: JsonObject) -> list[tuple[str, str]]:
 def _print_rows(rows: Iterable[tuple[str, str]], indent: str = "") -> None:
     for label, value in rows:
         if value:
-            click.echo(f"{indent}{label:<10}{shown(value)}")
+            echo(shown(value), f"{indent}{label:<10}")
 
 
 def print_result(result: JsonObject) -> None:
@@ -45,22 +46,22 @@ def print_result(result: JsonObject) -> None:
         if launch["decision"] == "ignore":
             name = launch["task_definition"] or "a task"
             follows = launch["why"] if not launch["in_scope"] else launch["next"]
-            click.echo(shown(f"{launch['event_id']}{_times(launch)}: {name}: ignore: {follows}"))
+            echo(shown(f"{launch['event_id']}{_times(launch)}: {name}: ignore: {follows}"))
         else:
             _print_launch(launch)
     for told in result["told"]:
-        click.echo(shown(f"{told['about'][:1].upper()}{told['about'][1:]}{_times(told)}"))
+        echo(shown(f"{told['about'][:1].upper()}{told['about'][1:]}{_times(told)}"))
         _print_rows([("ECS said", _said(told)), *_verdict_rows(told)], indent="  ")
-        click.echo()
+        echo()
     for item in result["ignored"]:
         which = (item["event_id"] or "a record") if item["count"] == 1 else f"{item['count']:,} records"
-        click.echo(f"Ignored {which}: {shown(item['why'])}.")
+        echo(f"Ignored {which}: {shown(item['why'])}.")
     for item in result["unparsed"]:
-        click.echo(f"Not readable, {shown(item['where'] or 'the payload')}: {shown(item['why'])}.")
+        echo(f"Not readable, {shown(item['where'] or 'the payload')}: {shown(item['why'])}.")
     if not any(result.values()):
-        click.echo("There is no record in it.")
+        echo("There is no record in it.")
     elif (summary := _summary(result)) is not None:
-        click.echo(summary)
+        echo(summary)
 
 
 def _times(item: JsonObject) -> str:
@@ -90,7 +91,7 @@ def _summary(result: JsonObject) -> str | None:
 def _print_launch(launch: JsonObject) -> None:
     caller = launch["caller"]
     by = caller["kind"] + (f", {caller['role_arn']}" if caller["role_arn"] else "")
-    click.echo(f"Failed launch {launch['event_id']}")
+    echo(f"Failed launch {launch['event_id']}")
     _print_rows(
         [
             ("when", f"{launch['event_time']} in {launch['account'] or '?'}, {launch['region'] or '?'}"),
@@ -115,7 +116,7 @@ def _print_launch(launch: JsonObject) -> None:
     if launch["request"] is not None:
         text = json.dumps(launch["request"], indent=2)
         click.echo("  request   " + text.replace("\n", "\n            "))
-    click.echo()
+    echo()
 
 
 _TIMES_SHOWN = 5

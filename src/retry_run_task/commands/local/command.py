@@ -102,7 +102,7 @@ def _introduce(out: Screen, account: Account) -> None:
         "",
     ]
     for text in words:
-        out.beside("", text)
+        out.print(text, no_wrap=text.startswith(("export ", "unset ")))
 
 
 def _follow(out: Screen, account: Account) -> None:

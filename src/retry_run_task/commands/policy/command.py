@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.config import POLICY, policy_of
 from retry_run_task.launch.request import cluster_name, family
 from retry_run_task.launch.values import CallerKind, Category
@@ -21,9 +22,7 @@ from retry_run_task.policy.ladder import COSTS, FREE
 from retry_run_task.policy.rules import Facts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from rich.console import Console
+    from collections.abc import Iterator
 
     from retry_run_task.commands.shared.inventory import Inventory, Launcher
     from retry_run_task.launch.schedule import Tags
@@ -103,11 +102,11 @@ def check(file: str | None, as_json: bool) -> int:
         click.echo(json.dumps({"file": name, "problems": listed, "costs": notes}, indent=2))
     else:
         for problem in problems:
-            click.echo(talk.shown(f"{name}:{problem.line}: {problem.what}. {problem.hint}"))
+            echo(talk.shown(f"{name}:{problem.line}: {problem.what}. {problem.hint}"))
         for note in notes:
-            click.echo(talk.shown(f"{name}: {note}"))
+            echo(talk.shown(f"{name}: {note}"))
         if not problems:
-            click.echo(talk.shown(f"{name} is a policy, without a problem."))
+            echo(talk.shown(f"{name} is a policy, without a problem."))
     return talk.NO if problems else 0
 
 
@@ -166,7 +165,9 @@ def show(
     if as_json:
         click.echo(json.dumps(result, indent=2))
     else:
-        _print_policy(result)
+        from retry_run_task.commands.policy import showing  # noqa: PLC0415 - the other commands start without rich
+
+        showing.show_policy(result)
     return 0
 
 
@@ -238,75 +239,6 @@ def _calls(handling: Handling, spread_s: float, category: Category) -> Iterator[
         yield {"call": nth, "wait_s": wait_s, "total_s": total_s, "rung": rung.name}
 
 
-def _print_policy(result: JsonObject) -> None:
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
-
-    console = Console(highlight=False, soft_wrap=True)
-    rules = [
-        (rule["name"], _pairs(rule["match"]) or "everything", _pairs(rule["sets"]))
-        for rule in result["rules"]
-    ]
-    _print_table(console, ("rule", "is for", "sets"), rules)
-    for one in result["handlings"]:
-        console.print()
-        console.print(talk.shown(f"{one['category']}: {one['in_words']}"), markup=False, style="bold")
-        told = [f"rules {', '.join(one['rules'])}"]
-        if one["calls"]:
-            told.append(f"until {_until(one)}")
-        console.print(talk.shown("; ".join(told)), markup=False)
-        if one["calls"]:
-            rows = [
-                (str(a["call"]), _before(a), duration_text(a["total_s"]), a["rung"]) for a in one["calls"]
-            ]
-            if one["goes_on"]:
-                rows.append(
-                    ("and so on", f"up to {duration_text(max(a['wait_s'] for a in one['calls']))}", "", "")
-                )
-            _print_table(console, ("call", "wait before it", "by then", "rung"), rows)
-    if any(len(one["rungs"]) > 1 for one in result["handlings"]):
-        console.print()
-        console.print("Rungs are shown for a request on Fargate Spot with two subnets.")
-
-
-def _before(call: JsonObject) -> str:
-    is_at_once = call["call"] > 1 and not call["wait_s"]
-    return "at once" if is_at_once else f"up to {duration_text(call['wait_s'])}"
-
-
-def _until(one: JsonObject) -> str:
-    share = one["interval_share"]
-    due = "the next run is due" if share == 1 else f"{share:.0%} of the time until the next run have passed"
-    return f"{due}, or {duration_text(one['deadline_s'])} after the failed call"
-
-
-def _pairs(values: JsonObject) -> str:
-    return ", ".join(f"{key} {_said(value)}" for key, value in values.items())
-
-
-def _said(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case list():
-            return " ".join(str(item) for item in value)
-        case dict():
-            return f"{value['first']} to {value['longest']}"
-        case int() if value >= 60:  # noqa: PLR2004 - a deadline: lengths of time are the only large numbers
-            return duration_text(value)
-        case None:
-            return "any"
-        case _:
-            return str(value)
-
-
-def _print_table(console: Console, heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
-    lines = [heads, *((*map(talk.shown, row),) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
-    for number, line in enumerate(lines):
-        cells = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        console.print(f"  {cells}".rstrip(), markup=False, style="dim" if number == 0 else None)
-
-
 @policy.command(name="try")
 @_FILE
 @options.regions_only
@@ -340,7 +272,9 @@ def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_jso
     if as_json:
         click.echo(json.dumps({"file": file or POLICY, "regions": result}, indent=2))
     else:
-        _print_hits(result)
+        from retry_run_task.commands.policy import showing  # noqa: PLC0415 - as above
+
+        showing.show_hits(result)
     return 0
 
 
@@ -371,29 +305,3 @@ def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> Json
         "ignored": is_ignored,
         "notes": notes,
     }
-
-
-def _print_hits(result: list[JsonObject]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - the other commands start without it
-
-    console = Console(highlight=False, soft_wrap=True)
-    for region in result:
-        console.print(talk.shown(region["region"]), markup=False, style="bold")
-        rows = [
-            (
-                f"{hit['kind']} {hit['name']}",
-                ", ".join(hit["rules"]),
-                hit["in_words"],
-                ", ".join(hit["rungs"]),
-            )
-            for hit in region["schedules"]
-        ]
-        if rows:
-            _print_table(console, ("schedule", "rules", "if capacity is short", "rungs"), rows)
-        else:
-            console.print("  There is no rule or schedule that starts a task.")
-        notes = dict.fromkeys(
-            [*region["gaps"], *(f"{hit['name']}: {n}" for hit in region["schedules"] for n in hit["notes"])]
-        )
-        for note in notes:
-            console.print(talk.shown(f"  {note}"), markup=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.commands.shared import hints, options, talk
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.config import policy_of, read_policy
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.names import MOST_AGAIN
@@ -199,7 +200,7 @@ def _start(
             # Lambda gives the same answer if it existed with the same payload.
             done[step.name] = started.value
             if not wish.as_json:
-                click.echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
+                echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
     except KeyboardInterrupt:
         these = counted(len(chosen), "recovery", "recoveries")
         talk.say(

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from retry_run_task.commands.report.advice import Kind
 from retry_run_task.commands.report.jobs import CallEnding
+from retry_run_task.commands.shared.colours import BAD, NOTE
 from retry_run_task.commands.shared.screen import screen
 from retry_run_task.commands.shared.talk import shown
 from retry_run_task.policy.durations import duration_text
@@ -93,7 +94,7 @@ def _heat(out: Screen, report: Report) -> None:
         line = Text(day)
         for cell in row:
             number = "99+" if cell.failed > _COUNT_MAX else f"{cell.failed or '·':>3}"
-            style = "dim" if not cell.failed else "bold red" if cell.failed > most / 2 else "red"
+            style = "dim" if not cell.failed else f"bold {BAD}" if cell.failed > most / 2 else BAD
             line.append(number, style=style)
         out.print(line, no_wrap=True)
 
@@ -105,20 +106,21 @@ def _schedules(out: Screen, report: Report) -> None:
     table.add_column("schedule", no_wrap=True, overflow="ellipsis", width=max(8, min(longest, 30)))
     for name in ("calls", "failed", "started", "median", "longest"):
         table.add_column(name, no_wrap=True, justify="right")
-    for job in jobs[:_MOST]:
+    shown_of = len(jobs) if len(jobs) == _MOST + 1 else _MOST
+    for job in jobs[:shown_of]:
         waits = [wait for one in job.failed if (wait := one.waited_s) is not None]
         started = sum(one.ending is CallEnding.STARTED for one in job.failed)
         table.add_row(
             Text(shown(job.name)),
             str(job.runs),
-            Text(str(len(job.failed)), style="red"),
+            Text(str(len(job.failed)), style=BAD),
             str(started),
             duration_text(median(waits)) if waits else "-",
             duration_text(max(waits)) if waits else "-",
         )
     out.print(table)
-    if len(jobs) > _MOST:
-        out.print(Text(f"and {len(jobs) - _MOST} more; --html and --json have all", style="dim"))
+    if len(jobs) > shown_of:
+        out.print(Text(f"and {len(jobs) - shown_of} more; --html and --json have all", style="dim"))
 
 
 def _advice(out: Screen, report: Report) -> None:
@@ -134,7 +136,7 @@ def _advice(out: Screen, report: Report) -> None:
             out.beside("   ", shown(sentence))
         if one.change is not None:
             for line in "\n".join(filter(None, (one.change.code, one.change.commands))).splitlines():
-                out.print(Text(f"     {line}", style="cyan"))
+                out.print(Text(f"     {line}", style=NOTE), no_wrap=True)
         elif one.kind is not Kind.FIX:
             out.beside("   ", shown(NO_CHANGE))
     if len(advice) > _MOST:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from retry_run_task.commands.shared.hints import aws_line
+from retry_run_task.commands.shared.wrapping import echo, width_of, wrapped
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 from retry_run_task.text import one_line
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.shared.stack_states import Happening
 
+# What click adds to a question.
+_ANSWERS = " [y/N]: "
+
 Pause = Callable[[], None]
 """Waits between two looks."""
 
@@ -30,14 +34,14 @@ shown = one_line
 """Returns text that is safe for any terminal: one line, without control characters."""
 
 
-def say(text: str) -> None:
-    """Print a note."""
-    click.echo(shown(text), err=True)
+def say(text: str, head: str = "") -> None:
+    """Print a note, beside a heading if there is one."""
+    echo(shown(text), head, err=True)
 
 
 def fail(error: RetryRunTaskError) -> int:
     """Print why something that was begun is not done, and return the exit code for that."""
-    click.echo(f"Error: {shown(str(error))}", err=True)
+    echo(f"Error: {shown(str(error))}", err=True)
     return FAILED
 
 
@@ -53,7 +57,11 @@ def check_can_ask(*, is_sure: bool) -> None:
 
 def ask(question: str, *, is_sure: bool) -> bool:
     """Ask for confirmation, unless ``--yes`` was given."""
-    return is_sure or click.confirm(question, err=True)
+    if is_sure:
+        return True
+    width = width_of(sys.stderr)
+    lines = [question] if width is None else wrapped(question, width - len(_ANSWERS))
+    return click.confirm("\n".join(lines), err=True)
 
 
 def pauses(poll_s: float) -> Pause:

@@ -296,14 +296,15 @@ def _progress(contest: Contest) -> Iterator[Callable[[int], None]]:
 
 def _print(result: ContestResult, notes: tuple[str, ...]) -> None:
     from rich import box  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from retry_run_task.commands.shared.colours import BAD  # noqa: PLC0415
+    from retry_run_task.commands.shared.screen import Screen  # noqa: PLC0415
     from retry_run_task.simulate import report  # noqa: PLC0415
     from retry_run_task.simulate.page import row  # noqa: PLC0415
 
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH
     for note in notes:
@@ -323,7 +324,7 @@ def _print(result: ContestResult, notes: tuple[str, ...]) -> None:
         for name, tally in result.tallies[scenario.name].items():
             cells = [Text(cell) for cell in row(name, tally)]
             if tally.duplicates:
-                cells[-1].stylize("red")
+                cells[-1].stylize(BAD)
             table.add_row(*(cells[n] for n in columns), style=styles[drawn[name]])
         console.print(table)
     legend = (

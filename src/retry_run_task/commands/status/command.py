@@ -223,7 +223,7 @@ def _follow(asked: _Query, again: Callable[[], bool]) -> int:
             talk.say(asked.place)
         is_first = False
         for line in _lines(asked, found, out.width):
-            out.print(line)
+            out.print(line, no_wrap=True)
         if not again():
             return _code(found)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from retry_run_task.commands.shared import hints, options, talk
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.errors import ConfigError
 from retry_run_task.text import counted
 
@@ -124,9 +125,7 @@ def steer(wish: Wish, warning: str = "") -> int:
             what = of.steer(wish.action, view.execution, wish.reason)
             done.append((view, what))
             if not wish.as_json:
-                click.echo(
-                    talk.shown(f"{what}: {view.schedule or '?'}, {view.execution.name}{_placed(view)}")
-                )
+                echo(talk.shown(f"{what}: {view.schedule or '?'}, {view.execution.name}{_placed(view)}"))
     except DeployError as error:
         _print_json(wish, done)
         return talk.fail(error)

@@ -13,6 +13,7 @@ import click
 
 from retry_run_task.commands.shared import hints, options, talk
 from retry_run_task.commands.shared.inventory import InstalledStack
+from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.request import short_family
 
@@ -213,7 +214,7 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
             return found
         elapsed_s = time.monotonic() - began
         stages.append({"stage": found.stage, "elapsed_s": round(elapsed_s, 1), "what": found.what})
-        talk.say(f"{elapsed_s:6.1f} s  {_WORDS[found.stage]}: {found.what}")
+        talk.say(f"{_WORDS[found.stage]}: {found.what}", f"{elapsed_s:6.1f} s  ")
         return None
 
     stuck = take(one.check_filter())
@@ -221,7 +222,8 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
         if stuck is None:
             one.write()
             talk.say(
-                f"{time.monotonic() - began:6.1f} s  the record is written; its recovery will be {recovery}"
+                f"the record is written; its recovery will be {recovery}",
+                f"{time.monotonic() - began:6.1f} s  ",
             )
         while stuck is None and one.waits_for():
             for found in one.look():
@@ -241,9 +243,9 @@ def _follow(one: Verification, recovery: str, *, timeout_s: float, pause: talk.P
     if as_json:
         click.echo(json.dumps(result, indent=2))
     elif stuck is None:
-        click.echo(f"It works: {stages[-1]['what']} runs, {stages[-1]['elapsed_s']} s after the record.")
+        echo(f"It works: the task runs, {stages[-1]['elapsed_s']} s after the record.")
     else:
-        click.echo(talk.shown(f"It does not work. Not reached: {_WORDS[stuck.stage]}; {stuck.why}."))
+        echo(talk.shown(f"It does not work. Not reached: {_WORDS[stuck.stage]}; {stuck.why}."))
     return 0 if stuck is None else talk.NO
 
 
