@@ -161,7 +161,7 @@ def test_a_command_prints_what_the_page_shows(
     (tmp_path / "record.json").write_text(RECORD_PAGE.blocks("json")[0].text, encoding="utf-8")
     name, *arguments = shlex.split(command)
     assert name.removeprefix(".venv/bin/") == "retry-run-task"
-    result = CliRunner().invoke(retry_run_task, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(retry_run_task, arguments, catch_exceptions=False, env={"COLUMNS": "80"})
     assert result.exit_code == 0
     assert result.output.rstrip("\n") == output.rstrip("\n")
 

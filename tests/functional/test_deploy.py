@@ -230,14 +230,20 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
         "50 to add, 0 to change, 0 to remove; about $2.70 a month while nothing fails",
         "cluster  rules  schedules  task definitions",
         "batch        1          0  nightly",
-        "start tasks: on arn:*:ecs:*:*:task-definition/nightly:*, in the Region ap-northeast-1; on the clusters",
-        f"give tasks a role: on {ROLE}/task, for use by ecs-tasks.amazonaws.com",
+        "What its 3 roles may do, 26 statements (--all shows each with its resources):",
+        "start tasks; ",
+        "give tasks a role",
         "+ AWS::SQS::Queue: IntakeDeadLetters, RecoverDeadLetters",
         "The stack retry-run-task is created.",
         "Try it: retry-run-task verify --task-definition nightly --region ap-northeast-1",
         "Note: no message reaches anyone until you subscribe to the topic",
     ):
         assert words in ended.stdout
+    for words in (
+        "start tasks: on arn:*:ecs:*:*:task-definition/nightly:*, in the Region ap-northeast-1; on the clusters",
+        f"give tasks a role: on {ROLE}/task, for use by ecs-tasks.amazonaws.com",
+    ):
+        assert words in deploy(aws, "--dry-run", "--all").stdout
     assert "CREATE_COMPLETE  TrailFilter (AWS::Logs::SubscriptionFilter)" in ended.stderr
     assert "\x1b" not in ended.stdout + ended.stderr, "colour and bars are for terminals"
 
@@ -837,7 +843,7 @@ def test_it_waits_for_recoveries_that_are_under_way(aws: MiniStack, proxy: Proxy
     proxy.answer[listing] = under_way
     ended = destroy(aws, through=proxy)
     assert ended.returncode == 0, ended.stderr
-    assert "waiting for 1 recoveries" in ended.stderr
+    assert "waiting for 1 recovery under way" in ended.stderr
     assert "POST stop" not in proxy.calls
     assert proxy.calls.index("DeleteStack") > max(i for i, call in enumerate(proxy.calls) if call == listing)
 

@@ -28,7 +28,7 @@ NIGHTLY = ("--task-definition", "nightly", "--cluster", "batch", "--subnet", "su
 
 
 def run(environment: dict[str, str], *arguments: str) -> Ended:
-    return run_here(*COMMAND, *arguments, env=environment | {"COLUMNS": "200"})
+    return run_here(*COMMAND, *arguments, env=environment)
 
 
 def verify(site: Site, *arguments: str) -> Ended:

@@ -64,7 +64,7 @@ def too_long(text: str, width: int) -> list[str]:
         for line in text.splitlines()
         if len(line) > width
         # The first word that is not indented may be the label of a command.
-        and not re.match(r"\s*\S+$|\s*([a-z ]+  )?(retry-run-task|aws) |\s*[a-z ]+  \S+$", line)
+        and not re.match(r"\s*(--\S+ )?\S+$|\s*([a-z ]+  )?(retry-run-task|aws) |\s*[a-z ]+  \S+$", line)
     ]
 
 

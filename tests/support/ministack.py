@@ -117,7 +117,6 @@ class MiniStack:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "NO_PROXY": "127.0.0.1",
-            "COLUMNS": "120",
         }
 
     def break_alarm(self, name: str) -> None:
