@@ -53,8 +53,19 @@ DEPLOYER = {
         [f"arn:*:cloudformation:*:*:stack/{STACK}/*"],
     ),
     "AreTheNamesFree": (
-        ("iam:GetRole",),
-        [f"arn:*:iam::*:role/{STACK}-*", f"arn:*:iam::*:role/*/{STACK}-*"],
+        (
+            *("cloudwatch:GetDashboard", "events:DescribeRule", "iam:GetPolicy", "iam:GetRole"),
+            *("logs:DescribeMetricFilters", "sns:GetTopicAttributes", "sqs:GetQueueUrl"),
+        ),
+        [
+            f"arn:*:cloudwatch::*:dashboard/{STACK}",
+            f"arn:*:events:*:*:rule/{STACK}-*",
+            *(f"arn:*:iam::*:policy/{STACK}-*", f"arn:*:iam::*:policy/*/{STACK}-*"),
+            *(f"arn:*:iam::*:role/{STACK}-*", f"arn:*:iam::*:role/*/{STACK}-*"),
+            "arn:*:logs:*:*:log-group:*",
+            f"arn:*:sns:*:*:{STACK}-*",
+            f"arn:*:sqs:*:*:{STACK}-*",
+        ],
     ),
     "BucketOfTheCode": (
         (
