@@ -800,7 +800,7 @@ def log_events() -> str:
         f"[`commands/audit/function.py`]({SOURCE}/commands/audit/function.py).\n"
         "The functions write one JSON object a line, and `message` is the event.\n"
         "A field without a value is left out.\n"
-        "The runbook says [what to do about a `WARNING`](../runbook.md#warnings-in-the-log).",
+        "The runbook says [what to do about a `WARNING`](../runbook.md#act-on-a-warning-only-if-it-repeats).",
         "## Events",
         table(
             ("event", "level", "what happened", "fields beside the common ones"),

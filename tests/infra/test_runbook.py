@@ -85,6 +85,30 @@ def test_a_general_section_has_a_heading_and_commands(name: str) -> None:
     assert "```sh" in section
 
 
+def test_every_heading_is_a_sentence_or_says_what_to_do() -> None:
+    headings = re.findall(r"(?m)^##+ (.+)$", RUNBOOK.read_text())
+    general = [heading for heading in headings if not heading.endswith(")")]
+    assert {heading.split()[0] for heading in general} <= {
+        "See",
+        "Act",
+        "Start",
+        "Stop",
+        "Resume",
+        "Recover",
+        "The",
+    }
+    assert len(general) == len(GENERAL) + 1
+
+
+def test_whoever_comes_from_a_message_can_start_the_run_without_leaving_the_section() -> None:
+    section = _sections()["gave-up"]
+    commands = [line.split() for line in section.splitlines() if line.startswith("retry-run-task ")]
+    assert [command[1] for command in commands] == ["status", "status", "replay"]
+    assert "--even-late" in commands[-1]
+    over = section.partition("**It is over**")[2]
+    assert "`status" in over
+
+
 def test_it_is_short_enough_to_be_read_while_something_is_wrong() -> None:
     assert len(RUNBOOK.read_text().splitlines()) <= MOST_LINES
 
