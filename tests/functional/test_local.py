@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from importlib.resources import files
 from queue import Empty
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from retry_run_task.commands.local.account import (
@@ -30,6 +34,7 @@ from retry_run_task.commands.local.command import TO_TRY, UNSET, pasted
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.errors import ConfigError
 from retry_run_task.local.ecs.tasks import Lifecycle
+from support.aws_cli import call_of
 
 COMMAND = [sys.executable, "-m", "retry_run_task", "local", "--port", "0"]
 carries_what_it_deploys = pytest.mark.skipif(
@@ -211,6 +216,33 @@ def test_a_port_that_is_taken_is_one_sentence(here: Neighbour) -> None:
         Account(speed=60, port=port),
     ):
         pass
+
+
+def test_every_command_of_its_messages_works_when_it_is_pasted(here: Neighbour) -> None:
+    """Last, since it starts tasks and stops what is in progress."""
+    env, done = here.account.aws.environment(), set()
+    for published in here.account.aws.topics.published:
+        for line in published.message.splitlines():
+            found = re.match(r"- .*?: ((?:aws|retry-run-task) [a-z].*)", line)
+            program, *words = shlex.split(found[1]) if found else ("",)
+            if program == "aws":
+                service, method, asked = call_of(words)
+                client: Any = boto3.client(
+                    service,  # type: ignore[call-overload]
+                    endpoint_url=env["AWS_ENDPOINT_URL"],
+                    region_name=words[words.index("--region") + 1],
+                    aws_access_key_id=env["AWS_ACCESS_KEY_ID"],
+                    aws_secret_access_key=env["AWS_SECRET_ACCESS_KEY"],
+                )
+                # As its message says: correct the cause, then start it by hand.
+                is_wrong = method == "run_task" and RETIRED.name in (published.subject or "")
+                with pytest.raises(ClientError, match="not found") if is_wrong else nullcontext():
+                    getattr(client, method)(**asked)
+            elif program:
+                answer = 3 if words[0] == "audit" else 0
+                here.run(*words, *(["--yes"] if words[0] in ("replay", "stop") else []), code=answer)
+            done.add(" ".join([program, *words[:2]]) if program == "aws" else " ".join([program, *words[:1]]))
+    assert done - {""} >= {"retry-run-task status", "retry-run-task stop", "aws events list-rules"}
 
 
 # The process.

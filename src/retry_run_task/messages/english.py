@@ -55,6 +55,7 @@ ENGLISH = Sentences(
     },
     still_trying="STILL TRYING",
     partly="RAN IN PART",
+    unsure="MAY NOT HAVE RUN",
     unnamed="A task that CloudTrail does not name",
     unrecorded="not recorded",
     openings={
@@ -65,14 +66,16 @@ ENGLISH = Sentences(
         Outcome.EXPIRED: "{name} did not start and will not be retried; you can still start it by hand.",
         Outcome.PERMANENT: "{name} did not start and will not be retried; correct the cause, then start it by hand.",
         Outcome.REFUSED: "{name} did not start and was not retried; you can still start it by hand.",
-        Outcome.UNCONFIRMED: "{name} was placed, but was not seen running; look whether it runs.",
-        Outcome.BROKEN: "{name} may not have started: its recovery failed. It will not be retried; you can still start "
-        "it by hand.",
+        Outcome.UNCONFIRMED: "{name} may not run: it was placed, but not seen running. It will not be retried; look "
+        "at its task.",
+        Outcome.BROKEN: "{name} may not have started: its recovery failed. It will not be retried; look for its task, "
+        "then start it by hand.",
         Outcome.IGNORED: "{name} did not start, and is not to be recovered.",
         "errors": "{name} did not start and is not retried from here; its caller may be retrying it.",
         "overlap": "{name} did not start, and will not be retried: an earlier run of it is still going.",
         "partly": "{name}: {started} of {wanted} missing tasks were started; the rest will not be retried.",
-        "unsure": "{name} may not have started: a call was not answered. It will not be retried.",
+        "unsure": "{name} may not have started: a call was not answered. It will not be retried; look for its task, "
+        "then start it by hand.",
         "trying": "{name} has not started yet; it is still being retried, until {until}.",
         "trying_partly": "{name}: {started} of {wanted} missing tasks were started; the rest are still being "
         "retried, until {until}.",
@@ -137,6 +140,8 @@ ENGLISH = Sentences(
     steps={
         "nothing": "Nothing needs to be done.",
         "look": "See what happened",
+        "placed": "See the tasks that were placed",
+        "unconfirmed": "See whether the task runs, and stop one that hangs before you start the run",
         "progress": "See how far it is",
         "again": "If the run is still wanted, start it with retries",
         "run": "If the run is still wanted, start it once, in account {account}",
@@ -144,7 +149,7 @@ ENGLISH = Sentences(
         "by_hand_whole": "If the run is still wanted, start it by hand, with the values of its schedule.",
         "see_rule": "Find its rule",
         "see_schedule": "Find its schedule",
-        "stop_next": "If the next run is not wanted, stop its recovery while it is in progress",
+        "stop_next": "If the next run fails, too, and is not wanted, stop its recovery",
         "stop": "To stop retrying",
         "wait": "Nothing has to be done now. To start the run yourself, stop the retries first.",
         "unsure": "A call may have started tasks that were not seen. Look for them before you start the run",
@@ -156,7 +161,7 @@ ENGLISH = Sentences(
     },
     outcome="{outcome} (severity {severity}, category {category}, rule {rule})",
     place="cluster {cluster}, account {account}, {region}",
-    tried="{calls} in {span}; {started} of {wanted} missing tasks started",
+    tried="{calls} in {span}; {started} of {wanted} missing tasks placed",
     not_tried="nothing: RunTask was not called again",
     more_tasks="and {count} more, in the log",
     until_next_run="{time}, when the next run is due",

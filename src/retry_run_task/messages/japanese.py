@@ -34,6 +34,9 @@ def span(seconds: float) -> str:
 _MEMBER_ROLE = re.compile(r"Deploy infra/member\.yaml in account (\S*), .*")
 
 
+_FAULT = re.compile(r"Report the fault, with the lines of recover's log for event (\S*)\.")
+
+
 _UNKNOWN = (
     "ECS の応答の内容を確認してください。"
     "このバージョンでは分類できないため、応答の文言をこのプロジェクトに報告してください。"
@@ -47,6 +50,8 @@ def _hint(row: str, text: str) -> str:
             f"アカウント {found[1]} に、このスタックのアカウント、名前、外部 ID を指定して"
             " infra/member.yaml をデプロイしてください。"
         )
+    if found := _FAULT.fullmatch(text):
+        return f"recover のログのうちイベント {found[1]} の行を添えて、不具合を報告してください。"
     return _UNKNOWN if row == "unknown" else HINTS.get(row, text)
 
 
@@ -96,6 +101,7 @@ JAPANESE = Sentences(
     },
     still_trying="再試行中",
     partly="一部のみ実行",
+    unsure="実行未確認",
     unnamed="CloudTrail に名前が記録されていないタスク",
     unrecorded="(記録なし)",
     openings={
@@ -106,15 +112,17 @@ JAPANESE = Sentences(
         Outcome.EXPIRED: "{name} は起動しませんでした。再試行を終了しました。手動で起動できます。",
         Outcome.PERMANENT: "{name} は起動しませんでした。再試行しません。原因を修正してから手動で起動してください。",
         Outcome.REFUSED: "{name} は起動しませんでした。再試行していません。手動で起動できます。",
-        Outcome.UNCONFIRMED: "{name} は配置されましたが、実行中になったことを確認できませんでした。"
-        "状態を確認してください。",
-        Outcome.BROKEN: "{name} は起動していない可能性があります (復旧処理自体が失敗しました)。手動で起動できます。",
+        Outcome.UNCONFIRMED: "{name} は起動していない可能性があります (タスクは配置されましたが、実行中になったことを"
+        "確認できませんでした)。再試行しません。タスクの状態を確認してください。",
+        Outcome.BROKEN: "{name} は起動していない可能性があります (復旧処理自体が失敗しました)。再試行しません。"
+        "タスクの有無を確認してから手動で起動してください。",
         Outcome.IGNORED: "{name} は起動しませんでした。復旧の対象外に設定されています。",
         "errors": "{name} は起動しませんでした。ここでは再試行しませんが、呼び出し元が再試行している可能性があります。",
         "overlap": "{name} は起動しませんでした。前回の実行がまだ続いているため、再試行しません。",
         "partly": "{name} は、不足していた {wanted} 個のタスクのうち {started} 個だけが起動しました。"
         "残りのタスクは再試行しません。",
-        "unsure": "{name} は起動していない可能性があります (応答のない呼び出しがありました)。再試行を終了しました。",
+        "unsure": "{name} は起動していない可能性があります (応答のない呼び出しがありました)。再試行を終了しました。"
+        "タスクの有無を確認してから手動で起動してください。",
         "trying": "{name} はまだ起動していません。{until} まで再試行を続けます。",
         "trying_partly": "{name} は、不足していた {wanted} 個のタスクのうち {started} 個だけが起動しています。"
         "残りのタスクの再試行を {until} まで続けます。",
@@ -178,6 +186,8 @@ JAPANESE = Sentences(
     steps={
         "nothing": "対応は不要です。",
         "look": "経過を確認する",
+        "placed": "配置されたタスクの状態を確認する",
+        "unconfirmed": "タスクが実行中かを確認する (起動途中で止まっている場合は、手動で起動する前に停止する)",
         "progress": "進行状況を確認する",
         "again": "今回分がまだ必要な場合、再試行付きで起動する",
         "run": "今回分がまだ必要な場合、アカウント {account} で 1 回だけ起動する",
@@ -186,7 +196,7 @@ JAPANESE = Sentences(
         "手動で起動してください。",
         "see_rule": "ルールを検索する",
         "see_schedule": "スケジュールを検索する",
-        "stop_next": "次回の実行が不要な場合、復旧処理の実行中に停止する",
+        "stop_next": "次回の実行も失敗し、それが不要な場合、その復旧処理を停止する",
         "stop": "再試行を停止する",
         "wait": "現時点で対応は不要です。手動で起動する場合は、先に再試行を停止してください。",
         "unsure": "応答のない呼び出しによって、タスクがすでに起動している可能性があります。"
@@ -200,7 +210,7 @@ JAPANESE = Sentences(
     },
     outcome="{outcome} (重要度 {severity}、分類 {category}、ルール {rule})",
     place="クラスター {cluster}、アカウント {account}、リージョン {region}",
-    tried="{calls} ({span})、起動したタスク: {started} / {wanted}",
+    tried="{calls} ({span})、配置されたタスク: {started} / {wanted}",
     not_tried="なし (RunTask を再度呼び出していません)",
     more_tasks="ほか {count} 個 (ログを参照)",
     until_next_run="{time} (次回のスケジュール実行)",

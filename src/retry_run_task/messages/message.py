@@ -167,12 +167,11 @@ SENTENCES: Mapping[Language, Sentences] = {Language.ENGLISH: ENGLISH, Language.J
 
 def message(launch: FailedLaunch, ending: Ending, style: Style = Style()) -> Message:
     """Write the message for the end of a recovery."""
-    is_part = 0 < len(ending.task_arns) < ending.wanted
 
     def content(words: Sentences, show: outside.Show) -> forms.Content:
         line = rows.Rows(launch, style, words, show)
         return forms.Content(
-            headline=words.partly if is_part else words.headlines[ending.outcome],
+            headline=_headline(ending, words),
             name=line.name,
             opening=rows.opening(ending, line),
             cause=list(rows.cause(ending, line)),
@@ -189,6 +188,14 @@ def message(launch: FailedLaunch, ending: Ending, style: Style = Style()) -> Mes
     return _write(
         launch, ending, style, content, ending.outcome.value, SEVERITIES[ending.outcome], ending.rule
     )
+
+
+def _headline(ending: Ending, words: Sentences) -> str:
+    if 0 < len(ending.task_arns) < ending.wanted:
+        return words.partly
+    if ending.is_unsure and not ending.succeeded:
+        return words.unsure
+    return words.headlines[ending.outcome]
 
 
 def early_message(launch: FailedLaunch, progress: Progress, style: Style = Style()) -> Message:

@@ -95,10 +95,11 @@ def with_profile(line: str, profile: str) -> str:
 def describe_tasks(arns: Sequence[str], *, region: str, cluster: str) -> str:
     """Return the command that shows tasks; empty if there is none, or a word has any other form than an AWS name."""
     start = command("aws ecs describe-tasks", region=region, cluster=cluster)
-    # DescribeTasks takes at most 100. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
-    if not start or not arns or not all(map(is_word, arns)):
+    # A short id will do. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+    ids = [arn.rsplit("/", 1)[-1] for arn in arns]
+    if not start or not ids or not all(map(is_word, ids)):
         return ""
-    return f"{start} --tasks {shlex.join(arns[:100])}"
+    return f"{start} --tasks {shlex.join(ids)}"
 
 
 def run_task(parameters: Mapping[str, Any], *, region: str) -> str:

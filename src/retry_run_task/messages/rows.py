@@ -126,7 +126,7 @@ def opening(ending: Ending, rows: Rows) -> str:
     key: str = ending.outcome
     if 0 < len(ending.task_arns) < ending.wanted:
         key = "partly"
-    elif ending.is_unsure and not ending.succeeded:
+    elif ending.is_unsure and not ending.succeeded and ending.outcome is not Outcome.BROKEN:
         key = "unsure"
     elif ending.outcome is Outcome.PERMANENT and ending.rule == "errors":
         key = "errors"

@@ -30,6 +30,8 @@ class Sentences:
     """The headline of an early message."""
     partly: str
     """The headline if only some of the missing tasks were started."""
+    unsure: str
+    """The headline if a call may have started tasks that were not seen."""
     unnamed: str
     """The name of a task that CloudTrail does not name."""
     unrecorded: str

@@ -41,6 +41,10 @@ _SHOWABLE = frozenset({
 })  # fmt: skip
 
 
+# `status` has all.
+_TASKS_MAX = 10
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One thing to do: a sentence, or what a command is for, and the command."""
@@ -64,6 +68,10 @@ def after(
         yield _unsure(launch, where, words)
     elif ending.rule == "errors":
         yield from _caller_retries(launch, where, words)
+    text = words.steps["unconfirmed" if ending.outcome is Outcome.UNCONFIRMED else "placed"]
+    cluster = cluster_name(launch.request.parameters)
+    seen = outside.describe_tasks(ending.task_arns[:_TASKS_MAX], region=where.region, cluster=cluster)
+    yield from where.step(text, seen)
     own = _Own(style)
     yield from _step(words.steps["look"], own.command("status"))
     starts = list(_starts(launch, ending, where, own, words))

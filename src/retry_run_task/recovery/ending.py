@@ -54,8 +54,7 @@ def broken(launch: FailedLaunch, wanted: int, last: Verdict, error: str, *, is_u
     return Ending(
         outcome=Outcome.BROKEN,
         why=f"the recovery itself failed ({error}); this is a fault of retry-run-task",
-        hint="Start the run by hand, and report the fault with the lines of recover's log "
-        f"for event {launch.event_id}.",
+        hint=f"Report the fault, with the lines of recover's log for event {launch.event_id}.",
         rule="fault",
         calls=0,
         wanted=wanted,

@@ -194,7 +194,7 @@ def shown(one: RecoveryView, again: str = "") -> list[str]:
                 cluster="batch",
             ),
             "look first",
-            f"aws ecs describe-tasks --region {REGION} --cluster batch --tasks {TASK}",
+            f"aws ecs describe-tasks --region {REGION} --cluster batch --tasks {TASK[-32:]}",
         ),
         (
             view(state=ViewState.GAVE_UP, outcome="expired", launch=launch(), task_arns=(TASK,)),

@@ -11,11 +11,9 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import botocore.session
 import click
 import fastjsonschema
 import pytest
-from botocore import validate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +45,7 @@ from retry_run_task.messages.message import (
 )
 from retry_run_task.messages.outside import as_code, in_chat, in_text
 from retry_run_task.messages.steps import after
+from support.aws_cli import call_of
 from support.records import CAPACITY, CLUSTER, EVENT_ID, TASK_DEFINITION, launch, parameters
 
 CAPACITY_VERDICT = classify(Failure(origin=Origin.ANSWER, reason=CAPACITY))
@@ -101,13 +100,13 @@ What to do now
 - See what happened: retry-run-task status {EVENT_ID} {WHERE}
 - If the run is still wanted, start it with retries: retry-run-task replay {EVENT_ID} {WHERE} --even-late
 - If the run is still wanted, start it once, in account 123456789012: {RUN_TASK}
-- If the next run is not wanted, stop its recovery while it is in progress: \
+- If the next run fails, too, and is not wanted, stop its recovery: \
 retry-run-task stop --schedule nightly {WHERE} --reason "not wanted"
 - Runbook: https://example.com/runbook.md#gave-up
 
 What happened
 ECS said: {CAPACITY}
-Tried: 14 RunTask calls in 6 h; 0 of 1 missing tasks started
+Tried: 14 RunTask calls in 6 h; 0 of 1 missing tasks placed
 When: 2026-11-24 00:00:03 UTC
 Where: cluster batch, account 123456789012, ap-northeast-1
 Called by: EventBridge rule, nightly
@@ -138,13 +137,13 @@ nightly は起動しませんでした。再試行を終了しました。手動
 - 経過を確認する: retry-run-task status {EVENT_ID} {WHERE}
 - 今回分がまだ必要な場合、再試行付きで起動する: retry-run-task replay {EVENT_ID} {WHERE} --even-late
 - 今回分がまだ必要な場合、アカウント 123456789012 で 1 回だけ起動する: {RUN_TASK}
-- 次回の実行が不要な場合、復旧処理の実行中に停止する: \
+- 次回の実行も失敗し、それが不要な場合、その復旧処理を停止する: \
 retry-run-task stop --schedule nightly {WHERE} --reason "not wanted"
 - ランブック: https://example.com/runbook.md#gave-up
 
 状況
 ECS の応答: {CAPACITY}
-再試行: RunTask の呼び出し 14 回 (6 時間)、起動したタスク: 0 / 1
+再試行: RunTask の呼び出し 14 回 (6 時間)、配置されたタスク: 0 / 1
 発生日時: 2026-11-24 09:00:03 日本時間 (2026-11-24 00:00:03 UTC)
 実行場所: クラスター batch、アカウント 123456789012、リージョン ap-northeast-1
 呼び出し元: EventBridge ルール (nightly)
@@ -232,8 +231,24 @@ def test_good_news_asks_for_nothing(style: Style, outcome: Outcome) -> None:
         ),
         (
             {"is_unsure": True, "rule": "client-token"},
-            "nightly may not have started: a call was not answered. It will not be retried.",
+            (
+                "nightly may not have started: a call was not answered. It will not be retried; look for its task, "
+                "then start it by hand."
+            ),
             "no call was answered for an hour, and ECS may have forgotten what the first of them did",
+        ),
+        (
+            {"outcome": Outcome.UNCONFIRMED, "rule": "not-seen", "task_arns": (TASK,)},
+            "nightly may not run: it was placed, but not seen running. It will not be retried; look at its task.",
+            "the task did not reach RUNNING while it was watched",
+        ),
+        (
+            {"outcome": Outcome.BROKEN, "rule": "fault", "is_unsure": True, "last": None},
+            (
+                "nightly may not have started: its recovery failed. It will not be retried; look for its task, then "
+                "start it by hand."
+            ),
+            "a fault of retry-run-task",
         ),
         (
             {"rule": "new", "why": "a reason of tomorrow", "numbers": {}},
@@ -251,6 +266,24 @@ def test_the_first_lines_say_what_did_not_happen_whether_it_still_can_and_why(
 
 def test_the_subject_says_that_a_run_is_there_in_part() -> None:
     assert message(launch(), ending(wanted=3, task_arns=(TASK,))).subject.startswith("RAN IN PART: nightly")
+
+
+@pytest.mark.parametrize("outcome", [Outcome.EXPIRED, Outcome.PERMANENT, Outcome.BROKEN])
+def test_the_subject_does_not_claim_what_the_first_line_does_not(outcome: Outcome) -> None:
+    unsure = message(launch(), ending(outcome=outcome, is_unsure=True))
+    assert unsure.subject.startswith("MAY NOT HAVE RUN: nightly")
+    assert " may not have started" in unsure.text.splitlines()[0]
+    assert message(launch(), ending(outcome=Outcome.EXPIRED)).subject.startswith("DID NOT RUN: nightly")
+
+
+def test_a_fault_is_reported_in_the_language_of_the_message() -> None:
+    hint = "Report the fault, with the lines of recover's log for event x-1."
+    broken = ending(outcome=Outcome.BROKEN, is_unsure=True, last=None, calls=0, hint=hint)
+    steps = [line for line in message(launch(), broken, FULL).text.splitlines() if line.startswith("- ")]
+    assert f"- {hint}" in steps
+    japanese = message(launch(), broken, IN_JAPANESE).text
+    assert "Report" not in japanese
+    assert "イベント x-1 の行" in japanese
 
 
 def test_the_failure_that_decided_is_told_first() -> None:
@@ -337,32 +370,6 @@ def check_own(words: list[str]) -> None:
     command.make_parser(click.Context(command, **retry_run_task.context_settings)).parse_args(words[1:])
 
 
-def check_of_the_aws_cli(words: list[str]) -> None:
-    """Make the call that a command of the AWS CLI makes, and have botocore check it."""
-    service, operation, *rest = words
-    model = botocore.session.get_session().get_service_model(service)
-    shape = next(
-        model.operation_model(name).input_shape
-        for name in model.operation_names
-        if botocore.xform_name(name, "-") == operation
-    )
-    by_option = {f"--{botocore.xform_name(name, '-')}": name for name in shape.members}
-    asked: dict[str, Any] = {}
-    while rest:
-        option, *rest = rest
-        values = []
-        while rest and not rest[0].startswith("--"):
-            values.append(rest.pop(0))
-        if option in ("--region", "--profile"):
-            assert len(values) == 1
-        elif option == "--cli-input-json":
-            asked |= json.loads(values[0])
-        else:
-            name = by_option[option]
-            asked[name] = values if shape.members[name].type_name == "list" else values[0]
-    assert not validate.ParamValidator().validate(asked, shape).has_errors(), asked
-
-
 @pytest.mark.parametrize("language", Language)
 @pytest.mark.parametrize("profile", ["", "my own"])
 def test_every_command_of_every_message_is_one_of_this_version_or_of_the_aws_cli(
@@ -373,11 +380,17 @@ def test_every_command_of_every_message_is_one_of_this_version_or_of_the_aws_cli
         for text in (written.text, in_chat_form(written)):
             for command in commands(text):
                 is_own = command[0] == "retry-run-task"
-                (check_own(command[1:]) if is_own else check_of_the_aws_cli(command))
+                (check_own(command[1:]) if is_own else call_of(command))
                 seen.add(" ".join(command[:2]))
     assert seen == {
         *(f"retry-run-task {name}" for name in ("status", "replay", "stop", "audit")),
-        *("ecs run-task", "ecs list-tasks", "events list-rules", "scheduler list-schedules"),
+        *(
+            "ecs run-task",
+            "ecs list-tasks",
+            "ecs describe-tasks",
+            "events list-rules",
+            "scheduler list-schedules",
+        ),
     }
 
 
@@ -405,7 +418,12 @@ def test_commands_name_the_profile_that_leads_to_their_account() -> None:
         (
             {"task_arns": (TASK,), "wanted": 3},
             {},
-            ["retry-run-task status", "ecs run-task", "retry-run-task stop"],
+            ["ecs describe-tasks", "retry-run-task status", "ecs run-task", "retry-run-task stop"],
+        ),
+        (
+            {"task_arns": (TASK,), "outcome": Outcome.UNCONFIRMED},
+            {},
+            ["ecs describe-tasks", "retry-run-task status", "events list-rules"],
         ),
         # A replay would end at once.
         ({"outcome": Outcome.PERMANENT, "calls": 0}, {}, ["retry-run-task status", "ecs run-task"]),
@@ -618,6 +636,7 @@ def test_many_tasks_are_counted_and_not_listed() -> None:
     arns = tuple(f"arn:aws:ecs:ap-northeast-1:123456789012:task/batch/{n}" for n in range(25))
     text = message(launch(), ending(task_arns=arns, wanted=30), FULL).text
     assert text.count(":task/batch/") == 10
+    assert "--tasks 0 1 2 3 4 5 6 7 8 9\n" in text
     assert "and 15 more, in the log" in text
 
 

@@ -421,8 +421,7 @@ def test_the_end_of_a_recovery_in_which_this_program_failed(is_unsure: bool) -> 
     assert broken(launch(), 2, FIRST, "KeyError", is_unsure=is_unsure) == Ending(
         outcome=Outcome.BROKEN,
         why="the recovery itself failed (KeyError); this is a fault of retry-run-task",
-        hint="Start the run by hand, and report the fault with the lines of recover's log for event "
-        f"{launch().event_id}.",
+        hint=f"Report the fault, with the lines of recover's log for event {launch().event_id}.",
         rule="fault",
         calls=0,
         wanted=2,
