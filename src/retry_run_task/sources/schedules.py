@@ -18,7 +18,7 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universa
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch.schedule import Schedule
@@ -102,7 +102,7 @@ def previous_due(schedule: Schedule, called: datetime) -> datetime | None:
     earliest = called - timedelta(seconds=schedule.window_s) - _LATE
     if schedule.window_s and (due < earliest or (before is not None and before >= earliest)):
         return None
-    return due.astimezone(UTC)
+    return due
 
 
 def of_rule(rule: Mapping[str, Any], target: Mapping[str, Any]) -> Schedule:
@@ -197,8 +197,8 @@ def _input(target: Mapping[str, Any], rule: Mapping[str, Any] | None) -> str | N
     path = target.get("InputPath")
     if path and not (is_timed and path == "$.detail"):
         raise ReadError(f"its input is {path} of the event that triggered it, which is gone")
-    # The detail of an event by the clock is empty.
-    return None if path else target.get("Input")
+    # The detail of an event by the clock is empty, and a target with a path has no input beside it.
+    return target.get("Input")
 
 
 def _universal(target: Mapping[str, Any]) -> tuple[dict[str, Any], str]:

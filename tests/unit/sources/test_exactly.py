@@ -781,6 +781,13 @@ def test_when_a_schedule_is_due_next(changes: dict[str, Any], due: datetime | No
             24 * 3600,
             0,
         ),
+        # Late by the schedule's own clock, and due again in three seconds.
+        (
+            {"expression": "cron(0,1 9 * * ? *)", "timezone": "Asia/Tokyo"},
+            START + timedelta(seconds=57),
+            60,
+            0,
+        ),
         # CloudTrail cuts the fraction of a second off, and a rate may count from one.
         (
             {"expression": "rate(10 minutes)", "start": START + timedelta(milliseconds=700)},

@@ -286,6 +286,9 @@ def test_what_is_due_a_moment_before_the_start_is_not_due():
             first = start if "rate" in expression else NOW + timedelta(hours=1)
             assert next_due(expression, after=NOW - timedelta(days=1), start=start) == first
             assert previous_due(expression, until=NOW + timedelta(hours=1), start=start) == first
+            assert previous_due(expression, until=start, start=start) == (
+                start if "rate" in expression else None
+            )
 
 
 def test_start_and_end_are_nothing_to_what_happens_once():

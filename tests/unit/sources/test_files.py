@@ -13,6 +13,7 @@ import pytest
 from retry_run_task import sources
 from retry_run_task.launch.values import CallerKind, FailedLaunch, Failure, Ignored, Origin, Unparsed
 from retry_run_task.launch.wire import canonical, launch_to_json
+from retry_run_task.sources.cloudtrail import Envelope
 from retry_run_task.sources.files import Item, LooseFailures, Record, items, things, why
 from retry_run_task.sources.reading import ReadError
 from support.records import HAND_MADE, awslogs, eventbridge, pack, record
@@ -445,6 +446,12 @@ def test_when_a_task_stopped_is_the_best_that_is_said(changes: dict[str, Any], s
     assert found.event_time.timestamp() == pytest.approx(seconds)
 
 
+def test_a_task_of_which_no_time_is_said_stopped_when_its_event_says() -> None:
+    (found,) = read(event({**TASK, "stoppedAt": None}))
+    assert isinstance(found, FailedLaunch)
+    assert found.event_time == datetime(2026, 7, 15, 2, 11, 18, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(("owner", "account"), [("123456789012", "123456789012"), (7, ""), (None, "")])
 def test_whose_a_log_group_is_counts_where_a_record_does_not_say(owner: Any, account: str) -> None:
     bare = record(request={"taskDefinition": "x", "cluster": "c"}, recipientAccountId=None, awsRegion=None)
@@ -469,10 +476,11 @@ def test_whose_a_log_group_is_counts_where_a_record_does_not_say(owner: Any, acc
     ],
 )
 def test_a_log_event_has_the_id_that_its_command_prints(ids: dict[str, Any], name: str) -> None:
-    content = json.dumps({"events": [log_event(record(), **ids)]}).encode()
+    content = json.dumps({"owner": "7", "events": [log_event(record(), **ids)]}).encode()
     (found,) = things([content])
     assert isinstance(found, Record)
-    assert found.envelope.id == name
+    at = datetime(2026, 11, 24, 0, 5, 3, tzinfo=UTC)
+    assert found == Record(body=record(), envelope=Envelope(id=name, time=at, account="7"), where="record 1")
 
 
 def test_a_query_s_result_has_the_pointer_to_its_log_event_for_an_id() -> None:
@@ -480,6 +488,23 @@ def test_a_query_s_result_has_the_pointer_to_its_log_event_for_an_id() -> None:
     (found,) = things([json.dumps({"results": [row]}).encode()])
     assert isinstance(found, Record)
     assert found.envelope.id == "p"
+
+
+def test_why_a_record_cannot_be_read_is_said_with_its_place() -> None:
+    first, second = read([record(eventTime="soon"), record()])
+    assert first == Unparsed(why="its time is not a time such as 2026-11-24T00:00:03Z", where="record 1")
+    assert isinstance(second, FailedLaunch)
+
+
+def test_a_list_within_a_text_has_its_name() -> None:
+    """An entry of ``failures`` is one by the name of its list, also if AWS adds a member to it."""
+    failure = {"reason": "RESOURCE:CPU", "of-next-year": 1}
+    for content in ({"failures": [failure]}, log_event({"failures": [failure]})):
+        (found,) = read(content)
+        assert isinstance(found, LooseFailures)
+        assert found.failures == (Failure(origin=Origin.ANSWER, reason="RESOURCE:CPU"),)
+    (found,) = read(log_event({"events": [failure]}))
+    assert isinstance(found, Unparsed)
 
 
 def test_a_try_hides_no_record_behind_it() -> None:

@@ -239,6 +239,14 @@ def told(content: str | bytes, size: int = 7) -> list[tuple[Any, ...]]:
         ),
         ('{x:1,"Records":[{"a":1}]}', [("record 1", "it is no JSON object")]),
         (
+            '{"Records":[[1,tru],{"c":3}]}',
+            [("record 1", "it is not JSON at its character 3"), ("record 2", {"c": 3}, "Records", {})],
+        ),
+        (
+            b'[{"c": 3},{"a": "\xff"}]',
+            [("record 1", {"c": 3}, None, {}), ("record 2", "it holds bytes that are not UTF-8")],
+        ),
+        (
             '[{"b":,},{"c":,},{"d":1}]',
             [
                 ("record 1", "it is not JSON at its character 5"),
@@ -313,6 +321,12 @@ def test_a_long_value_is_read_and_one_that_no_aws_writes_is_not() -> None:
         ("record 1", {"q": text}, None, {}),
         ("record 2", {"c": 3}, None, {}),
     ]
+    # A piece ends within the name of the next member.
+    assert [
+        (one.body, one.member)
+        for one in values([f'{{"q":"{text}","Rec'.encode(), b'ords":[{"c":3}]}'])
+        if isinstance(one, Found)
+    ] == [({"c": 3}, "Records")]
     longer = f'[{{"q":"{"x" * 13 * MIB}"}}]'.encode()
     first = next(values(longer[at : at + 3 * MIB] for at in range(0, len(longer), 3 * MIB)))
     assert isinstance(first, Unparsed)
