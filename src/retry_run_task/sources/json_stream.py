@@ -314,9 +314,9 @@ class _Reader:
             return False
         window = self._window
         window.reach(_LINE)
-        # Usually there is none, and str.find is the fastest check.
+        # Usually there is none, and str.find is the fastest check. No error is before the -1 that it returns then.
         end = window.text.find("\n", window.at, window.at + _LINE)
-        below = window.text[end : end + _HEAD].lstrip()[:1] if end >= 0 else ""
+        below = window.text[end : end + _HEAD].lstrip()[:1]
         if below != "{" or _BEGINS_WITH_LIST.match(window.text, window.at):
             return False
         return error.length <= end - window.at + 1

@@ -346,6 +346,18 @@ def test_a_place_to_resume_is_found_wherever_a_piece_ends(place: str, size: int)
     assert window.text[window.at :].lstrip() == place[place.index(window.peek()) :]
 
 
+@pytest.mark.parametrize("size", range(1, 30))
+def test_brackets_are_matched_wherever_a_piece_ends(size: int) -> None:
+    text = 'xx{"a":[1,2],"b":{"}":"]"}} ,Z'
+    for is_whole, rest in ((True, "Z"), (False, "{")):
+        given = text if is_whole else text[:-4]
+        window = _Window(iter([given[at : at + size] for at in range(0, len(given), size)]))
+        window.reach(3)
+        window.at = 2
+        assert window.skip_brackets() is is_whole
+        assert window.peek() == rest
+
+
 def test_what_stands_where_is_said() -> None:
     found = list(values([b'{"owner": "1", "logEvents": [{"m": 1}, {"m": ,}, {"m": 3}]}']))
     assert [one.where for one in found] == ["record 1", "record 2", "record 3"]
