@@ -223,7 +223,7 @@ class Surprise(dict[str, Any]):
     """Something that nobody thought of."""
 
     def get(self, name: str, default: Any = None) -> Any:
-        if name == "detail":
+        if name in ("detail", "timestamp"):
             raise ArithmeticError("with a secret")
         return super().get(name, default)
 
@@ -234,6 +234,13 @@ def test_what_nobody_thought_of_is_said_without_its_words(source: Any) -> None:
     assert list(source.parse(event)) == [
         Unparsed(why="it could not be read (ArithmeticError)", where="EventBridge event 6f87")
     ]
+
+
+def test_what_nobody_thought_of_in_a_log_event_is_said_with_its_place() -> None:
+    log_event = Surprise(id="37", message="{}")
+    assert cloudwatch_logs._one(log_event, 1, "") == Unparsed(
+        why="it could not be read (ArithmeticError)", where="log event 2 of the payload"
+    )
 
 
 # --- Records ---
@@ -536,11 +543,13 @@ def test_everything_of_a_task_that_did_not_start(changes: dict[str, Any], expect
 
 
 def test_a_task_of_nobodys_schedule_is_one_only_if_that_is_asked_for() -> None:
-    detail = TASK | {"startedBy": "me"}
-    found = task_state_change.launch_of(detail, account=ACCOUNT, region=REGION, is_anyones=True)
-    assert isinstance(found, FailedLaunch)
-    assert found.caller == Caller(kind=CallerKind.OTHER, is_proven=False)
-    assert isinstance(task_state_change.launch_of(detail, account=ACCOUNT, region=REGION), Ignored)
+    for started_by in ("me", None):
+        detail = TASK | {"startedBy": started_by}
+        found = task_state_change.launch_of(detail, account=ACCOUNT, region=REGION, is_anyones=True)
+        assert isinstance(found, FailedLaunch)
+        assert found.caller == Caller(kind=CallerKind.OTHER, is_proven=False)
+        assert found.request.parameters["startedBy"] == (started_by or "")
+        assert isinstance(task_state_change.launch_of(detail, account=ACCOUNT, region=REGION), Ignored)
 
 
 @pytest.mark.parametrize(
