@@ -485,6 +485,12 @@ def test_too_many_schedules_are_no_match_for_good(aws: Canned) -> None:
     assert isinstance(found, NoMatch)
     assert "more than 200 schedules" in found.why
     assert found.is_role_used
+    # A role that none of them calls with proves nothing.
+    other = Caller(kind=CallerKind.SCHEDULER, role_arn=f"{RULE_ROLE}2")
+    found = world().find_schedule(replace(hidden(CallerKind.SCHEDULER), caller=other))
+    assert isinstance(found, NoMatch)
+    assert "more than 200 schedules" in found.why
+    assert not found.is_role_used
 
 
 def test_of_a_claimed_caller_it_is_told_whether_a_schedule_uses_its_role(aws: Canned) -> None:
@@ -964,8 +970,12 @@ def test_a_survey_says_that_what_it_found_cannot_be_read_again(aws: Canned) -> N
 def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Canned) -> None:
     on_events = rule() | {"EventPattern": "{}"}
     del on_events["ScheduleExpression"]
+    task = described(started_by="events-rule/nightly")
+    tasks_of(aws, task)
+    assert survey(hidden()).there == (task["taskArn"],)
     aws.answers["events:DescribeRule"] = on_events
-    assert survey(hidden()).looked_for == (STARTED_BY,)
+    found = survey(hidden())
+    assert (found.looked_for, found.there) == ((STARTED_BY,), ())
 
 
 # StopTask.

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 from aws_durable_execution_sdk_python_testing import DurableFunctionTestRunner
 
 from retry_run_task import handlers
-from retry_run_task.aws import members
+from retry_run_task.aws import counting, members
 from retry_run_task.aws.telemetry import Metric
-from retry_run_task.handlers import environment
+from retry_run_task.config import Settings
+from retry_run_task.handlers import _recover, environment
 from retry_run_task.launch import wire
 from retry_run_task.launch.values import Caller, CallerKind, FailedLaunch, Failure, Origin
 from support.loopback import Asked, Loopback, Reply
@@ -42,7 +45,13 @@ def operation(asked: Asked) -> str:
 
 @pytest.fixture(scope="module")
 def loopback() -> Iterator[Loopback]:
-    with Loopback(lambda asked: ANSWERS[operation(asked)]) as loopback:
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "GET":
+            # How many recoveries are in progress, which is a courtesy.
+            return Reply(status=404)
+        return ANSWERS[operation(asked)]
+
+    with Loopback(answer) as loopback:
         yield loopback
 
 
@@ -100,3 +109,60 @@ def test_what_failed_in_another_account_is_not_started_at_home(endpoint: Loopbac
     assert "AssumeRole" in asked or "EXTERNAL_ID" in result.error.message
     assert "RunTask" not in asked
     assert "210987654321" in result.error.message
+
+
+class SuspendedError(BaseException):
+    """What the durable SDK raises where an execution is suspended until a wait ends."""
+
+
+class SuspendedInTheFirstWait:
+    """A durable execution that does its first step and is suspended in the wait behind it."""
+
+    lambda_context = None
+    execution_context = SimpleNamespace(
+        durable_execution_arn="arn:aws:lambda:x:1:function:recover:5/durable-execution/s-1/1"
+    )
+
+    def __init__(self, slept: list[float]) -> None:
+        self.slept, self.slept_before = slept, 0
+
+    def is_replaying(self) -> bool:
+        return False
+
+    def step(self, action: Any, *, name: str, config: object) -> Any:
+        return action(SimpleNamespace(attempt=1))
+
+    def wait(self, _duration: object, *, name: str) -> None:
+        if name.startswith("wait-"):
+            self.slept_before = len(self.slept)
+            raise SuspendedError
+
+
+def test_recoveries_of_the_version_that_runs_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version's may be hundreds, and its count would be wrong for as long as it is kept."""
+    context: Any = SuspendedInTheFirstWait([])
+    with Loopback(lambda _: Reply(body={"DurableExecutions": [{}] * 3})) as lambda_:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", lambda_.url)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        made: Any = counting.client
+        made.forget()
+        assert _recover._paced(Settings(stack="s"), context).size() == 3
+        made.forget()
+    (asked,) = lambda_.asked
+    url = urlsplit(asked.path)
+    assert unquote(url.path).endswith("/functions/arn:aws:lambda:x:1:function:recover/durable-executions")
+    assert parse_qs(url.query)["Qualifier"] == ["5"]
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_an_invocation_that_is_suspended_rests_before_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its calls have used up the next seconds, and another invocation takes its place at once."""
+    short = Reply(body={"tasks": [], "failures": [{"reason": CAPACITY}]})
+    monkeypatch.setitem(ANSWERS, "RunTask", short)
+    monkeypatch.setenv("RETRY_RUN_TASK_CALLS_PER_SECOND", "1")
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    context: Any = SuspendedInTheFirstWait(slept)
+    with pytest.raises(SuspendedError):
+        _recover._recover(wire.launch_to_json(failed(CAPACITY, account="")), context)
+    assert context.slept_before < len(slept)

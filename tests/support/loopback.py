@@ -100,7 +100,7 @@ class Loopback:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                asked = Asked(method="POST", path=self.path, headers=dict(self.headers), body=body)
+                asked = Asked(method=self.command, path=self.path, headers=dict(self.headers), body=body)
                 loopback.asked.append(asked)
                 reply = loopback.answer(asked)
                 if reply.status == 0:
@@ -112,6 +112,9 @@ class Loopback:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
