@@ -136,9 +136,11 @@ def schedule(**changes: Any) -> dict[str, Any]:
 
 def hidden(kind: CallerKind = CallerKind.RULE, **changes: Any) -> FailedLaunch:
     """Return a launch of which CloudTrail hid the environment."""
-    stamp = {CallerKind.RULE: "events-rule/nightly", CallerKind.SCHEDULER: "chronos-schedule/nightly"}[kind]
+    started_by = {CallerKind.RULE: "events-rule/nightly", CallerKind.SCHEDULER: "chronos-schedule/nightly"}[
+        kind
+    ]
     over = {"containerOverrides": [{"name": "app", "environment": HIDDEN}]}
-    asked = rebuild(parameters(startedBy=stamp, overrides=over))
+    asked = rebuild(parameters(startedBy=started_by, overrides=over))
     caller = Caller(kind=kind, role_arn=RULE_ROLE)
     return replace(launch(), region=REGION, caller=caller, request=asked, **changes)
 

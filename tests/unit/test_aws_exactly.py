@@ -17,7 +17,7 @@ from retry_run_task.aws import ecs, members, port, schedules, tags, tasks
 from retry_run_task.aws.faults import CannotAssumeError
 from retry_run_task.aws.port import LiveAwsPort
 from retry_run_task.aws.rate_limiter import RateLimiter
-from retry_run_task.launch.schedule import STAMPS, NoMatch, Schedule
+from retry_run_task.launch.schedule import STARTED_BY_PREFIXES, NoMatch, Schedule
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
@@ -386,7 +386,7 @@ def test_a_survey_reads_nothing_without_the_role_either(kind: CallerKind) -> Non
     assert isinstance(found.found, NoMatch)
     assert found.read_failure == refused
     assert found.found.tags.unread == (refused,)
-    if kind in STAMPS:
+    if kind in STARTED_BY_PREFIXES:
         assert found.why == f"the rules and schedules cannot be read: {refused}"
 
 

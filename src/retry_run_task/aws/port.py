@@ -10,7 +10,7 @@ from retry_run_task.aws.faults import attempt, sentence
 from retry_run_task.launch import names
 from retry_run_task.launch.schedule import (
     EVERYTHING_ELSE,
-    STAMPS,
+    STARTED_BY_PREFIXES,
     CannotFillError,
     NoMatch,
     Tags,
@@ -175,7 +175,7 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
     reads = LiveReads(role)
     found = (
         attempt(lambda: _match(launch, role))
-        if launch.caller.kind in STAMPS
+        if launch.caller.kind in STARTED_BY_PREFIXES
         else NoMatch(why="no rule or schedule made this call")
     )
     if isinstance(found, Failure):

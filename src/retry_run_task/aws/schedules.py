@@ -14,7 +14,7 @@ from retry_run_task.aws import members
 from retry_run_task.aws.cached import cached
 from retry_run_task.aws.faults import failure_of, sentence
 from retry_run_task.failures.classify import classify
-from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
+from retry_run_task.launch.schedule import STARTED_BY_CUT_AT, STARTED_BY_PREFIXES
 from retry_run_task.launch.values import CallerKind, Category, Failure
 from retry_run_task.sources import schedules as wire
 
@@ -87,9 +87,9 @@ def candidates(launch: FailedLaunch, role: members.Actor | None = None) -> Candi
 
 def _prefix(launch: FailedLaunch) -> str:
     """Return the part of the schedule's name that ``startedBy`` has; empty if none."""
-    stamp = STAMPS[launch.caller.kind]
+    prefix = STARTED_BY_PREFIXES[launch.caller.kind]
     started_by = str(launch.request.parameters.get("startedBy") or "")
-    return started_by[:STAMP_MAX].removeprefix(stamp) if started_by.startswith(stamp) else ""
+    return started_by[:STARTED_BY_CUT_AT].removeprefix(prefix) if started_by.startswith(prefix) else ""
 
 
 # Rules with a schedule expression exist on this bus only.

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 # EventBridge truncates the ``startedBy`` that it sets to 36 characters.
 # https://github.com/aws/containers-roadmap/issues/1705
-STAMP_MAX = 36
-STAMPS = MappingProxyType({CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER: "chronos-schedule/"})
+STARTED_BY_CUT_AT = 36
+STARTED_BY_PREFIXES = MappingProxyType(
+    {CallerKind.RULE: "events-rule/", CallerKind.SCHEDULER: "chronos-schedule/"}
+)
 
 # The keywords that Scheduler replaces in an input when it calls.
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
@@ -160,7 +162,7 @@ def could_make(schedule: Schedule, caller: Caller, recorded: Mapping[str, Any]) 
         and (caller.role_arn is None or caller.role_arn == schedule.role_arn)
         and cluster_name(recorded) == cluster_name(wanted)
         and _is_same_definition(recorded, wanted)
-        and _is_stamp_of(recorded.get("startedBy"), schedule)
+        and _is_started_by_of(recorded.get("startedBy"), schedule)
     )
 
 
@@ -172,13 +174,16 @@ def _is_same_definition(recorded: Mapping[str, Any], wanted: Mapping[str, Any]) 
     return family(recorded) == family(wanted)
 
 
-def _is_stamp_of(started_by: object, schedule: Schedule) -> bool:
+def _is_started_by_of(started_by: object, schedule: Schedule) -> bool:
     if not started_by:
         # A universal target sets its own ``startedBy``, or none.
         return not schedule.request.get("startedBy")
     if schedule.request.get("startedBy") == started_by:
         return True
-    return f"{STAMPS[schedule.kind]}{schedule.name}"[:STAMP_MAX] == str(started_by)[:STAMP_MAX]
+    return (
+        f"{STARTED_BY_PREFIXES[schedule.kind]}{schedule.name}"[:STARTED_BY_CUT_AT]
+        == str(started_by)[:STARTED_BY_CUT_AT]
+    )
 
 
 def complete(launch: FailedLaunch, schedule: Schedule, *, scheduled_time: datetime | None) -> Request:

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch import names, request
-from retry_run_task.launch.schedule import STAMPS
+from retry_run_task.launch.schedule import STARTED_BY_PREFIXES
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
@@ -203,7 +203,9 @@ def caller_of(record: dict[str, Any], parameters: Mapping[str, Any]) -> Caller:
         services = (text_at(user, "invokedBy"), text_at(record, "sourceIPAddress"))
         written = (_SERVICES[service] for service in services if service in _SERVICES)
         kind = next(written, None) or _left_out(agent, started_by) or CallerKind.OTHER
-    says_scheduler = agent.startswith(_SCHEDULER_AGENT) or started_by.startswith(STAMPS[CallerKind.SCHEDULER])
+    says_scheduler = agent.startswith(_SCHEDULER_AGENT) or started_by.startswith(
+        STARTED_BY_PREFIXES[CallerKind.SCHEDULER]
+    )
     if kind is CallerKind.OTHER and says_scheduler and role is not None and ":role/" in role:
         return Caller(kind=CallerKind.SCHEDULER, role_arn=role, is_proven=False)
     return Caller(kind=kind, role_arn=role or user_arn)

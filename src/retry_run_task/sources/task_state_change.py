@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.launch import names
-from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, STAMPS
+from retry_run_task.launch.schedule import EVERYTHING_ELSE, SPOT_INTERRUPTION, STARTED_BY_PREFIXES
 from retry_run_task.launch.values import (
     Caller,
     CallerKind,
@@ -46,7 +46,7 @@ EVENT_PATTERN: dict[str, Any] = {
     "detail": {
         "lastStatus": ["STOPPED"],
         "stopCode": ["TaskFailedToStart", "SpotInterruption", "TerminationNotice", "InfrastructureHealth"],
-        "startedBy": [{"prefix": stamp} for stamp in STAMPS.values()],
+        "startedBy": [{"prefix": prefix} for prefix in STARTED_BY_PREFIXES.values()],
     },
 }
 
@@ -110,7 +110,7 @@ def launch_of(
         if detail.get("stopCode") != SPOT_INTERRUPTION or not text_at(detail, "startedAt"):
             return Ignored(why="a recovery started this task and is watching it")
         started_by = names.original_started_by(started_by)
-    kind = next((k for k, stamp in STAMPS.items() if started_by.startswith(stamp)), None)
+    kind = next((k for k, prefix in STARTED_BY_PREFIXES.items() if started_by.startswith(prefix)), None)
     if kind is None and is_anyones:
         kind = CallerKind.OTHER
     if kind is None:

@@ -20,7 +20,7 @@ from retry_run_task.commands.audit.timetable import as_schedule, due_times, inte
 from retry_run_task.commands.shared.view import ViewState
 from retry_run_task.launch import names
 from retry_run_task.launch.request import cluster_name, family
-from retry_run_task.launch.schedule import STAMP_MAX, STAMPS, could_make
+from retry_run_task.launch.schedule import STARTED_BY_CUT_AT, STARTED_BY_PREFIXES, could_make
 from retry_run_task.launch.values import Origin
 from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.scope import ScopeDecision
@@ -51,7 +51,9 @@ _REMEMBERED = timedelta(days=30)
 def key_of(launcher: Launcher) -> Key:
     """Return the key that this rule's or schedule's calls share."""
     schedule = as_schedule(launcher)
-    started_by = launcher.started_by or f"{STAMPS[launcher.kind]}{launcher.name}"[:STAMP_MAX]
+    started_by = (
+        launcher.started_by or f"{STARTED_BY_PREFIXES[launcher.kind]}{launcher.name}"[:STARTED_BY_CUT_AT]
+    )
     return (
         launcher.kind.value,
         launcher.role_arn or "",

@@ -13,7 +13,7 @@ from retry_run_task.commands.shared.view import BY_HAND, ViewState, known_schedu
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names
 from retry_run_task.launch.request import asked
-from retry_run_task.launch.schedule import STAMPS, could_make
+from retry_run_task.launch.schedule import STARTED_BY_PREFIXES, could_make
 from retry_run_task.launch.values import CallerKind, Category, Origin, Outcome
 from retry_run_task.policy.scope import NEVER
 
@@ -154,17 +154,17 @@ class _Group:
 
 def _key(call: RunTaskCall) -> tuple[str, ...]:
     # Another caller's own startedBy may be new with every call; EventBridge's is the schedule's name.
-    started_by = call.started_by if call.caller.kind in STAMPS else ""
+    started_by = call.started_by if call.caller.kind in STARTED_BY_PREFIXES else ""
     return (call.caller.kind, call.caller.role_arn or "", call.cluster, call.family, started_by)
 
 
 def _name(call: RunTaskCall) -> str:
     if call.failed is not None:
         return known_schedule(call.failed)
-    stamp = STAMPS.get(call.caller.kind, "")
+    prefix = STARTED_BY_PREFIXES.get(call.caller.kind, "")
     name = (
-        call.started_by.removeprefix(stamp)
-        if stamp and call.started_by.startswith(stamp)
+        call.started_by.removeprefix(prefix)
+        if prefix and call.started_by.startswith(prefix)
         else call.family or "?"
     )
     return f"{name}{BY_HAND}" if call.caller.kind is CallerKind.HAND_MADE else name

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from retry_run_task.launch.request import family
-from retry_run_task.launch.schedule import STAMP_MAX, STAMPS
+from retry_run_task.launch.schedule import STARTED_BY_CUT_AT, STARTED_BY_PREFIXES
 from retry_run_task.launch.values import CallerKind
 
 if TYPE_CHECKING:
@@ -24,8 +24,11 @@ CUT, BY_HAND = "…", " (by hand)"
 def known_schedule(launch: FailedLaunch) -> str:
     """Return the schedule's name as far as the launch has it, or its family; EventBridge cuts long names."""
     started_by = str(launch.request.parameters.get("startedBy") or "")
-    name = next((started_by.removeprefix(one) for one in STAMPS.values() if started_by.startswith(one)), "")
-    if len(started_by) >= STAMP_MAX and name:
+    name = next(
+        (started_by.removeprefix(one) for one in STARTED_BY_PREFIXES.values() if started_by.startswith(one)),
+        "",
+    )
+    if len(started_by) >= STARTED_BY_CUT_AT and name:
         name += CUT
     name = name or family(launch.request.parameters) or "?"
     return f"{name}{BY_HAND}" if launch.caller.kind is CallerKind.HAND_MADE else name
