@@ -72,9 +72,10 @@ def progress_of(case: Case, state: State) -> Progress:
     is_next_run_due = case.next_due_s is not None and case.next_due_s * share < limit_s
     if case.next_due_s is not None and is_next_run_due:
         limit_s = case.next_due_s * share
-    # A hand-made record may have any time; its age begins at the first look.
-    by_hand = case.launch.caller.kind is CallerKind.HAND_MADE and state.first_look is not None
-    began = datetime.fromtimestamp(state.first_look or 0, UTC) if by_hand else case.launch.event_time
+    began = case.launch.event_time
+    if case.launch.caller.kind is CallerKind.HAND_MADE and state.first_look is not None:
+        # Such a record may have any time; its age begins at the first look.
+        began = datetime.fromtimestamp(state.first_look, UTC)
     return Progress(
         calls=state.calls,
         wanted=case.wanted,
@@ -86,7 +87,7 @@ def progress_of(case: Case, state: State) -> Progress:
     )
 
 
-def is_told(ending: Ending, handling: Handling, *, notify_recovered: bool, was_told: bool = False) -> bool:
+def is_told(ending: Ending, handling: Handling, *, notify_recovered: bool, was_told: bool) -> bool:
     """Tell whether an end sends a message. A success does, too, if an early message was sent before it."""
     succeeded = ending.succeeded
     if ending.outcome is Outcome.IGNORED:

@@ -79,6 +79,15 @@ def test_one_that_started_meanwhile_is_not_stopped() -> None:
     assert (done.ending.outcome, done.world.stops) == (Outcome.RECOVERED, [])
 
 
+def test_one_that_failed_meanwhile_is_not_stopped_but_replaced() -> None:
+    network = "Timeout waiting for network interface provisioning to complete."
+    why = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason=network)
+    failed = (TaskState(arn="t1", phase=Phase.FAILED, failure=why, is_ours=True, starter=STARTED_BY),)
+    done = hangs(failed)
+    assert done.world.stops == []
+    assert (done.ending.outcome, done.ending.task_arns) == (Outcome.RECOVERED, ("t2",))
+
+
 @pytest.mark.parametrize("later", [RAN, RUNS])
 @pytest.mark.parametrize("answers", [{}, {1: UNHEARD}])
 def test_one_that_ran_in_spite_of_the_stop_is_told_of_and_never_started_again(

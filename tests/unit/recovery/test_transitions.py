@@ -13,6 +13,7 @@ from retry_run_task.launch.values import (
     Category,
     Failure,
     IncompleteRequest,
+    Lost,
     Origin,
     Outcome,
     Phase,
@@ -20,6 +21,7 @@ from retry_run_task.launch.values import (
     Refused,
     TaskState,
 )
+from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.ladder import AS_ASKED, Rung, RungKind
 from retry_run_task.policy.rules import Notify, Overlap
 from retry_run_task.recovery.after import after, begin
@@ -32,10 +34,13 @@ from retry_run_task.recovery.state import (
     Call,
     End,
     Look,
+    Move,
     State,
     Task,
     Wait,
+    Watch,
     late,
+    overlapping,
 )
 from support.policies import PLAIN, changed
 from support.records import CAPACITY, launch, parameters
@@ -43,6 +48,7 @@ from support.worlds import run
 
 AT = launch().event_time.timestamp()
 SHORT = Placed(failures=(Failure(origin=Origin.ANSWER, reason=CAPACITY),))
+LOST = Lost(failure=Failure(origin=Origin.ERROR, code="ServerException", reason="Service Unavailable."))
 DENIED = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="no"))
 NIGHTLY = Background(name="nightly", arn="arn:x", next_due=None, event_age_s=0)
 SUBNET_A = Rung(kind=RungKind.EACH_SUBNET, value=("subnet-a",))
@@ -80,10 +86,20 @@ def test_a_call_in_the_last_step_is_still_made_and_no_wait_follows_it() -> None:
     assert (state.operations, state.move) == (OPERATIONS_MAX, Call())
     waits = after(CASE, state, Answered(SHORT))
     assert isinstance(waits.move, Wait)
-    ended = after(CASE, waits, Waited(8))
-    assert isinstance(ended.move, End)
-    assert ended.move.gave_up is not None
-    assert ended.move.gave_up.rule == "operations"
+    end = GiveUp(
+        outcome=Outcome.EXPIRED,
+        rule="operations",
+        why=f"it has used {OPERATIONS_MAX + 1} of the 3,000 operations that Lambda allows a durable execution",
+        hint="If the run is still wanted, start it by hand.",
+    )
+    assert after(CASE, waits, Waited(8)).move == End(end)
+    watches = looked(
+        tasks={"t1": Task(starter="")},
+        move=Watch(nth=1, delay_s=15, watched_s=0),
+        operations=OPERATIONS_MAX,
+    )
+    unconfirmed = replace(end, outcome=Outcome.UNCONFIRMED)
+    assert after(CASE, watches, Watched()).move == End(unconfirmed)
     earlier = after(CASE, waits._replace(operations=OPERATIONS_MAX - 2), Waited(8))
     assert earlier.move == Look()
 
@@ -125,6 +141,63 @@ def test_what_is_known_of_the_rung_of_a_task_stays_known(answer: Placed, rungs: 
     state = looked(two, tasks={"t1": Task(starter=two.call_id[:12], rung=SUBNET_A)})
     then = after(two, state, Answered(answer))
     assert [task.rung for task in then.tasks.values()] == rungs
+
+
+@pytest.mark.parametrize(
+    ("script", "rungs"),
+    [
+        # One rung was tried with the token: it must have been that one.
+        ((SHORT, LOST), (SUBNET_A.name,)),
+        ((LOST,), ()),
+        # Two were.
+        ((SHORT, LOST, DENIED, LOST), ()),
+    ],
+)
+def test_the_rung_of_a_task_whose_answer_was_lost_is_known_if_one_was_tried(
+    script: tuple[Any, ...], rungs: tuple[str, ...]
+) -> None:
+    policy = changed(category=Category.CAPACITY, rungs=(RungKind.AS_ASKED, RungKind.EACH_SUBNET))
+    ours = TaskState(arn="t1", phase=Phase.RUNS, is_ours=True)
+    looks = {(SHORT, LOST): 2, (LOST,): 2}.get(script, 4)
+    done = run(launch(), *script, policy=policy, there={looks: (ours,)}, background=NIGHTLY)
+    assert (done.ending.outcome, done.ending.rungs) == (Outcome.RECOVERED, rungs)
+
+
+@pytest.mark.parametrize(("index", "then"), [(0, 0), (1, 2), (2, 2)])
+def test_a_rung_that_cannot_start_a_task_is_left_if_it_is_the_current_one(index: int, then: int) -> None:
+    policy = changed(category=Category.CAPACITY, rungs=(RungKind.AS_ASKED, RungKind.EACH_SUBNET))
+    case = case_of(launch(), policy, NIGHTLY)
+    assert case.rungs[1] == SUBNET_A
+    pull = Failure(origin=Origin.STOPPED, code="TaskFailedToStart", reason="CannotPullContainerError: x")
+    failed = TaskState(arn="t1", phase=Phase.FAILED, failure=pull, is_ours=True)
+    state = looked(case, tasks={"t1": Task(starter=case.call_id[:12], rung=SUBNET_A)}, rung_index=index)
+    after_it = after(case, state._replace(move=Watch(nth=1, delay_s=15, watched_s=0)), Watched((failed,)))
+    assert list(after_it.excluded) == [SUBNET_A]
+    assert after_it.rung_index == then
+
+
+@pytest.mark.parametrize("move", [Look(), Call(), Watch(nth=3, delay_s=60, watched_s=600), End(None)])
+def test_a_history_of_another_policy_may_watch_and_stop_anywhere(move: Move) -> None:
+    """The policy that the history is read with has other moves."""
+    state = looked(tasks={"t1": Task(starter=""), "t2": Task(starter="")}, move=move)
+    runs = TaskState(arn="t1", phase=Phase.RUNS)
+    assert after(CASE, state, Watched((runs,))).starting == ("t2",)
+    stopped = after(CASE, state, Stopped((runs,), stopped=("t2",)))
+    assert (stopped.starting, stopped.stopped) == (("t2",), frozenset({"t2"}))
+
+
+@pytest.mark.parametrize(
+    ("earlier", "named"), [(("a",), "a"), (("a", "b", "c"), "a, b, c"), (("a", "b", "c", "d"), "a, b, c")]
+)
+def test_an_end_beside_an_earlier_run_names_at_most_three_of_its_tasks(
+    earlier: tuple[str, ...], named: str
+) -> None:
+    assert overlapping(earlier) == GiveUp(
+        outcome=Outcome.SUPERSEDED,
+        rule="overlap",
+        why=f"an earlier run of the schedule is still going ({named}), and the policy starts none beside it",
+        hint="If this run is wanted beside the next one, start it by hand.",
+    )
 
 
 def test_beside_own_tasks_an_earlier_run_changes_nothing() -> None:
