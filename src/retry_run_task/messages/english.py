@@ -124,7 +124,7 @@ ENGLISH = Sentences(
         "wanted by hand.",
         "opening audit incomplete": "The daily audit could not see everything. No run is known to be missing, but "
         "some may be.",
-        "opening overtaken": "{runs} did not start before the schedule's next run was due, and will not be retried.",
+        "opening overtaken": "{runs} did not start before the next one was due, and will not be retried.",
         "group": "{name} ({region}): {runs}, from {first} until {last}; {over}",
         "over": "over: the run due at {time} started",
         "not over": "not over yet",
