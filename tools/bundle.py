@@ -81,7 +81,7 @@ OWN = (
     "commands/__init__.py",
     *(
         f"commands/audit/{name}.py"
-        for name in ("__init__", "auditing", "function", "inspection", "runs", "timetable")
+        for name in ("__init__", "auditing", "function", "inspection", "overtaken", "runs", "timetable")
     ),
     *(f"commands/shared/{name}.py" for name in SHARED),
     "commands/status/__init__.py",
