@@ -137,9 +137,7 @@ class Request:
 class IncompleteRequest:
     """A request with a part missing. RunTask is called only after ``schedule.complete`` has made a ``Request`` of it.
 
-    Attributes:
-        parameters: The known part.
-        missing: Paths of the missing part, such as ``overrides.containerOverrides[app].environment``.
+    ``missing`` has paths such as ``overrides.containerOverrides[app].environment``.
     """
 
     parameters: Mapping[str, Any]
@@ -218,8 +216,7 @@ class Category(StrEnum):
 class Placed:
     """RunTask's answer with HTTP 200, or the task ARNs of a ``ConflictException``.
 
-    Attributes:
-        is_conflict: Whether ECS knew the token with other parameters; the tasks are then all that it ever started.
+    ``is_conflict`` if ECS knew the token with other parameters; the tasks are then all that it ever started.
     """
 
     task_arns: tuple[str, ...] = ()

@@ -66,12 +66,7 @@ STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 
 class LocalAws:
-    """AWS on this machine, while the `with` block lasts.
-
-    Attributes:
-        ecs: The model of ECS; create clusters, take capacity away, call it as a rule or schedule would.
-        schedules: The rules on the default event bus, and EventBridge Scheduler's schedules.
-    """
+    """AWS on this machine, while the `with` block lasts."""
 
     def __init__(  # noqa: PLR0913 -- what an account may be like
         self,

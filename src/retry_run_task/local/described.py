@@ -55,12 +55,7 @@ class DescribedStack:
 
 @dataclass(slots=True)
 class Described:
-    """The rest of an account; empty until it is set.
-
-    Attributes:
-        reserved: How many of the concurrent executions are reserved by functions.
-        has_trail: Whether a trail writes to the log group, as CloudTrail describes it.
-    """
+    """The rest of an account; empty until it is set. ``has_trail`` if a trail writes to the log group."""
 
     account: str
     region: str

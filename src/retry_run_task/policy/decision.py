@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """Make another attempt.
-
-    Attributes:
-        delay_s: Whole seconds to wait before it.
-    """
+    """Make another attempt, after ``delay_s`` whole seconds."""
 
     delay_s: int
     rule: str

@@ -33,12 +33,7 @@ class BadValueError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of the file.
-
-    Attributes:
-        read: Converts its value; raises ``BadValueError``.
-        meaning: One or two sentences for the reference and for editors.
-    """
+    """A key of the file: its meaning for the reference and for editors; ``read`` raises ``BadValueError``."""
 
     read: Callable[[Any], Any]
     attribute: str

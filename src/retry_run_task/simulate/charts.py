@@ -37,8 +37,7 @@ PHONE = 360.0
 class Curve:
     """The share of recovered launches over the time since capacity returned.
 
-    Attributes:
-        kind: ``ours``, ``ours2``, ``bound`` or ``other``.
+    ``kind`` is ``ours``, ``ours2``, ``bound`` or ``other``.
     """
 
     name: str

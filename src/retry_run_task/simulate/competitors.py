@@ -207,12 +207,7 @@ class Theirs:
 
 @dataclass(slots=True)
 class _TheirLaunch:
-    """One launch of another tool.
-
-    Attributes:
-        placed: Tasks that its own calls have placed, as far as it has seen.
-        waited: Number of waits, by whether they are the slow ones.
-    """
+    """One launch of another tool; ``placed`` are the tasks of its own calls that it has seen."""
 
     peer: Peer
     track: Track

@@ -52,12 +52,7 @@ class NothingFailedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastScenario:
-    """The scenario made of records.
-
-    Attributes:
-        zones: Number of places.
-        notes: What was found and what was assumed, in sentences.
-    """
+    """The scenario made of records, and in ``notes`` what was found and assumed, in sentences."""
 
     scenario: Scenario
     incidents: int

@@ -31,11 +31,7 @@ _SEVERAL = 3
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A kind of outage.
-
-    Attributes:
-        model: How it is modelled, in one or two sentences.
-    """
+    """A kind of outage. ``model`` says in a sentence or two how it is modelled."""
 
     name: str
     title: str

@@ -82,8 +82,7 @@ _SCHEDULER_AGENT = "AmazonEventBridgeScheduler"
 class Envelope:
     """What the delivery says about a record, for members that the record lacks.
 
-    Attributes:
-        id: The log event's or EventBridge event's id; empty if the record came alone.
+    ``id`` is the log event's or EventBridge event's; empty if the record came alone.
     """
 
     id: str = ""

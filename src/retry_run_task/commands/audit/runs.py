@@ -110,12 +110,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which runs are audited.
-
-    Attributes:
-        since: The first due time that counts.
-        tolerance: How much later than due a call may come.
-    """
+    """Which runs are audited: due from ``since`` on, and called at most ``tolerance`` later than due."""
 
     since: datetime
     until: datetime

@@ -31,9 +31,7 @@ EVENTBRIDGE = "eventbridge"
 class Proposal:
     """What to install with. Only what is switched on is included.
 
-    Attributes:
-        log_group: Name of the trail's log group for the filter; empty if there is none to use.
-        reserved: Concurrency to reserve for recover; None if nothing can be reserved.
+    ``log_group`` is empty if there is none for the filter, ``reserved`` None if no concurrency can be reserved.
     """
 
     task_definitions: tuple[str, ...]

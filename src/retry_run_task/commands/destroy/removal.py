@@ -47,11 +47,7 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leftovers:
-    """What an installation has beside the stack.
-
-    Attributes:
-        files: Number of versions of this stack's files in it.
-    """
+    """What an installation has beside the stack. ``files`` counts versions of this stack's files in the bucket."""
 
     bucket: Bucket
     has_bucket: bool

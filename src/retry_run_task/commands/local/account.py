@@ -70,12 +70,7 @@ class AccountLine:
 
 @dataclass(slots=True, kw_only=True)
 class Account:
-    """The account, while the ``with`` block lasts.
-
-    Attributes:
-        speed: Virtual seconds per real second, until it has caught up.
-        port: Of the server; 0 for a free port.
-    """
+    """The account, while the ``with`` block lasts. ``speed`` holds until it has caught up; ``port`` 0 is a free one."""
 
     speed: float
     port: int = 0

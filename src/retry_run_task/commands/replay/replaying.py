@@ -76,11 +76,9 @@ class ReplayInput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayStep:
-    """The plan for one past failure.
+    """The plan for one past failure. ``why_not`` is empty if a recovery is started.
 
-    Attributes:
-        launch: What failed, as its recovery would get it. Its request may hold secrets.
-        why_not: Why none is started; empty if one is.
+    ``launch`` is as its recovery would get it; its request may hold secrets.
     """
 
     launch: FailedLaunch = field(repr=False)

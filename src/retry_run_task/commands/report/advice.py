@@ -62,11 +62,9 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
-    """One change and its effect.
+    """One change and its effect on the past runs.
 
-    Attributes:
-        before: The past runs, simulated without it; None if there is nothing to simulate.
-        change: How it is made; None if the records do not show how.
+    ``before`` is None if there is nothing to simulate, ``change`` if the records do not show how it is made.
     """
 
     kind: Kind

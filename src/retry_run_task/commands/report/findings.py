@@ -37,11 +37,7 @@ DAYS, HOURS = 7, 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """The input of the report.
-
-    Attributes:
-        since: Calls count from here.
-    """
+    """The input of the report; calls count from ``since`` on."""
 
     source: str
     since: datetime
@@ -63,12 +59,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CapacityPool:
-    """One subnet with one kind of capacity.
-
-    Attributes:
-        subnet: Its id; empty if no call named one.
-        provider: Launch type or capacity providers.
-    """
+    """One subnet with one kind of capacity; ``subnet`` is empty if no call named one."""
 
     subnet: str
     zone: str

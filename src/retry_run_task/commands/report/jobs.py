@@ -45,8 +45,7 @@ class CallEnding(StrEnum):
 class Failed:
     """A call that did not place all its tasks, and how it was recovered, if it was.
 
-    Attributes:
-        started: When the last of them was placed; None if it was not, or that is not known.
+    ``started`` is when the last of them was placed; None if it was not, or that is not known.
     """
 
     call: RunTaskCall

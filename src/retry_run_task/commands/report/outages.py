@@ -29,8 +29,7 @@ _APART_S = 30 * 60.0
 class Outage(NamedTuple):
     """A time without capacity, in seconds since 1970.
 
-    Attributes:
-        end: The first call that placed a task again; without one, half an hour after the last that failed.
+    It ends with the first call that placed a task again; without one, half an hour after the last that failed.
     """
 
     start: float
@@ -52,12 +51,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Outages:
-    """What all calls show about capacity.
-
-    Attributes:
-        seen: By provider, in order of time. EC2 capacity is the cluster's own.
-        zones: Availability Zones by subnet, as far as recorded.
-    """
+    """What all calls show about capacity, by provider and in order of time. EC2 capacity is the cluster's own."""
 
     seen: dict[str, list[Seen]] = field(default_factory=dict)
     zones: dict[str, str] = field(default_factory=dict)

@@ -22,12 +22,7 @@ DEFAULT_STACK = "retry-run-task"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Replaces what could not be read.
-
-    Attributes:
-        action: The IAM action of the call, such as ``cloudtrail:DescribeTrails``.
-        why: AWS's answer, or the connection's error; one line.
-    """
+    """Replaces what could not be read with an IAM action such as ``cloudtrail:DescribeTrails``; ``why`` is one line."""
 
     action: str
     why: str
@@ -144,12 +139,7 @@ class Launchers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskDefinition:
-    """A task definition that a rule or schedule asks for.
-
-    Attributes:
-        arn: Of the revision that would be run now.
-        is_active: Whether RunTask would accept it.
-    """
+    """A task definition that a rule or schedule asks for: the revision that would be run now."""
 
     family: str
     arn: str

@@ -18,12 +18,7 @@ STUCK = "UPDATE_ROLLBACK_FAILED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackState:
-    """The state of a stack.
-
-    Attributes:
-        stack_id: Its ARN, which identifies it also after it was deleted.
-        description: Of the template that it was last created from.
-    """
+    """The state of a stack. Its ``stack_id`` identifies it also after it was deleted."""
 
     stack_id: str
     status: str

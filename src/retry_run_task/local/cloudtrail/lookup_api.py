@@ -48,12 +48,9 @@ ATTRIBUTES: Mapping[str, Callable[[Json], str | None]] = {
 
 
 class LookupApi:
-    """The event histories, one for each account and Region.
+    """The event histories, one for each account and Region, with ``calls_per_s`` in real time; None for no limit.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/view-cloudtrail-events.html
-
-    Attributes:
-        calls_per_s: Calls answered per real second; None for no limit.
     """
 
     def __init__(self, clock: Clock, trail: TrailDelivery) -> None:

@@ -66,11 +66,7 @@ class ApiCaller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiCall:
-    """One call to the API and its result.
-
-    Attributes:
-        response: The answer with HTTP 200; None if it was an error.
-    """
+    """One call to the API and its result; ``response`` is None if it was an error."""
 
     operation: str
     body: Mapping[str, Any]

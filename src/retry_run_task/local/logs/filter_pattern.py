@@ -90,8 +90,7 @@ _INSTEAD = {
 class PatternError(ValueError):
     """A pattern that AWS refuses.
 
-    Attributes:
-        column: Of the first character that cannot stay, from 1; one past the end if something is missing.
+    ``column`` is that of the first character that cannot stay, from 1; one past the end if something is missing.
     """
 
     def __init__(self, column: int, problem: str) -> None:
