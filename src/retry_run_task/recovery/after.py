@@ -146,11 +146,9 @@ def _next_attempt(state: State) -> State:
 
 def _end(state: State, gave_up: GiveUp) -> State:
     """End the recovery; but not before a look at all tasks, because a stopped one may have done the work."""
-    return (
-        _next_attempt(state._replace(gives_up=gave_up))
-        if state.is_narrow
-        else state._replace(move=End(gave_up))
-    )
+    if state.is_narrow:
+        return _next_attempt(state._replace(gives_up=gave_up))
+    return state._replace(move=End(gave_up))
 
 
 # Looking.

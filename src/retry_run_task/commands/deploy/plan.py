@@ -187,12 +187,12 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
         DeployError: AWS did not answer a necessary question.
     """
     status = state.status if state else ""
+    broken = status if status in stack_states.BROKEN else ""
     is_update = bool(status) and status not in stack_states.NEW | stack_states.BROKEN
-    installed = _installed(inventory) if is_update else {}
+    installed, before = (_installed(inventory), stack.template()) if is_update else ({}, "")
     choice = choose(inventory, reader, flags=flags, file=file, installed=installed, adds_found=adds_found)
     s3 = s3_client(session, inventory.region)
     bucket, is_there = _bucket(s3, inventory, bucket_name)
-    before = stack.template() if is_update else ""
     policy = policy or _present_policy(reader, _recover_of(stack, state), before)
     text = template.carried("template.yaml").decode()
     code = artifact.artifact(stack.name, *policy.zipped(template.carried("lambda.zip")))
@@ -208,16 +208,12 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     old = template.Filled(template.parse(before), *whose, sizer.spread(installed)) if is_update else None
     changes = preview.changes(old, new, parsed)
     # The remains of a broken stack have its names, and are deleted with it.
-    unseen = (
-        ()
-        if status in stack_states.BROKEN
-        else check_names(new, changes, stack.name, reader, inventory.identity)
-    )
+    unseen = () if broken else check_names(new, changes, stack.name, reader, inventory.identity)
     return Plan(
         stack=stack.name,
         region=inventory.region,
         identity=inventory.identity,
-        removes_first=status if status in stack_states.BROKEN else "",
+        removes_first=broken,
         is_update=is_update,
         bucket=bucket,
         makes_bucket=not is_there,
