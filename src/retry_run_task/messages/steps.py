@@ -210,7 +210,8 @@ def _starts(
         return
     if launch.caller.kind in SCHEDULED:
         yield Step(text=words.steps["by_hand_whole"])
-        yield from _find_schedule(launch, where, words)
+        label = "see_rule" if launch.caller.kind is CallerKind.RULE else "see_schedule"
+        yield from where.step(words.steps[label], find_schedule(launch, where.region))
 
 
 def can_replay(launch: FailedLaunch, outcome: str, *, calls: int, may_be_there: bool) -> bool:
@@ -250,17 +251,17 @@ def _is_nothing(value: Any) -> bool:
     return value is None
 
 
-def _find_schedule(launch: FailedLaunch, where: _Where, words: Sentences) -> Iterator[Step]:
-    """Yield the command that finds the schedule by the beginning of its name: EventBridge truncates ``startedBy``."""
-    name = schedule_name(launch)
-    services = {
-        CallerKind.RULE: ("see_rule", "aws events list-rules"),
-        CallerKind.SCHEDULER: ("see_schedule", "aws scheduler list-schedules"),
+def find_schedule(launch: FailedLaunch, region: str) -> str:
+    """Return the command that finds the schedule by the beginning of its name: EventBridge truncates ``startedBy``.
+
+    Empty if the launch has no schedule, or its name is not plain.
+    """
+    commands = {
+        CallerKind.RULE: "aws events list-rules",
+        CallerKind.SCHEDULER: "aws scheduler list-schedules",
     }
-    if name and launch.caller.kind in services:
-        label, command = services[launch.caller.kind]
-        line = outside.command(command, region=where.region, name_prefix=name)
-        yield from where.step(words.steps[label], line)
+    name, command = schedule_name(launch), commands.get(launch.caller.kind)
+    return outside.command(command, region=region, name_prefix=name) if name and command else ""
 
 
 def schedule_name(launch: FailedLaunch) -> str | None:

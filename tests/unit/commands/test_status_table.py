@@ -182,6 +182,11 @@ def shown(one: RecoveryView, again: str = "") -> list[str]:
         ),
         (
             view(state=ViewState.GAVE_UP, outcome="refused", calls=0, launch=HIDDEN),
+            "its schedule",
+            f"aws events list-rules --region {REGION} --name-prefix nightly",
+        ),
+        (
+            view(state=ViewState.GAVE_UP, outcome="refused", calls=0, launch=HIDDEN),
             "to start it",
             "by hand: docs/runbook.md#start-a-run-by-hand",
         ),

@@ -15,7 +15,7 @@ from retry_run_task.documentation import RUNBOOK
 from retry_run_task.launch.request import asked
 from retry_run_task.launch.values import Outcome
 from retry_run_task.messages import outside
-from retry_run_task.messages.steps import can_replay, list_own_tasks, shown_request
+from retry_run_task.messages.steps import can_replay, find_schedule, list_own_tasks, shown_request
 from retry_run_task.text import iso
 
 if TYPE_CHECKING:
@@ -210,7 +210,14 @@ def _by_hand(view: RecoveryView, launch: FailedLaunch, profile: str) -> Iterator
     start = outside.run_task(parameters, region=launch.region) if parameters else ""
     if is_elsewhere:
         yield "in account", launch.account
-    for label, command in ("look first", seen), ("look first", unseen), ("to start it", start):
+    schedule = "" if start else find_schedule(launch, launch.region)
+    commands = (
+        ("look first", seen),
+        ("look first", unseen),
+        ("to start it", start),
+        ("its schedule", schedule),
+    )
+    for label, command in commands:
         if command:
             yield label, command if is_elsewhere else outside.with_profile(command, profile)
     if not start:
