@@ -34,6 +34,11 @@ PLACED = Placed(task_arns=("t1",))
 RUNGS = (RungKind.AS_ASKED, RungKind.EACH_SUBNET)
 IN_TURN = changed(category=Category.CAPACITY, rungs=RUNGS)
 FIRST, SECOND = "each-subnet subnet-a", "each-subnet subnet-c"
+ON_SPOT = {
+    **launch().request.parameters,
+    "launchType": None,
+    "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+}
 NIGHTLY = Background(name="nightly", arn="arn:x", next_due=None, event_age_s=0)
 
 
@@ -163,13 +168,8 @@ def test_in_a_large_crowd_a_step_makes_one_call_and_passes_the_subnets() -> None
 
 
 def test_what_costs_more_has_its_turn_in_a_crowd_too() -> None:
-    spot = {
-        **launch().request.parameters,
-        "launchType": None,
-        "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
-    }
     policy = changed(category=Category.CAPACITY, rungs=(*RUNGS, RungKind.ON_DEMAND))
-    done = run(launch(request=spot), *(SHORT,) * 4, PLACED, policy=policy, crowd=Others((1_000,)))
+    done = run(launch(request=ON_SPOT), *(SHORT,) * 4, PLACED, policy=policy, crowd=Others((1_000,)))
     assert rungs(done) == ["as-asked", "as-asked", "on-demand", "as-asked", "as-asked"]
 
 
@@ -180,6 +180,18 @@ def test_where_another_has_found_capacity_a_step_tries_every_subnet() -> None:
     # Also from the middle of a round, each once, and no other rung.
     done = run(launch(), *(SHORT,) * 5, PLACED, policy=IN_TURN, crowd=Others((150,), ("", "as-asked")))
     assert rungs(done) == ["as-asked", FIRST, "as-asked", SECOND, FIRST, "as-asked"]
+    assert len(done.waits) == 2
+
+
+def test_where_another_has_found_capacity_a_step_of_a_large_crowd_tries_every_subnet_too() -> None:
+    done = run(launch(), SHORT, SHORT, PLACED, policy=IN_TURN, crowd=Others((1_000,), ("as-asked",)))
+    assert (rungs(done), done.waits) == (["as-asked", FIRST, SECOND], [])
+
+
+def test_behind_what_costs_more_no_subnet_is_tried_in_the_same_step() -> None:
+    policy = changed(category=Category.CAPACITY, rungs=(*RUNGS, RungKind.ON_DEMAND))
+    done = run(launch(request=ON_SPOT), *(SHORT,) * 4, PLACED, policy=policy, crowd=Others((150,), ("x",)))
+    assert rungs(done) == ["as-asked", FIRST, SECOND, "on-demand", "as-asked"]
     assert len(done.waits) == 2
 
 
