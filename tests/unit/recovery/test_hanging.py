@@ -36,7 +36,7 @@ RAN = (TaskState(arn="t1", phase=Phase.RAN, is_ours=True, starter=STARTED_BY),)
 RUNS = (TaskState(arn="t1", phase=Phase.RUNS, is_ours=True, starter=STARTED_BY),)
 READ_FAILED = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
 DENIED = Refused(failure=Failure(origin=Origin.ERROR, code="AccessDeniedException", reason="not authorized"))
-THROTTLED = Refused(failure=READ_FAILED)
+THROTTLED, UNSURE = Refused(failure=READ_FAILED), Refused(failure=READ_FAILED, is_unsure=True)
 UNHEARD = Lost(failure=Failure(origin=Origin.ERROR, code="ReadTimeoutError", reason="Read timeout"))
 
 # The looks of an hour: 15 s, 30 s, 60 s each up to ten minutes, then every five.
@@ -89,7 +89,7 @@ def test_one_that_failed_meanwhile_is_not_stopped_but_replaced() -> None:
 
 
 @pytest.mark.parametrize("later", [RAN, RUNS])
-@pytest.mark.parametrize("answers", [{}, {1: UNHEARD}])
+@pytest.mark.parametrize("answers", [{}, {1: UNHEARD}, {1: UNSURE}])
 def test_one_that_ran_in_spite_of_the_stop_is_told_of_and_never_started_again(
     later: Any, answers: dict[int, Any]
 ) -> None:
