@@ -86,8 +86,14 @@ DEPLOYER = {
         [f"arn:*:lambda:*:*:function:{STACK}-recover", f"arn:*:lambda:*:*:function:{STACK}-recover:*"],
     ),
     "PolicyThatIsInstalled": (("lambda:GetFunction",), [f"arn:*:lambda:*:*:function:{STACK}-recover:live"]),
-    # With --look-with.
-    "LookIntoMemberAccounts": (("sts:AssumeRole",), [f"arn:*:iam::*:role/{STACK}-look"]),
+    "LookIntoMemberAccounts": (
+        ("sts:AssumeRole",),
+        [
+            *(f"arn:*:iam::*:role/{STACK}-member-audit", f"arn:*:iam::*:role/*/{STACK}-member-audit"),
+            # With --look-with.
+            f"arn:*:iam::*:role/{STACK}-look",
+        ],
+    ),
     "RecordsOfVerifications": (
         ("logs:DeleteLogStream", "logs:DescribeLogStreams"),
         ["arn:*:logs:*:*:log-group:*"],

@@ -546,7 +546,7 @@ def test_a_recovery_in_one_account_is_not_of_the_run_of_the_same_name_in_another
 
 def test_the_command_says_which_member_it_could_not_look_at(looking: Account) -> None:
     Member(looking, REGION)
-    for arguments, role in (((), "retry-run-task-member"), (("--look-with", "nobody"), "nobody")):
+    for arguments, role in (((), "retry-run-task-member-audit"), (("--look-with", "nobody"), "nobody")):
         found, _ = audited(looking, *arguments, code=1)
         assert [(one["account"], one["region"]) for one in found] == [
             (HOME, REGION),
@@ -568,3 +568,58 @@ def test_a_file_of_an_organisation_is_compared_with_each_account(looking: Accoun
         (HOME, REGION, 1),
         (MEMBER, REGION, 1),
     ]
+
+
+# The other commands that look everywhere, with the role that only reads.
+
+
+@pytest.fixture
+def reading(looking: Account) -> Account:
+    person = boto3.Session().client("sts", region_name=REGION).get_caller_identity()["Arn"]
+    let_in(looking, "retry-run-task-member-audit", person, "ab")
+    return looking
+
+
+def ran(*command: str, code: int = 0) -> tuple[dict[str, Any], str]:
+    result = CliRunner().invoke(retry_run_task, [*command, "--json"], standalone_mode=False)
+    assert result.exception is None, result.exception
+    assert result.return_value == code, result.output
+    return json.loads(result.stdout), result.stderr
+
+
+def failed_there(hub: Account, region: str) -> None:
+    """Let the member's run of the night fail, unseen by the trail's log group."""
+    member = Member(hub, region)
+    member.place.ecs.capacity.set(f"{region}a", "FARGATE", 0)
+    member.called()
+
+
+def test_replay_finds_the_failures_of_every_region_and_account(reading: Account) -> None:
+    failed_there(reading, FAR)
+    command = ("replay", "--since", "12h", "--dry-run", "--even-late", "--lookups-per-s", "1000")
+    found, _ = ran(*command)
+    (one,) = found["failures"]
+    assert (one["schedule"], one["start"]) == ("nightly", True)
+    # The run of the same name at home is not that run, and did not do its work.
+    assert one["why_not"] is None
+    reading.local.roles.delete(f"arn:aws:iam::{MEMBER}:role/retry-run-task-member-audit")
+    nothing, said = ran(*command, code=1)
+    assert nothing["failures"] == []
+    assert f"Account {MEMBER} is not looked at, since arn:aws:iam::{MEMBER}:role/" in said
+
+
+def test_report_and_policy_try_look_there_too(reading: Account) -> None:
+    failed_there(reading, FAR)
+    report, _ = ran("report", "--since", "2d", "--lookups-per-s", "1000")
+    assert f"nightly ({FAR}, {MEMBER})" in json.dumps(report)
+    tried, _ = ran("policy", "try")
+    found = {
+        (one["account"], one["region"]): [s["name"] for s in one["schedules"]] for one in tried["regions"]
+    }
+    assert (found[HOME, REGION], found[MEMBER, FAR], found[MEMBER, REGION]) == (["nightly"], ["nightly"], [])
+    reading.local.roles.delete(f"arn:aws:iam::{MEMBER}:role/retry-run-task-member-audit")
+    again, said = ran("policy", "try", code=1)
+    assert {one["account"] for one in again["regions"]} == {HOME}
+    assert f"Account {MEMBER} is not looked at" in said
+    report, _ = ran("report", "--since", "2d", "--lookups-per-s", "1000")
+    assert f"Account {MEMBER} is not looked at" in json.dumps(report)

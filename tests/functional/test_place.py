@@ -47,8 +47,6 @@ CARRIES_WHAT_IT_DEPLOYS = pytest.mark.skipif(
 EVERY_COMMAND = [
     pytest.param(name, marks=CARRIES_WHAT_IT_DEPLOYS if name == "deploy" else ()) for name in COMMANDS
 ]
-# It asks for no stack.
-WITHOUT_STACK = ("policy try",)
 
 IDENTITY = (
     b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:iam::123456789012:user/x</Arn>"
@@ -124,7 +122,11 @@ def run(command: str, *arguments: str) -> Result:
 def context_of(command: str, *given: str) -> click.Context:
     # With the parent's settings, since click remembers the help option that a command was first made with.
     parent = click.Context(retry_run_task, **retry_run_task.context_settings)
-    return retry_run_task.commands[command].make_context(command, [*(given or COMMANDS[command])], parent)
+    found: Any = retry_run_task
+    for word in command.split():
+        found = found.commands[word]
+    made: click.Context = found.make_context(command, [*(given or COMMANDS[command])], parent)
+    return made
 
 
 FILE = 'stack = "of-file"\nregion = "eu-west-1"\nprofile = "of-file"\n'
@@ -160,12 +162,9 @@ def test_every_command_looks_where_the_same_order_says(
     if file:
         (tmp_path / "retry-run-task.toml").write_text(file)
     monkeypatch.setenv("AWS_REGION", aws_region)
-    has_stack = command not in WITHOUT_STACK
-    more = ("--stack", "typed") if typed and has_stack else ()
-    result = run(command, *typed, *more)
+    result = run(command, *typed, *(("--stack", "typed") if typed else ()))
     assert guard.asked == {(region, key)}, result.output
-    if has_stack:
-        assert any(stack in text for text in guard.texts), guard.texts
+    assert any(stack in text for text in guard.texts), guard.texts
     where = f"Stack {stack} in {region}, account 123456789012"
     # deploy's plan begins with it, and doctor's checks say it.
     assert (where in result.stderr) is (command not in {"deploy", "doctor", "policy try"}), result.output
@@ -179,7 +178,7 @@ def test_the_region_of_the_file_is_none_of_the_regions_to_recover_in(guard: Guar
 
 # What each setting outside the tables is for; the others say where every command looks.
 SETTINGS = {
-    "look_with": {"deploy", "doctor", "verify", "audit", "explain"},
+    "look_with": {"deploy", "doctor", "verify", "audit", "explain", "replay", "report", "policy try"},
     "bucket": {"deploy", "destroy"},
     "policy": {"deploy"},
     "cloudformation_role": {"deploy"},
@@ -191,12 +190,8 @@ OF_ITS_OWN = {("replay", "policy")}
 def test_every_setting_counts_for_every_command_that_has_such_an_option() -> None:
     assert set(SETTINGS) | set(settings.PLACE) == set(settings.OPTIONS)
     for key, commands in SETTINGS.items():
-        having = {
-            name
-            for name, one in retry_run_task.commands.items()
-            if any(option.name == key for option in one.params)
-        }
-        assert having - {name for name, other in OF_ITS_OWN if other == key} == commands
+        found = set(having(retry_run_task, key))
+        assert found - {name for name, other in OF_ITS_OWN if other == key} == commands
 
 
 @pytest.mark.parametrize(
@@ -229,7 +224,7 @@ def test_destroy_looks_into_the_bucket_of_the_file(guard: Guard, tmp_path: Path)
     assert any("/team-artifacts" in text for text in guard.texts), guard.texts
 
 
-LOOKING = ("deploy", "doctor", "verify", "audit")
+LOOKING = ("deploy", "doctor", "verify", "audit", "replay", "report", "policy try")
 BY_RECORDS = ("explain",)
 
 
@@ -252,17 +247,12 @@ def test_a_role_to_look_with_may_stand_in_the_file(
     context = context_of(command)
     assert context.params["look_with"] == file, result.output
     asked = [text for text in guard.texts if "AssumeRole" in text]
-    if command not in ("doctor", "audit"):  # which accounts are members they would learn from the stack
+    if command in more:  # which accounts are members the others would learn from the stack
         assert [f"role%2F{found}&" in text for text in asked] == ([True] if found else [])
 
 
 def test_every_command_that_looks_into_member_accounts_is_in_the_table() -> None:
-    having = {
-        name
-        for name, one in retry_run_task.commands.items()
-        if any("--look-with" in option.opts for option in one.params)
-    }
-    assert having == {*LOOKING, *BY_RECORDS}
+    assert set(having(retry_run_task, "look_with")) == {*LOOKING, *BY_RECORDS}
 
 
 @pytest.mark.parametrize("command", EVERY_COMMAND)
@@ -317,16 +307,17 @@ def test_deploy_asks_nothing_if_it_carries_nothing_to_deploy(guard: Guard) -> No
     assert guard.asked == set()
 
 
-def test_every_command_that_asks_aws_is_in_the_table() -> None:
-    def having(group: click.Group, above: str = "") -> Iterator[str]:
-        for name, one in group.commands.items():
-            if isinstance(one, click.Group):
-                yield from having(one, f"{name} ")
-            elif any("--profile" in option.opts for option in one.params):
-                yield f"{above}{name}"
+def having(group: click.Group, option: str, above: str = "") -> Iterator[str]:
+    for name, one in group.commands.items():
+        if isinstance(one, click.Group):
+            yield from having(one, option, f"{name} ")
+        elif any(other.name == option for other in one.params):
+            yield f"{above}{name}"
 
+
+def test_every_command_that_asks_aws_is_in_the_table() -> None:
     # The records say where explain looks.
-    assert set(having(retry_run_task)) == {*COMMANDS, *BY_RECORDS}
+    assert set(having(retry_run_task, "profile")) == {*COMMANDS, *BY_RECORDS}
 
 
 @pytest.mark.parametrize(

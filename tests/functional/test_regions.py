@@ -20,6 +20,7 @@ from retry_run_task.commands.doctor.checks import examine
 from retry_run_task.commands.main import retry_run_task
 from retry_run_task.commands.shared.discovery import discover
 from retry_run_task.commands.shared.inventory import InstalledStack, Missing, TaskDefinition
+from retry_run_task.commands.shared.member_access import LookRole
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.local.cloudtrail.records import rule_caller
 from retry_run_task.local.install import install
@@ -157,7 +158,9 @@ def member(aws: Canned) -> Canned:
 
 def test_what_another_account_starts_is_proposed_and_its_own_template_is_told(member: Canned) -> None:
     member.answers["cloudtrail:DescribeTrails"] = denied("cloudtrail:DescribeTrails")
-    found = discover(boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_with=LOOK)
+    found = discover(
+        boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_role=LookRole(look_with=LOOK)
+    )
     (theirs,) = found.members
     assert [one.name for one in theirs.launchers.found] == ["billing"]
     assert [one.name for one in found.launchers.found] == ["nightly"]
@@ -182,24 +185,52 @@ def test_what_another_account_starts_is_proposed_and_its_own_template_is_told(me
 
 def test_an_account_that_cannot_be_looked_at_is_told_and_changes_nothing_else(member: Canned) -> None:
     member.answers["cloudtrail:DescribeTrails"] = denied("cloudtrail:DescribeTrails")
-    found = discover(boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_with="nobody")
-    (theirs,) = found.members
-    (gap,) = theirs.launchers.gaps
-    assert gap.action == "sts:AssumeRole"
-    assert gap.why.startswith("AccessDenied: ")
+    found = discover(
+        boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_role=LookRole(look_with="nobody")
+    )
+    assert found.members == ()
+    assert found.closed[MEMBER].startswith(
+        f"arn:aws:iam::{MEMBER}:role/nobody cannot be assumed (AccessDenied: "
+    )
     flags = {"MemberAccounts": MEMBER, "MemberExternalId": "ab"}
     chosen = choices.choose(found, Reader(boto3.Session(), REGION), flags=flags, file={}, installed={})
     assert chosen.values()["ReadRules"] == "nightly"
-    assert [note for note in chosen.notes if f"in account {MEMBER}, some rules" in note]
+    (note,) = (note for note in chosen.notes if MEMBER in note)
+    assert note.startswith(
+        f"account {MEMBER} was not looked at, so name its task definitions and clusters yourself"
+    )
+    assert note.endswith("or name another role with --look-with")
 
 
-def test_accounts_that_nobody_looked_at_are_named(member: Canned) -> None:
+def let_in(member: Canned, role: str) -> None:
+    """Let this person assume a role there, with the external id."""
+    person = boto3.Session().client("sts", region_name=REGION).get_caller_identity()["Arn"]
+    arn = f"arn:aws:iam::{MEMBER}:role/{role}"
+    member.local.roles.create(AssumableRole(arn=arn, trusts=person, external_id="ab"))
+
+
+def test_without_a_word_the_role_that_only_reads_is_used(member: Canned) -> None:
+    """Before there is an installation, its external id and path are those that it will get."""
+    let_in(member, "batch/retry-run-task-member-audit")
+    look_role = LookRole(external_id="ab", role_path="/batch/")
+    found = discover(boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_role=look_role)
+    (theirs,) = found.members
+    assert [one.name for one in theirs.launchers.found] == ["billing"]
+    assert member.local.roles.sessions[-1].role_arn.endswith("role/batch/retry-run-task-member-audit")
+    wrong = discover(boto3.Session(), REGION, accounts=(MEMBER,), look_role=LookRole(external_id="xy"))
+    assert "retry-run-task-member-audit cannot be assumed (AccessDenied: " in wrong.closed[MEMBER]
+
+
+def test_doctor_says_which_account_could_not_be_looked_at_and_what_to_do(member: Canned) -> None:
     member.answers["cloudtrail:DescribeTrails"] = denied("cloudtrail:DescribeTrails")
-    found = discover(boto3.Session(), REGION, regions=(), accounts=(MEMBER,))
-    assert found.members == ()
-    flags = {"MemberAccounts": MEMBER, "MemberExternalId": "ab"}
-    chosen = choices.choose(found, Reader(boto3.Session(), REGION), flags=flags, file={}, installed={})
-    assert [note for note in chosen.notes if f"the schedules of {MEMBER} were not looked at" in note]
+    look_role = LookRole(external_id="ab")
+    found = discover(boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_role=look_role)
+    stack = InstalledStack(
+        name="retry-run-task", status="CREATE_COMPLETE", parameters={"MemberAccounts": MEMBER}
+    )
+    (check,) = (one for one in examine(replace(found, stack=stack)) if one.name == "other accounts")
+    assert (check.status, check.why.startswith(f"{MEMBER} was not looked at, since arn:")) == ("SKIP", True)
+    assert check.next.startswith("Deploy infra/member.yaml of this version there")
 
 
 @pytest.mark.parametrize(
@@ -212,7 +243,9 @@ def test_accounts_that_nobody_looked_at_are_named(member: Canned) -> None:
 def test_doctor_says_whether_the_stack_looks_after_another_accounts_schedules(
     member: Canned, parameters: dict[str, str], status: str, said: str
 ) -> None:
-    found = discover(boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_with=LOOK)
+    found = discover(
+        boto3.Session(), REGION, regions=(), accounts=(MEMBER,), look_role=LookRole(look_with=LOOK)
+    )
     stack = InstalledStack(
         name="retry-run-task", status="CREATE_COMPLETE", parameters={"MemberAccounts": MEMBER, **parameters}
     )
@@ -329,9 +362,7 @@ def test_tags_and_tasks_of_that_account_count(member: Canned, billing: Any) -> N
 def test_explain_comes_in_as_recover_does_where_that_is_allowed(member: Canned, billing: Any) -> None:
     place, theirs = billing
     install(member.local, settings={"RETRY_RUN_TASK_ACCOUNTS": MEMBER, "RETRY_RUN_TASK_EXTERNAL_ID": "ab"})
-    person = boto3.Session().client("sts", region_name=REGION).get_caller_identity()["Arn"]
-    role = f"arn:aws:iam::{MEMBER}:role/retry-run-task-member"
-    member.local.roles.create(AssumableRole(arn=role, trusts=person, external_id="ab"))
+    let_in(member, "retry-run-task-member-audit")
     (found,), said = explained(records=[theirs])
     check_billing(found, place.region)
     assert said == ""
@@ -360,7 +391,7 @@ def test_explain_says_why_it_does_not_look_into_an_account_and_explains_the_rest
     found, told = explained(*arguments, records=[theirs, again, ours])
     assert [one["there"] is None for one in found if one["account"] == MEMBER] == [True] * len(found[:-1])
     assert told.count(f"Account {MEMBER} is not looked at, {said}") == 1
-    assert told.rstrip().endswith("Name a role there that you may assume, with --look-with.")
+    assert told.rstrip().endswith("or name another role with --look-with.")
     assert found[0]["not_read"] == told.strip()
     assert "It could not be looked for now" in found[0]["next"]
     assert (found[-1]["schedule"]["name"], found[-1]["not_read"]) == ("nightly", None)

@@ -326,7 +326,11 @@ def elsewhere(site: Site) -> AccountRegion:
     """A member account that lets recover in, and a person to look; nightly can run there in another Region."""
     person = site.client("sts").get_caller_identity()["Arn"]
     recover = f"arn:aws:iam::{site.aws.account}:role/retry-run-task-role"
-    for name, trusts, external_id in (("retry-run-task-member", recover, "ab"), (LOOK, person, "")):
+    for name, trusts, external_id in (
+        ("retry-run-task-member", recover, "ab"),
+        ("retry-run-task-member-audit", person, "ab"),
+        (LOOK, person, ""),
+    ):
         arn = f"arn:aws:iam::{MEMBER}:role/{name}"
         site.aws.roles.create(AssumableRole(arn=arn, trusts=trusts, external_id=external_id))
     place = site.aws.account_region(account=MEMBER, region=FAR)
@@ -340,21 +344,31 @@ def elsewhere(site: Site) -> AccountRegion:
 THERE = ("--task-definition", "nightly", "--cluster", "theirs", "--subnet", "subnet-x", "--in-region", FAR)
 
 
-def test_it_starts_its_task_in_another_account_and_region(site: Site, elsewhere: AccountRegion) -> None:
+@pytest.mark.parametrize("role", [(), ("--look-with", LOOK)], ids=["its own", "another"])
+def test_it_starts_its_task_in_another_account_and_region(
+    site: Site, elsewhere: AccountRegion, role: tuple[str, ...]
+) -> None:
     given = {"ACCOUNTS": MEMBER, "EXTERNAL_ID": "ab", "REGIONS": f"{REGION},{FAR}"}
     install(site.aws, settings={f"RETRY_RUN_TASK_{name}": value for name, value in given.items()})
-    result = verified(site, *THERE, "--in-account", MEMBER, "--look-with", LOOK, code=0)
+    result = verified(site, *THERE, "--in-account", MEMBER, *role, code=0)
     (task,) = elsewhere.ecs.list_tasks({"cluster": "theirs"})["taskArns"]
     assert (result["verified"], result["stages"][-1]["what"]) == (True, task)
     assert task.startswith(f"arn:aws:ecs:{FAR}:{MEMBER}:task/theirs/")
     assert site.tasks() == []
+    # recover alone assumes the role that may start tasks.
+    assumed = {(one.role_arn.rpartition("/")[2], one.name) for one in site.aws.roles.sessions}
+    assert ("retry-run-task-member", "retry-run-task") in assumed
+    assert assumed - {("retry-run-task-member", "retry-run-task")} != set()
     (record,) = records(site)
     assert record["requestParameters"]["cluster"] == f"arn:aws:ecs:{FAR}:{MEMBER}:cluster/theirs"
 
 
 @pytest.mark.parametrize(
     ("role", "said"),
-    [((), "can only be looked at with a role there"), (("--look-with", "nobody"), "cannot be assumed")],
+    [
+        ((), f"arn:aws:iam::{MEMBER}:role/retry-run-task-member-audit cannot be assumed"),
+        (("--look-with", "nobody"), f"arn:aws:iam::{MEMBER}:role/nobody cannot be assumed"),
+    ],
 )
 def test_without_a_way_into_the_account_nothing_is_written(
     site: Site, elsewhere: AccountRegion, installed: LocalInstallation, role: tuple[str, ...], said: str

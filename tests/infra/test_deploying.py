@@ -36,7 +36,7 @@ IN_IAM = {
 WITH_A_CALL = {
     "lambda:GetFunction": "asked by its name in shared/installed_policy.py",
     "s3:TagResource": "CreateBucket with tags",
-    "sts:AssumeRole": "take_role in shared/access.py, with --look-with",
+    "sts:AssumeRole": "take_role in shared/access.py, into member accounts",
     "iam:PassRole": "CreateChangeSet with a role",
 }
 # The modules that call for deploy and destroy, and with which client. What they only read by name of the action, such

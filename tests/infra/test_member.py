@@ -10,7 +10,7 @@ import pytest
 
 from retry_run_task import __version__
 from retry_run_task.launch.names import audit_role, member_role
-from support.infra import LATER_PARTS, MEMBER, MODULE, NOT_OWN, Stack, module, template
+from support.infra import LATER_PARTS, MEMBER, MODULE, NOT_OWN, ROOT, Stack, module, template
 
 IN_TERRAFORM = MODULE / "modules" / "member"
 GIVEN = {
@@ -143,20 +143,49 @@ def test_the_audit_may_read_there_what_it_may_at_home_and_start_nothing(path: st
     }
     role = made.of_type("AWS::IAM::Role")["MemberAuditRole"]
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
-    of_audit = hub.of_type("AWS::IAM::Role")["AuditRole"]
-    assert statement["Condition"] == {
-        "StringEquals": {"sts:ExternalId": "night-shift-7f3a"},
-        "ArnEquals": {
-            "aws:PrincipalArn": f"arn:aws:iam::{HOME}:role{of_audit['Path']}{of_audit['RoleName']}"
-        },
-    }
+    # Whoever that account lets assume it: its audit, and people.
+    assert statement["Principal"] == {"AWS": f"arn:aws:iam::{HOME}:root"}
+    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": "night-shift-7f3a"}}
     assert f"{role['Path'].lstrip('/')}{role['RoleName']}" == audit_role("night", path)
-    assert role["ManagedPolicyArns"] == ["<MemberAuditPolicy>"]
+    assert role["ManagedPolicyArns"] == ["<MemberAuditPolicy>", "<MemberLookPolicy>"]
     assert len(audit_role("n" * 50)) <= 64
 
 
+COMMANDS = ROOT / "src" / "retry_run_task" / "commands"
+# What reads an account for doctor, deploy, verify, policy try, replay and report, by the names of the actions.
+LOOKING = ("shared/launchers.py", "shared/names.py", "shared/tags.py")
+
+
+def test_the_role_to_look_with_may_read_what_the_commands_read_and_nothing_else() -> None:
+    made = member(Audit="true", ScheduleKeyArns="")
+    named = {
+        action
+        for file in LOOKING
+        for action in re.findall(r'"([a-z]+:[A-Z][A-Za-z]+)"', (COMMANDS / file).read_text("utf-8"))
+    }
+    # explain --aws sees what recover would, and audit looks for calls.
+    recovers = {
+        action
+        for policy in ("MemberPolicy", "MemberReadsPolicy")
+        for one in statements(made, policy).values()
+        for action in _listed(one["Action"])
+        if not re.search(r":(TagResource|StopTask)$", action)
+    }
+    allowed_there = [
+        action
+        for policy in ("MemberAuditPolicy", "MemberLookPolicy")
+        for one in statements(made, policy).values()
+        for action in _listed(one["Action"])
+    ]
+    assert sorted(allowed_there) == sorted(named | recovers | {"cloudtrail:LookupEvents"})
+
+
+def _listed(action: str | list[str]) -> list[str]:
+    return action if isinstance(action, list) else [action]
+
+
 def test_without_the_audit_there_is_no_role_for_it() -> None:
-    assert [name for name in member().resources if "Audit" in name] == []
+    assert [name for name in member().resources if "Audit" in name or "Look" in name] == []
 
 
 def test_without_roles_none_can_be_passed_and_without_regions_it_is_the_stacks_own() -> None:
@@ -249,6 +278,8 @@ PARTS = {
     "member_pass": "Pass",
     "member_reads": "Reads",
     "member_keys": "Keys",
+    "member_audit": "Audit",
+    "member_look": "Look",
 }
 
 
@@ -259,27 +290,28 @@ def test_the_module_allows_the_same(name: str) -> None:
     assert {s["sid"]: set(s["actions"]) for s in blocks} == {
         sid: set(s["Action"] if isinstance(s["Action"], list) else [s["Action"]]) for sid, s in theirs.items()
     }
-    assert {s["sid"]: {(c["test"], c["variable"]) for c in s["condition"]} for s in blocks} == {
-        sid: {(test, key) for test, wanted in s["Condition"].items() for key in wanted}
+    assert {s["sid"]: {(c["test"], c["variable"]) for c in s.get("condition", ())} for s in blocks} == {
+        sid: {(test, key) for test, wanted in s.get("Condition", {}).items() for key in wanted}
         for sid, s in theirs.items()
     }
     end = f"-{PARTS[name].lower()}" if PARTS[name] else ""
     named = _block("resource", "aws_iam_policy", name)["name"]
     assert named.partition("${count.index")[0] == f"${{var.hub_name}}-member{end}-policy"
     attached = _block("resource", "aws_iam_role_policy_attachment", name)
-    role = "member_audit[0]" if name == "member_audit" else "member"
+    role = "member_audit[0]" if name in ("member_audit", "member_look") else "member"
     assert attached["role"] == f"${{aws_iam_role.{role}.name}}"
     assert f"aws_iam_policy.{name}" in attached["policy_arn"]
 
 
 def test_the_module_lets_the_same_in() -> None:
-    for name, role, hub in (("trust", "member", ""), ("audit_trust", "member_audit", "-audit")):
+    for name, role, end in (("trust", "member", ""), ("audit_trust", "member_audit", "-audit")):
         (trust,) = _block("data", "aws_iam_policy_document", name)["statement"]
+        made = member(Audit="true").of_type("AWS::IAM::Role")["MemberAuditRole" if end else "MemberRole"]
+        (theirs,) = made["AssumeRolePolicyDocument"]["Statement"]
         assert {(c["test"], c["variable"]) for c in trust["condition"]} == {
-            ("StringEquals", "sts:ExternalId"),
-            ("ArnEquals", "aws:PrincipalArn"),
+            (test, key) for test, wanted in theirs["Condition"].items() for key in wanted
         }
-        assert trust["condition"][1]["values"] == [
-            f"${{local.hub}}:role${{var.role_path}}${{var.hub_name}}{hub}-role"
-        ]
-        assert _block("resource", "aws_iam_role", role)["name"] == f"${{var.hub_name}}-member{hub}"
+        if not end:
+            only = "${local.hub}:role${var.role_path}${var.hub_name}-role"
+            assert trust["condition"][1]["values"] == [only]
+        assert _block("resource", "aws_iam_role", role)["name"] == f"${{var.hub_name}}-member{end}"

@@ -438,9 +438,76 @@ resource "aws_iam_policy" "member_audit" {
   tags        = var.tags
 }
 
+# What the commands read beside that: task definitions, what patterns would match, and what a recovery would find.
+data "aws_iam_policy_document" "member_look" {
+  count = var.audit ? 1 : 0
+
+  statement {
+    #checkov:skip=CKV_AWS_356:AWS knows nothing finer for these.
+    sid       = "FindWhatThereIs"
+    actions   = ["ecs:DescribeTaskDefinition", "ecs:ListClusters", "ecs:ListTaskDefinitionFamilies", "events:ListRuleNamesByTarget"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+
+  # IAM answers in one Region for all.
+  statement {
+    #checkov:skip=CKV_AWS_356:AWS knows nothing finer for it.
+    sid       = "FindRoles"
+    actions   = ["iam:ListRoles"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "ReadWhatThereIs"
+    actions = [
+      "ecs:DescribeClusters",
+      "ecs:ListTagsForResource",
+      "events:DescribeRule",
+      "events:ListTagsForResource",
+      "scheduler:ListTagsForResource",
+    ]
+    resources = [
+      "${local.ecs}:cluster/*",
+      "${local.ecs}:task-definition/*",
+      "arn:${local.partition}:events:*:${local.account}:rule/*",
+      "arn:${local.partition}:scheduler:*:${local.account}:schedule-group/*",
+    ]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestedRegion"
+      values   = local.regions
+    }
+  }
+}
+
+resource "aws_iam_policy" "member_look" {
+  count = var.audit ? 1 : 0
+
+  name        = "${var.hub_name}-member-look-policy"
+  path        = var.role_path
+  description = "What doctor, deploy and other commands of retry-run-task may read in this account."
+  policy      = data.aws_iam_policy_document.member_look[0].json
+  tags        = var.tags
+}
+
+resource "aws_iam_role_policy_attachment" "member_look" {
+  count = var.audit ? 1 : 0
+
+  role       = aws_iam_role.member_audit[0].name
+  policy_arn = aws_iam_policy.member_look[0].arn
+}
+
+# The account's own policies say who of it may come in.
 data "aws_iam_policy_document" "audit_trust" {
   statement {
-    sid     = "LetAuditIn"
+    sid     = "LetLookersIn"
     actions = ["sts:AssumeRole"]
 
     principals {
@@ -453,12 +520,6 @@ data "aws_iam_policy_document" "audit_trust" {
       variable = "sts:ExternalId"
       values   = [var.external_id]
     }
-
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:PrincipalArn"
-      values   = ["${local.hub}:role${var.role_path}${var.hub_name}-audit-role"]
-    }
   }
 }
 
@@ -467,7 +528,7 @@ resource "aws_iam_role" "member_audit" {
 
   name                 = "${var.hub_name}-member-audit"
   path                 = var.role_path
-  description          = "What audit of retry-run-task takes to look for missing runs of this account."
+  description          = "What the audit and the commands of retry-run-task look into this account with."
   max_session_duration = 3600
   assume_role_policy   = data.aws_iam_policy_document.audit_trust.json
   permissions_boundary = var.permissions_boundary_arn != "" ? var.permissions_boundary_arn : null

@@ -103,7 +103,7 @@ variable "regions" {
 }
 
 variable "audit" {
-  description = "Whether that stack's daily audit may look for missing runs here, with a role of its own: it reads every rule and schedule, recorded calls and tasks. False if audit_schedule is empty there."
+  description = "Whether that account may look here, with a role that only reads: its daily audit for missing runs, and whoever may assume the role there for the commands. It reads every rule, schedule and task definition with its values, recorded calls and tasks."
   type        = bool
   default     = true
 }

@@ -66,9 +66,10 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
       retry-run-task audit --since 7d
     """  # noqa: D301 - click's mark for text that keeps its lines
     from retry_run_task.commands.audit.inspection import inspect  # noqa: PLC0415
-    from retry_run_task.commands.audit.places import NoAccess, places  # noqa: PLC0415
+    from retry_run_task.commands.audit.places import places  # noqa: PLC0415
     from retry_run_task.commands.audit.runs import Window  # noqa: PLC0415
     from retry_run_task.commands.shared import access, calls  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.shared.member_access import NoAccess  # noqa: PLC0415
 
     window = Window(since=since, until=until or datetime.now(UTC), tolerance=timedelta(minutes=tolerance_min))
     if window.since > window.until:
@@ -85,7 +86,7 @@ def audit(  # noqa: PLR0913, PLR0917 - one parameter an option
     looked_at = places(session, identity, where, stack=stack, look_with=look_with, is_file=file is not None)
     for one in looked_at:
         if isinstance(one, NoAccess):
-            errors.append((one.account, "", one.why))
+            errors.append((one.account, "", str(one)))
             continue
         options.look_at(one.home or one.region)
         try:

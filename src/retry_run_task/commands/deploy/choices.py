@@ -14,6 +14,7 @@ from retry_run_task.commands.deploy.proposal import MOST_FILTERS, family_of, fre
 from retry_run_task.commands.shared.hints import command_line
 from retry_run_task.commands.shared.inventory import Launcher, Missing, TaskDefinition, Trail, Unknown
 from retry_run_task.commands.shared.launchers import read_task_definitions
+from retry_run_task.commands.shared.member_access import NEXT
 from retry_run_task.commands.shared.parameters import PARAMETERS
 from retry_run_task.commands.shared.trails import read_log_groups
 from retry_run_task.documentation import is_own_runbook
@@ -111,7 +112,7 @@ def choose(
         *_notes(given, whole, log_group, email, inventory),
         *reads.notes(everything, values, "--read-rules and --read-schedules"),
         *_unreadable(everything, clusters, values),
-        *_members(inventory, values["MemberAccounts"]),
+        *_members(inventory),
         *_audit(values["AuditSchedule"], installed),
         *proposal.left_out,
     )
@@ -179,13 +180,12 @@ def _audit(schedule: str, installed: Mapping[str, str]) -> Iterator[str]:
         )
 
 
-def _members(inventory: Inventory, accounts: str) -> Iterator[str]:
+def _members(inventory: Inventory) -> Iterator[str]:
     """Yield which other accounts were not looked at; `members` computes what the others need."""
-    looked_at = {one.identity.account for one in inventory.members}
-    if unseen := [one for one in accounts.split(",") if one and one not in looked_at]:
+    for account, why in inventory.closed.items():
         yield (
-            f"the schedules of {', '.join(unseen)} were not looked at, so their task definitions and clusters have to "
-            "be named by hand; --look-with names a role there that you may assume"
+            f"account {account} was not looked at, so name its task definitions and clusters yourself: {why}; "
+            f"{NEXT[:1].lower()}{NEXT[1:-1]}"
         )
 
 

@@ -277,6 +277,7 @@ class _Run:
         from retry_run_task.commands.deploy import plan  # noqa: PLC0415
         from retry_run_task.commands.shared import discovery  # noqa: PLC0415 - as above
         from retry_run_task.commands.shared.installed import check_not_elsewhere  # noqa: PLC0415
+        from retry_run_task.commands.shared.member_access import LookRole  # noqa: PLC0415
         from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
         plan.check_state(state, self.name, self.region)
@@ -289,7 +290,11 @@ class _Run:
                 stack=self.name,
                 regions=said["Regions"].split(",") if "Regions" in said else None,
                 accounts=said["MemberAccounts"].split(",") if "MemberAccounts" in said else None,
-                look_with=self._wish.look_with,
+                look_role=LookRole(
+                    look_with=self._wish.look_with,
+                    external_id=said.get("MemberExternalId", ""),
+                    role_path=said.get("RolePath", ""),
+                ),
                 tell=tell,
             )
         check_not_elsewhere(inventory.stack, self.region)

@@ -73,7 +73,6 @@ def needs(
     hub = {"HubAccount": inventory.identity.account, "HubName": inventory.stack_name}
     # Its default is the Region that the template is deployed to.
     hub |= {"Regions": values["Regions"] or inventory.region, **{name: values[name] for name in _SAME}}
-    hub["Audit"] = "true" if values["AuditSchedule"] else "false"
     return tuple(
         _needs(one, hub, text, may_widen=may_widen)
         for one in inventory.members

@@ -110,6 +110,7 @@ MEMBER = Layout(
         "MemberKeysPolicy": ("ScheduleKeyArns",),
         "MemberRole": ("PassRoles", "TaskDefinitions", "ReadRules", "ReadSchedules"),
         "MemberAuditPolicy": ("Regions", "ScheduleKeyArns"),
+        "MemberLookPolicy": ("Regions",),
     },
 )
 """``infra/member.yaml``"""

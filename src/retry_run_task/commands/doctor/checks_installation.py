@@ -19,7 +19,7 @@ from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared import ownership, ways
 from retry_run_task.commands.shared.hints import aws_line, command_line
 from retry_run_task.commands.shared.inventory import ForeignStack, InstalledStack, Topic, Unknown
-from retry_run_task.launch.names import member_role
+from retry_run_task.commands.shared.member_access import NEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,16 +173,10 @@ def _closed(names: tuple[str, ...]) -> Iterator[Check]:
 
 def _members(inventory: Inventory, stack: InstalledStack) -> Iterator[Check]:
     """Yield whether the stack covers the jobs of other accounts, as far as these were read."""
-    accounts = [part for part in stack.parameters.get("MemberAccounts", "").split(",") if part]
-    looked_at = {one.identity.account: one for one in inventory.members}
-    if unseen := [one for one in accounts if one not in looked_at]:
-        yield skip(
-            MEMBERS,
-            f"{listed(unseen)} was not looked at: only recover may take the role {member_role(stack.name)} there.",
-            "Name a role there that you may assume, such as: --look-with OrganizationAccountAccessRole",
-        )
-    for account, member in looked_at.items():
-        yield from _member(account, member, stack)
+    for account, why in inventory.closed.items():
+        yield skip(MEMBERS, f"{account} was not looked at, since {why}.", NEXT)
+    for member in inventory.members:
+        yield from _member(member.identity.account, member, stack)
 
 
 def _member(account: str, member: Inventory, stack: InstalledStack) -> Iterator[Check]:
@@ -198,7 +192,7 @@ def _member(account: str, member: Inventory, stack: InstalledStack) -> Iterator[
         yield skip(
             MEMBERS,
             f"The stack leaves {listed(outside)} of {account} alone, by its TaskDefinitions and Clusters.",
-            f"If it should cover them, run: {command_line('deploy --look-with ROLE')}",
+            f"If it should cover them, run: {command_line('deploy')}",
         )
     elif switched_on and not member.launchers.gaps:
         yield ok(MEMBERS, f"The stack covers every rule and schedule of {account} that is switched on.")

@@ -38,6 +38,7 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     from retry_run_task.commands.doctor import checks  # noqa: PLC0415 - boto3 takes half a second
     from retry_run_task.commands.doctor.checks_sizes import check_sizes  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared import access, discovery  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared.member_access import LookRole  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.screen import screen  # noqa: PLC0415 - as above
 
@@ -46,7 +47,9 @@ def doctor(regions: tuple[str, ...], profile: str | None, stack: str, look_with:
     for region in dict.fromkeys(regions) or [access.region_of(session)]:
         options.look_at(region)
         with talk.looking(f"Looking at {region}") as tell:
-            inventory = discovery.discover(session, region, stack=stack, look_with=look_with, tell=tell)
+            inventory = discovery.discover(
+                session, region, stack=stack, look_role=LookRole(look_with=look_with), tell=tell
+            )
             sizes = check_sizes(inventory, Reader(session, region))
         looked.append((inventory, (*checks.examine(inventory), sizes)))
     if as_json:

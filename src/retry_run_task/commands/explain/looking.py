@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retry_run_task.aws.port import survey
 from retry_run_task.commands.shared import access, talk
 from retry_run_task.commands.shared.installed import installation_or_why
-from retry_run_task.commands.shared.member_access import MemberAccess
+from retry_run_task.commands.shared.member_access import LookRole, MemberAccess, NoAccess
 from retry_run_task.commands.shared.reader import Reader
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class Looking:
     """Looks into the accounts of launches. What cannot be read is reported once, and the rest is still explained.
 
     ``region`` is the installation's; None for the one of the environment or the profile, or else the first launch's.
-    ``look_with`` is a role in the other accounts; empty for the one that recover assumes.
+    ``look_with`` is a role in the other accounts; empty for the one of ``infra/member.yaml`` that only reads.
     """
 
     def __init__(self, profile: str | None, region: str | None, stack: str, look_with: str) -> None:
@@ -36,12 +36,12 @@ class Looking:
             AccessError: There are no credentials, or AWS does not answer.
         """
         entered = self._access(launch).enter(launch.account)
-        if not isinstance(entered, str):
+        if not isinstance(entered, NoAccess):
             return survey(launch, entered)
         if launch.account not in self._told:
             self._told.add(launch.account)
-            talk.say(entered)
-        return entered
+            talk.say(str(entered))
+        return str(entered)
 
     def _access(self, launch: FailedLaunch) -> MemberAccess:
         if self._members is None:
@@ -54,6 +54,6 @@ class Looking:
                 identity=identity,
                 region=region,
                 stack=self._stack,
-                look_with=self._look_with,
+                look_role=LookRole(look_with=self._look_with),
             )
         return self._members

@@ -24,6 +24,7 @@ from retry_run_task.policy.rules import Facts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from retry_run_task.commands.audit.inspection import Where
     from retry_run_task.commands.shared.inventory import Inventory, Launcher
     from retry_run_task.launch.schedule import Tags
     from retry_run_task.launch.values import JsonObject
@@ -241,41 +242,61 @@ def _calls(handling: Handling, spread_s: float, category: Category) -> Iterator[
 
 @policy.command(name="try")
 @_FILE
-@options.regions_only
+@options.several_regions
+@options.look_with
 @options.as_json
-def try_(file: str | None, regions: tuple[str, ...], profile: str | None, as_json: bool) -> int:
+def try_(
+    file: str | None,
+    regions: tuple[str, ...],
+    profile: str | None,
+    stack: str,
+    look_with: str,
+    as_json: bool,
+) -> int:
     """Show which rules of the policy apply to each EventBridge rule and schedule when capacity is short.
 
-    Looks at the account, with tags, and changes nothing.
+    Looks at the account, and at others that the installation covers, with tags; changes nothing.
 
     \b
     Example:
       retry-run-task policy try policy.toml --region eu-west-1
     """  # noqa: D301 - click's mark for text that keeps its lines
     found = read_file(file)
-    from retry_run_task.commands.shared import access, tags  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.audit.places import places  # noqa: PLC0415 - boto3 takes half a second
+    from retry_run_task.commands.policy import showing  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared import access  # noqa: PLC0415 - as above
+    from retry_run_task.commands.shared.member_access import NoAccess  # noqa: PLC0415 - as above
 
     session = access.open_session(profile)
-    result = []
-    for region in dict.fromkeys(regions) or [access.region_of(session)]:
-        with talk.looking(f"Looking at {region}") as tell:
-            inventory, said = tags.read_tagged(session, region, tell)
-        result.append(
-            {
-                "region": region,
-                "schedules": [
-                    _hit(found, one, inventory, said[tags.key_of(one)]) for one in inventory.launchers.found
-                ],
-                "gaps": [f"{gap.action} failed: {gap.why}" for gap in inventory.launchers.gaps],
-            }
-        )
+    named = list(dict.fromkeys(regions)) or [access.region_of(session)]
+    who = access.identify(session, named[0])
+    result, is_whole = [], True
+    for place in places(session, who, named, stack=stack, look_with=look_with, is_file=False):
+        if isinstance(place, NoAccess):
+            talk.say(str(place))
+            is_whole = False
+        else:
+            result.append(_tried(found, place))
     if as_json:
         click.echo(json.dumps({"file": file or POLICY, "regions": result}, indent=2))
     else:
-        from retry_run_task.commands.policy import showing  # noqa: PLC0415 - as above
+        showing.show_hits(result, who.account)
+    return 0 if is_whole else talk.FAILED
 
-        showing.show_hits(result)
-    return 0
+
+def _tried(found: Policy, place: Where) -> JsonObject:
+    from retry_run_task.commands.shared import tags  # noqa: PLC0415 - boto3 takes half a second
+
+    with talk.looking(f"Looking at {place.region}") as tell:
+        inventory, said = tags.read_tagged(place.session, place.region, tell)
+    return {
+        "region": place.region,
+        "account": place.account,
+        "schedules": [
+            _hit(found, one, inventory, said[tags.key_of(one)]) for one in inventory.launchers.found
+        ],
+        "gaps": [f"{gap.action} failed: {gap.why}" for gap in inventory.launchers.gaps],
+    }
 
 
 def _hit(found: Policy, one: Launcher, inventory: Inventory, said: Tags) -> JsonObject:

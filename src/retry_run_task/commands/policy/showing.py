@@ -88,11 +88,12 @@ def _print_table(out: Screen, heads: tuple[str, ...], rows: Iterable[tuple[str, 
         out.beside(Text(f"  {cells}", style=style), Text(line[-1], style=style))
 
 
-def show_hits(result: list[JsonObject]) -> None:
-    """Print each Region's schedules, those with the same handling together."""
+def show_hits(result: list[JsonObject], home: str) -> None:
+    """Print each Region's schedules, those with the same handling together; ``home`` is not named."""
     out = screen()
     for region in result:
-        out.print(Text(talk.shown(region["region"]), style="bold"))
+        elsewhere = f", account {region['account']}" if region["account"] != home else ""
+        out.print(Text(talk.shown(region["region"] + elsewhere), style="bold"))
         alike: dict[tuple[str, str, str], list[str]] = {}
         for hit in region["schedules"]:
             key = (", ".join(hit["rules"]), hit["in_words"], ", ".join(hit["rungs"]))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.replay.replaying import ReplayStep
     from retry_run_task.commands.replay.search import Search
     from retry_run_task.commands.shared.installation import Installation
+    from retry_run_task.commands.shared.inventory import Identity
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.launch.values import JsonObject
     from retry_run_task.policy.rules import Policy
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be started, and start nothing.")
 @options.one_region
+@options.look_with
 @options.sure
 @options.as_json
 @click.option("--lookups-per-s", type=float, default=2.0, hidden=True)
@@ -104,9 +106,10 @@ def replay(what: str | None, lookups_per_s: float, **given: Any) -> int:
         talk.check_can_ask(is_sure=wish.yes)
     session = access.open_session(wish.profile)
     where = wish.region or access.region_of(session)
-    talk.say(options.place(wish.stack, where, access.identify(session, where)))
+    identity = access.identify(session, where)
+    talk.say(options.place(wish.stack, where, identity))
     try:
-        return _replay(session, where, search, wish)
+        return _replay(session, where, identity, search, wish)
     except DeployError as error:
         return talk.fail(error)
 
@@ -128,6 +131,7 @@ class _Wish:
     region: str | None
     profile: str | None
     stack: str
+    look_with: str
     yes: bool
     as_json: bool
 
@@ -144,7 +148,8 @@ def _policy(named: str | None, reader: Reader, function: str) -> Policy:
     return read_policy() if found is None else policy_of(found, named or "the installed policy")
 
 
-def _replay(session: boto3.Session, region: str, search: Search, wish: _Wish) -> int:
+def _replay(session: boto3.Session, region: str, identity: Identity, search: Search, wish: _Wish) -> int:
+    from retry_run_task.commands.audit.places import places  # noqa: PLC0415
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
     from retry_run_task.commands.replay.search import look_back  # noqa: PLC0415
     from retry_run_task.commands.shared.installed import installation as read_installation  # noqa: PLC0415
@@ -154,12 +159,16 @@ def _replay(session: boto3.Session, region: str, search: Search, wish: _Wish) ->
     installation = read_installation(reader, wish.stack)
     policy = _policy(wish.policy, reader, installation.recover)
     with talk.looking(f"Looking at {region}") as tell:
-        past = look_back(session, region, installation, search, tell)
+        whole = list(
+            places(session, identity, [region], stack=wish.stack, look_with=wish.look_with, is_file=False)
+        )
+        past = look_back(session, region, installation, search, whole, tell)
         steps = plan(past.launches, replace(past.facts, policy=policy))
     wanted = [step for step in steps if not step.why_not]
     chosen = wanted[: wish.limit]
-    for line in past.unread.lines():
+    for line in (*past.unread.lines(), *past.unseen):
         talk.say(line)
+    is_whole = not (past.unread.count or past.unseen)
     for gap in past.facts.launchers.gaps:
         talk.say(f"Whether a next run was due is not certain: {gap.why} ({gap.action}).")
     is_over = wish.dry_run or not chosen
@@ -167,12 +176,12 @@ def _replay(session: boto3.Session, region: str, search: Search, wish: _Wish) ->
         _print(steps, len(wanted) - len(chosen), past.facts.now, is_result=is_over)
     if is_over:
         _print_json(wish, steps, {})
-        return talk.FAILED if past.unread.count else 0
+        return 0 if is_whole else talk.FAILED
     if not talk.ask(f"Start {counted(len(chosen), 'recovery', 'recoveries')} in {region}?", is_sure=wish.yes):
         talk.say("Nothing was started.")
         return talk.NO
     done = _start(session, region, installation, wish, steps, chosen)
-    return done or (talk.FAILED if past.unread.count else 0)
+    return done or (0 if is_whole else talk.FAILED)
 
 
 def _start(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.timetable import as_schedule
+from retry_run_task.commands.shared.launchers import is_at
 from retry_run_task.commands.shared.view import known_schedule
 from retry_run_task.config import read_policy
 from retry_run_task.launch import names as identity
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.installation import Installation
-    from retry_run_task.commands.shared.inventory import Launchers
+    from retry_run_task.commands.shared.inventory import Launcher, Launchers
     from retry_run_task.commands.shared.view import Execution, RecoveryView
     from retry_run_task.policy.rules import Policy
     from retry_run_task.recovery.case import Case
@@ -109,7 +110,7 @@ def again_call(launch: FailedLaunch, number: int) -> FailedLaunch:
 
 def plan(launches: Sequence[FailedLaunch], facts: ReplayInput) -> tuple[ReplayStep, ...]:
     """Return the plan for each failure, the oldest first."""
-    schedules = [as_schedule(one) for one in facts.launchers.found]
+    schedules = [(one, as_schedule(one)) for one in facts.launchers.found]
     calls_seen: set[str] = set()
     steps = []
     for launch in sorted(launches, key=lambda one: (one.event_time, one.event_id)):
@@ -122,8 +123,11 @@ def plan(launches: Sequence[FailedLaunch], facts: ReplayInput) -> tuple[ReplaySt
     return tuple(steps)
 
 
-def _step(launch: FailedLaunch, facts: ReplayInput, schedules: Sequence[Schedule]) -> ReplayStep:
-    maker = match(launch, schedules) if launch.caller.kind in SCHEDULED else NoMatch(why="")
+def _step(
+    launch: FailedLaunch, facts: ReplayInput, schedules: Sequence[tuple[Launcher, Schedule]]
+) -> ReplayStep:
+    there = [schedule for one, schedule in schedules if is_at(one, launch.account, launch.region)]
+    maker = match(launch, there) if launch.caller.kind in SCHEDULED else NoMatch(why="")
     for reason in (_out_of_scope, _in_hand, _hopeless, _done_already, _unwanted_late):
         why_not = reason(launch, facts, maker)
         if why_not:
@@ -252,6 +256,8 @@ def _done_already(launch: FailedLaunch, facts: ReplayInput, maker: Schedule | No
     own = identity.own_started_by(launch)
     for call in facts.calls:
         if not call.placed or call.time < launch.event_time:
+            continue
+        if not is_at(call, launch.account, launch.region):
             continue
         if call.is_ours and call.started_by == own:
             return f"a recovery has started its task at {call.time:%Y-%m-%d %H:%M:%S} UTC"

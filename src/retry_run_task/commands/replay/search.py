@@ -7,20 +7,21 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from retry_run_task.commands.audit.inspection import Where
+from retry_run_task.commands.audit.places import calls_of
 from retry_run_task.commands.replay.replaying import ReplayInput, next_again
 from retry_run_task.commands.shared import calls, choosing, hints, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.inventory import Launchers
-from retry_run_task.commands.shared.launchers import read_launchers
-from retry_run_task.commands.shared.rate_limits import rate_limited
-from retry_run_task.commands.shared.reader import Reader
+from retry_run_task.commands.shared.launchers import read_launchers_of
+from retry_run_task.commands.shared.member_access import NoAccess
 from retry_run_task.commands.shared.record_files import UnreadParts
 from retry_run_task.commands.shared.selection import short_ids
 from retry_run_task.errors import ConfigError
 from retry_run_task.launch.values import SCHEDULED, CallerKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import boto3
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.commands.shared.installation import Installation
     from retry_run_task.commands.shared.view import Execution, RecoveryView
-    from retry_run_task.launch.values import FailedLaunch, Unparsed
+    from retry_run_task.launch.values import FailedLaunch
 
 _AGAIN = re.compile(r"-again-\d+$")
 
@@ -60,6 +61,8 @@ class PastFailures:
     launches: tuple[FailedLaunch, ...]
     facts: ReplayInput
     unread: UnreadParts
+    unseen: tuple[str, ...] = ()
+    """What could not be looked at of other accounts and Regions, each a sentence."""
 
 
 def look_back(
@@ -67,9 +70,12 @@ def look_back(
     region: str,
     installation: Installation,
     search: Search,
+    places: Sequence[Where | NoAccess],
     tell: Callable[[str], None],
 ) -> PastFailures:
     """Find past failures, and whether and how each was recovered.
+
+    ``places`` are the accounts and Regions that the installation looks after, its own first.
 
     Raises:
         ConfigError: There is no such recovery, or there are several.
@@ -79,7 +85,8 @@ def look_back(
     one = _named(executions, search, tell) if search.recovery else None
     if one is not None:
         search = replace(search, since=one.event_time)
-    found, unread = _calls(session, region, search, tell)
+    there = [place for place in places if isinstance(place, Where) and (one is None or _is_of(place, one))]
+    found, unread, unseen = _calls(there, search, tell)
     failed = [call.failed for call in found if call.failed is not None]
     tell("recoveries")
     oldest = min((search.since, *(one.event_time for one in failed)))
@@ -88,19 +95,15 @@ def look_back(
     if one is not None:
         launches = [one]
         search = replace(search, again=search.again or next_again(installation.stack, one, begun))
-    elif search.is_of_given_up:
-        launches = [
-            view.launch
-            for name, view in views.items()
-            if view.launch is not None
-            and not _AGAIN.search(name)
-            and _is_within(view.launch.event_time, search)
-        ]
     else:
-        launches = [one for one in failed if search.file is not None or _is_within(one.event_time, search)]
-        # A recovery's own calls are no failures to recover, and there are many of them.
-        launches = [one for one in launches if one.caller.kind is not CallerKind.OWN]
-    is_scheduled = any(one.caller.kind in SCHEDULED for one in launches)
+        launches = list(_launches(failed, views, search))
+    is_narrow = one is not None or search.file is not None
+    closed = [
+        place
+        for place in places
+        if isinstance(place, NoAccess)
+        and (not is_narrow or any(place.account == launch.account for launch in launches))
+    ]
     return PastFailures(
         launches=tuple(launches),
         facts=ReplayInput(
@@ -108,13 +111,54 @@ def look_back(
             executions=begun,
             views=views,
             calls=tuple(found),
-            launchers=read_launchers(Reader(session, region), tell) if is_scheduled else Launchers(),
+            launchers=_launchers(there, launches, tell),
             now=datetime.now(UTC),
             is_late_wanted=search.is_late_wanted,
             is_stopped_wanted=search.is_stopped_wanted or one is not None,
             again=search.again,
         ),
         unread=unread,
+        unseen=(*map(str, closed), *unseen),
+    )
+
+
+def _launches(
+    failed: Sequence[FailedLaunch], views: Mapping[str, RecoveryView], search: Search
+) -> Iterator[FailedLaunch]:
+    """Yield the failures that are meant."""
+    if search.is_of_given_up:
+        for name, view in views.items():
+            if (
+                view.launch is not None
+                and not _AGAIN.search(name)
+                and _is_within(view.launch.event_time, search)
+            ):
+                yield view.launch
+        return
+    for one in failed:
+        # A recovery's own calls are no failures to recover, and there are many of them.
+        if one.caller.kind is not CallerKind.OWN and (
+            search.file is not None or _is_within(one.event_time, search)
+        ):
+            yield one
+
+
+def _is_of(place: Where, launch: FailedLaunch) -> bool:
+    return launch.account in ("", place.account) and launch.region in ("", place.region)
+
+
+def _launchers(
+    places: Sequence[Where], launches: Sequence[FailedLaunch], tell: Callable[[str], None]
+) -> Launchers:
+    """Return the rules and schedules of the places in which one of them made a call."""
+    read = [
+        read_launchers_of(place.session, place.account, place.region, tell)
+        for place in places
+        if any(one.caller.kind in SCHEDULED and _is_of(place, one) for one in launches)
+    ]
+    return Launchers(
+        found=tuple(one for launchers in read for one in launchers.found),
+        gaps=tuple(gap for launchers in read for gap in launchers.gaps),
     )
 
 
@@ -179,21 +223,15 @@ def _views(
 
 
 def _calls(
-    session: boto3.Session, region: str, search: Search, tell: Callable[[str], None]
-) -> tuple[list[RunTaskCall], UnreadParts]:
-    read: Iterable[RunTaskCall | Unparsed]
-    if search.file is not None:
-        read = record_files.read([search.file], calls.read_failures)
-    else:
-        # Later calls count as well, even if few failures are wanted.
-        texts = lookup.run_task_records(
-            session,
-            region,
-            since=search.since,
-            until=datetime.now(UTC),
-            tell=tell,
-            limiter=rate_limited(search.lookups_per_s),
-        )
-        read = calls.read_texts(texts)
+    places: Sequence[Where], search: Search, tell: Callable[[str], None]
+) -> tuple[list[RunTaskCall], UnreadParts, list[str]]:
+    """Return the calls, which parts of them cannot be read, and which places could not be looked at."""
     unread = UnreadParts()
-    return [one for one in unread.noting(read) if isinstance(one, calls.RunTaskCall)], unread
+    if search.file is None:
+        # Later calls count as well, even if few failures are wanted.
+        found, unseen = calls_of(
+            places, unread, since=search.since, tell=tell, lookups_per_s=search.lookups_per_s
+        )
+        return found, unread, unseen
+    read = unread.noting(record_files.read([search.file], calls.read_failures))
+    return [one for one in read if isinstance(one, calls.RunTaskCall)], unread, []

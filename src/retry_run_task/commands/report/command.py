@@ -41,6 +41,7 @@ class _Zone(click.ParamType):  # type: ignore[type-arg] # older versions of clic
     help="With FILES, read rules, schedules and recoveries from the account as well.",
 )
 @options.one_region
+@options.look_with
 @options.time("--since", "From when: 30d, or a time.  [default: 90d, or all that FILES hold]")
 @options.time("--until", "Until when.  [default: now]")
 @click.option(
@@ -99,6 +100,7 @@ class _Wish:
     region: str | None
     profile: str | None
     stack: str
+    look_with: str
     since: datetime | None
     until: datetime | None
     zone: ZoneInfo
@@ -108,6 +110,7 @@ class _Wish:
 
 
 def _gather(wish: _Wish) -> Gathered:
+    from retry_run_task.commands.audit.places import places  # noqa: PLC0415
     from retry_run_task.commands.report import gathering  # noqa: PLC0415
 
     if wish.files and not wish.with_account:
@@ -116,12 +119,13 @@ def _gather(wish: _Wish) -> Gathered:
 
     session = access.open_session(wish.profile)
     where = wish.region or access.region_of(session)
-    talk.say(options.place(wish.stack, where, access.identify(session, where)))
+    identity = access.identify(session, where)
+    talk.say(options.place(wish.stack, where, identity))
     options.look_at(where)
     with talk.looking(f"Looking at {where}") as tell:
+        there = places(session, identity, [where], stack=wish.stack, look_with=wish.look_with, is_file=False)
         return gathering.from_account(
-            session,
-            where,
+            list(there),
             stack=wish.stack,
             since=wish.since or TimeParam().convert("90d", None, None),
             until=wish.until or datetime.now(UTC),

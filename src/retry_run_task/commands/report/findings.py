@@ -44,6 +44,7 @@ class Gathered:
     until: datetime
     calls: Sequence[RunTaskCall]
     launchers: Sequence[Launcher] = ()
+    home: tuple[str, str] | None = None
     views: Mapping[str, RecoveryView] | None = None
     stack: str = ""
     notes: tuple[str, ...] = ()
@@ -131,7 +132,9 @@ class Report:
 def make(gathered: Gathered, zone: tzinfo = UTC) -> Report:
     """Make the report."""
     calls = list(_within(gathered))
-    jobs = jobs_of(calls, launchers=gathered.launchers, views=gathered.views, stack=gathered.stack)
+    jobs = jobs_of(
+        calls, launchers=gathered.launchers, views=gathered.views, stack=gathered.stack, home=gathered.home
+    )
     outages = outages_of.read(calls)
     recovery_calls = sum(one.recovery_calls for job in jobs for one in job.failed)
     return Report(

@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.auditing import is_of_a_task, names_to_read
+from retry_run_task.commands.audit.inspection import Where
+from retry_run_task.commands.audit.places import calls_of
 from retry_run_task.commands.report.findings import Gathered
 from retry_run_task.commands.shared import calls, lookup, record_files
 from retry_run_task.commands.shared.executions import Executions
 from retry_run_task.commands.shared.faults import DeployError
 from retry_run_task.commands.shared.installed import installation_or_why
-from retry_run_task.commands.shared.launchers import read_launchers
-from retry_run_task.commands.shared.rate_limits import rate_limited
+from retry_run_task.commands.shared.launchers import read_launchers_of
+from retry_run_task.commands.shared.member_access import NoAccess
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.errors import ConfigError, RetryRunTaskError
 from retry_run_task.text import counted
@@ -43,8 +45,7 @@ def from_files(paths: Sequence[Path], *, since: datetime | None, until: datetime
 
 
 def from_account(
-    session: boto3.Session,
-    region: str,
+    looked_at: Sequence[Where | NoAccess],
     *,
     stack: str,
     since: datetime,
@@ -53,30 +54,25 @@ def from_account(
     tell: Callable[[str], None],
     lookups_per_s: float = lookup.CALLS_PER_S,
 ) -> Gathered:
-    """Read an account: rules and schedules, recoveries, and calls from CloudTrail unless there are files.
+    """Read what an installation looks after: rules and schedules, recoveries, and calls unless they are in files.
+
+    ``looked_at`` has the installation's own account and Region first.
 
     Raises:
         ForeignError: Another owner's stack has the installation's name.
         DeployError: CloudTrail did not answer.
     """
+    there = [one for one in looked_at if isinstance(one, Where)]
+    closed = tuple(str(one) for one in looked_at if isinstance(one, NoAccess))
+    session, region = there[0].session, there[0].region
     installed = installation_or_why(Reader(session, region), stack)
     if paths:
         found, notes = _read(paths)
     else:
-        texts = lookup.run_task_records(
-            session,
-            region,
-            since=since,
-            until=datetime.now(UTC),
-            tell=tell,
-            limiter=rate_limited(lookups_per_s),
-        )
         unread = record_files.UnreadParts()
-        found = tuple(
-            one for one in unread.noting(calls.read_texts(texts)) if isinstance(one, calls.RunTaskCall)
-        )
-        notes = _unreadable(unread.count)
-    launchers, gaps = _launchers(session, region, tell)
+        listed, unknown = calls_of(there, unread, since=since, tell=tell, lookups_per_s=lookups_per_s)
+        found, notes = tuple(listed), (*unknown, *_unreadable(unread.count))
+    launchers, gaps = _launchers(there, tell)
     views, unseen = _views(session, region, installed, since, found, tell)
     # A task that did not start has no CloudTrail record; its recovery shows it.
     known = {call.event_id for call in found}
@@ -93,7 +89,8 @@ def from_account(
         launchers=launchers,
         views=views,
         stack=stack,
-        notes=(*notes, *gaps, *unseen),
+        home=(there[0].account, region),
+        notes=(*closed, *notes, *gaps, *unseen),
     )
 
 
@@ -109,11 +106,15 @@ def _unreadable(number: int) -> tuple[str, ...]:
 
 
 def _launchers(
-    session: boto3.Session, region: str, tell: Callable[[str], None]
+    places: Sequence[Where], tell: Callable[[str], None]
 ) -> tuple[tuple[Launcher, ...], tuple[str, ...]]:
-    read = read_launchers(Reader(session, region), tell)
-    gaps = tuple(f"Not all rules and schedules could be read: {gap.why} ({gap.action})." for gap in read.gaps)
-    return read.found, gaps
+    read = [read_launchers_of(one.session, one.account, one.region, tell) for one in places]
+    gaps = tuple(
+        f"Not all rules and schedules could be read: {gap.why} ({gap.action})."
+        for one in read
+        for gap in one.gaps
+    )
+    return tuple(launcher for one in read for launcher in one.found), gaps
 
 
 def _views(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retry_run_task.commands.audit.auditing import names_to_read
 from retry_run_task.commands.audit.timetable import as_schedule
+from retry_run_task.commands.shared.launchers import is_at
 from retry_run_task.commands.shared.view import BY_HAND, ViewState, known_schedule
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import names
@@ -100,10 +101,12 @@ def jobs_of(
     launchers: Sequence[Launcher] = (),
     views: Mapping[str, RecoveryView] | None = None,
     stack: str = "",
+    home: tuple[str, str] | None = None,
 ) -> tuple[Job, ...]:
     """Return the jobs, those with most failed calls first; not those of recoveries, Batch and Step Functions.
 
-    ``views`` are the recoveries of the installation ``stack``, by name.
+    ``views`` are the recoveries of the installation ``stack``, by name; ``home`` are its account and Region, and the
+    names of jobs that are elsewhere say where.
     """
     sorted_calls = sorted(calls, key=lambda call: (call.time, call.event_id))
     own: dict[str, list[RunTaskCall]] = defaultdict(list)
@@ -118,12 +121,18 @@ def jobs_of(
         if call.caller.kind in NEVER or (identity and identity in seen):
             continue
         seen.add(identity)
-        fits = [one for one, schedule in schedules if could_make(schedule, call.caller, call.parameters)]
+        fits = [
+            one
+            for one, schedule in schedules
+            if is_at(one, call.account, call.region) and could_make(schedule, call.caller, call.parameters)
+        ]
         launcher = fits[0] if len(fits) == 1 else None
-        key = (launcher.kind, launcher.holder, launcher.name) if launcher else _key(call)
-        group = groups.setdefault(
-            key, _Group(launcher.name if launcher else _name(call), call.caller.kind, launcher)
-        )
+        place = (call.account, call.region)
+        key = (*place, *((launcher.kind, launcher.holder, launcher.name) if launcher else _key(call)))
+        name = launcher.name if launcher else _name(call)
+        if home and "" not in place and place != home:
+            name += f" ({call.region}, {call.account})"
+        group = groups.setdefault(key, _Group(name, call.caller.kind, launcher))
         if call.failed is None:
             group.placed.append(call)
         else:

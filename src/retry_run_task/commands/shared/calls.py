@@ -30,6 +30,7 @@ class RunTaskCall:
         provider: Launch type or capacity providers that it asked for; empty for the cluster's default.
         placed_in: Subnet and Availability Zone of each task that it placed, as far as recorded.
         failed: What failed, if it did not place every task; its request may hold secrets.
+        account: Where it was made, with ``region``; empty if the record does not say.
     """
 
     event_id: str
@@ -42,6 +43,8 @@ class RunTaskCall:
     security_groups: tuple[str, ...] = ()
     placed_in: tuple[tuple[str, str], ...] = ()
     failed: FailedLaunch | None = field(default=None, repr=False)
+    account: str = ""
+    region: str = ""
 
     @property
     def cluster(self) -> str:
@@ -91,6 +94,8 @@ def read_record(record: dict[str, Any], envelope: cloudtrail.Envelope = _ALONE) 
         placed=placed,
         placed_in=tuple(_rooms(record)),
         failed=failed,
+        account=text_at(record, "recipientAccountId") or "",
+        region=text_at(record, "awsRegion") or "",
         **_where(parameters),
     )
 
@@ -177,5 +182,7 @@ def of_launch(launch: FailedLaunch) -> RunTaskCall:
         parameters={name: parameters[name] for name in _TELLING if parameters.get(name)},
         placed=launch.placed,
         failed=launch,
+        account=launch.account,
+        region=launch.region,
         **_where(parameters),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from retry_run_task.commands.shared.access import identify, take_role
+from retry_run_task.commands.shared.access import identify
 from retry_run_task.commands.shared.installed import read_alarms, read_concurrency, read_stack, read_topics
 from retry_run_task.commands.shared.inventory import (
     DEFAULT_STACK,
@@ -24,6 +24,7 @@ from retry_run_task.commands.shared.launchers import (
     read_launchers,
     read_task_definitions,
 )
+from retry_run_task.commands.shared.member_access import LookRole, MemberAccess, NoAccess
 from retry_run_task.commands.shared.names import names_in
 from retry_run_task.commands.shared.reader import Reader
 from retry_run_task.commands.shared.trails import read_log_groups, read_trails
@@ -43,14 +44,14 @@ def discover(
     stack: str = DEFAULT_STACK,
     regions: Iterable[str] | None = None,
     accounts: Iterable[str] | None = None,
-    look_with: str = "",
+    look_role: LookRole | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Inventory:
     """Read an account and Region.
 
     Rules and schedules are read in other ``regions`` too (None for those of the installation ``stack``) and in other
-    ``accounts`` (None for its member accounts). ``look_with`` is the name, with its path, of a role in each of them
-    that the caller may assume; empty to read none. ``tell`` is called with what is being read, in a few words.
+    ``accounts`` (None for its member accounts), with the role of ``look_role``. ``tell`` is called with what is being
+    read, in a few words.
 
     Raises:
         AccessError: Nothing can be read: no credentials, or no answer.
@@ -68,6 +69,14 @@ def discover(
     accounts = installed.get("MemberAccounts", "").split(",") if accounts is None else accounts
     elsewhere = tuple(one for one in dict.fromkeys(regions) if one not in ("", region))
     launchers, task_definitions = _read(session, (region, *elsewhere), identity, tell)
+    look_role = look_role or LookRole()
+    look_role = replace(
+        look_role,
+        external_id=look_role.external_id or installed.get("MemberExternalId", ""),
+        role_path=look_role.role_path or installed.get("RolePath", ""),
+    )
+    access = MemberAccess(session=session, identity=identity, region=region, stack=stack, look_role=look_role)
+    there = [_member(access, one, (region, *elsewhere), tell) for one in dict.fromkeys(accounts) if one]
     alarms = read_alarms(reader, found) if isinstance(found, InstalledStack) else ()
     return Inventory(
         region=region,
@@ -77,13 +86,8 @@ def discover(
         elsewhere=elsewhere,
         launchers=launchers,
         task_definitions=task_definitions,
-        members=tuple(
-            _member(
-                session, (region, *elsewhere), f"arn:{identity.partition}:iam::{one}:role/{look_with}", tell
-            )
-            for one in dict.fromkeys(accounts)
-            if one and look_with
-        ),
+        members=tuple(one for one in there if isinstance(one, Inventory)),
+        closed={one.account: one.why for one in there if isinstance(one, NoAccess)},
         default_providers=_default_providers(session, (region, *elsewhere), launchers),
         stack=found,
         stack_name=stack,
@@ -126,16 +130,14 @@ def _default_providers(
 
 
 def _member(
-    session: boto3.Session, regions: tuple[str, ...], role: str, tell: Callable[[str], None]
-) -> Inventory:
-    """Return what another account has of the same, read with a role there."""
-    _, partition, _, _, account, _ = role.split(":", 5)
-    identity = Identity(account=account, arn=role, partition=partition)
+    access: MemberAccess, account: str, regions: tuple[str, ...], tell: Callable[[str], None]
+) -> Inventory | NoAccess:
+    """Return what another account has of the same, or why it cannot be entered."""
     tell(f"account {account}")
-    there = take_role(session, regions[0], role)
-    if isinstance(there, str):
-        gap = Unknown(action="sts:AssumeRole", why=there)
-        return Inventory(region=regions[0], identity=identity, launchers=Launchers(gaps=(gap,)))
+    there = access.enter(account)
+    if isinstance(there, NoAccess):
+        return there
+    identity = replace(access.identity, account=account)
     launchers, definitions = _read(there, regions, identity, lambda what: tell(f"account {account}: {what}"))
     names = _names(there, regions) if len(launchers.found) > _MANY else {}
     return Inventory(

@@ -103,6 +103,7 @@ class Launcher:
         window_min: Its flexible time window in minutes.
         started_by: The ``startedBy`` of its own request, as a universal target may have; empty if EventBridge sets it.
         event_age_s: How long EventBridge retries a call that raised an error.
+        account: Where it is, with ``region``; empty for the inventory's own.
     """
 
     kind: CallerKind
@@ -126,6 +127,7 @@ class Launcher:
     window_min: int = 0
     started_by: str = ""
     event_age_s: int = 24 * 3600
+    account: str = ""
     region: str = ""
 
 
@@ -234,6 +236,7 @@ class Inventory:
         elsewhere: Other Regions of the account whose rules and schedules were read, too.
         task_definitions: By the name that the rules and schedules use; those of other Regions by their ARN.
         members: The rules, schedules and task definitions of other accounts, as far as they were looked at.
+        closed: Why other accounts could not be entered, each as the end of a sentence.
         names: All clusters, families and roles of a member account, by parameter; read only if it has many jobs.
         default_providers: Capacity providers of the default strategy of each cluster that a launcher names beside the
             launch type EC2; Fargate's are left out.
@@ -250,6 +253,7 @@ class Inventory:
         default_factory=lambda: MappingProxyType({})
     )
     members: tuple[Inventory, ...] = ()
+    closed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     names: Mapping[str, tuple[str, ...] | Unknown] = field(default_factory=lambda: MappingProxyType({}))
     default_providers: Mapping[str, tuple[str, ...] | Unknown] = field(
         default_factory=lambda: MappingProxyType({})

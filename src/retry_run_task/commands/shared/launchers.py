@@ -5,11 +5,12 @@ A rule's target and a schedule may hold secrets. They are read here, and only na
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.commands.shared.inventory import Launcher, Launchers, Missing, TaskDefinition, Unknown
-from retry_run_task.commands.shared.reader import error_code
+from retry_run_task.commands.shared.reader import Reader, error_code
 from retry_run_task.launch.loose import object_in, objects_in, text_in, texts_in
 from retry_run_task.launch.schedule import KEYWORD, called
 from retry_run_task.sources import schedules as wire
@@ -17,7 +18,9 @@ from retry_run_task.sources import schedules as wire
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from retry_run_task.commands.shared.reader import Reader
+    import boto3
+
+    from retry_run_task.commands.shared.calls import RunTaskCall
     from retry_run_task.launch.schedule import Schedule
     from retry_run_task.launch.values import JsonObject
 
@@ -219,6 +222,24 @@ def read_task_definitions(
         tell(f"task definitions: {number} of {len(asked)}")
         found[name] = _read_task_definition(reader, name)
     return MappingProxyType(found)
+
+
+def read_launchers_of(
+    session: boto3.Session, account: str, region: str, tell: Callable[[str], None]
+) -> Launchers:
+    """Return the same of one of several accounts and Regions, each with where it is."""
+    found = read_launchers(Reader(session, region), tell)
+    return Launchers(
+        found=tuple(replace(one, account=account, region=region) for one in found.found),
+        gaps=tuple(replace(gap, why=f"{gap.why} (in {region}, account {account})") for gap in found.gaps),
+    )
+
+
+def is_at(one: Launcher | RunTaskCall, account: str, region: str) -> bool:
+    """Tell whether a rule, schedule or call can be of an account and Region; what is empty is not known."""
+    return (one.account == account or not one.account or not account) and (
+        one.region == region or not one.region or not region
+    )
 
 
 def is_on_instances(launcher: Launcher) -> bool:

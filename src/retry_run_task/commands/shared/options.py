@@ -27,17 +27,12 @@ look_with = click.option(
     "--look-with",
     default="",
     metavar="ROLE",
-    help="Role to assume in the member accounts, to look there too, such as OrganizationAccountAccessRole.",
+    help="Role to assume in member accounts without infra/member.yaml, such as OrganizationAccountAccessRole.",
 )
 
 
 def several_regions(command: _Command) -> _Command:
     """Add options for Regions, profile and installation."""
-    return regions_only(_stack(command))
-
-
-def regions_only(command: _Command) -> _Command:
-    """Add options for Regions and profile."""
     region = click.option(
         "--region",
         "regions",
@@ -45,7 +40,7 @@ def regions_only(command: _Command) -> _Command:
         metavar="REGION",
         help=f"Region to look at; may be given several times.  {_REGION}",
     )
-    return region(_profile(_settings(command)))
+    return region(_profile(_settings(_stack(command))))
 
 
 def one_region(command: _Command) -> _Command:

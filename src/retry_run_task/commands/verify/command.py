@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from retry_run_task.commands.shared.installed import Found
     from retry_run_task.commands.shared.inventory import Identity
+    from retry_run_task.commands.shared.member_access import MemberAccess
     from retry_run_task.commands.shared.reader import Reader
     from retry_run_task.commands.verify.verification import Installed, Verification
     from retry_run_task.launch.values import JsonObject
@@ -71,7 +72,7 @@ _WORDS = {
 )
 @options.one_region
 @click.option("--in-region", metavar="REGION", help="Where the task starts.  [default: the stack's Region]")
-@click.option("--in-account", metavar="ID", help="The member account that it starts in; needs --look-with.")
+@click.option("--in-account", metavar="ID", help="The member account that it starts in.")
 @options.look_with
 @click.option(
     "--timeout-s", type=click.FloatRange(min=0), default=600, show_default=True, help="How long to follow it."
@@ -110,6 +111,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     from retry_run_task.commands.shared import access, ways  # noqa: PLC0415 - as above
     from retry_run_task.commands.shared.faults import DeployError  # noqa: PLC0415
     from retry_run_task.commands.shared.installed import read_stack  # noqa: PLC0415
+    from retry_run_task.commands.shared.member_access import LookRole, MemberAccess  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
     from retry_run_task.commands.verify import trial, verification  # noqa: PLC0415 - boto3 takes half a second
 
@@ -119,7 +121,10 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter an option
     who = access.identify(session, where)
     talk.say(options.place(stack, where, who))
     try:
-        there = _There.of(session, who, in_account or "", in_region or where, look_with)
+        access_there = MemberAccess(
+            session=session, identity=who, region=where, stack=stack, look_role=LookRole(look_with=look_with)
+        )
+        there = _There.of(access_there, in_account or "", in_region or where)
         reader = Reader(session, where)
         found = read_stack(reader, stack)
         _check_installed(found, reader, stack)
@@ -159,22 +164,19 @@ class _There:
     region: str
 
     @classmethod
-    def of(cls, session: boto3.Session, who: Identity, account: str, region: str, look_with: str) -> _There:
-        """Return the place, with credentials for it."""
-        from retry_run_task.commands.shared import access  # noqa: PLC0415 - boto3 takes half a second
+    def of(cls, access: MemberAccess, account: str, region: str) -> _There:
+        """Return the place, with credentials for it.
 
-        if account and account != who.account:
-            if not look_with:
-                raise ConfigError(
-                    f"The account {account} can only be looked at with a role there.",
-                    hint="Name one that you may assume with --look-with.",
-                )
-            role = f"arn:{who.partition}:iam::{account}:role/{look_with}"
-            taken = access.take_role(session, region, role)
-            if isinstance(taken, str):
-                raise ConfigError(f"The role {role} cannot be assumed: {taken}.")
-            session = taken
-        return cls(session=session, partition=who.partition, account=account or who.account, region=region)
+        Raises:
+            ConfigError: The account cannot be looked at.
+        """
+        from retry_run_task.commands.shared.member_access import NEXT, NoAccess  # noqa: PLC0415 - as above
+
+        entered = access.enter(account)
+        if isinstance(entered, NoAccess):
+            raise ConfigError(str(entered).removesuffix(f" {NEXT}"), hint=NEXT)
+        who = access.identity
+        return cls(session=entered, partition=who.partition, account=account or who.account, region=region)
 
     def cluster_arn(self, cluster: str) -> str:
         """Return a cluster of the place by its ARN."""
