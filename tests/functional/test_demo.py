@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -71,8 +72,13 @@ def test_it_fits_the_terminal_and_breaks_no_word(width: int) -> None:
     done = run("--speed", "300", width=width)
     assert done.returncode == 0, done.stderr
     long = [line for line in done.stdout.splitlines() if len(line) > width]
-    # Addresses are for copying; the message has some.
-    assert all(len(line.split()) == 1 for line in long), long
+    # Addresses and commands are for copying; the message has some.
+    assert all(len(line.split()) == 1 or line.split()[0] in ("retry-run-task", "aws") for line in long), long
+    commands = [
+        shlex.split(line) for line in done.stdout.splitlines() if re.match(" +(aws|retry-run-task) ", line)
+    ]
+    assert [command[:2] for command in commands] == [["retry-run-task", "status"], ["aws", "ecs"]]
+    assert json.loads(commands[1][-1])["taskDefinition"] == "usage-rollup"
     # No line says as much about another as that would.
     assert not re.search(r"\b1 lines? ", done.stdout)
     assert "a duplicate is a task more than its job" in " ".join(done.stdout.split())

@@ -96,19 +96,19 @@ def _print_summary(out: Screen, night: DemoNight, result: JsonObject) -> None:
     for message in night.messages[:1]:
         out.print("The first message:\n")
         for text in (message.subject or "", "", *message.message.splitlines()):
-            out.beside("    ", text)
+            out.print(f"    {text}")
         out.print()
     lines = (
         f"{result['launches']} launches failed: {result['recovered']} recovered, "
         f"{result['gave_up']} given up with a message.\n"
         f"{result['run_task_calls']} RunTask calls by recoveries, {result['tasks_running']} of "
         f"{result['tasks_asked_for']} tasks running, duplicates {result['duplicates']}. "
-        f"({duration_text(result['virtual_seconds'])} in {result['seconds']} s)\n"
+        f"({duration_text(result['virtual_seconds'])} of the night in {result['seconds']} s)\n"
         f"{result['tasks_asked_for']} tasks is what the jobs asked for, those given up included; "
         f"a duplicate is a task more than its job asked for."
     )
     for text in lines.splitlines():
-        out.beside("", text)
+        out.print(text)
 
 
 def _print_table(out: Screen, result: JsonObject) -> None:
