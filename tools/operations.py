@@ -1,4 +1,4 @@
-"""Write what the commands print into the pages: every `console` block of docs/operations.md is run again.
+"""Write what the commands print into the pages: every `console` block of PAGES is run again.
 
 The commands are run one after the other in the account that `retry-run-task local` starts, at 80 columns.
 
@@ -7,6 +7,7 @@ The commands are run one after the other in the account that `retry-run-task loc
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 import sys
@@ -19,9 +20,13 @@ from retry_run_task.commands.local.account import Account
 from retry_run_task.commands.main import retry_run_task
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
+DOCS = Path(__file__).parents[1] / "docs"
+# In this order, since what is started for one page is seen in the next.
+PAGES = tuple(DOCS / name for name in ("operations.md", "doctor.md", "install.md"))
+# What is answered to a question that is shown; the others are not asked.
+ANSWERS = {"verify": "y", "destroy": "n"}
 COLUMNS = 80
 # The night passes so fast that a person can wait for it, and so slowly that there is time for some attempts.
 SPEED = 120
@@ -34,24 +39,33 @@ def commands(page: str) -> list[tuple[str, str]]:
     return _BLOCK.findall(page)
 
 
-def outputs(page: str) -> Iterator[str]:
-    """Yield what the commands of a page print, one after the other in one account."""
+class _Person(io.BytesIO):
+    """Somebody at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def outputs(pages: Iterable[str]) -> Iterator[str]:
+    """Yield what the commands of the pages print, one after the other in one account."""
     with Account(speed=SPEED) as account:
         while "the night is over" not in account.lines.get(timeout=120).text:
             pass
         env = account.aws.environment() | {"COLUMNS": str(COLUMNS)}
-        for command, _ in commands(page):
-            # There is no one to ask; what a person answers is not shown.
+        for command, _ in (found for page in pages for found in commands(page)):
             words = [*shlex.split(command), *(["--yes"] if "--reason" in command else [])]
-            yield CliRunner().invoke(retry_run_task, words, env=env, standalone_mode=False).output
+            person = _Person(f"{ANSWERS.get(words[0], '')}\n".encode())
+            done = CliRunner().invoke(retry_run_task, words, input=person, env=env, standalone_mode=False)
+            yield done.output
 
 
 def main() -> int:
-    """Write the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    printed = list(outputs(page))
-    text = _BLOCK.sub(lambda block: f"```console\n$ retry-run-task {block[1]}\n{printed.pop(0)}```", page)
-    PAGE.write_text(text, encoding="utf-8")
+    """Write the pages."""
+    pages = {path: path.read_text(encoding="utf-8") for path in PAGES}
+    printed = list(outputs(pages.values()))
+    for path, page in pages.items():
+        text = _BLOCK.sub(lambda block: f"```console\n$ retry-run-task {block[1]}\n{printed.pop(0)}```", page)
+        path.write_text(text, encoding="utf-8")
     return 0
 
 

@@ -24,6 +24,7 @@ Json = dict[str, Any]
 Form = dict[str, str]
 
 STACKS_NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
+IAM_NAMESPACE = "https://iam.amazonaws.com/doc/2010-05-08/"
 # The default quota of an account, and what Lambda reserves for unreserved functions.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 CONCURRENT_EXECUTIONS = 1000
@@ -74,6 +75,8 @@ class Described:
                 return self._serve_bucket(request)
             case "cloudformation":
                 return query_operation(request, self._stack_operations(), STACKS_NAMESPACE)
+            case "iam":
+                return query_operation(request, {"GetRole": self._role}, IAM_NAMESPACE)
             case "monitoring":
                 return json_operation(request, self._alarm_operations())
             case "lambda" if request.path.endswith("/account-settings"):
@@ -195,6 +198,15 @@ class Described:
             },
             "AccountUsage": {},
         }
+
+    # IAM. https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetRole.html
+
+    def _role(self, form: Form) -> Mapping[str, Any]:
+        """Answer `GetRole`: there are the roles of the described stacks, whose names begin with the stack's."""
+        name = form["RoleName"]
+        if any(name.startswith(f"{stack}-") for stack in self.stacks):
+            return {"Role": {"RoleName": name, "Arn": f"arn:aws:iam::{self.account}:role/{name}"}}
+        raise AwsError("NoSuchEntity", f"The role with name {name} cannot be found.")
 
     # S3. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 

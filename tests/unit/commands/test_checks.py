@@ -161,7 +161,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         "export sets the launch type EC2 on a cluster with",
     ),
     (world.on_instances(world.DENIED), "launch type", SKIP, "no permission"),
-    (world.NOT_INSTALLED, "task definitions", OK, "1, are there and active."),
+    (world.NOT_INSTALLED, "task definitions", OK, "there and active (1)."),
     (
         replace(world.NOT_INSTALLED, task_definitions={"nightly": Missing(why="ClientException: Unable")}),
         "task definitions",
@@ -255,7 +255,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     ),
     # Who is told.
     (world.NOT_INSTALLED, "alarms", SKIP, "no installation"),
-    (world.INSTALLED, "alarms", OK, "Somebody is subscribed to retry-run-task."),
+    (world.INSTALLED, "alarms", OK, "There is a subscriber to retry-run-task."),
     (replace(world.INSTALLED, alarms=world.DENIED), "alarms", SKIP, "no permission"),
     (
         replace(world.INSTALLED, alarms=(replace(world.ALARM, exists=False),)),
@@ -293,7 +293,7 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
         ),
         "alarms",
         OK,
-        "Somebody is subscribed",
+        "There is a subscriber to",
     ),
     (replace(world.INSTALLED, topics={world.TOPIC_ARN: world.DENIED}), "alarms", SKIP, "no permission"),
     # Lambda.

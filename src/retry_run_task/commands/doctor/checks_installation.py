@@ -221,7 +221,7 @@ def _alarms(inventory: Inventory) -> Iterator[Check]:
         yield _nobody_hears(topic)
     if inventory.topics and not deaf and not unknown:
         yield ok(
-            ALARMS, f"Somebody is subscribed to {listed([t.rsplit(':', 1)[-1] for t in inventory.topics])}."
+            ALARMS, f"There is a subscriber to {listed([t.rsplit(':', 1)[-1] for t in inventory.topics])}."
         )
 
 
