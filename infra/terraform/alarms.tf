@@ -193,7 +193,7 @@ resource "aws_cloudwatch_metric_alarm" "gave_up" {
   }
 }
 
-# A recovery that gives up ends as FAILED, and has said so. One that FAILED without giving up has sent no message.
+# A recovery that gives up ends as FAILED and has sent a message. One that FAILED without giving up has sent none.
 resource "aws_cloudwatch_metric_alarm" "broke" {
   alarm_name          = "${var.name}-broke"
   alarm_description   = "Recoveries failed without a message about their launches. ${var.runbook_url}#broke"

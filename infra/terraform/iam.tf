@@ -91,8 +91,8 @@ data "aws_iam_policy_document" "recover" {
     }
   }
 
-  # A task of this launch that is there already, and how the tasks are that were just started.
-  # ListTasks of a cluster is not about any resource; the condition is how AWS limits it.
+  # Tasks that already do this launch's work, and the state of those just started. ListTasks has no resource here; the
+  # condition limits it to the clusters.
   # https://github.com/cdklabs/construct-hub/pull/1207
   statement {
     #checkov:skip=CKV_AWS_356:AWS takes * here, and the condition limits it to the clusters.
@@ -142,8 +142,8 @@ data "aws_iam_policy_document" "recover" {
     }
   }
 
-  # What CloudTrail hides of a request, and when the next run is due, stands in the rule or schedule that made the call.
-  # Which one that is has to be found: these three actions know no resources.
+  # Find the rule or schedule that made the call: it has the redacted values and the next due time. These three actions
+  # have no resource types.
   # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridge.html
   # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html
   statement {

@@ -103,7 +103,7 @@ resource "aws_cloudwatch_log_subscription_filter" "trail" {
   filter_pattern  = local.filter_pattern
   destination_arn = aws_lambda_function.intake.arn
 
-  # CloudWatch Logs tries the function when the filter is made, so the permission has to be there.
+  # CloudWatch Logs tests the function when the filter is created, so the permission must exist by then.
   depends_on = [aws_lambda_permission.trail]
 }
 
@@ -117,7 +117,7 @@ resource "aws_lambda_permission" "trail" {
   source_account = local.account
 }
 
-# Counts every call of a rule or schedule, also those that went well: only so can silence be told from good luck.
+# Counts every call of a rule or schedule, also successful ones, so that silence differs from a day without failures.
 resource "aws_cloudwatch_log_metric_filter" "trail_calls" {
   count = local.watches_trail ? 1 : 0
 
