@@ -720,6 +720,19 @@ def test_two_tries_of_one_run_share_a_token_and_two_runs_do_not() -> None:
     assert token("a", first) != token("b", second)
 
 
+def test_what_is_started_for_an_error_is_looked_for_by_the_identity_of_its_run() -> None:
+    """Another try of EventBridge's has a recovery too, and each must see the other's task."""
+    background = due_in(86_400, event_age_s=0)
+    done = run(thrown(), LOST, placed("t1"), background=background, recover_errors=True)
+    of_run = identity.run_identity("arn:x", FAILED_AT - 3)
+    search, *steps = [asked.call_id for asked in done.world.asked_for]
+    assert search == launch().call_id != of_run
+    # Twice a look and a call; the watch behind them has the ARN.
+    assert steps[:4] == [of_run] * 4
+    plain = run(launch(), LOST, placed("t1"), background=background)
+    assert {asked.call_id for asked in plain.world.asked_for} == {launch().call_id}
+
+
 @pytest.mark.parametrize("late_s", [-73 * 365 * 86_400, 0])
 def test_a_record_from_the_future_is_held_for_no_longer_than_eventbridge_repeats(late_s: int) -> None:
     background = due_in(200 * 365 * 86_400, event_age_s=3600)
