@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -166,3 +167,16 @@ def test_an_invocation_that_is_suspended_rests_before_it_ends(monkeypatch: pytes
     with pytest.raises(SuspendedError):
         _recover._recover(wire.launch_to_json(failed(CAPACITY, account="")), context)
     assert context.slept_before < len(slept)
+
+
+@pytest.mark.usefixtures("endpoint")
+def test_an_end_that_nobody_has_to_look_at_is_no_failed_execution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tag says to ignore it: the execution has done what it was asked."""
+    tags = {"tags": [{"key": "retry-run-task:ignore", "value": "true"}]}
+    monkeypatch.setitem(ANSWERS, "ListTagsForResource", Reply(body=tags))
+    monkeypatch.setitem(ANSWERS, "ListEventBuses", Reply(body={"EventBuses": [{"Name": "default"}]}))
+    monkeypatch.setitem(ANSWERS, "ListRuleNamesByTarget", Reply(body={"RuleNames": []}))
+    rules = Caller(kind=CallerKind.RULE, role_arn="arn:aws:iam::1:role/r")
+    event = wire.launch_to_json(replace(failed(CAPACITY, account=""), caller=rules))
+    context: Any = SuspendedInTheFirstWait([])
+    assert _recover._recover(event, context) == {"outcome": "ignored", "calls": 0, "task_arns": []}

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -84,6 +85,23 @@ def test_a_policy_that_cannot_be_read_ends_every_recovery_with_the_reason() -> N
         hint="Correct the policy, deploy it, and start the run with retry-run-task replay.",
     )
     assert not any(handlers._NO_POLICY.handling(Facts(), category).retry for category in Category)
+
+
+def test_a_zip_whose_policy_cannot_be_read_refuses_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Any = handlers._policy
+    assert handlers._policy_or_refusal()[1] is None
+    monkeypatch.setattr("importlib.resources.files", lambda _: tmp_path)
+    (tmp_path / "policy.toml").write_text("[[rules]]\n", encoding="utf-8")
+    made.forget()
+    try:
+        policy, refusal = handlers._policy_or_refusal()
+    finally:
+        made.forget()
+    assert policy is handlers._NO_POLICY
+    assert refusal is not None
+    assert refusal.why.startswith("the policy that recover was deployed with cannot be read: policy.toml ")
 
 
 def written(

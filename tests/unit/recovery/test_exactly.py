@@ -42,6 +42,7 @@ from retry_run_task.recovery.ending import before_it_began, broken, progress_of
 from retry_run_task.recovery.events import Answered, Looked, Watched
 from retry_run_task.recovery.forecast import Forecast, forecast
 from retry_run_task.recovery.history import StateReplay
+from retry_run_task.recovery.loop import recover
 from retry_run_task.recovery.opening import found_from_json, open_case
 from retry_run_task.recovery.ports import Action, Background, Entrance, Tools
 from retry_run_task.recovery.state import Call, SendEarlyMessage, Wait
@@ -397,6 +398,25 @@ def test_a_schedule_that_could_not_be_read_leaves_a_history_as_it_was() -> None:
     assert fold.state is before
 
 
+def test_a_step_that_is_run_twice_in_one_process_is_told_of_once() -> None:
+    """As its result has it: a step may run its action again, and only the last result is recorded."""
+    told_: list[str] = []
+
+    def twice(_name: str, action: Action) -> JsonObject:
+        action(False)
+        return action(True)
+
+    tools = Tools(
+        policy=PLAIN,
+        aws=ScriptedWorld(Timeline(AT + 300), [Placed(task_arns=("t1",))]),
+        step=twice,
+        wait=lambda *_: None,
+        tell=lambda event, **_: told_.append(event.value),
+    )
+    assert recover(launch(caller=BY_HAND), tools).outcome is Outcome.RECOVERED
+    assert told_ == ["recovery.began", "recovery.called", "recovery.recovered"]
+
+
 # --- Endings ---
 
 
@@ -680,6 +700,21 @@ def test_operations_before_the_first_look_count() -> None:
     assert isinstance(case, Case)
     assert case.operations == len(used) == 8
     assert begin(case).operations == 1 + 8
+
+
+@pytest.mark.parametrize(("kind", "used"), [(CallerKind.RULE, 1), (CallerKind.HAND_MADE, 0)])
+def test_at_home_only_the_search_for_the_schedule_counts(kind: CallerKind, used: int) -> None:
+    case = open_case(
+        launch(caller=replace(launch().caller, kind=kind)),
+        Tools(
+            policy=PLAIN,
+            aws=ScriptedWorld(Timeline(AT + 300), background=NIGHTLY),
+            step=lambda _, action: action(False),
+            wait=lambda *_: None,
+        ),
+    )
+    assert isinstance(case, Case)
+    assert case.operations == used
 
 
 def test_a_request_of_which_nothing_is_recorded_is_looked_for_nowhere() -> None:
