@@ -59,7 +59,8 @@ def test_what_it_is_and_its_status_come_before_everything_else() -> None:
 
 
 def test_the_two_commands_for_a_clone_come_first_and_exactly_as_a_person_types_them() -> None:
-    assert README.blocks("sh")[0].text == "make demo\nmake test\n"
+    first = README.blocks("sh")[0].text
+    assert first == "git clone ADDRESS retry-run-task && cd retry-run-task\nmake demo\nmake test\n"
 
 
 def test_ci_runs_the_command_that_the_readme_gives_everybody() -> None:
