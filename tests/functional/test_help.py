@@ -87,4 +87,5 @@ def test_a_shell_completes_commands_and_choices() -> None:
     assert "plain,status" in completed("retry-run-task sta")
     assert "plain,FARGATE" in completed("retry-run-task verify --launch-type F")
     assert completed("retry-run-task deploy --stop-hanging-tasks t") == "plain,true\n"
+    assert completed("retry-run-task simulate --scenario zo") == "plain,zone-outage\n"
     assert completed("retry-run-task deploy --role-path /") == "\n"

@@ -45,12 +45,20 @@ def _setting(name: str, kind: Any, default: Any, text: str, **more: Any) -> Call
     return click.option(name, type=kind, default=default, help=text, **how)
 
 
+def _begun(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+    """Return the scenarios whose name begins so, for the shell's completion."""
+    from retry_run_task.simulate.scenarios import SCENARIOS  # noqa: PLC0415 - the other commands start without it
+
+    return [one.name for one in SCENARIOS if one.name.startswith(begun)]
+
+
 @click.command()
 @click.option(
     "--scenario",
     "names",
     multiple=True,
     metavar="NAME",
+    shell_complete=_begun,
     help="Outages to simulate; may be given several times: short, zone-outage, rush, brownout, spot-drought, "
     "throttling, agent, eni, lost-answers, misconfigured, several, one-zone, windows, ramp, slots, long, "
     "every-five-minutes.  [default: all]",
