@@ -71,7 +71,9 @@ class Invariant(StrEnum):
     THE_SAME_REQUEST = (
         "a request is the original, except for token, startedBy, number and what one rung changes"
     )
-    ONE_TOKEN_ONE_REQUEST = "a recovery sends a client token with one request only"
+    ONE_TOKEN_ONE_REQUEST = (
+        "a recovery sends a token with one request only, unless the first was refused or its step cut off"
+    )
     A_TOKEN_IS_KEPT = "the next client token is used only when ECS has answered the last one"
     NOTHING_REFUSED = "a request that was denied, failed permanently or is incomplete is not sent"
     NOT_TOO_LATE = "no call comes after the deadline, or once the next run is due"
