@@ -208,7 +208,7 @@ def make_plan(  # noqa: PLR0913 - what a person may say, and what there is
     old = template.Filled(template.parse(before), *whose, sizer.spread(installed)) if is_update else None
     changes = preview.changes(old, new, parsed)
     # The remains of a broken stack have its names, and are deleted with it.
-    unseen = () if broken else check_names(new, changes, stack.name, reader, inventory.identity)
+    unseen = () if broken else check_names(new, changes, reader)
     return Plan(
         stack=stack.name,
         region=inventory.region,

@@ -60,9 +60,7 @@ _NOT_THERE = frozenset(
 _MOST_ALARMS = 100
 
 
-def check_names(
-    filled: Filled, changes: Iterable[ResourceChange], stack: str, reader: Reader, identity: Identity
-) -> tuple[str, ...]:
+def check_names(filled: Filled, changes: Iterable[ResourceChange], reader: Reader) -> tuple[str, ...]:
     """Refuse to create what exists; return notes on what could not be checked.
 
     ``filled`` is the template as it would be deployed.
@@ -74,7 +72,7 @@ def check_names(
         (one.type, filled.resources[one.resource]["Properties"]) for one in changes if one.action == "add"
     ]
     alarms = [properties["AlarmName"] for kind, properties in added if kind == "AWS::CloudWatch::Alarm"]
-    looks = _Looks(reader, stack, identity)
+    looks = _Looks(reader, filled.stack, filled.identity)
     found = [one for kind, properties in added for one in looks.look(kind, properties)]
     found += looks.alarms(alarms)
     notes = {
@@ -84,7 +82,7 @@ def check_names(
     }
     if taken := [one for one in found if not isinstance(one, Unknown)]:
         raise ConfigError(
-            f"Names that the stack {stack} would use are taken: {'; '.join(taken)}.",
+            f"Names that the stack {filled.stack} would use are taken: {'; '.join(taken)}.",
             hint="Remove that, or name the stack otherwise with --stack.",
         )
     return tuple(notes.values())

@@ -151,7 +151,7 @@ class Filled:
         to a resource is its ARN, if it has one, as in the account.
         """
         domain = "amazonaws.com.cn" if identity.partition == "aws-cn" else "amazonaws.com"
-        self._template = template
+        self._template, self.stack, self.identity = template, stack, identity
         self._values: JsonObject = {
             "AWS::Partition": identity.partition,
             "AWS::Region": region,
