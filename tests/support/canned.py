@@ -45,8 +45,8 @@ class Canned:
 
     Attributes:
         local: The local AWS behind it: ECS, rules, schedules, log groups.
-        answers: What to answer, by IAM action; a function gets the parameters of the call. A ``HttpResponse`` is sent
-            unchanged, so that an answer may also be none.
+        answers: What to answer, by IAM action, or such as ``sts:AssumeRole in eu-west-1`` for one Region; a function
+            gets the parameters of the call. A ``HttpResponse`` is sent unchanged, so that an answer may also be none.
         calls: The IAM actions of the calls that came, in order.
         paths: Their paths.
         regions: The Regions that they were signed for.
@@ -84,7 +84,7 @@ class Canned:
         self.calls.append(action)
         self.paths.append(unquote(request.path))
         self.regions.append(region)
-        answer = self.answers.get(action)
+        answer = self.answers.get(f"{action} in {request.signed_with[1]}", self.answers.get(action))
         if answer is None:
             return self.local._serve(request)
         if callable(answer):

@@ -152,11 +152,13 @@ def _replay(session: boto3.Session, region: str, identity: Identity, search: Sea
     from retry_run_task.commands.audit.places import places  # noqa: PLC0415
     from retry_run_task.commands.replay.replaying import plan  # noqa: PLC0415
     from retry_run_task.commands.replay.search import look_back  # noqa: PLC0415
-    from retry_run_task.commands.shared.installed import installation as read_installation  # noqa: PLC0415
     from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
 
+    installation, home = _installation(session, region, wish.stack)
+    if home != region:
+        talk.say(f"{region} is recovered from {home}; only the failed calls of {region} are looked for.")
+        region, search = home, replace(search, region=region)
     reader = Reader(session, region)
-    installation = read_installation(reader, wish.stack)
     policy = _policy(wish.policy, reader, installation.recover)
     with talk.looking(f"Looking at {region}") as tell:
         whole = list(
@@ -182,6 +184,30 @@ def _replay(session: boto3.Session, region: str, identity: Identity, search: Sea
         return talk.NO
     done = _start(session, region, installation, wish, steps, chosen)
     return done or (0 if is_whole else talk.FAILED)
+
+
+def _installation(session: boto3.Session, region: str, stack: str) -> tuple[Installation, str]:
+    """Return the installation of a Region, or else the usual Region's if that covers it; and where it is.
+
+    Raises:
+        ConfigError: Neither is there.
+        DeployError: AWS did not answer.
+    """
+    from retry_run_task.commands.shared import access  # noqa: PLC0415
+    from retry_run_task.commands.shared.installation import Installation, NotInstalledError  # noqa: PLC0415
+    from retry_run_task.commands.shared.installed import installation, installation_or_why  # noqa: PLC0415
+    from retry_run_task.commands.shared.reader import Reader  # noqa: PLC0415
+
+    try:
+        return installation(Reader(session, region), stack), region
+    except NotInstalledError:
+        usual = options.home_region() or access.default_region(session)
+        if usual in {"", region}:
+            raise
+        found = installation_or_why(Reader(session, usual), stack)
+        if not isinstance(found, Installation) or region not in found.scope.regions:
+            raise
+        return found, usual
 
 
 def _start(
@@ -223,7 +249,8 @@ def _start(
         return talk.fail(error)
     _print_json(wish, steps, done)
     if not wish.as_json:
-        talk.say(f"Follow them with: {hints.command_line('status')}.")
+        where = {"region": region} if wish.region not in {None, region} else {}
+        talk.say(f"Follow them with: {hints.command_line('status', **where)}.")
     return 0
 
 
@@ -271,6 +298,7 @@ def _print_json(wish: _Wish, steps: Sequence[ReplayStep], done: Mapping[str, str
         {
             "recovery": step.name,
             "schedule": step.schedule,
+            "region": step.launch.region,
             "event_id": step.launch.event_id,
             "failed_at": iso(step.launch.event_time),
             "start": not step.why_not,

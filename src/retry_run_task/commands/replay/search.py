@@ -41,6 +41,7 @@ class Search:
     Attributes:
         file: Of the records; None for CloudTrail's event history.
         recovery: What the only recovery to replay is called; empty for all.
+        region: Of the failed calls; empty for all that the installation covers.
     """
 
     file: Path | None
@@ -51,6 +52,7 @@ class Search:
     again: int
     is_late_wanted: bool
     is_stopped_wanted: bool = False
+    region: str = ""
     lookups_per_s: float = lookup.CALLS_PER_S
 
 
@@ -85,7 +87,13 @@ def look_back(
     one = _named(executions, search, tell) if search.recovery else None
     if one is not None:
         search = replace(search, since=one.event_time)
-    there = [place for place in places if isinstance(place, Where) and (one is None or _is_of(place, one))]
+    there = [
+        place
+        for place in places
+        if isinstance(place, Where)
+        and search.region in {"", place.region}
+        and (one is None or _is_of(place, one))
+    ]
     found, unread, unseen = _calls(there, search, tell)
     failed = [call.failed for call in found if call.failed is not None]
     tell("recoveries")
@@ -130,6 +138,7 @@ def _launches(
         for name, view in views.items():
             if (
                 view.launch is not None
+                and search.region in {"", view.launch.region}
                 and not _AGAIN.search(name)
                 and _is_within(view.launch.event_time, search)
             ):
