@@ -230,7 +230,7 @@ def test_people_read_what_happens(aws: MiniStack) -> None:
         "50 to add, 0 to change, 0 to remove; about $2.70 a month while nothing fails",
         "cluster  rules  schedules  task definitions",
         "batch        1          0  nightly",
-        "What its 3 roles may do, 26 statements (--all shows each with its resources):",
+        "What its 3 roles may do, 24 statements (--all shows each with its resources):",
         "start tasks; ",
         "give tasks a role",
         "+ AWS::SQS::Queue: IntakeDeadLetters, RecoverDeadLetters",
@@ -843,7 +843,7 @@ def test_it_waits_for_recoveries_that_are_under_way(aws: MiniStack, proxy: Proxy
     proxy.answer[listing] = under_way
     ended = destroy(aws, through=proxy)
     assert ended.returncode == 0, ended.stderr
-    assert "waiting for 1 recovery under way" in ended.stderr
+    assert "waiting for 1 recovery in progress" in ended.stderr
     assert "POST stop" not in proxy.calls
     assert proxy.calls.index("DeleteStack") > max(i for i, call in enumerate(proxy.calls) if call == listing)
 

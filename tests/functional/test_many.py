@@ -122,7 +122,7 @@ def check_sizes(aws: MiniStack, result: dict[str, Any]) -> None:
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in found}
     assert max(map(len, parameters.values())) <= 4096
     sizer = Sizer(
-        text=template.carried("template.yaml").decode(),
+        text=template.with_code(template.carried("template.yaml").decode(), "", ""),
         stack=STACK,
         identity=Identity(account=ACCOUNT, arn="", partition="aws"),
         region=REGION,
