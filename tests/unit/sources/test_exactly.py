@@ -398,6 +398,13 @@ def test_where_a_cluster_is(cluster: str | None, region: str, account: str) -> N
     assert (parsed.region, parsed.account) == (region, account)
 
 
+def test_where_a_call_was_made_is_said_by_its_record_before_its_cluster() -> None:
+    value = record(awsRegion="eu-north-1", recipientAccountId="999999999999")
+    parsed = cloudtrail.parse(value, cloudtrail.Envelope(account="1", region="r"))
+    assert isinstance(parsed, FailedLaunch)
+    assert (parsed.region, parsed.account) == ("eu-north-1", "999999999999")
+
+
 @pytest.mark.parametrize(
     ("value", "moment"),
     [
@@ -532,6 +539,10 @@ TAKEN = Failure(
         (
             SPOT | {"startedAt": "2026-11-24T00:01:00Z", "startedBy": f"events-rule/nightly/{STARTED_BY}"},
             launch_of_task(failures=(TAKEN,)),
+        ),
+        (
+            SPOT | {"startedAt": "2026-11-24T00:01:00Z", "stoppedReason": None},
+            launch_of_task(failures=(replace(TAKEN, reason=""),)),
         ),
         (SPOT, launch_of_task(failures=(replace(TAKEN, ran=None),))),
         # It is torn down, and why is said already.
