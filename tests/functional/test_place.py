@@ -391,7 +391,7 @@ def test_without_credentials_the_hint_has_region_and_profile(
     here = (
         "--profile empty" if (command, way) == ("explain", "typed") else "--region us-east-2 --profile empty"
     )
-    assert f"with aws sso login {here}," in words_of(run(command, *typed))
+    assert f"with: aws sso login {here};" in words_of(run(command, *typed))
     assert guard.asked == set()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from pathlib import Path
 
@@ -102,3 +103,27 @@ def test_no_other_text_of_a_command_names_one_of_the_aws_cli(pattern: str, allow
     ]
     # access.py names the profile of a session whose login has expired.
     assert [one for one in found if not re.fullmatch(r"shared/access\.py: aws (sso )?login", one)] == []
+
+
+def _commands_without_a_colon(text: str) -> list[int]:
+    """Return the lines of f-strings in which a command is not introduced by a colon."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        for before, value in itertools.pairwise(node.values) if isinstance(node, ast.JoinedStr) else ():
+            call = value.value if isinstance(value, ast.FormattedValue) else None
+            name = getattr(
+                getattr(call, "func", None), "attr", getattr(getattr(call, "func", None), "id", "")
+            )
+            words = before.value if isinstance(before, ast.Constant) else ""
+            if name in ("command_line", "aws_line") and not words.endswith((": ", "&& ", "| ", "\n")):
+                found.append(node.lineno)
+    return found
+
+
+def test_a_command_in_a_sentence_is_introduced_by_a_colon() -> None:
+    """So that it is seen to be one, and is not broken over lines."""
+    folder = COMMANDS
+    found = {str(path): _commands_without_a_colon(path.read_text()) for path in folder.rglob("*.py")}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+    assert _commands_without_a_colon('f"with {aws_line(1)}"') == [1]
+    assert _commands_without_a_colon('f"with: {hints.command_line(1)}"') == []

@@ -159,7 +159,7 @@ class _Looks:
             case "AWS::Logs::LogGroup":
                 remove = aws_line(f"logs delete-log-group --log-group-name {group}", self._reader.region)
                 action, member, key, name = "logs:DescribeLogGroups", "logGroups", "logGroupName", group
-                call, what = {"logGroupNamePrefix": name}, f"the log group {name} ({remove})"
+                call, what = {"logGroupNamePrefix": name}, f"the log group {name} (remove it with: {remove})"
             case "AWS::Logs::SubscriptionFilter":
                 name, key = properties["FilterName"], "filterName"
                 action, member = "logs:DescribeSubscriptionFilters", "subscriptionFilters"

@@ -170,7 +170,7 @@ def _no_answer(error: Exception, session: boto3.Session, region: str) -> AccessE
                 "There are no AWS credentials."
                 if isinstance(error, NoCredentialsError)
                 else f"Your AWS credentials are not whole: {one_line(str(error))}.",
-                hint=f"Log in, for example with {aws_line('sso login')}, set AWS_ACCESS_KEY_ID and "
+                hint=f"Log in, for example with: {aws_line('sso login')}; or set AWS_ACCESS_KEY_ID and "
                 "AWS_SECRET_ACCESS_KEY, or give --profile.",
             )
         case SSOTokenLoadError() | UnauthorizedSSOTokenError() | TokenRetrievalError():

@@ -39,7 +39,7 @@ def removal(way: str, stack: str, region: str) -> str:
             return f"Remove it with: {command_line('destroy')}"
         case "cloudformation":
             delete = aws_line(f"cloudformation delete-stack --stack-name {stack}", region)
-            return f"Remove it with: {delete}, or {command_line('destroy')}, which waits for recoveries"
+            return f"Remove it with: {delete}, or with: {command_line('destroy')}, which waits for recoveries"
         case "terraform":
             return (
                 "Remove it with: terraform destroy, or terraform destroy -target=module.NAME if its configuration "
