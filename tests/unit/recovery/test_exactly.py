@@ -436,6 +436,37 @@ def test_the_end_of_a_recovery_that_could_not_begin() -> None:
     )
 
 
+def test_the_end_of_a_recovery_whose_tasks_were_there_already() -> None:
+    there = (TaskState(arn="t1", phase=Phase.RUNS),)
+    assert run(launch(), there={1: there}, background=NIGHTLY).ending == Ending(
+        outcome=Outcome.ALREADY_RUNNING,
+        why="the requested tasks already existed, started by another caller or by the failed call itself",
+        rule="looked",
+        calls=0,
+        wanted=1,
+        task_arns=("t1",),
+        elapsed_s=300.0,
+        last=FIRST,
+    )
+
+
+def test_the_end_of_a_recovery_that_a_change_of_the_request_has_brought_about() -> None:
+    done = run(launch(), SHORT, Placed(task_arns=("t1",)), policy=LADDER, background=NIGHTLY)
+    changed_ = "in subnet-a alone instead of any of its 2 subnets"
+    assert done.ending == Ending(
+        outcome=Outcome.RECOVERED,
+        why=f"every requested task is there, started {changed_}",
+        rule="placed",
+        calls=2,
+        wanted=1,
+        task_arns=("t1",),
+        elapsed_s=315.0,
+        last=FIRST,
+        rungs=("each-subnet subnet-a",),
+        changed=(changed_,),
+    )
+
+
 @pytest.mark.parametrize("is_unsure", [True, False])
 def test_the_end_of_a_recovery_in_which_this_program_failed(is_unsure: bool) -> None:
     assert broken(launch(), 2, FIRST, "KeyError", is_unsure=is_unsure) == Ending(
