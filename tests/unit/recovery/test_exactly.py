@@ -620,6 +620,18 @@ def test_an_account_that_keeps_recover_out_is_said_with_what_to_do() -> None:
     )
 
 
+@pytest.mark.parametrize(("recover_errors", "asked"), [(False, 0), (True, 1)])
+def test_an_error_that_is_only_reported_needs_no_role_in_its_account(
+    recover_errors: bool, asked: int
+) -> None:
+    tries: list[None] = []
+    entrance = Entrance(role_arn="arn:role", enter=lambda: tries.append(None))
+    value = launch(account="210987654321", failures=(THROTTLED,))
+    done = run(value, entrance=entrance, recover_errors=recover_errors)
+    assert (done.ending.outcome, done.ending.rule, len(tries)) == (Outcome.PERMANENT, "errors", asked)
+    assert ("find-schedule-1" in dict(done.execution.operations)) is recover_errors
+
+
 def waits_before(done: Run) -> list[tuple[str, int]]:
     return [
         (name, took) for name, took in done.execution.operations if "-wait-" in name and "watch" not in name
