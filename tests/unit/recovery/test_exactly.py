@@ -38,7 +38,7 @@ from retry_run_task.policy.rules import Notify
 from retry_run_task.recovery import lines
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import NO_SCHEDULE, Case, case_of
-from retry_run_task.recovery.ending import before_it_began, broken, progress_of
+from retry_run_task.recovery.ending import before_it_began, broken, is_told, progress_of
 from retry_run_task.recovery.events import Answered, Looked, Watched
 from retry_run_task.recovery.forecast import Forecast, forecast
 from retry_run_task.recovery.history import StateReplay
@@ -901,6 +901,34 @@ def test_when_a_person_is_told_that_a_run_is_late(
     # And once only.
     again = after(case, then._replace(is_told=True, move=Call()), Answered(SHORT))
     assert isinstance(again.move, Wait)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "notify", "notify_recovered", "was_told", "expected"),
+    [
+        (Outcome.RECOVERED, None, False, False, False),
+        (Outcome.RECOVERED, None, True, False, True),
+        (Outcome.RECOVERED, Notify.ALWAYS, False, False, True),
+        (Outcome.RECOVERED, Notify.FAILURE, True, False, False),
+        (Outcome.RECOVERED, Notify.NEVER, True, False, False),
+        (Outcome.EXPIRED, None, False, False, True),
+        (Outcome.EXPIRED, Notify.ALWAYS, False, False, True),
+        (Outcome.EXPIRED, Notify.FAILURE, False, False, True),
+        (Outcome.EXPIRED, Notify.NEVER, True, False, False),
+        # Who was told that it is late is told how it ended.
+        (Outcome.RECOVERED, None, False, True, True),
+        (Outcome.IGNORED, Notify.ALWAYS, True, True, False),
+    ],
+)
+def test_which_ends_send_a_message(
+    outcome: Outcome, notify: Notify | None, notify_recovered: bool, was_told: bool, expected: bool
+) -> None:
+    handling = replace(case_of(launch(), PLAIN).handlings[Category.CAPACITY], notify=notify)
+    ending = replace(
+        before_it_began(1, FIRST, GiveUp(outcome=Outcome.EXPIRED, rule="r", why="w")), outcome=outcome
+    )
+    told_ = is_told(ending, handling, notify_recovered=notify_recovered, was_told=was_told)
+    assert told_ is expected
 
 
 def test_a_message_that_is_not_taken_has_a_line_and_a_longer_wait_each_time() -> None:
