@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from retry_run_task.commands.shared import options, talk
-from retry_run_task.commands.shared.colours import BAD, GOOD, WAIT
+from retry_run_task.commands.shared.colours import BAD, GOOD, NOTE, WAIT
 
 if TYPE_CHECKING:
     from retry_run_task.commands.doctor.check import Check
@@ -103,7 +103,7 @@ def _print(out: Screen, inventory: Inventory, found: tuple[Check, ...]) -> None:
         head.append(f"  {check.name:<19}")
         out.beside(head, talk.shown(check.why))
         if check.next:
-            out.beside(" " * len(head), Text(talk.shown(check.next), style="dim"))
+            out.beside(" " * len(head), Text(talk.shown(check.next), style=NOTE))
         if check.name == "schedules" and check.status == "OK":
             _print_schedules(out, " " * (len(head) + 2), inventory.launchers.found)
 
@@ -116,7 +116,7 @@ def _print_schedules(out: Screen, indent: str, found: tuple[Launcher, ...]) -> N
         off = ", switched off" if not one.is_enabled else ""
         where = _last(one.cluster) + (f" in {one.region}" if one.region else "")
         what = f"{one.kind.value} {one.name}: {_last(one.task_definition)} on {where}{sets}{lost}{off}"
-        out.beside(indent, talk.shown(what))
+        out.print(f"{indent}{talk.shown(what)}")
     if len(found) > most:
         out.beside(indent, f"and {len(found) - most} more; --json has all")
 
