@@ -910,7 +910,7 @@ def test_everything_that_a_survey_finds(aws: Canned) -> None:
         why=HOW,
         variables=("app.PASSWORD",),
         looked_for=("events-rule/nightly", STARTED_BY),
-        there=(there["taskArn"],),
+        existing_tasks=(there["taskArn"],),
     )
 
 
@@ -952,7 +952,7 @@ def test_a_survey_says_what_cannot_be_read(aws: Canned) -> None:
         "ListTasks failed: AccessDeniedException: User: arn:aws:iam::123456789012:user/operator is not "
         "authorized to perform: ecs:ListTasks"
     )
-    assert found.there == ()
+    assert found.existing_tasks == ()
 
 
 def test_a_survey_says_why_a_request_cannot_be_made_whole(aws: Canned) -> None:
@@ -974,10 +974,10 @@ def test_a_survey_of_a_rule_on_events_does_not_look_for_its_other_tasks(aws: Can
     del on_events["ScheduleExpression"]
     task = described(started_by="events-rule/nightly")
     tasks_of(aws, task)
-    assert survey(hidden()).there == (task["taskArn"],)
+    assert survey(hidden()).existing_tasks == (task["taskArn"],)
     aws.answers["events:DescribeRule"] = on_events
     found = survey(hidden())
-    assert (found.looked_for, found.there) == ((STARTED_BY,), ())
+    assert (found.looked_for, found.existing_tasks) == ((STARTED_BY,), ())
 
 
 # StopTask.

@@ -153,7 +153,7 @@ class Survey:
         variables: Names of the variables that its overrides set, as ``container.NAME``.
         refused: Why the request cannot be completed; empty if it can, or is complete.
         looked_for: The ``startedBy`` of tasks that would already do the work.
-        there: ARNs of such tasks.
+        existing_tasks: Their ARNs.
     """
 
     found: Background | NoMatch
@@ -161,7 +161,7 @@ class Survey:
     variables: tuple[str, ...] = ()
     refused: str = ""
     looked_for: tuple[str, ...] = ()
-    there: tuple[str, ...] = ()
+    existing_tasks: tuple[str, ...] = ()
     read_failure: str = ""
 
     @property
@@ -185,7 +185,7 @@ def survey(launch: FailedLaunch, role: members.Actor | None = None) -> Survey:
     original = launch.request.parameters.get("startedBy") if has_one_run else None
     looked: dict[str, Any] = {
         "looked_for": (*([original] if original else []), names.own_started_by(launch)),
-        "there": ()
+        "existing_tasks": ()
         if isinstance(seen, Failure)
         else tuple(t.arn for t in seen if t.phase is not Phase.FAILED),
         "read_failure": sentence(seen) if isinstance(seen, Failure) else "",

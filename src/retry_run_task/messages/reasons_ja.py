@@ -113,7 +113,7 @@ def _by(table: tuple[tuple[str, str], ...], clause: str) -> str | None:
 
 
 def _change(clause: str) -> str | None:
-    """Return ``ladder.told`` in Japanese."""
+    """Return ``ladder.describe`` in Japanese."""
     found = _CHANGE.fullmatch(clause)
     done = found and _by(_DONE, found["done"])
     if not found or not done:

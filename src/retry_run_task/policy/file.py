@@ -11,7 +11,7 @@ from retry_run_task.policy import checks
 from retry_run_task.policy.checks import ReadRule
 from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.key_lines import KeyLines
-from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError, near
+from retry_run_task.policy.keys import MATCH, SETTINGS, TOP, BadValueError, closest
 from retry_run_task.policy.rules import AFTER_THE_LAST_ATTEMPT_S, Match, Policy, Rule
 
 
@@ -92,7 +92,7 @@ class _Reading:
             self._problem(None, "watch", f"watch is {duration_text(self.top['watch_s'])}", hint)
 
     def _unknown(self, nth: int | None, name: str, known: tuple[str, ...], where: str) -> None:
-        close = near(name, known)
+        close = closest(name, known)
         hint = f"Did you mean {close}?" if close else f"Expected one of {', '.join(known)}."
         if nth is not None and name in TOP:
             hint = "Write it above the first [[rules]]: in TOML a key belongs to the table above it."

@@ -124,7 +124,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 def _choices(value: Any, choices: tuple[str, ...]) -> tuple[str, ...]:
     for item in _texts(value):
         if item not in choices:
-            close = near(item, choices)
+            close = closest(item, choices)
             raise BadValueError(
                 f"expected some of {', '.join(choices)}{f', perhaps {close}' if close else ''}"
             )
@@ -287,7 +287,7 @@ TOP: Mapping[str, Key] = MappingProxyType(
 LISTS = tuple(kind for kind in RungKind if kind.value in SETTINGS)
 
 
-def near(name: str, known: tuple[str, ...]) -> str:
+def closest(name: str, known: tuple[str, ...]) -> str:
     """Return the closest known name; empty if none is close."""
     found = difflib.get_close_matches(name.replace("_", "-"), known, n=1)
     return found[0] if found else ""

@@ -255,7 +255,7 @@ def _without(body: Mapping[str, Any], member: str) -> JsonObject:
     return {name: value for name, value in body.items() if name != member}
 
 
-def told(rung: Rung, parameters: Mapping[str, Any], *, zone: str = "") -> str:
+def describe(rung: Rung, parameters: Mapping[str, Any], *, zone: str = "") -> str:
     """Return what a rung changed in a request, and the Availability Zone of the task if known.
 
     For example ``on-demand in ap-northeast-1c instead of Spot``.

@@ -171,5 +171,5 @@ def _clauses(case: Case, state: State) -> Iterator[str]:
         if task.rung is not None and task.rung != AS_ASKED
     )
     for (rung, zone), number in groups.items():
-        clause = ladder.told(rung, case.shown, zone=zone)
+        clause = ladder.describe(rung, case.shown, zone=zone)
         yield clause if case.wanted == 1 else f"{counted(number, 'task')} {clause}"

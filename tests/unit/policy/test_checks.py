@@ -282,7 +282,7 @@ def test_a_file_that_waits_slowly_only_after_its_deadline_does_not_say_so() -> N
     for deadline_s, is_said in ((600, False), (601, True)):
         slow = changed(PLAIN, category=Category.CAPACITY, wait=of, deadline_s=deadline_s)
         said = attempt_times.in_words(handling(slow, Category.CAPACITY))
-        assert said.endswith(", and 1 min after 10 min") is is_said
+        assert said.endswith(", after 10 min at most 1 min") is is_said
 
 
 def test_what_a_file_does_not_set_at_the_top() -> None:

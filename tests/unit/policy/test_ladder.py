@@ -240,7 +240,7 @@ def test_whatever_a_request_holds_its_rungs_change_something_and_touch_nothing_e
         assert touched <= TOUCHES[rung.kind]
         assert bool(touched) == (rung != AS_ASKED)
         assert not {"launchType", "capacityProviderStrategy"} <= set(after), "ECS takes one of them"
-        assert ladder.told(rung, body, zone="ap-northeast-1a")
+        assert ladder.describe(rung, body, zone="ap-northeast-1a")
 
 
 @pytest.mark.parametrize(
@@ -283,8 +283,8 @@ def test_whatever_a_request_holds_its_rungs_change_something_and_touch_nothing_e
 def test_a_change_is_told_with_the_zone_and_what_it_stands_for(
     rung: Rung, request_: dict[str, Any], words: str
 ) -> None:
-    assert ladder.told(rung, request_, zone="ap-northeast-1c") == words
-    without = ladder.told(rung, request_)
+    assert ladder.describe(rung, request_, zone="ap-northeast-1c") == words
+    without = ladder.describe(rung, request_)
     assert "ap-northeast-1c" not in without
     assert without.split(" instead of ")[1] == words.split(" instead of ")[1]
 
@@ -329,7 +329,7 @@ def test_a_change_is_told_with_the_zone_and_what_it_stands_for(
 def test_a_change_is_told_without_a_zone_where_none_is_known(
     rung: Rung, request_: dict[str, Any], words: str
 ) -> None:
-    assert ladder.told(rung, request_) == words
+    assert ladder.describe(rung, request_) == words
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,9 @@ def _foreseen(case: Case, judgement: Judgement, survey: Survey | None, not_read:
         return Forecast(
             decision="give-up", rule="whole-requests-only", why=f"a message is sent: {survey.refused}"
         )
-    there = () if survey is None else tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in survey.there)
+    there = (
+        () if survey is None else tuple(TaskState(arn=arn, phase=Phase.RUNS) for arn in survey.existing_tasks)
+    )
     foreseen = forecast(case, launch.event_time.timestamp(), there)
     follows = {"nothing": "nothing: ", "ignore": "nothing: ", "give-up": "a message is sent: ", "retry": ""}
     decision = "ignore" if foreseen.decision == "nothing" else foreseen.decision
@@ -155,7 +157,7 @@ def _schedule(launch: FailedLaunch, survey: Survey, handling: policies.Handling)
 def _there(survey: Survey) -> JsonObject:
     return {
         "looked_for": list(survey.looked_for),
-        "found": list(survey.there),
+        "found": list(survey.existing_tasks),
         "read_failure": survey.read_failure or None,
     }
 
