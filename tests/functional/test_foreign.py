@@ -144,6 +144,8 @@ def test_what_somebody_has_put_into_our_stack_stays(aws: MiniStack) -> None:
     assert any("orders" in url for url in before["queues"])
     for command in COMMANDS[:3]:
         refused(run(aws, *command), 2, "also holds Orders (AWS::SQS::Queue)")
+    ended = run(aws, "doctor")
+    assert (ended.returncode, "also holds Orders (AWS::SQS::Queue)" in ended.stdout) == (3, True)
     assert everything(aws) == before
 
 

@@ -10,8 +10,11 @@ import pytest
 from retry_run_task.commands.doctor.check import Check, Status, listed
 from retry_run_task.commands.doctor.checks import examine
 from retry_run_task.commands.shared.inventory import Concurrency, Filter, Inventory, Launchers, Missing, Topic
+from retry_run_task.commands.shared.ownership import Resource
 from support import inventories as world
 
+RECOVER = Resource(name="Recover", type="AWS::Lambda::Function")
+ORDERS = Resource(name="Orders", type="AWS::SQS::Queue")
 OK, FAIL, SKIP = Status.OK, Status.FAIL, Status.SKIP
 
 
@@ -219,6 +222,13 @@ ROWS: list[tuple[Inventory, str, Status, str]] = [
     (world.with_stack(outputs={"Version": "0.0.9"}), "stack", OK, "version 0.0.9, and this is"),
     (world.FOREIGN, "stack", FAIL, "is not an installation of retry-run-task: it has a table"),
     (world.with_stack(status="UPDATE_COMPLETE"), "stack", OK, "is installed, version"),
+    (world.with_stack(resources=(RECOVER, ORDERS)), "stack", FAIL, "but also holds Orders (AWS::SQS::Queue)"),
+    (
+        world.with_stack(resources=(RECOVER, replace(ORDERS, is_gone=True))),
+        "stack",
+        OK,
+        "is installed, version",
+    ),
     (world.with_stack(status="UPDATE_ROLLBACK_COMPLETE"), "stack", OK, "its last update was undone"),
     (world.with_stack(status="REVIEW_IN_PROGRESS"), "stack", SKIP, "is not installed"),
     (world.with_stack(status="UPDATE_IN_PROGRESS"), "stack", SKIP, "is being changed (UPDATE_IN_PROGRESS)"),

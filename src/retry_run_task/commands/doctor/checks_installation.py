@@ -15,6 +15,7 @@ from retry_run_task.commands.deploy.proposal import (
     propose,
     roles_of,
 )
+from retry_run_task.commands.deploy.template import known_resources
 from retry_run_task.commands.doctor.check import fail, listed, ok, skip, unread
 from retry_run_task.commands.shared import ownership, ways
 from retry_run_task.commands.shared.hints import aws_line, command_line
@@ -89,7 +90,19 @@ def _stack(inventory: Inventory) -> Check:
         )
     if isinstance(stack.is_ours, Unknown):
         return unread(STACK, stack.is_ours)
-    return _unfinished(stack, inventory.region) or _version(stack, inventory.region)
+    return (
+        _unfinished(stack, inventory.region)
+        or _shared(stack, inventory.region)
+        or _version(stack, inventory.region)
+    )
+
+
+def _shared(stack: InstalledStack, region: str) -> Check | None:
+    """Return the check of a stack that deploy and destroy refuse, since something else is in it, too."""
+    if isinstance(stack.resources, Unknown):
+        return None
+    also = ownership.also_holds(f"{stack.name} in {region}", stack.resources, known_resources())
+    return fail(STACK, also, ownership.ALONE) if also else None
 
 
 def _unfinished(stack: InstalledStack, region: str) -> Check | None:

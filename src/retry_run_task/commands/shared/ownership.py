@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CHANGE_SET_PREFIX = "retry-run-task-"
 ELSEWHERE = "Name another stack with --stack."
+ALONE = "Move that into a stack of its own, or update retry-run-task if a newer version made it."
 SERVICES = tuple(f"AWS::{name}::" for name in ("CloudWatch", "Events", "IAM", "Lambda", "Logs", "SNS", "SQS"))
 """Of the resources that an installation may have."""
 
@@ -94,13 +95,19 @@ def check(
     theirs = contents_if_foreign(resources, description, change_sets, known)
     if theirs is not None:
         raise ForeignError(f"{not_ours(where, theirs)} Nothing was changed.", hint=ELSEWHERE)
+    if also := also_holds(where, resources, known):
+        raise ForeignError(f"{also} Nothing was changed.", hint=ALONE)
+
+
+def also_holds(where: str, resources: Iterable[Resource], known: Mapping[str, str]) -> str:
+    """Return the sentence for an installation's stack that holds something else, too; empty if it does not."""
     more = [one for one in resources if not one.is_gone and known.get(one.name) != one.type]
-    if more:
-        raise ForeignError(
-            f"The stack {where} is an installation of retry-run-task, but also holds {_named(more)}, which this "
-            "version would remove. Nothing was changed.",
-            hint="Move that into a stack of its own, or update retry-run-task if a newer version made it.",
-        )
+    if not more:
+        return ""
+    return (
+        f"The stack {where} is an installation of retry-run-task, but also holds {_named(more)}, which this version "
+        "would remove."
+    )
 
 
 def not_ours(where: str, contents: Iterable[str]) -> str:
