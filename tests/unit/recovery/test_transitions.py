@@ -207,6 +207,10 @@ def test_beside_own_tasks_an_earlier_run_changes_nothing() -> None:
     policy = changed(overlap=Overlap.SKIP)
     done = run(two, part, Placed(task_arns=("t2",)), policy=policy, going={2: ("earlier",)})
     assert (done.ending.outcome, done.ending.task_arns) == (Outcome.RECOVERED, ("t1", "t2"))
+    # Nor that none can be seen: it is not asked for.
+    slow = Failure(origin=Origin.ERROR, code="ThrottlingException", reason="Rate exceeded")
+    done = run(two, part, Placed(task_arns=("t2",)), policy=policy, going={2: slow})
+    assert (done.ending.outcome, len(done.waits)) == (Outcome.RECOVERED, 1)
     none = run(two, SHORT, Placed(task_arns=("t2",)), policy=policy, going={2: ("earlier",)})
     assert none.ending.outcome is Outcome.SUPERSEDED
 
