@@ -121,16 +121,30 @@ def steer(wish: Wish, warning: str = "") -> int:
         ):
             talk.say("Nothing was done.")
             return talk.NO
-        for view in views:
-            what = of.steer(wish.action, view.execution, wish.reason)
-            done.append((view, what))
-            if not wish.as_json:
-                echo(talk.shown(f"{what}: {view.schedule or '?'}, {view.execution.name}{_placed(view)}"))
+        _each(of, views, wish, done)
     except DeployError as error:
         _print_json(wish, done)
         return talk.fail(error)
     _print_json(wish, [*done, *((view, "has ended") for view in over)])
     return 0
+
+
+def _each(
+    of: Executions, views: Sequence[RecoveryView], wish: Wish, done: list[tuple[RecoveryView, str]]
+) -> None:
+    """Act on each, and note in ``done`` what came of it."""
+    try:
+        for view in views:
+            what = of.steer(wish.action, view.execution, wish.reason)
+            done.append((view, what))
+            if not wish.as_json:
+                echo(talk.shown(f"{what}: {view.schedule or '?'}, {view.execution.name}{_placed(view)}"))
+    except KeyboardInterrupt:
+        these = counted(len(views), "recovery", "recoveries")
+        talk.say(
+            f"{len(done)} of {these} were told to {wish.action}, and perhaps the next; run it again for the others."
+        )
+        raise
 
 
 def _chosen(
