@@ -117,7 +117,7 @@ def test_status_says_how_it_was_installed_and_how_to_remove_it(place: Place) -> 
         ("deploy", ""),
         (
             "cloudformation",
-            f"installed by CloudFormation without deploy. Remove it with: {DELETE}, or retry-run-task",
+            f"installed by CloudFormation without deploy. Remove it with: {DELETE}, or with: retry-run-task",
         ),
     ],
 )
