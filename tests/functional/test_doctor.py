@@ -208,7 +208,7 @@ def test_an_account_where_all_is_in_order_and_nothing_is_installed(aws: Canned) 
         "  OK    trail              main (of all Regions, home ap-northeast-1) records RunTask calls.\n"
         "  OK    log group          main writes to aws-cloudtrail-logs.\n"
         "  OK    filter slot        2 of 2 on aws-cloudtrail-logs are free.\n"
-        "  OK    schedules          ECS tasks are started by 1 rule; 1 schedule; cluster batch; "
+        "  OK    schedules          ECS tasks are started by 1 rule and 1 schedule; cluster batch; "
         "task definition nightly.\n"
         "                             rule rollup: nightly:1 on batch\n"
         "                             scheduler export: nightly:1 on batch, sets app.DB_PASSWORD\n"
@@ -482,7 +482,7 @@ def test_every_page_is_read(aws: Canned) -> None:
     _, output = doctor(aws, "--json")
     assert len(json.loads(output)["regions"][0]["schedules"]) == 502
     assert by_name(output)["schedules"][0]["why"].startswith(
-        "ECS tasks are started by 251 rules; 251 schedules;"
+        "ECS tasks are started by 251 rules and 251 schedules;"
     )
 
 

@@ -47,9 +47,9 @@ def _counted(inventory: Inventory) -> str:
     rules = sum(one.kind is CallerKind.RULE for one in found)
     off = sum(not one.is_enabled for one in found)
     proposal = propose(inventory)
+    starters = (_number(rules, "rule", "rules"), _number(len(found) - rules, "schedule", "schedules"))
     parts = [
-        _number(rules, "rule", "rules"),
-        _number(len(found) - rules, "schedule", "schedules"),
+        " and ".join(filter(None, starters)),
         f"{off} switched off" if off else "",
         _named("cluster", proposal.clusters),
         _named("task definition", proposal.task_definitions),
