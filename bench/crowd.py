@@ -15,9 +15,11 @@ import math
 import multiprocessing
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from backoff import lasting
 
 from retry_run_task.config import CALLS_PER_SECOND, read_policy
 from retry_run_task.simulate import charts, report
@@ -55,6 +57,7 @@ class Case:
         places: How many invocations there may be at a time.
         calls_per_second: How many RunTask calls each of them may make.
         invocation_s: How long each of them takes at the least.
+        outage_min: Minutes until a zone has capacity again; None for what the scenario draws.
     """
 
     schedules: int
@@ -65,6 +68,7 @@ class Case:
     places: int = CONCURRENCY
     calls_per_second: float = CALLS_PER_SECOND
     invocation_s: float = INVOCATION_S
+    outage_min: int | None = None
 
     def measure(self) -> Json:
         """Simulate it, and return the row."""
@@ -83,6 +87,8 @@ class Case:
         tally = Tally()
         for number in range(self.incidents):
             incident = scenario.incident(settings, number)
+            if self.outage_min is not None:
+                incident = lasting(incident, self.outage_min)
             tally.add(incident, ours.meet(incident))
         return {
             "schedules": self.schedules,
@@ -93,6 +99,7 @@ class Case:
             "places": self.places,
             "calls_per_second": self.calls_per_second,
             "invocation_s": self.invocation_s,
+            "outage_min": self.outage_min,
             **_numbers(tally),
         }
 
@@ -139,7 +146,11 @@ def crowds() -> list[Case]:
             # What an account that may not reserve ten can do.
             Case(schedules=schedules, incidents=incidents, places=5),
         ]
-    return [*found, Case(schedules=10_000, incidents=1, placement=ZoneSearch.ONE)]
+    for placement in ZoneSearch:
+        many = Case(schedules=10_000, incidents=1, placement=placement)
+        found += [replace(many, outage_min=60, backoff=backoff) for backoff in RESUME_BACKOFFS]
+        found.append(replace(many, outage_min=20))
+    return found
 
 
 def probe() -> Json:

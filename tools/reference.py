@@ -1276,6 +1276,11 @@ def limits() -> str:
         ),
         ("recoveries in progress beyond which each waits longer", str(crowd.FEW), "recovery/crowd.py"),
         ("RunTask calls a second that all of them aim at then", str(crowd.CALLS_PER_S), "recovery/crowd.py"),
+        (
+            "recoveries in progress beyond which only first looks list stopped tasks",
+            f"{crowd.MANY:,}",
+            "recovery/crowd.py",
+        ),
         ("their waits, at most, and a tenth more", duration_text(crowd.LONGEST_S), "recovery/crowd.py"),
         (
             "a placed task is looked at after",

@@ -32,7 +32,7 @@ from retry_run_task.policy.backoff import Backoff
 from retry_run_task.policy.ladder import AS_ASKED, RungKind
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import Case, case_of
-from retry_run_task.recovery.crowd import FEW
+from retry_run_task.recovery.crowd import FEW, MANY
 from retry_run_task.recovery.ending import ending_of
 from retry_run_task.recovery.events import Answered, Event, Looked, Stopped, Waited, Watched
 from retry_run_task.recovery.ports import Background
@@ -344,10 +344,10 @@ def _crowds(case: Case, scope: Scope) -> Iterator[tuple[int | None, str]]:
     if not scope.is_crowded:
         yield None, ""
         return
-    # With two calls a step, and with one.
+    # With two calls a step; and with one, and the fewest reads.
     yield FEW + 1, ""
     for room in ("", *dict.fromkeys(each.name for each in case.rungs)):
-        yield 10 * FEW, room
+        yield MANY + 1, room
 
 
 def _called(

@@ -19,6 +19,8 @@ CALLS_PER_S = 8
 TWO_CALLS_WITHIN_S = 60
 # No wait is made longer than this.
 LONGEST_S = 1800
+# With so many, two reads of each take ten minutes at half of the account's rate.
+MANY = 3000
 # So few can make no more than half of the account's calls in ten seconds, even if each makes two at once twice.
 UNPACED = 25
 
@@ -43,6 +45,11 @@ class Crowd(NamedTuple):
     def is_one_call(self) -> bool:
         """Whether there are so many that a step makes one call, unless there is room."""
         return 2 * self.size > TWO_CALLS_WITHIN_S * CALLS_PER_S
+
+    @property
+    def is_short_of_reads(self) -> bool:
+        """Whether there are so many that only first looks list stopped tasks, and placed tasks wait for theirs."""
+        return self.size > MANY
 
     def share_s(self, seed: str) -> int:
         """Return the shortest wait in seconds, a tenth more or less for each seed; 0 if there is no crowd."""

@@ -107,7 +107,8 @@ EMPTY: Mapping[str, int] = MappingProxyType({})
 
 
 # How many looks must have listed stopped tasks before the next need not: two, because ECS may not list a new task at
-# once. It lists a stopped one for about an hour, so every half hour a look lists them again.
+# once. It lists a stopped one for about an hour, so every half hour a look lists them again. Among very many recoveries
+# one is enough: what a longer queue for the account's reads would cost is certain, and what it might find is not.
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 WHOLE_LOOKS, WHOLE_AGAIN_S = 2, 1800
 
@@ -193,7 +194,8 @@ def is_look_whole(state: State) -> bool:
     is_clear = not (state.is_unsure or state.is_shared or state.tasks or state.failed_others or state.stopped)
     is_last = state.gives_up is not None
     is_recent = state.whole_looks >= WHOLE_LOOKS and state.elapsed_s - state.whole_s < WHOLE_AGAIN_S
-    return is_last or not (is_clear and is_recent)
+    is_enough = is_recent or (state.crowd.is_short_of_reads and state.whole_looks > 0)
+    return is_last or not (is_clear and is_enough)
 
 
 def missing(case: Case, state: State) -> int:

@@ -51,7 +51,8 @@ def watch_or_end(case: Case, state: State) -> State:
     """
     if not state.starting:
         return state._replace(move=End(_ran(state)))
-    later = min(state.crowd.share_s(f"{case.launch.call_id}/watch"), int(case.policy.watch_s))
+    rounds = 2 if state.crowd.is_short_of_reads else 1
+    later = min(rounds * state.crowd.share_s(f"{case.launch.call_id}/watch"), int(case.policy.watch_s))
     return state._replace(move=Watch(nth=1, delay_s=max(WATCH_FIRST_S, later), watched_s=0))
 
 

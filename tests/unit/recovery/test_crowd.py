@@ -19,7 +19,7 @@ from retry_run_task.launch.values import (
     TaskState,
 )
 from retry_run_task.policy.ladder import RungKind
-from retry_run_task.recovery.crowd import FEW, LONGEST_S, UNPACED, Crowd, pace
+from retry_run_task.recovery.crowd import FEW, LONGEST_S, MANY, UNPACED, Crowd, pace
 from retry_run_task.recovery.history import StateReplay
 from retry_run_task.recovery.ports import Background
 from support.policies import DEFAULT, PLAIN, changed
@@ -241,7 +241,23 @@ def test_a_crowd_looks_later_at_the_tasks_that_it_has_placed_but_not_later_than_
     later = first_watch(1_000)
     assert isinstance(later, int)
     assert 112 <= later <= 139
+    # The reads are for those that have no task yet.
+    later = first_watch(MANY + 1)
+    assert isinstance(later, int)
+    assert 2 * 337 <= later <= 2 * 413
     assert first_watch(1_000, 60) == 60
+
+
+def test_when_very_many_have_become_fewer_stopped_tasks_are_listed_again() -> None:
+    done = run(
+        launch(),
+        *(SHORT,) * 4,
+        PLACED,
+        background=NIGHTLY,
+        crowd=Others((MANY + 1, MANY + 1, MANY + 1, 300, 300)),
+    )
+    assert done.ending.outcome is Outcome.RECOVERED
+    assert done.world.wholes == [True, False, False, True, False]
 
 
 def test_a_task_that_failed_to_start_is_still_replaced() -> None:

@@ -11,6 +11,7 @@ from retry_run_task.launch.values import Failure, Lost, Origin, Outcome, Phase, 
 from retry_run_task.policy.decision import GiveUp
 from retry_run_task.recovery.after import after
 from retry_run_task.recovery.case import case_of
+from retry_run_task.recovery.crowd import MANY, Crowd
 from retry_run_task.recovery.events import Looked
 from retry_run_task.recovery.ports import Background
 from retry_run_task.recovery.state import WHOLE_AGAIN_S, Look, State, Task, is_look_whole
@@ -50,6 +51,26 @@ def test_only_a_recovery_that_nothing_is_unclear_to_leaves_stopped_tasks_out() -
         assert is_look_whole(CLEAR._replace(**changes)) is any(chosen), changes
     almost = CLEAR._replace(whole_looks=7, elapsed_s=60.0 + WHOLE_AGAIN_S - 1, whole_s=60.0)
     assert not is_look_whole(almost)
+
+
+def test_among_very_many_only_the_first_look_lists_stopped_tasks_unless_something_is_unclear() -> None:
+    for size, expected in ((MANY, [True, True, True]), (MANY + 1, [True, False, False])):
+        crowd = Crowd(size)
+        looked = [
+            CLEAR._replace(crowd=crowd, whole_looks=0),
+            CLEAR._replace(crowd=crowd, whole_looks=1),
+            CLEAR._replace(crowd=crowd, elapsed_s=float(WHOLE_AGAIN_S)),
+        ]
+        assert [is_look_whole(state) for state in looked] == expected, size
+    for changes in (
+        {"unsure_since_s": 0.0},
+        {"is_shared": True},
+        {"tasks": {"t1": Task(starter="")}},
+        {"failed_others": ("g" * 32,)},
+        {"stopped": frozenset({"t1"})},
+        {"gives_up": GiveUp(outcome=Outcome.EXPIRED, rule="deadline", why="late")},
+    ):
+        assert is_look_whole(CLEAR._replace(crowd=Crowd(MANY + 1), **changes)), changes
 
 
 @pytest.mark.parametrize(
