@@ -179,7 +179,12 @@ def test_an_intake_that_says_nothing(site: Site) -> None:
 
 
 def test_a_function_that_is_not_there(site: Site) -> None:
-    site.aws.functions.create("half-intake", "retry_run_task.handlers.intake")
+    settings = {"STACK": "half", "RECOVER_FUNCTION": "half-recover:live"}
+    site.aws.functions.create(
+        "half-intake",
+        "retry_run_task.handlers.intake",
+        environment={f"RETRY_RUN_TASK_{name}": value for name, value in settings.items()},
+    )
     site.aws.logs.put_subscription_filter(site.aws.trail.log_group, "Half", FILTER_PATTERN, "half-intake")
     result = verified(site, *NIGHTLY, "--stack", "half", code=3)
     assert (result["stuck_at"], result["why"]) == ("recovery", "there is no function half-recover")
@@ -241,6 +246,7 @@ def aws() -> Iterator[Canned]:
     with Canned() as one:
         one.local.ecs.create_cluster("batch")
         one.local.ecs.register_task_definition("nightly", revision=7)
+        install(one.local)
         yield one
 
 
@@ -290,16 +296,19 @@ def test_a_region_that_the_installation_leaves_alone_is_known_beforehand(
 
 def test_a_stack_that_is_not_there(aws: Canned) -> None:
     aws.answers["cloudformation:DescribeStacks"] = AwsError(
-        "ValidationError", "Stack with id retry-run-task does not exist"
+        "ValidationError", "Stack with id nightly does not exist"
     )
-    ended = run(aws.environment(), "--yes", *NIGHTLY)
-    assert (ended.returncode, "no stack retry-run-task" in ended.stderr) == (2, True)
+    ended = run(aws.environment(), "--yes", "--stack", "nightly", *NIGHTLY)
+    assert (ended.returncode, "There is no installation nightly" in ended.stderr) == (2, True)
 
 
 def test_the_log_group_is_the_stacks(aws: Canned) -> None:
-    aws.answers["cloudformation:DescribeStacks"] = stack(TaskDefinitions="night*", Clusters="*")
+    there = stack(TaskDefinitions="night*", Clusters="*")
+    there["Stacks"][0]["Outputs"] = [{"OutputKey": "TrailLogGroup", "OutputValue": "another"}]
+    aws.answers["cloudformation:DescribeStacks"] = there
+    aws.answers["logs:DescribeSubscriptionFilters"] = {"subscriptionFilters": []}
     ended = run(aws.environment(), "--yes", *NIGHTLY)
-    assert (ended.returncode, "no subscription filter on cloudtrail" in ended.stdout) == (3, True)
+    assert (ended.returncode, "no subscription filter on another" in ended.stdout) == (3, True)
 
 
 # The record.
