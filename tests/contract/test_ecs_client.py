@@ -288,6 +288,14 @@ def test_an_answer_may_hold_tasks_and_failures(loopback: Ecs) -> None:
     ]
 
 
+def test_what_an_answer_says_of_every_instance_is_kept_once(loopback: Ecs) -> None:
+    """The answer of each attempt is kept, and a durable execution may keep 100 MB."""
+    failures = [{"arn": f"i-{nth}", "reason": "RESOURCE:CPU"} for nth in range(300)]
+    answer, _ = loopback.run(body(), Reply(body={"tasks": [], "failures": [*failures, {"reason": CAPACITY}]}))
+    assert isinstance(answer, Placed)
+    assert [(f.reason, f.times) for f in answer.failures] == [("RESOURCE:CPU", 300), (CAPACITY, 1)]
+
+
 def test_an_answer_may_hold_neither(loopback: Ecs) -> None:
     """Nothing was placed, for an unknown reason."""
     answer, _ = loopback.run(body(), Reply(body={"tasks": [], "failures": []}))

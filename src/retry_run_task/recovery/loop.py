@@ -57,7 +57,7 @@ from retry_run_task.recovery.steps import FaultError, step
 from retry_run_task.recovery.watching import HUNG
 
 if TYPE_CHECKING:
-    from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, Verdict
+    from retry_run_task.launch.values import Answer, FailedLaunch, JsonObject, TaskState, Verdict
     from retry_run_task.messages.message import Ending, Message
     from retry_run_task.policy.rules import Handling
     from retry_run_task.recovery.case import Case
@@ -206,7 +206,7 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
     )
     result: JsonObject = {
         "now": tools.aws.now(),
-        **seen_to_json(seen),
+        **seen_to_json(_unknown_of(seen, state)),
         **(earlier_to_json(tools.aws.earlier(launch)) if case.skips_overlap else {}),
         **({"again": True} if again else {}),
         **crowd,
@@ -220,6 +220,11 @@ def _look_and_call(case: Case, state: State, tools: Tools, done: _Transitions, *
             tools.crowd.placed(rung(case, state).name)
         done += _follow(case, state, [Answered(wire.answer_from_json(answer))])
     return {**result, **({"calls": calls} if calls else {})}
+
+
+def _unknown_of(seen: tuple[TaskState, ...] | Failure, state: State) -> tuple[TaskState, ...] | Failure:
+    """Leave out the tasks that are known to have failed: listed for an hour, they would fill the checkpoints."""
+    return seen if isinstance(seen, Failure) else tuple(task for task in seen if task.arn not in state.failed)
 
 
 def _call(case: Case, state: State, launch: FailedLaunch, tools: Tools) -> Answer:

@@ -1,18 +1,19 @@
 """Before the first look: assume the role in the launch's account, and find the schedule that made the call.
 
-Throttles and transient errors are retried until the run is no longer wanted, for at most a day; any other error is
-final. These waits do not count as waits of the recovery: its age is read off the clock at the first look. Their
-durable operations count.
+Throttles and transient errors are retried until the run is no longer wanted, for at most a day. A search for the
+schedule that fails for an unknown reason is repeated three times; any other error is final. These waits do not count
+as waits of the recovery: its age is read off the clock at the first look. Their durable operations count.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from retry_run_task.failures.classify import classify, worst
 from retry_run_task.launch import wire
 from retry_run_task.launch.schedule import NO_TAGS, NoMatch, Tags
-from retry_run_task.launch.values import SCHEDULED, CallerKind, Failure, Origin, Outcome
+from retry_run_task.launch.values import SCHEDULED, CallerKind, Category, Failure, Origin, Outcome
 from retry_run_task.policy.decision import GiveUp, past_deadline
 from retry_run_task.policy.rules import facts_of
 from retry_run_task.recovery.answers import PASSING
@@ -36,10 +37,17 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 15, 300
 # A week of such reads, which a policy may allow, would be more operations than an execution has.
 _TRIED_FOR_S = 86_400
 
+# An unknown error may pass or not. Without the schedule, its tags and its next run are not known either.
+_UNKNOWN_TRIES = 3
+
 
 def is_passing(failure: Failure) -> bool:
     """Tell whether a failed read should simply be retried."""
     return classify(failure).category in PASSING
+
+
+def _is_unknown(failure: Failure) -> bool:
+    return classify(failure).category is Category.UNKNOWN
 
 
 _NOTHING_KNOWN = NoMatch(why="AWS has recorded nothing of the request that it could be found by")
@@ -93,7 +101,14 @@ def _enter(launch: FailedLaunch, tools: Tools) -> GiveUp | int:
 
 
 def _until_answered(
-    launch: FailedLaunch, tools: Tools, ask: Callable[[], JsonObject], *, name: str, rule: str, what: str
+    launch: FailedLaunch,
+    tools: Tools,
+    ask: Callable[[], JsonObject],
+    *,
+    name: str,
+    rule: str,
+    what: str,
+    unknown_tries: int = 0,
 ) -> tuple[JsonObject, int]:
     """Ask in a step, and retry while the failure is passing and the run is still wanted.
 
@@ -102,13 +117,14 @@ def _until_answered(
     first = worst([classify(failure) for failure in launch.failures])
     handling = tools.policy.handling(facts_of(launch), first.category)
     by_hand = launch.caller.kind is CallerKind.HAND_MADE
-    began: float | None = None
+    # A record may be from the future, if its writer or a clock says so: that must not make the day longer.
+    began = math.inf if by_hand else launch.event_time.timestamp()
     nth = 1
     while True:
         answer = step(tools, f"{name}-{nth}", lambda _: {**_seen(tools), **ask()})
-        began = began or (answer["now"] if by_hand else launch.event_time.timestamp())
+        began = min(began, answer["now"])
         failure = next(iter(wire.failures_from_json(answer.get("failures", ()))), None)
-        if failure is None or not is_passing(failure):
+        if failure is None or not (is_passing(failure) or (_is_unknown(failure) and nth <= unknown_tries)):
             return answer, 2 * nth - 1
         tried_s = answer["now"] - began
         if tried_s > _TRIED_FOR_S or past_deadline(handling, tried_s) is not None:
@@ -152,6 +168,7 @@ def _find_schedule(
         name="find-schedule",
         rule="find-schedule",
         what="the rules and schedules cannot be read",
+        unknown_tries=_UNKNOWN_TRIES,
     )
     found = found_from_json(answer)
     crowd = Crowd(answer["crowd"]) if "crowd" in answer else ALONE

@@ -719,6 +719,33 @@ def test_what_cannot_be_read_is_asked_for_a_day_at_most(where: str) -> None:
     assert len(done.execution.operations) < 600
 
 
+@pytest.mark.parametrize("where", ["entrance", "background"])
+def test_a_record_from_the_future_does_not_make_the_day_longer(where: str) -> None:
+    """Whoever may write to the log group may type any time."""
+    world: dict[str, Any] = {"background": THROTTLED}
+    if where == "entrance":
+        world = {"entrance": Entrance(role_arn="arn:role", enter=lambda: THROTTLED)}
+    done = run(launch(), policy=changed(deadline_s=6 * 86_400), late_s=-30 * 86_400, **world)
+    assert done.ending.rule == ("member-role" if where == "entrance" else "find-schedule")
+    assert 86_400 - 600 <= sum(took for _, took in waits_before(done)) <= 86_400 + 300
+    assert len(done.world.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("unknown", "waits", "found"),
+    [(1, [15], "nightly"), (3, [15, 30, 60], "nightly"), (4, [15, 30, 60], None)],
+)
+def test_an_unknown_error_of_a_read_is_asked_about_three_times_more(
+    unknown: int, waits: list[int], found: str | None
+) -> None:
+    """It may pass. If it does not, the run is not lost for it."""
+    failure = Failure(origin=Origin.ERROR, code="404", reason="what is this")
+    done = run(launch(), Placed(task_arns=("t1",)), background=[*[failure] * unknown, NIGHTLY])
+    assert [took for _, took in waits_before(done)] == waits
+    assert [fields["schedule"] for _, fields in told(done, "matched")] == [found]
+    assert done.ending.outcome is Outcome.RECOVERED
+
+
 def test_operations_before_the_first_look_count() -> None:
     """Three questions for the role and two for the schedule, with the waits between them."""
     doors: list[Any] = [None, THROTTLED, THROTTLED]

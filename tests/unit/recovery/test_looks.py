@@ -138,3 +138,27 @@ def test_who_gives_up_after_a_whole_look_calls_no_more() -> None:
     assert len(done.world.bodies) == 3
     read_failure = run(launch(), SHORT, SHORT, DENIED, there={4: THROTTLED}, background=NIGHTLY)
     assert (read_failure.ending.outcome, len(read_failure.world.wholes)) == (Outcome.PERMANENT, 4)
+
+
+def test_a_task_that_is_known_to_have_failed_is_kept_in_one_result_only() -> None:
+    """ECS lists it for an hour, and ten tasks that fail at each attempt would fill the history with their reasons."""
+    network = Failure(
+        origin=Origin.STOPPED,
+        code="TaskFailedToStart",
+        reason="Timeout waiting for network interface provisioning to complete.",
+    )
+    failed = {
+        nth: TaskState(arn=f"t{nth}", phase=Phase.FAILED, is_ours=True, failure=network) for nth in (1, 2, 3)
+    }
+    there = {nth: tuple(failed[each] for each in range(1, nth)) for nth in (2, 3, 4)}
+    placed = [Placed(task_arns=(f"t{nth}",)) for nth in (1, 2, 3, 4)]
+    states = {nth: (failed[nth],) for nth in failed}
+    done = run(launch(), *placed, there=there, states=states, background=NIGHTLY)
+    assert (done.ending.outcome, done.ending.task_arns) == (Outcome.RECOVERED, ("t4",))
+    for nth in failed:
+        holding = [
+            name
+            for name, result in done.execution.operations
+            if isinstance(result, dict) and f"t{nth}" in [task["arn"] for task in result.get("tasks", ())]
+        ]
+        assert len(holding) == 1, holding
