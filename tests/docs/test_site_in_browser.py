@@ -62,7 +62,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_pictures_are_shown_and_a_search_finds_the_page_that_is_meant(site: Path, tmp_path: Path) -> None:
     pages = [(site / name).read_text(encoding="utf-8") for name in ("index.html", "README.ja.html")]
     pictures = sorted({source for page in pages for source in re.findall(r'<img[^>]* src="([^"]+)"', page)})
-    assert pictures == [f"images/{name}.svg" for name in ("comparison", "how-it-works.ja", "how-it-works")]
+    assert pictures == [f"images/{name}.svg" for name in ("how-it-works.ja", "how-it-works")]
     (worker,) = (site / "assets" / "javascripts" / "workers").glob("search.*.js")
     page = site / "check.html"
     page.write_text(

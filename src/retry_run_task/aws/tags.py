@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from mypy_boto3_ecs import ECSClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
     from retry_run_task.aws import members
     from retry_run_task.launch.schedule import Schedule
@@ -51,17 +53,12 @@ def _sources(
     region = launch.region
     if schedule is not None and schedule.kind is CallerKind.RULE:
         arn = schedule.arn
-        yield (
-            f"rule {schedule.name}",
-            lambda: _pairs(schedules.events_client(region, role).list_tags_for_resource(ResourceARN=arn)),
-        )
+        yield f"rule {schedule.name}", lambda: _of_rule(schedules.events_client(region, role), arn)
     if schedule is not None and schedule.kind is CallerKind.SCHEDULER:
         group = group_arn(schedule.arn)
         yield (
             f"schedule group {schedule.group}",
-            lambda: _pairs(
-                schedules.scheduler_client(region, role).list_tags_for_resource(ResourceArn=group)
-            ),
+            lambda: _of_group(schedules.scheduler_client(region, role), group),
         )
     definition = launch.request.parameters.get("taskDefinition")
     if isinstance(definition, str) and is_revision_arn(definition):
@@ -69,6 +66,14 @@ def _sources(
             definition.rpartition("/")[2],
             lambda: _of_definition(ecs.client(region, role), definition),
         )
+
+
+def _of_rule(events: EventBridgeClient, arn: str) -> dict[str, str]:
+    return _pairs(events.list_tags_for_resource(ResourceARN=arn))
+
+
+def _of_group(scheduler: EventBridgeSchedulerClient, arn: str) -> dict[str, str]:
+    return _pairs(scheduler.list_tags_for_resource(ResourceArn=arn))
 
 
 def _of_definition(client: ECSClient, arn: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from retry_run_task.messages.message import Ending, Language, Style, message
 from retry_run_task.messages.steps import SAID_BY_STEPS
 from retry_run_task.policy import decision
 from retry_run_task.policy.decision import GiveUp, decide, open_with, past_deadline
-from retry_run_task.policy.ladder import COSTS, Rung, RungKind, told
+from retry_run_task.policy.ladder import COSTS, Rung, RungKind, describe
 from retry_run_task.recovery import case, opening, state, watching
 from retry_run_task.sources import schedules, transformers
 from support.policies import DEFAULT, changed, handling
@@ -173,7 +173,7 @@ def changes() -> dict[str, str]:
         rung = Rung(kind=kind, value=values.get(kind, ()))
         for zone in "", "ap-northeast-1c":
             for request in asked, {}, {"overrides": {"cpu": "256", "memory": "512"}}:
-                clause = told(rung, request, zone=zone)
+                clause = describe(rung, request, zone=zone)
                 found |= {f"{kind} {clause}": clause, f"{kind} 2 {clause}": f"2 tasks {clause}"}
     return found
 
