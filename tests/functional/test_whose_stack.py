@@ -142,6 +142,13 @@ FOREIGN: dict[str, tuple[Kind, str]] = {
         stack(resources=dict.fromkeys(OURS, "AWS::SQS::Queue")),
         "Intake (AWS::SQS::Queue)",
     ),
+    "with many resources": (
+        stack(
+            resources={f"Orders{n}": "AWS::SQS::Queue" for n in range(40)}
+            | {"Customers": "AWS::DynamoDB::Table"}
+        ),
+        "41 resources: 40 AWS::SQS::Queue, 1 AWS::DynamoDB::Table",
+    ),
     "with our description": (stack(Description=DESCRIPTION), IN_SHOP),
 }
 UNSEEN: dict[str, tuple[Kind, str]] = {

@@ -7,6 +7,7 @@ that is still empty, is recognised by its description, or by the name of its cha
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ _ALWAYS_THERE = MappingProxyType(
     }
 )
 _DESCRIPTION = re.compile(r"retry-run-task \d+\.\d+\.\d+\S*: ")
+_TYPE = re.compile(r" \(([^()]+)\)$")
 _MOST_NAMED = 5
 
 
@@ -117,7 +119,13 @@ def not_ours(where: str, contents: Iterable[str]) -> str:
 
 
 def _named(things: Iterable[object]) -> str:
+    """Return things in words: each by name, or many resources by type with their numbers, most frequent first."""
     texts = [str(one) for one in things]
     if len(texts) > _MOST_NAMED:
-        return f"{', '.join(texts[: _MOST_NAMED - 1])} and {len(texts) - _MOST_NAMED + 1} more"
+        types = Counter(found[1] for text in texts if (found := _TYPE.search(text)))
+        if types.total() < len(texts):
+            return f"{', '.join(texts[: _MOST_NAMED - 1])} and {len(texts) - _MOST_NAMED + 1} more"
+        return (
+            f"{len(texts)} resources: {', '.join(f'{number} {kind}' for kind, number in types.most_common())}"
+        )
     return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1] if texts else "")))
