@@ -146,7 +146,7 @@ def test_replay_says_what_it_may_have_started(
             assert run(aws, monkeypatch, *command, at=at, when=when) == 130
             said = capsys.readouterr().err
             assert ("Traceback" in said, said.rstrip().endswith("Interrupted.")) == (False, True), (at, said)
-            is_told = "0 of 1 recovery were started, and perhaps the next; running it again starts" in said
+            is_told = "Started 0 of 1 recovery, and perhaps the next; running it again starts" in said
     # Only the last call, once AWS has it, has started something.
     assert len(_states(aws).keys() - before) == 1
 
@@ -165,7 +165,7 @@ def test_who_steers_recoveries_is_told_how_far_it_came(
     while run(aws, monkeypatch, action, "--all", "--reason", "x", "--yes", at=at, when=when) == 130:
         said = capsys.readouterr().err
         assert ("Traceback" in said, said.rstrip().endswith("Interrupted.")) == (False, True), (at, said)
-        is_told = f" were told to {action}, and perhaps the next; run it again for the others" in said
+        is_told = f" to {action}, and perhaps the next; run it again for the others" in said
         # A recovery that has just begun is not of this run.
         is_done = any(now == DONE[action] != state.get(name, now) for name, now in _states(aws).items())
         assert is_told >= is_done, (at, said)

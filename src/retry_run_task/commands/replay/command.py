@@ -225,6 +225,7 @@ def _start(
     functions = session.client("lambda", region_name=region, config=recoveries.CONFIG)
     limiter = rate_limited(wish.rate)
     done: dict[str, str] = {}
+    these = counted(len(chosen), "recovery", "recoveries")
     try:
         for step in chosen:
             limiter.wait()
@@ -237,15 +238,11 @@ def _start(
             if not wish.as_json:
                 echo(talk.shown(f"{started.value}: {step.schedule}, {step.name}"))
     except KeyboardInterrupt:
-        these = counted(len(chosen), "recovery", "recoveries")
-        talk.say(
-            f"{len(done)} of {these} were started, and perhaps the next; running it again starts the others."
-        )
+        talk.say(f"Started {len(done)} of {these}, and perhaps the next; running it again starts the others.")
         raise
     except DeployError as error:
         _print_json(wish, steps, done)
-        these = counted(len(chosen), "recovery", "recoveries")
-        talk.say(f"{len(done)} of {these} were started; running it again starts the others.")
+        talk.say(f"Started {len(done)} of {these}; running it again starts the others.")
         return talk.fail(error)
     _print_json(wish, steps, done)
     if not wish.as_json:

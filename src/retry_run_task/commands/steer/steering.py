@@ -142,7 +142,7 @@ def _each(
     except KeyboardInterrupt:
         these = counted(len(views), "recovery", "recoveries")
         talk.say(
-            f"{len(done)} of {these} were told to {wish.action}, and perhaps the next; run it again for the others."
+            f"Told {len(done)} of {these} to {wish.action}, and perhaps the next; run it again for the others."
         )
         raise
 
