@@ -792,6 +792,19 @@ def test_a_bucket_of_ones_own_is_kept_and_what_is_ours_in_it_is_not(aws: MiniSta
     assert [one["Key"] for one in s3.list_objects_v2(Bucket="mine")["Contents"]] == ["retry-run-task/else"]
 
 
+def test_the_bucket_of_the_code_is_the_installed_ones_whatever_the_file_says_now(
+    aws: MiniStack, tmp_path: Path
+) -> None:
+    deployed(aws)
+    aws.client("s3").create_bucket(Bucket="mine", CreateBucketConfiguration={"LocationConstraint": REGION})
+    (tmp_path / "retry-run-task.toml").write_text(
+        'bucket = "mine"\n[parameters]\ntrail_log_group_name = "other"\n'
+    )
+    ended = destroy(aws, "--json", cwd=tmp_path)
+    assert json.loads(ended.stdout)["kept"] == ["the log group other: it is the trail's"]
+    assert BUCKET not in everything(aws)["buckets"]
+
+
 def test_two_stacks_share_the_bucket_and_the_last_takes_it_away(aws: MiniStack) -> None:
     deployed(aws)
     deployed(aws, "--stack", "second")

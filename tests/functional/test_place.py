@@ -224,6 +224,26 @@ def test_destroy_looks_into_the_bucket_of_the_file(guard: Guard, tmp_path: Path)
     assert any("/team-artifacts" in text for text in guard.texts), guard.texts
 
 
+@pytest.mark.parametrize(
+    ("typed", "file", "found"),
+    [
+        ("typed", "of-file", "typed"),
+        ("", "of-file", "of-file"),
+        ("typed", "", "typed"),
+        ("", "", ""),
+    ],
+)
+def test_destroy_takes_the_trails_log_group_from_the_file(
+    guard: Guard, tmp_path: Path, typed: str, file: str, found: str
+) -> None:
+    """As with the bucket: after the stack is deleted by hand, the record of verify is found there."""
+    (tmp_path / "retry-run-task.toml").write_text(f'[parameters]\ntrail_log_group_name = "{file}"\n')
+    context = context_of("destroy", "--yes", *(("--log-group", typed) if typed else ()))
+    assert context.params["left_log_group"] == found
+    # verify asks the installation instead, which may have been deployed with another one.
+    assert context_of("verify").params["log_group"] == ""
+
+
 LOOKING = ("deploy", "doctor", "verify", "audit", "replay", "report", "policy try")
 BY_RECORDS = ("explain",)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from retry_run_task.commands.shared import options, talk
+from retry_run_task.commands.shared import options, settings, talk
 from retry_run_task.commands.shared.wrapping import echo
 from retry_run_task.text import counted
 
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
     help="The bucket of the code, if it was your own and the stack is already deleted.",
 )
 @click.option(
-    "--log-group", default="", metavar="NAME", help="The trail's log group, if the stack is already deleted."
+    "--log-group",
+    settings.LEFT_LOG_GROUP,
+    default="",
+    metavar="NAME",
+    help="The trail's log group, if the stack is already deleted.",
 )
 @click.option("--now", is_flag=True, help="Stop recoveries in progress instead of waiting for them.")
 @options.sure
@@ -39,7 +43,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
     region: str | None,
     profile: str | None,
     bucket: str,
-    log_group: str,
+    left_log_group: str,
     now: bool,
     yes: bool,
     as_json: bool,
@@ -74,7 +78,7 @@ def destroy(  # noqa: PLR0913, PLR0917 - one parameter an option
         if state is None:
             _check_not_elsewhere(Reader(session, where), stack)
         resources = of.stack.check_ours(state, template.known_resources()) if state else ()
-        left = of.leftovers(state, bucket, log_group)
+        left = of.leftovers(state, bucket, left_log_group)
         if state is None and left.is_nothing:
             return _end("nothing", stack, where, (), as_json=as_json)
         recoveries = of.recoveries() if state else []

@@ -140,15 +140,15 @@ class Removal:
     def leftovers(self, state: StackState | None, bucket_name: str, log_group: str) -> Leftovers:
         """Find what is beside the stack.
 
-        The template of ``state`` names the bucket, its outputs the log group, unless ``bucket_name`` or ``log_group``
-        was given.
+        The template of ``state`` names the bucket, and its outputs the log group; ``bucket_name`` and ``log_group``
+        count where they do not, since a settings file may have changed after the deployment.
 
         Raises:
             ConfigError: The bucket is foreign.
         """
         if state is not None:
-            bucket_name = bucket_name or template.code_of(self.stack.template())[0]
-            log_group = log_group or state.outputs.get("TrailLogGroup", "")
+            bucket_name = template.code_of(self.stack.template())[0] or bucket_name
+            log_group = state.outputs.get("TrailLogGroup") or log_group
         bucket = artifact.bucket_for(self._identity, self._region, bucket_name)
         s3 = s3_client(self._session, self._region)
         has_bucket = artifact.exists(s3, bucket)

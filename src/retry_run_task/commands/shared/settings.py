@@ -25,6 +25,8 @@ LOOK_WITH = "look_with"
 """The key for the role in the member accounts."""
 EVERYWHERE = (*PLACE, LOOK_WITH, "bucket")
 """Keys that count for every command with such an option; deploy reads the others itself."""
+LEFT_LOG_GROUP = "left_log_group"
+"""destroy's option for the trail's log group, which the file gives as a parameter."""
 TABLES = ("tags", "parameters")
 OPTIONS = (*EVERYWHERE, "policy", "cloudformation_role")
 """All keys outside the tables; those that a command does not read are for ``deploy``."""
@@ -71,6 +73,8 @@ def take(context: click.Context, _option: click.Parameter, path: Path | None) ->
     takes_several = any(one.name == "regions" and one.multiple for one in context.command.params)
     if "region" in said and takes_several:
         said["regions"] = [said["region"]]
+    if group := content.get("parameters", {}).get("trail_log_group_name"):
+        said[LEFT_LOG_GROUP] = text_of(group)
     context.default_map = {**(context.default_map or {}), **said}
     context.meta[FILE] = str(file)
     return path
