@@ -96,8 +96,17 @@ def next_token(_case: Any, then: Any) -> Any:
     return then._replace(answered={then.call_id: 1}, repeat=0, unsure_since_s=None)
 
 
-def torn_down_runs(there: Any) -> Any:
-    return lambda task: Phase.RUNS if task.get("lastStatus") == "DEPROVISIONING" else there(task)
+def torn_down_runs(status: str) -> Callable[[Any], Any]:
+    return lambda there: lambda task: Phase.RUNS if task.get("lastStatus") == status else there(task)
+
+
+def fails_in(status: str) -> Story:
+    return Story(
+        changes=(ROOM, FailedStarts(at_s=1, status=status)),
+        deactivating_s=90,
+        killing_s=90,
+        deprovisioning_s=90,
+    )
 
 
 def stopped_for_a_while(there: Any) -> Any:
@@ -120,6 +129,7 @@ def ask_for_the_time(there: Any) -> Any:
     return open_case
 
 
+TORN_DOWN = {"DEACTIVATING": "ACTIVATING", "STOPPING": "PENDING", "DEPROVISIONING": "PROVISIONING"}
 BREAKS = {
     "a token is drawn anew for each call": Break(
         invariant=Invariant.NO_MORE_THAN_ASKED,
@@ -207,12 +217,15 @@ BREAKS = {
         by=lambda _there: lambda *_: 0,
         play=Story().play,
     ),
-    "a task that is torn down seems to run": Break(
-        invariant=Invariant.WELL_MEANS_RAN,
-        where=(tasks, "_phase"),
-        by=torn_down_runs,
-        play=Story(changes=(ROOM, FailedStarts(at_s=1)), stopping_s=90).play,
-    ),
+    **{
+        f"a task that is {torn_down} seems to run": Break(
+            invariant=Invariant.WELL_MEANS_RAN,
+            where=(tasks, "_phase"),
+            by=torn_down_runs(torn_down),
+            play=fails_in(status).play,
+        )
+        for torn_down, status in TORN_DOWN.items()
+    },
     "a task that was stopped by hand seems to have failed for a while": Break(
         invariant=Invariant.WHAT_WAS_STOPPED,
         where=(after, "classify"),
@@ -295,6 +308,14 @@ CLOSED = {
         crashes=frozenset({5}),
         sdk_tries=1,
         knows_its_role=False,
+    ),
+    "a task was torn down until after the next run was due": Story(
+        slots=1,
+        changes=(FailedStarts(at_s=0),),
+        tells_of_tasks=True,
+        next_due_s=200,
+        killing_s=120,
+        deprovisioning_s=90,
     ),
     "a task of another that did not start was there before the recovery": Story(
         changes=(FailedStarts(at_s=1), PlacedAfterAll(at_s=1), ROOM),

@@ -328,9 +328,14 @@ class Client:
     def describe_tasks(self, **call: Any) -> Any:
         answer = self._system.ecs.describe_tasks(call)
         for task in answer["tasks"]:
+            if "startedAt" not in task and task["lastStatus"] in _TORN_DOWN:
+                self._system.happened(_TORN_DOWN[task["lastStatus"]])
             # As botocore's parser gives times.
             task |= {k: datetime.fromtimestamp(v, UTC) for k, v in task.items() if k.endswith("At")}
         return answer
+
+
+_TORN_DOWN = {fault.name: fault for fault in (Fault.DEACTIVATING, Fault.STOPPING, Fault.DEPROVISIONING)}
 
 
 def _client_error(error: EcsError, retries: int) -> ClientError:
@@ -522,7 +527,11 @@ class Conditions:
         tells_of_tasks: Whether the third way in is on: the changes of tasks.
         next_due_s: When the rules' next run is due.
         unseen_for_s: How long ECS does not list a new task.
-        stopping_s: How long a task is torn down before it is STOPPED, whether it ran or not.
+        pending_s: How long a task is PENDING.
+        activating_s: How long a task is ACTIVATING.
+        deactivating_s: How long a task that was ACTIVATING or ran is DEACTIVATING.
+        killing_s: How long a task is STOPPING, unless it was only PROVISIONING.
+        deprovisioning_s: How long at least a task is DEPROVISIONING.
         recovers_others: Whether anybody's failed calls are recovered; then only marks and roles keep out our own.
         clocks: By how many seconds a function's clock is ahead, for each invocation in turn.
         record_clocks: By how many seconds the clock is ahead that a record has its time from, in turn; ECS's own
@@ -542,7 +551,11 @@ class Conditions:
     tells_of_tasks: bool = False
     next_due_s: int | None = None
     unseen_for_s: int = 0
-    stopping_s: int = 20
+    pending_s: int = 20
+    activating_s: int = 0
+    deactivating_s: int = 0
+    killing_s: int = 10
+    deprovisioning_s: int = 10
     recovers_others: bool = True
     clocks: tuple[int, ...] = (0,)
     record_clocks: tuple[int, ...] = (0,)
@@ -584,7 +597,14 @@ class System:
         )
         self.ecs.run_task_rate = TokenBucket(rate=None)
         self.ecs.visibility_delay = timedelta(seconds=given.unseen_for_s)
-        self.ecs.lifecycle = Lifecycle(stopping_for=timedelta(seconds=given.stopping_s))
+        torn_down_s = given.deactivating_s + given.killing_s + given.deprovisioning_s
+        self.ecs.lifecycle = Lifecycle(
+            pending_for=timedelta(seconds=given.pending_s),
+            activating_for=timedelta(seconds=given.activating_s),
+            stopping_for=timedelta(seconds=torn_down_s),
+            deactivating_for=timedelta(seconds=given.deactivating_s),
+            killing_for=timedelta(seconds=given.killing_s),
+        )
         self.ecs.create_cluster("batch")
         self.ecs.register_task_definition("nightly", revision=7)
         for subnet, zone in (ZONES | ROOMY).items():

@@ -131,7 +131,7 @@ class StartedByHand:
 class StoppedByHand:
     """A person stops the next task of a launch, whoever starts it, so long after it is accepted.
 
-    A task runs half a minute after that.
+    By default a task runs half a minute after that.
     """
 
     at_s: int
@@ -156,14 +156,16 @@ class Redeployment:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedStarts:
-    """The next tasks are accepted and stop before they run, for a reason that passes."""
+    """The next tasks are accepted and stop before they run, in this state, for a reason that passes."""
 
     at_s: int
     tasks: int = 1
+    status: str = "PROVISIONING"
 
     def begin(self, system: System) -> None:
         why = "Timeout waiting for network interface provisioning to complete."
-        system.after(self.at_s, lambda: system.ecs.faults.fail_to_start(self.tasks, "TaskFailedToStart", why))
+        faults, code = system.ecs.faults, "TaskFailedToStart"
+        system.after(self.at_s, lambda: faults.fail_to_start(self.tasks, code, why, status=self.status))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,9 +298,10 @@ refusals = st.builds(
     ),
 )
 denials = st.builds(Refusals, at_s=moments, code=st.just(DENIED), message=st.just("not authorized"))
+statuses = st.sampled_from(["PROVISIONING", "PENDING", "ACTIVATING"])
 failed_starts = [
-    st.builds(FailedStarts, at_s=st.just(0), tasks=few),
-    st.builds(FailedStarts, at_s=st.sampled_from([1, 40, 90]), tasks=few),
+    st.builds(FailedStarts, at_s=st.just(0), tasks=few, status=statuses),
+    st.builds(FailedStarts, at_s=st.sampled_from([1, 40, 90]), tasks=few, status=statuses),
 ]
 # At about 75 s after its placement a task is stopped.
 hung_starts = st.builds(
@@ -415,7 +418,11 @@ def stories(*, stacks: tuple[tuple[str, ...], ...] = (ONE,)) -> st.SearchStrateg
         tells_of_tasks=st.sampled_from([False, True, True]),
         next_due_s=st.sampled_from([None, None, 200]),
         unseen_for_s=st.sampled_from([0, 20]),
-        stopping_s=st.sampled_from([0, 20, 40, 90]),
+        pending_s=st.sampled_from([0, 20, 40, 120]),
+        activating_s=st.sampled_from([0, 20]),
+        deactivating_s=st.sampled_from([0, 20, 40, 90]),
+        killing_s=st.sampled_from([0, 20, 40, 120]),
+        deprovisioning_s=st.sampled_from([0, 20, 40, 90]),
         recovers_others=st.booleans(),
         clocks=st.just((0,)) | clocks,
         record_clocks=st.just((0,)) | clocks,

@@ -83,6 +83,7 @@ ENGLISH = Sentences(
     causes={
         "deadline": "{kind}; gave up {limit} after the failed call, the limit of the policy",
         "next-run": "{kind}; the next run is due {limit} after the failed call",
+        "overtaken": "{kind}; the next run was already due when this one failed",
         "share": "{kind}; the policy gives up {share:.0%} of the way to the next run, which is due {limit} after the "
         "failed call",
         "attempts": "{kind}; gave up after {failures}, the limit of the policy",

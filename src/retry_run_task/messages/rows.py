@@ -10,7 +10,7 @@ from retry_run_task.launch.values import CallerKind, Outcome
 from retry_run_task.messages import console, outside, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import datetime
 
     from retry_run_task.launch.values import FailedLaunch
@@ -190,9 +190,14 @@ def _cause_key(ending: Ending) -> str:
     if outcome is Outcome.EXPIRED and "nth" in numbers:
         return "attempts"
     if outcome in (Outcome.EXPIRED, Outcome.SUPERSEDED) and "limit_s" in numbers:
-        is_share = numbers.get("share", 1.0) != 1
-        return "deadline" if outcome is Outcome.EXPIRED else "share" if is_share else "next-run"
+        return "deadline" if outcome is Outcome.EXPIRED else _superseded_key(numbers)
     return "permanent" if outcome is Outcome.PERMANENT else ""
+
+
+def _superseded_key(numbers: Mapping[str, float]) -> str:
+    if numbers["limit_s"] < 0:
+        return "overtaken"
+    return "next-run" if numbers.get("share", 1.0) == 1 else "share"
 
 
 _BY_RULE = frozenset(

@@ -93,11 +93,15 @@ def past_deadline(handling: Handling, elapsed_s: float, next_due_s: float | None
     """Return the end of the recovery if an attempt at this time would be too late, else None."""
     if next_due_s is not None and elapsed_s >= next_due_s * handling.interval_share:
         share = "" if handling.interval_share == 1 else f"{handling.interval_share:.0%} of the way to "
+        next_run = f"{share}the schedule's next run is {duration_text(next_due_s)} after it"
+        if next_due_s < 0:
+            # A task may take longer to fail than there is between two runs.
+            next_run = f"the schedule's next run was due {duration_text(-next_due_s)} before it"
         return GiveUp(
             outcome=Outcome.SUPERSEDED,
             rule="next-run",
             why=f"the next attempt would come {duration_text(elapsed_s)} after the failed call, "
-            f"and {share}the schedule's next run is {duration_text(next_due_s)} after it",
+            f"and {next_run}",
             hint="If this run is wanted beside the next one, start it by hand.",
             numbers={"after_s": elapsed_s, "limit_s": next_due_s, "share": handling.interval_share},
         )

@@ -117,6 +117,8 @@ def is_left_to_audit(ending: Ending, handling: Handling, *, quiet_s: float) -> b
         and handling.notify is None
         and not (ending.task_arns or ending.is_unsure)
         and next_due_s is not None
+        # One that was due before the failure counts from zero, too, so without an audit nothing may pass.
+        and quiet_s > 0
         and next_due_s <= quiet_s
     )
 

@@ -1168,8 +1168,9 @@ def test_a_task_runs_through_its_life_at_its_own_times(world: World) -> None:
         ("PROVISIONING", "RUNNING", 1, "2026-01-01T00:00:00.000Z"),
         ("PENDING", "RUNNING", 2, "2026-01-01T00:00:10.000Z"),
         ("RUNNING", "RUNNING", 3, "2026-01-01T00:00:30.000Z"),
-        ("DEPROVISIONING", "STOPPED", 4, "2026-01-01T00:05:30.000Z"),
-        ("STOPPED", "STOPPED", 5, "2026-01-01T00:05:33.000Z"),
+        ("STOPPING", "STOPPED", 4, "2026-01-01T00:05:30.000Z"),
+        ("DEPROVISIONING", "STOPPED", 5, "2026-01-01T00:05:31.500Z"),
+        ("STOPPED", "STOPPED", 6, "2026-01-01T00:05:33.000Z"),
     ]
     last = events[-1]
     assert (last["taskArn"], last["startedBy"]) == (arn, "me")
@@ -1272,6 +1273,20 @@ def test_the_parts_of_a_tear_down_are_not_longer_than_all_of_it() -> None:
             {"status": "PENDING", "after": timedelta(seconds=1)},
             "00:00 PROVISIONING, 00:10 PENDING, 00:10 STOPPING, 00:15 DEPROVISIONING, 00:30 STOPPED",
         ),
+        (
+            {"status": "ACTIVATING"},
+            (
+                "00:00 PROVISIONING, 00:10 PENDING, 00:30 ACTIVATING, 00:30 DEACTIVATING, 00:33 STOPPING, "
+                "00:38 DEPROVISIONING, 00:50 STOPPED"
+            ),
+        ),
+        (
+            {"status": "ACTIVATING", "after": timedelta(minutes=1)},
+            (
+                "00:00 PROVISIONING, 00:10 PENDING, 00:30 ACTIVATING, 01:00 DEACTIVATING, 01:03 STOPPING, "
+                "01:08 DEPROVISIONING, 01:20 STOPPED"
+            ),
+        ),
     ],
 )
 def test_a_task_can_fail_to_start(world: World, how: dict[str, Any], expected: str) -> None:
@@ -1286,7 +1301,7 @@ def test_a_task_can_fail_to_start(world: World, how: dict[str, Any], expected: s
     mine = [event for event in events if event["taskArn"] == first]
     assert ", ".join(f"{e['updatedAt'][14:19]} {e['lastStatus']}" for e in mine) == expected
     for event in mine:
-        is_going_on = event["lastStatus"] in {"PROVISIONING", "PENDING"}
+        is_going_on = event["lastStatus"] in {"PROVISIONING", "PENDING", "ACTIVATING"}
         assert event["desiredStatus"] == ("RUNNING" if is_going_on else "STOPPED")
         assert event.get("stopCode") == (None if is_going_on else "TaskFailedToStart")
         assert event.get("stoppedReason") == (None if is_going_on else reason)
@@ -1295,7 +1310,7 @@ def test_a_task_can_fail_to_start(world: World, how: dict[str, Any], expected: s
         assert ("stoppedAt" in event) is (event["lastStatus"] == "STOPPED")
 
 
-@pytest.mark.parametrize("status", ["PROVISIONING", "PENDING"])
+@pytest.mark.parametrize("status", ["PROVISIONING", "PENDING", "ACTIVATING"])
 def test_a_start_can_hang_and_go_on(world: World, status: str) -> None:
     world.ecs.faults.hang(1, timedelta(hours=1), status=status)
     first, second = arns(world.run(count=2))
@@ -1352,7 +1367,7 @@ def test_the_task_definition_may_say_how_long_its_tasks_work(world: World) -> No
     world.ecs.lifecycle = Lifecycle(run_for=None)
     short, endless = arns(world.run(taskDefinition="short"))[0], arns(world.run())[0]
     world.wait(seconds=31)
-    assert world.status(short) == "DEPROVISIONING"
+    assert world.status(short) == "STOPPING"
     world.wait(seconds=20)
     assert world.status(short) == "STOPPED"
     world.wait(days=30)
@@ -1388,7 +1403,7 @@ def test_virtual_time_can_jump_from_change_to_change(world: World) -> None:
         world.time = change
         world.ecs.advance()
         times.append((change - START).total_seconds())
-    assert times == [1, 1.5, 3, 3.5, 6, 6.5, 10, 10.5]
+    assert times == [1, 1.5, 3, 3.5, 6, 6.5, 8, 8.5, 10, 10.5]
     assert world.status(first) == "STOPPED"
 
 

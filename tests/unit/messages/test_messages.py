@@ -197,6 +197,11 @@ def test_good_news_asks_for_nothing(style: Style, outcome: Outcome) -> None:
             "no capacity; the next run is due 5 min after the failed call",
         ),
         (
+            {"outcome": Outcome.SUPERSEDED, "numbers": {"after_s": 0, "limit_s": -20, "share": 0.5}},
+            "nightly did not start, and this run will not be retried: the next run replaces it.",
+            "no capacity; the next run was already due when this one failed",
+        ),
+        (
             {"outcome": Outcome.SUPERSEDED, "numbers": {"after_s": 200, "limit_s": 300, "share": 0.5}},
             "nightly did not start, and this run will not be retried: the next run replaces it.",
             (

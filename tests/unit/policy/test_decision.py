@@ -160,6 +160,20 @@ PATIENT = Handling(rule="mine", wait=Backoff(base_s=10, cap_s=10), deadline_s=72
                 numbers={"after_s": None, "limit_s": 600, "share": 1.0},
             ),
         ),
+        (
+            PATIENT,
+            1,
+            0,
+            -20,
+            GiveUp(
+                outcome=Outcome.SUPERSEDED,
+                rule="next-run",
+                why="the next attempt would come {after} after the failed call, "
+                "and the schedule's next run was due 20 s before it",
+                hint="If this run is wanted beside the next one, start it by hand.",
+                numbers={"after_s": None, "limit_s": -20, "share": 1.0},
+            ),
+        ),
     ],
 )
 def test_an_end_has_its_rule_its_numbers_and_its_words(

@@ -20,6 +20,8 @@ from support.policies import DEFAULT
         ({}, True),
         ({"numbers": {"limit_s": 3600.0}}, True),
         ({"numbers": {"limit_s": 3601.0}}, False),
+        # The task took so long to fail that the next run was due before it had.
+        ({"numbers": {"limit_s": -20.0}}, True),
         ({"numbers": {}}, False),
         ({"outcome": Outcome.EXPIRED}, False),
         ({"outcome": Outcome.REFUSED}, False),

@@ -51,8 +51,8 @@ class FailedStart:
     """A task that is accepted and then stops before it runs.
 
     Attributes:
-        status: The state in which it fails: ``PROVISIONING``, as without a network interface, or ``PENDING``, as
-            without an image.
+        status: The state in which it fails: ``PROVISIONING``, as without a network interface, ``PENDING``, as
+            without an image, or ``ACTIVATING``, as without a place in a service's registry.
         after: How long after its creation; None for the end of that state.
     """
 
@@ -67,7 +67,7 @@ class HungStart:
     """A task that stays in a state for longer than usual, and then goes on.
 
     Attributes:
-        status: ``PROVISIONING``, or ``PENDING``, as with a container that waits for another.
+        status: ``PROVISIONING``, ``PENDING``, as with a container that waits for another, or ``ACTIVATING``.
         after: How long after its creation it goes on.
     """
 

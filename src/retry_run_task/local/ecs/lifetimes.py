@@ -76,7 +76,7 @@ class Lifetimes:
             return
         task.desired_status, task.stopping_at = "STOPPED", when
         task.stop_code, task.stopped_reason, task.exit_code = code, reason, exit_code
-        task.still = task.lifecycle.tear_down(task.last_status, has_run=task.started_at is not None)
+        task.still = task.lifecycle.tear_down(task.last_status)
         self._go_down(task, when)
 
     def _go_down(self, task: EcsTask, when: datetime) -> None:
@@ -104,8 +104,10 @@ class Lifetimes:
             pending_until = when + life.pending_for if failing is None else task.created_at + failing
             self._schedule(task, max(when, pending_until))
             self._enter(task, "PENDING", when)
-        elif status == "PENDING" and life.activating_for > NO_TIME:
-            self._schedule(task, when + life.activating_for)
+        elif status == "PENDING" and (life.activating_for > NO_TIME or _is_bound_to_end(task, "ACTIVATING")):
+            failing = _until_failure(task, "ACTIVATING")
+            activating_until = when + life.activating_for if failing is None else task.created_at + failing
+            self._schedule(task, max(when, activating_until))
             self._enter(task, "ACTIVATING", when)
         else:
             task.started_at = when
@@ -130,6 +132,10 @@ class Lifetimes:
     def _schedule(self, task: EcsTask, when: datetime) -> None:
         task.due = next(self._numbers)
         heapq.heappush(self._due, (when, task.due, task))
+
+
+def _is_bound_to_end(task: EcsTask, status: str) -> bool:
+    return task.fate is not None and task.fate.status == status
 
 
 def _until_failure(task: EcsTask, status: str) -> timedelta | None:

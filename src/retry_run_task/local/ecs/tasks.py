@@ -20,18 +20,20 @@ NO_TIME = timedelta(0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifecycle:
-    """How long a task stays in each state. ACTIVATING, DEACTIVATING and STOPPING are skipped if they take no time.
+    """How long a task stays in each state; one that takes no time is skipped.
 
-    Fargate tasks of no service were seen without those three: version 4 of one was DEPROVISIONING, with the stop code
-    and reason in it, and it was STOPPED within 30 s.
+    DEACTIVATING takes none by default: AWS's example of what ECS does in it is to take a service's task out of its load
+    balancer, and RunTask has no member for one. Nor does ACTIVATING: PENDING has its time. STOPPING takes some: the
+    containers get SIGTERM, and stopTimeout later SIGKILL.
     https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 
     Attributes:
         run_for: From RUNNING to the end of its work; None until it is stopped. A task definition may override it.
         stopping_for: From the end of its work, from StopTask or from the failure to start, to STOPPED. What
             ``deactivating_for`` and ``killing_for`` leave of it is spent in DEPROVISIONING.
-        deactivating_for: Part of ``stopping_for`` that a task which ran is DEACTIVATING.
-        killing_for: Part of ``stopping_for`` that a task whose containers exist is STOPPING.
+        deactivating_for: Part of ``stopping_for`` that a task which was ACTIVATING or RUNNING is DEACTIVATING. AWS
+            does not say whether one that fails while ACTIVATING is; here it is, since that is the harder case.
+        killing_for: Part of ``stopping_for`` that a task whose containers exist is STOPPING; None for half of the rest.
     """
 
     provisioning_for: timedelta = timedelta(seconds=10)
@@ -40,20 +42,25 @@ class Lifecycle:
     run_for: timedelta | None = timedelta(minutes=5)
     stopping_for: timedelta = timedelta(seconds=20)
     deactivating_for: timedelta = NO_TIME
-    killing_for: timedelta = NO_TIME
+    killing_for: timedelta | None = None
 
     def __post_init__(self) -> None:
-        if self.deactivating_for + self.killing_for > self.stopping_for:
+        if self.killing_for is None:
+            object.__setattr__(
+                self, "killing_for", max(NO_TIME, (self.stopping_for - self.deactivating_for) / 2)
+            )
+        together = self.deactivating_for + (self.killing_for or NO_TIME)
+        if together > self.stopping_for:
             raise ValueError(
-                f"deactivating_for and killing_for are {self.deactivating_for + self.killing_for} together; "
+                f"deactivating_for and killing_for are {together} together; "
                 f"expected at most stopping_for, {self.stopping_for}"
             )
 
-    def tear_down(self, status: str, *, has_run: bool) -> dict[str, timedelta]:
+    def tear_down(self, status: str) -> dict[str, timedelta]:
         """Return the states that a task passes through from ``status`` to STOPPED, with their durations."""
         parts = {
-            "DEACTIVATING": self.deactivating_for if has_run else NO_TIME,
-            "STOPPING": NO_TIME if status == "PROVISIONING" else self.killing_for,
+            "DEACTIVATING": self.deactivating_for if status in ("ACTIVATING", "RUNNING") else NO_TIME,
+            "STOPPING": NO_TIME if status == "PROVISIONING" else self.killing_for or NO_TIME,
         }
         parts["DEPROVISIONING"] = self.stopping_for - sum(parts.values(), NO_TIME)
         return {state: duration for state, duration in parts.items() if duration > NO_TIME}
