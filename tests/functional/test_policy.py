@@ -82,6 +82,21 @@ def test_what_costs_something_is_said_when_it_is_checked(mine: str) -> None:
     assert "rule 'may cost more' allows on-demand: costs more: on-demand has no discount" in done.stdout
 
 
+@pytest.mark.parametrize(("deadline", "is_said"), [("2 d", True), ("1 d", False)])
+def test_a_deadline_that_failed_starts_may_not_let_a_recovery_reach_is_said(
+    tmp_path: Path, deadline: str, is_said: bool
+) -> None:
+    path = tmp_path / "long.toml"
+    rule = '[[rules]]\nname = "long"\nmatch = { schedule = "long-*", category = "transient" }\n'
+    rule += f'deadline = "{deadline}"\n'
+    rule += 'wait = { first = "15 s", longest = "5 min" }\n'
+    path.write_text(SHIPPED.replace("\n[[rules]]", f"\n{rule}\n[[rules]]", 1), encoding="utf-8")
+    done = run("check", str(path))
+    assert done.return_value == 0
+    says = "rule 'long' has a deadline of 2 d, and where tasks are placed and every one fails to start, Lambda's limit"
+    assert (says in done.stdout) is is_said
+
+
 @pytest.mark.parametrize("command", ["check", "show", "try"])
 def test_a_file_that_is_not_there_is_one_sentence(command: str) -> None:
     done = run(command, "/no/such/policy.toml")

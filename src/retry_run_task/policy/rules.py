@@ -17,7 +17,7 @@ from retry_run_task.launch.values import CallerKind, Category
 from retry_run_task.policy.ladder import Allowed, RungKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from retry_run_task.launch.values import FailedLaunch
     from retry_run_task.policy.backoff import Backoff
@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 # How long recover's durable execution may last, in infra/. A test compares the two.
 EXECUTION_S = 7 * 86_400
 
-# A durable execution may have 3,000 operations. An attempt costs two, itself and the wait after it; the rest is
-# reserved for watching tasks (120 for an hour), for the schedule, and for messages.
+# A durable execution may have 3,000 operations: the start, each step, each wait, each repeat of a step whose
+# process died. The rest is reserved for the messages at the end (13), and for anything else that Lambda may count.
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-ATTEMPTS_MAX = 1250
+OPERATIONS_MAX = 2900
+
+# An attempt costs two, itself and the wait after it; 400 are for watching tasks, and for finding the schedule.
+ATTEMPTS_MAX = (OPERATIONS_MAX - 400) // 2
 
 # Time for what follows the last attempt: watching for an hour, and the message.
 AFTER_THE_LAST_ATTEMPT_S = 2 * 3600
@@ -210,7 +213,7 @@ class Policy:
         return any(fnmatchcase(value, glob) for rule in self.rules for glob in rule.match.policy)
 
 
-def combined(rules: Iterator[Rule], category: Category) -> Handling:
+def combined(rules: Iterable[Rule], category: Category) -> Handling:
     """Return the combined settings of some rules: the first rule that sets a value wins."""
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}

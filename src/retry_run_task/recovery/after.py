@@ -27,13 +27,12 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.policy.decision import GiveUp, Retry, decide
 from retry_run_task.policy.ladder import AS_ASKED
-from retry_run_task.policy.rules import Notify
+from retry_run_task.policy.rules import OPERATIONS_MAX, Notify
 from retry_run_task.recovery.answers import PASSING, is_blamed, is_full, said
 from retry_run_task.recovery.case import incomplete
 from retry_run_task.recovery.crowd import Crowd
 from retry_run_task.recovery.events import Answered, Looked, Stopped, Told, Waited, Watched
 from retry_run_task.recovery.state import (
-    OPERATIONS_MAX,
     Call,
     End,
     Look,

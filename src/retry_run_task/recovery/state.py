@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ECS_Idempotency.html
 TOKEN_LIFE_S = 3600
 
-# A durable execution may have 3,000 operations: the start, each step, each wait, each repeat of a step whose
-# process died. The rest is reserved for the messages at the end (13), and for anything else that Lambda may count.
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
-OPERATIONS_MAX = 2900
-
 
 @dataclass(frozen=True, slots=True)
 class Look:

@@ -23,13 +23,12 @@ from retry_run_task.launch.values import (
 )
 from retry_run_task.policy.decision import GiveUp
 from retry_run_task.policy.ladder import AS_ASKED, Rung, RungKind
-from retry_run_task.policy.rules import Notify, Overlap
+from retry_run_task.policy.rules import OPERATIONS_MAX, Notify, Overlap
 from retry_run_task.recovery.after import after, begin
 from retry_run_task.recovery.case import Case, case_of
 from retry_run_task.recovery.events import Answered, Event, Looked, Stopped, Told, Waited, Watched
 from retry_run_task.recovery.ports import Background
 from retry_run_task.recovery.state import (
-    OPERATIONS_MAX,
     TOKEN_LIFE_S,
     Call,
     End,

@@ -19,7 +19,8 @@ from retry_run_task.policy.durations import duration_text
 from retry_run_task.policy.file import parse
 from retry_run_task.policy.keys import CALLERS, CATEGORIES, MATCH, SETTINGS
 from retry_run_task.policy.ladder import COSTS, FREE
-from retry_run_task.policy.rules import Facts
+from retry_run_task.policy.rules import DEADLINE_S, Facts, Match, combined
+from retry_run_task.recovery.budget import spent_after_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.inventory import Inventory, Launcher
     from retry_run_task.launch.schedule import Tags
     from retry_run_task.launch.values import JsonObject
-    from retry_run_task.policy.rules import Handling, Match, Policy, Rule
+    from retry_run_task.policy.rules import Handling, Policy, Rule
 
 # What is waited out first: the order in which a reader wants them.
 _ORDER = (
@@ -112,11 +113,35 @@ def check(file: str | None, as_json: bool) -> int:
 
 
 def _notes(found: Policy) -> Iterator[str]:
-    """Yield what a person has to know of the rungs that cost something."""
+    """Yield what a person has to know of rungs that cost something, and of deadlines that may not be reached."""
     for rule in found.rules:
         for kind in rule.sets.get("rungs", ()):
             if kind not in FREE:
                 yield f"rule {rule.name!r} allows {kind}: {COSTS[kind]}"
+        spent_s = _spent_after_s(found, rule)
+        if spent_s is not None:
+            yield (
+                f"rule {rule.name!r} has a deadline of {duration_text(rule.sets['deadline_s'])}, and where tasks are "
+                f"placed and every one fails to start, Lambda's limit of operations may end a recovery after "
+                f"{duration_text(spent_s)}, with a message"
+            )
+
+
+def _spent_after_s(found: Policy, rule: Rule) -> float | None:
+    """Return when failed starts may have used up the operations of an execution, for a deadline of over a day."""
+    if rule.sets.get("deadline_s", 0) <= DEADLINE_S:
+        return None
+    general = [one for one in found.rules if one is rule or one.match == Match(category=one.match.category)]
+    times = (
+        spent_after_s(
+            combined(
+                (one for one in general if not one.match.category or category in one.match.category), category
+            ),
+            found.watch_s,
+        )
+        for category in rule.match.category or Category
+    )
+    return min((time for time in times if time is not None), default=None)
 
 
 @policy.command()
