@@ -775,6 +775,14 @@ def test_where_there_is_nothing_it_says_so(aws: MiniStack) -> None:
     assert json.loads(destroy(aws, "--json").stdout)["status"] == "nothing"
 
 
+def test_another_stacks_code_is_nothing_of_a_stack_that_is_not_there(aws: MiniStack) -> None:
+    deployed(aws)
+    before = everything(aws)
+    ended = destroy(aws, "--stack", "other")
+    assert (ended.returncode, ended.stdout) == (0, "There is nothing of other in ap-northeast-1.\n")
+    assert everything(aws) == before
+
+
 def test_it_can_be_made_again_afterwards(aws: MiniStack) -> None:
     first = deployed(aws, *GIVEN)
     assert destroy(aws).returncode == 0

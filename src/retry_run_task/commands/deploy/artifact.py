@@ -296,9 +296,14 @@ def remove(s3: S3Client, bucket: Bucket, stack: str) -> None:
                 )
 
 
+def is_empty(s3: S3Client, bucket: Bucket) -> bool:
+    """Tell whether nothing is in a bucket, not even an old version."""
+    return next(_versions(s3, bucket, ""), None) is None
+
+
 def remove_bucket(s3: S3Client, bucket: Bucket) -> bool:
     """Remove our own bucket if it is empty; return whether it was removed."""
-    if not bucket.is_ours or next(_versions(s3, bucket, ""), None) is not None:
+    if not bucket.is_ours or not is_empty(s3, bucket):
         return False
     policy = _policy(s3, bucket)
     if policy and _MARK not in policy:

@@ -152,10 +152,14 @@ class Removal:
         bucket = artifact.bucket_for(self._identity, self._region, bucket_name)
         s3 = s3_client(self._session, self._region)
         has_bucket = artifact.exists(s3, bucket)
+        files = artifact.count(s3, bucket, self.stack.name) if has_bucket else 0
+        if state is None and has_bucket and not files:
+            # With other stacks' code in it, it is nothing of this one.
+            has_bucket = artifact.is_empty(s3, bucket)
         return Leftovers(
             bucket=bucket,
             has_bucket=has_bucket,
-            files=artifact.count(s3, bucket, self.stack.name) if has_bucket else 0,
+            files=files,
             log_group=log_group,
             has_stream=bool(log_group) and self._has_stream(log_group),
         )
