@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def condense(
     names: Iterable[str], fits: Callable[[Sequence[str]], bool], others: Iterable[str] = ()
 ) -> list[str] | None:
-    """Return the names if they fit, else patterns for common prefixes, as long as possible; None if none fit.
+    """Return the names if they fit, else patterns for prefixes of one length, the greatest that fits; or None.
 
     The part before the last slash of a name is never cut, and a part of the name itself always stays.
 
