@@ -14,6 +14,7 @@ def test_every_short_history_keeps_the_rules(name: str) -> None:
     found = search(scope)
     assert found.states > 300
     assert "recovered" in found.ends
+    assert ("superseded" in found.ends) is scope.has_next_run
 
 
 def test_a_rule_that_does_not_hold_is_found_with_the_moves_that_lead_there(

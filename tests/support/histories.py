@@ -52,6 +52,8 @@ from support.policies import by_category
 from support.records import CAPACITY, launch, parameters
 
 FAR_S = 10**9
+# When the next run is due after the failed call, in a scope that has one: later than the few waits of a search.
+NEXT_RUN_S = 3600
 SHORT = Failure(origin=Origin.ANSWER, reason=CAPACITY)
 NETWORK = Failure(
     origin=Origin.STOPPED,
@@ -156,6 +158,7 @@ class Scope:
         is_unreadable: Whether a look may fail, or not list a new task.
         tells_of_tasks: Whether a task of another that failed to start has a recovery of its own.
         is_hanging: Whether the policy has tasks stopped that do not start.
+        has_next_run: Whether the schedule's next run is due, and a wait may last until then.
         is_crowded: Whether there are many recoveries, one of which may just have found capacity anywhere.
         depth: How many moves.
     """
@@ -168,6 +171,7 @@ class Scope:
     tells_of_tasks: bool = False
     is_hanging: bool = False
     is_crowded: bool = False
+    has_next_run: bool = False
     depth: int = 6
 
 
@@ -191,6 +195,7 @@ SCOPES = {
     "two tasks that hang": Scope(is_hanging=True, is_unreadable=False, wanted=2, depth=7),
     "one task that hangs, two recoveries": Scope(is_hanging=True, is_unreadable=False, recoveries=2, depth=5),
     "a task of another that hangs": Scope(is_hanging=True, failed_others=1, depth=9),
+    "one task, before the next run": Scope(has_next_run=True, depth=5),
     "one task in a crowd": Scope(is_crowded=True, depth=5),
     "one task in a crowd, two recoveries": Scope(is_crowded=True, recoveries=2, depth=3),
 }
@@ -232,9 +237,10 @@ def search(scope: Scope) -> Found:
 
 
 def _first(scope: Scope) -> World:
-    case = case_of(
-        launch(request=parameters(count=scope.wanted)), STOPPING if scope.is_hanging else POLICY, _FOUND
-    )
+    of = launch(request=parameters(count=scope.wanted))
+    due = of.event_time.timestamp() + NEXT_RUN_S if scope.has_next_run else None
+    found = replace(_FOUND, next_due=due)
+    case = case_of(of, STOPPING if scope.is_hanging else POLICY, found)
     recoveries = tuple(Recovery(name=f"r{n}", case=case, state=begin(case)) for n in range(scope.recoveries))
     failed_others = tuple(Task(Phase.STARTING, "") for _ in range(scope.failed_others))
     return World(Ecs(tasks=failed_others), recoveries, scope.tells_of_tasks)
@@ -273,6 +279,7 @@ def _shape(state: State) -> Any:
         state.is_narrow,
         state.is_shared,
         state.gives_up is None,
+        state.elapsed_s >= NEXT_RUN_S,
     )
 
 
@@ -324,6 +331,11 @@ def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Re
     match one.state.move:
         case Wait(delay_s=delay_s):
             yield "waits", ecs, replace(one, state=after(one.case, one.state, Waited(delay_s)))
+            if scope.has_next_run:
+                # Lambda may come back late from a wait. ECS lists every task by then.
+                late = after(one.case, one.state, Waited(NEXT_RUN_S))
+                listed = replace(ecs, tasks=tuple(replace(task, is_listed=True) for task in ecs.tasks))
+                yield "waits until the next run is due", listed, replace(one, state=late)
         case Watch(delay_s=delay_s):
             waited = after(one.case, one.state, Waited(delay_s))
             for view, tasks in _views(ecs, one, scope, watched=waited.starting):
@@ -334,10 +346,14 @@ def _steps(ecs: Ecs, one: Recovery, scope: Scope) -> Iterator[tuple[str, Ecs, Re
                 yield from _stops(ecs, one, view, tasks, scope)
         case _:
             for view, tasks in _views(ecs, one, scope):
-                looked = Looked(0.0, tasks or (), None if tasks is not None else THROTTLED, one.again)
+                looked = Looked(_now(one), tasks or (), None if tasks is not None else THROTTLED, one.again)
                 for crowd, room in _crowds(one.case, scope):
                     here = f"{view}, room in {room}" if room else view
                     yield from _called(ecs, one, replace(looked, crowd=crowd, room=room), here, scope)
+
+
+def _now(one: Recovery) -> float:
+    return one.case.launch.event_time.timestamp() + one.state.elapsed_s
 
 
 def _crowds(case: Case, scope: Scope) -> Iterator[tuple[int | None, str]]:
@@ -425,6 +441,9 @@ def _answers(ecs: Ecs, one: Recovery, state: State, scope: Scope) -> Iterator[tu
     request = one.case.launch.request
     sent = body(one.case, state, request)
     token, count = str(sent["clientToken"]), int(sent.get("count") or 1)
+    due_s = one.case.next_due_s
+    if due_s is not None and state.elapsed_s >= due_s:
+        raise BrokenError(f"{one.name} calls when the next run is due")
     if count < 1:
         raise BrokenError(f"{one.name} asks for {count} tasks")
     known = ecs.known(token)
@@ -512,6 +531,10 @@ def _check(before: World, world: World, path: tuple[str, ...], found: Found) -> 
     wanted = world.recoveries[0].case.wanted
     if len(live) > wanted:
         raise _broken(f"{len(live)} tasks where {wanted} were asked for", path)
+    for one in world.recoveries:
+        believed = {_number(arn) for arn, task in one.state.tasks.items() if task.runs}
+        if any(world.ecs.tasks[number].phase not in (Phase.RUNS, Phase.RAN) for number in believed):
+            raise _broken(f"{one.name} takes a task for one that ran, and none of {believed} did", path)
     for one, was in zip(world.recoveries, before.recoveries, strict=False):
         if isinstance(one.state.move, End) and not isinstance(was.state.move, End):
             _check_end(world, one, path, found)

@@ -160,7 +160,7 @@ def _looked(case: Case, state: State, event: Looked) -> State:
     is_whole = is_look_whole(state)
     state = state._replace(call_id=identity(case, state), is_narrow=not is_whole)
     size = state.crowd.size if event.crowd is None else max(1, event.crowd)
-    state = state._replace(crowd=Crowd(size, event.room), in_step=frozenset())
+    state = state._replace(crowd=Crowd(size, event.room), in_step=frozenset(), is_again=event.again)
     if event.again:
         state = _doubt(state, is_unsure=True)
     state = _timed(case, state, event.now)
@@ -267,7 +267,7 @@ def _answered(case: Case, state: State, answer: Answer) -> State:
         case Placed():
             state = _placed(case, state, answer)
         case Refused(is_unsure=is_unsure):
-            state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=is_unsure)
+            state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=is_unsure or state.is_again)
         case Lost():
             state = _doubt(state._replace(repeat=state.repeat + 1), is_unsure=True)
     if missing(case, state) <= 0:

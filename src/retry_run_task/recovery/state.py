@@ -119,6 +119,7 @@ class State(NamedTuple):
         answered: How many tokens ECS has answered, by call identity; the next call uses the next one.
         tried: Rungs used with the current token.
         in_step: Rungs used by the current step.
+        is_again: Whether the current step was cut off before, so that any call of it may have been made already.
         unsure_since_s: Since when a call with the current token may have started tasks that were not seen, in seconds
             from the failed call; None if none can have.
         rung_index: Index of the rung of the next call.
@@ -147,6 +148,7 @@ class State(NamedTuple):
     answered: Mapping[str, int] = EMPTY
     tried: frozenset[Rung] = frozenset()
     in_step: frozenset[Rung] = frozenset()
+    is_again: bool = False
     crowd: Crowd = ALONE
     unsure_since_s: float | None = None
     rung_index: int = 0
