@@ -10,6 +10,7 @@ from retry_run_task.commands.shared import talk
 from retry_run_task.commands.shared.options import place
 from retry_run_task.commands.shared.parameters import PARAMETERS
 from retry_run_task.commands.shared.wrapping import echo
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,8 +76,7 @@ def question(plan: Plan) -> str:
     """Return the question to confirm."""
     does = "updates" if plan.is_update else "makes"
     jobs = sum(one.rules + one.schedules for one in plan.clusters)
-    noun = "job" if jobs == 1 else "jobs"
-    after = f", and failed launches of {jobs} {noun} are recovered from then on" if jobs else ""
+    after = f", and failed launches of {counted(jobs, 'job')} are recovered from then on" if jobs else ""
     return f"Yes {does} the stack {plan.stack} in {plan.region}: {counts(plan.changes)}{after}. Do this?"
 
 

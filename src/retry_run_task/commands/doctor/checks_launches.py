@@ -10,6 +10,7 @@ from retry_run_task.commands.shared.inventory import Missing, TaskDefinition, Un
 from retry_run_task.commands.shared.launchers import is_named, is_on_instances
 from retry_run_task.commands.shared.reader import error_code
 from retry_run_task.launch.values import CallerKind
+from retry_run_task.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def _counted(inventory: Inventory) -> str:
     rules = sum(one.kind is CallerKind.RULE for one in found)
     off = sum(not one.is_enabled for one in found)
     proposal = propose(inventory)
-    starters = (_number(rules, "rule", "rules"), _number(len(found) - rules, "schedule", "schedules"))
+    starters = (_number(rules, "rule"), _number(len(found) - rules, "schedule"))
     parts = [
         " and ".join(filter(None, starters)),
         f"{off} switched off" if off else "",
@@ -61,8 +62,8 @@ def _named(what: str, names: tuple[str, ...]) -> str:
     return f"{what}{'' if len(names) == 1 else 's'} {listed(names)}" if names else ""
 
 
-def _number(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}" if count else ""
+def _number(count: int, noun: str) -> str:
+    return counted(count, noun) if count else ""
 
 
 def _hidden(found: tuple[Launcher, ...]) -> Check:
