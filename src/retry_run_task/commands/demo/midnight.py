@@ -200,10 +200,7 @@ class DemoNight:
         # The first task that is placed is the one that is due a minute before midnight.
         aws.ecs.faults.fail_to_start(1, "TaskFailedToStart", _NETWORK)
         aws.clock.call_at(self.midnight - timedelta(seconds=1), self._take_capacity)
-        for minutes, zone, slots, words in RETURNS:
-            aws.clock.call_at(
-                self.midnight + timedelta(minutes=minutes), partial(self._give_back, zone, slots, words)
-            )
+        self._give_back_later(0)
 
     def _take_capacity(self) -> None:
         for zone in "ac":
@@ -211,16 +208,24 @@ class DemoNight:
         self._aws.ecs.capacity.set(f"{REGION}d", "FARGATE", 2)
         self._say("AWS", "", "zones a and c run out of Fargate capacity; zone d has room for 2 tasks", "bad")
 
-    def _give_back(self, zone: str, slots: int | None, words: str) -> None:
+    def _give_back_later(self, nth: int) -> None:
+        """Wait for one return after the other: a late one must not undo those that follow it."""
+        if nth < len(RETURNS):
+            when = self.midnight + timedelta(minutes=RETURNS[nth][0])
+            self._aws.clock.call_at(when, partial(self._give_back, nth))
+
+    def _give_back(self, nth: int) -> None:
         if not self._seen["recovery.waiting"]:
             # On a busy machine no attempt may have met the outage yet, and the night is there to show one.
-            self._aws.clock.call_later(5, partial(self._give_back, zone, slots, words))
+            self._aws.clock.call_later(5, partial(self._give_back, nth))
             return
+        _, zone, slots, words = RETURNS[nth]
         if slots is not None:
             # The next three calls have their effect, and their answers are lost.
             self._aws.ecs.faults.lose_answers(3)
         self._aws.ecs.capacity.set(f"{REGION}{zone}", "FARGATE", slots)
         self._say("AWS", "", words, "good")
+        self._give_back_later(nth + 1)
 
     def _called(self, call: ApiCall) -> None:
         job = family(call.body)
