@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from retry_run_task.commands.shared.reader import Reader
 
 
+# Of the rules of an event bus.
+_UNREAD = "(rules that cannot be read)"
+
+
 def names_in(parameter: str, readers: Sequence[Reader]) -> tuple[str, ...] | Unknown:
     """Return everything in some Regions of an account that a pattern in a list of a template may match."""
     of = _OF[parameter]
@@ -23,6 +27,12 @@ def names_in(parameter: str, readers: Sequence[Reader]) -> tuple[str, ...] | Unk
         if isinstance(names, Unknown):
             return names
         found |= dict.fromkeys(names)
+    for bus in (name.removesuffix(_UNREAD) for name in found if name.endswith(_UNREAD)):
+        # Read in one Region and not in another: a pattern for rules of it may match more there.
+        if any(name.startswith(bus) and not name.endswith(_UNREAD) for name in found):
+            return Unknown(
+                action="events:ListRules", why=f"the rules of {bus} cannot be read in every Region"
+            )
     return tuple(found)
 
 
@@ -42,16 +52,23 @@ def role_arns(reader: Reader) -> tuple[str, ...] | Unknown:
 
 
 def rule_names(reader: Reader) -> tuple[str, ...] | Unknown:
-    """Return the names of all rules, those of other event buses than the default one as bus/name."""
+    """Return the names of all rules, those of other event buses than the default one as bus/name.
+
+    A bus that cannot be read, for example for want of its key, is one name: a pattern that matches its beginning may
+    match its rules.
+    """
     buses = reader.read_all("events:ListEventBuses", "EventBuses")
     if isinstance(buses, Unknown):
         return buses
     found: list[str] = []
     for bus in buses:
+        before = "" if bus["Name"] == "default" else f"{bus['Name']}/"
         rules = reader.read_all("events:ListRules", "Rules", EventBusName=bus["Name"])
         if isinstance(rules, Unknown):
-            return rules
-        before = "" if bus["Name"] == "default" else f"{bus['Name']}/"
+            if not before:
+                return rules
+            found.append(f"{before}{_UNREAD}")
+            continue
         found += (f"{before}{rule['Name']}" for rule in rules)
     return tuple(found)
 
