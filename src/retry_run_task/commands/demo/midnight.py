@@ -260,7 +260,8 @@ class DemoNight:
 
     def _task_changed(self, detail: Mapping[str, Any]) -> None:
         job = family({"taskDefinition": detail["taskDefinitionArn"]})
-        if detail.get("stopCode") == "TaskFailedToStart":
+        # ECS says so with every state that the task passes through until it is STOPPED.
+        if detail["lastStatus"] == "STOPPED" and detail.get("stopCode") == "TaskFailedToStart":
             self._say(
                 "ECS", job, f"the task did not start. {_short(str(detail.get('stoppedReason')))}", "bad"
             )
