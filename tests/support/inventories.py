@@ -76,7 +76,7 @@ NOT_INSTALLED = replace(
     task_definitions={"nightly": DEFINITION},
     concurrency=Concurrency(limit=1000, unreserved=1000),
 )
-FOREIGN = replace(NOT_INSTALLED, stack=ForeignStack(name="retry-run-task", contents=("a table",)))
+FOREIGN = replace(NOT_INSTALLED, stack=ForeignStack(name="retry-run-task", contents="a table"))
 INSTALLED = replace(
     NOT_INSTALLED,
     log_groups={GROUP_ARN: replace(GROUP, filters=(OURS,))},

@@ -194,10 +194,10 @@ class InstalledStack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignStack:
-    """Another owner's stack with the name of an installation, and what is in it."""
+    """Another owner's stack with the name of an installation, and what is in it, in words."""
 
     name: str
-    contents: tuple[str, ...]
+    contents: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

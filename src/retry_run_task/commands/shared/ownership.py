@@ -32,7 +32,6 @@ _ALWAYS_THERE = MappingProxyType(
     }
 )
 _DESCRIPTION = re.compile(r"retry-run-task \d+\.\d+\.\d+\S*: ")
-_TYPE = re.compile(r" \(([^()]+)\)$")
 _MOST_NAMED = 5
 
 
@@ -62,8 +61,8 @@ def contents_if_foreign(
     description: str,
     change_sets: Iterable[str],
     known: Mapping[str, str] | None = None,
-) -> tuple[str, ...] | None:
-    """Return what is in a stack that is no installation of this system; None if it is one, or empty.
+) -> str | None:
+    """Return what is in a stack that is no installation of this system, in words; None if it is one, or empty.
 
     The resources include deleted ones. ``change_sets`` has the names of pending ones, and is read only if the stack is
     empty. ``known`` has the types of the resources that an installation may have, by name; None if that is not known.
@@ -72,14 +71,14 @@ def contents_if_foreign(
     if there.items() >= _ALWAYS_THERE.items():
         return None
     if not resources and not description:
-        theirs = tuple(f"change set {name}" for name in change_sets if not name.startswith(CHANGE_SET_PREFIX))
-        return theirs or None
+        theirs = [f"change set {name}" for name in change_sets if not name.startswith(CHANGE_SET_PREFIX)]
+        return _listed(theirs) or None
     if _DESCRIPTION.match(description):
         if known is None and all(kind.startswith(SERVICES) for kind in there.values()):
             return None
         if known is not None and there.items() <= known.items():
             return None
-    return tuple(str(one) for one in resources)
+    return _named(resources)
 
 
 def check(
@@ -112,20 +111,20 @@ def also_holds(where: str, resources: Iterable[Resource], known: Mapping[str, st
     )
 
 
-def not_ours(where: str, contents: Iterable[str]) -> str:
+def not_ours(where: str, contents: str) -> str:
     """Return the sentence for another owner's stack, such as ``shop in eu-west-1``, with what is in it."""
-    has = _named(contents)
-    return f"The stack {where} is not an installation of retry-run-task{f': it has {has}' if has else ''}."
+    return f"The stack {where} is not an installation of retry-run-task{f': it has {contents}' if contents else ''}."
 
 
-def _named(things: Iterable[object]) -> str:
-    """Return things in words: each by name, or many resources by type with their numbers, most frequent first."""
-    texts = [str(one) for one in things]
-    if len(texts) > _MOST_NAMED:
-        types = Counter(found[1] for text in texts if (found := _TYPE.search(text)))
-        if types.total() < len(texts):
-            return f"{', '.join(texts[: _MOST_NAMED - 1])} and {len(texts) - _MOST_NAMED + 1} more"
-        return (
-            f"{len(texts)} resources: {', '.join(f'{number} {kind}' for kind, number in types.most_common())}"
-        )
+def _named(resources: Collection[Resource]) -> str:
+    """Return resources in words: each by name, or many by type with their numbers, most frequent first."""
+    if len(resources) <= _MOST_NAMED:
+        return _listed([str(one) for one in resources])
+    types = Counter(one.type for one in resources)
+    return (
+        f"{len(resources)} resources: {', '.join(f'{number} {kind}' for kind, number in types.most_common())}"
+    )
+
+
+def _listed(texts: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1] if texts else "")))
