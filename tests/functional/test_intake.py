@@ -232,7 +232,7 @@ def test_a_payload_that_cannot_be_read_raises_nothing_since_delivering_it_again_
             "already handles it",
         ),
         (
-            record(),  # Somebody has named the stack's own account among the others.
+            record(),  # The stack's own account is listed among the members.
             {
                 "account": "123456789012",
                 "accounts": ("123456789012",),
